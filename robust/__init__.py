@@ -1,0 +1,1 @@
+"""pytest for the robustness of image classifiers, on Keras 3 and TensorFlow."""

@@ -1,0 +1,58 @@
+"""Every error that `robust` raises on purpose.
+
+    RobustError
+    ├── SuiteError      a suite file, or an argument that would stand in one, is wrong
+    ├── DataError       images, labels or a data set are not what they should be
+    ├── ModelError      a model cannot be evaluated honestly
+    ├── ContractError   a perturbation broke its promise (the ball, [0, 1], the shape)
+    ├── StoreError      a folder cannot be read or written
+    └── ReportError     a report folder is incomplete or damaged
+
+Each message says where, what came, what is allowed and, where it can, what was probably meant.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RobustError(Exception):
+    """The root: catching it catches all that `robust` raises on purpose."""
+
+
+class SuiteError(RobustError):
+    """A suite file, or an argument that would stand in one, is wrong."""
+
+
+class DataError(RobustError):
+    """Images, labels or a data set are not what they should be."""
+
+
+class ModelError(RobustError):
+    """A model cannot be evaluated honestly."""
+
+
+class ContractError(RobustError):
+    """A perturbation broke its promise: it left the ball, left [0, 1] or changed the shape."""
+
+
+class StoreError(RobustError):
+    """A folder cannot be read or written."""
+
+
+class ReportError(RobustError):
+    """A report folder is incomplete or damaged."""
+
+
+def suggest(word: str, allowed: Iterable[str]) -> str:
+    """The end of an error message: what was probably meant, or else what there is.
+
+    >>> suggest("resnet21", ["lenet5", "resnet20"])
+    "; did you mean 'resnet20'?"
+    >>> suggest("x", ["linf", "l2"])
+    '; allowed: linf, l2'
+    """
+    allowed = sorted(allowed, key=str) if isinstance(allowed, set | frozenset) else list(allowed)
+    close = difflib.get_close_matches(str(word), allowed, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; allowed: {', '.join(allowed)}" if allowed else "; there are none yet"

@@ -1,0 +1,41 @@
+"""What the numbers and words of a suite file may be: annotations that are also checked.
+
+An extension writes them in its signature, and the suite's values are converted and checked by them
+before anything runs. They cost nothing at run time.
+
+>>> from robust.quantities import Eps
+>>> def fade(images, *, eps: Eps): ...
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `low` to `high`, both included unless `above` leaves `low` out."""
+
+    low: float = -inf
+    high: float = inf
+    above: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        return (value > self.low if self.above else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        if self.high == inf:
+            return f"a number {'>' if self.above else '>='} {self.low:g}"
+        return f"a number in {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+
+
+Eps = Annotated[float, Range(0)]  # radius of the ball, in units of a [0, 1] image and of the norm
+Positive = Annotated[float, Range(0, above=True)]
+NonNegative = Annotated[float, Range(0)]
+Proportion = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(1)]
+Seed = Annotated[int, Range(0, 2**31 - 1)]
+Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
+Norm = Literal["linf", "l2"]
+Target = str | Mapping[str, str]  # "least-likely", "random", "next", a class, or {from = "to"}
