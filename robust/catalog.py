@@ -28,6 +28,9 @@ KINDS = {
 }
 """Each kind of extension and the package or module that is its contents page."""
 
+FOOLBOX = "foolbox:"
+"""What stands before the name of an attack class of Foolbox."""
+
 
 class _Contents(ModuleType):
     """A contents page whose names win over the files of the same name, and are imported when used."""
@@ -73,12 +76,15 @@ def resolve(kind: str, name: str) -> Any:
 
     Raises SuiteError, with a suggestion, for a name that is not in the catalogue.
     """
-    module, name = home(kind, name)
-    return getattr(importlib.import_module(module), name)
+    module, member = home(kind, name)
+    found = getattr(importlib.import_module(module), member)
+    return functools.partial(found, attack=name.removeprefix(FOOLBOX)) if name.startswith(FOOLBOX) else found
 
 
 def home(kind: str, name: str) -> tuple[str, str]:
     """The module in which a member stands and its name there; `"their.module:function"` is taken apart."""
+    if name.startswith(FOOLBOX) and kind == "attacks":
+        return "robust.attacks.foolbox", "foolbox_attack"
     if is_foreign(name):
         module, _, function = name.partition(":")
         return module, function
@@ -89,7 +95,7 @@ def home(kind: str, name: str) -> tuple[str, str]:
 
 def is_foreign(name: str) -> bool:
     """Is it `"their.module:function"`, code from elsewhere, rather than a name of ours?"""
-    return ":" in name and not name.startswith("foolbox:")
+    return ":" in name and not name.startswith(FOOLBOX)
 
 
 def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
@@ -103,12 +109,17 @@ def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
     raise SuiteError(f"{module} defines no function {function!r}")
 
 
+def siblings(kind: str, name: str) -> list[ast.stmt]:
+    """The statements of the module in which a member stands."""
+    return _tree(_source(home(kind, name)[0])).body
+
+
 def summary(kind: str, name: str) -> str:
     """The first line of what a member says of itself."""
     node = definition(kind, name)
     if isinstance(node, ast.FunctionDef):
         return (ast.get_docstring(node) or "").split("\n")[0]
-    body = _tree(_source(home(kind, name)[0])).body
+    body = siblings(kind, name)
     after = body[body.index(node) + 1]
     return ast.literal_eval(after.value).strip().split("\n")[0] if isinstance(after, ast.Expr) else ""
 

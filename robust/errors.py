@@ -20,7 +20,18 @@ class RobustError(Exception):
 
 
 class SuiteError(RobustError):
-    """A suite file, or an argument that would stand in one, is wrong."""
+    """A suite file, or an argument that would stand in one, is wrong.
+
+    `key` is the key at fault, dotted; `where` is its `file:line`, once that is known.
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key, self.where = key, ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.where}: {message}" if self.where else message
 
 
 class DataError(RobustError):

@@ -1,0 +1,21 @@
+"""Attacks: perturbations that look for a mistake inside a ball around the image.
+
+The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=None, eps, ...) -> Perturbed`.
+`run` supplies everything before `eps`; what comes after is what a suite may set.
+
+    images    float [N, H, W, C] in [0, 1]; labels int64 [N]
+    seeds     int64 [N]: all randomness about an image comes from its own seed
+    start     [N, H, W, C] or None: where to begin, as left by a smaller eps
+    targets   int64 [N] or None: reach this class instead of leaving the label
+"""
+
+from typing import TYPE_CHECKING
+
+from robust import catalog
+
+if TYPE_CHECKING:
+    from robust.attacks.fgsm import fgsm
+    from robust.attacks.pgd import pgd
+
+__all__ = ["fgsm", "pgd"]
+catalog.contents(__name__)

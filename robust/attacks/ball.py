@@ -1,0 +1,65 @@
+"""The ball around an image: projecting onto it, a random point of it, the steepest way up in it.
+
+All of it is graph-pure TensorFlow. Shapes: images [B, H, W, C]; eps a scalar in units of a [0, 1] image.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.quantities import Norm
+
+_TINY = 1e-12  # keeps a zero vector from being divided by zero
+
+
+def project(points: tf.Tensor, centres: tf.Tensor, eps: tf.Tensor, norm: Norm) -> tf.Tensor:
+    """The points brought back into the ball of radius eps around their centres, and into [0, 1].
+
+    For L2 the ball comes first and the box second: that keeps both, though it is not the nearest point.
+    """
+    change = points - centres
+    change = tf.clip_by_value(change, -eps, eps) if norm == "linf" else change * tf.minimum(1.0, eps / length(change))
+    return tf.clip_by_value(centres + change, 0.0, 1.0)
+
+
+def step(points: tf.Tensor, gradients: tf.Tensor, centres: tf.Tensor, eps: tf.Tensor, size: tf.Tensor, norm: Norm) -> tf.Tensor:
+    """One step of projected gradient ascent: `size` along the steepest direction, then back into the ball.
+
+    Source: Madry et al., ICLR 2018; with size = eps from the centre it is FGSM (Goodfellow et al., ICLR 2015).
+    """
+    return project(points + size * steepest(gradients, norm), centres, eps, norm)
+
+
+def steepest(gradient: tf.Tensor, norm: Norm) -> tf.Tensor:
+    """The direction of unit norm in which the loss grows fastest: the sign for Linf, g / ||g|| for L2."""
+    return tf.sign(gradient) if norm == "linf" else gradient * (1.0 / length(gradient))
+
+
+def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: tf.Tensor, norm: Norm) -> tf.Tensor:
+    """A point drawn uniformly from the ball around each centre, brought into [0, 1].
+
+    For L2: the first n coordinates of a uniform point on the sphere in n + 2 dimensions (Voelker,
+    Gosmann & Stewart, 2017).
+    """
+    shape = centres.shape[1:].as_list()
+    if norm == "linf":
+        change = (2.0 * randomness.uniform(seeds, stream, shape, centres.dtype) - 1.0) * eps
+    else:
+        numbers = randomness.normal(seeds, stream, [int(np.prod(shape)) + 2], centres.dtype)
+        sphere = numbers / tf.norm(numbers, axis=1, keepdims=True)
+        change = tf.reshape(sphere[:, :-2], tf.shape(centres)) * eps
+    return tf.clip_by_value(centres + change, 0.0, 1.0)
+
+
+def length(change: tf.Tensor) -> tf.Tensor:
+    """Euclidean length of each image's change, at least 1e-12, shape [B, 1, 1, 1]."""
+    return tf.maximum(tf.sqrt(tf.reduce_sum(change**2, axis=[1, 2, 3], keepdims=True)), _TINY)
+
+
+distances: dict[Norm, Callable[[np.ndarray], np.ndarray]] = {
+    "linf": lambda change: np.abs(change).max(axis=(1, 2, 3)),
+    "l2": lambda change: np.sqrt((change.astype(np.float64) ** 2).sum(axis=(1, 2, 3))),
+}
+"""For each norm: NumPy changes [N, H, W, C] -> their sizes [N]."""

@@ -1,0 +1,38 @@
+"""The fast gradient sign method."""
+
+import numpy as np
+
+from robust.attacks.survivors import Climb, Task, attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import Eps, Norm, Positive
+
+
+def fgsm(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "linf",
+    random_start: bool = False,
+    step_size: Positive | None = None,
+) -> Perturbed:
+    """One step up the loss: x + eps * sign(grad CE(x, y)) for Linf, x + eps * g / ||g|| for L2.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`.
+        start: not used: one step from where a smaller eps ended would be another attack.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+        random_start: begin at a random point of the ball (Wong et al., ICLR 2020).
+        step_size: length of the step; eps, or 1.25 eps after a random start, as there.
+
+    Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
+    """
+    size = step_size or (1.25 * eps if random_start else eps)
+    climb = Climb(eps, norm, 1, size, random_start)
+    return attack(Task(classifier, images, labels, seeds, None, targets), climb, "fgsm")

@@ -1,0 +1,97 @@
+"""Any attack of Foolbox, by the name of its class, as one of ours.
+
+Its traps are handled: labels and targets are int64, the model gives logits, inputs lie inside the bounds,
+batches have the classifier's one shape, and randomness is seeded. What is returned is judged again by `run`.
+"""
+
+from typing import Any
+
+import foolbox
+import numpy as np
+import tensorflow as tf
+
+from robust.classifier import Classifier
+from robust.errors import ContractError
+from robust.perturbed import Perturbed
+from robust.quantities import Eps
+
+
+def foolbox_attack(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    attack: str,
+    eps: Eps,
+    norm: str,
+    **options: Any,
+) -> Perturbed:
+    """Run `foolbox.attacks.<attack>(**options)` at one eps.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
+        attack: the name of the class, as in "LinfDeepFoolAttack".
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: the ball's; `run` checks it, Foolbox knows its own.
+        options: arguments of the class.
+
+    Raises ContractError where Foolbox refuses the options, the criterion or the model, with its words.
+
+    Source: Rauber, Brendel & Bethge, Foolbox, 2017; Rauber et al., Foolbox Native, JOSS 2020.
+    """
+    result = Perturbed.of(images)
+    ours = _Counted(classifier)
+    model = foolbox.TensorFlowModel(ours, bounds=(0, 1), device="/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0")
+    for begin in range(0, len(images), classifier.batch_size):
+        rows = np.resize(np.arange(begin, min(begin + classifier.batch_size, len(images))), classifier.batch_size)
+        known = len(np.unique(rows))
+        ours.forward = ours.backward = 0
+        found, fell = _batch(model, attack, options, images[rows], labels[rows], None if targets is None else targets[rows], eps, seeds[rows])
+        rows = rows[:known]
+        result.images[rows] = np.clip(found[:known], 0, 1)
+        result.by[rows] = np.where(fell[:known], f"foolbox:{attack}", "")
+        result.forward[rows], result.backward[rows] = ours.forward, ours.backward
+    return result
+
+
+def _batch(model, name, options, images, labels, targets, eps, seeds):  # type: ignore[no-untyped-def]
+    criterion = (
+        foolbox.criteria.Misclassification(tf.constant(labels, tf.int64))
+        if targets is None
+        else foolbox.criteria.TargetedMisclassification(tf.constant(targets, tf.int64))
+    )
+    before = np.random.get_state()
+    tf.random.set_seed(int(seeds[0]) & 0x7FFFFFFF)
+    np.random.seed(int(seeds[0]) & 0x7FFFFFFF)
+    try:
+        _, found, fell = getattr(foolbox.attacks, name)(**options)(model, tf.constant(images), criterion, epsilons=float(eps))
+    except (ValueError, TypeError, AssertionError, NotImplementedError) as error:
+        raise ContractError(f"foolbox:{name} refused: {error or type(error).__name__}") from error
+    finally:
+        np.random.set_state(before)
+    return found.numpy(), fell.numpy()
+
+
+class _Counted:
+    """The classifier as Foolbox calls it: its compiled pass, and a count of passes both ways."""
+
+    def __init__(self, classifier: Classifier):
+        self.classifier, self.forward, self.backward = classifier, 0, 0
+        self._ask = classifier.compiled("logits", lambda: classifier.__call__)
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        self.forward += 1
+        self.classifier.count(forward=len(images))
+        return self._tally(self._ask(images))
+
+    @tf.custom_gradient
+    def _tally(self, logits: tf.Tensor) -> Any:
+        def back(upstream: tf.Tensor) -> tf.Tensor:
+            self.backward += 1
+            self.classifier.count(forward=0, backward=len(logits))
+            return upstream
+
+        return tf.identity(logits), back

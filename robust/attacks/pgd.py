@@ -1,0 +1,42 @@
+"""Projected gradient descent."""
+
+import numpy as np
+
+from robust.attacks.survivors import Climb, Task, attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import Count, Eps, Norm, Positive
+
+
+def pgd(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "linf",
+    steps: Count = 20,
+    step_size: Positive | None = None,
+    random_start: bool = True,
+    restarts: Count = 1,
+) -> Perturbed:
+    """Many steps up the loss, each brought back into the ball: x <- P(x + a * sign(grad CE(x, y))).
+
+    Args:
+        classifier, images, labels, seeds, start, targets: see `robust.attacks`.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball; for L2 the step goes along g / ||g||.
+        steps: of each climb, at the most: an image that falls stops there.
+        step_size: of one step; 2.5 * eps / steps, as Madry et al. have it for L2, so that a climb can
+            reach any side of the ball.
+        random_start: begin at a random point of the ball rather than at the image.
+        restarts: climbs from new random points, for the images that still stand.
+
+    Source: Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018;
+    Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.
+    """
+    climb = Climb(eps, norm, steps, step_size or 2.5 * eps / steps, random_start, restarts)
+    return attack(Task(classifier, images, labels, seeds, start, targets), climb, "pgd")

@@ -1,0 +1,134 @@
+"""What may come in as images, labels, ids and names; whatever else comes is named in the error."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from robust.errors import DataError, suggest
+
+
+def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> None:
+    """Each class has a name of its own, and is in one superclass at most; else DataError."""
+    for each, count in Counter(classes).items():
+        if count > 1:
+            where = [i for i, other in enumerate(classes) if other == each]
+            raise DataError(
+                f"data set {name!r}: classes {where} are all named {each!r}; names must be unique"
+            )
+    for each, count in Counter(chain(*superclasses.values())).items():
+        if each not in classes:
+            raise DataError(
+                f"data set {name!r}: a superclass holds no class {each!r}{suggest(each, classes)}"
+            )
+        if count > 1:
+            raise DataError(
+                f"data set {name!r}: class {each!r} is in {count} superclasses; allowed: at most one"
+            )
+
+
+def check_images(values: ArrayLike) -> np.ndarray:
+    """Images as uint8 or as float32 in [0, 1], [N, H, W, C]; else DataError."""
+    images = _to_array("images", values)
+    images = images[..., None] if images.ndim == 3 else images
+    _check_shape(images)
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        fits = images.dtype.kind in "iu" and images.min() >= 0 and images.max() <= 255
+        hint = "; did you mean images.astype('uint8')?" if fits else ""
+        raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
+    _check_range(images)
+    return images.astype(np.float32)
+
+
+def _check_shape(images: np.ndarray) -> None:
+    shape = f"images: shape {images.shape}"
+    if not images.size:
+        raise DataError(f"{shape} holds nothing; allowed: at least one image of at least one pixel")
+    if images.ndim != 4:
+        hint = "; did you mean images[None], one image alone?" if images.ndim == 2 else ""
+        raise DataError(f"{shape}; allowed: [N, H, W, C] or [N, H, W]{hint}")
+    if images.shape[1] <= 4 < images.shape[3]:
+        hint = "; did you mean images.transpose(0, 2, 3, 1)?"
+        raise DataError(f"{shape}; allowed: [N, H, W, C], the channels last{hint}")
+
+
+def _check_range(images: np.ndarray) -> None:
+    low, high = images.min(), images.max()
+    if not np.isfinite([low, high]).all():
+        first = np.argwhere(~np.isfinite(images))[0]
+        raise DataError(
+            f"images: images{first.tolist()} is {images[tuple(first)]}; allowed: finite floats in [0, 1]"
+        )
+    if low < 0 or high > 1:
+        raise DataError(
+            f"images: floats from {low:.6g} to {high:.6g}; allowed: [0, 1]{_range_hint(low, high)}"
+        )
+
+
+def _range_hint(low: float, high: float) -> str:
+    if low >= 0 and 1.5 < high <= 255:
+        return "; did you mean images / 255?"
+    if -1 <= low < 0 and high <= 1:
+        return "; did you mean (images + 1) / 2?"
+    return ""
+
+
+def check_classes(classes: int | Iterable[str] | None) -> tuple[str, ...] | None:
+    """The names of the classes, "0", "1", ... where only their number is known; None stays None."""
+    if classes is None:
+        return None
+    names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
+    if not names:
+        raise DataError(f"classes: {classes!r}; allowed: their names, or how many there are, 1 or more")
+    return names
+
+
+def check_labels(values: ArrayLike, length: int, classes: int | None) -> np.ndarray:
+    """Labels as int64 [N], each from 0 to `classes` - 1 if that is known; else DataError."""
+    labels = _to_array("labels", values)
+    if labels.ndim != 1:
+        raise DataError(
+            f"labels: shape {labels.shape}; allowed: one whole number an image, [N]{_shape_hint(labels)}"
+        )
+    if len(labels) != length:
+        raise DataError(f"labels: {len(labels)} of them for {length} images; allowed: one for each image")
+    if labels.dtype.kind not in "biuf":
+        raise DataError(f"labels: of type {labels.dtype}; allowed: whole numbers, the indices of the classes")
+    _refuse_first("labels", labels, labels != np.floor(labels), "a whole number")
+    allowed = "0 or more" if classes is None else f"0 to {classes - 1}, for {classes} classes"
+    _refuse_first("labels", labels, (labels < 0) | (labels >= (classes or np.inf)), allowed)
+    return labels.astype(np.int64)
+
+
+def _shape_hint(labels: np.ndarray) -> str:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return "; did you mean labels[:, 0]?"
+    return "; did you mean labels.argmax(axis=1), if they are one-hot?" if labels.ndim == 2 else ""
+
+
+def _refuse_first(what: str, values: np.ndarray, wrong: np.ndarray, allowed: str) -> None:
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(f"{what}: {what}[{first}] is {values[first]}; allowed: {allowed}")
+
+
+def check_ids(ids: Sequence[str], length: int) -> np.ndarray:
+    """Ids as an array of strings [N], no two the same; else DataError."""
+    array = np.asarray(ids).astype(str)
+    if array.shape != (length,):
+        raise DataError(f"ids: shape {array.shape} for {length} images; allowed: one for each image")
+    again = np.ones(length, bool)
+    again[np.unique(array, return_index=True)[1]] = False
+    _refuse_first("ids", array, again, "each id once")
+    return array
+
+
+def _to_array(what: str, values: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what}: {type(values).__name__} is not an array, {error}") from None

@@ -1,0 +1,34 @@
+"""How often the model is right."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from robust import statistics
+from robust.trial import Trial, Value, proportion
+
+
+def accuracy(
+    trial: Trial,
+) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached"]]]:
+    """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
+
+    Shares are of all images with Wilson intervals; so under an attack `top1` is the robust accuracy: the
+    share of all images that are right after it, an upper bound on the true one. `nll` is in nats, with a
+    bootstrap interval.
+
+    Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
+
+    >>> import numpy as np
+    >>> trial = Trial(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
+    >>> next(accuracy(trial)).value
+    1.0
+    """
+    right, near = trial.predicted == trial.labels, trial.in_top(5)
+    yield proportion("top1", right)
+    yield proportion("top5", near)
+    yield proportion("top1_error", ~right)
+    yield proportion("top5_error", ~near)
+    nll = trial.nll
+    yield Value("nll", float(nll.mean()), len(nll), "", "nats", *statistics.bootstrap_mean(nll), "bootstrap 95 %")
+    if trial.targets is not None:
+        yield proportion("target_reached", trial.predicted == trial.targets)

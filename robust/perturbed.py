@@ -1,0 +1,29 @@
+"""What a perturbation gives back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """Perturbed images and how they came about; all arrays have one entry an image.
+
+    images: [N, H, W, C] in [0, 1]: for an image that fell, the one that fooled the model.
+    by: str [N]: what felled the image; "" where it still stands, or where nothing tried (a corruption).
+    forward, backward: int32 [N]: passes spent on the image.
+    trace: float32 [N, T]: the loss over the search, thinned; NaN after it stopped.
+    """
+
+    images: np.ndarray
+    by: np.ndarray
+    forward: np.ndarray
+    backward: np.ndarray
+    trace: np.ndarray
+
+    @classmethod
+    def of(cls, images: np.ndarray, looks: int = 0) -> "Perturbed":
+        """Nothing tried yet: the images as they are (a copy), no passes, a trace of `looks` places."""
+        n = len(images)
+        by, trace = np.full(n, "", dtype=object), np.full((n, looks), np.nan, np.float32)
+        return cls(images.copy(), by, np.zeros(n, np.int32), np.zeros(n, np.int32), trace)

@@ -1,0 +1,105 @@
+"""The columns of both tables, reading and writing them, and finding one value again.
+
+`results.csv` has one row a value; `outcomes.parquet` one row for each example of each case. Both are
+plain `pandas.DataFrame`s in Python.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robust import files
+from robust.errors import ReportError, suggest
+from robust.quantities import Eps
+from robust.schema import convert
+
+RESULTS = {
+    "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
+    "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
+    "metric": "str", "group": "str", "value": "float64", "unit": "str", "n": "int64",
+    "low": "float64", "high": "float64", "interval": "str", "bound": "str", "passed": "boolean",
+    "trust": "str", "forward": "float64", "backward": "float64", "seconds": "float64", "weights": "str",
+}  # fmt: skip
+"""Columns of results.csv and their types. `forward` and `backward` are passes an image, on average."""
+
+OUTCOMES = {
+    "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",
+    "severity": "Int64", "example": "str", "label": "str", "superclass": "str", "target": "str",
+    "predicted": "str", "in_top5": "bool", "confidence": "float32", "margin": "float32", "nll": "float32",
+    "fooled_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
+}  # fmt: skip
+"""Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names."""
+
+
+def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    """Rows as a table with exactly these columns and types."""
+    frame = pd.DataFrame(rows).reindex(columns=list(columns))
+    text = {name: "" for name, kind in columns.items() if kind == "str"}
+    return frame.fillna(text).astype(columns)
+
+
+def write_results(results: pd.DataFrame, path: Path) -> Path:
+    """Write results.csv, whole or not at all; numbers keep every digit."""
+    return files.write(path, lambda temporary: results.to_csv(temporary, index=False))
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read results.csv as it was written; an empty word is "", never NaN."""
+    words = {name: str for name, kind in RESULTS.items() if kind == "str"}
+    try:
+        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={c: [""] for c in RESULTS if c not in words})
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: cannot be read ({error})") from error
+    if missing := [c for c in RESULTS if c not in frame]:
+        raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
+    return frame.astype(RESULTS)
+
+
+def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
+    """Write outcomes.parquet, whole or not at all."""
+    return files.write(path, lambda temporary: outcomes.to_parquet(temporary, index=False))
+
+
+def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) -> Any:
+    """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
+
+    Args:
+        results: a table as `robust.run` and `robust.evaluate` give it.
+        metric: "top1", "nll", "recall" ...
+        group: the class, superclass or pair it speaks of; "" for all images.
+        where: other columns, as in `case="pgd", model="resnet20", eps="8/255"`.
+
+    Raises LookupError where no row or more than one fits, naming the columns that would tell them apart.
+    """
+    found = results[(results["metric"] == metric) & (results["group"] == group)]
+    if found.empty:
+        known = results.loc[results["metric"] == metric, "group"] if metric in set(results["metric"]) else results["metric"]
+        raise LookupError(f"no value {metric!r} with group {group!r}{suggest(group or metric, sorted(set(known)))}")
+    for column, wanted in where.items():
+        found = found[_equals(_column(found, column), wanted)]
+    if len(found) == 1:
+        return next(found.itertuples(index=False))
+    telling = [c for c in ("model", "seed", "case", "eps", "severity") if found[c].nunique(dropna=False) > 1]
+    raise LookupError(
+        f"{len(found)} values {metric!r} fit {where}"
+        + (f"; say which {' and '.join(telling)}" if telling else f"; there are {_tell(results, metric, where)}")
+    )
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame:
+        raise LookupError(f"no column {name!r}{suggest(name, frame.columns)}")
+    return frame[name]
+
+
+def _equals(column: pd.Series, wanted: Any) -> pd.Series:
+    if column.name == "eps" and wanted is not None:
+        return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=1e-9), column.index)
+    return (column == wanted).fillna(False)
+
+
+def _tell(results: pd.DataFrame, metric: str, where: dict[str, Any]) -> str:
+    rows = results[results["metric"] == metric]
+    return ", ".join(f"{c} = {sorted(set(rows[c].dropna().tolist()))}" for c in where)

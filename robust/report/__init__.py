@@ -1,0 +1,21 @@
+"""The page: one self-contained `index.html`, drawn from the folder that `run` has filled."""
+
+from pathlib import Path
+
+__all__ = ["write"]
+
+
+def write(folder: Path) -> Path:
+    """Draw `index.html` into the folder, whole or not at all, and return its path.
+
+    The same folder gives the same bytes. The page works offline; TensorFlow is not needed to draw it.
+
+    Args:
+        folder: a folder that `robust run SUITE --out DIR` has filled.
+
+    Raises ReportError where a file of the folder is missing or damaged, and StoreError where the page
+    cannot be written.
+    """
+    from robust.report import page
+
+    return page.write(Path(folder))

@@ -1,0 +1,177 @@
+"""The pictures: original, perturbation and what came of it, for the same examples everywhere."""
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from robust.errors import ReportError
+from robust.report import wording
+from robust.report.folder import Condition, Folder, Run
+
+SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
+EXAMPLES = {True: 8, False: 3}  # so many are shown, of small images and of large ones
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of an image."""
+
+    predicted: str
+    confidence: str
+    right: bool
+    target: str
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One example under one condition; `answer` is None where the outcomes do not have it."""
+
+    difference: str
+    perturbed: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: its original picture and a shot for each condition, None where none was kept."""
+
+    id: str
+    label: str
+    original: str
+    answer: Answer | None
+    shots: list[Shot | None]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The examples of one model. `heads` has a condition's title and the amplification of its change."""
+
+    model: str
+    heads: list[tuple[str, int]]
+    examples: list[Example]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The arrays of one file; images are float32 [k, H, W, C] in [0, 1]."""
+
+    ids: list[str]
+    original: np.ndarray
+    perturbed: np.ndarray
+    factor: int
+
+
+def galleries(folder: Folder) -> list[Gallery]:
+    """A gallery for each model that has samples, all of the same examples, those that come first."""
+    samples = {cell: _read(path) for cell, path in folder.samples.items() if not cell[1].clean}
+    ids = list(dict.fromkeys(name for sample in samples.values() for name in sample.ids))
+    small = all(max(sample.original.shape[1:3]) <= SMALL for sample in samples.values())
+    found = [_gallery(folder, run, samples, ids[: EXAMPLES[small]]) for run in folder.runs]
+    return [gallery for gallery in found if gallery.examples]
+
+
+def _gallery(folder: Folder, run: Run, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
+    own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
+    answers = {c: _answers(folder, run, c, ids) for c in own}
+    clean = next((c for other, c in folder.outcomes if other == run and c.clean), None)
+    before = _answers(folder, run, clean, ids) if clean else {}
+    heads = [(wording.title(condition), sample.factor) for condition, sample in own.items()]
+    shown = [name for name in ids if any(name in sample.ids for sample in own.values())]
+    return Gallery(folder.name(run), heads, [_example(name, own, before, answers) for name in shown])
+
+
+def _ordered(folder: Folder, run: Run, samples: dict[Any, _Sample]) -> list[Condition]:
+    kept = [condition for other, condition in samples if other == run]
+    order = {condition: place for place, condition in enumerate(folder.conditions)}
+    return sorted(kept, key=lambda condition: order.get(condition, len(order)))
+
+
+def _answers(folder: Folder, run: Run, condition: Condition, ids: list[str]) -> dict[str, Any]:
+    rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
+    return {row["example"]: row for row in rows[rows["example"].isin(ids)].to_dict("records")}
+
+
+def _example(
+    name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]
+) -> Example:
+    sample = next(sample for sample in own.values() if name in sample.ids)
+    said = [before.get(name), *(answers[c].get(name) for c in own)]
+    return Example(
+        name,
+        next((row["label"] for row in said if row), ""),
+        png(pixels(sample.original[sample.ids.index(name)])),
+        _answer(said[0]),
+        [_shot(sample, name, row) for sample, row in zip(own.values(), said[1:], strict=True)],
+    )
+
+
+def _answer(row: dict[str, Any] | None) -> Answer | None:
+    if row is None:
+        return None
+    right = row["predicted"] == row["label"]
+    return Answer(row["predicted"], f"{100 * row['confidence']:.0f} %", right, row["target"])
+
+
+def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None:
+    if name not in sample.ids:
+        return None
+    place = sample.ids.index(name)
+    original, perturbed = sample.original[place], sample.perturbed[place]
+    return Shot(png(difference(original, perturbed, sample.factor)), png(pixels(perturbed)), _answer(row))
+
+
+def _read(path: Path) -> _Sample:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            ids, original, perturbed = (arrays[name] for name in ("ids", "original", "perturbed"))
+    except Exception as error:  # a damaged archive fails in many ways
+        raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error
+    for fault in _faults(ids, original, perturbed):
+        raise ReportError(f"{path}: {fault}; `robust run` makes it")
+    return _Sample([str(name) for name in ids], original, perturbed, amplification(perturbed - original))
+
+
+def _faults(ids: np.ndarray, original: np.ndarray, perturbed: np.ndarray) -> Iterator[str]:
+    if original.ndim != 4 or original.shape[-1] not in (1, 3):
+        yield f"original has shape {list(original.shape)}, not [images, height, width, 1 or 3]"
+    if perturbed.shape != original.shape:
+        yield f"perturbed has shape {list(perturbed.shape)}, original {list(original.shape)}"
+    if ids.shape != original.shape[:1]:
+        yield f"ids has shape {list(ids.shape)} for {len(original)} images"
+    for name, images in (("original", original), ("perturbed", perturbed)):
+        if images.dtype.kind != "f" or not ((images >= 0) & (images <= 1)).all():  # NaN is neither
+            yield f"{name} must hold floats in [0, 1]"
+
+
+def amplification(delta: np.ndarray) -> int:
+    """The largest whole factor, at least 1, that keeps a perturbation within half the range of a pixel.
+
+    >>> amplification(np.array([8 / 255, -2 / 255]))
+    15
+    """
+    largest = float(np.abs(delta).max(initial=0))
+    return max(1, int(0.5 / largest)) if largest else 1
+
+
+def difference(original: np.ndarray, perturbed: np.ndarray, factor: int) -> np.ndarray:
+    """The signed perturbation as a picture, uint8: mid-grey is no change, lighter is more, darker is less."""
+    return pixels(np.clip(0.5 + factor * (perturbed.astype(np.float64) - original), 0, 1))
+
+
+def pixels(image: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1] as the nearest of 256 levels."""
+    return np.rint(image.astype(np.float64) * 255).astype(np.uint8)
+
+
+def png(image: np.ndarray) -> str:
+    """A uint8 image [H, W, 1 or 3] as a data: URI, lossless."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,98 @@
+"""The tables of models by conditions: how accurate each is, and what asking cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from robust.report import wording
+from robust.report.folder import Condition, Folder, Run
+from robust.report.verdict import Judgement
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model under one condition. `state` is "measured", or says why there is no number."""
+
+    state: str
+    value: str = ""
+    interval: str = ""
+    n: str = ""
+    track: dict[str, float] | None = None
+    target_reached: str = ""
+    trust: str = ""
+    judgements: tuple[Judgement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of cells; `heads` has the case and what its name leaves unsaid, one for each column."""
+
+    heads: list[tuple[str, str]]
+    rows: list[tuple[str, list[Cell]]]
+
+    @property
+    def missing(self) -> int:
+        """How many cells were asked for and not run yet."""
+        return sum(cell.state == "not run" for _, row in self.rows for cell in row)
+
+
+def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
+    """Top-1 of every model under every condition that has one, and what the bounds say of each."""
+    measured = {condition for (_, condition), rows in folder.values.items() if _row(rows, "top1")}
+    columns: list[Condition | str] = [c for c in folder.conditions if c in measured]
+    seen = {condition.case for condition in folder.conditions}
+    columns += [case for case in folder.cases if case not in seen]  # nothing of it has run yet
+    heads = [(c, "") if isinstance(c, str) else (c.case, wording.details(c)) for c in columns]
+    rows = [(folder.name(run), [_cell(folder, run, c, judgements) for c in columns]) for run in folder.runs]
+    return Grid(heads, rows)
+
+
+def _cell(folder: Folder, run: Run, condition: Condition | str, judgements: list[Judgement]) -> Cell:
+    rows = None if isinstance(condition, str) else folder.values.get((run, condition))
+    if rows is None:
+        return Cell(_absence(folder, run, condition if isinstance(condition, str) else condition.case))
+    bounds = tuple(one for one in judgements if (one.run, one.condition) == (run, condition))
+    top1 = _row(rows, "top1")
+    if top1 is None:
+        return Cell("no top-1", judgements=bounds)
+    reached = _row(rows, "target_reached")
+    return Cell(
+        "measured",
+        wording.percent(top1["value"]),
+        wording.interval(top1["low"], top1["high"], "proportion"),
+        wording.number(top1["n"]),
+        _track(top1),
+        wording.percent(reached["value"]) if reached else "",
+        top1["trust"],
+        bounds,
+    )
+
+
+def _absence(folder: Folder, run: Run, case: str) -> str:
+    limited_to = folder.cases.get(case)
+    return "not run" if limited_to is None or run.model in limited_to else "not asked for"
+
+
+def _row(rows: Any, metric: str) -> dict[str, Any] | None:
+    found = rows[(rows["metric"] == metric) & (rows["group"] == "")]
+    return found.iloc[0].to_dict() if len(found) else None
+
+
+def _track(row: dict[str, Any]) -> dict[str, float] | None:
+    """Where the value and its interval lie on a line from 0 to 100 %."""
+    if not 0 <= row["low"] <= row["value"] <= row["high"] <= 1:
+        return None
+    return {name: round(100 * row[name], 2) for name in ("low", "value", "high")}
+
+
+def costs(folder: Folder) -> list[dict[str, str]]:
+    """What each condition cost on each model: passes an image, and seconds."""
+    return [
+        {
+            "model": folder.name(run),
+            "condition": wording.title(condition),
+            "forward": wording.number(rows["forward"].iloc[0]),
+            "backward": wording.number(rows["backward"].iloc[0]),
+            "seconds": wording.number(round(rows["seconds"].iloc[0], 1)),
+        }
+        for (run, condition), rows in folder.values.items()
+    ]

@@ -1,0 +1,51 @@
+"""The plain table of all values."""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from robust.report import wording
+
+ROWS = 3000  # more than these are left to results.csv, or the page would open slowly
+
+_COLUMNS = [
+    "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "group", "value", "low",
+    "high", "unit", "interval", "n", "bound", "passed", "trust", "forward", "backward", "seconds", "weights",
+]  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One cell: what is read, and for numbers what is sorted by."""
+
+    text: str
+    key: str = ""
+
+
+def listed(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows the page lists: all, or of a long table the values over all images only."""
+    return results if len(results) <= ROWS else results[results["group"] == ""].head(ROWS)
+
+
+def columns(results: pd.DataFrame) -> list[str]:
+    """The columns in which anything stands."""
+    return [name for name in _COLUMNS if (results[name].notna() & (results[name].astype(str) != "")).any()]
+
+
+def rows(results: pd.DataFrame) -> list[list[Entry]]:
+    """The table as it is read."""
+    names = columns(results)
+    return [[_entry(name, row[name], row) for name in names] for row in results.to_dict("records")]
+
+
+def _entry(name: str, value: Any, row: dict[str, Any]) -> Entry:
+    if pd.isna(value):
+        return Entry("")
+    if name == "eps":
+        return Entry(wording.radius(value, row["norm"]), repr(float(value)))
+    if name in ("value", "low", "high") and row["unit"] == "proportion":
+        return Entry(wording.percent(value), repr(float(value)))
+    if name == "passed":
+        return Entry("passed" if value else "missed")
+    if isinstance(value, str):
+        return Entry(value)
+    return Entry(wording.number(value), repr(float(value)))

@@ -1,0 +1,83 @@
+"""The bounds of the suite and what became of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from robust import bound
+from robust.report import wording
+from robust.report.folder import Condition, Folder, Run
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One bound and the value it was held against."""
+
+    run: Run
+    condition: Condition
+    model: str
+    metric: str
+    value: str
+    interval: str
+    n: str
+    bound: str
+    state: str
+    undecided: bool
+
+    @property
+    def words(self) -> str:
+        """The whole judgement as a sentence, without its mark."""
+        sure = f"95 % interval {self.interval}, {self.n} images" if self.interval else f"{self.n} images"
+        return f"{self.metric} is {self.value} ({sure}); the suite asks for {self.bound}"
+
+    @property
+    def place(self) -> str:
+        """The model and what was done to the images."""
+        return f"{self.model} on {wording.title(self.condition)}"
+
+
+def judgements(folder: Folder) -> list[Judgement]:
+    """Every bound that was judged, in the order of the table."""
+    return list(_judgements(folder))
+
+
+def _judgements(folder: Folder) -> Iterator[Judgement]:
+    for (run, condition), rows in folder.values.items():
+        for row in rows[rows["bound"] != ""].to_dict("records"):
+            limits = bound.parse(row["bound"])
+            yield Judgement(
+                run,
+                condition,
+                folder.name(run),
+                wording.metric(row["metric"], row["group"]),
+                wording.quantity(row["value"], row["unit"]),
+                wording.interval(row["low"], row["high"], row["unit"]),
+                wording.number(row["n"]),
+                wording.bound(limits, row["unit"]),
+                _state(row["passed"]),
+                bool(limits.undecided(row["low"], row["high"])),
+            )
+
+
+def _state(passed: Any) -> str:
+    if pd.isna(passed):
+        return "not judged"
+    return "passed" if passed else "missed"
+
+
+def headline(found: list[Judgement]) -> str:
+    """The verdict in one line.
+
+    >>> headline([])
+    'Measured without bounds'
+    """
+    missed = sum(one.state == "missed" for one in found)
+    if not found:
+        return "Measured without bounds"
+    if missed:
+        return f"{missed} of {len(found)} bounds missed"
+    if any(one.state == "not judged" for one in found):
+        return "Not every bound was judged"
+    return "The one bound passed" if len(found) == 1 else f"All {len(found)} bounds passed"

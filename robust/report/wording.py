@@ -1,0 +1,133 @@
+"""How numbers and conditions read on the page."""
+
+from math import inf, isfinite, isnan
+
+from robust.bound import Bound
+from robust.report.folder import Condition
+
+_NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
+_METRICS = {
+    "top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error",
+    "top5_error": "top-5 error", "nll": "negative log-likelihood",
+}  # fmt: skip
+
+
+def percent(proportion: float) -> str:
+    """One digit after the point, as a sample of a thousand images carries it.
+
+    >>> percent(0.8741)
+    '87.4 %'
+    """
+    return "–" if isnan(proportion) else f"{100 * proportion:.1f} %"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with its unit; proportions are percentages.
+
+    >>> quantity(61706, "parameters"), quantity(0.41237, "nats")
+    ('61,706 parameters', '0.4124 nats')
+    """
+    if unit == "proportion":
+        return percent(value)
+    return f"{number(value)} {unit}".rstrip() if isfinite(value) else number(value)
+
+
+def number(value: float) -> str:
+    """A number without a unit: whole ones in full, others with four digits.
+
+    >>> number(1000.0), number(0.05)
+    ('1,000', '0.05')
+    """
+    if isnan(value):
+        return "–"
+    return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.4g}"
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """The two ends of an interval, "" where there is none.
+
+    >>> interval(0.852, 0.893, "proportion")
+    '85.2 – 89.3 %'
+    """
+    if isnan(low) or isnan(high):
+        return ""
+    if unit == "proportion":
+        return f"{100 * low:.1f} – {percent(high)}"
+    return f"{number(low)} – {number(high)}"
+
+
+def bound(limits: Bound, unit: str) -> str:
+    """A bound in the unit of its value.
+
+    >>> from robust.bound import parse
+    >>> bound(parse(">= 0.8"), "proportion")
+    '≥ 80 %'
+    >>> bound(parse("in [0, 3e6]"), "parameters")
+    'between 0 and 3,000,000'
+    """
+    low, high = (_end(end, unit) for end in (limits.low, limits.high))
+    if limits.high == inf:
+        return f"{'>' if limits.strict else '≥'} {low}"
+    if limits.low == -inf:
+        return f"{'<' if limits.strict else '≤'} {high}"
+    return f"between {low} and {high}"
+
+
+def _end(value: float, unit: str) -> str:
+    return f"{100 * value:.6g} %" if unit == "proportion" else number(value)
+
+
+def metric(name: str, group: str = "") -> str:
+    """The name of a metric, and the class or group it speaks of.
+
+    >>> metric("recall", "Shirt")
+    'recall of Shirt'
+    """
+    words = _METRICS.get(name, name.replace("_", " "))
+    return f"{words} of {group}" if group else words
+
+
+def norm(name: str) -> str:
+    """The sign of a norm."""
+    return _NORMS.get(name, name)
+
+
+def radius(eps: float, of: str) -> str:
+    """An eps as the field writes it: a Linf one in steps of an 8-bit image.
+
+    >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
+    ('8/255', '0.03', '0.5')
+    """
+    steps = eps * 255
+    whole = of == "linf" and round(steps) > 0 and abs(steps - round(steps)) < 1e-4
+    return f"{round(steps)}/255" if whole else f"{eps:.4g}"
+
+
+def level(condition: Condition) -> str:
+    """How strong the perturbation was, "" where that is not said.
+
+    >>> level(Condition("pgd", "pgd", "linf", 8 / 255, None))
+    'L∞, ε = 8/255'
+    """
+    sizes = [norm(condition.norm)] if condition.norm else []
+    if condition.eps is not None:
+        sizes.append(f"ε = {radius(condition.eps, condition.norm)}")
+    if condition.severity is not None:
+        sizes.append(f"severity {condition.severity}")
+    return ", ".join(sizes)
+
+
+def details(condition: Condition) -> str:
+    """What the name of the case leaves unsaid: the perturbation, where it is another word, and the level."""
+    named = condition.perturbation not in (condition.case, "clean", "")
+    return ", ".join(filter(None, [condition.perturbation if named else "", level(condition)]))
+
+
+def title(condition: Condition) -> str:
+    """The case and what its name leaves unsaid.
+
+    >>> title(Condition("strong", "pgd", "linf", 8 / 255, None))
+    'strong (pgd, L∞, ε = 8/255)'
+    """
+    more = details(condition)
+    return f"{condition.case} ({more})" if more else condition.case

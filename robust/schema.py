@@ -1,0 +1,220 @@
+"""The signature is the schema: what a catalogue's member may be given, read from source, and checked.
+
+`bind` turns a table of a suite file into a `Call`: keys are bound to the member's parameters and the
+values converted by their annotations, all without importing the member.
+"""
+
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from robust import catalog, quantities
+from robust.errors import SuiteError, suggest
+
+SUPPLIED = {
+    "architectures": {"input_shape", "classes"},
+    "attacks": {"seeds", "start", "targets"},
+    "corruptions": {"seeds"},
+    "adversaries": {"seeds"},
+}
+"""Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
+
+_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple, "dict": dict}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "a table", list: "a list"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One key that a member takes: its name, annotation (None: anything) and default (`...`: required)."""
+
+    name: str
+    annotation: Any
+    default: Any = ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """A member of a catalogue and the checked arguments that it will be called with."""
+
+    kind: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self) -> Any:
+        """The member itself; this imports it."""
+        return catalog.resolve(self.kind, self.name)
+
+    def __call__(self, *args: Any, **supplied: Any) -> Any:
+        return self.resolve()(*args, **self.arguments, **supplied)
+
+    def key(self) -> dict[str, Any]:
+        """What identifies the call, for hashing and for showing."""
+        return {"kind": self.kind, "name": self.name, **self.arguments}
+
+
+def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
+    """Check `{name = ..., key = value}` (or a bare name) against the member's signature.
+
+    Raises SuiteError naming the key, what came and what is allowed.
+
+    >>> bind("attacks", {"name": "fgsm", "eps": "8/255"}).arguments["eps"]
+    0.03137254901960784
+    """
+    table = {"name": table} if isinstance(table, str) else dict(table)
+    if not isinstance(name := table.pop("name", None), str):
+        raise SuiteError(f"the {kind} table needs name = {suggest('', catalog.names(kind))[2:]}")
+    parameters = {p.name: p for p in signature(kind, name)}
+    for key in table:
+        if key not in parameters:
+            raise SuiteError(f"{key}: {name} takes no {key!r}{suggest(key, parameters)}", key)
+    missing = [p.name for p in parameters.values() if p.default is ... and p.name not in table]
+    if missing:
+        raise SuiteError(f"{name} needs {', '.join(missing)}")
+    given = {key: convert(value, parameters[key].annotation, key) for key, value in table.items()}
+    return Call(kind, name, {p.name: given.get(p.name, p.default) for p in parameters.values()})
+
+
+def signature(kind: str, name: str) -> list[Parameter]:
+    """The keys a member takes from a suite, in the order of its signature."""
+    if name.startswith(catalog.FOOLBOX) and kind == "attacks":
+        return _foolbox_signature(name)
+    node = catalog.definition(kind, name)
+    if isinstance(node, ast.Assign):
+        return _value_signature(kind, name, node)
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return [
+        Parameter(a.arg, annotation(a.annotation), ... if d is None else ast.literal_eval(d))
+        for a, d in pairs
+        if a.arg not in SUPPLIED.get(kind, ())
+    ]
+
+
+def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
+    """A value made by `Schema(key=...)` takes the fields of that dataclass; its own values are the defaults."""
+    own = {k.arg: ast.literal_eval(k.value) for k in node.value.keywords}  # type: ignore[attr-defined]
+    body = catalog.siblings(kind, name)
+    schema = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == node.value.func.id)  # type: ignore[attr-defined]
+    return [
+        Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, ast.literal_eval(f.value) if f.value else ...))  # type: ignore[union-attr]
+        for f in schema.body
+        if isinstance(f, ast.AnnAssign)
+    ]
+
+
+def _foolbox_signature(name: str) -> list[Parameter]:
+    import foolbox  # light, and a dependency: it does not import TensorFlow
+
+    classes = {n: c for n, c in vars(foolbox.attacks).items() if inspect.isclass(c) and not inspect.isabstract(c)}
+    if (cls := classes.get(name.removeprefix(catalog.FOOLBOX))) is None:
+        raise SuiteError(f"Foolbox has no attack {name!r}{suggest(name, [f'foolbox:{n}' for n in classes])}")
+    own = [p for p in list(inspect.signature(cls.__init__).parameters.values())[1:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    options = [Parameter(p.name, None, ... if p.default is p.empty else p.default) for p in own]
+    norm = getattr(getattr(cls, "distance", None), "p", None)
+    default = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
+    return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], default), *options]
+
+
+def metrics(call: Call) -> tuple[str, ...]:
+    """The metrics that a measure or an inspection can yield, as its return annotation lists them.
+
+    >>> "top1" in metrics(Call("measures", "accuracy"))
+    True
+    """
+    node = catalog.definition(call.kind, call.name)
+    match getattr(node, "returns", None):
+        case ast.Subscript(slice=ast.Subscript(value=ast.Name(id="Value"), slice=ast.Subscript(slice=listed))):
+            values = ast.literal_eval(listed)
+            return values if isinstance(values, tuple) else (values,)
+    raise SuiteError(f"{call.name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]")
+
+
+def annotation(node: ast.expr | None) -> Any:
+    """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
+    match node:
+        case ast.Constant(value=None):
+            return NoneType
+        case ast.Name(id=name):
+            return _PLAIN.get(name) or getattr(quantities, name, None)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = annotation(left), annotation(right)
+            return Union[sides] if all(s is not None for s in sides) else None  # noqa: UP007
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            values = ast.literal_eval(choices)
+            return Literal[values]
+        case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
+            parts = [annotation(e) for e in (inner.elts if isinstance(inner, ast.Tuple) else [inner]) if not _is_ellipsis(e)]
+            return (list if name == "tuple" else _PLAIN[name])[tuple(parts)] if all(p is not None for p in parts) else _PLAIN[name]
+    return None
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
+
+
+def convert(value: Any, wanted: Any, key: str) -> Any:
+    """The value as its annotation wants it: fractions are read exactly, words and ranges are checked.
+
+    Raises SuiteError that names the key, the value and what is allowed.
+
+    >>> convert("8/255", quantities.Eps, "eps") == 8 / 255
+    True
+    """
+    if wanted is None or wanted is Any:
+        return value
+    origin, args = get_origin(wanted), get_args(wanted)
+    if origin is Annotated:
+        number = convert(value, args[0], key)
+        if isinstance(args[1], quantities.Range) and number not in args[1]:
+            raise SuiteError(f"{key} = {value!r}: must be {args[1]}", key)
+        return number
+    if origin is Literal:
+        if value not in args:
+            raise SuiteError(f"{key} = {value!r}: not known{suggest(value, [str(a) for a in args])}", key)
+        return value
+    if origin in (Union, UnionType):
+        return _first_that_fits(value, args, key)
+    if origin in (list, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return _container(value, origin, args, key)
+    return _scalar(value, wanted, key)
+
+
+def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
+    errors = []
+    for choice in choices:
+        try:
+            return convert(value, choice, key)
+        except SuiteError as error:
+            errors.append(str(error))
+    raise SuiteError(errors[0], key)
+
+
+def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
+    if origin is list:
+        if not isinstance(value, list | tuple):
+            raise SuiteError(f"{key} = {value!r}: must be a list", key)
+        return [convert(v, args[0] if args else None, f"{key}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, Mapping):
+        raise SuiteError(f"{key} = {value!r}: must be a table", key)
+    return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
+
+
+def _scalar(value: Any, wanted: type, key: str) -> Any:
+    if wanted is float and isinstance(value, str):
+        return _fraction(value, key)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        what = _KINDS.get(wanted, "nothing" if wanted is NoneType else wanted.__name__)
+        raise SuiteError(f"{key} = {value!r}: must be {what}", key)
+    return value
+
+
+def _fraction(text: str, key: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise SuiteError(f"{key} = {text!r}: not a number; write 0.03 or a fraction like \"8/255\"", key) from None

@@ -1,0 +1,109 @@
+"""Fitted models and finished blocks, kept by the hash of everything that made them.
+
+An entry is a folder that is either whole or not there: it is filled beside its place, under a lock, and
+renamed. So a run that is killed goes on where it stopped, and two processes never do the same work.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from robust.errors import StoreError
+
+_NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
+
+
+def default() -> "Store":
+    """The user's store: $ROBUST_STORE, or robust/ in $XDG_CACHE_HOME or ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Store(Path(os.environ.get("ROBUST_STORE") or Path(cache) / "robust"))
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of entries: `root/kind/hash/`."""
+
+    root: Path
+
+    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Where the entry of this key stands, or would."""
+        return self.root / kind / digest(key)
+
+    def find(self, kind: str, key: Mapping[str, Any]) -> Path | None:
+        """The entry of this key, if it is finished."""
+        path = self.path(kind, key)
+        return path if path.is_dir() else None
+
+    def keep(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
+
+        Raises StoreError where the store cannot be written.
+        """
+        path = self.path(kind, key)
+        if path.is_dir():
+            return path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                return path if path.is_dir() else _make(path, key, make)
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be written ({error.strerror or error}); set ROBUST_STORE to a folder that can") from error
+
+
+def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    for stale in path.parent.glob(f".{path.name}.*"):  # left by a run that was killed: we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        make(unfinished)
+        (unfinished / "key.json").write_text(_canonical(key))
+        return unfinished.replace(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def digest(key: Any) -> str:
+    """A hash of anything that JSON can write; other objects count by their `str`.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(_canonical(key).encode()).hexdigest()[:24]
+
+
+def _canonical(key: Any) -> str:
+    return json.dumps(key, sort_keys=True, default=str)
+
+
+@functools.cache
+def code(*rooms: str) -> str:
+    """A hash of the code in these files and folders of the package, and of the libraries that do the numbers.
+
+    Comments, layout and docstrings do not count; what a line does, does.
+    """
+    trees = {str(f): _tree(f) for room in rooms for f in _sources(Path(str(resources("robust"))) / room)}
+    return digest([list(trees.values()), {name: version(name) for name in _NUMERICS}])
+
+
+def _sources(room: Path) -> list[Path]:
+    return sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]
+
+
+def _tree(path: Path) -> str:
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)

@@ -1,0 +1,6 @@
+"""A suite: models, cases and bounds, as a TOML file tells them on one screen."""
+
+from robust.suite.nouns import Case, Cell, Model, Suite, Training
+from robust.suite.read import load
+
+__all__ = ["Case", "Cell", "Model", "Suite", "Training", "load"]

@@ -1,0 +1,79 @@
+"""What a suite is made of."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from robust.bound import Bound
+from robust.schema import Call
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is fitted: a recipe and, for a hardened one, the adversary it trains against."""
+
+    recipe: Call
+    adversary: Call | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a suite: where it comes from, how it is trained, and from which seeds."""
+
+    name: str
+    kind: Literal["architecture", "keras", "python", "memory"]
+    source: Any  # a Call (architecture, python), a Path (keras) or the model itself (memory)
+    train: Training | None = None
+    seeds: tuple[int, ...] = (0,)
+    pixels: tuple[float, float] | None = None  # what its inputs range over, where that is not [0, 1]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A perturbation, at one or more strengths going upward, and what is measured and expected."""
+
+    name: str
+    perturbations: tuple[Call, ...] = ()
+    target: str | Mapping[str, str] | None = None
+    data: Call | None = None  # a shifted set, instead of the suite's own
+    measures: tuple[Call, ...] = (Call("measures", "accuracy"),)
+    inspections: tuple[Call, ...] = ()
+    images: int | None = None  # a stratified choice of the test split; None: all of it
+    models: tuple[str, ...] | None = None  # None: all of the suite's
+    expect: Mapping[str, Bound] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One case on one model at one seed: what pytest calls a test."""
+
+    case: Case
+    model: Model
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The name of the test: `pgd[resnet20]`, or `pgd[resnet20-1]` where a model has several seeds."""
+        return f"{self.case.name}[{self.model.name}{f'-{self.seed}' if len(self.model.seeds) > 1 else ''}]"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Models, cases, the data they share, and where all that was read."""
+
+    name: str
+    models: tuple[Model, ...]
+    cases: tuple[Case, ...]
+    data: Any  # a Call, or a Dataset (from Python)
+    seed: int = 0
+    summary: str = ""
+    path: Path | None = None
+    text: str = ""
+
+    def cells(self) -> Iterator[Cell]:
+        """Every case on every model it asks for, model by model."""
+        for model in self.models:
+            for seed in model.seeds:
+                yield from (Cell(c, model, seed) for c in self.cases if c.models is None or model.name in c.models)

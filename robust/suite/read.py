@@ -1,0 +1,212 @@
+"""Reading a suite file: all of it is checked, by the signatures of what it names, before anything runs.
+
+Nothing here imports TensorFlow. Every error says file and line.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from robust import bound, catalog
+from robust.bound import Bound
+from robust.errors import SuiteError, suggest
+from robust.quantities import Count, Seed, Target
+from robust.schema import Call, bind, convert, metrics
+from robust.suite.lines import Lines
+from robust.suite.nouns import Case, Model, Suite, Training
+
+_SOURCES = ("architecture", "keras", "pretrained", "python")
+_MODEL = (*_SOURCES, "train", "seeds", "pixels")
+_CASE = ("attack", "corrupt", "data", "measure", "inspect", "images", "models", "expect")
+_SWEPT = {"attack": ("attacks", "eps"), "corrupt": ("corruptions", "severity")}
+
+
+def load(path: str | Path, *, trust: bool = False) -> Suite:
+    """Read and check a suite file.
+
+    Args:
+        path: the TOML file.
+        trust: may names like "their.module:function", which run somebody's code, stand in it?
+
+    Raises SuiteError as `file:line: what is wrong; what was probably meant`.
+    """
+    path = Path(path)
+    text = _text(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
+    return _Reader(path, text, trust).suite(table)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        near = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise SuiteError(f"{path}: there is no such file{suggest(str(path), near)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: cannot be read ({error})") from None
+
+
+class _Reader:
+    """Reads the tables of one file and knows where they stand."""
+
+    def __init__(self, path: Path, text: str, trust: bool):
+        self.path, self.text, self.trust, self.lines = path, text, trust, Lines(path, text)
+
+    def suite(self, table: dict[str, Any]) -> Suite:
+        with self.lines.at():
+            if not table:
+                raise SuiteError("the file is empty; it needs data, a [model.NAME] and a [case.NAME]")
+            _known(table, ("summary", "seed", "data", "model", "case"), "a suite")
+            for key, write in (("data", 'data = { name = "fashion_mini" }'), ("model", "[model.NAME]"), ("case", "[case.NAME]")):
+                if not table.get(key):
+                    raise SuiteError(f"there is no {key}; write {write}", key)
+            seed = convert(table.get("seed", 0), Seed, "seed")
+            summary = convert(table.get("summary", ""), str, "summary")
+            data = self.call("datasets", table["data"], "data")
+            models = tuple(self.model(n, t, seed) for n, t in _tables(table["model"], "model"))
+            cases = tuple(self.case(n, t, models) for n, t in _tables(table["case"], "case"))
+        return Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
+
+    def model(self, name: str, table: dict[str, Any], seed: int) -> Model:
+        with self.lines.at("model", name):
+            _known(table, _MODEL, "a model")
+            given = [key for key in _SOURCES if key in table]
+            if len(given) != 1:
+                raise SuiteError(f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}")
+            source = self.source(given[0], table[given[0]])
+            train = self.training(table["train"]) if "train" in table else None
+            seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
+            return Model(name, given[0], source, train, tuple(seeds), _pixels(table.get("pixels")))  # type: ignore[arg-type]
+
+    def source(self, kind: str, value: Any) -> Any:
+        if kind == "keras":
+            return self.keras_file(convert(value, str, "keras"))
+        if kind == "pretrained":
+            raise SuiteError(f"pretrained = {value!r}: no pretrained networks yet; use keras = \"model.keras\"", kind)
+        call = self.call("architectures", value, kind)
+        if kind == "python" and not catalog.is_foreign(call.name):
+            raise SuiteError(f"python = {value!r}: must be \"module:function\"; for ours write architecture =", kind)
+        return call
+
+    def keras_file(self, name: str) -> Path:
+        tried = (self.path.parent / name, Path(name))
+        found = next((p for p in tried if p.is_file()), None)
+        if found is None:
+            raise SuiteError(f"keras = {name!r}: there is no such file in {self.path.parent} or {Path.cwd()}", "keras")
+        if found.suffix != ".keras":
+            raise SuiteError(f"keras = {name!r}: must be a .keras file, as model.save(\"{found.stem}.keras\") writes", "keras")
+        return found
+
+    def training(self, value: Any) -> Training:
+        table = {"recipe": value} if isinstance(value, str) else convert(value, dict, "train")
+        if "recipe" not in table:
+            raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
+        options = {key: v for key, v in table.items() if key not in ("recipe", "adversary")}
+        recipe = self.call("recipes", {"name": table["recipe"], **options}, "train")
+        return Training(recipe, self.call("adversaries", table["adversary"], "train.adversary") if "adversary" in table else None)
+
+    def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
+        with self.lines.at("case", name):
+            _known(table, _CASE, "a case")
+            if "attack" in table and "corrupt" in table:
+                raise SuiteError("a case has attack or corrupt, not both", "corrupt")
+            key = next((key for key in _SWEPT if key in table), None)
+            perturbations, target = self.perturbations(key, table[key]) if key else ((), None)
+            default = [] if "inspect" in table and not key else ["accuracy"]
+            measures = self.calls("measures", table.get("measure", default), "measure")
+            inspections = self.calls("inspections", table.get("inspect", []), "inspect")
+            return Case(
+                name,
+                perturbations,
+                target,
+                self.call("datasets", table["data"], "data") if "data" in table else None,
+                measures,
+                inspections,
+                convert(table["images"], Count, "images") if "images" in table else None,
+                _models(table["models"], models) if "models" in table else None,
+                _expect(table.get("expect", {}), (*measures, *inspections), target),
+                self.lines.find("case", name),
+            )
+
+    def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
+        kind, swept = _SWEPT[key]
+        table = {"name": value} if isinstance(value, str) else dict(convert(value, dict, key))
+        target = convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
+        strengths = table.get(swept)
+        if not isinstance(strengths, list):
+            return (self.call(kind, table, key),), target
+        calls = [self.call(kind, {**table, swept: s}, key) for s in _distinct(strengths, f"{key}.{swept}")]
+        _distinct([call.arguments[swept] for call in calls], f"{key}.{swept}")
+        return tuple(sorted(calls, key=lambda call: call.arguments[swept])), target
+
+    def calls(self, kind: str, value: Any, key: str) -> tuple[Call, ...]:
+        found = [self.call(kind, v, key) for v in convert(value, list, key)]
+        return tuple(_distinct(found, key) if found else ())
+
+    def call(self, kind: str, value: Any, key: str) -> Call:
+        name = value.get("name") if isinstance(value, Mapping) else value
+        if not isinstance(name, str):
+            raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
+        if catalog.is_foreign(name) and not self.trust:
+            raise SuiteError(f"{key} = {name!r} runs somebody's code; if you trust this suite, say so with --trust", key)
+        try:
+            return bind(kind, value)
+        except SuiteError as error:
+            raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
+
+
+def _tables(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, table in convert(value, dict, key).items():
+        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
+            raise SuiteError(f"{key} {name!r}: names are made of letters, digits and _ . + -", f"{key}.{name}")
+        yield name, convert(table, dict, f"{key}.{name}")
+
+
+def _known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise SuiteError(f"{what} has no {key!r}{suggest(key, allowed)}", key)
+
+
+def _distinct(values: list, key: str) -> list:
+    if not values:
+        raise SuiteError(f"{key} = []: the list is empty", key)
+    if len(set(map(repr, values))) < len(values):
+        raise SuiteError(f"{key}: the same one stands there twice", key)
+    return values
+
+
+def _pixels(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    ends = convert(value, list[float], "pixels")
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        raise SuiteError(f"pixels = {value!r}: must be [lowest, highest], as in [0, 255]", "pixels")
+    return ends[0], ends[1]
+
+
+def _models(value: Any, models: tuple[Model, ...]) -> tuple[str, ...]:
+    known = [model.name for model in models]
+    for name in _distinct(convert(value, list[str], "models"), "models"):
+        if name not in known:
+            raise SuiteError(f"models: there is no model {name!r}{suggest(name, known)}", "models")
+    return tuple(value)
+
+
+def _expect(value: Any, calls: tuple[Call, ...], target: Any) -> dict[str, Bound]:
+    known = [name for call in calls for name in metrics(call) if target is not None or name != "target_reached"]
+    bounds = {}
+    for key, text in convert(value, dict, "expect").items():
+        if (metric := key.partition("[")[0]) not in known:
+            raise SuiteError(f"expect: this case measures no {metric!r}{suggest(metric, known)}", f"expect.{key}")
+        try:
+            bounds[key] = bound.parse(text)
+        except SuiteError as error:
+            raise SuiteError(f"expect.{key}: {error}", f"expect.{key}") from None
+    return bounds

@@ -1,0 +1,1 @@
+"""Training: recipes as values, objectives as pure functions, adversaries to train against, and `fit`."""

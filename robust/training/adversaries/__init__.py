@@ -1,0 +1,17 @@
+"""Adversaries: what a hardened model is trained against.
+
+The contract: `adversary(gradient, images, labels, *, seeds, step, ...) -> images`, graph-pure TensorFlow.
+`gradient(images, labels)` is that of the model's loss by the images [B, H, W, C]; `seeds` is int64 [B] and
+`step` the optimiser's count: together they make all that is random.
+"""
+
+from typing import TYPE_CHECKING
+
+from robust import catalog
+
+if TYPE_CHECKING:
+    from robust.training.adversaries.fgsm import fgsm
+    from robust.training.adversaries.pgd import pgd
+
+__all__ = ["fgsm", "pgd"]
+catalog.contents(__name__)

@@ -1,0 +1,132 @@
+"""What every export of `robust.architectures` promises, at a small width."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust import catalog
+from robust.architectures.normalization import set_normalization
+from robust.errors import ModelError
+
+NAMES = catalog.names("architectures")
+BUILT = [
+    pytest.param(name, marks=pytest.mark.slow) if name.endswith(("44", "56", "110")) else name
+    for name in NAMES
+]
+# Keras saves variables by np.array(variable), which NumPy 2 finds old-fashioned.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+
+def build(name, **options):
+    function = catalog.resolve("architectures", name)
+    if "width" in inspect.signature(function).parameters:
+        options = {"width": 0.25, **options}
+    return function(input_shape=(16, 16, 3), classes=7, **options)
+
+
+def pictures(count=8, shape=(16, 16, 3)):
+    return np.random.default_rng(0).random((count, *shape), np.float32)
+
+
+@pytest.fixture(params=BUILT, scope="module")
+def model(request):
+    keras.utils.set_random_seed(0)
+    return build(request.param)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_signature_and_its_words(name):
+    function = catalog.resolve("architectures", name)
+    parameters = inspect.signature(function).parameters
+    assert list(parameters)[:2] == ["input_shape", "classes"]
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters.values())
+    assert re.search(r"\(.+ (19|20)\d\d\)", catalog.summary("architectures", name)), "paper and year"
+
+
+def test_it_ends_in_linear_float32_logits(model):
+    head = model.layers[-1]
+    assert (head.name, head.activation, head.dtype_policy.name) == (
+        "logits",
+        keras.activations.linear,
+        "float32",
+    )
+    logits = model(pictures()).numpy()
+    assert logits.shape == (8, 7) and logits.dtype == np.float32 and np.isfinite(logits).all()
+
+
+def test_its_names_are_its_own(model):
+    """Names that Keras makes up count upwards from one model to the next."""
+    names = [layer.name for layer in model.layers]
+    assert len(set(names)) == len(names)
+    assert names == [layer.name for layer in build(model.name).layers]
+    assert names[0] == "image"
+
+
+def test_every_weight_gets_a_gradient(model):
+    with tf.GradientTape() as tape:
+        logits = model(pictures(), training=True)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(np.arange(8) % 7, logits)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+        assert gradient is not None and np.isfinite(gradient).all(), weight.path
+        assert np.any(gradient), weight.path
+
+
+def test_it_survives_save_and_load_with_its_statistics(model, tmp_path):
+    set_normalization(model, pictures(20))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    np.testing.assert_array_equal(again(pictures()), model(pictures()))
+
+
+def test_it_holds_its_normalization(model):
+    assert model.get_layer("normalization").compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_it_is_finite_under_mixed_precision(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        logits = build(name)(pictures())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert logits.dtype == "float32" and np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"classes": 1}, "classes is 1; it must be a whole number >= 2"),
+        ({"classes": 2.5}, "classes is 2.5; it must be a whole number >= 2"),
+        (
+            {"input_shape": (28, 28)},
+            "input_shape is (28, 28); it must be (height, width, channels), each >= 1",
+        ),
+        (
+            {"input_shape": (28, None, 1)},
+            "input_shape is (28, None, 1); it must be (height, width, channels)",
+        ),
+        ({"input_shape": (28, 28, 0)}, "input_shape is (28, 28, 0); it must be (height, width, channels)"),
+        ({"input_shape": (28, 4, 1)}, "input_shape is (28, 4, 1); height and width must be 8"),
+        ({"width": 0}, "width is 0; it must be a number > 0 (1 is the paper's network)"),
+        ({"width": float("nan")}, "width is nan; it must be a number > 0"),
+        ({"width": "half"}, "width is 'half'; it must be a number > 0"),
+    ],
+)
+def test_what_it_says_of_bad_arguments(name, options, words):
+    with pytest.raises(ModelError, match="^" + re.escape(f"{name}: {words}")):
+        catalog.resolve("architectures", name)(**options)
+
+
+def test_the_contents_page_imports_no_tensorflow():
+    code = "import sys, robust.architectures; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,82 @@
+"""Trainable parameters against published numbers, and against the arithmetic of the papers."""
+
+from math import prod
+
+import pytest
+
+from robust import catalog
+
+LENET, HE = "LeCun et al. 1998, section II.B", "arithmetic of He et al. 2016, section 4.2; akamaster's table"
+TABLE = [  # name, options, trainable parameters at the canonical input and ten classes, source
+    ("lenet5", {}, 61_706, "arithmetic: full C3, plain pooling, linear output"),
+    ("lenet5", {"form": "1998"}, 60_000, f"{LENET}: '60,000 trainable free parameters'"),
+    ("resnet20", {}, 269_722, HE),
+    ("resnet32", {}, 464_154, HE),
+    ("resnet44", {}, 658_586, HE),
+    ("resnet56", {}, 853_018, HE),
+    ("resnet110", {}, 1_727_962, HE),
+    ("resnet20", {"shortcut": "B"}, 272_474, HE),
+    ("resnet32", {"shortcut": "B"}, 466_906, HE),
+    ("resnet44", {"shortcut": "B"}, 661_338, HE),
+    ("resnet56", {"shortcut": "B"}, 855_770, HE),
+    ("resnet110", {"shortcut": "B"}, 1_730_714, HE),
+    ("plain20", {}, 269_722, "as its residual twin: option A has no parameters"),
+    ("plain32", {}, 464_154, "idem"),
+    ("plain44", {}, 658_586, "idem"),
+    ("plain56", {}, 853_018, "idem"),
+    ("plain110", {}, 1_727_962, "idem"),
+]
+
+
+def trainable(model):
+    return sum(prod(weight.shape) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize(("name", "options", "count", "source"), TABLE)
+def test_trainable_parameters(name, options, count, source):
+    assert trainable(catalog.resolve("architectures", name)(**options)) == count, source
+
+
+def test_every_architecture_is_in_the_table():
+    assert {row[0] for row in TABLE} == set(catalog.names("architectures"))
+
+
+@pytest.mark.parametrize(
+    ("channels", "classes", "width"), [(1, 10, 1), (3, 100, 1), (3, 10, 0.5), (1, 5, 0.25)]
+)
+def test_a_small_resnet_is_the_sum_of_its_convolutions(channels, classes, width):
+    first, second, third = stages = [int(stage * width) for stage in (16, 32, 64)]
+
+    def conv(inputs, outputs):
+        return 9 * inputs * outputs + 2 * outputs  # BatchNorm's scale and shift; no bias
+
+    inside = sum(5 * conv(stage, stage) for stage in stages)  # 3 blocks of 2, less the first convolution
+    between = conv(channels, first) + conv(first, first) + conv(first, second) + conv(second, third)
+    model = catalog.resolve("architectures", "resnet20")(
+        input_shape=(28, 28, channels), classes=classes, width=width
+    )
+    assert trainable(model) == inside + between + third * classes + classes
+
+
+def test_one_channel_saves_288_weights():
+    assert (
+        trainable(catalog.resolve("architectures", "resnet20")(input_shape=(28, 28, 1)))
+        == 269_722 - 2 * 9 * 16
+    )
+
+
+def test_lenet5_of_1998_layer_by_layer():
+    """C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164 (LeCun et al. 1998, section II.B)."""
+    model = catalog.resolve("architectures", "lenet5")(form="1998")
+    counts = {"c1": 0, "s2": 0, "c3": 0, "s4": 0, "c5": 0, "f6": 0}
+    for layer in model.layers:
+        if layer.trainable_weights:
+            counts[layer.name[:2]] += trainable(layer)
+    assert counts == {"c1": 156, "s2": 12, "c3": 1_516, "s4": 32, "c5": 48_120, "f6": 10_164}
+    assert model.count_params() == 60_840  # and the 10 fixed codes of 84
+
+
+def test_modern_lenet5_layer_by_layer():
+    model = catalog.resolve("architectures", "lenet5")()
+    counts = {layer.name: trainable(layer) for layer in model.layers if layer.trainable_weights}
+    assert counts == {"c1": 156, "c3": 2_416, "c5": 48_120, "f6": 10_164, "logits": 850}

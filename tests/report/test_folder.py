@@ -1,0 +1,161 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust import report
+from robust.errors import ReportError
+from robust.report.folder import Condition, Run, read
+
+
+def refuses(folder, words: str) -> None:
+    with pytest.raises(ReportError) as error:
+        report.write(folder)
+    assert words in str(error.value)
+    assert str(folder) in str(error.value) and "`robust run" in str(error.value)
+
+
+def test_what_a_folder_says(folder):
+    known = read(folder)
+    assert known.runs == [Run("lenet5", 0), Run("resnet20", 0), Run("hardened", 0)]
+    assert known.conditions[2] == Condition("pgd", "pgd", "linf", 0.031372549 * 2 / 8, None)._replace(
+        eps=float(f"{2 / 255:.9g}")
+    )
+    assert known.conditions[4] == Condition("weather", "fog", "", None, 3)
+    assert set(known.values) == set(known.outcomes)
+    assert known.cases["survives"] == ["hardened"] and known.cases["pgd"] is None
+
+
+def test_conditions_follow_the_suite_and_their_strength(folder):
+    path = folder / "results.csv"
+    pd.read_csv(path, keep_default_na=False).iloc[::-1].to_csv(path, index=False)
+    cases = [
+        (condition.case, condition.eps and round(condition.eps * 255))
+        for condition in read(folder).conditions
+    ]
+    assert cases == [("clean", None), ("fgsm", 8), ("pgd", 2), ("pgd", 8), ("weather", None), ("survives", 8)]
+
+
+def test_a_model_of_several_seeds_says_which(folder):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["models"]["lenet5"]["seeds"] = [0, 1]
+    path.write_text(json.dumps(environment))
+    known = read(folder)
+    assert [known.name(run) for run in known.runs] == [
+        "lenet5, seed 0",
+        "lenet5, seed 1",
+        "resnet20",
+        "hardened",
+    ]
+
+
+def test_no_folder(tmp_path):
+    refuses(tmp_path / "nowhere", "there is no such folder")
+
+
+@pytest.mark.parametrize("name", ["results.csv", "outcomes.parquet", "environment.json", "samples/index.csv"])
+def test_a_file_is_missing(folder, name):
+    (folder / name).unlink()
+    refuses(folder, f"{name} is missing; `robust run SUITE --out {folder}` makes it")
+
+
+@pytest.mark.parametrize("name", ["results.csv", "outcomes.parquet", "environment.json", "samples/index.csv"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00nonsense", b"{"])
+def test_a_file_is_damaged(folder, name, content):
+    (folder / name).write_bytes(content)
+    refuses(folder, f"{folder / name}: ")
+
+
+def test_the_suite_file_is_damaged(folder):
+    (folder / "suite.toml").write_text("[case")
+    refuses(folder, "suite.toml: is damaged")
+    (folder / "suite.toml").write_text("case.pgd = 3")
+    refuses(folder, "suite.toml: case.pgd must be an object, not int")
+
+
+@pytest.mark.parametrize("column", ["value", "case", "bound"])
+def test_results_lack_a_column(folder, column):
+    path = folder / "results.csv"
+    pd.read_csv(path, keep_default_na=False).drop(columns=column).to_csv(path, index=False)
+    refuses(folder, f"lacks the column {column}")
+
+
+def test_a_value_is_not_a_number(folder):
+    path = folder / "results.csv"
+    path.write_text(path.read_text().replace(",nll,,0.41,", ",nll,,much,", 1))
+    refuses(folder, "results.csv: ")
+
+
+def test_a_bound_cannot_be_read(folder):
+    path = folder / "results.csv"
+    path.write_text(path.read_text().replace(">= 0.8,", "about 0.8,", 1))
+    refuses(folder, "results.csv: is damaged (bound 'about 0.8'")
+
+
+@pytest.mark.parametrize("column", ["example", "predicted", "severity"])
+def test_outcomes_lack_a_column(folder, column):
+    path = folder / "outcomes.parquet"
+    pd.read_parquet(path).drop(columns=column).to_parquet(path)
+    refuses(folder, f"outcomes.parquet: lacks the column {column}")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda e: e.pop("summary"), "lacks summary"),
+        (lambda e: e.update(seed="0"), "seed must be of type int, not str"),
+        (lambda e: e["data"].pop("classes"), "lacks data.classes"),
+        (lambda e: e["data"].update(classes=[1, 2]), "data.classes must be names"),
+        (
+            lambda e: e["data"].update(image_shape=[28]),
+            "data.image_shape must be [height, width, channels], not [28]",
+        ),
+        (lambda e: e["models"].update(lenet5="x"), "models.lenet5 must be an object, not str"),
+        (
+            lambda e: e["models"]["lenet5"].update(parameters="x"),
+            "models.lenet5.parameters must be of type int",
+        ),
+    ],
+)
+def test_the_environment_is_incomplete(folder, change, words):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    change(environment)
+    path.write_text(json.dumps(environment))
+    refuses(folder, f"environment.json: {words}")
+
+
+def test_a_sample_is_missing_or_elsewhere(folder):
+    (folder / "samples" / "lenet5-fgsm.npz").unlink()
+    refuses(folder, "names 'lenet5-fgsm.npz', which is missing")
+    index = folder / "samples" / "index.csv"
+    index.write_text(index.read_text().replace("lenet5-fgsm.npz", "../environment.json"))
+    refuses(folder, "file '../environment.json' must be the name of a file beside it")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ids": np.array(["0"])}, "ids has shape [1] for 3 images"),
+        ({"ids": np.array(["0", "1", 2], object)}, "is damaged"),
+        ({"original": np.zeros((3, 12, 10), np.float32)}, "original has shape [3, 12, 10], not [images"),
+        (
+            {"perturbed": np.zeros((3, 2, 2, 1), np.float32)},
+            "perturbed has shape [3, 2, 2, 1], original [3, 12, 10, 1]",
+        ),
+        ({"perturbed": np.full((3, 12, 10, 1), np.nan, np.float32)}, "perturbed must hold floats in [0, 1]"),
+        ({"original": np.full((3, 12, 10, 1), 255, np.uint8)}, "original must hold floats in [0, 1]"),
+    ],
+)
+def test_a_sample_is_damaged(folder, change, words):
+    path = folder / "samples" / "lenet5-fgsm.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, **change})
+    refuses(folder, "lenet5-fgsm.npz: " + words)
+
+
+def test_a_sample_lacks_an_array(folder):
+    np.savez(folder / "samples" / "lenet5-fgsm.npz", ids=np.array(["0"]))
+    refuses(folder, "lenet5-fgsm.npz: is damaged")

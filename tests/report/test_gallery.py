@@ -1,0 +1,100 @@
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from robust import report
+from robust.report import gallery
+from robust.report.folder import read
+
+
+def decode(uri: str) -> np.ndarray:
+    head, data = uri.split(",")
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 1), (7, 9, 3)])
+def test_pictures_survive_exactly(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    floats = image.astype(np.float32) / np.float32(255)
+    assert (decode(gallery.png(gallery.pixels(floats))) == image.squeeze()).all()
+
+
+def test_the_difference_is_signed_and_amplified():
+    original = np.full((1, 3, 1), 0.5, np.float32)
+    perturbed = original + np.array([[[-8 / 255], [0], [8 / 255]]], np.float32)
+    assert gallery.amplification(perturbed - original) == 15
+    assert gallery.difference(original, perturbed, 15).ravel().tolist() == [8, 128, 247]
+
+
+def test_amplification_has_its_limits():
+    assert gallery.amplification(np.zeros(3)) == 1
+    assert gallery.amplification(np.array([0.9])) == 1
+    assert gallery.difference(np.zeros((1, 1, 1)), np.full((1, 1, 1), 0.9), 1).ravel().tolist() == [255]
+
+
+def test_what_the_page_shows_is_what_was_sampled(folder, document):
+    page = document(report.write(folder))
+    sources = page.attributes("img", "src")
+    with np.load(folder / "samples" / "lenet5-fgsm.npz") as arrays:
+        original, perturbed = arrays["original"][0], arrays["perturbed"][0]
+    assert (decode(sources[0]) == gallery.pixels(original)[..., 0]).all()
+    assert (decode(sources[1]) == gallery.difference(original, perturbed, 15)[..., 0]).all()
+    assert (decode(sources[2]) == gallery.pixels(perturbed)[..., 0]).all()
+    assert len(sources) == 3 * (9 + 9 + 11)  # three examples: an original and two pictures for each condition
+    assert "change × 15, result" in page.text and "change × 63, result" in page.text
+
+
+def test_answers_come_from_the_outcomes(folder):
+    first = gallery.galleries(read(folder))[0]
+    outcomes = pd.read_parquet(folder / "outcomes.parquet").query("model == 'lenet5' and example == '1'")
+    clean, fgsm = (outcomes[outcomes["case"] == case].iloc[0] for case in ("clean", "fgsm"))
+    example = first.examples[1]
+    assert (example.id, example.label) == ("1", "Trouser")
+    assert example.answer.predicted == clean["predicted"]
+    assert example.answer.confidence == f"{100 * clean['confidence']:.0f} %"
+    assert example.shots[0].answer.predicted == fgsm["predicted"]
+    assert example.shots[0].answer.right == (fgsm["predicted"] == "Trouser")
+
+
+def test_examples_are_the_same_for_every_model(folder):
+    path = folder / "samples" / "hardened-survives.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "ids": np.array(["30", "0", "31"])})
+    shown = [[example.id for example in one.examples] for one in gallery.galleries(read(folder))]
+    assert shown == [["0", "1", "2"], ["0", "1", "2"], ["0", "1", "2", "30", "31"]]
+
+
+def test_a_shot_that_was_not_kept_is_said(folder, document):
+    path = folder / "samples" / "lenet5-fgsm.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{name: array[:1] for name, array in arrays.items()})
+    assert document(report.write(folder)).text.count("no sample") == 2
+
+
+def test_without_a_clean_case_the_original_has_no_answer(folder, document):
+    path = folder / "outcomes.parquet"
+    pd.read_parquet(path).query("case != 'clean'").to_parquet(path)
+    known = gallery.galleries(read(folder))[0]
+    assert known.examples[0].answer is None and known.examples[0].label == "T-shirt/top"
+    assert "no answer kept" in document(report.write(folder)).text
+
+
+def test_targets_are_named(folder, document):
+    path = folder / "outcomes.parquet"
+    outcomes = pd.read_parquet(path)
+    outcomes.loc[outcomes["case"] == "fgsm", "target"] = "Trouser"
+    outcomes.to_parquet(path)
+    assert "target Trouser" in document(report.write(folder)).text
+
+
+def test_large_images_are_few(make):
+    assert [len(one.examples) for one in gallery.galleries(read(make(["a", "b"], shape=(65, 65, 3))))] == [
+        3,
+        3,
+        3,
+    ]

@@ -1,0 +1,122 @@
+import json
+
+import pandas as pd
+import pytest
+
+from robust.report import grid, verdict
+from robust.report.folder import read
+
+
+@pytest.fixture
+def change(folder):
+    """A function that changes results.csv and gives the table of accuracies and the judgements."""
+
+    def apply(function):
+        path = folder / "results.csv"
+        function(pd.read_csv(path, keep_default_na=False)).to_csv(path, index=False)
+        known = read(folder)
+        judged = verdict.judgements(known)
+        return grid.accuracy(known, judged), judged
+
+    return apply
+
+
+def test_a_cell_has_its_value_interval_and_bound(change, folder):
+    table, _ = change(lambda results: results)
+    assert table.heads[0] == ("clean", "") and table.heads[2] == ("pgd", "L∞, ε = 2/255")
+    assert table.heads[4:] == [("weather", "fog, severity 3"), ("survives", "pgd, L∞, ε = 8/255")]
+    results = pd.read_csv(folder / "results.csv")
+    row = results.query("model == 'lenet5' and case == 'clean' and metric == 'top1'").iloc[0]
+    cell = table.rows[0][1][0]
+    assert (cell.value, cell.n) == (f"{100 * row.value:.1f} %", "40")
+    assert cell.interval == f"{100 * row.low:.1f} – {100 * row.high:.1f} %"
+    assert [(one.bound, one.state) for one in cell.judgements] == [("≥ 80 %", "passed")]
+    assert cell.track["low"] < cell.track["value"] < cell.track["high"]
+
+
+def test_an_interval_that_contains_the_bound_is_undecided(change):
+    def near(results):
+        clean = (results["case"] == "clean") & (results["metric"] == "top1")
+        return results.assign(
+            **{
+                name: results[name].where(~clean, value)
+                for name, value in {"value": 0.81, "low": 0.7, "high": 0.9, "passed": "True"}.items()
+            }
+        )
+
+    table, judged = change(near)
+    assert [one.undecided for one in judged if one.condition.case == "clean"] == [True, True, True]
+    assert table.rows[0][1][0].judgements[0].state == "passed"
+
+
+def test_a_bound_that_was_not_judged(change):
+    _, judged = change(lambda results: results.assign(passed=""))
+    assert {one.state for one in judged} == {"not judged"}
+    assert verdict.headline(judged) == "Not every bound was judged"
+
+
+def test_headlines(change):
+    _, judged = change(lambda results: results)
+    assert verdict.headline(judged) == "1 of 4 bounds missed"
+    assert verdict.headline(judged[:3]) == "All 3 bounds passed"
+    assert verdict.headline(judged[:1]) == "The one bound passed"
+
+
+def test_bounds_on_other_metrics_stand_in_their_cell(change):
+    def bound(results):
+        results.loc[results["metric"] == "nll", ["bound", "passed"]] = ["<= 0.3", "False"]
+        return results[results["case"] == "clean"]
+
+    _, judged = change(bound)
+    said = next(one.words for one in judged if one.metric == "negative log-likelihood")
+    assert said == "negative log-likelihood is 0.41 nats (40 images); the suite asks for ≤ 0.3"
+
+
+def test_what_has_not_run_and_what_was_not_asked_for(change, folder):
+    (folder / "suite.toml").write_text((folder / "suite.toml").read_text() + "\n[case.square]\n")
+    table, _ = change(lambda results: results[(results["model"] != "resnet20") | (results["case"] != "pgd")])
+    states = {name: [cell.state for cell in row] for name, row in table.rows}
+    assert table.heads[-1] == ("square", "")
+    assert states["resnet20"][2:] == ["not run", "not run", "measured", "not asked for", "not run"]
+    assert states["hardened"] == ["measured"] * 6 + ["not run"]
+    assert table.missing == 5
+
+
+def test_a_model_that_was_not_run_at_all_has_its_row(change, folder):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["models"]["vgg"] = {"architecture": "vgg16", "seeds": [0]}
+    path.write_text(json.dumps(environment))
+    table, _ = change(lambda results: results)
+    assert {cell.state for cell in table.rows[3][1]} == {"not run", "not asked for"}
+
+
+def test_a_case_without_top1_has_no_column_and_a_cell_without_it_says_so(change):
+    def drop(results):
+        gone = (results["metric"] == "top1") & (
+            (results["case"] == "fgsm") | ((results["case"] == "clean") & (results["model"] == "lenet5"))
+        )
+        return results[~gone]
+
+    table, _ = change(drop)
+    assert "fgsm" not in [case for case, _ in table.heads]
+    assert table.rows[0][1][0].state == "no top-1"
+
+
+def test_how_many_targets_were_reached(change):
+    def target(results):
+        rows = results[(results["metric"] == "top1") & (results["case"] == "fgsm")]
+        return pd.concat([results, rows.assign(metric="target_reached", value=0.431)])
+
+    assert change(target)[0].rows[0][1][1].target_reached == "43.1 %"
+
+
+def test_costs(folder):
+    first = grid.costs(read(folder))[1]
+    assert first == {
+        "model": "lenet5",
+        "condition": "fgsm (L∞, ε = 8/255)",
+        "forward": "20",
+        "backward": "19",
+        "seconds": "1.5",
+    }
