@@ -1,11 +1,11 @@
 """pytest for the robustness of image classifiers, on Keras 3 and TensorFlow.
 
-    import robust
+import robust
 
-    table = robust.run("suites/quick.toml")
-    robust.value(table, "top1", model="resnet20", case="pgd", eps="8/255").low
+table = robust.run("suites/quick.toml")
+robust.value(table, "top1", model="resnet20", case="pgd", eps="8/255").low
 
-    table = robust.evaluate(model, (images, labels), attacks=["fgsm", "pgd"], eps="8/255")
+table = robust.evaluate(model, (images, labels), attacks=["fgsm", "pgd"], eps="8/255")
 """
 
 from typing import TYPE_CHECKING

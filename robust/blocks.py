@@ -16,17 +16,32 @@ from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
 from robust.schema import Call
-from robust.store import Store
 from robust.suite import Case, Cell
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
-_FOUND_BY = ("attacks", "corruptions", "measures", "inspections", "datasets", "classifier", "heads", "perturb", "targets", "trial", "statistics", "randomness", "blocks")
+_FOUND_BY = (
+    "attacks",
+    "corruptions",
+    "measures",
+    "inspections",
+    "datasets",
+    "classifier",
+    "heads",
+    "perturb",
+    "targets",
+    "trial",
+    "statistics",
+    "randomness",
+    "blocks",
+)
 
 
 def key(seed: int, cell: Cell, data: Dataset, identity: str) -> dict[str, Any]:
     """Everything that makes a block what it is; bounds are not part of it, they are judged anew."""
     case = cell.case
-    calls = {name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")}
+    calls = {
+        name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")
+    }
     return {
         **calls, "case": case.name, "target": case.target, "images": case.images, "data": data.fingerprint,
         "seed": seed, "model": identity, "pixels": cell.model.pixels, "code": stores.code(*_FOUND_BY),
@@ -53,7 +68,9 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     for i, outcome in enumerate(outcomes(fitted.classifier, case, data, seed, progress)):
         where = _where(outcome.call)
         strengths.append(where)
-        values += [{**where, **_spent(outcome), **v._asdict()} for measure in case.measures for v in measure(outcome.trial)]
+        values += [
+            {**where, **_spent(outcome), **v._asdict()} for measure in case.measures for v in measure(outcome.trial)
+        ]
         if i == 0:
             values += _inspected(fitted.classifier, case, where)
         tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
@@ -85,4 +102,6 @@ def _spent(outcome: Outcome) -> dict[str, float]:
 
 def _save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
     rows = np.flatnonzero([i in shown for i in outcome.trial.ids.tolist()])
-    np.savez_compressed(path, ids=outcome.trial.ids[rows], original=outcome.original[rows], perturbed=outcome.perturbed[rows])
+    np.savez_compressed(
+        path, ids=outcome.trial.ids[rows], original=outcome.original[rows], perturbed=outcome.perturbed[rows]
+    )

@@ -42,7 +42,7 @@ def parse(text: str) -> Bound:
     (True, False, True)
     """
     if not isinstance(text, str):
-        raise SuiteError(f"bound {text!r}: must be a string like \">= 0.80\" or \"in [0, 0.3]\"")
+        raise SuiteError(f'bound {text!r}: must be a string like ">= 0.80" or "in [0, 0.3]"')
     if match := _COMPARISON.fullmatch(text.strip()):
         sign, number = match[1], _number(match[2], text)
         ends = {"low": number} if ">" in sign else {"high": number}
@@ -52,7 +52,7 @@ def parse(text: str) -> Bound:
         if low > high:
             raise SuiteError(f"bound {text!r}: nothing lies in [{low:g}, {high:g}]; were the ends swapped?")
         return Bound(text.strip(), low, high)
-    raise SuiteError(f"bound {text!r}: write \">= 0.80\", \"> 0.8\", \"<= 0.2\", \"< 0.2\" or \"in [0, 0.3]\"")
+    raise SuiteError(f'bound {text!r}: write ">= 0.80", "> 0.8", "<= 0.2", "< 0.2" or "in [0, 0.3]"')
 
 
 def _number(digits: str, text: str) -> float:

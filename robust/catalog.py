@@ -9,6 +9,7 @@ import ast
 import functools
 import importlib
 import sys
+import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -91,6 +92,13 @@ def home(kind: str, name: str) -> tuple[str, str]:
     if name not in names(kind):
         raise SuiteError(f"no {kind} named {name!r}{suggest(name, names(kind))}")
     return _homes(KINDS[kind]).get(name, KINDS[kind]), name
+
+
+def foolbox() -> ModuleType:
+    """The library; it is light, and does not import TensorFlow before it is used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports a name that SciPy has moved
+        return importlib.import_module("foolbox")
 
 
 def is_foreign(name: str) -> bool:

@@ -34,10 +34,14 @@ class Classifier:
     (2, 3)
     """
 
-    def __init__(self, model: keras.Model, classes: int, *, pixels: tuple[float, float] | None = None, batch_size: int = 128):
+    def __init__(
+        self, model: keras.Model, classes: int, *, pixels: tuple[float, float] | None = None, batch_size: int = 128
+    ):
         _check_backend()
         if not isinstance(model, keras.Model):
-            raise ModelError(f"{type(model).__name__} is not a keras.Model; wrap it in one, or build it with keras.layers")
+            raise ModelError(
+                f"{type(model).__name__} is not a keras.Model; wrap it in one, or build it with keras.layers"
+            )
         self.classes, self.batch_size = classes, batch_size
         self.weights = _digest(model)
         low, high = pixels or heads.pixel_range(model)
@@ -62,7 +66,9 @@ class Classifier:
             losses = loss(logits, labels)
         gradient = tape.gradient(losses, images)
         if gradient is None:
-            raise ModelError(f"model {self.model.name!r} has no gradient from its logits to its pixels; use a black-box attack")
+            raise ModelError(
+                f"model {self.model.name!r} has no gradient from its logits to its pixels; use a black-box attack"
+            )
         return losses, logits, gradient
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
@@ -103,14 +109,18 @@ class Classifier:
 
     def _checked(self, logits: np.ndarray) -> np.ndarray:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
-            raise ModelError(f"model {self.model.name!r} gives outputs of shape {logits.shape[1:]}, but the data has {self.classes} classes")
+            shape, wanted = logits.shape[1:], self.classes
+            raise ModelError(
+                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes"
+            )
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-            raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {len(bad)} of {len(logits)} images")
+            of = f"{len(bad)} of {len(logits)} images"
+            raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {of}")
         if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
             raise ModelError(
-                f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give logits: "
-                "end it in Dense(classes) and train with from_logits=True"
+                f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; "
+                "give logits: end it in Dense(classes) and train with from_logits=True"
             )
         return logits
 
@@ -119,9 +129,10 @@ def _digest(model: keras.Model) -> str:
     """A hash of the model's weights; refuses a model that has NaN or infinite ones."""
     digest = hashlib.sha256()
     for variable in model.variables:
-        array = keras.ops.convert_to_numpy(variable)
+        array = variable.numpy()
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelError(f"model {model.name!r}: the weight {variable.path} holds NaN or infinite numbers; was its training diverging?")
+            what = f"the weight {variable.path} holds NaN or infinite numbers"
+            raise ModelError(f"model {model.name!r}: {what}; did its training diverge?")
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 

@@ -15,7 +15,8 @@ def linear(model: keras.Model) -> keras.Model:
     """
     outputs = getattr(model, "outputs", None)
     if outputs is not None and len(outputs) != 1:
-        raise ModelError(f"model {model.name!r} has {len(outputs)} outputs; give the one that classifies: keras.Model(model.inputs, model.outputs[0])")
+        pick = "keras.Model(model.inputs, model.outputs[0])"
+        raise ModelError(f"model {model.name!r} has {len(outputs)} outputs; give the one that classifies: {pick}")
     if not outputs or not model.layers:
         return model  # a subclassed model: what its numbers look like is checked when they are there
     last = model.layers[-1]

@@ -34,8 +34,17 @@ class Fitted:
 
 def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
     """Everything that makes a fitted model what it is."""
-    train = model.train and {"recipe": model.train.recipe.key(), "adversary": model.train.adversary and model.train.adversary.key()}
-    return {"architecture": model.source.key(), "train": train, "data": data.fingerprint, "seed": seed, "code": stores.code(*_MADE_BY)}
+    train = model.train and {
+        "recipe": model.train.recipe.key(),
+        "adversary": model.train.adversary and model.train.adversary.key(),
+    }
+    return {
+        "architecture": model.source.key(),
+        "train": train,
+        "data": data.fingerprint,
+        "seed": seed,
+        "code": stores.code(*_MADE_BY),
+    }
 
 
 def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
@@ -54,10 +63,20 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
     """
     if model.kind == "architecture":
         folder = store.keep("models", key(model, seed, data), lambda out: _fit(model, seed, data, progress, out))
-        return _fitted(model, load(folder / "model.keras"), data, stores.digest(key(model, seed, data)), json.loads((folder / "about.json").read_text()))
+        return _fitted(
+            model,
+            load(folder / "model.keras"),
+            data,
+            stores.digest(key(model, seed, data)),
+            json.loads((folder / "about.json").read_text()),
+        )
     if model.kind == "keras":
         return _fitted(model, load(Path(model.source)), data, identity(model, seed, data, store) or "", {})
-    made = model.source if model.kind == "memory" else model.source(input_shape=data.image_shape, classes=len(data.classes))
+    made = (
+        model.source
+        if model.kind == "memory"
+        else model.source(input_shape=data.image_shape, classes=len(data.classes))
+    )
     fitted = _fitted(model, made, data, "", {})
     return Fitted(fitted.classifier.weights, fitted.classifier, fitted.about)
 
@@ -79,7 +98,9 @@ def _fit(model: Model, seed: int, data: Dataset, progress: Progress, out: Path) 
     network, history = fit(model.source, model.train, data, seed, progress, model.name)
     seconds = time.perf_counter() - began
     network.save(out / "model.keras")
-    write(out / "about.json", json.dumps({"training_seconds": seconds if history else None, "history": history or None}))
+    write(
+        out / "about.json", json.dumps({"training_seconds": seconds if history else None, "history": history or None})
+    )
     if history:
         watched = f", validation accuracy {history['val_accuracy'][-1]:.3f}" if "val_accuracy" in history else ""
         progress.say(f"trained {model.name} in {seconds:.0f} s: accuracy {history['accuracy'][-1]:.3f}{watched}")
@@ -89,6 +110,18 @@ def _fitted(model: Model, network: keras.Model, data: Dataset, identity: str, ab
     classifier = Classifier(network, len(data.classes), pixels=model.pixels)
     shape = getattr(network, "input_shape", None)
     if isinstance(shape, tuple) and any(w not in (None, h) for w, h in zip(shape[1:], data.image_shape, strict=False)):
-        raise ModelError(f"model {model.name} takes images of shape {shape[1:]}, but those of {data.name} are {data.image_shape}")
-    source = str(model.source.name) if model.kind in ("architecture", "python") else str(model.source) if model.kind == "keras" else model.kind
-    return Fitted(identity, classifier, {"architecture": source, "parameters": network.count_params(), "weights": classifier.weights, **about})
+        raise ModelError(
+            f"model {model.name} takes images of shape {shape[1:]}, but those of {data.name} are {data.image_shape}"
+        )
+    source = (
+        str(model.source.name)
+        if model.kind in ("architecture", "python")
+        else str(model.source)
+        if model.kind == "keras"
+        else model.kind
+    )
+    return Fitted(
+        identity,
+        classifier,
+        {"architecture": source, "parameters": network.count_params(), "weights": classifier.weights, **about},
+    )

@@ -39,7 +39,9 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
     examples, began = data.examples("test", case.images), time.perf_counter()
-    clean = Trial(data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses))
+    clean = Trial(
+        data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
+    )
     if not case.perturbations:
         progress.advance()
         yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began)
@@ -69,10 +71,14 @@ def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examp
     if not kept.any():
         raise DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
     examples = Examples(examples.images[kept], examples.labels[kept], examples.ids[kept])
-    return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[kept], targets=chosen[kept])
+    return examples, replace(
+        clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[kept], targets=chosen[kept]
+    )
 
 
-def _attack(classifier: Classifier, call: Call, examples: Examples, clean: Trial, seeds: np.ndarray, carried: Perturbed) -> Perturbed:
+def _attack(
+    classifier: Classifier, call: Call, examples: Examples, clean: Trial, seeds: np.ndarray, carried: Perturbed
+) -> Perturbed:
     """Attack the images that still stand, from where a smaller eps left them."""
     images, labels, aims = examples.images, examples.labels, clean.targets
     lost = clean.predicted != labels if aims is None else clean.predicted == aims
@@ -82,9 +88,21 @@ def _attack(classifier: Classifier, call: Call, examples: Examples, clean: Trial
     if not rows.size:
         return result
     start = None if np.array_equal(carried.images, images) else carried.images[rows]
-    found = call(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=None if aims is None else aims[rows])
+    found = call(
+        classifier,
+        images[rows],
+        labels[rows],
+        seeds=seeds[rows],
+        start=start,
+        targets=None if aims is None else aims[rows],
+    )
     check(call, images[rows], found.images)
-    for mine, theirs in ((result.images, found.images), (result.by, found.by), (result.forward, found.forward), (result.backward, found.backward)):
+    for mine, theirs in (
+        (result.images, found.images),
+        (result.by, found.by),
+        (result.forward, found.forward),
+        (result.backward, found.backward),
+    ):
         mine[rows] = theirs
     return result
 

@@ -1,0 +1,172 @@
+"""A suite file is a test file; a case on a model is a test.
+
+    pytest suites/quick.toml -k "pgd and resnet20"
+
+Only files that the command line names are collected, and those that fit a glob of the ini option
+`robust_suites`. Under xdist the workers share the store, and the controller writes the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
+    from robust.run import Session
+    from robust.suite import Cell, Suite
+
+_SESSIONS = pytest.StashKey[dict[Path, "Session"]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The ini options."""
+    parser.addini("robust_trust", "let suites run somebody's code (module:function, python =)", "bool", False)
+    parser.addini("robust_reports", "folder in which each suite's report is written", "string", "reports")
+    parser.addini("robust_suites", "globs of suites that are collected with their folder", "args", [])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with no suite under way; the pages are written by one process only."""
+    config.stash[_SESSIONS] = {}
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Pages(config), "robust_pages")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
+    """A suite that was asked for."""
+    if file_path.suffix != ".toml" or not _asked(file_path, parent.config):
+        return None
+    return SuiteFile.from_parent(parent, path=file_path)
+
+
+def _asked(path: Path, config: pytest.Config) -> bool:
+    named = (config.invocation_params.dir / arg.split("::")[0] for arg in config.args)
+    globs = config.getini("robust_suites")
+    return any(path == p.resolve() or path == p for p in named) or any(path.match(glob) for glob in globs)
+
+
+class SuiteFile(pytest.File):
+    """A suite; collecting it checks all of it and imports no TensorFlow."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test for each case on each model."""
+        for cell in _load(self.path, self.config).cells():
+            yield CellItem.from_parent(self, name=cell.id, cell=cell)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What is wrong with the suite, in a line."""
+        return _words(excinfo) or super().repr_failure(excinfo)
+
+
+class CellItem(pytest.Item):
+    """One case on one model; it fails where a bound is missed."""
+
+    def __init__(self, *, cell: Cell, **options: Any):
+        super().__init__(**options)
+        self.cell = cell
+        self.identity: str | None = None
+
+    def runtest(self) -> None:
+        """Run the cell, or find it in the store, and hold it against its bounds."""
+        session = _session(self.path, self.config)
+        from robust import quiet, recording
+
+        with quiet.dependencies():
+            block = session.block(self.cell)
+        self.identity = session.identity(self.cell.model, self.cell.seed)
+        self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
+        if missed := recording.missed(session.suite, self.cell, block):
+            raise _MissedError(missed)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Three lines: the number with its interval and bound, the file and line, where the page is."""
+        if isinstance(excinfo.value, _MissedError):
+            lines = [*excinfo.value.args[0], f"{self._shown(self.path)}:{self.cell.case.line}"]
+            return "\n".join([*lines, f"page: {self._shown(_out(self.path, self.config)) / 'index.html'}"])
+        return _words(excinfo) or super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the case stands."""
+        return self.path, self.cell.case.line - 1, self.name
+
+    def _shown(self, path: Path) -> Path:
+        here = self.config.invocation_params.dir
+        return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+class _MissedError(AssertionError):
+    """Bounds that were missed, in words."""
+
+
+def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
+    from robust.errors import RobustError
+
+    return str(excinfo.value) if isinstance(excinfo.value, RobustError) else None
+
+
+def _load(path: Path, config: pytest.Config) -> Suite:
+    from robust.suite import load
+
+    here = config.invocation_params.dir
+    return load(
+        path.relative_to(here) if path.is_relative_to(here) and Path.cwd() == here else path,
+        trust=config.getini("robust_trust"),
+    )
+
+
+def _session(path: Path, config: pytest.Config) -> Session:
+    """The suite under way, begun with its first test: TensorFlow is imported here."""
+    if path not in config.stash[_SESSIONS]:
+        from robust import progress, quiet, store
+
+        quiet.tensorflow()
+        from robust.run import Session, writable
+
+        writable(_out(path, config))
+        shown = progress.Lines() if config.option.capture == "no" else progress.Silent()
+        config.stash[_SESSIONS][path] = Session(_load(path, config), store.default(), shown)
+    return config.stash[_SESSIONS][path]
+
+
+def _out(path: Path, config: pytest.Config) -> Path:
+    return config.rootpath / config.getini("robust_reports") / path.stem
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the process that writes the page which model was evaluated; the report travels there."""
+    report = yield
+    if isinstance(item, CellItem) and item.identity:
+        report.robust = [str(item.path), item.cell.model.name, item.cell.seed, item.identity]  # type: ignore[attr-defined]
+    return report
+
+
+class _Pages:
+    """Writes the page of every suite of which a test ran, here or in a worker of xdist."""
+
+    def __init__(self, config: pytest.Config):
+        self.config, self.ran, self.lines = config, {}, []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "robust"):
+            path, model, seed, identity = report.robust
+            self.ran.setdefault(Path(path), {})[model, seed] = identity
+
+    def pytest_sessionfinish(self) -> None:
+        from robust.errors import RobustError
+
+        for path, identities in self.ran.items():
+            try:
+                session = _session(path, self.config)
+                session.know(identities)
+                session.record(out := _out(path, self.config))
+                self.lines.append(f"robust: the page is {out / 'index.html'}")
+            except RobustError as error:
+                self.lines.append(f"robust: no page: {error}")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self.lines:
+            terminalreporter.write_line(line)

@@ -50,5 +50,7 @@ def normal(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dtyp
 
 def _mix(bits: tf.Tensor) -> tf.Tensor:
     for shift, factor in _MIX:
-        bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint64))) * tf.constant(factor, tf.uint64)
+        bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint64))) * tf.constant(
+            factor, tf.uint64
+        )
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(31, tf.uint64)))

@@ -36,8 +36,8 @@ OUTCOMES = {
 def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a table with exactly these columns and types."""
     frame = pd.DataFrame(rows).reindex(columns=list(columns))
-    text = {name: "" for name, kind in columns.items() if kind == "str"}
-    return frame.fillna(text).astype(columns)
+    words = [name for name, kind in columns.items() if kind == "str"]
+    return frame.assign(**{name: frame[name].astype(object).fillna("") for name in words}).astype(columns)
 
 
 def write_results(results: pd.DataFrame, path: Path) -> Path:
@@ -47,9 +47,11 @@ def write_results(results: pd.DataFrame, path: Path) -> Path:
 
 def read_results(path: Path) -> pd.DataFrame:
     """Read results.csv as it was written; an empty word is "", never NaN."""
-    words = {name: str for name, kind in RESULTS.items() if kind == "str"}
+    words: dict[str, Any] = {name: str for name, kind in RESULTS.items() if kind == "str"}
     try:
-        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={c: [""] for c in RESULTS if c not in words})
+        frame = pd.read_csv(
+            path, dtype=words, keep_default_na=False, na_values={c: [""] for c in RESULTS if c not in words}
+        )
     except (OSError, ValueError) as error:
         raise ReportError(f"{path}: cannot be read ({error})") from error
     if missing := [c for c in RESULTS if c not in frame]:
@@ -75,7 +77,9 @@ def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) 
     """
     found = results[(results["metric"] == metric) & (results["group"] == group)]
     if found.empty:
-        known = results.loc[results["metric"] == metric, "group"] if metric in set(results["metric"]) else results["metric"]
+        known = (
+            results.loc[results["metric"] == metric, "group"] if metric in set(results["metric"]) else results["metric"]
+        )
         raise LookupError(f"no value {metric!r} with group {group!r}{suggest(group or metric, sorted(set(known)))}")
     for column, wanted in where.items():
         found = found[_equals(_column(found, column), wanted)]

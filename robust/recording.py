@@ -43,10 +43,17 @@ def rows(suite: Suite, cell: Cell, block: Path) -> list[dict[str, Any]]:
     Raises SuiteError where a bound speaks of a value that the case did not give.
     """
     about, values = _read(block / "about.json"), _read(block / "values.json")
-    same = {"suite": suite.name, "split": "test", **_whose(cell), "data": about["data"], "weights": about["model"]["weights"]}
+    same = {
+        "suite": suite.name,
+        "split": "test",
+        **_whose(cell),
+        "data": about["data"],
+        "weights": about["model"]["weights"],
+    }
     judged = [{**row, **same, **_judge(cell.case.expect, row)} for row in values]
     if silent := set(cell.case.expect) - {_name(row) for row in values}:
-        raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {', '.join(sorted({_name(r) for r in values}))}")
+        gave = ", ".join(sorted({_name(row) for row in values}))
+        raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
     return judged
 
 
@@ -79,7 +86,8 @@ def _strength(row: Mapping[str, Any]) -> str:
 def missed(suite: Suite, cell: Cell, block: Path) -> list[str]:
     """The bounds that were missed, one line each: the number with its interval, the bound, from how many."""
     return [
-        f"{_name(row)} {say(row)} is not {row['bound']} ({row['n']} images, {row['perturbation']}{_strength(row)} on {cell.model.name})"
+        f"{_name(row)} {say(row)} is not {row['bound']} "
+        f"({row['n']} images, {row['perturbation']}{_strength(row)} on {cell.model.name})"
         for row in rows(suite, cell, block)
         if row["passed"] is False
     ]
@@ -122,13 +130,18 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
         "robust": version("robust"),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
-        "machine": {"cpus": os.cpu_count() or 1, "gpus": len(tf.config.list_physical_devices("GPU")), "platform": platform.platform()},
+        "machine": _machine(),
         "data": {
             "name": data.name, "split": "test", "classes": list(data.classes), "images": data.size("test"),
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
         },
         "models": {m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds)} for m in suite.models},
     }  # fmt: skip
+
+
+def _machine() -> dict[str, Any]:
+    gpus = tf.config.list_physical_devices("GPU")
+    return {"cpus": os.cpu_count() or 1, "gpus": len(gpus), "platform": platform.platform()}
 
 
 def _read(path: Path) -> Any:

@@ -39,7 +39,7 @@ def run(
         store: where fitted models and finished blocks are kept; the user's own where it is not given.
         progress: told how far the work is; nobody where it is not given.
 
-    Returns the rows of results.csv as a DataFrame; its columns are those of `robust.record.RESULTS`.
+    Returns the rows of results.csv that were asked for; the columns are those of `robust.record.RESULTS`.
 
     Raises RobustError, before anything is trained, for what is wrong with the suite, the data or the folder.
     """
@@ -50,7 +50,9 @@ def run(
     writable(out)
     for cell in chosen:
         session.block(cell)
-    return session.record(out)
+    results = session.record(out)
+    wanted = pd.MultiIndex.from_tuples([(c.model.name, c.seed, c.case.name) for c in chosen])
+    return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
 
 
 def evaluate(
@@ -131,7 +133,9 @@ def writable(out: Path) -> None:
         with TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise StoreError(f"{out}: cannot be written ({error.strerror or error}); choose another folder with --out") from error
+        raise StoreError(
+            f"{out}: cannot be written ({error.strerror or error}); choose another folder with --out"
+        ) from error
 
 
 class Session:
@@ -168,11 +172,17 @@ class Session:
         self.progress.say(f"{cell.id}: {recording.brief(self.suite, cell, path)}")
         return path
 
+    def identity(self, model: Model, seed: int) -> str | None:
+        """What identifies a model in the store; None while it is not made."""
+        return self._identities.get((model.name, seed)) or models.identity(model, seed, self.data, self.store)
+
+    def know(self, identities: Mapping[tuple[str, int], str]) -> None:
+        """Learn which models other processes have made, by name and seed."""
+        self._identities.update(identities)
+
     def find(self, cell: Cell) -> Path | None:
         """The block of a cell if it is finished; nothing is trained or loaded for it."""
-        known = self._identities.get((cell.model.name, cell.seed))
-        identity = known or models.identity(cell.model, cell.seed, self.data, self.store)
-        if identity is None:
+        if (identity := self.identity(cell.model, cell.seed)) is None:
             return None
         data = blocks.data_of(cell.case, self.data)
         return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity))
@@ -198,5 +208,3 @@ def _check(suite: Suite, case: Case, data: Dataset) -> None:
         group = key.partition("[")[2].removesuffix("]")
         if unknown := [part for part in group.split(" -> ") if part and part not in groups]:
             raise SuiteError(f"{where}expect: there is no class {unknown[0]!r}{suggest(unknown[0], groups)}")
-
-

@@ -19,12 +19,20 @@ SUPPLIED = {
     "architectures": {"input_shape", "classes"},
     "attacks": {"seeds", "start", "targets"},
     "corruptions": {"seeds"},
-    "adversaries": {"seeds"},
+    "adversaries": {"seeds", "step"},
 }
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
 
+_THEIRS = object()  # a default that only running the code would tell: left to the code
 _PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple, "dict": dict}
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "a table", list: "a list"}
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    dict: "a table",
+    list: "a list",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Call:
         return catalog.resolve(self.kind, self.name)
 
     def __call__(self, *args: Any, **supplied: Any) -> Any:
+        """Import the member and call it, with what the suite gave and what `run` supplies."""
         return self.resolve()(*args, **self.arguments, **supplied)
 
     def key(self) -> dict[str, Any]:
@@ -75,7 +84,8 @@ def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
     if missing:
         raise SuiteError(f"{name} needs {', '.join(missing)}")
     given = {key: convert(value, parameters[key].annotation, key) for key, value in table.items()}
-    return Call(kind, name, {p.name: given.get(p.name, p.default) for p in parameters.values()})
+    known = {p.name: p.default for p in parameters.values() if p.default not in (..., _THEIRS)}
+    return Call(kind, name, {**known, **given})
 
 
 def signature(kind: str, name: str) -> list[Parameter]:
@@ -87,34 +97,38 @@ def signature(kind: str, name: str) -> list[Parameter]:
         return _value_signature(kind, name, node)
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     return [
-        Parameter(a.arg, annotation(a.annotation), ... if d is None else ast.literal_eval(d))
-        for a, d in pairs
-        if a.arg not in SUPPLIED.get(kind, ())
+        Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in SUPPLIED.get(kind, ())
     ]
 
 
 def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     """A value made by `Schema(key=...)` takes the fields of that dataclass; its own values are the defaults."""
-    own = {k.arg: ast.literal_eval(k.value) for k in node.value.keywords}  # type: ignore[attr-defined]
-    body = catalog.siblings(kind, name)
-    schema = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == node.value.func.id)  # type: ignore[attr-defined]
-    return [
-        Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, ast.literal_eval(f.value) if f.value else ...))  # type: ignore[union-attr]
-        for f in schema.body
-        if isinstance(f, ast.AnnAssign)
-    ]
+    body, made = catalog.siblings(kind, name), node.value
+    if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name):
+        raise SuiteError(f"{name} is not made by a call, so what it takes cannot be read")
+    own = {k.arg: ast.literal_eval(k.value) for k in made.keywords}
+    schema = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == made.func.id)
+    fields = [n for n in schema.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
+
+
+def _default(node: ast.expr | None) -> Any:
+    """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
+    try:
+        return ... if node is None else ast.literal_eval(node)
+    except ValueError:
+        return _THEIRS
 
 
 def _foolbox_signature(name: str) -> list[Parameter]:
-    import foolbox  # light, and a dependency: it does not import TensorFlow
-
-    classes = {n: c for n, c in vars(foolbox.attacks).items() if inspect.isclass(c) and not inspect.isabstract(c)}
+    members = vars(catalog.foolbox().attacks).items()
+    classes = {n: c for n, c in members if inspect.isclass(c) and not inspect.isabstract(c)}
     if (cls := classes.get(name.removeprefix(catalog.FOOLBOX))) is None:
         raise SuiteError(f"Foolbox has no attack {name!r}{suggest(name, [f'foolbox:{n}' for n in classes])}")
-    own = [p for p in list(inspect.signature(cls.__init__).parameters.values())[1:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    options = [Parameter(p.name, None, ... if p.default is p.empty else p.default) for p in own]
-    norm = getattr(getattr(cls, "distance", None), "p", None)
-    default = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
+    keys = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    options = [Parameter(p.name, None, ... if p.default is p.empty else p.default) for p in keys]
+    norm: Any = getattr(getattr(cls, "distance", None), "p", None)
+    default: Any = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
     return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], default), *options]
 
 
@@ -138,17 +152,22 @@ def annotation(node: ast.expr | None) -> Any:
         case ast.Constant(value=None):
             return NoneType
         case ast.Name(id=name):
-            return _PLAIN.get(name) or getattr(quantities, name, None)
+            return _PLAIN.get(name) or quantities.NAMED.get(name)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             sides = annotation(left), annotation(right)
-            return Union[sides] if all(s is not None for s in sides) else None  # noqa: UP007
+            return None if None in sides else Union.__getitem__(sides)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            values = ast.literal_eval(choices)
-            return Literal[values]
+            return Literal.__getitem__(ast.literal_eval(choices))
         case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
-            parts = [annotation(e) for e in (inner.elts if isinstance(inner, ast.Tuple) else [inner]) if not _is_ellipsis(e)]
-            return (list if name == "tuple" else _PLAIN[name])[tuple(parts)] if all(p is not None for p in parts) else _PLAIN[name]
+            return _container_of(dict if name == "dict" else list, inner)
     return None
+
+
+def _container_of(kind: Any, inner: ast.expr) -> Any:
+    """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
+    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
+    return kind if None in types else kind[types if kind is dict else types[0]]
 
 
 def _is_ellipsis(node: ast.expr) -> bool:
@@ -217,4 +236,4 @@ def _fraction(text: str, key: str) -> float:
     try:
         return float(Fraction(text))
     except (ValueError, ZeroDivisionError):
-        raise SuiteError(f"{key} = {text!r}: not a number; write 0.03 or a fraction like \"8/255\"", key) from None
+        raise SuiteError(f'{key} = {text!r}: not a number; write 0.03 or a fraction like "8/255"', key) from None

@@ -59,7 +59,9 @@ class Store:
             with FileLock(f"{path}.lock"):
                 return path if path.is_dir() else _make(path, key, make)
         except OSError as error:
-            raise StoreError(f"{self.root}: cannot be written ({error.strerror or error}); set ROBUST_STORE to a folder that can") from error
+            raise StoreError(
+                f"{self.root}: cannot be written ({error.strerror or error}); set ROBUST_STORE to a folder that can"
+            ) from error
 
 
 def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:

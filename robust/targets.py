@@ -19,7 +19,14 @@ def check(target: str | Mapping[str, str], classes: tuple[str, ...]) -> None:
             raise SuiteError(f"target: there is no class {name!r}{suggest(name, allowed)}", "attack.target")
 
 
-def choose(target: str | Mapping[str, str], classes: tuple[str, ...], labels: np.ndarray, logits: np.ndarray, seed: int, ids: np.ndarray) -> np.ndarray:
+def choose(
+    target: str | Mapping[str, str],
+    classes: tuple[str, ...],
+    labels: np.ndarray,
+    logits: np.ndarray,
+    seed: int,
+    ids: np.ndarray,
+) -> np.ndarray:
     """A target class for each image, -1 for images that this target leaves out.
 
     "least-likely": the class with the smallest clean logit (Kurakin et al., 2017); "random": any other

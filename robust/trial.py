@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,9 @@ def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metri
     n = len(hits)
     if not n:
         return Value(metric, float("nan"), 0, group)
-    return Value(metric, float(np.mean(hits)), n, group, "proportion", *statistics.wilson(int(np.sum(hits)), n), "wilson 95 %")
+    return Value(
+        metric, float(np.mean(hits)), n, group, "proportion", *statistics.wilson(int(np.sum(hits)), n), "wilson 95 %"
+    )
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Trial:
     def _at_label(self, values: np.ndarray) -> np.ndarray:
         return np.take_along_axis(values, self.labels[:, None], axis=1)[:, 0]
 
-    def outcomes(self, **same: object) -> pd.DataFrame:
+    def outcomes(self, **same: Any) -> pd.DataFrame:
         """One row an example, in the columns of outcomes.parquet; `same` fills those that do not vary."""
         names = np.array(self.classes, dtype=object)
         superclass = {c: s for s, members in self.superclasses.items() for c in members}
@@ -109,6 +111,9 @@ class Trial:
             "margin": self.margin,
             "nll": self.nll,
             "fooled_by": "" if self.by is None else self.by,
-            **{k: zeros if getattr(self, k) is None else getattr(self, k) for k in ("linf", "l2", "forward", "backward")},
+            **{
+                k: zeros if getattr(self, k) is None else getattr(self, k)
+                for k in ("linf", "l2", "forward", "backward")
+            },
         }
         return record.table(pd.DataFrame(columns).assign(**same), record.OUTCOMES)

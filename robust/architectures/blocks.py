@@ -10,21 +10,15 @@ import keras
 from robust.errors import ModelError, suggest
 
 
-def check(
-    name: str, input_shape: Any, classes: Any, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)
-):
+def check(name: str, input_shape: Any, classes: Any, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)):
     """Refuse a network that cannot be built, before Keras does so in its own words.
 
     `sides`: the smallest and the largest height and width, in pixels, that make sense for it.
     Raises ModelError.
     """
     low, high = sides
-    if not (
-        isinstance(input_shape, tuple | list) and len(input_shape) == 3 and all(map(_is_count, input_shape))
-    ):
-        raise ModelError(
-            f"{name}: input_shape is {input_shape!r}; it must be (height, width, channels), each >= 1"
-        )
+    if not (isinstance(input_shape, tuple | list) and len(input_shape) == 3 and all(map(_is_count, input_shape))):
+        raise ModelError(f"{name}: input_shape is {input_shape!r}; it must be (height, width, channels), each >= 1")
     if not all(low <= side <= high for side in input_shape[:2]):
         allowed = f"{low} pixels or more" if high == math.inf else f"{low} to {high} pixels"
         raise ModelError(f"{name}: input_shape is {tuple(input_shape)}; height and width must be {allowed}")
@@ -64,9 +58,7 @@ def he_normal() -> keras.Initializer:
     return keras.initializers.VarianceScaling(2.0, mode="fan_in", distribution="untruncated_normal")
 
 
-def conv_bn(
-    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str
-) -> keras.KerasTensor:
+def conv_bn(x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str) -> keras.KerasTensor:
     """Convolution without bias, then BatchNorm (epsilon 1e-5, momentum 0.9).
 
     [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]. With a stride, the border is

@@ -50,9 +50,7 @@ def set_normalization(model: keras.Model, images: np.ndarray) -> None:
             layer.finalize_state()
 
 
-def _statistics(
-    reach: keras.Model, images: np.ndarray, axis: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(reach: keras.Model, images: np.ndarray, axis: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance, for each place along `axis`, of what comes out of the model `reach`."""
     total, squares, count = np.zeros(()), np.zeros(()), 0
     for start in range(0, len(images), BATCH):

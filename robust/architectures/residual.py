@@ -44,9 +44,7 @@ def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> 
         x = keras.layers.AveragePooling2D(1, stride, name=f"{name}_subsample")(x)
     if (new := channels - x.shape[-1]) > 0:
         # Read as channels-first, the two axes to pad are (width, channels): no Lambda, no transposition.
-        pad = keras.layers.ZeroPadding2D(
-            ((0, 0), (0, new)), data_format="channels_first", name=f"{name}_zeros"
-        )
+        pad = keras.layers.ZeroPadding2D(((0, 0), (0, new)), data_format="channels_first", name=f"{name}_zeros")
         x = pad(x)
     return x
 

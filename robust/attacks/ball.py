@@ -3,6 +3,7 @@
 All of it is graph-pure TensorFlow. Shapes: images [B, H, W, C]; eps a scalar in units of a [0, 1] image.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,10 +12,12 @@ import tensorflow as tf
 from robust import randomness
 from robust.quantities import Norm
 
+Scalar = float | tf.Tensor
+
 _TINY = 1e-12  # keeps a zero vector from being divided by zero
 
 
-def project(points: tf.Tensor, centres: tf.Tensor, eps: tf.Tensor, norm: Norm) -> tf.Tensor:
+def project(points: tf.Tensor, centres: tf.Tensor, eps: Scalar, norm: Norm) -> tf.Tensor:
     """The points brought back into the ball of radius eps around their centres, and into [0, 1].
 
     For L2 the ball comes first and the box second: that keeps both, though it is not the nearest point.
@@ -24,7 +27,9 @@ def project(points: tf.Tensor, centres: tf.Tensor, eps: tf.Tensor, norm: Norm) -
     return tf.clip_by_value(centres + change, 0.0, 1.0)
 
 
-def step(points: tf.Tensor, gradients: tf.Tensor, centres: tf.Tensor, eps: tf.Tensor, size: tf.Tensor, norm: Norm) -> tf.Tensor:
+def step(
+    points: tf.Tensor, gradients: tf.Tensor, centres: tf.Tensor, eps: Scalar, size: Scalar, norm: Norm
+) -> tf.Tensor:
     """One step of projected gradient ascent: `size` along the steepest direction, then back into the ball.
 
     Source: Madry et al., ICLR 2018; with size = eps from the centre it is FGSM (Goodfellow et al., ICLR 2015).
@@ -37,17 +42,17 @@ def steepest(gradient: tf.Tensor, norm: Norm) -> tf.Tensor:
     return tf.sign(gradient) if norm == "linf" else gradient * (1.0 / length(gradient))
 
 
-def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: tf.Tensor, norm: Norm) -> tf.Tensor:
+def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: Scalar, norm: Norm) -> tf.Tensor:
     """A point drawn uniformly from the ball around each centre, brought into [0, 1].
 
     For L2: the first n coordinates of a uniform point on the sphere in n + 2 dimensions (Voelker,
     Gosmann & Stewart, 2017).
     """
-    shape = centres.shape[1:].as_list()
+    shape = [int(side) for side in centres.shape[1:]]
     if norm == "linf":
         change = (2.0 * randomness.uniform(seeds, stream, shape, centres.dtype) - 1.0) * eps
     else:
-        numbers = randomness.normal(seeds, stream, [int(np.prod(shape)) + 2], centres.dtype)
+        numbers = randomness.normal(seeds, stream, [math.prod(shape) + 2], centres.dtype)
         sphere = numbers / tf.norm(numbers, axis=1, keepdims=True)
         change = tf.reshape(sphere[:, :-2], tf.shape(centres)) * eps
     return tf.clip_by_value(centres + change, 0.0, 1.0)

@@ -6,14 +6,16 @@ batches have the classifier's one shape, and randomness is seeded. What is retur
 
 from typing import Any
 
-import foolbox
 import numpy as np
 import tensorflow as tf
 
+from robust import catalog
 from robust.classifier import Classifier
 from robust.errors import ContractError
 from robust.perturbed import Perturbed
 from robust.quantities import Eps
+
+foolbox = catalog.foolbox()
 
 
 def foolbox_attack(
@@ -44,12 +46,23 @@ def foolbox_attack(
     """
     result = Perturbed.of(images)
     ours = _Counted(classifier)
-    model = foolbox.TensorFlowModel(ours, bounds=(0, 1), device="/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0")
+    model = foolbox.TensorFlowModel(
+        ours, bounds=(0, 1), device="/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
+    )
     for begin in range(0, len(images), classifier.batch_size):
         rows = np.resize(np.arange(begin, min(begin + classifier.batch_size, len(images))), classifier.batch_size)
         known = len(np.unique(rows))
         ours.forward = ours.backward = 0
-        found, fell = _batch(model, attack, options, images[rows], labels[rows], None if targets is None else targets[rows], eps, seeds[rows])
+        found, fell = _batch(
+            model,
+            attack,
+            options,
+            images[rows],
+            labels[rows],
+            None if targets is None else targets[rows],
+            eps,
+            seeds[rows],
+        )
         rows = rows[:known]
         result.images[rows] = np.clip(found[:known], 0, 1)
         result.by[rows] = np.where(fell[:known], f"foolbox:{attack}", "")
@@ -67,7 +80,9 @@ def _batch(model, name, options, images, labels, targets, eps, seeds):  # type: 
     tf.random.set_seed(int(seeds[0]) & 0x7FFFFFFF)
     np.random.seed(int(seeds[0]) & 0x7FFFFFFF)
     try:
-        _, found, fell = getattr(foolbox.attacks, name)(**options)(model, tf.constant(images), criterion, epsilons=float(eps))
+        _, found, fell = getattr(foolbox.attacks, name)(**options)(
+            model, tf.constant(images), criterion, epsilons=float(eps)
+        )
     except (ValueError, TypeError, AssertionError, NotImplementedError) as error:
         raise ContractError(f"foolbox:{name} refused: {error or type(error).__name__}") from error
     finally:

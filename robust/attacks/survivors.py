@@ -19,7 +19,7 @@ from robust.quantities import Norm
 
 LOOK = 4  # steps between two looks at who has fallen: fewer cost hand-overs, more cost steps of the fallen
 
-Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, Norm], tf.Tensor]
+Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, ball.Scalar, Norm], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
     draw = classifier.compiled(("draw", norm), lambda: lambda c, s, r, e: ball.random_point(c, s, r, e, norm))
     padded = np.resize(rows, classifier.batch_size)  # the one shape: repeats the rows to fill up
     points = draw(
-        tf.constant(task.images[padded]), tf.constant(task.seeds[padded]), tf.constant(restart), tf.constant(climb.eps, classifier.dtype)
+        tf.constant(task.images[padded]),
+        tf.constant(task.seeds[padded]),
+        tf.constant(restart),
+        tf.constant(climb.eps, classifier.dtype),
     )
     return points.numpy()[: len(rows)]
 

@@ -23,5 +23,7 @@ def gaussian_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity 
     (1, 32, 32, 1)
     """
     sigma = (_SIGMA_SMALL if max(images.shape[1:3]) < 64 else _SIGMA)[severity - 1]
-    noise = [np.random.default_rng(seed.view(np.uint64)).standard_normal(images.shape[1:], np.float32) for seed in seeds]
+    noise = [
+        np.random.default_rng(seed.view(np.uint64)).standard_normal(images.shape[1:], np.float32) for seed in seeds
+    ]
     return np.clip(images + sigma * np.stack(noise), 0, 1).astype(images.dtype)

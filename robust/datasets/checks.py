@@ -15,18 +15,12 @@ def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Se
     for each, count in Counter(classes).items():
         if count > 1:
             where = [i for i, other in enumerate(classes) if other == each]
-            raise DataError(
-                f"data set {name!r}: classes {where} are all named {each!r}; names must be unique"
-            )
+            raise DataError(f"data set {name!r}: classes {where} are all named {each!r}; names must be unique")
     for each, count in Counter(chain(*superclasses.values())).items():
         if each not in classes:
-            raise DataError(
-                f"data set {name!r}: a superclass holds no class {each!r}{suggest(each, classes)}"
-            )
+            raise DataError(f"data set {name!r}: a superclass holds no class {each!r}{suggest(each, classes)}")
         if count > 1:
-            raise DataError(
-                f"data set {name!r}: class {each!r} is in {count} superclasses; allowed: at most one"
-            )
+            raise DataError(f"data set {name!r}: class {each!r} is in {count} superclasses; allowed: at most one")
 
 
 def check_images(values: ArrayLike) -> np.ndarray:
@@ -60,13 +54,9 @@ def _check_range(images: np.ndarray) -> None:
     low, high = images.min(), images.max()
     if not np.isfinite([low, high]).all():
         first = np.argwhere(~np.isfinite(images))[0]
-        raise DataError(
-            f"images: images{first.tolist()} is {images[tuple(first)]}; allowed: finite floats in [0, 1]"
-        )
+        raise DataError(f"images: images{first.tolist()} is {images[tuple(first)]}; allowed: finite floats in [0, 1]")
     if low < 0 or high > 1:
-        raise DataError(
-            f"images: floats from {low:.6g} to {high:.6g}; allowed: [0, 1]{_range_hint(low, high)}"
-        )
+        raise DataError(f"images: floats from {low:.6g} to {high:.6g}; allowed: [0, 1]{_range_hint(low, high)}")
 
 
 def _range_hint(low: float, high: float) -> str:
@@ -91,9 +81,7 @@ def check_labels(values: ArrayLike, length: int, classes: int | None) -> np.ndar
     """Labels as int64 [N], each from 0 to `classes` - 1 if that is known; else DataError."""
     labels = _to_array("labels", values)
     if labels.ndim != 1:
-        raise DataError(
-            f"labels: shape {labels.shape}; allowed: one whole number an image, [N]{_shape_hint(labels)}"
-        )
+        raise DataError(f"labels: shape {labels.shape}; allowed: one whole number an image, [N]{_shape_hint(labels)}")
     if len(labels) != length:
         raise DataError(f"labels: {len(labels)} of them for {length} images; allowed: one for each image")
     if labels.dtype.kind not in "biuf":

@@ -56,9 +56,7 @@ class Dataset:
             if split not in SPLITS:
                 raise DataError(f"data set {self.name!r}: a split {split!r}{suggest(split, SPLITS)}")
             if size < 1:
-                raise DataError(
-                    f"data set {self.name!r}: its split {split!r} is empty; allowed: 1 image or more"
-                )
+                raise DataError(f"data set {self.name!r}: its split {split!r} is empty; allowed: 1 image or more")
 
     def size(self, split: str) -> int:
         """How many images a split holds; raises DataError for a split that is not there."""
@@ -123,6 +121,7 @@ def stratified(labels: Sequence[int] | np.ndarray, images: int) -> np.ndarray:
     >>> stratified([0, 0, 0, 1, 2, 1], 4)
     array([ True,  True, False,  True,  True, False])
     """
+    labels = np.asarray(labels)
     turn = pd.Series(labels).groupby(labels).cumcount()
     chosen = np.zeros(len(labels), bool)
     chosen[np.lexsort((labels, turn))[:images]] = True
@@ -132,7 +131,7 @@ def stratified(labels: Sequence[int] | np.ndarray, images: int) -> np.ndarray:
 def fingerprint(*parts: bytes | np.ndarray) -> str:
     """The SHA-256 of bytes and arrays, in which it matters where each of them ends."""
     flat = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in flat)).hexdigest()
+    return hashlib.sha256(b"".join(hashlib.sha256(part.tobytes()).digest() for part in flat)).hexdigest()
 
 
 def from_arrays(
@@ -158,12 +157,12 @@ def from_arrays(
     names = checks.check_classes(classes)
     labels = checks.check_labels(labels, len(images), len(names) if names else None)
     names = names or tuple(map(str, range(labels.max() + 1)))
-    ids = checks.check_ids([f"{i:05d}" for i in range(len(images))] if ids is None else ids, len(images))
+    names_of = checks.check_ids([f"{i:05d}" for i in range(len(images))] if ids is None else ids, len(images))
     return Dataset(
         name=name,
         classes=names,
         image_shape=images.shape[1:],
         sizes={"test": len(images)},
-        read=lambda split: tf.data.Dataset.from_tensor_slices((images, labels, ids)),
-        fingerprint=fingerprint(repr((images.dtype, images.shape, names)).encode(), images, labels, ids),
+        read=lambda split: tf.data.Dataset.from_tensor_slices((images, labels, names_of)),
+        fingerprint=fingerprint(repr((images.dtype, images.shape, names)).encode(), images, labels, names_of),
     )

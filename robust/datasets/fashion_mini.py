@@ -43,4 +43,6 @@ def fashion_mini() -> Dataset:
 def _read(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     # Its automatic cache would complain of every reader that stops early.
     rounds = builder.as_dataset(split=split, read_config=tfds.ReadConfig(try_autocache=False))
-    return rounds.flat_map(lambda r: tf.data.Dataset.from_tensor_slices((tf.reshape(r["images"], [-1, 28, 28, 1]), r["labels"], r["ids"])))
+    return rounds.flat_map(
+        lambda r: tf.data.Dataset.from_tensor_slices((tf.reshape(r["images"], [-1, 28, 28, 1]), r["labels"], r["ids"]))
+    )

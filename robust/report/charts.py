@@ -4,6 +4,7 @@ Colours and fonts are left to the page, which knows whether it is dark; see `tem
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -38,9 +39,7 @@ def curves(folder: Folder) -> list[Chart]:
         families.setdefault(condition._replace(eps=None, severity=None), []).append(condition)
     models = list(dict.fromkeys(run.model for run in folder.runs))  # each keeps its colour in every chart
     drawn = [(family, _points(folder, members)) for family, members in families.items() if not family.clean]
-    return [
-        _curve(family, points, models) for family, points in drawn if len({p["level"] for p in points}) > 1
-    ]
+    return [_curve(family, points, models) for family, points in drawn if len({p["level"] for p in points}) > 1]
 
 
 def _points(folder: Folder, conditions: list[Condition]) -> list[dict[str, Any]]:
@@ -62,7 +61,7 @@ def _point(folder: Folder, run: Run, condition: Condition) -> dict[str, Any]:
     rows = folder.values[run, condition]
     top1 = rows[(rows["metric"] == "top1") & (rows["group"] == "")]
     values = next(iter(top1[["value", "low", "high", "n"]].to_dict("records")), {})
-    known = {name: value for name, value in values.items() if isfinite(value)}
+    known = {str(name): value for name, value in values.items() if isfinite(value)}
     return {"level": _level(condition), "at": wording.level(condition), **known}
 
 
@@ -134,39 +133,38 @@ def matrix(confusion: Confusion, classes: list[str]) -> Chart:
     A cell's colour is its share of the images of that label; up to 20 classes it carries its count.
     """
     seen = pd.unique(confusion.counts[["label", "predicted"]].to_numpy().ravel())
-    names = list(dict.fromkeys([*classes, *seen]))
     cells = confusion.counts.assign(share=confusion.counts["share"].round(4)).to_dict("records")
-    numbered = len(names) <= NUMBERED
-    base = alt.Chart(alt.InlineData(values=cells), height=_height(len(names)), width="container").encode(
+    name = wording.title(confusion.condition)
+    heat_map = _heat_map(tuple(dict.fromkeys([*classes, *seen])))
+    return Chart(name, _say_matrix(confusion, name), {**heat_map, "datasets": {"cells": cells}})
+
+
+@cache  # checking a specification takes longer than filling it
+def _heat_map(names: tuple[str, ...]) -> dict[str, Any]:
+    base = alt.Chart(alt.NamedData("cells"), height=_height(len(names)), width="container").encode(
         x=_names("predicted", names, angle=-90), y=_names("label", names, angle=0)
     )
-    share = alt.Color("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None)
-    tips = [
-        "label:N",
-        "predicted:N",
-        alt.Tooltip("times:Q", title="images"),
-        alt.Tooltip("share:Q", format=".1%"),
-    ]
+    kind = "linear" if len(names) <= NUMBERED else "sqrt"  # without its count a small share must still be seen
+    share = alt.Color("share:Q", scale=alt.Scale(type=kind, domain=[0, 1]), legend=None)
+    of_label = alt.Tooltip("share:Q", format=".1%")
+    tips = ["label:N", "predicted:N", alt.Tooltip("times:Q", title="images"), of_label]
     layers = [base.mark_rect().encode(color=share, tooltip=tips)]
-    if numbered:
+    if len(names) <= NUMBERED:
         layers.append(base.mark_text(fontSize=10).encode(text="times:Q"))
-    name = wording.title(confusion.condition)
-    return Chart(name, _say_matrix(confusion, name), alt.layer(*layers).to_dict())
+    return alt.layer(*layers).to_dict()
 
 
 def _height(classes: int) -> int:
     return 28 * classes if classes <= 10 else 24 * classes if classes <= NUMBERED else 400
 
 
-def _names(field: str, names: list[str], angle: int) -> Any:
+def _names(field: str, names: tuple[str, ...], angle: int) -> Any:
     axis = alt.Axis(labelAngle=angle, labelOverlap="greedy", labelLimit=90, grid=False, ticks=False)
     channel = alt.X if field == "predicted" else alt.Y
-    return channel(f"{field}:N", scale=alt.Scale(domain=names), axis=axis, title=field)
+    return channel(f"{field}:N", scale=alt.Scale(domain=list(names)), axis=axis, title=field)
 
 
 def _say_matrix(confusion: Confusion, name: str) -> str:
     worst = [f"{p.label} taken for {p.predicted} {p.times} times" for p in confusion.worst(3).itertuples()]
     said = f"; most often {', '.join(worst)}" if worst else ""
-    return (
-        f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} right{said}."
-    )
+    return f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} right{said}."

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
@@ -80,9 +80,7 @@ class Folder:
     @cached_property
     def runs(self) -> list[Run]:
         """Every trained model, whether it was measured yet or not, in the order of the suite."""
-        planned = [
-            Run(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []
-        ]
+        planned = [Run(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []]
         return list(dict.fromkeys([*planned, *(run for run, _ in self.values)]))
 
     @cached_property
@@ -166,9 +164,7 @@ def _environment(path: Path) -> dict[str, Any]:
 
 def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
     if not isinstance(value, dict):
-        raise ReportError(
-            f"{path}: {where.rstrip('.') or 'it'} must be an object, not {type(value).__name__}"
-        )
+        raise ReportError(f"{path}: {where.rstrip('.') or 'it'} must be an object, not {type(value).__name__}")
     for key, kind in kinds.items():
         if key not in value:
             raise ReportError(f"{path}: lacks {where}{key}")
@@ -192,9 +188,9 @@ def _outcomes(path: Path) -> Cells:
 
 
 def _samples(path: Path) -> dict[tuple[Run, Condition], Path]:
-    words = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
+    words: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
     index = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
-    _columns(path, list(index), list(_SAMPLES))
+    _columns(path, index.columns, list(_SAMPLES))
     cells = _cells(index.astype(_SAMPLES))
     return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in cells.items()}
 
@@ -214,7 +210,7 @@ def _suite(path: Path) -> str:
     return text
 
 
-def _columns(path: Path, found: list[str], wanted: list[str]) -> None:
+def _columns(path: Path, found: Collection[Hashable], wanted: list[str]) -> None:
     if missing := [column for column in wanted if column not in found]:
         raise ReportError(f"{path}: lacks the column {missing[0]}")
 

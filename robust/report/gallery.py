@@ -12,11 +12,10 @@ import pandas as pd
 from PIL import Image
 
 from robust.errors import ReportError
-from robust.report import wording
 from robust.report.folder import Condition, Folder, Run
 
 SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
-EXAMPLES = {True: 8, False: 3}  # so many are shown, of small images and of large ones
+EXAMPLES = {True: 10, False: 3}  # so many are shown, of small images and of large ones
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Shot:
 
     difference: str
     perturbed: str
+    unchanged: bool
     answer: Answer | None
 
 
@@ -51,10 +51,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The examples of one model. `heads` has a condition's title and the amplification of its change."""
+    """The examples of one model. `heads` has the conditions and how much their change is amplified."""
 
     model: str
-    heads: list[tuple[str, int]]
+    heads: list[tuple[Condition, int]]
     examples: list[Example]
 
 
@@ -82,7 +82,7 @@ def _gallery(folder: Folder, run: Run, samples: dict[Any, _Sample], ids: list[st
     answers = {c: _answers(folder, run, c, ids) for c in own}
     clean = next((c for other, c in folder.outcomes if other == run and c.clean), None)
     before = _answers(folder, run, clean, ids) if clean else {}
-    heads = [(wording.title(condition), sample.factor) for condition, sample in own.items()]
+    heads = [(condition, sample.factor) for condition, sample in own.items()]
     shown = [name for name in ids if any(name in sample.ids for sample in own.values())]
     return Gallery(folder.name(run), heads, [_example(name, own, before, answers) for name in shown])
 
@@ -98,9 +98,7 @@ def _answers(folder: Folder, run: Run, condition: Condition, ids: list[str]) -> 
     return {row["example"]: row for row in rows[rows["example"].isin(ids)].to_dict("records")}
 
 
-def _example(
-    name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]
-) -> Example:
+def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]) -> Example:
     sample = next(sample for sample in own.values() if name in sample.ids)
     said = [before.get(name), *(answers[c].get(name) for c in own)]
     return Example(
@@ -124,7 +122,8 @@ def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None
         return None
     place = sample.ids.index(name)
     original, perturbed = sample.original[place], sample.perturbed[place]
-    return Shot(png(difference(original, perturbed, sample.factor)), png(pixels(perturbed)), _answer(row))
+    change = png(difference(original, perturbed, sample.factor))
+    return Shot(change, png(pixels(perturbed)), bool((original == perturbed).all()), _answer(row))
 
 
 def _read(path: Path) -> _Sample:

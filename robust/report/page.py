@@ -52,6 +52,7 @@ def _context(folder: Folder) -> dict[str, Any]:
         "curves": charts.curves(folder),
         "confusions": _confusions(folder),
         "galleries": gallery.galleries(folder),
+        "wording": wording,
         "enlarged": _enlarged(folder.environment["data"]["image_shape"]),
         "columns": values.columns(listed),
         "values": values.rows(listed),
@@ -60,10 +61,13 @@ def _context(folder: Folder) -> dict[str, Any]:
 
 
 def _suspect(folder: Folder) -> list[dict[str, str]]:
-    """The cells whose number is not to be relied on, with the reason of the trust checks."""
-    doubts = folder.results[~folder.results["trust"].isin(["", "reliable"])]
-    cells = doubts.drop_duplicates(["model", "seed", "case", "eps", "severity", "trust"])
-    return cells[["model", "case", "trust"]].to_dict("records")
+    """The cells whose number the trust checks doubt."""
+    return [
+        {"place": f"{folder.name(run)} on {wording.title(condition)}", "trust": trust}
+        for (run, condition), rows in folder.values.items()
+        for trust in rows["trust"].unique()
+        if trust not in ("", "reliable")
+    ]
 
 
 def _confusions(folder: Folder) -> dict[str, list[dict[str, Any]]]:
@@ -96,7 +100,7 @@ def _assets() -> dict[str, Any]:
     templates = resources.files("robust.report") / "templates"
     script = (templates / "page.js").read_text(encoding="utf-8")
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    scripts = [vl_convert.javascript_bundle(vl_version=version), script]
+    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version), script]
     return {
         "style": Markup((templates / "page.css").read_text(encoding="utf-8")),
         "scripts": [Markup(text) for text in scripts],

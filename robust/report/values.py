@@ -1,5 +1,6 @@
 """The plain table of all values."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -37,7 +38,7 @@ def rows(results: pd.DataFrame) -> list[list[Entry]]:
     return [[_entry(name, row[name], row) for name in names] for row in results.to_dict("records")]
 
 
-def _entry(name: str, value: Any, row: dict[str, Any]) -> Entry:
+def _entry(name: str, value: Any, row: Mapping[Hashable, Any]) -> Entry:
     if pd.isna(value):
         return Entry("")
     if name == "eps":

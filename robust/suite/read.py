@@ -63,7 +63,11 @@ class _Reader:
             if not table:
                 raise SuiteError("the file is empty; it needs data, a [model.NAME] and a [case.NAME]")
             _known(table, ("summary", "seed", "data", "model", "case"), "a suite")
-            for key, write in (("data", 'data = { name = "fashion_mini" }'), ("model", "[model.NAME]"), ("case", "[case.NAME]")):
+            for key, write in (
+                ("data", 'data = { name = "fashion_mini" }'),
+                ("model", "[model.NAME]"),
+                ("case", "[case.NAME]"),
+            ):
                 if not table.get(key):
                     raise SuiteError(f"there is no {key}; write {write}", key)
             seed = convert(table.get("seed", 0), Seed, "seed")
@@ -78,7 +82,9 @@ class _Reader:
             _known(table, _MODEL, "a model")
             given = [key for key in _SOURCES if key in table]
             if len(given) != 1:
-                raise SuiteError(f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}")
+                raise SuiteError(
+                    f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}"
+                )
             source = self.source(given[0], table[given[0]])
             train = self.training(table["train"]) if "train" in table else None
             seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
@@ -88,10 +94,10 @@ class _Reader:
         if kind == "keras":
             return self.keras_file(convert(value, str, "keras"))
         if kind == "pretrained":
-            raise SuiteError(f"pretrained = {value!r}: no pretrained networks yet; use keras = \"model.keras\"", kind)
+            raise SuiteError(f'pretrained = {value!r}: no pretrained networks yet; use keras = "model.keras"', kind)
         call = self.call("architectures", value, kind)
         if kind == "python" and not catalog.is_foreign(call.name):
-            raise SuiteError(f"python = {value!r}: must be \"module:function\"; for ours write architecture =", kind)
+            raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
         return call
 
     def keras_file(self, name: str) -> Path:
@@ -100,7 +106,9 @@ class _Reader:
         if found is None:
             raise SuiteError(f"keras = {name!r}: there is no such file in {self.path.parent} or {Path.cwd()}", "keras")
         if found.suffix != ".keras":
-            raise SuiteError(f"keras = {name!r}: must be a .keras file, as model.save(\"{found.stem}.keras\") writes", "keras")
+            raise SuiteError(
+                f'keras = {name!r}: must be a .keras file, as model.save("{found.stem}.keras") writes', "keras"
+            )
         return found
 
     def training(self, value: Any) -> Training:
@@ -109,7 +117,9 @@ class _Reader:
             raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
         options = {key: v for key, v in table.items() if key not in ("recipe", "adversary")}
         recipe = self.call("recipes", {"name": table["recipe"], **options}, "train")
-        return Training(recipe, self.call("adversaries", table["adversary"], "train.adversary") if "adversary" in table else None)
+        return Training(
+            recipe, self.call("adversaries", table["adversary"], "train.adversary") if "adversary" in table else None
+        )
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
@@ -137,7 +147,9 @@ class _Reader:
     def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
         kind, swept = _SWEPT[key]
         table = {"name": value} if isinstance(value, str) else dict(convert(value, dict, key))
-        target = convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
+        target = (
+            convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
+        )
         strengths = table.get(swept)
         if not isinstance(strengths, list):
             return (self.call(kind, table, key),), target
@@ -154,7 +166,9 @@ class _Reader:
         if not isinstance(name, str):
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
         if catalog.is_foreign(name) and not self.trust:
-            raise SuiteError(f"{key} = {name!r} runs somebody's code; if you trust this suite, say so with --trust", key)
+            raise SuiteError(
+                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so with --trust", key
+            )
         try:
             return bind(kind, value)
         except SuiteError as error:

@@ -1,7 +1,5 @@
 """Fitting a network: `fit(architecture, training, data, seed) -> the network and what its training was like`."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -17,7 +15,9 @@ from robust.training.recipes import Recipe
 from robust.training.trainer import Trainer
 
 
-def fit(architecture: Call, training: Training | None, data: Dataset, seed: int, progress: Progress, name: str) -> tuple[keras.Model, dict[str, list[float]]]:
+def fit(
+    architecture: Call, training: Training | None, data: Dataset, seed: int, progress: Progress, name: str
+) -> tuple[keras.Model, dict[str, list[float]]]:
     """Build a network for the data and train it; the same seed gives the same weights on the same CPU.
 
     Args:
@@ -41,7 +41,15 @@ def fit(architecture: Call, training: Training | None, data: Dataset, seed: int,
     return network, {} if training is None else _train(network, training, data, examples, seed, progress, name)
 
 
-def _train(network: keras.Model, training: Training, data: Dataset, examples: Examples, seed: int, progress: Progress, name: str) -> dict[str, list[float]]:
+def _train(
+    network: keras.Model,
+    training: Training,
+    data: Dataset,
+    examples: Examples,
+    seed: int,
+    progress: Progress,
+    name: str,
+) -> dict[str, list[float]]:
     recipe = Recipe(**training.recipe.arguments)
     steps = -(-len(examples.ids) // recipe.batch_size)
     trainer = Trainer(network, objective(training.adversary, recipe.label_smoothing))
@@ -56,7 +64,8 @@ def _train(network: keras.Model, training: Training, data: Dataset, examples: Ex
         verbose=0,
     ).history
     if any(not tf.math.is_finite(loss) for loss in history["loss"]):
-        raise ModelError(f"{name}: its loss became {history['loss'][-1]} in epoch {len(history['loss'])}; lower learning_rate from {recipe.learning_rate:g}")
+        when = f"its loss became {history['loss'][-1]} in epoch {len(history['loss'])}"
+        raise ModelError(f"{name}: {when}; lower learning_rate from {recipe.learning_rate:g}")
     return {key: [float(v) for v in values] for key, values in history.items()}
 
 
@@ -64,7 +73,9 @@ def batches(examples: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
     """(images, labels, seeds) in batches, in another order each epoch; `seeds` are the examples' own, int64."""
     seeds = randomness.image_seeds(seed, "train", list(examples.ids))
     rows = tf.data.Dataset.from_tensor_slices((examples.images, examples.labels, seeds))
-    return rows.shuffle(len(seeds), seed=seed, reshuffle_each_iteration=True).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return (
+        rows.shuffle(len(seeds), seed=seed, reshuffle_each_iteration=True).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def optimizer(recipe: Recipe, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
@@ -76,8 +87,10 @@ def optimizer(recipe: Recipe, network: keras.Model, steps: int) -> keras.optimiz
         warmup_target=recipe.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    options: dict[str, Any] = {"weight_decay": recipe.weight_decay or None}
-    made = keras.optimizers.AdamW(rate, **options) if recipe.optimizer == "adamw" else keras.optimizers.SGD(rate, 0.9, nesterov=True, **options)
+    if recipe.optimizer == "adamw":
+        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    else:
+        made = keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=recipe.weight_decay or None)
     if recipe.weight_decay:
         made.exclude_from_weight_decay([v for v in network.trainable_variables if len(v.shape) < 2])
     return made

@@ -42,7 +42,9 @@ class Trainer(keras.Model):
         """Cross-entropy and accuracy on unperturbed images."""
         images, labels = batch
         logits = self.network(images, training=False)
-        return self._measured(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True), logits, labels)
+        return self._measured(
+            keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True), logits, labels
+        )
 
     def _measured(self, loss: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
         self._loss.update_state(loss)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from robust import statistics
 from robust.report import charts, confusion
@@ -41,19 +42,14 @@ def test_no_clean_point_without_the_same_images(folder):
     path = folder / "outcomes.parquet"
     outcomes = pd.read_parquet(path)
     clean = outcomes["case"] == "clean"
-    outcomes.assign(example=outcomes["example"].where(~clean, "other " + outcomes["example"])).to_parquet(
-        path
-    )
+    outcomes.assign(example=outcomes["example"].where(~clean, "other " + outcomes["example"])).to_parquet(path)
     drawn = charts.curves(read(folder))
     assert [chart.title for chart in drawn] == ["pgd (L∞)"]  # one level alone is no curve
     assert points(drawn[0])["level"].min() == pytest.approx(2)
 
 
 def test_a_model_has_one_colour_on_the_whole_page(folder):
-    domains = [
-        chart.spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
-        for chart in charts.curves(read(folder))
-    ]
+    domains = [chart.spec["layer"][1]["encoding"]["color"]["scale"]["domain"] for chart in charts.curves(read(folder))]
     assert domains == [["lenet5", "resnet20", "hardened"]] * 4
 
 
@@ -110,6 +106,25 @@ def test_a_matrix_keeps_the_order_of_the_classes(folder):
         assert chart.spec["layer"][0]["encoding"][axis]["scale"]["domain"] == known.classes
     assert [layer["mark"]["type"] for layer in chart.spec["layer"]] == ["rect", "text"]
     assert "of 40 right; most often" in chart.alt
+
+
+def drawn(chart) -> str:
+    return vl_convert.vegalite_to_svg({**chart.spec, "width": 400})
+
+
+def test_a_matrix_is_drawn_with_its_counts(folder):
+    known = read(folder)
+    found = confusion.confusions(known)[0]
+    svg = drawn(charts.matrix(found, known.classes))
+    assert all(f">{times}</text>" in svg for times in found.counts["times"])
+    assert svg.count('aria-roledescription="rect mark"') == len(found.counts)
+    assert all(f">{name}</text>" in svg for name in known.classes)
+
+
+def test_a_curve_is_drawn_with_its_levels(folder):
+    svg = drawn(charts.curves(read(folder))[1])
+    assert all(f">{words}</text>" in svg for words in ["0", "2/255", "8/255", "ε (L∞)", "lenet5"])
+    assert svg.count('aria-roledescription="point"') == 9
 
 
 def test_many_classes_have_no_numbers_in_the_cells(make):

@@ -30,10 +30,7 @@ def test_what_a_folder_says(folder):
 def test_conditions_follow_the_suite_and_their_strength(folder):
     path = folder / "results.csv"
     pd.read_csv(path, keep_default_na=False).iloc[::-1].to_csv(path, index=False)
-    cases = [
-        (condition.case, condition.eps and round(condition.eps * 255))
-        for condition in read(folder).conditions
-    ]
+    cases = [(condition.case, condition.eps and round(condition.eps * 255)) for condition in read(folder).conditions]
     assert cases == [("clean", None), ("fgsm", 8), ("pgd", 2), ("pgd", 8), ("weather", None), ("survives", 8)]
 
 

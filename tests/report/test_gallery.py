@@ -92,6 +92,13 @@ def test_targets_are_named(folder, document):
     assert "target Trouser" in document(report.write(folder)).text
 
 
+def test_an_image_that_was_left_alone_is_said(folder, document):
+    path = folder / "samples" / "lenet5-fgsm.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "perturbed": arrays["original"]})
+    assert document(report.write(folder)).text.count("not changed") == 3
+
+
 def test_large_images_are_few(make):
     assert [len(one.examples) for one in gallery.galleries(read(make(["a", "b"], shape=(65, 65, 3))))] == [
         3,

@@ -39,9 +39,7 @@ def test_the_verdict_says_each_missed_bound_in_words(folder, document):
     text = document(report.write(folder)).text
     assert "1 of 4 bounds missed" in text
     said = re.search(r"hardened on survives \(pgd, L∞, ε = 8/255\): top-1 accuracy is (.*?)\.\n", text)
-    assert re.fullmatch(
-        r"[\d.]+ % \(95 % interval [\d.]+ – [\d.]+ %, 40 images\); the suite asks for ≥ 95 %", said[1]
-    )
+    assert re.fullmatch(r"[\d.]+ % \(95 % interval [\d.]+ – [\d.]+ %, 40 images\); the suite asks for ≥ 95 %", said[1])
 
 
 def test_nothing_is_loaded_from_elsewhere(folder, document):
@@ -139,7 +137,7 @@ def test_trust_is_shown_where_it_is_filled(folder, document):
     results.loc[(results["model"] == "lenet5") & (results["case"] == "fgsm"), "trust"] = "suspect"
     results.to_csv(path, index=False)
     page = document(report.write(folder))
-    assert "suspect lenet5 on fgsm: the checks doubt this number." in page.text
+    assert "suspect lenet5 on fgsm (L∞, ε = 8/255): the checks doubt this number." in page.text
 
 
 def test_a_thousand_classes_have_pairs_and_no_matrix(make, document):

@@ -20,7 +20,7 @@ function look() {
         ? ["#56b4e9", "#f0a040", "#3fc7a0", "#e08fc0", "#f0e442", "#ff8a5c", "#9fb4ff", "#c0c6cd"]
         : ["#0072b2", "#d55e00", "#00855f", "#b0507f", "#7a6a00", "#5b3fa8", "#56a0d3", "#555c63"],
       // every shade leaves the ink legible, so that a count needs no colour of its own
-      heatmap: dark.matches ? ["#1c2733", "#1f6fbf"] : ["#f2f7fc", "#4f9fe0"],
+      heatmap: dark.matches ? ["#1c2733", "#1f6fbf"] : ["#ebf3fb", "#4f9fe0"],
     },
   };
 }

@@ -1,0 +1,43 @@
+"""Keeping TensorFlow's start-up lines off the user's terminal, without changing its numerics."""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def tensorflow() -> None:
+    """Import TensorFlow and Keras with their start-up lines held back; they are shown if the import fails.
+
+    TF_CPP_MIN_LOG_LEVEL keeps its later lines back, but not those from before it is read: for these the
+    process's own stderr is turned aside while the libraries load.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looking for GPUs has lines of its own
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextmanager
+def dependencies() -> Iterator[None]:
+    """Keep the deprecations between Keras, TensorFlow and NumPy from failing a run under `-W error`."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)
+        yield
