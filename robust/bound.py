@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from math import inf
 
 from robust.errors import SuiteError
+from robust.quantities import exact
 
-_NUMBER = r"[-+]?[0-9.]+(?:e[-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
+_NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
 _INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
 
@@ -57,6 +57,6 @@ def parse(text: str) -> Bound:
 
 def _number(digits: str, text: str) -> float:
     try:
-        return float(Fraction(digits.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
+        return exact(digits)
+    except ValueError:
         raise SuiteError(f"bound {text!r}: {digits!r} is not a number") from None

@@ -156,4 +156,7 @@ def _source(module: str) -> Path:
 
 @functools.cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), str(path))
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        raise SuiteError(f"{path}: cannot be read as Python ({error})") from None

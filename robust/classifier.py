@@ -47,7 +47,7 @@ class Classifier:
         low, high = pixels or heads.pixel_range(model)
         self._offset, self._scale = low, high - low
         self.model = heads.linear(model)
-        self.dtype = tf.as_dtype(self.model.inputs[0].dtype) if getattr(self.model, "inputs", None) else tf.float32
+        self.dtype = _dtype(self.model)
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}
@@ -74,7 +74,9 @@ class Classifier:
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
         """The graph of this key, built when it is first asked for; XLA only on a GPU."""
         if key not in self._compiled:
-            self._compiled[key] = tf.function(self._counted(key, build()), jit_compile=_has_gpu() or None)
+            self._compiled[key] = tf.function(
+                self._counted(key, build()), autograph=False, jit_compile=_has_gpu() or None
+            )
         return self._compiled[key]
 
     def _counted(self, key: Hashable, function: Callable) -> Callable:
@@ -126,15 +128,32 @@ class Classifier:
 
 
 def _digest(model: keras.Model) -> str:
-    """A hash of the model's weights; refuses a model that has NaN or infinite ones."""
+    """A hash of the model's weights; refuses a model that has none yet, or NaN or infinite ones."""
+    if not model.built:
+        raise ModelError(
+            f"model {model.name!r} is not built, so it has no weights yet; call it on a batch of images first, "
+            "or begin it with keras.Input"
+        )
     digest = hashlib.sha256()
-    for variable in model.variables:
+    for variable in model.weights:  # not `variables`: the states of random layers are not what the model knows
         array = variable.numpy()
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind in "fV" and not np.isfinite(array).all():  # V: bfloat16
             what = f"the weight {variable.path} holds NaN or infinite numbers"
             raise ModelError(f"model {model.name!r}: {what}; did its training diverge?")
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _dtype(model: keras.Model) -> tf.DType:
+    """In what precision to search: that of the model's inputs, at least single."""
+    inputs = getattr(model, "inputs", None)
+    dtype = tf.as_dtype(inputs[0].dtype) if inputs else tf.float32
+    if not dtype.is_floating:
+        raise ModelError(
+            f"model {model.name!r} takes inputs of type {dtype.name}, which have no gradient; give it "
+            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]"
+        )
+    return tf.float64 if dtype == tf.float64 else tf.float32
 
 
 def _check_backend() -> None:

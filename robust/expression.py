@@ -5,6 +5,8 @@ import re
 
 from robust.errors import SuiteError
 
+_WORD = re.compile(r"[\w:+\-.\[\]\\/]+")  # as pytest has it
+
 
 def fits(expression: str, name: str) -> bool:
     """Does the name contain what the expression asks for? Words are parts of names; case does not matter.
@@ -19,13 +21,15 @@ def fits(expression: str, name: str) -> bool:
     def word(match: re.Match) -> str:
         if match[0] in ("and", "or", "not"):
             return match[0]
+        if not _WORD.fullmatch(match[0]):
+            raise TypeError
         words.append(match[0].lower())
         return f"w{len(words) - 1}"
 
-    python = re.sub(r"[^\s()]+", word, expression)
     try:
+        python = re.sub(r"[^\s()]+", word, expression)
         return _holds(ast.parse(python.strip(), mode="eval").body, words, name.lower())
-    except (SyntaxError, TypeError):
+    except (SyntaxError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         raise SuiteError(f"-k {expression!r}: write words with and, or, not and parentheses") from None
 
 

@@ -21,19 +21,19 @@ def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
         os.close(handle)
-        _fill(Path(name), fill)
-        Path(name).chmod(0o644)
-        return Path(name).replace(path)
+        return _fill(Path(name), fill, path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _fill(path: Path, fill: Callable[[Path], object] | str | bytes) -> None:
+def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: Path) -> Path:
     try:
         if callable(fill):
-            fill(path)
+            fill(temporary)
         else:
-            path.write_bytes(fill.encode() if isinstance(fill, str) else fill)
+            temporary.write_bytes(fill.encode() if isinstance(fill, str) else fill)
+        temporary.chmod(0o644)
+        return temporary.replace(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

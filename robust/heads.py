@@ -11,31 +11,39 @@ from robust.errors import ModelError
 def linear(model: keras.Model) -> keras.Model:
     """The same model, ending in logits: a softmax head is taken off.
 
-    Raises ModelError for a model with several outputs.
+    Raises ModelError for a model with several inputs or outputs.
     """
     outputs = getattr(model, "outputs", None)
-    if outputs is not None and len(outputs) != 1:
+    if not outputs:
+        return model  # a subclassed model: what its numbers look like is checked when they are there
+    if len(outputs) != 1:
         pick = "keras.Model(model.inputs, model.outputs[0])"
         raise ModelError(f"model {model.name!r} has {len(outputs)} outputs; give the one that classifies: {pick}")
-    if not outputs or not model.layers:
-        return model  # a subclassed model: what its numbers look like is checked when they are there
-    last = model.layers[-1]
+    if len(model.inputs) != 1:
+        raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
+    logits = _logits(outputs[0])
+    named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
+    return keras.Model(model.inputs[0], logits, name=model.name) if named or logits is not outputs[0] else model
+
+
+def _logits(output: Any) -> Any:
+    """The logits behind a model's output: what goes into its softmax, if it ends in one."""
+    last, node = output._keras_history.operation, output._keras_history.node_index
+    before = last._inbound_nodes[node].input_tensors[0]  # not `last.input`: other models may use the layer, too
     if isinstance(last, keras.layers.Softmax) or (isinstance(last, keras.layers.Activation) and _is_softmax(last)):
-        return keras.Model(model.inputs, last.input)
-    if _is_softmax(last):
-        return _without_activation(model, last)
-    return model
+        return before
+    return _without_activation(last, before) if _is_softmax(last) else output
 
 
 def _is_softmax(layer: keras.layers.Layer) -> bool:
     return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
 
 
-def _without_activation(model: keras.Model, last: Any) -> keras.Model:
+def _without_activation(last: Any, before: Any) -> Any:
     twin = type(last).from_config({**last.get_config(), "activation": "linear"})
-    logits = twin(last.input)
+    logits = twin(before)
     twin.set_weights(last.get_weights())
-    return keras.Model(model.inputs, logits)
+    return logits
 
 
 def pixel_range(model: keras.Model) -> tuple[float, float]:

@@ -67,9 +67,9 @@ def on(stream: TextIO) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # "pgd[resnet20]" is no markup
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=Console(file=stream), transient=True) as bars:

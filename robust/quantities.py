@@ -9,20 +9,20 @@ before anything runs. They cost nothing at run time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import Annotated, Literal
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `low` to `high`, both included unless `above` leaves `low` out."""
+    """The finite numbers from `low` to `high`, both included unless `above` leaves `low` out."""
 
     low: float = -inf
     high: float = inf
     above: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return (value > self.low if self.above else value >= self.low) and value <= self.high
+        return (value > self.low if self.above else value >= self.low) and value <= self.high and value < inf
 
     def __str__(self) -> str:
         if self.high == inf:
@@ -45,3 +45,21 @@ NAMED = {
     "Seed": Seed, "Severity": Severity, "Norm": Norm, "Target": Target,
 }  # fmt: skip
 """What an annotation in a signature may name."""
+
+
+def exact(text: str) -> float:
+    """The number that a suite writes as a string: "8/255" is the float that is nearest to the fraction.
+
+    Raises ValueError for anything else, and for what is not finite.
+
+    >>> exact("8/255") == 8 / 255
+    True
+    """
+    over, slash, under = text.partition("/")
+    try:
+        number = int(over) / int(under) if slash else float(over)
+    except ArithmeticError:  # a zero below, or too large for a float
+        number = inf
+    if not isfinite(number):
+        raise ValueError(f"{text!r} is not a finite number")
+    return number

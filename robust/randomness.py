@@ -27,7 +27,7 @@ def image_seeds(seed: int, purpose: str, ids: Sequence[str]) -> np.ndarray:
 
 
 def uniform(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.Tensor:
-    """Uniform numbers in (0, 1), shape [len(seeds), *shape]; 24 random bits each.
+    """Uniform numbers in (0, 1), shape [len(seeds), *shape]; 23 random bits each.
 
     Args:
         seeds: int64 [N], one an image.
@@ -38,8 +38,9 @@ def uniform(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dty
     count = math.prod(shape)
     start = _mix(tf.bitcast(seeds, tf.uint64) + _GOLDEN * (tf.cast(stream, tf.uint64) + 1))
     counters = tf.cast(tf.range(1, count + 1), tf.uint64) * _GOLDEN  # [K]
-    bits = tf.bitwise.right_shift(_mix(start[:, None] + counters[None, :]), tf.constant(40, tf.uint64))  # [N, K]
-    numbers = (tf.cast(tf.cast(bits, tf.int32), dtype) + 0.5) * 2.0**-24
+    bits = tf.bitwise.right_shift(_mix(start[:, None] + counters[None, :]), tf.constant(41, tf.uint64))  # [N, K]
+    # 23 bits and a half are what float32 holds exactly: with one more, the largest would round to 1.
+    numbers = (tf.cast(tf.cast(bits, tf.int32), dtype) + 0.5) * 2.0**-23
     return tf.reshape(numbers, [-1, *shape])
 
 

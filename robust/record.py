@@ -33,6 +33,9 @@ OUTCOMES = {
 """Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names."""
 
 
+_TELLING = ("suite", "data", "model", "seed", "case", "eps", "severity")  # what tells two values of a metric apart
+
+
 def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a table with exactly these columns and types."""
     frame = pd.DataFrame(rows).reindex(columns=list(columns))
@@ -47,16 +50,22 @@ def write_results(results: pd.DataFrame, path: Path) -> Path:
 
 def read_results(path: Path) -> pd.DataFrame:
     """Read results.csv as it was written; an empty word is "", never NaN."""
-    words: dict[str, Any] = {name: str for name, kind in RESULTS.items() if kind == "str"}
     try:
-        frame = pd.read_csv(
-            path, dtype=words, keep_default_na=False, na_values={c: [""] for c in RESULTS if c not in words}
-        )
-    except (OSError, ValueError) as error:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if missing := [name for name in RESULTS if name not in frame]:
+            raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
+        return pd.DataFrame({name: _parsed(frame[name], kind) for name, kind in RESULTS.items()})
+    except (OSError, ValueError, KeyError) as error:
         raise ReportError(f"{path}: cannot be read ({error})") from error
-    if missing := [c for c in RESULTS if c not in frame]:
-        raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
-    return frame.astype(RESULTS)
+
+
+def _parsed(words: pd.Series, kind: str) -> pd.Series:
+    """Words as numbers, each digit of which counts: Python reads them, not the CSV reader."""
+    if kind == "str":
+        return words.astype("str")
+    read = {"float64": float, "int64": int, "Int64": int, "boolean": {"True": True, "False": False}.__getitem__}[kind]
+    empty = float("nan") if kind == "float64" else pd.NA
+    return pd.Series([read(word) if word else empty for word in words], dtype=kind)
 
 
 def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
@@ -77,15 +86,14 @@ def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) 
     """
     found = results[(results["metric"] == metric) & (results["group"] == group)]
     if found.empty:
-        known = (
-            results.loc[results["metric"] == metric, "group"] if metric in set(results["metric"]) else results["metric"]
-        )
-        raise LookupError(f"no value {metric!r} with group {group!r}{suggest(group or metric, sorted(set(known)))}")
+        groups = set(results.loc[results["metric"] == metric, "group"])
+        meant = suggest(group, sorted(groups)) if groups else suggest(metric, sorted(set(results["metric"])))
+        raise LookupError(f"no value {metric!r} with group {group!r}{meant}")
     for column, wanted in where.items():
         found = found[_equals(_column(found, column), wanted)]
     if len(found) == 1:
         return next(found.itertuples(index=False))
-    telling = [c for c in ("model", "seed", "case", "eps", "severity") if found[c].nunique(dropna=False) > 1]
+    telling = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
     raise LookupError(
         f"{len(found)} values {metric!r} fit {where}"
         + (f"; say which {' and '.join(telling)}" if telling else f"; there are {_tell(results, metric, where)}")
@@ -99,7 +107,9 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _equals(column: pd.Series, wanted: Any) -> pd.Series:
-    if column.name == "eps" and wanted is not None:
+    if wanted is None:
+        return column.isna()
+    if column.name == "eps":
         return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=1e-9), column.index)
     return (column == wanted).fillna(False)
 

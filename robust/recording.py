@@ -20,6 +20,7 @@ from robust.errors import SuiteError
 from robust.suite import Cell, Suite
 
 Found = list[tuple[Cell, Path]]
+_SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "severity"]
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "pandas")
 
 
@@ -115,7 +116,7 @@ def _write_samples(folder: Path, found: Found) -> None:
             name = f"{cell.case.name}-{cell.model.name}-{cell.seed}-{i}.npz"
             files.write(folder / name, lambda path, source=block / f"samples-{i}.npz": shutil.copyfile(source, path))
             index.append({"file": name, **_whose(cell), **where})
-    files.write(folder / "index.csv", pd.DataFrame(index).to_csv(index=False))
+    files.write(folder / "index.csv", pd.DataFrame(index, columns=_SAMPLES).to_csv(index=False))
     for stale in set(folder.glob("*.npz")) - {folder / row["file"] for row in index}:
         stale.unlink(missing_ok=True)
 

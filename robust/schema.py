@@ -8,7 +8,6 @@ import ast
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -24,7 +23,7 @@ SUPPLIED = {
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
 
 _THEIRS = object()  # a default that only running the code would tell: left to the code
-_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": tuple, "dict": dict}
+_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": list, "dict": dict}
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -75,7 +74,7 @@ def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
     """
     table = {"name": table} if isinstance(table, str) else dict(table)
     if not isinstance(name := table.pop("name", None), str):
-        raise SuiteError(f"the {kind} table needs name = {suggest('', catalog.names(kind))[2:]}")
+        raise SuiteError(f"a table of {kind} needs a name{suggest('', catalog.names(kind))}")
     parameters = {p.name: p for p in signature(kind, name)}
     for key in table:
         if key not in parameters:
@@ -103,20 +102,26 @@ def signature(kind: str, name: str) -> list[Parameter]:
 
 def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     """A value made by `Schema(key=...)` takes the fields of that dataclass; its own values are the defaults."""
-    body, made = catalog.siblings(kind, name), node.value
-    if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name):
-        raise SuiteError(f"{name} is not made by a call, so what it takes cannot be read")
-    own = {k.arg: ast.literal_eval(k.value) for k in made.keywords}
-    schema = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == made.func.id)
-    fields = [n for n in schema.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    body = [*catalog.siblings(kind, catalog.names(kind)[0]), *catalog.siblings(kind, name)]  # theirs may use our class
+    classes = {n.name: n for n in body if isinstance(n, ast.ClassDef)}
+    match node.value:
+        case ast.Call(func=ast.Name(id=schema), keywords=keywords) if schema in classes:
+            own = {k.arg: ... if (d := _literal(k.value)) is _THEIRS else d for k in keywords}
+        case _:
+            raise SuiteError(f"{name}: what it takes cannot be read; write a function, or for a recipe Recipe(...)")
+    fields = [n for n in classes[schema].body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
     return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
 
 
 def _default(node: ast.expr | None) -> Any:
     """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
+    return ... if node is None else _literal(node)
+
+
+def _literal(node: ast.expr) -> Any:
     try:
-        return ... if node is None else ast.literal_eval(node)
-    except ValueError:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):  # a name, a call; a list as the key of a table
         return _THEIRS
 
 
@@ -141,8 +146,8 @@ def metrics(call: Call) -> tuple[str, ...]:
     node = catalog.definition(call.kind, call.name)
     match getattr(node, "returns", None):
         case ast.Subscript(slice=ast.Subscript(value=ast.Name(id="Value"), slice=ast.Subscript(slice=listed))):
-            values = ast.literal_eval(listed)
-            return values if isinstance(values, tuple) else (values,)
+            if (values := _literal(listed)) is not _THEIRS:
+                return values if isinstance(values, tuple) else (values,)
     raise SuiteError(f"{call.name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]")
 
 
@@ -157,7 +162,7 @@ def annotation(node: ast.expr | None) -> Any:
             sides = annotation(left), annotation(right)
             return None if None in sides else Union.__getitem__(sides)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return Literal.__getitem__(ast.literal_eval(choices))
+            return None if (values := _literal(choices)) is _THEIRS else Literal.__getitem__(values)
         case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
             return _container_of(dict if name == "dict" else list, inner)
     return None
@@ -167,7 +172,9 @@ def _container_of(kind: Any, inner: ast.expr) -> Any:
     """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
     types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
-    return kind if None in types else kind[types if kind is dict else types[0]]
+    if None in types or (kind is list and len({*types}) != 1):  # not a tuple of one kind
+        return kind
+    return kind[types if kind is dict else types[0]]
 
 
 def _is_ellipsis(node: ast.expr) -> bool:
@@ -191,7 +198,7 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
             raise SuiteError(f"{key} = {value!r}: must be {args[1]}", key)
         return number
     if origin is Literal:
-        if value not in args:
+        if (type(value), value) not in [(type(a), a) for a in args]:  # to Python, True is 1
             raise SuiteError(f"{key} = {value!r}: not known{suggest(value, [str(a) for a in args])}", key)
         return value
     if origin in (Union, UnionType):
@@ -203,37 +210,39 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
 
 def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
     errors = []
-    for choice in choices:
+    for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: tell of the others
         try:
             return convert(value, choice, key)
         except SuiteError as error:
-            errors.append(str(error))
-    raise SuiteError(errors[0], key)
+            errors.append(error)
+    raise max(errors, key=lambda error: len(error.key or ""))  # the one that got furthest
 
 
 def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
     if origin is list:
         if not isinstance(value, list | tuple):
             raise SuiteError(f"{key} = {value!r}: must be a list", key)
-        return [convert(v, args[0] if args else None, f"{key}[{i}]") for i, v in enumerate(value)]
+        try:
+            return [convert(v, args[0] if args else None, f"{key}[{i}]") for i, v in enumerate(value)]
+        except SuiteError as error:
+            error.key = key  # what stands in the file
+            raise
     if not isinstance(value, Mapping):
         raise SuiteError(f"{key} = {value!r}: must be a table", key)
     return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
 
 
 def _scalar(value: Any, wanted: type, key: str) -> Any:
-    if wanted is float and isinstance(value, str):
-        return _fraction(value, key)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if wanted is float and isinstance(value, str | int) and not isinstance(value, bool):
+        return _number(value, key)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         what = _KINDS.get(wanted, "nothing" if wanted is NoneType else wanted.__name__)
         raise SuiteError(f"{key} = {value!r}: must be {what}", key)
     return value
 
 
-def _fraction(text: str, key: str) -> float:
+def _number(value: str | int, key: str) -> float:
     try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        raise SuiteError(f'{key} = {text!r}: not a number; write 0.03 or a fraction like "8/255"', key) from None
+        return quantities.exact(str(value))
+    except ValueError:
+        raise SuiteError(f'{key} = {value!r}: not a number; write 0.03 or a fraction like "8/255"', key) from None

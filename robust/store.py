@@ -106,6 +106,6 @@ def _sources(room: Path) -> list[Path]:
 def _tree(path: Path) -> str:
     tree = ast.parse(path.read_text("utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
+        if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
+            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return ast.dump(tree)

@@ -10,7 +10,9 @@ import keras
 from robust.errors import ModelError, suggest
 
 
-def check(name: str, input_shape: Any, classes: Any, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)):
+def check(
+    name: str, input_shape: Any, classes: Any, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)
+) -> None:
     """Refuse a network that cannot be built, before Keras does so in its own words.
 
     `sides`: the smallest and the largest height and width, in pixels, that make sense for it.
@@ -50,6 +52,11 @@ def scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
+def shape(x: Any) -> tuple[int, ...]:
+    """Of what Keras traces, without the batch: (height, width, channels) or (features,)."""
+    return tuple(x.shape[1:])
+
+
 def he_normal() -> keras.Initializer:
     """Gaussian of variance 2 / fan-in (He, Zhang, Ren & Sun, ICCV 2015), not truncated.
 
@@ -73,7 +80,9 @@ def conv_bn(x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
 
 
-def conv_bn_relu(x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str):
+def conv_bn_relu(
+    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str
+) -> keras.KerasTensor:
     """`conv_bn`, then a ReLU."""
     return keras.layers.ReLU(name=f"{name}_relu")(conv_bn(x, channels, kernel, stride, name=name))
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from robust.architectures.blocks import check, check_choice, logits, scaled
+from robust.architectures.blocks import check, check_choice, logits, scaled, shape
 from robust.architectures.normalization import normalization
 from robust.errors import ModelError
 from robust.quantities import Positive
@@ -69,7 +69,7 @@ def lenet5(
 
 def _padded(x: keras.KerasTensor) -> keras.KerasTensor:
     """[N, H, W, C] -> at least 32x32, black all around; the odd pixel goes below and to the right."""
-    missing = [max(0, SIDE - side) for side in x.shape[1:3]]
+    missing = [max(0, SIDE - side) for side in shape(x)[:2]]
     if not any(missing):
         return x
     around = tuple((m // 2, m - m // 2) for m in missing)
@@ -95,12 +95,12 @@ def _as_published(x: keras.KerasTensor, classes: int, width: float) -> keras.Ker
             "(width 1) and codes for at most 84 classes; form='modern' has neither limit"
         )
     x = layers.Rescaling(1.275, -0.1, dtype="float32", name="levels")(x)
-    x = _squashed(layers.Conv2D(6, 5, kernel_initializer=_uniform(25 * x.shape[-1]), name="c1")(x), "c1")
+    x = _squashed(layers.Conv2D(6, 5, kernel_initializer=_uniform(25 * shape(x)[-1]), name="c1")(x), "c1")
     x = _c3(_subsampled(x, "s2"))
     x = _subsampled(x, "s4")
     x = _squashed(layers.Conv2D(120, 5, kernel_initializer=_uniform(25 * 16), name="c5")(x), "c5")
     x = layers.Flatten(name="flatten")(x)
-    x = _squashed(layers.Dense(84, kernel_initializer=_uniform(x.shape[-1]), name="f6")(x), "f6")
+    x = _squashed(layers.Dense(84, kernel_initializer=_uniform(shape(x)[-1]), name="f6")(x), "f6")
     codes = keras.initializers.Constant(2 * _codes()[:classes].T)
     return layers.Dense(
         classes, use_bias=False, kernel_initializer=codes, trainable=False, dtype="float32", name="logits"

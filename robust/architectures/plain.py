@@ -23,7 +23,7 @@ def plain20(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> sum(weight.numpy().size for weight in model.trainable_weights)
     269722
     """
-    return residual.small("plain", 20, input_shape, classes, width, "none")
+    return residual.small("plain", 20, input_shape, classes, width, None)
 
 
 def plain32(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
@@ -34,7 +34,7 @@ def plain32(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain32(width=0.25).name
     'plain32'
     """
-    return residual.small("plain", 32, input_shape, classes, width, "none")
+    return residual.small("plain", 32, input_shape, classes, width, None)
 
 
 def plain44(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
@@ -45,7 +45,7 @@ def plain44(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain44(width=0.25).name
     'plain44'
     """
-    return residual.small("plain", 44, input_shape, classes, width, "none")
+    return residual.small("plain", 44, input_shape, classes, width, None)
 
 
 def plain56(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
@@ -57,7 +57,7 @@ def plain56(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain56(width=0.25).name
     'plain56'
     """
-    return residual.small("plain", 56, input_shape, classes, width, "none")
+    return residual.small("plain", 56, input_shape, classes, width, None)
 
 
 def plain110(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
@@ -69,4 +69,4 @@ def plain110(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> k
     >>> plain110(width=0.25).name
     'plain110'
     """
-    return residual.small("plain", 110, input_shape, classes, width, "none")
+    return residual.small("plain", 110, input_shape, classes, width, None)

@@ -39,7 +39,12 @@ def step(
 
 def steepest(gradient: tf.Tensor, norm: Norm) -> tf.Tensor:
     """The direction of unit norm in which the loss grows fastest: the sign for Linf, g / ||g|| for L2."""
-    return tf.sign(gradient) if norm == "linf" else gradient * (1.0 / length(gradient))
+    if norm == "linf":
+        return tf.sign(gradient)
+    # The gradient of a confident answer is so small that its squares vanish: a power of two lifts it exactly.
+    faint = tf.reduce_max(tf.abs(gradient), axis=[1, 2, 3], keepdims=True) < _TINY
+    gradient = tf.where(faint, gradient * 2.0**90, gradient)
+    return gradient * (1.0 / length(gradient))
 
 
 def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: Scalar, norm: Norm) -> tf.Tensor:
@@ -63,8 +68,10 @@ def length(change: tf.Tensor) -> tf.Tensor:
     return tf.maximum(tf.sqrt(tf.reduce_sum(change**2, axis=[1, 2, 3], keepdims=True)), _TINY)
 
 
-distances: dict[Norm, Callable[[np.ndarray], np.ndarray]] = {
+distances: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linf": lambda change: np.abs(change).max(axis=(1, 2, 3)),
     "l2": lambda change: np.sqrt((change.astype(np.float64) ** 2).sum(axis=(1, 2, 3))),
+    "l1": lambda change: np.abs(change.astype(np.float64)).sum(axis=(1, 2, 3)),
+    "l0": lambda change: (change != 0).sum(axis=(1, 2, 3)),
 }
-"""For each norm: NumPy changes [N, H, W, C] -> their sizes [N]."""
+"""For each norm, those of Foolbox included: NumPy changes [N, H, W, C] -> their sizes [N]."""

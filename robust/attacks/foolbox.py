@@ -4,6 +4,8 @@ Its traps are handled: labels and targets are int64, the model gives logits, inp
 batches have the classifier's one shape, and randomness is seeded. What is returned is judged again by `run`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ import tensorflow as tf
 
 from robust import catalog
 from robust.classifier import Classifier
-from robust.errors import ContractError
+from robust.errors import ContractError, RobustError
 from robust.perturbed import Perturbed
 from robust.quantities import Eps
 
 foolbox = catalog.foolbox()
+
+_NORMS = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
 
 
 def foolbox_attack(
@@ -37,7 +41,7 @@ def foolbox_attack(
         classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
         attack: the name of the class, as in "LinfDeepFoolAttack".
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: the ball's; `run` checks it, Foolbox knows its own.
+        norm: the ball's; the one that the class measures in, where it has its own.
         options: arguments of the class.
 
     Raises ContractError where Foolbox refuses the options, the criterion or the model, with its words.
@@ -45,6 +49,7 @@ def foolbox_attack(
     Source: Rauber, Brendel & Bethge, Foolbox, 2017; Rauber et al., Foolbox Native, JOSS 2020.
     """
     result = Perturbed.of(images)
+    made = _made(attack, norm, options)
     ours = _Counted(classifier)
     model = foolbox.TensorFlowModel(
         ours, bounds=(0, 1), device="/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
@@ -55,9 +60,8 @@ def foolbox_attack(
         ours.forward = ours.backward = 0
         found, fell = _batch(
             model,
-            attack,
-            options,
-            images[rows],
+            made,
+            tf.constant(images[rows], classifier.dtype),
             labels[rows],
             None if targets is None else targets[rows],
             eps,
@@ -70,7 +74,29 @@ def foolbox_attack(
     return result
 
 
-def _batch(model, name, options, images, labels, targets, eps, seeds):  # type: ignore[no-untyped-def]
+def _made(name: str, norm: str, options: dict[str, Any]) -> Any:
+    """The attack: our norm is said to it where it leaves the choice, else compared with its own."""
+    if options.get("distance", ...) is None:
+        options = {**options, "distance": getattr(foolbox.distances, norm)}
+    with _refusals(name):
+        made = getattr(foolbox.attacks, name)(**options)
+        own = _NORMS.get(getattr(getattr(made, "distance", None), "p", None), norm)
+    if own != norm:
+        raise ContractError(f'foolbox:{name} measures in {own}, not in {norm}; write norm = "{own}"')
+    return made
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    try:
+        yield
+    except RobustError:
+        raise
+    except Exception as error:  # Foolbox raises what it likes: ValueError, AssertionError, ImportError, AttributeError
+        raise ContractError(f"foolbox:{name} refused: {str(error) or type(error).__name__}") from error
+
+
+def _batch(model, made, images, labels, targets, eps, seeds):  # type: ignore[no-untyped-def]
     criterion = (
         foolbox.criteria.Misclassification(tf.constant(labels, tf.int64))
         if targets is None
@@ -80,11 +106,8 @@ def _batch(model, name, options, images, labels, targets, eps, seeds):  # type: 
     tf.random.set_seed(int(seeds[0]) & 0x7FFFFFFF)
     np.random.seed(int(seeds[0]) & 0x7FFFFFFF)
     try:
-        _, found, fell = getattr(foolbox.attacks, name)(**options)(
-            model, tf.constant(images), criterion, epsilons=float(eps)
-        )
-    except (ValueError, TypeError, AssertionError, NotImplementedError) as error:
-        raise ContractError(f"foolbox:{name} refused: {error or type(error).__name__}") from error
+        with _refusals(type(made).__name__):
+            _, found, fell = made(model, images, criterion, epsilons=float(eps))
     finally:
         np.random.set_state(before)
     return found.numpy(), fell.numpy()

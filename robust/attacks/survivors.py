@@ -72,7 +72,7 @@ def attack(task: Task, climb: Climb, name: str) -> Perturbed:
 
 def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, name: str, result: Perturbed) -> None:
     classifier, waiting = task.classifier, deque(rows)
-    slots = _empty(classifier.batch_size, task.images)
+    slots = _empty(task)
     walk = classifier.compiled(
         ("walk", climb.step, climb.norm, task.targets is None),
         lambda: _walk(classifier, climb.step, climb.norm, task.targets is not None),
@@ -89,8 +89,9 @@ def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, name: str, 
         _harvest(slots, [v.numpy() for v in walked], climb.steps, name, result)
 
 
-def _empty(size: int, images: np.ndarray) -> _Slots:
-    centres = np.zeros((size, *images.shape[1:]), images.dtype)
+def _empty(task: Task) -> _Slots:
+    size = task.classifier.batch_size
+    centres = np.zeros((size, *task.images.shape[1:]), task.classifier.dtype.as_numpy_dtype)
     return _Slots(np.full(size, -1), centres, centres.copy(), np.zeros(size, np.int64), np.zeros(size, np.int32))
 
 
@@ -115,7 +116,7 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
     draw = classifier.compiled(("draw", norm), lambda: lambda c, s, r, e: ball.random_point(c, s, r, e, norm))
     padded = np.resize(rows, classifier.batch_size)  # the one shape: repeats the rows to fill up
     points = draw(
-        tf.constant(task.images[padded]),
+        tf.constant(task.images[padded], classifier.dtype),
         tf.constant(task.seeds[padded]),
         tf.constant(restart),
         tf.constant(climb.eps, classifier.dtype),

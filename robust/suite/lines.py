@@ -11,6 +11,7 @@ from robust.errors import SuiteError
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(#.*)?")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_TEXT = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
 
 
 class Lines:
@@ -18,18 +19,24 @@ class Lines:
 
     def __init__(self, path: Path, text: str):
         self.path, self._found, table = path, {}, ()
-        for number, line in enumerate(text.splitlines(), 1):
+        blank = _TEXT.sub(
+            lambda m: "\n" * m[0].count("\n") or m[0], text
+        )  # no key stands inside a string of many lines
+        for number, line in enumerate(blank.split("\n"), 1):
+            keys = ()
             if header := _HEADER.fullmatch(line):
-                table = _keys(header[1])
-                self._found.setdefault(table, number)
+                keys = table = _keys(header[1])
             elif key := _KEY.match(line):
-                self._found.setdefault(table + _keys(key[1]), number)
+                keys = table + _keys(key[1])
+            for depth in range(len(keys)):
+                self._found.setdefault(".".join(keys[: depth + 1]), number)
 
     def find(self, *keys: str) -> int:
         """The line of the key, or of the nearest table or key around it that has one."""
-        while keys and keys not in self._found:
-            keys = keys[:-1]
-        return self._found.get(keys, 1)
+        dotted = ".".join(keys)  # a name may hold a dot itself
+        while dotted and dotted not in self._found:
+            dotted = dotted.rpartition(".")[0]
+        return self._found.get(dotted, 1)
 
     @contextmanager
     def at(self, *keys: str) -> Iterator[None]:
@@ -37,8 +44,7 @@ class Lines:
         try:
             yield
         except SuiteError as error:
-            line = self.find(*keys, *(error.key or "").split("."))
-            error.where = error.where or f"{self.path}:{line}"
+            error.where = error.where or f"{self.path}:{self.find(*keys, error.key or '')}"
             raise
 
 

@@ -6,13 +6,14 @@ Nothing here imports TensorFlow. Every error says file and line.
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from robust import bound, catalog
 from robust.bound import Bound
 from robust.errors import SuiteError, suggest
-from robust.quantities import Count, Seed, Target
+from robust.quantities import Count, Eps, Seed, Severity, Target
 from robust.schema import Call, bind, convert, metrics
 from robust.suite.lines import Lines
 from robust.suite.nouns import Case, Model, Suite, Training
@@ -20,7 +21,7 @@ from robust.suite.nouns import Case, Model, Suite, Training
 _SOURCES = ("architecture", "keras", "pretrained", "python")
 _MODEL = (*_SOURCES, "train", "seeds", "pixels")
 _CASE = ("attack", "corrupt", "data", "measure", "inspect", "images", "models", "expect")
-_SWEPT = {"attack": ("attacks", "eps"), "corrupt": ("corruptions", "severity")}
+_SWEPT = {"attack": ("attacks", "eps", Eps), "corrupt": ("corruptions", "severity", Severity)}
 
 
 def load(path: str | Path, *, trust: bool = False) -> Suite:
@@ -36,7 +37,7 @@ def load(path: str | Path, *, trust: bool = False) -> Suite:
     text = _text(path)
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter: lists in lists in lists ...
         line = re.search(r"at line (\d+)", str(error))
         raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
     return _Reader(path, text, trust).suite(table)
@@ -73,9 +74,19 @@ class _Reader:
             seed = convert(table.get("seed", 0), Seed, "seed")
             summary = convert(table.get("summary", ""), str, "summary")
             data = self.call("datasets", table["data"], "data")
-            models = tuple(self.model(n, t, seed) for n, t in _tables(table["model"], "model"))
-            cases = tuple(self.case(n, t, models) for n, t in _tables(table["case"], "case"))
+            models = tuple(self.model(n, t, seed) for n, t in self.tables(table["model"], "model"))
+            cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
         return Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
+
+    def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, table in convert(value, dict, key).items():
+            with self.lines.at(key, name):
+                if not re.fullmatch(r"\w[\w.+-]*", name, re.ASCII):
+                    raise SuiteError(
+                        f"{key} {name!r}: a name has letters, digits and _, and after the first also . + -"
+                    )
+                checked = convert(table, dict, f"{key}.{name}")
+            yield name, checked
 
     def model(self, name: str, table: dict[str, Any], seed: int) -> Model:
         with self.lines.at("model", name):
@@ -85,6 +96,9 @@ class _Reader:
                 raise SuiteError(
                     f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}"
                 )
+            for key in ("train", "seeds"):
+                if key in table and given != ["architecture"]:
+                    raise SuiteError(f"{key}: only an architecture is trained here, and this model is {given[0]}", key)
             source = self.source(given[0], table[given[0]])
             train = self.training(table["train"]) if "train" in table else None
             seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
@@ -115,6 +129,8 @@ class _Reader:
         table = {"recipe": value} if isinstance(value, str) else convert(value, dict, "train")
         if "recipe" not in table:
             raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
+        if "name" in table or not isinstance(table["recipe"], str):
+            raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
         options = {key: v for key, v in table.items() if key not in ("recipe", "adversary")}
         recipe = self.call("recipes", {"name": table["recipe"], **options}, "train")
         return Training(
@@ -129,8 +145,8 @@ class _Reader:
             key = next((key for key in _SWEPT if key in table), None)
             perturbations, target = self.perturbations(key, table[key]) if key else ((), None)
             default = [] if "inspect" in table and not key else ["accuracy"]
-            measures = self.calls("measures", table.get("measure", default), "measure")
-            inspections = self.calls("inspections", table.get("inspect", []), "inspect")
+            measures = self.calls("measures", table, "measure", default)
+            inspections = self.calls("inspections", table, "inspect", [])
             return Case(
                 name,
                 perturbations,
@@ -145,21 +161,21 @@ class _Reader:
             )
 
     def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
-        kind, swept = _SWEPT[key]
+        kind, swept, quantity = _SWEPT[key]
         table = {"name": value} if isinstance(value, str) else dict(convert(value, dict, key))
         target = (
             convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
         )
-        strengths = table.get(swept)
-        if not isinstance(strengths, list):
+        if swept not in table:
             return (self.call(kind, table, key),), target
-        calls = [self.call(kind, {**table, swept: s}, key) for s in _distinct(strengths, f"{key}.{swept}")]
-        _distinct([call.arguments[swept] for call in calls], f"{key}.{swept}")
-        return tuple(sorted(calls, key=lambda call: call.arguments[swept])), target
+        given, where = table[swept], f"{key}.{swept}"
+        listed: list = given if isinstance(given, list) else [convert(given, quantity, where)]
+        upward = sorted(_distinct(convert(listed, list[quantity], where), where))
+        return tuple(self.call(kind, {**table, swept: strength}, key) for strength in upward), target
 
-    def calls(self, kind: str, value: Any, key: str) -> tuple[Call, ...]:
-        found = [self.call(kind, v, key) for v in convert(value, list, key)]
-        return tuple(_distinct(found, key) if found else ())
+    def calls(self, kind: str, table: Mapping[str, Any], key: str, default: list[str]) -> tuple[Call, ...]:
+        found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
+        return tuple(_distinct(found, key)) if key in table else tuple(found)
 
     def call(self, kind: str, value: Any, key: str) -> Call:
         name = value.get("name") if isinstance(value, Mapping) else value
@@ -173,13 +189,6 @@ class _Reader:
             return bind(kind, value)
         except SuiteError as error:
             raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
-
-
-def _tables(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, table in convert(value, dict, key).items():
-        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
-            raise SuiteError(f"{key} {name!r}: names are made of letters, digits and _ . + -", f"{key}.{name}")
-        yield name, convert(table, dict, f"{key}.{name}")
 
 
 def _known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
@@ -200,7 +209,7 @@ def _pixels(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
     ends = convert(value, list[float], "pixels")
-    if len(ends) != 2 or ends[0] >= ends[1]:
+    if len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
         raise SuiteError(f"pixels = {value!r}: must be [lowest, highest], as in [0, 255]", "pixels")
     return ends[0], ends[1]
 
@@ -217,8 +226,13 @@ def _expect(value: Any, calls: tuple[Call, ...], target: Any) -> dict[str, Bound
     known = [name for call in calls for name in metrics(call) if target is not None or name != "target_reached"]
     bounds = {}
     for key, text in convert(value, dict, "expect").items():
-        if (metric := key.partition("[")[0]) not in known:
-            raise SuiteError(f"expect: this case measures no {metric!r}{suggest(metric, known)}", f"expect.{key}")
+        if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
+            hint = (
+                "; it needs an attack with a target"
+                if key == "target_reached"
+                else suggest(key.partition("[")[0], known)
+            )
+            raise SuiteError(f"expect: this case measures no {key!r}{hint}", f"expect.{key}")
         try:
             bounds[key] = bound.parse(text)
         except SuiteError as error:

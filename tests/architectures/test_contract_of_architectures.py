@@ -15,14 +15,15 @@ from robust.architectures.normalization import set_normalization
 from robust.errors import ModelError
 
 NAMES = catalog.names("architectures")
+FORMS = [("lenet5", {"form": "1998", "width": 1}), ("resnet20", {"shortcut": "B"})]
 BUILT = [
-    pytest.param(name, marks=pytest.mark.slow) if name.endswith(("44", "56", "110")) else name
-    for name in NAMES
+    pytest.param(name, options, id="-".join([name, *map(str, options.values())]), marks=[pytest.mark.slow] * slow)
+    for name, options in [*((name, {}) for name in NAMES), *FORMS]
+    for slow in [name.endswith(("44", "56", "110"))]
 ]
+built = pytest.mark.parametrize(("name", "options"), BUILT, scope="module")
 # Keras saves variables by np.array(variable), which NumPy 2 finds old-fashioned.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
 def build(name, **options):
@@ -36,10 +37,10 @@ def pictures(count=8, shape=(16, 16, 3)):
     return np.random.default_rng(0).random((count, *shape), np.float32)
 
 
-@pytest.fixture(params=BUILT, scope="module")
-def model(request):
+@pytest.fixture(scope="module")
+def model(name, options):
     keras.utils.set_random_seed(0)
-    return build(request.param)
+    return build(name, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,6 +52,7 @@ def test_its_signature_and_its_words(name):
     assert re.search(r"\(.+ (19|20)\d\d\)", catalog.summary("architectures", name)), "paper and year"
 
 
+@built
 def test_it_ends_in_linear_float32_logits(model):
     head = model.layers[-1]
     assert (head.name, head.activation, head.dtype_policy.name) == (
@@ -62,14 +64,16 @@ def test_it_ends_in_linear_float32_logits(model):
     assert logits.shape == (8, 7) and logits.dtype == np.float32 and np.isfinite(logits).all()
 
 
-def test_its_names_are_its_own(model):
+@built
+def test_its_names_are_its_own(model, name, options):
     """Names that Keras makes up count upwards from one model to the next."""
     names = [layer.name for layer in model.layers]
     assert len(set(names)) == len(names)
-    assert names == [layer.name for layer in build(model.name).layers]
+    assert names == [layer.name for layer in build(name, **options).layers]
     assert names[0] == "image"
 
 
+@built
 def test_every_weight_gets_a_gradient(model):
     with tf.GradientTape() as tape:
         logits = model(pictures(), training=True)
@@ -80,6 +84,7 @@ def test_every_weight_gets_a_gradient(model):
         assert np.any(gradient), weight.path
 
 
+@built
 def test_it_survives_save_and_load_with_its_statistics(model, tmp_path):
     set_normalization(model, pictures(20))
     model.save(tmp_path / "model.keras")
@@ -87,15 +92,16 @@ def test_it_survives_save_and_load_with_its_statistics(model, tmp_path):
     np.testing.assert_array_equal(again(pictures()), model(pictures()))
 
 
+@pytest.mark.parametrize(("name", "options"), BUILT[: len(NAMES)], scope="module")
 def test_it_holds_its_normalization(model):
     assert model.get_layer("normalization").compute_dtype == "float32"
 
 
-@pytest.mark.parametrize("name", BUILT)
-def test_it_is_finite_under_mixed_precision(name):
+@built
+def test_it_is_finite_under_mixed_precision(name, options):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        logits = build(name)(pictures())
+        logits = build(name, **options)(pictures())
     finally:
         keras.config.set_dtype_policy("float32")
     assert logits.dtype == "float32" and np.isfinite(logits).all()

@@ -32,7 +32,9 @@ def trainable(model):
     return sum(prod(weight.shape) for weight in model.trainable_weights)
 
 
-@pytest.mark.parametrize(("name", "options", "count", "source"), TABLE)
+@pytest.mark.parametrize(
+    ("name", "options", "count", "source"), TABLE, ids=["-".join([row[0], *row[1].values()]) for row in TABLE]
+)
 def test_trainable_parameters(name, options, count, source):
     assert trainable(catalog.resolve("architectures", name)(**options)) == count, source
 
@@ -41,9 +43,7 @@ def test_every_architecture_is_in_the_table():
     assert {row[0] for row in TABLE} == set(catalog.names("architectures"))
 
 
-@pytest.mark.parametrize(
-    ("channels", "classes", "width"), [(1, 10, 1), (3, 100, 1), (3, 10, 0.5), (1, 5, 0.25)]
-)
+@pytest.mark.parametrize(("channels", "classes", "width"), [(1, 10, 1), (3, 100, 1), (3, 10, 0.5), (1, 5, 0.25)])
 def test_a_small_resnet_is_the_sum_of_its_convolutions(channels, classes, width):
     first, second, third = stages = [int(stage * width) for stage in (16, 32, 64)]
 
@@ -52,17 +52,12 @@ def test_a_small_resnet_is_the_sum_of_its_convolutions(channels, classes, width)
 
     inside = sum(5 * conv(stage, stage) for stage in stages)  # 3 blocks of 2, less the first convolution
     between = conv(channels, first) + conv(first, first) + conv(first, second) + conv(second, third)
-    model = catalog.resolve("architectures", "resnet20")(
-        input_shape=(28, 28, channels), classes=classes, width=width
-    )
+    model = catalog.resolve("architectures", "resnet20")(input_shape=(28, 28, channels), classes=classes, width=width)
     assert trainable(model) == inside + between + third * classes + classes
 
 
 def test_one_channel_saves_288_weights():
-    assert (
-        trainable(catalog.resolve("architectures", "resnet20")(input_shape=(28, 28, 1)))
-        == 269_722 - 2 * 9 * 16
-    )
+    assert trainable(catalog.resolve("architectures", "resnet20")(input_shape=(28, 28, 1))) == 269_722 - 2 * 9 * 16
 
 
 def test_lenet5_of_1998_layer_by_layer():

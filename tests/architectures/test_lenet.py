@@ -87,9 +87,7 @@ def test_background_and_foreground(published):
 
 def test_squashing_keeps_one_at_one(published):
     assert between(published, "f6", "f6_squash")(np.full((1, 84), 1.0)).numpy() == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(
-        between(published, "f6", "f6_squash")(np.full((1, 84), -0.3)), squash(-0.3), atol=1e-6
-    )
+    np.testing.assert_allclose(between(published, "f6", "f6_squash")(np.full((1, 84), -0.3)), squash(-0.3), atol=1e-6)
 
 
 def test_logits_are_the_distances_to_fixed_codes(published):
@@ -139,9 +137,7 @@ def test_the_shapes_of_the_modern_form():
         "c1": (28, 28, 6), "s2": (14, 14, 6), "c3": (10, 10, 16), "s4": (5, 5, 16), "c5": (1, 1, 120),
         "f6": (84,),
     }  # fmt: skip
-    assert all(
-        model.get_layer(name).activation is keras.activations.tanh for name in ("c1", "c3", "c5", "f6")
-    )
+    assert all(model.get_layer(name).activation is keras.activations.tanh for name in ("c1", "c3", "c5", "f6"))
     assert all(isinstance(model.get_layer(name), keras.layers.AveragePooling2D) for name in ("s2", "s4"))
 
 

@@ -82,7 +82,4 @@ def test_fixed_mappings_are_left_as_they_are():
 def test_images_it_cannot_use(shape):
     with pytest.raises(DataError) as caught:
         set_normalization(lenet5(), np.zeros(shape, np.float32))
-    assert (
-        str(caught.value)
-        == f"lenet5: set_normalization got images of shape {shape}; it needs (N >= 1, 28, 28, 1)"
-    )
+    assert str(caught.value) == f"lenet5: set_normalization got images of shape {shape}; it needs (N >= 1, 28, 28, 1)"

@@ -1,0 +1,5 @@
+"""`python -m robust` is the command `robust`."""
+
+from robust.cli import main
+
+main()

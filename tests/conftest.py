@@ -1,0 +1,87 @@
+"""What tests share: a toy problem of three classes on 6 x 6 images, and networks that solve it.
+
+Nothing is trained by steps: hidden weights are random, the head is the least-squares one. TensorFlow is
+imported when the first of them is asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+SHAPE, CLASSES = (6, 6, 1), 3
+
+
+class Toy(NamedTuple):
+    """Images of class c: uniform grey, with rows 2c and 2c + 1 a little brighter."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    seeds: np.ndarray
+
+
+def toy(n: int, seed: int = 0) -> Toy:
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, CLASSES, n)
+    bright = np.arange(SHAPE[0])[None, :] // 2 == labels[:, None]  # [N, H]
+    images = random.uniform(0.2, 0.6, (n, *SHAPE)) + 0.2 * bright[:, :, None, None]
+    return Toy(images.astype(np.float32), labels, random.integers(-(2**63), 2**63, n))
+
+
+@pytest.fixture(scope="session")
+def problem() -> Callable[..., Toy]:
+    """`problem(n, seed)`: images, labels and seeds."""
+    return toy
+
+
+def network(dtype: str = "float32", gain: float = 4.0) -> Any:
+    """Convolution, batch normalisation with lopsided statistics, dropout, dense: right on about 97 %."""
+    import keras
+
+    random, data = np.random.default_rng(1), toy(256, seed=1)
+    inputs = keras.Input(SHAPE, dtype=dtype)
+    hidden = keras.layers.Conv2D(4, 3, activation="relu", dtype=dtype, name="conv")(inputs)
+    hidden = keras.layers.BatchNormalization(dtype=dtype, name="norm")(hidden)
+    hidden = keras.layers.Flatten(dtype=dtype)(keras.layers.Dropout(0.3, dtype=dtype, seed=0)(hidden))
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES, dtype=dtype, name="head")(hidden), name="toy")
+    model.get_layer("conv").set_weights([random.normal(0, 0.7, (3, 3, 1, 4)), random.normal(0, 0.1, 4)])
+    model.get_layer("norm").set_weights([np.ones(4), np.zeros(4), random.normal(0.5, 0.3, 4), np.full(4, 0.3)])
+    features = keras.Model(inputs, hidden)(data.images, training=False).numpy().astype(np.float64)
+    features = np.hstack([features, np.ones((len(features), 1))])
+    wanted = gain * np.eye(CLASSES)[data.labels]
+    solved = np.linalg.solve(features.T @ features + 0.1 * np.eye(features.shape[1]), features.T @ wanted)
+    model.get_layer("head").set_weights([solved[:-1], solved[-1]])
+    return model
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Any]:
+    """`build(dtype, gain)`: a fresh copy of the network."""
+    return network
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Any:
+    """The network as a classifier in batches of 8; shared, so that each graph is traced once."""
+    from robust.classifier import Classifier
+
+    return Classifier(network(), CLASSES, batch_size=8)
+
+
+def linear(weights: np.ndarray, bias: Any = 0.0, dtype: str = "float32", name: str = "linear") -> Any:
+    """Logits = weights.T @ pixels + bias, with weights [H * W * C, classes], on images as large as needed."""
+    import keras
+
+    pixels, classes = weights.shape
+    inputs = keras.Input((1, pixels, 1), dtype=dtype)
+    head = keras.layers.Dense(classes, dtype=dtype)
+    model = keras.Model(inputs, head(keras.layers.Flatten(dtype=dtype)(inputs)), name=name)
+    head.set_weights([weights, np.broadcast_to(bias, classes)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def affine() -> Callable[..., Any]:
+    """`affine(weights, bias)`: a linear model on images [1, pixels, 1]."""
+    return linear

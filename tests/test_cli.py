@@ -1,0 +1,122 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robust import catalog, cli
+
+BLOCKER = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras"):
+            raise ImportError(f"{name} is not to be imported here")
+sys.meta_path.insert(0, Refuse())
+sys.argv = ["robust", *sys.argv[1:]]
+from robust.cli import main
+main()
+"""
+SUITE = """
+data = { name = "fashion_mini" }
+[model.net]
+architecture = { name = "lenet5", width = 0.2 }
+[case.clean]
+images = 20
+expect = { top1 = "%s" }
+"""
+
+
+def without_tensorflow(*arguments, **options):
+    command = [sys.executable, "-W", "error", "-c", BLOCKER, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def robust(*arguments, **options):
+    command = [sys.executable, "-m", "robust", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
+
+    def write(bound):
+        path = tmp_path / "s.toml"
+        path.write_text(SUITE % bound)
+        return path
+
+    return write
+
+
+def test_a_run_says_the_verdict_and_the_page_and_report_draws_it_again_without_tensorflow(suite, tmp_path):
+    done = robust("run", suite(">= 0"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "1 of 1 bounds passed; the page: reports/s/index.html\n")
+    assert done.stderr.startswith("clean[net]: top1 0.") and len(done.stderr.splitlines()) == 1  # no word of TensorFlow
+    page = tmp_path / "reports/s/index.html"
+    drawn = page.read_bytes()
+    page.unlink()
+    again = without_tensorflow("report", tmp_path / "reports/s")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert page.read_bytes() == drawn
+
+
+def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
+    done = robust("run", suite("> 0.99"), "--out", tmp_path / "out")
+    assert done.returncode == 1
+    missed, verdict = done.stdout.splitlines()
+    assert missed.startswith("missed: clean[net] top1 0.") and missed.endswith("] is not > 0.99")
+    assert verdict == f"0 of 1 bounds passed; the page: {tmp_path / 'out/index.html'}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "suites/quik.toml"], "suites/quik.toml: there is no such file; did you mean 'suites/quick.toml'?"),
+        (["run", "suites/quick.toml", "-k", "pgd and ("], "-k 'pgd and (': write words with and, or, not"),
+        (["run", "suites/quick.toml", "-k", "fog"], "nothing fits -k 'fog'"),
+        (["run", "suites/quick.toml", "--oot", "x"], "Did you mean --out"),
+        (["run"], "requires an argument"),
+        (["list", "atacks"], "there is no catalogue 'atacks'; did you mean 'attacks'?"),
+        (["report", "suites"], "environment.json is missing"),
+        (["rum"], 'Did you mean "run"'),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_a_line_that_says_what_to_do(arguments, told):
+    done = robust(*arguments, cwd=Path(__file__).parents[1])
+    assert done.returncode == 2
+    assert told in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_list_and_a_mistake_in_a_suite_need_no_tensorflow(suite):
+    assert "run" in without_tensorflow("--help").stdout
+    listed = without_tensorflow("list")
+    assert listed.returncode == 0
+    assert all(f"  {name} " in listed.stdout for kind in catalog.KINDS for name in catalog.names(kind))
+    only = without_tensorflow("list", "attacks").stdout
+    assert "pgd" in only and "resnet20" not in only
+    wrong = without_tensorflow("run", suite(">== 0"))
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "s.toml:7: expect.top1: bound '>== 0'" in wrong.stderr
+
+
+def test_a_foreign_function_needs_trust(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('data = { name = "fashion_mini" }\n[model.m]\npython = "antigravity:net"\n[case.c]\n')
+    done = robust("run", path)
+    assert done.returncode == 2 and "--trust" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m robust list | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "architectures\n", "")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    from importlib.metadata import version
+
+    with pytest.raises(SystemExit):
+        cli.app(["--version"])
+    assert version("robust") in capsys.readouterr().out

@@ -1,0 +1,105 @@
+import threading
+
+import pytest
+
+from robust import files
+from robust.errors import StoreError
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fill", "content"),
+    [
+        ("words: ä\n", "words: ä\n".encode()),
+        (b"\x00\xff", b"\x00\xff"),
+        (lambda path: path.write_text("made"), b"made"),
+    ],
+    ids=["text", "bytes", "function"],
+)
+def test_writes_what_it_is_given_and_nothing_else(tmp_path, fill, content):
+    path = tmp_path / "new" / "deep" / "page.html"
+    assert files.write(path, fill) == path
+    assert path.read_bytes() == content
+    assert left_in(path.parent) == ["page.html"]
+
+
+def test_others_may_read_the_file(tmp_path):
+    assert files.write(tmp_path / "page.html", "x").stat().st_mode & 0o777 == 0o644
+
+
+def test_replaces_what_stood_there(tmp_path):
+    files.write(tmp_path / "a.txt", "old")
+    files.write(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert left_in(tmp_path) == ["a.txt"]
+
+
+def test_the_file_is_filled_beside_its_place_and_has_its_suffix(tmp_path):
+    seen = []
+
+    def fill(path):
+        seen.append(path)
+        path.write_text("half")
+        assert not (tmp_path / "table.parquet").exists()
+
+    files.write(tmp_path / "table.parquet", fill)
+    assert seen[0].parent == tmp_path
+    assert seen[0].suffix == ".parquet"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_fill_that_breaks_off_leaves_the_old_file_alone(tmp_path, error):
+    def fill(path):
+        path.write_text("half")
+        raise error
+
+    files.write(tmp_path / "a.txt", "old")
+    with pytest.raises(error):
+        files.write(tmp_path / "a.txt", fill)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert left_in(tmp_path) == ["a.txt"]
+
+
+def test_a_reader_never_meets_half_of_it(tmp_path):
+    path, done, seen = tmp_path / "a.txt", threading.Event(), set()
+    contents = ["a" * 200_000, "b" * 100_000]
+    files.write(path, contents[0])
+
+    def read():
+        while not done.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(50):
+        files.write(path, contents[i % 2])
+    done.set()
+    reader.join()
+    assert seen <= set(contents)
+    assert seen
+
+
+def test_a_folder_below_a_file_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as error:
+        files.write(tmp_path / "file" / "a.txt", "x")
+    assert str(error.value) == f"{tmp_path}/file/a.txt: cannot be written (File exists)"
+
+
+def test_a_path_that_is_a_folder_cannot_be_written_and_nothing_is_left(tmp_path):
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+    with pytest.raises(StoreError, match="taken: cannot be written"):
+        files.write(tmp_path / "taken", "x")
+    assert left_in(tmp_path) == ["taken"]
+
+
+def test_a_full_disk_is_told(tmp_path):
+    def fill(path):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match=r"a.txt: cannot be written \(No space left on device\)"):
+        files.write(tmp_path / "a.txt", fill)
+    assert left_in(tmp_path) == []
