@@ -144,11 +144,11 @@ def _homes(package: str) -> dict[str, str]:
 def _source(module: str) -> Path:
     """The file of a module, found without importing it or the packages around it."""
     path, spec = None, None
-    for depth in range(1, module.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(module.split(".")[:depth]), path)
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, path)
         if spec is None:
             raise SuiteError(f"no module named {module!r} on the path")
-        path = spec.submodule_search_locations
+        path = list(spec.submodule_search_locations or ())  # a file has no modules inside
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise SuiteError(f"{module!r} is not a Python source file")
     return Path(spec.origin)

@@ -58,7 +58,8 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
         name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
         interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
         print(f"missed: {row['case']}[{row['model']}] {name} {row['value']:.3f} {interval} is not {row['bound']}")
-    print(f"{len(judged) - len(missed)} of {len(judged)} bounds passed; the page: {folder / 'index.html'}")
+    verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
+    print(f"{verdict}; the page: {folder / 'index.html'}")
     return 1 if len(missed) else 0
 
 

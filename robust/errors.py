@@ -63,7 +63,12 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
     '; allowed: linf, l2'
     """
     allowed = sorted(allowed, key=str) if isinstance(allowed, set | frozenset) else list(allowed)
-    close = difflib.get_close_matches(str(word), allowed, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if close := difflib.get_close_matches(str(word), allowed):
+        meant = max(sorted(close, key=allowed.index), key=lambda c: _likeness(c, str(word)))
+        return f"; did you mean {meant!r}?"
     return f"; allowed: {', '.join(allowed)}" if allowed else "; there are none yet"
+
+
+def _likeness(one: str, other: str) -> tuple[float, list[bool]]:
+    """How much they share and, where that is equal, how long they begin alike: resnet21 is resnet20, not resnet32."""
+    return difflib.SequenceMatcher(None, one, other).ratio(), [a == b for a, b in zip(one, other, strict=False)]

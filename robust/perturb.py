@@ -118,7 +118,8 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
     if perturbed.shape != original.shape:
         raise ContractError(f"{call.name} made images of shape {perturbed.shape} from {original.shape}")
     if not (perturbed >= 0).all() or not (perturbed <= 1).all():
-        raise ContractError(f"{call.name} left [0, 1]: its pixels range from {perturbed.min()} to {perturbed.max()}")
+        low, high = perturbed.min(), perturbed.max()
+        raise ContractError(f"{call.name} left [0, 1]: its pixels range from {low:.6g} to {high:.6g}")
     if call.kind != "attacks" or (measure := ball.distances.get(call.arguments.get("norm", "linf"))) is None:
         return
     sizes, eps = measure(perturbed - original), call.arguments["eps"]

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from robust import catalog, quantities
 from robust.errors import SuiteError, suggest
@@ -22,6 +22,7 @@ SUPPLIED = {
 }
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
 
+_UNION, _LITERAL = cast(Any, Union), cast(Any, Literal)  # of values that no type checker can know
 _THEIRS = object()  # a default that only running the code would tell: left to the code
 _PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": list, "dict": dict}
 _KINDS = {
@@ -160,9 +161,9 @@ def annotation(node: ast.expr | None) -> Any:
             return _PLAIN.get(name) or quantities.NAMED.get(name)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             sides = annotation(left), annotation(right)
-            return None if None in sides else Union.__getitem__(sides)
+            return None if None in sides else _UNION[sides]
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return None if (values := _literal(choices)) is _THEIRS else Literal.__getitem__(values)
+            return None if (values := _literal(choices)) is _THEIRS else _LITERAL[values]
         case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
             return _container_of(dict if name == "dict" else list, inner)
     return None

@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust.bound import Bound, parse
@@ -77,16 +77,19 @@ def test_swapped_ends_are_noticed():
     assert str(error.value) == "bound 'in [0.3, 0]': nothing lies in [0.3, 0]; were the ends swapped?"
 
 
+@settings(deadline=None)
 @given(st.integers(-999, 999), st.integers(1, 999))
 def test_fractions_are_read_exactly(over, under):
     assert parse(f">= {over}/{under}").low == float(Fraction(over, under))
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_are_read_exactly(number):
     assert parse(f"<= {number!r}").high == number
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_a_bound_or_a_suite_error(text):
     try:
@@ -95,6 +98,7 @@ def test_any_text_is_a_bound_or_a_suite_error(text):
         assert str(error).startswith(f"bound {text!r}: ")
 
 
+@settings(deadline=None)
 @given(WHOLE, WHOLE, st.tuples(WHOLE, WHOLE).map(sorted), st.sampled_from([">=", ">", "<=", "<", "in"]))
 def test_undecided_is_where_the_inside_of_the_interval_lies_on_both_sides(a, b, interval, sign):
     low, high = interval

@@ -43,6 +43,12 @@ def test_a_suite_error_keeps_its_place_between_processes():
 
 def test_the_nearest_word_is_suggested():
     assert suggest("resnet21", ["lenet5", "resnet20"]) == "; did you mean 'resnet20'?"
+    assert suggest("step", ["eps", "steps", "step_size"]) == "; did you mean 'steps'?"
+
+
+@pytest.mark.parametrize("allowed", [["resnet20", "resnet32", "resnet110"], ["resnet110", "resnet32", "resnet20"]])
+def test_of_two_that_are_equally_near_the_one_that_begins_alike_is_meant(allowed):
+    assert suggest("resnet21", allowed) == "; did you mean 'resnet20'?"
 
 
 def test_where_nothing_is_near_all_are_told_in_their_order():

@@ -76,8 +76,8 @@ def test_words_are_parts_of_names(expression, name, chosen):
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "  ", "()", "and", "not", "a and", "or a", "a b", "(a", "a)", "a (b)", "a, b", "a == b", "a & b", "a # b", "'a'",
-     "__import__('os')", "(" * 5000 + "a" + ")" * 5000, "not " * 100000 + "a"],
+    ["", "  ", "()", "and", "not", "a and", "or a", "a b", "(a", "a)", "a (b)", "a, b", "a == b", "a & b", "a # b",
+     "'a'", "__import__('os')", "(" * 5000 + "a" + ")" * 5000, "not " * 100000 + "a"],
 )  # fmt: skip
 def test_what_is_no_expression_is_told_how_to_write_one(expression):
     with pytest.raises(SuiteError) as error:

@@ -9,8 +9,10 @@ from robust import record
 from robust.errors import ReportError, StoreError, SuiteError
 from robust.record import OUTCOMES, RESULTS, read_results, table, value, write_outcomes, write_results
 
-NASTY = ["", " ", "a,b", '"', 'say "no"', "line\nbreak", "a\r\nb", "NaN", "nan", "None", "NA", "null", "<NA>", "1e5", "True",
-         "007", "T-shirt/top", "Ärmel", "シャツ", "🙂", "#", "'", "\\", "\t", "a;b", " padded ", "-", "inf"]  # fmt: skip
+NASTY = [
+    "", " ", "a,b", '"', 'say "no"', "line\nbreak", "a\r\nb", "NaN", "nan", "None", "NA", "null", "<NA>", "1e5", "True",
+    "007", "T-shirt/top", "Ärmel", "シャツ", "☂", "#", "'", "\\", "\t", "a;b", " padded ", "-", "inf",
+]  # fmt: skip
 WORDS = st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)
 NUMBERS = st.floats(width=64) | st.sampled_from([0.1 + 0.2, 8 / 255, 5e-324, 1.7976931348623157e308, -0.0])
 OF = {
@@ -23,7 +25,8 @@ OF = {
     "int32": st.integers(0, 2**31 - 1),
     "float32": st.floats(width=32),
 }
-SLOW_IS_FINE = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+HEADER = ",".join(RESULTS).encode() + b"\n"
+SLOW_IS_FINE = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def rows_of(columns, **kwargs):
@@ -110,8 +113,8 @@ def test_a_missing_column_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "damaged",
-    [b"", b"\xff\xfe\x00", b'a,b\n"open', b"a\n1,2\n3,4,5,6\n", ",".join(RESULTS).encode() + b"\n" + b"x," * 24 + b"x\n"],
-    ids=["empty", "not UTF-8", "open quote", "ragged", "words for numbers"],
+    [b"", b"\xff\xfe\x00", b'a,b\n"open', b"a\n1,2\n3,4,5,6\n", HEADER + b"x," * 24 + b"x\n", HEADER + b"quick,a\n"],
+    ids=["empty", "not UTF-8", "open quote", "ragged", "words for numbers", "a row broken off"],
 )  # fmt: skip
 def test_a_damaged_file_is_told(tmp_path, damaged):
     (tmp_path / "results.csv").write_bytes(damaged)
@@ -166,7 +169,7 @@ def test_a_value_is_found_again_in_the_file(tmp_path):
         ("recall", {}, "no value 'recall' with group ''; allowed: Coat, Shirt"),
         ("recall", {"group": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
         ("top1", {"modle": "lenet5"}, "no column 'modle'; did you mean 'model'?"),
-        ("top1", {"model": "lenet5", "case": "pgd"}, "2 values 'top1' fit {'model': 'lenet5', 'case': 'pgd'}; say which eps"),
+        ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps"),
         ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed"),
         ("top1", {"seed": 0}, "5 values 'top1' fit {'seed': 0}; say which model and case and eps and severity"),
         ("top1", {"case": "pdg"}, "0 values 'top1' fit {'case': 'pdg'}; there are case = ['clean', 'fog', 'pgd']"),

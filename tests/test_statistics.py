@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -11,6 +11,7 @@ from robust.statistics import bootstrap_mean, wilson
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_wilson_is_the_closed_formula(counts):
     k, n = counts
@@ -20,6 +21,7 @@ def test_wilson_is_the_closed_formula(counts):
     assert wilson(k, n) == pytest.approx((centre - half, centre + half), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_wilson_holds_the_share_and_stays_a_share(counts):
     k, n = counts
@@ -28,6 +30,7 @@ def test_wilson_holds_the_share_and_stays_a_share(counts):
     assert low < high
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_wilson_is_the_same_for_what_is_left(counts):
     k, n = counts
@@ -35,6 +38,7 @@ def test_wilson_is_the_same_for_what_is_left(counts):
     assert wilson(n - k, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_ten_times_the_images_give_a_narrower_interval(counts):
     k, n = counts

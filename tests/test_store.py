@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust import store
@@ -136,6 +136,7 @@ def test_the_default_is_where_the_user_says(tmp_path, monkeypatch):
     assert store.default().root == tmp_path / "home/.cache/robust"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abc", max_size=3), VALUES, max_size=4), st.randoms())
 def test_the_order_of_keys_does_not_count(key, random):
     shuffled = list(key.items())

@@ -23,7 +23,7 @@ def project(points: tf.Tensor, centres: tf.Tensor, eps: Scalar, norm: Norm) -> t
     For L2 the ball comes first and the box second: that keeps both, though it is not the nearest point.
     """
     change = points - centres
-    change = tf.clip_by_value(change, -eps, eps) if norm == "linf" else change * tf.minimum(1.0, eps / length(change))
+    change = tf.clip_by_value(change, -eps, eps) if norm == "linf" else change * tf.minimum(eps / length(change), 1.0)
     return tf.clip_by_value(centres + change, 0.0, 1.0)
 
 

@@ -19,7 +19,7 @@ from robust.quantities import Eps
 
 foolbox = catalog.foolbox()
 
-_NORMS = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
+_NORMS: dict[Any, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
 
 
 def foolbox_attack(

@@ -1,5 +1,7 @@
 """The exam of every attack: each export of the catalogue under each norm, and a few classes of Foolbox."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -207,10 +209,10 @@ def test_every_pass_is_counted(call, counted, data):
 @every
 def test_nothing_is_traced_twice(call, counted, data):
     classifier, _ = counted
-    targets = None if "FastGradient" in call.name else (data.labels + 1) % 3
-    for n in (1, 8, 9):
+    for n in (1, 9):
         _fresh(call, classifier, data, slice(0, n))
-        _fresh(call, classifier, data, slice(0, n), eps=0.01, targets=targets)
+    if "FastGradient" not in call.name:
+        _fresh(call, classifier, data, slice(0, 5), eps=0.01, targets=(data.labels + 1) % 3)
     classifier.logits(data.images[:5])
     assert classifier.graphs and set(classifier.graphs.values()) == {1}
 
@@ -229,6 +231,6 @@ def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
         for o in outcomes(classifier, Case("x", tuple(calls)), from_arrays(data.images, data.labels, 3), 0, Silent())
     ]
     fallen = [trial.predicted != trial.labels for trial in trials]
-    for smaller, larger in zip(fallen, fallen[1:], strict=False):
+    for smaller, larger in pairwise(fallen):
         assert (larger >= smaller).all()
     assert fallen[0].sum() < fallen[1].sum() < fallen[-1].sum()

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+
+from robust import perturb, schema
+from robust.attacks import fgsm
+from robust.classifier import Classifier
+from robust.errors import ContractError, SuiteError
+
+N = 11  # a batch of 8 and a ragged one
+
+
+@pytest.fixture(scope="module")
+def data(problem):
+    return problem(N, seed=2)
+
+
+@pytest.fixture
+def attack(classifier, data):
+    """`attack("LinfDeepFoolAttack", eps=..., targets=...)`: through the schema, as a suite does it."""
+
+    def run(name, targets=None, seeds=data.seeds, labels=data.labels, **table):
+        call = schema.bind("attacks", {"name": f"foolbox:{name}", **table})
+        found = call(classifier, data.images, labels, seeds=seeds, targets=targets)
+        perturb.check(call, data.images, found.images)
+        fools = classifier.logits(found.images).argmax(axis=1)
+        assert np.array_equal(found.by != "", fools != data.labels if targets is None else fools == targets)
+        return found
+
+    return run
+
+
+def _fell(found):
+    return (found.by != "").sum()
+
+
+def test_deepfool_finds_small_changes(attack, data):
+    found = attack("LinfDeepFoolAttack", eps=0.15, steps=10)
+    assert _fell(found) == N and set(found.by) == {"foolbox:LinfDeepFoolAttack"}
+    assert np.abs(found.images - data.images).max(axis=(1, 2, 3)).min() < 0.06
+    assert (found.backward > 0).all() and (found.forward > found.backward).all()
+
+
+def test_carlini_and_wagner(attack, data):
+    table = {"steps": 20, "stepsize": 0.05, "binary_search_steps": 1, "initial_const": 10.0}
+    plain, aimed = (attack("L2CarliniWagnerAttack", t, eps=1.0, **table) for t in (None, (data.labels + 1) % 3))
+    assert _fell(plain) == N and _fell(aimed) > N / 2
+    assert np.linalg.norm((plain.images - data.images).reshape(N, -1), axis=1).mean() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "eps"), [("LinfFastGradientAttack", "linf", 0.06), ("L2FastGradientAttack", "l2", 0.3)]
+)
+def test_fast_gradient_is_ours(attack, classifier, data, name, norm, eps):
+    right = classifier.logits(data.images).argmax(axis=1) == data.labels
+    theirs = attack(name, eps=eps)
+    ours = fgsm(classifier, *data[:2], seeds=data.seeds, eps=eps, norm=norm)
+    np.testing.assert_allclose(ours.images[right], theirs.images[right], atol=1e-6)
+    assert np.array_equal(ours.by != "", theirs.by != "") and 0 < _fell(ours) < N
+    assert (theirs.forward[0], theirs.backward[0]) == (2, 1)
+
+
+def test_decision_based_ones_need_no_gradient(attack):
+    noise = attack("LinfRepeatedAdditiveUniformNoiseAttack", eps=0.4, norm="linf", repeats=5)
+    assert _fell(noise) > 0 and set(noise.backward) == {0}
+    assert set(noise.forward) <= {6, 7}  # a look at the images, five draws, and the final one
+    jumps = attack("HopSkipJumpAttack", eps=2.0, norm="l2", steps=1, initial_gradient_eval_steps=10)
+    assert _fell(jumps) > N / 2 and set(jumps.backward) == {0} and jumps.forward.min() > 10
+
+
+def test_randomness_comes_from_the_seeds_alone(attack, data):
+    table = {"eps": 0.3, "norm": "linf"}
+    first = attack("LinfAdditiveUniformNoiseAttack", **table)
+    state = np.random.get_state()[1].tobytes()
+    again = attack("LinfAdditiveUniformNoiseAttack", **table)
+    assert first.images.tobytes() == again.images.tobytes()
+    assert np.random.get_state()[1].tobytes() == state
+    other = attack("LinfAdditiveUniformNoiseAttack", seeds=data.seeds + 1, **table)
+    assert (other.images != first.images).any(axis=(1, 2, 3)).all()
+
+
+def test_numpys_randomness_is_seeded_too(attack, data):
+    aims = (data.labels + 1) % 3
+    first = attack("GenAttack", aims, eps=0.3, steps=3, population=4)
+    np.random.rand(7)
+    again = attack("GenAttack", aims, eps=0.3, steps=3, population=4)
+    assert first.images.tobytes() == again.images.tobytes()
+
+
+def test_labels_of_32_bits_do_no_harm(attack, data):
+    found = attack("LinfDeepFoolAttack", eps=0.05, steps=2, labels=data.labels.astype(np.int32))
+    assert np.array_equal(found.images, attack("LinfDeepFoolAttack", eps=0.05, steps=2).images)
+
+
+def test_passes_are_counted_padding_included(classifier, attack):
+    before = classifier.forward, classifier.backward
+    found = attack("LinfProjectedGradientDescentAttack", eps=0.05, steps=3)
+    looks = 16  # the two batches of our own look in `attack`
+    assert set(found.forward) == {3 + 1} and set(found.backward) == {3}
+    assert classifier.forward - before[0] == 16 * (3 + 1) + looks
+    assert classifier.backward - before[1] == 16 * 3
+
+
+def test_the_graph_of_the_classifier_is_used_as_it_is(classifier, attack):
+    attack("LinfDeepFoolAttack", eps=0.05, steps=1)
+    assert classifier.graphs["logits"] == 1
+
+
+def test_a_double_precision_model(build, data):
+    classifier = Classifier(build("float64"), 3, batch_size=8)
+    call = schema.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.15, "steps": 5})
+    found = call(classifier, data.images, data.labels, seeds=data.seeds)
+    assert found.images.dtype == np.float32 and _fell(found) > N / 2
+    classifier.logits(data.images)
+    assert classifier.graphs == {"logits": 1}
+
+
+def test_the_norm_is_said_to_attacks_that_leave_the_choice(attack, data):
+    found = attack("LinearSearchContrastReductionAttack", eps=0.02, norm="linf", steps=5)
+    assert np.abs(found.images - data.images).max() == pytest.approx(0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"name": "LinfDeepFoolAttack", "norm": "l2"},
+            'foolbox:LinfDeepFoolAttack measures in linf, not in l2; write norm = "linf"',
+        ),
+        (
+            {"name": "HopSkipJumpAttack", "norm": "l1"},
+            'foolbox:HopSkipJumpAttack measures in l2, not in l1; write norm = "l2"',
+        ),
+        (
+            {"name": "DatasetAttack", "norm": "l2"},
+            "foolbox:DatasetAttack refused: DatasetAttack can only be called after",
+        ),
+        ({"name": "GenAttack"}, "foolbox:GenAttack refused: unsupported criterion"),
+        ({"name": "LinfDeepFoolAttack", "loss": "hinge"}, "foolbox:LinfDeepFoolAttack refused: expected loss to be"),
+    ],
+)
+def test_what_foolbox_refuses_is_said_in_its_words(attack, table, message):
+    table = {"eps": 0.1, **table}
+    with pytest.raises(ContractError) as caught:
+        attack(table.pop("name"), **table)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("error", [AttributeError("no dtype"), ImportError("no numba"), AssertionError("no dtype")])
+def test_whatever_breaks_inside_foolbox_is_said_with_the_name_of_the_attack(attack, monkeypatch, error):
+    def run(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("foolbox.attacks.LinfDeepFoolAttack.run", run)
+    with pytest.raises(ContractError, match=rf"^foolbox:LinfDeepFoolAttack refused: {error}$"):
+        attack("LinfDeepFoolAttack", eps=0.1)
+
+
+def test_a_targeted_fgsm_is_refused(attack, data):
+    with pytest.raises(ContractError, match=r"^foolbox:LinfFastGradientAttack refused: unsupported criterion$"):
+        attack("LinfFastGradientAttack", (data.labels + 1) % 3, eps=0.1)
+
+
+def test_options_are_checked_before_anything_runs():
+    with pytest.raises(SuiteError, match=r"takes no 'stepz'; did you mean 'steps'\?"):
+        schema.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.1, "stepz": 3})
+    with pytest.raises(SuiteError, match="did you mean 'foolbox:LinfDeepFoolAttack'"):
+        schema.bind("attacks", {"name": "foolbox:LinfDepFoolAttack", "eps": 0.1})

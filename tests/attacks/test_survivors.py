@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from robust.attacks import pgd
+from robust.attacks.survivors import LOOK
+from robust.classifier import Classifier
+
+
+@pytest.fixture(scope="module")
+def band():
+    """Class 1 only within 0.04 of 0.5, in the mean of the image: a thin band that a step may jump over."""
+    import keras
+
+    inputs = keras.Input((2, 2, 1))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    distance = keras.layers.Dense(2, activation="relu")  # (mean - 0.5)+ and (0.5 - mean)+
+    head = keras.layers.Dense(2)
+    model = keras.Model(inputs, head(distance(mean)))
+    distance.set_weights([np.array([[1.0, -1.0]]), np.array([-0.5, 0.5])])
+    head.set_weights([np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([-0.04, 0.0])])
+    return Classifier(model, 2, batch_size=4)
+
+
+def _grey(*values):
+    return np.stack([np.full((2, 2, 1), v, np.float32) for v in values])
+
+
+def _climb(classifier, images, steps, **arguments):
+    n = len(images)
+    return pgd(
+        classifier, images, np.zeros(n, np.int64), seeds=np.arange(n), eps=0.3, steps=steps, step_size=0.1,
+        random_start=False, **arguments,
+    )  # fmt: skip
+
+
+def test_the_band_is_what_it_should_be(band):
+    path = _grey(0.31, 0.41, 0.51, 0.41)  # a climb that does not stop goes to and fro
+    assert band.logits(path).argmax(axis=1).tolist() == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("steps", [3, 5, 7, 11])
+def test_an_iterate_that_fools_is_kept_though_the_last_would_not(band, steps):
+    found = _climb(band, _grey(0.31), steps)
+    assert found.by[0] == "pgd"
+    np.testing.assert_allclose(found.images[0], 0.51, atol=1e-6)
+    assert band.logits(found.images).argmax(axis=1).tolist() == [1]
+    assert (found.forward[0], found.backward[0]) == (3, 3)
+
+
+def test_an_iterate_that_only_the_last_look_sees_is_kept(band):
+    found = _climb(band, _grey(0.31), 2)
+    assert found.by[0] == "pgd" and (found.forward[0], found.backward[0]) == (3, 2)
+    np.testing.assert_allclose(found.images[0], 0.51, atol=1e-6)
+
+
+def test_who_never_meets_the_band_stands(band):
+    found = _climb(band, _grey(0.35), 11)  # .45 and .55, for ever
+    assert found.by[0] == "" and found.forward[0] == 12
+    assert band.logits(found.images).argmax(axis=1).tolist() == [0]
+
+
+def test_slots_are_refilled_and_everybody_is_served(band):
+    starts = np.tile([0.31, 0.35, 0.51, 0.30, 0.2], 6)
+    found, alone = _climb(band, _grey(*starts), 9), _climb(band, _grey(*starts[:5]), 9)
+    expected = np.tile(np.where([True, False, True, True, True], "pgd", ""), 6)
+    assert found.by.tolist() == expected.tolist()
+    for part in ("images", "forward", "backward"):
+        assert np.array_equal(getattr(found, part), np.concatenate([getattr(alone, part)] * 6))
+
+
+def test_the_fallen_are_not_climbed_with(band):
+    """Twenty images that are wrong already: one walk of LOOK steps for each batch of four, and no last look."""
+    before = band.forward, band.backward
+    found = _climb(band, _grey(*[0.5] * 20), 20)
+    assert set(found.by) == {"pgd"} and set(found.forward) == {1}
+    assert (band.forward - before[0], band.backward - before[1]) == (LOOK * 20, LOOK * 20)
+
+
+def test_one_who_stands_does_not_hold_up_the_others(band):
+    """One survivor of 20 steps beside eleven that fall at once: five walks, the others ride along."""
+    before = band.backward
+    _climb(band, _grey(0.35, *[0.5] * 11), 20)
+    assert band.backward - before == 5 * LOOK * 4
+
+
+def test_no_restart_without_survivors(band):
+    before = band.forward
+    found = _climb(band, _grey(0.31, 0.5), 8, restarts=5)
+    assert found.forward.tolist() == [3, 1] and band.forward - before == LOOK * 4
+
+
+def test_the_images_given_are_not_those_returned(band):
+    images = _grey(0.31, 0.35)
+    found = _climb(band, images, 0 + 3)
+    found.images[:] = 0
+    assert np.array_equal(images, _grey(0.31, 0.35))
+
+
+def test_a_model_without_a_gradient_is_named():
+    import keras
+
+    from robust.errors import ModelError
+
+    class Wall(keras.layers.Layer):
+        def call(self, images):
+            return keras.ops.stop_gradient(images)
+
+    model = keras.Sequential(
+        [keras.Input((2, 2, 1)), Wall(), keras.layers.Flatten(), keras.layers.Dense(2)], name="walled"
+    )
+    with pytest.raises(ModelError) as caught:
+        _climb(Classifier(model, 2, batch_size=4), _grey(0.3), 3)
+    assert str(caught.value) == ("model 'walled' has no gradient from its logits to its pixels; use a black-box attack")

@@ -1,0 +1,108 @@
+"""The exam of every measure: what it declares, a perfect and a constant predictor, order, and what it counts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from robust import catalog, schema, statistics
+from robust.trial import Trial, Value
+
+CLASSES = ("a", "b", "c", "d", "e", "f", "g")
+N = 37  # no multiple of anything
+random = np.random.default_rng(0)
+LABELS = random.integers(0, 7, N)
+LOGITS = random.normal(size=(N, 7)) + 2 * np.eye(7)[LABELS]
+every = pytest.mark.parametrize("measure", catalog.names("measures"))
+
+
+def _trial(logits=LOGITS, labels=LABELS, **more):
+    clean = Trial(CLASSES, np.array([f"id{i}" for i in range(len(labels))]), labels, LOGITS[: len(labels)])
+    attacked = replace(
+        clean, logits=logits, clean=clean, by=np.full(len(labels), "", object), linf=np.zeros(len(labels)),
+        l2=np.zeros(len(labels)), forward=np.ones(len(labels), int), backward=np.ones(len(labels), int),
+    )  # fmt: skip
+    return replace(attacked, **more)
+
+
+def _measured(measure, trial):
+    return list(schema.bind("measures", measure)(trial))
+
+
+@every
+def test_yields_what_it_declares_and_nothing_else(measure):
+    declared = set(schema.metrics(schema.bind("measures", measure)))
+    plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
+    assert {value.metric for value in plain + aimed} == declared
+    assert all(isinstance(value, Value) for value in plain)
+    keys = [(value.metric, value.group) for value in plain]
+    assert len(set(keys)) == len(keys)
+
+
+@every
+def test_values_are_plain_numbers_in_their_ranges(measure):
+    for value in _measured(measure, _trial()):
+        assert type(value.value) is float and isinstance(value.n, int) and isinstance(value.group, str)
+        assert 0 < value.n <= N and np.isfinite(value.value)
+        if value.unit == "proportion":
+            assert 0 <= value.value <= 1
+
+
+@every
+def test_every_proportion_carries_its_wilson_interval(measure):
+    shares = [v for v in _measured(measure, _trial()) if v.unit == "proportion"]
+    for value in shares:
+        assert value.interval == "wilson 95 %"
+        assert (value.low, value.high) == statistics.wilson(round(value.value * value.n), value.n)
+        assert value.low <= value.value <= value.high
+
+
+@every
+def test_the_order_of_the_images_does_not_matter(measure):
+    order = random.permutation(N)
+    one = _measured(measure, _trial())
+    two = _measured(
+        measure, _trial(logits=LOGITS[order], labels=LABELS[order], ids=np.array([f"id{i}" for i in order]))
+    )
+    assert [(v.metric, v.group, v.n) for v in one] == [(v.metric, v.group, v.n) for v in two]
+    for mine, other in zip(one, two, strict=True):
+        assert mine.value == pytest.approx(other.value, rel=1e-12)
+
+
+GOOD = {"top1", "top5", "recall", "precision"}
+BAD = {"top1_error", "top5_error"}
+
+
+@every
+def test_a_perfect_predictor(measure):
+    for value in _measured(measure, _trial(logits=100.0 * np.eye(7)[LABELS])):
+        assert value.metric not in GOOD or value.value == 1
+        assert value.metric not in BAD or value.value == 0
+        assert value.metric != "nll" or value.value < 1e-40
+        assert value.metric != "confused", "nothing is confused"
+
+
+@every
+def test_a_constant_predictor(measure):
+    always, share = np.tile([0, 9.0, 0, 0, 0, 0, 0], (N, 1)), float((LABELS == 1).mean())
+    for value in _measured(measure, _trial(logits=always)):
+        match value.metric:
+            case "top1" | "top1_error":
+                assert value.value == pytest.approx(share if value.metric == "top1" else 1 - share)
+            case "recall":
+                assert value.value == (value.group == "b")
+            case "precision":
+                assert value.n == (N if value.group == "b" else 0)
+                assert value.value == pytest.approx(share) if value.group == "b" else np.isnan(value.value)
+            case "confused":
+                assert value.group.endswith(" -> b") and value.value == 1
+            case "nll":
+                assert value.value > np.log(7)
+
+
+@every
+@pytest.mark.parametrize("n", [1, 2, 36])
+def test_a_few_images_are_enough(measure, n):
+    for value in _measured(measure, _trial(logits=LOGITS[:n], labels=LABELS[:n])):
+        assert value.n <= n
+        assert value.n == 0 or np.isfinite(value.value)

@@ -1,0 +1,122 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from robust import heads
+from robust.errors import ModelError
+
+random = np.random.default_rng(0)
+IMAGES = random.uniform(0, 1, (5, 4, 4, 1)).astype(np.float32)
+KERNEL, BIAS = random.normal(size=(16, 3)).astype(np.float32), np.array([0.5, -1, 2], np.float32)
+LOGITS = IMAGES.reshape(5, 16) @ KERNEL + BIAS
+
+
+def _dense(**arguments):
+    layer = layers.Dense(3, **arguments)
+    layer.build((None, 16))
+    layer.set_weights([KERNEL, BIAS])
+    return layer
+
+
+def _functional(*head):
+    output = inputs = keras.Input((4, 4, 1))
+    for layer in (layers.Flatten(), *head):
+        output = layer(output)
+    return keras.Model(inputs, output, name="net")
+
+
+HEADS = {
+    "linear": lambda: [_dense()],
+    "activation of the dense layer": lambda: [_dense(activation="softmax")],
+    "softmax layer": lambda: [_dense(), layers.Softmax()],
+    "activation layer": lambda: [_dense(), layers.Activation("softmax")],
+    "activation layer in float32": lambda: [_dense(), layers.Activation("softmax", dtype="float32")],
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_exact_logits_are_found_before_a_softmax(head):
+    for model in (
+        _functional(*HEADS[head]()),
+        keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), *HEADS[head]()]),
+    ):
+        np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_model_itself_and_its_name_stay_as_they_are(head):
+    model = _functional(*HEADS[head]())
+    before = model(IMAGES).numpy()
+    assert heads.linear(model).name == "net"
+    assert np.array_equal(model(IMAGES), before)
+    assert head == "linear" or np.allclose(before.sum(axis=1), 1)
+
+
+def test_a_softmax_that_other_models_use_too_is_taken_off_the_right_one():
+    shared = layers.Softmax()
+    other = keras.Input((7,))
+    shared(other)
+    np.testing.assert_allclose(heads.linear(_functional(_dense(), shared))(IMAGES), LOGITS, atol=1e-5)
+    dense = _dense(activation="softmax")
+    dense(keras.Input((16,)))
+    np.testing.assert_allclose(heads.linear(_functional(dense))(IMAGES), LOGITS, atol=1e-5)
+
+
+def test_a_softmax_inside_stays():
+    inputs = keras.Input((4, 4, 1))
+    attention = layers.Softmax()(layers.Flatten()(inputs))
+    model = keras.Model(inputs, _dense()(attention))
+    assert heads.linear(model) is model
+
+
+def test_a_single_output_in_a_dictionary_is_taken_out():
+    inputs = keras.Input((4, 4, 1))
+    model = keras.Model(inputs, {"classes": _dense(activation="softmax")(layers.Flatten()(inputs))})
+    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+    model = keras.Model(inputs, {"classes": _dense()(layers.Flatten()(inputs))})
+    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+
+
+def test_several_outputs_are_refused_with_the_way_out():
+    inputs = keras.Input((4, 4, 1))
+    flat = layers.Flatten()(inputs)
+    model = keras.Model(inputs, [_dense()(flat), _dense()(flat)], name="two")
+    with pytest.raises(ModelError) as caught:
+        heads.linear(model)
+    expected = "model 'two' has 2 outputs; give the one that classifies: keras.Model(model.inputs, model.outputs[0])"
+    assert str(caught.value) == expected
+    assert heads.linear(keras.Model(model.inputs, model.outputs[0])).output_shape == (None, 3)  # the way out works
+
+
+def test_several_inputs_are_refused():
+    one, two = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
+    model = keras.Model([one, two], _dense()(layers.Flatten()(one + two)), name="pair")
+    with pytest.raises(ModelError, match=r"model 'pair' has 2 inputs; give one that takes images alone"):
+        heads.linear(model)
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (layers.Rescaling(1 / 255), (0, 255)),
+        (layers.Rescaling(1 / 127.5, offset=-1), (0, 255)),
+        (layers.Rescaling([1 / 255]), (0, 255)),
+        (layers.Rescaling(2.0, offset=-1), (0, 1)),
+        (layers.Rescaling(1.0), (0, 1)),
+        (layers.ZeroPadding2D(1), (0, 1)),
+    ],
+)
+def test_the_first_layer_says_what_pixels_it_wants(first, expected):
+    sequential = keras.Sequential([keras.Input((4, 4, 1)), first, layers.Flatten()])
+    inputs = keras.Input((4, 4, 1))
+    functional = keras.Model(inputs, layers.Flatten()(first(inputs)))
+    assert heads.pixel_range(sequential) == heads.pixel_range(functional) == expected
+
+
+def test_a_subclassed_model_says_nothing_of_its_pixels():
+    class Net(keras.Model):
+        def call(self, images):
+            return images
+
+    assert heads.pixel_range(Net()) == (0, 1)
