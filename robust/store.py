@@ -5,6 +5,7 @@ renamed. So a run that is killed goes on where it stopped, and two processes nev
 """
 
 import ast
+import errno
 import functools
 import hashlib
 import json
@@ -12,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files as resources
@@ -22,6 +24,7 @@ from filelock import FileLock
 
 from robust.errors import StoreError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
 
 
@@ -55,13 +58,23 @@ class Store:
         if path.is_dir():
             return path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{path}.lock"):
+            with self._locked(path):
                 return path if path.is_dir() else _make(path, key, make)
         except OSError as error:
-            raise StoreError(
-                f"{self.root}: cannot be written ({error.strerror or error}); set ROBUST_STORE to a folder that can"
-            ) from error
+            if error.errno not in _FULL:
+                raise  # not the store's fault: a file that `make` reads, say
+            raise self._error(error) from error
+
+    def _locked(self, path: Path) -> AbstractContextManager:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return FileLock(f"{path}.lock").acquire()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> StoreError:
+        why = error.strerror or str(error)
+        return StoreError(f"{self.root}: cannot be written ({why}); set ROBUST_STORE to a folder that can")
 
 
 def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:

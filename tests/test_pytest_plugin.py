@@ -116,14 +116,14 @@ def test_a_mistake_in_a_suite_is_one_line(pytester, suite):
 
 
 def test_foreign_code_needs_the_ini_option(pytester, suite):
-    suite.write_text('data = { name = "fashion_mini" }\n[model.m]\npython = "theirs:net"\n[case.c]\n')
-    pytester.makepyfile(theirs="def net(*, input_shape, classes): ...")
+    suite.write_text('data = { name = "fashion_mini" }\n[model.m]\npython = "elsewhere:net"\n[case.c]\n')
+    pytester.makepyfile(elsewhere="def net(*, input_shape, classes): ...")
     pytester.syspathinsert()
     refused = pytester.runpytest("suites/s.toml", "--collect-only")
     refused.stdout.fnmatch_lines(["*runs somebody's code*"])
     pytester.makeini("[pytest]\nrobust_trust = true\n")
     assert ids(pytester.runpytest("suites/s.toml", "--collect-only", "-q")) == ["c[m]"]
-    assert "theirs" not in sys.modules
+    assert "elsewhere" not in sys.modules
 
 
 def test_reports_go_where_the_ini_option_says(pytester, suite):

@@ -53,7 +53,7 @@ def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: S
     For L2: the first n coordinates of a uniform point on the sphere in n + 2 dimensions (Voelker,
     Gosmann & Stewart, 2017).
     """
-    shape = [int(side) for side in centres.shape[1:]]
+    shape = [int(side) for side in centres.shape[1:] if side is not None]
     if norm == "linf":
         change = (2.0 * randomness.uniform(seeds, stream, shape, centres.dtype) - 1.0) * eps
     else:

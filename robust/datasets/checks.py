@@ -11,7 +11,9 @@ from robust.errors import DataError, suggest
 
 
 def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> None:
-    """Each class has a name of its own, and is in one superclass at most; else DataError."""
+    """Each class has a printable name of its own, and is in one superclass at most; else DataError."""
+    if odd := [each for each in (*classes, *superclasses) if not each.isprintable() or not each]:
+        raise DataError(f"data set {name!r}: a class named {odd[0]!r}; names must not be empty or hold line breaks")
     for each, count in Counter(classes).items():
         if count > 1:
             where = [i for i, other in enumerate(classes) if other == each]

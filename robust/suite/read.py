@@ -76,7 +76,9 @@ class _Reader:
             data = self.call("datasets", table["data"], "data")
             models = tuple(self.model(n, t, seed) for n, t in self.tables(table["model"], "model"))
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
-        return Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
+            suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
+            _distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
+        return suite
 
     def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, table in convert(value, dict, key).items():
