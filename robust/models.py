@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import keras
 
@@ -78,7 +79,7 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
         else model.source(input_shape=data.image_shape, classes=len(data.classes))
     )
     fitted = _fitted(model, made, data, "", {})
-    return Fitted(fitted.classifier.weights, fitted.classifier, fitted.about)
+    return Fitted(stores.digest([fitted.classifier.weights, _form(made)]), fitted.classifier, fitted.about)
 
 
 def load(path: Path) -> keras.Model:
@@ -91,6 +92,14 @@ def load(path: Path) -> keras.Model:
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
+
+
+def _form(network: keras.Model) -> Any:
+    """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
+    try:
+        return network.get_config()
+    except (NotImplementedError, TypeError, ValueError):
+        return uuid4().hex
 
 
 def _fit(model: Model, seed: int, data: Dataset, progress: Progress, out: Path) -> None:

@@ -48,7 +48,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         return
     examples, clean = _aim(case, examples, clean, seed)
     seeds = image_seeds(seed, case.name, examples.ids.tolist())
-    carried = Perturbed.of(examples.images)
+    carried: Perturbed | None = None
     for call in case.perturbations:
         began = time.perf_counter()
         if call.kind == "attacks":
@@ -77,33 +77,21 @@ def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examp
 
 
 def _attack(
-    classifier: Classifier, call: Call, examples: Examples, clean: Trial, seeds: np.ndarray, carried: Perturbed
+    classifier: Classifier, call: Call, examples: Examples, clean: Trial, seeds: np.ndarray, last: Perturbed | None
 ) -> Perturbed:
-    """Attack the images that still stand, from where a smaller eps left them."""
+    """Attack the images that still stand, from where a smaller eps has left them (`last`, if there was one)."""
     images, labels, aims = examples.images, examples.labels, clean.targets
     lost = clean.predicted != labels if aims is None else clean.predicted == aims
-    rows = np.flatnonzero((carried.by == "") & ~lost)
-    result = Perturbed.of(images)
-    result.images[:], result.by[:] = carried.images, np.where(lost, "clean", carried.by)
+    result = Perturbed.of(images if last is None else last.images)
+    result.by[:] = np.where(lost, "clean", "" if last is None else last.by)
+    rows = np.flatnonzero(result.by == "")
     if not rows.size:
         return result
-    start = None if np.array_equal(carried.images, images) else carried.images[rows]
-    found = call(
-        classifier,
-        images[rows],
-        labels[rows],
-        seeds=seeds[rows],
-        start=start,
-        targets=None if aims is None else aims[rows],
-    )
+    start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
+    found = call(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
     check(call, images[rows], found.images)
-    for mine, theirs in (
-        (result.images, found.images),
-        (result.by, found.by),
-        (result.forward, found.forward),
-        (result.backward, found.backward),
-    ):
-        mine[rows] = theirs
+    for name in ("images", "by", "forward", "backward"):
+        getattr(result, name)[rows] = getattr(found, name)
     return result
 
 
@@ -122,7 +110,7 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
         raise ContractError(f"{call.name} left [0, 1]: its pixels range from {low:.6g} to {high:.6g}")
     if call.kind != "attacks" or (measure := ball.distances.get(call.arguments.get("norm", "linf"))) is None:
         return
-    sizes, eps = measure(perturbed - original), call.arguments["eps"]
+    sizes, eps = measure(perturbed - original), call.arguments.get("eps", np.inf)
     if (sizes > eps * (1 + 1e-5) + 1e-6).any():
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 

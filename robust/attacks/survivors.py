@@ -1,7 +1,7 @@
 """The engine of the gradient attacks: only images that still stand are attacked, in full batches.
 
-A batch has a fixed number of slots. A compiled graph takes every slot a few steps up the loss and keeps
-the first iterate of each that fools the model; then the slots of fooled and of finished images go to the
+A batch has a fixed number of slots. A compiled graph takes every slot a few steps up the loss and stops
+each at its first iterate that fools the model; then the slots of fooled and of finished images go to the
 next images that wait. An image's path hangs on its own seed, never on who shares its batch.
 """
 
@@ -129,30 +129,24 @@ def _walk(classifier: Classifier, step: Step, norm: Norm, targeted: bool) -> Cal
     loss = losses.towards if targeted else losses.cross_entropy
 
     def walk(points, centres, aims, left, eps, size, steps):  # type: ignore[no-untyped-def]
-        def body(i, points, fooling, fooled, left, value):  # type: ignore[no-untyped-def]
+        def body(i, points, left, fooled, value):  # type: ignore[no-untyped-def]
             losses_, logits, gradients = classifier.gradient(points, aims, loss)
-            climbing = (left > 0) & ~fooled
             hits = tf.argmax(logits, 1) == aims if targeted else tf.argmax(logits, 1) != aims
-            fallen = climbing & hits
-            moving = climbing & ~hits
-            fooling = tf.where(_per_image(fallen), points, fooling)
-            points = tf.where(_per_image(moving), step(points, gradients, centres, eps, size, norm), points)
-            value = tf.where(climbing, tf.cast(losses_, tf.float32), value)
-            return i + 1, points, fooling, fooled | fallen, left - tf.cast(moving, tf.int32), value
+            moving = (left > 0) & ~hits  # whoever fools the model stays, and fools it at the next look, too
+            value = tf.where(left > 0, tf.cast(losses_, tf.float32), value)
+            points = tf.where(moving[:, None, None, None], step(points, gradients, centres, eps, size, norm), points)
+            return i + 1, points, left - tf.cast(moving, tf.int32), (left > 0) & hits, value
 
         nobody, nothing = tf.zeros_like(left, tf.bool), tf.fill(tf.shape(left), float("nan"))
-        state = (0, points, points, nobody, left, nothing)
-        return tf.while_loop(lambda i, *_: i < steps, body, state, parallel_iterations=1)[1:]
+        return tf.while_loop(lambda i, *_: i < steps, body, (0, points, left, nobody, nothing), parallel_iterations=1)[
+            1:
+        ]
 
     return walk
 
 
-def _per_image(flags: tf.Tensor) -> tf.Tensor:
-    return flags[:, None, None, None]
-
-
 def _harvest(slots: _Slots, walked: list[np.ndarray], steps: int, name: str, result: Perturbed) -> None:
-    points, fooling, fooled, left, value = walked
+    points, left, fooled, value = walked
     busy = np.flatnonzero(slots.rows >= 0)
     rows = slots.rows[busy]
     spent = slots.left[busy] - left[busy] + fooled[busy]  # the pass that found it fooled was spent, too
@@ -161,7 +155,7 @@ def _harvest(slots: _Slots, walked: list[np.ndarray], steps: int, name: str, res
     result.trace[rows, (steps - slots.left[busy]) // LOOK] = value[busy]
     slots.points[busy], slots.left[busy] = points[busy], left[busy]
     done = busy[fooled[busy] | (left[busy] == 0)]
-    result.images[slots.rows[done]] = np.where(fooled[done, None, None, None], fooling[done], points[done])
+    result.images[slots.rows[done]] = points[done]
     result.by[slots.rows[done[fooled[done]]]] = name
     slots.rows[done], slots.left[done] = -1, 0
 

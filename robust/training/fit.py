@@ -53,7 +53,8 @@ def _train(
     recipe = Recipe(**training.recipe.arguments)
     steps = -(-len(examples.ids) // recipe.batch_size)
     trainer = Trainer(network, objective(training.adversary, recipe.label_smoothing))
-    trainer.compile(optimizer=optimizer(recipe, network, steps))
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))  # on a CPU, XLA makes these networks slower
+    trainer.compile(optimizer=optimizer(recipe, network, steps), jit_compile=on_gpu)
     progress.stage(f"training {name}", recipe.epochs * steps)
     history = trainer.fit(
         batches(examples, recipe.batch_size, seed),

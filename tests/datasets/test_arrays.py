@@ -71,8 +71,7 @@ NAN[1, 2, 0, 0] = np.nan
         ),
         (
             GREY[0, ..., 0],
-            "images: shape (3, 3); allowed: [N, H, W, C] or [N, H, W]; "
-            "did you mean images[None], one image alone?",
+            "images: shape (3, 3); allowed: [N, H, W, C] or [N, H, W]; did you mean images[None], one image alone?",
         ),
         (GREY[None], "images: shape (1, 2, 3, 3, 1); allowed: [N, H, W, C] or [N, H, W]"),
         (
@@ -82,8 +81,7 @@ NAN[1, 2, 0, 0] = np.nan
         ),
         (
             GREY.astype(int),
-            "images: of type int64; allowed: uint8, or floats in [0, 1]; "
-            "did you mean images.astype('uint8')?",
+            "images: of type int64; allowed: uint8, or floats in [0, 1]; did you mean images.astype('uint8')?",
         ),
         (GREY.astype(int) - 9, "images: of type int64; allowed: uint8, or floats in [0, 1]"),
         (GREY.astype(str), "images: of type <U3; allowed: uint8, or floats in [0, 1]"),

@@ -21,9 +21,7 @@ def dataset(classes=CLASSES, sizes=None, superclasses=None):
         count = tf.data.Dataset.range(data.sizes[split])
         return count.map(lambda i: (tf.cast(tf.fill([1, 1, 1], i), tf.uint8), i % 2, tf.strings.as_string(i)))
 
-    data = Dataset(
-        "pets", classes, (1, 1, 1), sizes or {"train": 6, "test": 4}, read, "0", superclasses or {}
-    )
+    data = Dataset("pets", classes, (1, 1, 1), sizes or {"train": 6, "test": 4}, read, "0", superclasses or {})
     return data
 
 
@@ -56,9 +54,7 @@ def test_a_choice_takes_the_first_of_each_class(images):
 
 def in_turn(labels: list[int], images: int) -> list[int]:
     """What `stratified` should choose, by queues: each class in turn gives its next image."""
-    queues = {
-        label: deque(i for i, each in enumerate(labels) if each == label) for label in sorted(set(labels))
-    }
+    queues = {label: deque(i for i, each in enumerate(labels) if each == label) for label in sorted(set(labels))}
     turns = cycle(queues.values())
     chosen: list[int] = []
     while len(chosen) < images:
@@ -100,10 +96,7 @@ def test_an_unknown_split():
     assert complaint(dataset().split, "tset") == expected
     assert complaint(dataset().examples, "tset") == expected
     assert complaint(dataset().examples, "tset", 2) == expected
-    assert (
-        complaint(dataset().size, "validation")
-        == "data set 'pets' has no split 'validation'; allowed: train, test"
-    )
+    assert complaint(dataset().size, "validation") == "data set 'pets' has no split 'validation'; allowed: train, test"
 
 
 def test_more_images_than_there_are_and_fewer_than_one():

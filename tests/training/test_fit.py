@@ -39,7 +39,9 @@ def accuracy(model: keras.Model, data: Dataset, eps: float = 0.0) -> float:
     examples, classifier = data.examples("test"), Classifier(model, 3, batch_size=32)
     images = examples.images
     if eps:
-        images = attacks.pgd(classifier, images, examples.labels, seeds=np.arange(len(images)), eps=eps, steps=10).images
+        images = attacks.pgd(
+            classifier, images, examples.labels, seeds=np.arange(len(images)), eps=eps, steps=10
+        ).images
     return float(np.mean(classifier.logits(images).argmax(axis=1) == examples.labels))
 
 

@@ -55,7 +55,11 @@ def test_an_adversary_stays_in_the_ball_and_raises_the_loss(model, name, norm):
 def test_an_adversary_draws_anew_at_each_step_and_hangs_on_nothing_but_seed_and_step(model, name):
     adversary = bind("adversaries", {"name": name, "eps": 0.02})
     make = lambda rows, step: adversary(  # noqa: E731
-        gradient_of(model), tf.gather(IMAGES, rows), tf.gather(LABELS, rows), seeds=tf.gather(SEEDS, rows), step=tf.constant(step)
+        gradient_of(model),
+        tf.gather(IMAGES, rows),
+        tf.gather(LABELS, rows),
+        seeds=tf.gather(SEEDS, rows),
+        step=tf.constant(step),
     ).numpy()
     assert np.array_equal(make([4, 1, 2, 3, 0, 5], 7)[[4, 1, 2, 3, 0, 5]], make(range(6), 7))
     assert not np.array_equal(make(range(6), 7), make(range(6), 8))

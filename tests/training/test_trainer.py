@@ -37,7 +37,9 @@ print(json.dumps([train(tf.distribute.get_strategy()), train(tf.distribute.Mirro
 
 def test_two_devices_give_the_losses_and_weights_of_one():
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     (losses, weights, one), (losses_of_two, weights_of_two, two) = json.loads(done.stdout.splitlines()[-1])
     assert (one, two) == (1, 2)
@@ -50,7 +52,9 @@ def test_callbacks_work_and_the_network_alone_is_what_changes(stripes):
     trainer = Trainer(network, objective())
     trainer.compile(optimizer=keras.optimizers.SGD(0.0))
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e-3)
-    history = trainer.fit(batches(stripes.examples("train"), 64, 0), epochs=9, verbose=0, shuffle=False, callbacks=[stop])
+    history = trainer.fit(
+        batches(stripes.examples("train"), 64, 0), epochs=9, verbose=0, shuffle=False, callbacks=[stop]
+    )
     assert len(history.history["loss"]) == 2  # a rate of 0 never gets better
     assert {v.path for v in trainer.trainable_variables} == {v.path for v in network.trainable_variables}
 
@@ -59,7 +63,9 @@ def test_callbacks_work_and_the_network_alone_is_what_changes(stripes):
 def test_mixed_precision_lowers_the_loss(stripes, policy):
     keras.utils.set_random_seed(0)
     dense = keras.layers.Dense(3, dtype=policy)
-    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), dense, keras.layers.Activation("linear", dtype="float32")])
+    network = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), dense, keras.layers.Activation("linear", dtype="float32")]
+    )
     trainer = Trainer(network, objective())
     plain = keras.optimizers.SGD(0.1)
     trainer.compile(optimizer=keras.optimizers.LossScaleOptimizer(plain) if policy == "mixed_float16" else plain)
