@@ -58,7 +58,7 @@ def test_a_summary_is_the_first_line_of_the_docstring(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert catalog.summary("attacks", "their_docs:f") == "First."
     assert catalog.summary("attacks", "their_docs:g") == ""
-    assert catalog.summary("recipes", "short").startswith("Eight epochs of AdamW")
+    assert catalog.summary("recipes", "short").startswith("Ten epochs of momentum SGD")
 
 
 def test_an_attack_of_foolbox_resolves_to_the_bridge_with_its_class():
@@ -134,6 +134,6 @@ def test_the_list_tells_names_keys_and_a_line():
     shown = listing.text(["attacks", "recipes"])
     assert shown.startswith("attacks\n  fgsm  One step up the loss")
     assert "eps, norm='linf', steps=20, step_size=None, random_start=True, restarts=1" in shown
-    assert "\n\nrecipes\n  short  Eight epochs" in shown
+    assert "\n\nrecipes\n  short  Ten epochs" in shown
     assert "seeds" not in shown
     assert shown.endswith("foolbox:LinfDeepFoolAttack")

@@ -260,8 +260,7 @@ def test_evaluate_refuses_what_is_wrong(tiny):
         robust.evaluate(broken, (images, labels))
 
 
-def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tiny, tmp_path):
-    model, _, _ = tiny
+def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
     inputs = keras.Input((28, 28, 1))
     plain = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
     plain.save(tmp_path / "plain.keras")
@@ -287,7 +286,8 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / "s.toml"
     path.write_text(
-        'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "theirs:net", units = 8 }\n[case.c]\nimages = 20\n'
+        'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "theirs:net", units = 8 }\n'
+        "[case.c]\nimages = 20\n"
     )
     with pytest.raises(SuiteError, match=r"s.toml:3: python = 'theirs:net' runs somebody's code; .*--trust"):
         load(path)

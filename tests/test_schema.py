@@ -265,7 +265,7 @@ def test_the_error_of_a_binding_names_the_key(table, key):
 
 def test_a_recipe_takes_the_fields_of_its_dataclass():
     short = {p.name: p for p in signature("recipes", "short")}
-    assert short["epochs"] == Parameter("epochs", q.Count, 8)
+    assert short["epochs"] == Parameter("epochs", q.Count, 10)
     assert short["label_smoothing"] == Parameter("label_smoothing", q.Proportion, 0.0)
     assert bind("recipes", {"name": "short", "epochs": 2}).arguments["epochs"] == 2
 

@@ -95,7 +95,7 @@ def prepare(folder: Path, data_dir: Path) -> None:
         ),
         split_datasets=splits(folder),
         data_dir=data_dir,
-        description="A balanced tenth of Fashion-MNIST, ten images a record, one of each class; an id names file and index.",
+        description="A balanced tenth of Fashion-MNIST: ten images a record, one of each class.",
         homepage="https://github.com/zalandoresearch/fashion-mnist",
         citation="Xiao, Rasul & Vollgraf, 2017, arXiv:1708.07747",
         disable_shuffling=True,

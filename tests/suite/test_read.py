@@ -113,7 +113,7 @@ def test_models_are_what_the_file_says(complete, tmp_path):
     assert small.source == Call("architectures", "resnet20", {"shortcut": "B", "width": 0.5})
     assert small.train == Training(complete.models[1].train.recipe, None)
     assert small.train.recipe.name == "short"
-    assert small.train.recipe.arguments["epochs"] == 8
+    assert small.train.recipe.arguments["epochs"] == 10
     assert small.seeds == (0, 1, 2)
     assert hardened.train.recipe.arguments["epochs"] == 12
     assert hardened.train.adversary.name == "fgsm"
