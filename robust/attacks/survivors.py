@@ -73,9 +73,9 @@ def attack(task: Task, climb: Climb, name: str) -> Perturbed:
 def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, name: str, result: Perturbed) -> None:
     classifier, waiting = task.classifier, deque(rows)
     slots = _empty(task)
-    walk = classifier.compiled(
+    graph = classifier.compiled(
         ("walk", climb.step, climb.norm, task.targets is None),
-        lambda: _walk(classifier, climb.step, climb.norm, task.targets is not None),
+        lambda: walk(classifier, climb.step, climb.norm, task.targets is not None),
     )
     numbers = [tf.constant(v, classifier.dtype) for v in (climb.eps, climb.step_size)]
     steps = min(LOOK, climb.steps)
@@ -84,7 +84,7 @@ def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, name: str, 
         if (slots.rows < 0).all():
             return
         tensors = [tf.constant(v) for v in (slots.points, slots.centres, slots.aims, slots.left)]
-        walked = walk(*tensors, *numbers, tf.constant(steps))
+        walked = graph(*tensors, *numbers, tf.constant(steps))
         classifier.count(forward=steps * len(slots.rows), backward=steps * len(slots.rows))
         _harvest(slots, [v.numpy() for v in walked], climb.steps, name, result)
 
@@ -124,11 +124,11 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
     return points.numpy()[: len(rows)]
 
 
-def _walk(classifier: Classifier, step: Step, norm: Norm, targeted: bool) -> Callable[..., tuple]:
+def walk(classifier: Classifier, step: Step, norm: Norm, targeted: bool) -> Callable[..., tuple]:
     """The graph: `steps` steps of every slot; those that have fallen or have none left stay where they are."""
     loss = losses.towards if targeted else losses.cross_entropy
 
-    def walk(points, centres, aims, left, eps, size, steps):  # type: ignore[no-untyped-def]
+    def take(points, centres, aims, left, eps, size, steps):  # type: ignore[no-untyped-def]
         def body(i, points, left, fooled, value):  # type: ignore[no-untyped-def]
             losses_, logits, gradients = classifier.gradient(points, aims, loss)
             hits = tf.argmax(logits, 1) == aims if targeted else tf.argmax(logits, 1) != aims
@@ -137,12 +137,10 @@ def _walk(classifier: Classifier, step: Step, norm: Norm, targeted: bool) -> Cal
             points = tf.where(moving[:, None, None, None], step(points, gradients, centres, eps, size, norm), points)
             return i + 1, points, left - tf.cast(moving, tf.int32), (left > 0) & hits, value
 
-        nobody, nothing = tf.zeros_like(left, tf.bool), tf.fill(tf.shape(left), float("nan"))
-        return tf.while_loop(lambda i, *_: i < steps, body, (0, points, left, nobody, nothing), parallel_iterations=1)[
-            1:
-        ]
+        start = 0, points, left, tf.zeros_like(left, tf.bool), tf.fill(tf.shape(left), float("nan"))
+        return tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)[1:]
 
-    return walk
+    return take
 
 
 def _harvest(slots: _Slots, walked: list[np.ndarray], steps: int, name: str, result: Perturbed) -> None:
