@@ -15,8 +15,9 @@ from robust import catalog
 if TYPE_CHECKING:
     from robust.classifier import Classifier
     from robust.errors import RobustError
+    from robust.evaluate import evaluate
     from robust.record import value
-    from robust.run import evaluate, run
+    from robust.run import run
     from robust.suite import load
 
 __all__ = ["Classifier", "RobustError", "evaluate", "load", "run", "value"]

@@ -7,6 +7,7 @@ source, so suites are checked and listed without importing TensorFlow. The signa
 
 import ast
 import functools
+import hashlib
 import importlib
 import sys
 import warnings
@@ -130,6 +131,20 @@ def summary(kind: str, name: str) -> str:
     body = siblings(kind, name)
     after = body[body.index(node) + 1]
     return ast.literal_eval(after.value).strip().split("\n")[0] if isinstance(after, ast.Expr) else ""
+
+
+def code(path: Path) -> str:
+    """What a file's code does, as text: comments, layout and docstrings do not count."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
+            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return ast.dump(tree)
+
+
+def foreign_code(name: str) -> str:
+    """A hash of the file that "their.module:function" stands in; what that file imports is not looked at."""
+    return hashlib.sha256(code(_source(name.partition(":")[0])).encode()).hexdigest()[:24]
 
 
 @functools.cache

@@ -45,6 +45,8 @@ class Classifier:
         self.classes, self.batch_size = classes, batch_size
         self.weights = _digest(model)
         low, high = pixels or heads.pixel_range(model)
+        if not low < high:
+            raise ModelError(f"pixels = {pixels}: must be (lowest, highest), as in (0, 255)")
         self._offset, self._scale = low, high - low
         self.model = heads.linear(model)
         self.dtype = _dtype(self.model)

@@ -13,7 +13,12 @@ from cyclopts import App, CycloptsError, Parameter
 from robust import catalog
 from robust.errors import RobustError, suggest
 
-app = App(name="robust", help="pytest for the robustness of image classifiers.", version_flags=["--version"])
+app = App(
+    name="robust",
+    help="pytest for the robustness of image classifiers.",
+    version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
+)
 
 
 @app.command

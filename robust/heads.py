@@ -1,5 +1,6 @@
 """Where a Keras model's logits are, and what range of pixels it wants."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -30,6 +31,8 @@ def _logits(output: Any) -> Any:
     """The logits behind a model's output: what goes into its softmax, if it ends in one."""
     last, node = output._keras_history.operation, output._keras_history.node_index
     before = last._inbound_nodes[node].input_tensors[0]  # not `last.input`: other models may use the layer, too
+    if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
+        raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
     if isinstance(last, keras.layers.Softmax) or (isinstance(last, keras.layers.Activation) and _is_softmax(last)):
         return before
     return _without_activation(last, before) if _is_softmax(last) else output
@@ -47,10 +50,28 @@ def _without_activation(last: Any, before: Any) -> Any:
 
 
 def pixel_range(model: keras.Model) -> tuple[float, float]:
-    """What the model's own first layer says of its inputs: [0, 255] where it divides by that, else [0, 1]."""
-    layers = [layer for layer in getattr(model, "layers", []) if not isinstance(layer, keras.layers.InputLayer)]
-    if layers and isinstance(layers[0], keras.layers.Rescaling):
-        scale = np.max(layers[0].scale)
-        if np.isclose(scale, 1 / 255) or np.isclose(scale, 1 / 127.5):
-            return 0.0, 255.0
+    """What the model's own first layers say of its inputs: [0, 255] where they divide by that, else [0, 1].
+
+    Layers that augment are passed by, and nested models looked into.
+    """
+    first = next((layer for layer in _flat(model) if not isinstance(layer, _PASSED)), None)
+    if isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 1 / 50:
+        return 0.0, 255.0
     return 0.0, 1.0
+
+
+_PASSED = (
+    keras.layers.InputLayer,
+    keras.layers.RandomFlip,
+    keras.layers.RandomRotation,
+    keras.layers.RandomZoom,
+    keras.layers.RandomCrop,
+    keras.layers.RandomTranslation,
+    keras.layers.Resizing,
+    keras.layers.ZeroPadding2D,
+)
+
+
+def _flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in getattr(model, "layers", []):
+        yield from _flat(layer) if isinstance(layer, keras.Model) else [layer]

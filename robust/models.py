@@ -60,8 +60,15 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
 def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
     """The model as a classifier; an architecture is built and trained unless the store has it.
 
-    Raises ModelError for a file that cannot be loaded and for a model that cannot be evaluated.
+    Raises ModelError, which names the model, for a file that cannot be loaded and for one that cannot be evaluated.
     """
+    try:
+        return _prepare(model, seed, data, store, progress)
+    except ModelError as error:
+        raise error if model.kind == "memory" else ModelError(f"model {model.name}: {error}") from error
+
+
+def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
     if model.kind == "architecture":
         folder = store.keep("models", key(model, seed, data), lambda out: _fit(model, seed, data, progress, out))
         return _fitted(

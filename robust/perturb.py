@@ -84,14 +84,17 @@ def _attack(
     lost = clean.predicted != labels if aims is None else clean.predicted == aims
     result = Perturbed.of(images if last is None else last.images)
     result.by[:] = np.where(lost, "clean", "" if last is None else last.by)
+    if last is not None:  # what led here is part of the budget
+        result.forward[:], result.backward[:] = last.forward, last.backward
     rows = np.flatnonzero(result.by == "")
     if not rows.size:
         return result
     start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
     found = call(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
     check(call, images[rows], found.images)
-    for name in ("images", "by", "forward", "backward"):
-        getattr(result, name)[rows] = getattr(found, name)
+    result.images[rows], result.by[rows] = found.images, found.by
+    result.forward[rows] += found.forward
+    result.backward[rows] += found.backward
     return result
 
 

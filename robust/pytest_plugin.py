@@ -126,13 +126,16 @@ def _session(path: Path, config: pytest.Config) -> Session:
         from robust.run import Session, writable
 
         writable(_out(path, config))
-        shown = progress.Lines() if config.option.capture == "no" else progress.Silent()
+        shown = progress.Lines() if config.getoption("capture", "no") == "no" else progress.Silent()
         config.stash[_SESSIONS][path] = Session(_load(path, config), store.default(), shown)
     return config.stash[_SESSIONS][path]
 
 
 def _out(path: Path, config: pytest.Config) -> Path:
-    return config.rootpath / config.getini("robust_reports") / path.stem
+    """reports/quick for suites/quick.toml; elsewhere the folders stay, so that a/x.toml and b/x.toml do not meet."""
+    inside = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else Path(path.name)
+    parts = inside.parts[1:] if inside.parts[0] == "suites" else inside.parts
+    return (config.rootpath / config.getini("robust_reports")).joinpath(*parts).with_suffix("")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -164,7 +167,7 @@ class _Pages:
                 session.know(identities)
                 session.record(out := _out(path, self.config))
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
-            except RobustError as error:
+            except (RobustError, OSError) as error:
                 self.lines.append(f"robust: no page: {error}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -25,6 +25,7 @@ def tensorflow() -> None:
             import keras  # noqa: F401
             import tensorflow as tf
 
+            tf.get_logger().setLevel("ERROR")  # advice on retracing: a graph a model is what we want
             tf.config.list_physical_devices()  # looking for GPUs has lines of its own
         except BaseException:
             aside.seek(0)

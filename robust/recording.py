@@ -18,6 +18,7 @@ from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import SuiteError
 from robust.suite import Cell, Suite
+from robust.trial import proportion
 
 Found = list[tuple[Cell, Path]]
 _SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "severity"]
@@ -51,11 +52,29 @@ def rows(suite: Suite, cell: Cell, block: Path) -> list[dict[str, Any]]:
         "data": about["data"],
         "weights": about["model"]["weights"],
     }
+    values += _absent_pairs(cell, block, {_name(row) for row in values})
     judged = [{**row, **same, **_judge(cell.case.expect, row)} for row in values]
     if silent := set(cell.case.expect) - {_name(row) for row in values}:
         gave = ", ".join(sorted({_name(row) for row in values}))
         raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
     return judged
+
+
+def _absent_pairs(cell: Cell, block: Path, given: set[str]) -> list[dict[str, Any]]:
+    """A bound may speak of a pair of classes that is not among the most confused: count it from the outcomes."""
+    keys = [key for key in cell.case.expect if key.startswith("confused[") and key not in given]
+    if not keys:
+        return []
+    outcomes, rows = pd.read_parquet(block / "outcomes.parquet"), []
+    strengths = ["perturbation", "norm", "eps", "severity"]
+    for where, part in outcomes.groupby(strengths, dropna=False):
+        known = {k: None if pd.isna(v) else v for k, v in zip(strengths, where, strict=True)}
+        for key in keys:
+            pair = key.removeprefix("confused[").removesuffix("]")
+            label, _, taken_for = pair.partition(" -> ")
+            hits = (part.loc[part["label"] == label, "predicted"] == taken_for).to_numpy()
+            rows.append({**known, **proportion("confused", hits, pair)._asdict()})
+    return rows
 
 
 def brief(suite: Suite, cell: Cell, block: Path) -> str:
@@ -110,15 +129,16 @@ def _whose(cell: Cell) -> dict[str, Any]:
 
 def _write_samples(folder: Path, found: Found) -> None:
     """samples/index.csv names, for each cell and strength, an .npz of the same few images."""
+    stale = set(pd.read_csv(folder / "index.csv")["file"]) if (folder / "index.csv").is_file() else set()
     index = []
     for cell, block in found:
         for i, where in enumerate(_read(block / "about.json")["strengths"]):
-            name = f"{cell.case.name}-{cell.model.name}-{cell.seed}-{i}.npz"
+            name = f"{len(index):04d}.npz"  # whose it is, the index says
             files.write(folder / name, lambda path, source=block / f"samples-{i}.npz": shutil.copyfile(source, path))
             index.append({"file": name, **_whose(cell), **where})
     files.write(folder / "index.csv", pd.DataFrame(index, columns=_SAMPLES).to_csv(index=False))
-    for stale in set(folder.glob("*.npz")) - {folder / row["file"] for row in index}:
-        stale.unlink(missing_ok=True)
+    for name in stale - {row["file"] for row in index}:  # only what an earlier run has written
+        (folder / Path(name).name).unlink(missing_ok=True)
 
 
 def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:

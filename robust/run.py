@@ -1,22 +1,23 @@
 """The only loop: for each model each case is run, judged and recorded, and the folder is filled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Any
+from tempfile import TemporaryFile
 
-import keras
+import numpy as np
 import pandas as pd
 
 from robust import blocks, expression, models, recording, targets
 from robust import store as stores
-from robust.datasets.dataset import Dataset, from_arrays
-from robust.errors import StoreError, SuiteError, suggest
+from robust.datasets.dataset import Dataset
+from robust.errors import RobustError, StoreError, SuiteError, suggest
 from robust.models import Fitted
 from robust.progress import Progress, Silent
-from robust.schema import Call, bind
+from robust.schema import Call, metrics
 from robust.store import Store
 from robust.suite import Case, Cell, Model, Suite, load
+from robust.trial import Trial
 
 
 def run(
@@ -34,7 +35,8 @@ def run(
         suite: a suite file, or a suite.
         out: the folder of the report; reports/<name of the suite> where it is not given.
         k: run only the cells whose id fits this expression, as in pytest: "pgd and not lenet5". The
-            report also holds what earlier runs have found in the others.
+            report also holds what earlier runs have found in the others, but for `python =` models,
+            which cannot be known before they are made.
         trust: may the suite run somebody's code?
         store: where fitted models and finished blocks are kept; the user's own where it is not given.
         progress: told how far the work is; nobody where it is not given.
@@ -48,73 +50,18 @@ def run(
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
-    for cell in chosen:
-        session.block(cell)
+    try:
+        for cell in sorted(chosen, key=lambda cell: cell.model.kind == "architecture"):
+            session.ask(cell)  # what was not trained here is looked at before anything is
+        for cell in chosen:
+            session.block(cell)
+    except (RobustError, KeyboardInterrupt):
+        if any(session.find(cell) for cell in suite.cells()):
+            session.record(out)  # what was found until now is not lost
+        raise
     results = session.record(out)
     wanted = pd.MultiIndex.from_tuples([(c.model.name, c.seed, c.case.name) for c in chosen])
     return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
-
-
-def evaluate(
-    model: keras.Model,
-    data: tuple[Any, Any] | Dataset,
-    attacks: Sequence[str | Mapping[str, Any]] = (),
-    *,
-    eps: float | str | Sequence[float | str] | None = None,
-    measures: Sequence[str | Mapping[str, Any]] = ("accuracy",),
-    classes: int | Sequence[str] | None = None,
-    pixels: tuple[float, float] | None = None,
-    seed: int = 0,
-    out: str | Path | None = None,
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Measure a Keras model on clean images and under attacks.
-
-    Args:
-        model: any `keras.Model` that classifies; its pixel range is `pixels`, where it does not say it itself.
-        data: (images [N, H, W, C] in [0, 1] or uint8, labels [N]), or a `robust` data set.
-        attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}.
-        eps: of the attacks that give none of their own; a list is run upward.
-        measures: what is measured of each.
-        classes: names of the classes, or how many; else the model's outputs are counted.
-        seed: of all that is random. out: a folder for the report, if one is wanted.
-        progress: told how far the work is; nobody where it is not given.
-
-    Returns a DataFrame with the columns of `robust.record.RESULTS`; cases are "clean" and the attacks' names.
-
-    Raises RobustError for what is wrong with the model, the data or the attacks.
-    """
-    if not isinstance(data, Dataset):
-        data = from_arrays(*data, classes=classes if classes is not None else _outputs(model))
-    measured = tuple(bind("measures", m) for m in measures)
-    cases = [Case("clean", measures=measured)]
-    for table in attacks:
-        table = {"name": table} if isinstance(table, str) else dict(table)
-        name = _unused(table.get("name", ""), [case.name for case in cases])
-        perturbations, target = _perturbations({"eps": eps, **table} if eps is not None else table)
-        cases.append(Case(name, perturbations, target, measures=measured))
-    named = Model(model.name, "memory", model, seeds=(seed,), pixels=pixels)
-    suite = Suite(f"evaluate-{model.name}", (named,), tuple(cases), data, seed)
-    with TemporaryDirectory(prefix="robust-") as scratch:
-        folder = Path(out) if out is not None else Path(scratch) / "report"
-        return run(suite, folder, store=Store(Path(scratch)), progress=progress)
-
-
-def _outputs(model: keras.Model) -> int | None:
-    shape = getattr(model, "output_shape", None)
-    return shape[-1] if isinstance(shape, tuple) else None
-
-
-def _unused(name: str, used: list[str]) -> str:
-    return name if name not in used else next(n for i in range(2, 99) if (n := f"{name}-{i}") not in used)
-
-
-def _perturbations(table: dict[str, Any]) -> tuple[tuple[Call, ...], Any]:
-    target, strengths = table.pop("target", None), table.get("eps")
-    if not isinstance(strengths, Sequence) or isinstance(strengths, str):
-        return (bind("attacks", table),), target
-    calls = [bind("attacks", {**table, "eps": e}) for e in strengths]
-    return tuple(sorted(calls, key=lambda call: call.arguments["eps"])), target
 
 
 def select(suite: Suite, k: str = "") -> list[Cell]:
@@ -146,16 +93,30 @@ class Session:
         self.data: Dataset = suite.data() if isinstance(suite.data, Call) else suite.data
         self._ready: tuple[Model, int, Fitted] | None = None
         self._identities: dict[tuple[str, int], str] = {}
+        self._failed: dict[tuple[str, int], RobustError] = {}
         for case in suite.cases:
             _check(suite, case, blocks.data_of(case, self.data))
 
+    def ask(self, cell: Cell) -> None:
+        """Look at a model that is not trained here with one image, so that a bad one is told at once."""
+        if cell.model.kind != "architecture" and self.find(cell) is None:
+            self.fitted(cell.model, cell.seed).classifier.logits(self.data.examples("test", 1).images)
+
     def fitted(self, model: Model, seed: int) -> Fitted:
-        """The model as a classifier; only the last one is held in memory."""
+        """The model as a classifier; only the last one is held in memory. What failed once is not tried again."""
+        if (model.name, seed) in self._failed:
+            raise self._failed[model.name, seed]
         if self._ready is None or self._ready[:2] != (model, seed):
-            fitted = models.prepare(model, seed, self.data, self.store, self.progress)
-            self._ready = model, seed, fitted
-            self._identities[model.name, seed] = fitted.identity
+            self._ready = model, seed, self._prepared(model, seed)
+            self._identities[model.name, seed] = self._ready[2].identity
         return self._ready[2]
+
+    def _prepared(self, model: Model, seed: int) -> Fitted:
+        try:
+            return models.prepare(model, seed, self.data, self.store, self.progress)
+        except RobustError as error:
+            self._failed[model.name, seed] = error
+            raise
 
     def block(self, cell: Cell) -> Path:
         """The finished block of a cell: from the store, or computed now."""
@@ -164,11 +125,11 @@ class Session:
         fitted = self.fitted(cell.model, cell.seed)
         data = blocks.data_of(cell.case, self.data)
         self.progress.stage(cell.id, max(len(cell.case.perturbations), 1))
-        path = self.store.keep(
-            "blocks",
-            blocks.key(self.suite.seed, cell, data, fitted.identity),
-            lambda out: blocks.make(fitted, self.suite.seed, cell.case, data, self.progress, out),
-        )
+        key = blocks.key(self.suite.seed, cell, data, fitted.identity)
+        with _placed(self.suite, cell):
+            path = self.store.keep(
+                "blocks", key, lambda out: blocks.make(fitted, self.suite.seed, cell.case, data, self.progress, out)
+            )
         self.progress.say(f"{cell.id}: {recording.brief(self.suite, cell, path)}")
         return path
 
@@ -193,18 +154,49 @@ class Session:
         return recording.fill(out, self.suite, self.data, found)
 
 
+@contextmanager
+def _placed(suite: Suite, cell: Cell) -> Iterator[None]:
+    """Errors of a case say which it was and where it stands."""
+    try:
+        yield
+    except RobustError as error:
+        where = f"{suite.path}:{cell.case.line}: " if suite.path else ""
+        raise type(error)(f"{where}{cell.id}: {error}") from error
+
+
 def _check(suite: Suite, case: Case, data: Dataset) -> None:
     """What only the data can tell: are the images, targets and groups there that the case speaks of?"""
     where = f"{suite.path}:{case.line}: " if suite.path else ""
     if case.images is not None and case.images > data.size("test"):
         raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
-    if case.target is not None:
-        try:
+    try:
+        if case.target is not None:
             targets.check(case.target, data.classes)
-        except SuiteError as error:
-            raise SuiteError(f"{where}{error}") from None
-    groups = {*data.classes, *data.superclasses}
-    for key in case.expect:
-        group = key.partition("[")[2].removesuffix("]")
-        if unknown := [part for part in group.split(" -> ") if part and part not in groups]:
-            raise SuiteError(f"{where}expect: there is no class {unknown[0]!r}{suggest(unknown[0], groups)}")
+        if case.expect:
+            _check_bounds(case, data)
+    except SuiteError as error:
+        raise SuiteError(f"{where}{error}") from None
+
+
+def _check_bounds(case: Case, data: Dataset) -> None:
+    """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
+    given = {(v.metric, v.group): v.unit for m in case.measures for v in m(_perfect(case, data))}
+    inspected = {metric for call in case.inspections for metric in metrics(call)}
+    for key, bound in case.expect.items():
+        metric, _, group = key.removesuffix("]").partition("[")
+        pair = group.split(" -> ")
+        if unknown := [part for part in pair if part and part not in {*data.classes, *data.superclasses}]:
+            raise SuiteError(f"expect: there is no class {unknown[0]!r}{suggest(unknown[0], data.classes)}")
+        if (metric, group) not in given and len(pair) != 2 and metric not in inspected:
+            groups = [g for m, g in given if m == metric and g]
+            say = f'say of which class: "{metric}[{groups[0]}]"' if groups else f"{metric} is one value, of all images"
+            raise SuiteError(f"expect: {key!r} is not a value of this case; {say}")
+        if given.get((metric, group)) == "proportion" and (bound.low > 1 or bound.high < 0):
+            raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
+
+
+def _perfect(case: Case, data: Dataset) -> Trial:
+    """The trial of a model that is always right, on one image of each class."""
+    labels = np.arange(len(data.classes))
+    aims = None if case.target is None else np.roll(labels, 1)
+    return Trial(data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims)

@@ -62,7 +62,8 @@ class Call:
 
     def key(self) -> dict[str, Any]:
         """What identifies the call, for hashing and for showing."""
-        return {"kind": self.kind, "name": self.name, **self.arguments}
+        source = {"source": catalog.foreign_code(self.name)} if catalog.is_foreign(self.name) else {}
+        return {"kind": self.kind, "name": self.name, **source, **self.arguments}
 
 
 def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
@@ -85,7 +86,11 @@ def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
         raise SuiteError(f"{name} needs {', '.join(missing)}")
     given = {key: convert(value, parameters[key].annotation, key) for key, value in table.items()}
     known = {p.name: p.default for p in parameters.values() if p.default not in (..., _THEIRS)}
-    return Call(kind, name, {**known, **given})
+    arguments = {**known, **given}
+    eps = arguments.get("eps")
+    if arguments.get("norm") == "linf" and isinstance(eps, int | float) and eps > 1:
+        raise SuiteError(f'eps = {eps:g}: for Linf it is at most 1, all of [0, 1]; did you mean "{eps:g}/255"?', "eps")
+    return Call(kind, name, arguments)
 
 
 def signature(kind: str, name: str) -> list[Parameter]:
@@ -95,10 +100,11 @@ def signature(kind: str, name: str) -> list[Parameter]:
     node = catalog.definition(kind, name)
     if isinstance(node, ast.Assign):
         return _value_signature(kind, name, node)
+    supplied, taken = SUPPLIED.get(kind, set()), {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+    if node.args.kwarg is None and (refused := supplied - taken):
+        raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return [
-        Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in SUPPLIED.get(kind, ())
-    ]
+    return [Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in supplied]
 
 
 def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
@@ -132,10 +138,14 @@ def _foolbox_signature(name: str) -> list[Parameter]:
     if (cls := classes.get(name.removeprefix(catalog.FOOLBOX))) is None:
         raise SuiteError(f"Foolbox has no attack {name!r}{suggest(name, [f'foolbox:{n}' for n in classes])}")
     keys = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    options = [Parameter(p.name, None, ... if p.default is p.empty else p.default) for p in keys]
+    options = [Parameter(p.name, _plain(p.annotation), ... if p.default is p.empty else p.default) for p in keys]
     norm: Any = getattr(getattr(cls, "distance", None), "p", None)
-    default: Any = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
-    return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], default), *options]
+    own: Any = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
+    return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], own), *options]
+
+
+def _plain(kind: Any) -> Any:
+    return kind if kind in (int, float, bool, str) else None
 
 
 def metrics(call: Call) -> tuple[str, ...]:

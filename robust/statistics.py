@@ -28,7 +28,7 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of a mean, from 2,000 resamples.
 
     Args:
-        values: one number an image, shape [n]; all must be finite.
+        values: one number an image, shape [n]; all must be finite. NaN, NaN for fewer than two.
         seed: of the resampling, so that the same values give the same interval.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993.
@@ -37,6 +37,8 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     (1.0, 1.0)
     """
     values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return float("nan"), float("nan")  # one image says nothing of its spread
     random, means = np.random.default_rng(seed), np.empty(2000)
     for i in range(len(means)):  # one resample at a time: n images are held, not 2,000 n
         means[i] = values[random.integers(0, len(values), len(values))].mean()

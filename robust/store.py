@@ -4,7 +4,6 @@ An entry is a folder that is either whole or not there: it is filled beside its 
 renamed. So a run that is killed goes on where it stopped, and two processes never do the same work.
 """
 
-import ast
 import errno
 import functools
 import hashlib
@@ -22,8 +21,10 @@ from typing import Any
 
 from filelock import FileLock
 
+from robust import catalog
 from robust.errors import StoreError
 
+_KEY = "key.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
 
@@ -45,21 +46,21 @@ class Store:
         return self.root / kind / digest(key)
 
     def find(self, kind: str, key: Mapping[str, Any]) -> Path | None:
-        """The entry of this key, if it is finished."""
+        """The entry of this key, if it is finished: its key is what is written last."""
         path = self.path(kind, key)
-        return path if path.is_dir() else None
+        return path if (path / _KEY).is_file() else None
 
     def keep(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
         """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
 
         Raises StoreError where the store cannot be written.
         """
+        if (known := self.find(kind, key)) is not None:
+            return known
         path = self.path(kind, key)
-        if path.is_dir():
-            return path
         try:
             with self._locked(path):
-                return path if path.is_dir() else _make(path, key, make)
+                return self.find(kind, key) or _make(path, key, make)
         except OSError as error:
             if error.errno not in _FULL:
                 raise  # not the store's fault: a file that `make` reads, say
@@ -83,7 +84,8 @@ def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         make(unfinished)
-        (unfinished / "key.json").write_text(_canonical(key))
+        (unfinished / _KEY).write_text(_canonical(key))
+        shutil.rmtree(path, ignore_errors=True)  # a damaged one, without its key
         return unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -108,17 +110,9 @@ def code(*rooms: str) -> str:
 
     Comments, layout and docstrings do not count; what a line does, does.
     """
-    trees = {str(f): _tree(f) for room in rooms for f in _sources(Path(str(resources("robust"))) / room)}
+    trees = {str(f): catalog.code(f) for room in rooms for f in _sources(Path(str(resources("robust"))) / room)}
     return digest([list(trees.values()), {name: version(name) for name in _NUMERICS}])
 
 
 def _sources(room: Path) -> list[Path]:
     return sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]
-
-
-def _tree(path: Path) -> str:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
-            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-    return ast.dump(tree)

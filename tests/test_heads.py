@@ -120,3 +120,22 @@ def test_a_subclassed_model_says_nothing_of_its_pixels():
             return images
 
     assert heads.pixel_range(Net()) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [keras.layers.RandomFlip(), keras.layers.Rescaling(1 / 255)],
+        [keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255)])],
+        [keras.layers.Rescaling(1 / 128, offset=-1)],
+    ],
+)
+def test_a_division_behind_augmentation_or_in_a_nested_model_is_found(layers):
+    model = keras.Sequential([keras.Input((4, 4, 1)), *layers, keras.layers.Flatten(), keras.layers.Dense(3)])
+    assert heads.pixel_range(model) == (0, 255)
+
+
+def test_a_sigmoid_head_is_refused():
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")])
+    with pytest.raises(ModelError, match="ends the model in a sigmoid; end it in one logit a class"):
+        heads.linear(model)

@@ -80,8 +80,9 @@ def test_what_has_fallen_is_carried_and_not_attacked_again(run):
     assert strong.asked[0]["images"][:, 0, 0, 0].tolist() == GREYS[[0, 1, 4, 5]].tolist()
     np.testing.assert_allclose(two.trial.linf, [0.25, 0.25, 0.1, 0.1, 0.25, 0.25, 0], atol=1e-6)
     np.testing.assert_allclose(two.trial.l2, two.trial.linf * 2, atol=1e-6)
-    assert two.trial.forward.tolist() == [7, 7, 0, 0, 7, 7, 0]
-    assert two.trial.backward.tolist() == [6, 6, 0, 0, 6, 6, 0]
+    assert one.trial.forward.tolist() == [7, 7, 7, 7, 7, 7, 0]
+    assert two.trial.forward.tolist() == [14, 14, 7, 7, 14, 14, 0]  # what led here is part of the budget
+    assert two.trial.backward.tolist() == [12, 12, 6, 6, 12, 12, 0]
     assert [o.trial.clean.predicted.tolist() for o in (one, two)] == [[0, 0, 0, 1, 1, 1, 1]] * 2
 
 
@@ -111,8 +112,8 @@ def test_seeds_are_those_of_the_case_and_the_example(run):
 
 def test_where_all_have_fallen_nobody_is_attacked(run):
     first, second = _across(0.45), _across(0.5)
-    _, outcome = run(first, second)
-    assert second.asked == [] and outcome.trial.forward.tolist() == [0] * 7
+    before, outcome = run(first, second)
+    assert second.asked == [] and outcome.trial.forward.tolist() == before.trial.forward.tolist()
     assert (outcome.trial.predicted != LABELS).all()
 
 

@@ -132,6 +132,14 @@ def test_reports_go_where_the_ini_option_says(pytester, suite):
     assert (pytester.path / "build/pages/s/index.html").is_file()
 
 
+def test_suites_of_one_name_in_two_folders_have_a_report_each(pytester, suite):
+    for folder in ("a", "b"):
+        pytester.mkdir(folder)
+        (pytester.path / folder / "s.toml").write_text(SUITE)
+    pytester.runpytest_subprocess("a/s.toml", "b/s.toml", "-k", "clean and two-0").assert_outcomes(passed=2)
+    assert all((pytester.path / "reports" / folder / "s/index.html").is_file() for folder in ("a", "b"))
+
+
 def test_a_run_that_has_nothing_to_do_with_us_imports_next_to_nothing():
     code = (
         "import pytest, sys; before = set(sys.modules); import robust.pytest_plugin; print(*set(sys.modules) - before)"

@@ -117,7 +117,8 @@ def test_what_has_fallen_at_a_small_eps_has_fallen_at_a_larger(ran):
     small, large = (set(outcomes[(outcomes.eps == e) & (outcomes.fooled_by != "")].example) for e in (2 / 255, 8 / 255))
     assert small <= large and len(large) > 0
     again = outcomes[(outcomes.eps == 8 / 255) & outcomes.example.isin(small)]
-    assert (again.forward == 0).all()
+    before = outcomes[(outcomes.eps == 2 / 255) & outcomes.example.isin(small)]
+    assert again.set_index("example").forward.equals(before.set_index("example").forward)  # not attacked again
 
 
 def test_bounds_are_judged_where_they_belong(ran):
@@ -185,7 +186,9 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(suite, tmp_path
         ('{ Sandal = "Sneaker" }', '{ Sandal = "Sneeker" }', r":23: target: .*'Sneeker'; did you mean 'Sneaker'"),
         ("recall[Bag]", "recall[Bug]", r":10: expect: there is no class 'Bug'; did you mean 'Bag'"),
         ("images = 30", "images = 3000", r":19: images = 3000: the test split of fashion_mini has 1000"),
-        ('"recall[Bag]"', '"confused[Bag -> Bag]"', r":10: expect: clean\[small\] gave no 'confused\[Bag -> Bag\]'"),
+        ('"recall[Bag]"', "recall", r":10: expect: 'recall' is not a value .*; say of which class: \"recall\[T-shirt"),
+        ('"recall[Bag]"', '"top1[Bag]"', r":10: expect: 'top1\[Bag\]' is not a value .*; top1 is one value"),
+        (">= 0.99", ">= 99", r":10: expect: top1 >= 99: a proportion lies in \[0, 1\]"),
     ],
 )
 def test_what_only_the_data_can_tell_is_told_with_file_and_line(ran, store, tmp_path, old, new, message):
@@ -222,8 +225,8 @@ def tiny():
 
 def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
     model, images, labels = tiny
-    attacks = ["fgsm", {"name": "pgd", "steps": 5}, {"name": "pgd", "eps": 0, "target": "next"}]
-    table = robust.evaluate(model, (images, labels), attacks, eps=["8/255", "2/255"], out=tmp_path)
+    attacks = ["fgsm", {"name": "pgd", "steps": np.int64(5)}, {"name": "pgd", "eps": 0, "target": "next"}]
+    table = robust.evaluate(model, (images, labels), attacks, eps=np.array([8, 2]) / 255, out=tmp_path)
     assert robust.value(table, "top1", case="clean").value == 1
     assert [robust.value(table, "top1", case="pgd", eps=e).value for e in ("2/255", "8/255")] == sorted(
         (robust.value(table, "top1", case="pgd", eps=e).value for e in ("2/255", "8/255")), reverse=True
@@ -231,6 +234,48 @@ def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
     assert robust.value(table, "target_reached", case="pgd-2").value == 0
     assert robust.value(table, "nll", case="clean").low < robust.value(table, "nll", case="fgsm", eps="8/255").high
     assert (tmp_path / "index.html").stat().st_size > 1e5
+
+
+def test_a_bounded_pair_that_is_not_confused_is_counted_all_the_same(ran, store, tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE.replace('"recall[Bag]" = ">= 0.01"', '"confused[Trouser -> Bag]" = "<= 0.2"'))
+    results = robust.run(path, tmp_path / "out", store=store)
+    found = robust.value(results, "confused", group="Trouser -> Bag", case="clean")
+    assert (found.n, found.passed) == (100, True)
+
+
+def test_files_of_the_user_in_samples_are_left_alone(ran, suite, store, tmp_path):
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples/mine.npz").write_text("mine")
+    robust.run(suite, tmp_path, store=store)
+    assert (tmp_path / "samples/mine.npz").read_text() == "mine"
+
+
+def test_a_model_that_fails_late_is_told_first_and_by_its_name(tmp_path):
+    inputs = keras.Input((28, 28, 1))
+    keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))).save(tmp_path / "three.keras")
+    path = tmp_path / "s.toml"
+    path.write_text(SUITE + '[model.three]\nkeras = "three.keras"\n')
+    store = Store(tmp_path / "store")
+    with pytest.raises(ModelError, match=r"gives outputs of shape \(3,\), but the data has 10 classes"):
+        robust.run(path, tmp_path / "out", store=store)
+    assert not list(store.root.glob("models/*/"))  # nothing was trained
+
+
+def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypatch):
+    body = "def shift(classifier, images, labels, *, seeds, start, targets, eps: float):\n"
+    body += "    from robust.perturbed import Perturbed\n    found = Perturbed.of(images)\n"
+    (tmp_path / "shifts.py").write_text(body + "    return found\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "small.toml"
+    path.write_text(
+        SUITE.replace('name = "pgd", eps = ["8/255", "2/255"], steps = 5', 'name = "shifts:shift", eps = 0.9')
+    )
+    first = robust.run(path, tmp_path / "out", k="pgd", trust=True, store=store)
+    assert robust.value(first, "top1").value > 0.2
+    (tmp_path / "shifts.py").write_text(body + "    found.images[:] = 0.5\n    return found\n")
+    sys.modules.pop("shifts")
+    assert robust.value(robust.run(path, tmp_path / "out", k="pgd", trust=True, store=store), "top1").value <= 0.2
 
 
 def test_evaluate_writes_nothing_unasked(tiny, tmp_path, monkeypatch):
@@ -250,6 +295,15 @@ def test_evaluate_refuses_what_is_wrong(tiny):
         robust.evaluate(model, (images[:0], labels[:0]))
     with pytest.raises(ModelError, match="the data has 5 classes"):
         robust.evaluate(model, (images, labels), classes=5)
+    with pytest.raises(ModelError, match=r"a function came; it must be a keras\.Model"):
+        robust.evaluate(lambda x: x, (images, labels))
+    with pytest.raises(DataError, match=r"a ndarray came; it must be \(images, labels\)"):
+        robust.evaluate(model, images)
+    with pytest.raises(SuiteError, match=r"attack.eps = \[\]: the list is empty"):
+        robust.evaluate(model, (images, labels), ["pgd"], eps=[])
+    with pytest.raises(ModelError, match="has one output"):
+        single = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+        robust.evaluate(single, (images, np.minimum(labels, 1)))
     with pytest.raises(ModelError, match=r"takes images of shape \(6, 6, 1\), but those of arrays are \(7, 7, 1\)"):
         robust.evaluate(model, (np.zeros((2, 7, 7, 1)), [0, 1]))
     with pytest.raises(SuiteError, match="did you mean 'pgd'"):

@@ -272,12 +272,27 @@ def test_a_recipe_takes_the_fields_of_its_dataclass():
 
 def test_a_call_calls_the_member_with_what_was_bound(tmp_path, monkeypatch):
     (tmp_path / "their_adder.py").write_text(
-        "def add(x, *, seeds, eps: float, more=1):\n    return x, seeds, eps, more\n"
+        "def add(x, *, seeds, eps: float, more=1, **_):\n    return x, seeds, eps, more\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     call = bind("attacks", {"name": "their_adder:add", "eps": "1/2"})
     assert call(7, seeds="s") == (7, "s", 0.5, 1)
-    assert call.key() == {"kind": "attacks", "name": "their_adder:add", "eps": 0.5, "more": 1}
+    key = call.key()
+    assert key == {"kind": "attacks", "name": "their_adder:add", "eps": 0.5, "more": 1, "source": key["source"]}
+    (tmp_path / "their_adder.py").write_text("def add(x, *, seeds, eps: float, more=2, **_): ...\n")
+    assert call.key()["source"] != key["source"]  # edited code is other code
+
+
+def test_foreign_code_must_take_what_it_is_given(theirs):
+    module = theirs("def attack(classifier, images, labels, *, seeds, eps): ...\ndef free(*args, eps, **given): ...\n")
+    told = says(bind, "attacks", {"name": f"{module}:attack", "eps": 1})
+    assert told.endswith("must take what it is given: start, targets (or **options)")
+    assert bind("attacks", {"name": f"{module}:free", "eps": 1}).arguments == {"eps": 1}
+
+
+def test_an_linf_eps_above_1_is_told_with_what_was_probably_meant():
+    assert 'did you mean "8/255"?' in says(bind, "attacks", {"name": "pgd", "eps": 8})
+    assert bind("attacks", {"name": "pgd", "eps": 8, "norm": "l2"}).arguments["eps"] == 8
 
 
 def test_foreign_code_is_bound_without_running_it(theirs):
@@ -312,7 +327,7 @@ def test_a_module_inside_folders_that_are_no_packages_is_found(theirs):
 
 def test_foreign_annotations_and_defaults_are_never_evaluated(theirs):
     module = theirs(
-        "def attack(\n    x, *, seeds, eps: exit(1), mode: print('ran') = print('ran'),\n"
+        "def attack(\n    x, *, seeds, start, targets, eps: exit(1), mode: print('ran') = print('ran'),\n"
         "    norm: np.Norm = DEFAULT, how: 'str' = 'a',\n): ...\n"
     )
     call = bind("attacks", {"name": f"{module}:attack", "eps": {"any": "thing"}, "how": 3})

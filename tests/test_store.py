@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust import store
+from robust import catalog, store
 from robust.errors import StoreError
 from robust.store import Store, digest
 
@@ -185,7 +185,7 @@ class Block:
 
 def tree(tmp_path, source):
     (tmp_path / "module.py").write_text(source)
-    return store._tree(tmp_path / "module.py")
+    return catalog.code(tmp_path / "module.py")
 
 
 @pytest.mark.parametrize(

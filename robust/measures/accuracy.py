@@ -13,7 +13,8 @@ def accuracy(
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
     Shares are of all images with Wilson intervals; so under an attack `top1` is the robust accuracy: the
-    share of all images that are right after it, an upper bound on the true one. `nll` is in nats, with a
+    share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
+    `nll` is in nats, with a
     bootstrap interval.
 
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
@@ -25,9 +26,10 @@ def accuracy(
     """
     right, near = trial.predicted == trial.labels, trial.in_top(5)
     yield proportion("top1", right)
-    yield proportion("top5", near)
     yield proportion("top1_error", ~right)
-    yield proportion("top5_error", ~near)
+    if len(trial.classes) > 5:  # of five or fewer, the label is always among the first five
+        yield proportion("top5", near)
+        yield proportion("top5_error", ~near)
     nll = trial.nll
     yield Value("nll", float(nll.mean()), len(nll), "", "nats", *statistics.bootstrap_mean(nll), "bootstrap 95 %")
     if trial.targets is not None:

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow. Every error says file and line.
 """
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -18,6 +19,7 @@ from robust.schema import Call, bind, convert, metrics
 from robust.suite.lines import Lines
 from robust.suite.nouns import Case, Model, Suite, Training
 
+_NAME = r"\w[\w.+-]*"
 _SOURCES = ("architecture", "keras", "pretrained", "python")
 _MODEL = (*_SOURCES, "train", "seeds", "pixels")
 _CASE = ("attack", "corrupt", "data", "measure", "inspect", "images", "models", "expect")
@@ -35,12 +37,35 @@ def load(path: str | Path, *, trust: bool = False) -> Suite:
     """
     path = Path(path)
     text = _text(path)
+    if trust:
+        for folder in (str(path.parent.resolve()), str(Path.cwd())):
+            sys.path.extend([folder] if folder not in sys.path else [])  # where "module:function" is looked for
+    if not re.fullmatch(_NAME, path.stem, re.ASCII):
+        raise SuiteError(
+            f"{path}: the file names the suite, so it has letters, digits and _, and after the first . + -"
+        )
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # the latter: lists in lists in lists ...
         line = re.search(r"at line (\d+)", str(error))
         raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
     return _Reader(path, text, trust).suite(table)
+
+
+def read_case(name: str, table: dict[str, Any]) -> Case:
+    """A case from a table, as it would stand under [case.NAME]; from Python, so what it names is trusted.
+
+    Raises SuiteError for what is wrong with it.
+
+    >>> read_case("pgd", {"attack": {"name": "pgd", "eps": ["8/255", "2/255"]}}).perturbations[0].arguments["eps"]
+    0.00784313725490196
+    """
+    reader = _Reader(Path(name), "", trust=True)
+    try:
+        return reader.case(name, table, ())
+    except SuiteError as error:
+        error.where = ""  # there is no file
+        raise
 
 
 def _text(path: Path) -> str:
@@ -83,7 +108,7 @@ class _Reader:
     def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, table in convert(value, dict, key).items():
             with self.lines.at(key, name):
-                if not re.fullmatch(r"\w[\w.+-]*", name, re.ASCII):
+                if not re.fullmatch(_NAME, name, re.ASCII):
                     raise SuiteError(
                         f"{key} {name!r}: a name has letters, digits and _, and after the first also . + -"
                     )
