@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -34,6 +34,25 @@ def check_choice(name: str, option: str, value: Any, allowed: Iterable[str]) -> 
     """Refuse a word that is not one of an option's. Raises ModelError with a suggestion."""
     if value not in (allowed := list(allowed)):
         raise ModelError(f"{name}: {option} is {value!r}{suggest(value, allowed)}")
+
+
+def chosen_stem(
+    name: str, stem: str | None, input_shape: tuple[int, int, int], least: int = 32
+) -> Literal["imagenet", "small"]:
+    """The stem that an image's size calls for when none is named: "small" under 64 pixels.
+
+    `least`: the smallest height and width that the stem "imagenet" leaves anything of. Raises
+    ModelError for smaller images with that stem, and for a stem that does not exist.
+    """
+    if stem is None:
+        return "small" if min(input_shape[:2]) < 64 else "imagenet"
+    check_choice(name, "stem", stem, ("imagenet", "small"))
+    if stem == "imagenet" and min(input_shape[:2]) < least:
+        raise ModelError(
+            f"{name}: input_shape is {tuple(input_shape)}; stem='imagenet' needs {least} pixels or more, "
+            "stem='small' is the form for small images"
+        )
+    return "small" if stem == "small" else "imagenet"
 
 
 def _is_count(value: Any) -> bool:
@@ -85,6 +104,28 @@ def conv_bn_relu(
 ) -> keras.KerasTensor:
     """`conv_bn`, then a ReLU."""
     return keras.layers.ReLU(name=f"{name}_relu")(conv_bn(x, channels, kernel, stride, name=name))
+
+
+def hidden(x: keras.KerasTensor, units: int, *, dropout: float, name: str, **options: Any) -> keras.KerasTensor:
+    """A fully connected layer with ReLU and dropout; `options` (initialisers) go to the layer."""
+    x = keras.layers.Dense(units, name=name, **options)(x)
+    x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+
+
+def local_response_normalization(x: keras.KerasTensor, bias: float, alpha: float, *, name: str) -> keras.KerasTensor:
+    """x / (bias + alpha * sum of the squares of channels c - 2 to c + 2) ** 0.75 (Krizhevsky et al., 2012).
+
+    [N, H, W, C] -> the same shape. The sum is not divided by its five terms, as in the paper and in
+    `tf.nn.local_response_normalization`; Caffe and Torch divide it, so their alpha is ours times 5.
+    """
+    channels = shape(x)[-1]
+    squares = keras.ops.square(keras.ops.cast(x, "float32"))  # bfloat16 would lose 1e-4 beside the bias
+    squares = keras.ops.pad(squares, ((0, 0), (0, 0), (0, 0), (2, 2)))
+    total = squares[..., :channels]
+    for shift in range(1, 5):
+        total = total + squares[..., shift : shift + channels]
+    return keras.layers.Multiply(name=name)([x, keras.ops.power(bias + alpha * total, -0.75)])
 
 
 def logits(x: keras.KerasTensor, classes: int, initializer: keras.Initializer | str) -> keras.KerasTensor:

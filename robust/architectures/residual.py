@@ -1,10 +1,22 @@
-"""What residual networks and their plain counterparts share: blocks, shortcuts, the small network."""
+"""What residual networks and their plain counterparts share: blocks, shortcuts, both kinds of network."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
-from robust.architectures.blocks import check, check_choice, conv_bn, conv_bn_relu, he_normal, logits, scaled, shape
+from robust.architectures.blocks import (
+    check,
+    check_choice,
+    chosen_stem,
+    conv_bn,
+    conv_bn_relu,
+    he_normal,
+    logits,
+    scaled,
+    shape,
+)
 from robust.architectures.normalization import normalization
 
 
@@ -16,7 +28,7 @@ def small(family: str, depth: int, input_shape, classes: int, width: float, shor
     name = f"{family}{depth}"
     check(name, input_shape, classes, width)
     if family == "resnet":
-        check_choice(name, "shortcut", shortcut, SHORTCUTS)
+        check_choice(name, "shortcut", shortcut, ("A", "B"))
     image = keras.Input(input_shape, name="image")
     x = conv_bn_relu(normalization(image, per="pixel"), scaled(16, width), name="conv1")
     for stage, channels in enumerate((16, 32, 64), start=2):  # 32x32, 16x16, 8x8 of a 32x32 image
@@ -27,12 +39,71 @@ def small(family: str, depth: int, input_shape, classes: int, width: float, shor
     return keras.Model(image, logits(x, classes, he_normal()), name=name)
 
 
+def imagenet(
+    name: str,
+    input_shape,
+    classes: int,
+    *,
+    blocks: tuple[int, ...],
+    shortcut: str | None,
+    stem: str | None,
+    width: float,
+    block: Callable[..., keras.KerasTensor] | None = None,
+) -> keras.Model:
+    """The networks of He et al., CVPR 2016, table 1: four stages of `blocks`, after one of two stems.
+
+    shortcut: "A", "B" or "C", or None for a plain network. block: `basic` if it is not given.
+    """
+    check(name, input_shape, classes, width)
+    if name.startswith("resnet"):
+        check_choice(name, "shortcut", shortcut, SHORTCUTS)
+    image, block = keras.Input(input_shape, name="image"), block or basic
+    x = STEMS[chosen_stem(name, stem, input_shape)](normalization(image, per="pixel"), scaled(64, width))
+    for stage, count in enumerate(blocks, start=2):  # 56x56, 28x28, 14x14, 7x7 of a 224x224 image
+        for number in range(1, count + 1):
+            stride = 2 if stage > 2 and number == 1 else 1
+            x = block(x, scaled(16 * 2**stage, width), stride, shortcut, name=f"conv{stage}_block{number}")
+    x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    return keras.Model(image, logits(x, classes, he_normal()), name=name)
+
+
+def bottlenecks(name: str, input_shape, classes: int, *, form: str, **options: Any) -> keras.Model:
+    """`imagenet` of bottlenecks, with their stride where `form` puts it: "v1" or "v1.5"."""
+    check_choice(name, "form", form, FORMS)
+    block = functools.partial(bottleneck, strides=FORMS[form])
+    return imagenet(name, input_shape, classes, block=block, **options)
+
+
 def basic(x: keras.KerasTensor, channels: int, stride: int, shortcut: str | None, *, name: str) -> keras.KerasTensor:
     """Two 3x3 convolutions and, unless shortcut is None, what they are added to; ReLU after the sum."""
     h = conv_bn_relu(x, channels, stride=stride, name=f"{name}_1")
     h = conv_bn(h, channels, name=f"{name}_2")
+    return _summed(x, h, stride, shortcut, name=name)
+
+
+def bottleneck(
+    x: keras.KerasTensor,
+    channels: int,
+    stride: int,
+    shortcut: str | None,
+    *,
+    strides: Callable[[int], tuple[int, int]],
+    name: str,
+) -> keras.KerasTensor:
+    """1x1 to few channels, 3x3 among them, 1x1 to four times as many; the first two share the stride."""
+    first, second = strides(stride)
+    h = conv_bn_relu(x, channels, 1, first, name=f"{name}_1")
+    h = conv_bn_relu(h, channels, 3, second, name=f"{name}_2")
+    h = conv_bn(h, 4 * channels, 1, name=f"{name}_3")
+    return _summed(x, h, stride, shortcut, name=name)
+
+
+def _summed(
+    x: keras.KerasTensor, h: keras.KerasTensor, stride: int, shortcut: str | None, *, name: str
+) -> keras.KerasTensor:
+    """What a block's convolutions made of x, h, plus the shortcut from x, if there is one; then a ReLU."""
     if shortcut is not None:
-        skipped = SHORTCUTS[shortcut](x, channels, stride, name=f"{name}_0")
+        skipped = SHORTCUTS[shortcut](x, shape(h)[-1], stride, name=f"{name}_0")
         h = keras.layers.Add(name=f"{name}_add")([skipped, h])
     return keras.layers.ReLU(name=f"{name}_out")(h)
 
@@ -55,4 +126,25 @@ def projection(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -
     return conv_bn(x, channels, 1, stride, name=name)
 
 
-SHORTCUTS: dict[str, Callable[..., keras.KerasTensor]] = {"A": identity, "B": projection}
+def projections(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> keras.KerasTensor:
+    """Option C: a 1x1 convolution with BatchNorm beside every block."""
+    return conv_bn(x, channels, 1, stride, name=name)
+
+
+def _imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    """[N, 4H, 4W, C] -> [N, H, W, channels], the border the same on all sides, as in Torch and Keras."""
+    x = conv_bn_relu(x, channels, 7, 2, name="conv1")
+    x = keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)  # after a ReLU, zeros are as good as -inf
+    return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
+
+
+def _small_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    return conv_bn_relu(x, channels, name="conv1")
+
+
+SHORTCUTS: dict[str, Callable[..., keras.KerasTensor]] = {"A": identity, "B": projection, "C": projections}
+FORMS: dict[str, Callable[[int], tuple[int, int]]] = {
+    "v1": lambda stride: (stride, 1),  # in the first 1x1, as published
+    "v1.5": lambda stride: (1, stride),  # in the 3x3, as Torch has it
+}
+STEMS = {"imagenet": _imagenet_stem, "small": _small_stem}

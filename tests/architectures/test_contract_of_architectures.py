@@ -15,11 +15,15 @@ from robust.architectures.normalization import set_normalization
 from robust.errors import ModelError
 
 NAMES = catalog.names("architectures")
+DEEP = (  # members that only repeat, deeper, what another of their family does
+    *("44", "56", "110", "101", "152", "densenet161", "densenet169", "densenet201", "densenet264", "bc190", "_l2"),
+    *("_b1", "_b2", "_b3", "_b4", "_b5", "_b6", "_b7", "lite1", "lite2", "plain34", "resnet34", "vgg13", "vgg19"),
+)
 FORMS = [("lenet5", {"form": "1998", "width": 1}), ("resnet20", {"shortcut": "B"})]
 BUILT = [
     pytest.param(name, options, id="-".join([name, *map(str, options.values())]), marks=[pytest.mark.slow] * slow)
     for name, options in [*((name, {}) for name in NAMES), *FORMS]
-    for slow in [name.endswith(("44", "56", "110"))]
+    for slow in [name.endswith(DEEP)]
 ]
 built = pytest.mark.parametrize(("name", "options"), BUILT, scope="module")
 # Keras saves variables by np.array(variable), which NumPy 2 finds old-fashioned.

@@ -1,0 +1,112 @@
+"""What the networks for phones share: rounded widths, depthwise convolutions, inverted residuals.
+
+Borders are TensorFlow's own ("same": the odd pixel goes below and to the right), as in the releases.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from robust.architectures.blocks import shape
+
+DROPPED = {"imagenet": 0, "small": 2}
+"""How many of the first strides of 2 a stem leaves out: with "small", 32x32 ends as 4x4 and not as 1x1."""
+SMALL_MOMENTUM = 0.9  # a training on small images is too short to fill averages over 1000 steps
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a family's released code sets in all its layers; BatchNorm's epsilon is 1e-3 in every one."""
+
+    initializer: Callable[[], keras.Initializer]  # of a kernel
+    momentum: float  # of BatchNorm's averages
+    squeeze: tuple[str, str] = ("relu", "hard_sigmoid")  # the activations of a squeeze-and-excitation
+
+
+@dataclass(frozen=True)
+class Block:
+    """An inverted residual: from `inputs` channels to `expanded` ones and back to `channels`."""
+
+    kernel: int
+    expanded: int
+    channels: int
+    stride: int
+    activation: str
+    squeezed: int = 0  # channels in the middle of the squeeze-and-excitation; 0 for none
+    drop: float = 0.0  # chance, for each image, that training skips the branch
+
+
+def rounded(channels: float, width: float = 1.0) -> int:
+    """A number of channels times the network's width, as a multiple of 8 that lost at most a tenth.
+
+    >>> rounded(32, 1.1), rounded(16, 0.75), rounded(24, 0.4), rounded(3)
+    (32, 16, 16, 8)
+    """
+    wanted = channels * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def placed(strides: Sequence[int], stem: str) -> list[int]:
+    """The strides of the first convolution and of what follows, in order, for one stem.
+
+    >>> placed([2, 1, 2, 2], "small")
+    [1, 1, 1, 2]
+    """
+    early = [place for place, stride in enumerate(strides) if stride > 1][: DROPPED[stem]]
+    return [1 if place in early else stride for place, stride in enumerate(strides)]
+
+
+def conv(
+    x: keras.KerasTensor, channels: int, kernel: int, stride: int, activation: str, *, name: str, release: Release
+) -> keras.KerasTensor:
+    """Convolution, BatchNorm, activation: [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]."""
+    x = layers.Conv2D(
+        channels, kernel, stride, "same", use_bias=False,
+        kernel_initializer=release.initializer(), name=f"{name}_conv",
+    )(x)  # fmt: skip
+    return _activated(x, activation, name, release)
+
+
+def depthwise(
+    x: keras.KerasTensor, kernel: int, stride: int, activation: str, *, name: str, release: Release
+) -> keras.KerasTensor:
+    """One filter a channel, BatchNorm, activation: [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), C]."""
+    x = layers.DepthwiseConv2D(
+        kernel, stride, "same", use_bias=False, depthwise_initializer=release.initializer(), name=f"{name}_conv"
+    )(x)
+    return _activated(x, activation, name, release)
+
+
+def _activated(x: keras.KerasTensor, activation: str, name: str, release: Release) -> keras.KerasTensor:
+    x = layers.BatchNormalization(momentum=release.momentum, epsilon=1e-3, name=f"{name}_bn")(x)
+    return x if activation == "linear" else layers.Activation(activation, name=f"{name}_{activation}")(x)
+
+
+def squeeze_excitation(x: keras.KerasTensor, squeezed: int, *, name: str, release: Release) -> keras.KerasTensor:
+    """Each channel times a gate that sees the means of all of them (Hu, Shen & Sun, CVPR 2018)."""
+    inner, gate = release.squeeze
+    means = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x)
+    for part, channels, activation in (("reduce", squeezed, inner), ("expand", shape(x)[-1], gate)):
+        means = layers.Conv2D(
+            channels, 1, activation=activation, kernel_initializer=release.initializer(), name=f"{name}_{part}"
+        )(means)
+    return layers.Multiply(name=f"{name}_gated")([x, means])
+
+
+def inverted_residual(x: keras.KerasTensor, block: Block, *, name: str, release: Release) -> keras.KerasTensor:
+    """Expand by 1x1, filter each channel, gate, project by 1x1 without activation; add where shapes allow."""
+    h, inputs = x, shape(x)[-1]
+    if block.expanded != inputs:
+        h = conv(h, block.expanded, 1, 1, block.activation, name=f"{name}_expand", release=release)
+    h = depthwise(h, block.kernel, block.stride, block.activation, name=f"{name}_depthwise", release=release)
+    if block.squeezed:
+        h = squeeze_excitation(h, block.squeezed, name=f"{name}_squeeze", release=release)
+    h = conv(h, block.channels, 1, 1, "linear", name=f"{name}_project", release=release)
+    if block.stride > 1 or block.channels != inputs:
+        return h
+    if block.drop:
+        h = layers.Dropout(block.drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(h)
+    return layers.Add(name=f"{name}_add")([x, h])
