@@ -1,5 +1,6 @@
 """The models of a suite, as classifiers: fitted, or loaded, or handed in, and kept."""
 
+import functools
 import hashlib
 import json
 import time
@@ -51,10 +52,16 @@ def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
 def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
     """What identifies a model without making it; None where that cannot be known, or it is not made yet."""
     if model.kind == "keras":
-        return hashlib.sha256(Path(model.source).read_bytes()).hexdigest()
+        return _file_hash(model.source, model.source.stat().st_mtime_ns)
     if model.kind == "architecture" and store.find("models", made_from := key(model, seed, data)):
         return stores.digest(made_from)
     return None
+
+
+@functools.cache
+def _file_hash(path: Path, changed: int) -> str:
+    """Read once for each version of the file, not once for each cell."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
@@ -129,13 +136,7 @@ def _fitted(model: Model, network: keras.Model, data: Dataset, identity: str, ab
         raise ModelError(
             f"model {model.name} takes images of shape {shape[1:]}, but those of {data.name} are {data.image_shape}"
         )
-    source = (
-        str(model.source.name)
-        if model.kind in ("architecture", "python")
-        else str(model.source)
-        if model.kind == "keras"
-        else model.kind
-    )
+    source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     return Fitted(
         identity,
         classifier,

@@ -94,8 +94,9 @@ class Session:
         self._ready: tuple[Model, int, Fitted] | None = None
         self._identities: dict[tuple[str, int], str] = {}
         self._failed: dict[tuple[str, int], RobustError] = {}
+        self._data_of = {case.name: blocks.data_of(case, self.data) for case in suite.cases}
         for case in suite.cases:
-            _check(suite, case, blocks.data_of(case, self.data))
+            _check(suite, case, self._data_of[case.name])
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with one image, so that a bad one is told at once."""
@@ -123,7 +124,7 @@ class Session:
         if (known := self.find(cell)) is not None:
             return known
         fitted = self.fitted(cell.model, cell.seed)
-        data = blocks.data_of(cell.case, self.data)
+        data = self._data_of[cell.case.name]
         self.progress.stage(cell.id, max(len(cell.case.perturbations), 1))
         key = blocks.key(self.suite.seed, cell, data, fitted.identity)
         with _placed(self.suite, cell):
@@ -145,7 +146,7 @@ class Session:
         """The block of a cell if it is finished; nothing is trained or loaded for it."""
         if (identity := self.identity(cell.model, cell.seed)) is None:
             return None
-        data = blocks.data_of(cell.case, self.data)
+        data = self._data_of[cell.case.name]
         return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity))
 
     def record(self, out: Path) -> pd.DataFrame:

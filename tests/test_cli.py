@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,27 @@ def test_help_and_list_and_a_mistake_in_a_suite_need_no_tensorflow(suite):
     wrong = without_tensorflow("run", suite(">== 0"))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "s.toml:7: expect.top1: bound '>== 0'" in wrong.stderr
+
+
+def test_an_interrupted_run_keeps_what_it_found_and_says_how_to_go_on(suite, tmp_path):
+    path = suite(">= 0")
+    path.write_text(path.read_text() + '[case.long]\nattack = { name = "pgd", eps = "1/255", steps = 100000 }\n')
+    with subprocess.Popen(
+        [sys.executable, "-m", "robust", "run", str(path), "--out", str(tmp_path / "out")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as running:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("store/blocks/*/key.json")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(1)
+        running.send_signal(signal.SIGINT)
+        told = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert told.endswith("robust: stopped; run it again to go on\n"), told
+    assert (tmp_path / "out/index.html").is_file()
 
 
 def test_a_foreign_function_needs_trust(tmp_path):
