@@ -72,7 +72,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             {**where, **_spent(outcome), **v._asdict()} for measure in case.measures for v in measure(outcome.trial)
         ]
         if i == 0:
-            values += _inspected(fitted.classifier, case, where)
+            values += _inspected(fitted.classifier, case, data, where)
         tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
         np.save(out / f"logits-{i}.npy", outcome.trial.logits)
         _save_samples(out / f"samples-{i}.npz", outcome, shown)
@@ -82,8 +82,8 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     files.write(out / "about.json", json.dumps(about))
 
 
-def _inspected(classifier: Classifier, case: Case, where: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**where, **v._asdict()} for inspection in case.inspections for v in inspection(classifier)]
+def _inspected(classifier: Classifier, case: Case, data: Dataset, where: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**where, **v._asdict()} for inspection in case.inspections for v in inspection(classifier, data)]
 
 
 def _where(call: Call | None) -> dict[str, Any]:

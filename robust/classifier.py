@@ -24,6 +24,7 @@ class Classifier:
         batch_size: every pass is over a batch of exactly this many images; the last is padded.
 
     Attributes:
+        network: the model as it was given; model: what is asked, ending in the main logits.
         forward, backward: passes of single images so far, padding included.
         graphs: how often something was traced, by its key: more than once a key is a defect.
 
@@ -48,7 +49,7 @@ class Classifier:
         if not low < high:
             raise ModelError(f"pixels = {pixels}: must be (lowest, highest), as in (0, 255)")
         self._offset, self._scale = low, high - low
-        self.model = heads.linear(model)
+        self.network, self.model = model, heads.linear(model)
         self.dtype = _dtype(self.model)
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}

@@ -10,21 +10,25 @@ from robust.errors import ModelError
 
 
 def linear(model: keras.Model) -> keras.Model:
-    """The same model, ending in logits: a softmax head is taken off.
+    """The same model, ending in logits: a softmax head is taken off, and so are auxiliary heads.
 
-    Raises ModelError for a model with several inputs or outputs.
+    Of several outputs the one that a layer named "logits" makes is taken, as our networks have it. Raises
+    ModelError for a model with several inputs, or with several outputs and no such layer.
     """
     outputs = getattr(model, "outputs", None)
     if not outputs:
         return model  # a subclassed model: what its numbers look like is checked when they are there
-    if len(outputs) != 1:
+    main = outputs if len(outputs) == 1 else [o for o in outputs if o._keras_history.operation.name == "logits"]
+    if len(main) != 1:
         pick = "keras.Model(model.inputs, model.outputs[0])"
         raise ModelError(f"model {model.name!r} has {len(outputs)} outputs; give the one that classifies: {pick}")
     if len(model.inputs) != 1:
         raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
-    logits = _logits(outputs[0])
+    logits = _logits(main[0])
     named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
-    return keras.Model(model.inputs[0], logits, name=model.name) if named or logits is not outputs[0] else model
+    if named or len(outputs) > 1 or logits is not outputs[0]:
+        return keras.Model(model.inputs[0], logits, name=model.name)
+    return model
 
 
 def _logits(output: Any) -> Any:

@@ -78,6 +78,14 @@ def test_a_single_output_in_a_dictionary_is_taken_out():
     np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
 
 
+def test_of_several_outputs_the_one_named_logits_is_taken():
+    image = keras.Input((4, 4, 1))
+    flat = keras.layers.Flatten()(image)
+    main, side = keras.layers.Dense(3, name="logits")(flat), keras.layers.Dense(3, name="aux")(flat)
+    model = keras.Model(image, [side, main])
+    assert heads.linear(model).output is main
+
+
 def test_several_outputs_are_refused_with_the_way_out():
     inputs = keras.Input((4, 4, 1))
     flat = layers.Flatten()(inputs)

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from typing import Literal
 
 from robust.classifier import Classifier
+from robust.datasets.dataset import Dataset
 from robust.trial import Value
 
 
-def cost(classifier: Classifier) -> Iterator[Value[Literal["parameters", "trainable_parameters"]]]:
+def cost(classifier: Classifier, data: Dataset) -> Iterator[Value[Literal["parameters", "trainable_parameters"]]]:
     """Parameters: all of them, and those that training changes.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
-    >>> next(cost(Classifier(model, classes=3))).value
+    >>> from robust.datasets.dataset import from_arrays
+    >>> data = from_arrays([[[[0.0], [0.0]], [[0.0], [0.0]]]], [0], classes=3)
+    >>> next(cost(Classifier(model, classes=3), data)).value
     15.0
     """
     model = classifier.model

@@ -1,10 +1,14 @@
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
 from robust import schema
 from robust.classifier import Classifier
+from robust.datasets.dataset import from_arrays
 from robust.inspections import cost
+
+DATA = from_arrays(np.zeros((1, 6, 6, 1)), [0], classes=3)
 
 
 def _net(*head):
@@ -19,7 +23,7 @@ def _net(*head):
     ids=["logits", "softmax head", "softmax layer"],
 )
 def test_parameters_by_hand(head):
-    values = list(cost(Classifier(_net(*head), 3)))
+    values = list(cost(Classifier(_net(*head), 3), DATA))
     assert [(v.metric, v.value, v.n, v.unit) for v in values] == [
         ("parameters", 40 + 16 + 195, 1, "parameters"),
         ("trainable_parameters", 40 + 8 + 195, 1, "parameters"),
@@ -29,9 +33,9 @@ def test_parameters_by_hand(head):
 def test_what_is_frozen_is_not_trained():
     model = _net(layers.Dense(3))
     model.layers[0].trainable = False
-    assert [v.value for v in cost(Classifier(model, 3))] == [251, 203]
+    assert [v.value for v in cost(Classifier(model, 3), DATA)] == [251, 203]
 
 
 def test_yields_what_it_declares():
     declared = schema.metrics(schema.bind("inspections", "cost"))
-    assert tuple(v.metric for v in cost(Classifier(_net(layers.Dense(3)), 3))) == declared
+    assert tuple(v.metric for v in cost(Classifier(_net(layers.Dense(3)), 3), DATA)) == declared
