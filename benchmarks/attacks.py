@@ -10,37 +10,22 @@ middle half of the pairs in brackets:
 """
 
 import argparse
-import time
-from collections.abc import Callable
 
 from robust import quiet
 
 quiet.tensorflow()
 
 import keras  # noqa: E402
-import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from ratios import ratios  # noqa: E402
 
 from robust import catalog, datasets  # noqa: E402
-from robust.attacks import ball, losses  # noqa: E402
-from robust.attacks.survivors import walk  # noqa: E402
+from robust.attacks import losses  # noqa: E402
+from robust.attacks.climb import Climb, ascend  # noqa: E402
+from robust.attacks.walk import walk  # noqa: E402
 from robust.classifier import Classifier  # noqa: E402
 
 BATCH, STEPS, EPS = 128, 20, 8 / 255
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def ratios(above: Callable[[], object], below: Callable[[], object], pairs: int) -> str:
-    """Median and middle half of above / below, the two timed in turn after one warm-up each."""
-    above(), below()
-    values = [seconds(above) / seconds(below) for _ in range(pairs)]
-    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{median:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def measure(name: str, pairs: int) -> None:
@@ -49,16 +34,18 @@ def measure(name: str, pairs: int) -> None:
     model = catalog.resolve("architectures", name)(input_shape=(28, 28, 1), classes=10)
     classifier = Classifier(model, 10, batch_size=BATCH)
     images, labels = tf.constant(examples.images), tf.constant(examples.labels)
-    loss = losses.cross_entropy
-    bare = tf.function(lambda x: classifier.gradient(x, labels, loss)[2], autograph=False)
+    bare = tf.function(lambda x: classifier.gradient(x, labels, lambda z, y: losses.leave(z, y, y))[2], autograph=False)
     # nobody falls: the aim is a class that is never predicted, so every slot takes every step
     never = tf.constant((classifier.logits(examples.images).argmax(1) + 1) % 10)
-    graph = tf.function(walk(classifier, ball.step, "linf", targeted=True), autograph=False)
-    numbers = tf.constant(0.0), tf.constant(0.0)
+    numbers = {"eps": 0.0, "size": 0.0}
+    climb = Climb("pgd", "linf", STEPS, numbers, losses.reach, ascend)
+    graph = tf.function(walk(classifier, climb, targeted=True), autograph=False)
+    fixed = {"centre": images, "label": labels, "aim": never, "seed": labels}
+    still = {k: tf.constant(v) for k, v in numbers.items()}
 
     def steps() -> object:
-        left = tf.fill([BATCH], STEPS)
-        return [v.numpy() for v in graph(images, images, never, left, *numbers, tf.constant(STEPS))]
+        state = {"point": images, "left": tf.fill([BATCH], STEPS)}
+        return [v.numpy() for v in tf.nest.flatten(graph(fixed, state, still, tf.constant(STEPS)))]
 
     def passes() -> object:
         return [bare(images).numpy() for _ in range(STEPS)]

@@ -1,6 +1,7 @@
 """A block: all that one case found on one model, computed once and kept in the store."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pandas as pd
 from robust import files
 from robust import store as stores
 from robust.classifier import Classifier
-from robust.datasets.dataset import Dataset
-from robust.errors import DataError
+from robust.datasets.dataset import Dataset, fingerprint
+from robust.datasets.given import dataset_of
+from robust.errors import DataError, suggest
 from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
@@ -28,11 +30,15 @@ _FOUND_BY = (
     "classifier",
     "heads",
     "perturb",
+    "perturbed",
     "targets",
     "trial",
     "statistics",
     "randomness",
     "blocks",
+    "layer_table",
+    "macs",
+    "architectures",
 )
 
 
@@ -49,13 +55,35 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str) -> dict[str, Any]:
 
 
 def data_of(case: Case, data: Dataset) -> Dataset:
-    """The data a case runs on: the suite's, or the shifted set it names, which must have the same classes."""
+    """The data a case runs on: the suite's, or the shifted set it names, of the same classes or some of them.
+
+    Raises DataError where it has a class that the suite's data has not, or images of another shape.
+    """
     if case.data is None:
         return data
-    shifted: Dataset = case.data()
-    if shifted.classes != data.classes or shifted.image_shape != data.image_shape:
-        raise DataError(f"case {case.name}: {shifted.name} has other classes or another image shape than {data.name}")
-    return shifted
+    shifted = dataset_of(case.data(), name=case.data.name)
+    if shifted.image_shape != data.image_shape:
+        shapes = f"images of shape {shifted.image_shape}, those of {data.name} have {data.image_shape}"
+        raise DataError(f"case {case.name}: {shifted.name} has {shapes}")
+    if unknown := [name for name in shifted.classes if name not in set(data.classes)]:
+        what = f"{shifted.name} has a class {unknown[0]!r} that {data.name} has not"
+        raise DataError(f"case {case.name}: {what}{suggest(unknown[0], data.classes)}")
+    if case.inspections and shifted.classes != data.classes:
+        what = f"an inspection looks at all outputs of a model, and {shifted.name} has {len(shifted.classes)} classes"
+        raise DataError(f"case {case.name}: {what} of the {len(data.classes)} of {data.name}; leave out inspect")
+    # Of which outputs of a model these classes are is part of what was measured.
+    return replace(shifted, fingerprint=fingerprint(repr((data.classes, shifted.fingerprint)).encode()))
+
+
+def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
+    """The model as a case asks it: where its data has some of the classes only, about these alone.
+
+    So are ImageNet-A and ImageNet-R judged (Hendrycks et al., CVPR 2021 and ICCV 2021).
+    """
+    if case_data.classes == data.classes:
+        return fitted
+    kept = [data.classes.index(name) for name in case_data.classes]
+    return replace(fitted, classifier=fitted.classifier.restricted(kept))
 
 
 def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progress, out: Path) -> None:

@@ -25,8 +25,10 @@ KINDS = {
     "measures": "robust.measures",
     "inspections": "robust.inspections",
     "datasets": "robust.datasets",
+    "augmentations": "robust.augmentations",
     "recipes": "robust.training.recipes",
     "adversaries": "robust.training.adversaries",
+    "objectives": "robust.training.robust_losses",
 }
 """Each kind of extension and the package or module that is its contents page."""
 

@@ -1,7 +1,8 @@
 """Any Keras model as a function from [0, 1] images to logits, with compiled loss gradients."""
 
+import copy
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import keras
@@ -26,6 +27,7 @@ class Classifier:
     Attributes:
         network: the model as it was given; model: what is asked, ending in the main logits.
         forward, backward: passes of single images so far, padding included.
+        kept: the outputs that are asked about, where these are not all.
         graphs: how often something was traced, by its key: more than once a key is a defect.
 
     Raises ModelError for what cannot be attacked honestly, saying why and what to do.
@@ -51,15 +53,27 @@ class Classifier:
         self._offset, self._scale = low, high - low
         self.network, self.model = model, heads.linear(model)
         self.dtype = _dtype(self.model)
+        self.kept: list[int] | None = None
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted."""
-        inputs = images if (self._offset, self._scale) == (0.0, 1.0) else images * self._scale + self._offset
-        logits = self.model(inputs, training=False)
+        logits = self.model(self.inputs(images), training=False)
+        logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
+
+    def restricted(self, kept: Sequence[int]) -> "Classifier":
+        """The same model asked about some of its classes only: its logits are theirs, in the order of `kept`."""
+        part = copy.copy(self)
+        part.kept, part.classes = list(kept), len(kept)
+        part.forward, part.backward, part.graphs, part._compiled = 0, 0, {}, {}
+        return part
+
+    def inputs(self, images: tf.Tensor) -> tf.Tensor:
+        """Images in [0, 1] as the model wants its pixels."""
+        return images if (self._offset, self._scale) == (0.0, 1.0) else images * self._scale + self._offset
 
     def gradient(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Losses [B], logits [B, C] and the gradient of each loss by its own image; graph-pure, not counted."""

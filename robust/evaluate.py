@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
-from robust.datasets.dataset import Dataset, from_arrays
-from robust.errors import DataError, ModelError
+from robust.datasets.dataset import Dataset
+from robust.datasets.given import dataset_of
+from robust.errors import ModelError
 from robust.progress import Progress
 from robust.run import run
 from robust.store import Store
@@ -19,7 +21,7 @@ from robust.suite import Case, Model, Suite, read_case
 
 def evaluate(
     model: keras.Model,
-    data: tuple[Any, Any] | Dataset,
+    data: tuple[Any, Any] | tf.data.Dataset | Dataset,
     attacks: str | Sequence[str | Mapping[str, Any]] = (),
     *,
     eps: float | str | Sequence[float | str] | None = None,
@@ -35,7 +37,8 @@ def evaluate(
     Args:
         model: any `keras.Model` that classifies; what its pixels range over is `pixels`, where its own
             layers do not say it.
-        data: (images [N, H, W, C] in [0, 1] or uint8, labels [N]), or a `robust` data set.
+        data: (images [N, H, W, C] in [0, 1] or uint8, labels [N]), a `tf.data.Dataset` of (image, label), in
+            batches or not, which is read once and held in memory, or a `robust` data set.
         attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}.
         eps: of the attacks that give none of their own; a list is run upward.
         measures: what is measured of each.
@@ -68,14 +71,12 @@ def _case(name: str, table: dict[str, Any], measures: Any) -> Case:
 def _dataset(data: Any, model: keras.Model, classes: int | Sequence[str] | None) -> Dataset:
     if isinstance(data, Dataset):
         return data
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise DataError(f"data: a {type(data).__name__} came; it must be (images, labels) or a data set of robust")
     shape = getattr(model, "output_shape", None)
     if classes is None and isinstance(shape, tuple):
         classes = shape[-1]
     if classes == 1:
         raise ModelError(f"model {model.name!r} has one output; a classifier of two classes needs two logits: Dense(2)")
-    return from_arrays(*data, classes=classes)
+    return dataset_of(data, classes=classes)
 
 
 def _listed(given: Any) -> list[Any]:

@@ -53,12 +53,23 @@ def _without_activation(last: Any, before: Any) -> Any:
     return logits
 
 
+def last(model: keras.Model) -> Any:
+    """The layer that makes a functional model's only output."""
+    return model.outputs[0]._keras_history.operation
+
+
+def features(model: keras.Model) -> Any:
+    """What goes into that layer."""
+    layer, node = model.outputs[0]._keras_history[:2]
+    return layer._inbound_nodes[node].input_tensors[0]  # not `layer.input`: other models may use the layer, too
+
+
 def pixel_range(model: keras.Model) -> tuple[float, float]:
     """What the model's own first layers say of its inputs: [0, 255] where they divide by that, else [0, 1].
 
     Layers that augment are passed by, and nested models looked into.
     """
-    first = next((layer for layer in _flat(model) if not isinstance(layer, _PASSED)), None)
+    first = next((layer for layer in flat(model) if not isinstance(layer, _PASSED)), None)
     if isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 1 / 50:
         return 0.0, 255.0
     return 0.0, 1.0
@@ -76,6 +87,7 @@ _PASSED = (
 )
 
 
-def _flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, with those of a nested model in its place."""
     for layer in getattr(model, "layers", []):
-        yield from _flat(layer) if isinstance(layer, keras.Model) else [layer]
+        yield from flat(layer) if isinstance(layer, keras.Model) else [layer]

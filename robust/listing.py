@@ -1,31 +1,42 @@
 """What there is to use: every catalogue, with a line each, read from source."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection
 
 from robust import catalog, schema
+from robust.schema import Parameter
 
-
-def rows(kind: str) -> Iterator[tuple[str, str, str]]:
-    """Name, the keys a suite may set, and one line, for every member of a catalogue."""
-    for name in catalog.names(kind):
-        keys = ", ".join(
-            p.name if p.default is ... else f"{p.name}={p.default!r}" for p in schema.signature(kind, name)
-        )
-        yield name, keys, catalog.summary(kind, name)
+_FOOLBOX = "attacks of Foolbox, by the name of the class: foolbox:LinfDeepFoolAttack"
 
 
 def text(kinds: list[str]) -> str:
     """The catalogues as plain text."""
-    blocks = []
-    for kind in kinds:
-        members = list(rows(kind))
-        width = max(len(name) for name, _, _ in members)
-        blocks.append(
-            "\n".join(
-                [
-                    kind,
-                    *(f"  {name:<{width}}  {line}\n  {'':<{width}}  {keys}".rstrip() for name, keys, line in members),
-                ]
-            )
-        )
-    return "\n\n".join(blocks) + "\n\nattacks of Foolbox, by the name of the class: foolbox:LinfDeepFoolAttack"
+    return "\n\n".join([*map(_block, kinds), *([_FOOLBOX] if "attacks" in kinds else [])])
+
+
+def _block(kind: str) -> str:
+    """Name, one line and the keys a suite may set, for every member; what most of them share stands once."""
+    members = {name: [_key(p) for p in schema.signature(kind, name)] for name in catalog.names(kind)}
+    usual, width = _usual(members.values()), max(map(len, members))
+    lines = [kind]
+    for name, keys in members.items():
+        own = ", ".join(key for key in keys if key not in usual)
+        lines += [f"  {name:<{width}}  {catalog.summary(kind, name)}", f"  {'':<{width}}  {own}"]
+    if usual:
+        lines.append(f"  where nothing else is said: {', '.join(usual)}")
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _key(parameter: Parameter) -> str:
+    return parameter.name if parameter.default is ... else f"{parameter.name}={parameter.default!r}"
+
+
+def _usual(members: Collection[list[str]]) -> list[str]:
+    """The keys with the value that most members give them, of those that every member takes.
+
+    >>> _usual([["eps", "steps=1"], ["eps", "steps=1"], ["eps", "steps=9", "more=0"]])
+    ['steps=1']
+    """
+    held = Counter(key for keys in members for key in keys)
+    named = Counter(key.partition("=")[0] for keys in members for key in keys)
+    return [k for k, n in held.items() if "=" in k and 2 * n > len(members) == named[k.partition("=")[0]]]

@@ -3,10 +3,13 @@
 import functools
 import hashlib
 import json
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +20,24 @@ from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError
 from robust.files import write
+from robust.pretrained import load as pretrained
 from robust.progress import Progress
 from robust.store import Store
-from robust.suite import Model
+from robust.suite import Model, Published, Weights
+from robust.training import strategies
 from robust.training.fit import fit
+from robust.training.hardness import kept
 
-_MADE_BY = ("architectures", "training", "datasets", "attacks/ball", "randomness")
+_MADE_BY = (
+    "architectures",
+    "training",
+    "datasets",
+    "augmentations",
+    "attacks/ball",
+    "attacks/box",
+    "randomness",
+    "heads",
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +54,10 @@ def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
     train = model.train and {
         "recipe": model.train.recipe.key(),
         "adversary": model.train.adversary and model.train.adversary.key(),
+        "objective": model.train.objective and model.train.objective.key(),
     }
     return {
-        "architecture": model.source.key(),
+        "source": _source(model, data),
         "train": train,
         "data": data.fingerprint,
         "seed": seed,
@@ -51,11 +67,38 @@ def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
 
 def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
     """What identifies a model without making it; None where that cannot be known, or it is not made yet."""
+    if is_made_here(model):
+        made_from = key(model, seed, data)
+        return stores.digest(made_from) if store.find("models", made_from) else None
     if model.kind == "keras":
         return _file_hash(model.source, model.source.stat().st_mtime_ns)
-    if model.kind == "architecture" and store.find("models", made_from := key(model, seed, data)):
-        return stores.digest(made_from)
+    if model.kind == "pretrained":
+        return stores.digest(_elsewhere(model.source, data))
     return None
+
+
+def is_made_here(model: Model) -> bool:
+    """Is it built or trained here, and so kept in the store?"""
+    return model.kind == "architecture" or model.train is not None
+
+
+def _source(model: Model, data: Dataset) -> dict[str, Any]:
+    """What identifies what a training begins with."""
+    if model.kind == "architecture":
+        return model.source.key()
+    if model.kind == "keras":
+        return {"file": _file_hash(model.source, model.source.stat().st_mtime_ns), "pixels": model.pixels}
+    return _elsewhere(model.source, data)
+
+
+def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
+    """Everything that makes a network with weights from elsewhere what it is."""
+    key = {"name": source.name, "code": stores.code("architectures", "pretrained")}
+    if isinstance(source, Weights):
+        file = _file_hash(source.file, source.file.stat().st_mtime_ns)
+        own = source.architecture.key(), source.layout, source.mean, source.std
+        key |= {"file": file, "weights": own, "shape": data.image_shape}
+    return key
 
 
 @functools.cache
@@ -76,17 +119,16 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
 
 
 def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
-    if model.kind == "architecture":
-        folder = store.keep("models", key(model, seed, data), lambda out: _fit(model, seed, data, progress, out))
-        return _fitted(
-            model,
-            load(folder / "model.keras"),
-            data,
-            stores.digest(key(model, seed, data)),
-            json.loads((folder / "about.json").read_text()),
-        )
+    if is_made_here(model):
+        with trained(model, seed, data, store, progress) as folder:
+            about = json.loads((folder / "about.json").read_text())
+            identity_of = stores.digest(key(model, seed, data))
+            return _fitted(model, load(folder / "model.keras"), data, identity_of, about)
     if model.kind == "keras":
         return _fitted(model, load(Path(model.source)), data, identity(model, seed, data, store) or "", {})
+    if model.kind == "pretrained":
+        network = pretrained.load(model.source, data.image_shape, len(data.classes))
+        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     made = (
         model.source
         if model.kind == "memory"
@@ -96,11 +138,59 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
     return Fitted(stores.digest([fitted.classifier.weights, _form(made)]), fitted.classifier, fitted.about)
 
 
+@contextmanager
+def trained(
+    model: Model, seed: int, data: Dataset, store: Store, progress: Progress, logs: Path | None = None
+) -> Iterator[Path]:
+    """A folder with the network, model.keras, and about.json; built, trained or tuned unless the store has it.
+
+    A training that was stopped goes on after its last epoch. Of several machines only the chief writes to
+    the store; the others train along and hold theirs while the `with` lasts. They share the store's folder,
+    so that all know what there is already. `logs`: a folder for TensorBoard.
+    """
+    made_from = key(model, seed, data)
+    unfinished = store.unfinished(made_from)
+
+    def make(out: Path) -> None:
+        began = time.perf_counter()
+        base = None if model.kind == "architecture" else functools.partial(_base, model, data)
+        network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
+        _save(network, history, time.perf_counter() - began, out)
+        _tell(model, history, time.perf_counter() - began, progress)
+
+    if is_chief(model) or store.find("models", made_from):
+        folder = store.keep("models", made_from, make)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        yield folder
+    else:
+        with TemporaryDirectory() as folder:
+            make(Path(folder))
+            yield Path(folder)
+
+
+def _base(model: Model, data: Dataset) -> keras.Model:
+    """The network that is to be fine-tuned."""
+    return load(model.source) if model.kind == "keras" else pretrained.original(model.source, data.image_shape)
+
+
+def meet(models: Iterable[Model]) -> None:
+    """Where a recipe asks for several machines they meet here, which must be before TensorFlow does anything."""
+    for model in models:
+        is_chief(model)
+
+
+def is_chief(model: Model) -> bool:
+    """Is this the process that writes, of those that train the model together?"""
+    return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
+
+
 def load(path: Path) -> keras.Model:
     """Load a .keras file as data: code inside it (a Lambda, a pickle) is refused.
 
     Raises ModelError with the reason and what to do.
     """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
@@ -116,21 +206,22 @@ def _form(network: keras.Model) -> Any:
         return uuid4().hex
 
 
-def _fit(model: Model, seed: int, data: Dataset, progress: Progress, out: Path) -> None:
-    began = time.perf_counter()
-    network, history = fit(model.source, model.train, data, seed, progress, model.name)
-    seconds = time.perf_counter() - began
+def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: float, out: Path) -> None:
     network.save(out / "model.keras")
-    write(
-        out / "about.json", json.dumps({"training_seconds": seconds if history else None, "history": history or None})
-    )
+    about = {"training_seconds": seconds if history else None, "history": history or None}
+    write(out / "about.json", json.dumps(about))
+
+
+def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
     if history:
-        watched = f", validation accuracy {history['val_accuracy'][-1]:.3f}" if "val_accuracy" in history else ""
-        progress.say(f"trained {model.name} in {seconds:.0f} s: accuracy {history['accuracy'][-1]:.3f}{watched}")
+        names = {"accuracy": "accuracy", "val_accuracy": "validation accuracy", "val_robust": "robust accuracy"}
+        told = [f"{name} {history[key][kept(history)]:.3f}" for key, name in names.items() if key in history]
+        progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
 def _fitted(model: Model, network: keras.Model, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
-    classifier = Classifier(network, len(data.classes), pixels=model.pixels)
+    pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
+    classifier = Classifier(network, len(data.classes), pixels=pixels)
     shape = getattr(network, "input_shape", None)
     if isinstance(shape, tuple) and any(w not in (None, h) for w, h in zip(shape[1:], data.image_shape, strict=False)):
         raise ModelError(

@@ -38,11 +38,12 @@ Count = Annotated[int, Range(1)]
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
 Norm = Literal["linf", "l2"]
+AnyNorm = Literal["linf", "l2", "l1"]
 Target = str | Mapping[str, str]  # "least-likely", "random", "next", a class, or {from = "to"}
 
 NAMED = {
     "Eps": Eps, "Positive": Positive, "NonNegative": NonNegative, "Proportion": Proportion, "Count": Count,
-    "Seed": Seed, "Severity": Severity, "Norm": Norm, "Target": Target,
+    "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Target": Target,
 }  # fmt: skip
 """What an annotation in a signature may name."""
 

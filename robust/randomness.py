@@ -49,6 +49,11 @@ def normal(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dtyp
     return tf.math.ndtri(uniform(seeds, stream, shape, dtype))
 
 
+def fold(seeds: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+    """Other int64 seeds for the same images: one set for each whole `number`, such as an epoch."""
+    return tf.bitcast(_mix(tf.bitcast(seeds, tf.uint64) + _GOLDEN * (tf.cast(number, tf.uint64) + 1)), tf.int64)
+
+
 def _mix(bits: tf.Tensor) -> tf.Tensor:
     for shift, factor in _MIX:
         bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint64))) * tf.constant(

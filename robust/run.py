@@ -11,12 +11,14 @@ import pandas as pd
 from robust import blocks, expression, models, recording, targets
 from robust import store as stores
 from robust.datasets.dataset import Dataset
-from robust.errors import RobustError, StoreError, SuiteError, suggest
+from robust.datasets.given import dataset_of
+from robust.errors import DataError, RobustError, StoreError, SuiteError, suggest
 from robust.models import Fitted
 from robust.progress import Progress, Silent
-from robust.schema import Call, metrics
+from robust.schema import metrics
 from robust.store import Store
 from robust.suite import Case, Cell, Model, Suite, load
+from robust.suite.lines import Lines
 from robust.trial import Trial
 
 
@@ -51,7 +53,7 @@ def run(
     chosen = select(suite, k)
     writable(out)
     try:
-        for cell in sorted(chosen, key=lambda cell: cell.model.kind == "architecture"):
+        for cell in sorted(chosen, key=lambda cell: models.is_made_here(cell.model)):
             session.ask(cell)  # what was not trained here is looked at before anything is
         for cell in chosen:
             session.block(cell)
@@ -90,12 +92,15 @@ class Session:
 
     def __init__(self, suite: Suite, store: Store, progress: Progress):
         self.suite, self.store, self.progress = suite, store, progress
-        self.data: Dataset = suite.data() if isinstance(suite.data, Call) else suite.data
+        models.meet(suite.models)
+        self.data = _data(suite)
         self._ready: tuple[Model, int, Fitted] | None = None
         self._identities: dict[tuple[str, int], str] = {}
         self._failed: dict[tuple[str, int], RobustError] = {}
-        self._data_of = {case.name: blocks.data_of(case, self.data) for case in suite.cases}
+        self._data_of: dict[str, Dataset] = {}
         for case in suite.cases:
+            with _at(suite, case.line):
+                self._data_of[case.name] = blocks.data_of(case, self.data)
             _check(suite, case, self._data_of[case.name])
 
     def ask(self, cell: Cell) -> None:
@@ -123,8 +128,8 @@ class Session:
         """The finished block of a cell: from the store, or computed now."""
         if (known := self.find(cell)) is not None:
             return known
-        fitted = self.fitted(cell.model, cell.seed)
         data = self._data_of[cell.case.name]
+        fitted = blocks.asked(self.fitted(cell.model, cell.seed), self.data, data)
         self.progress.stage(cell.id, max(len(cell.case.perturbations), 1))
         key = blocks.key(self.suite.seed, cell, data, fitted.identity)
         with _placed(self.suite, cell):
@@ -153,6 +158,22 @@ class Session:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
         found = [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
         return recording.fill(out, self.suite, self.data, found)
+
+
+def _data(suite: Suite) -> Dataset:
+    if isinstance(suite.data, Dataset):
+        return suite.data
+    with _at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
+        return dataset_of(suite.data(), name=suite.data.name)
+
+
+@contextmanager
+def _at(suite: Suite, line: int) -> Iterator[None]:
+    """What is wrong with data is said with file and line."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{suite.path}:{line}: {error}" if suite.path else str(error)) from None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ SUPPLIED = {
     "architectures": {"input_shape", "classes"},
     "attacks": {"seeds", "start", "targets"},
     "corruptions": {"seeds"},
+    "augmentations": {"seeds"},
     "adversaries": {"seeds", "step"},
 }
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""

@@ -50,6 +50,10 @@ class Store:
         path = self.path(kind, key)
         return path if (path / _KEY).is_file() else None
 
+    def unfinished(self, key: Mapping[str, Any]) -> Path:
+        """Where the work on an entry that takes long keeps what it has until now; whoever uses it removes it."""
+        return self.root / "unfinished" / digest(key)
+
     def keep(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
         """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
 

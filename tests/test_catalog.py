@@ -9,8 +9,8 @@ from robust.errors import SuiteError
 
 
 def test_names_come_in_the_order_of_the_contents_page():
-    assert catalog.names("attacks")[:2] == ["fgsm", "pgd"]
-    assert catalog.names("recipes")[0] == "short"
+    assert catalog.names("attacks")[:2] == ["apgd", "apgd_t"]
+    assert catalog.names("recipes")[:2] == ["alexnet2012", "densenet2016"]
 
 
 def test_a_page_without_a_literal_list_is_a_mistake(monkeypatch):
@@ -21,7 +21,7 @@ def test_a_page_without_a_literal_list_is_a_mistake(monkeypatch):
 
 def test_a_name_leads_to_its_file():
     assert catalog.home("attacks", "pgd") == ("robust.attacks.pgd", "pgd")
-    assert catalog.home("architectures", "resnet56") == ("robust.architectures.resnet", "resnet56")
+    assert catalog.home("architectures", "resnet56") == ("robust.architectures.resnet_small", "resnet56")
     assert catalog.home("recipes", "short") == ("robust.training.recipes", "short")
     assert catalog.home("attacks", "their.module:f") == ("their.module", "f")
     assert catalog.home("attacks", "foolbox:PGD") == ("robust.attacks.foolbox", "foolbox_attack")
@@ -31,7 +31,7 @@ def test_a_name_leads_to_its_file():
     ("kind", "name", "message"),
     [
         ("architectures", "resnet21", "no architectures named 'resnet21'; did you mean 'resnet20'?"),
-        ("attacks", "", "no attacks named ''; allowed: fgsm, pgd"),
+        ("attacks", "", "no attacks named ''; allowed: apgd, apgd_t"),
         ("measures", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, confusion"),
         ("datasets", "fashion-mini", "no datasets named 'fashion-mini'; did you mean 'fashion_mini'?"),
     ],
@@ -131,9 +131,17 @@ def test_a_member_may_be_replaced_for_a_while(page, monkeypatch):
 
 
 def test_the_list_tells_names_keys_and_a_line():
-    shown = listing.text(["attacks", "recipes"])
-    assert shown.startswith("attacks\n  fgsm  One step up the loss")
-    assert "eps, norm='linf', steps=20, step_size=None, random_start=True, restarts=1" in shown
-    assert "\n\nrecipes\n  short  Ten epochs" in shown
+    shown = listing.text(["attacks", "augmentations"])
+    assert shown.startswith("attacks\n  apgd            Auto-PGD: steps of 2 eps")
+    assert "\n                  eps, steps=20, step_size=None, random_start=True, restarts=1\n" in shown
+    assert "\n\naugmentations\n  area_and_aspect_crop    Enlarge" in shown
     assert "seeds" not in shown
     assert shown.endswith("foolbox:LinfDeepFoolAttack")
+    assert "foolbox" not in listing.text(["measures"])
+
+
+def test_what_most_members_share_is_listed_once():
+    *members, last = listing.text(["recipes"]).splitlines()
+    assert last.startswith("  where nothing else is said: optimizer='sgd', momentum=0.9, schedule='steps'")
+    assert "rate_below=1.0" in last and not any("rate_below" in line for line in members)
+    assert [line.split(",")[1] for line in members if "epochs=" in line and "momentum" in line] == [" batch_size=1"]

@@ -82,6 +82,9 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
         (["list", "atacks"], "there is no catalogue 'atacks'; did you mean 'attacks'?"),
         (["report", "suites"], "environment.json is missing"),
         (["rum"], 'Did you mean "run"'),
+        (["describe", "vgg16", "--option", "nrom=batch"], "nrom: vgg16 takes no 'nrom'; did you mean 'norm'?"),
+        (["describe"], "name a network, as in `robust describe vgg16`, or say --all"),
+        (["describe", "--all", "--classes", "7"], "describe --all: the family is counted as published"),
     ],
 )
 def test_bad_usage_is_exit_code_2_and_a_line_that_says_what_to_do(arguments, told):
@@ -101,6 +104,24 @@ def test_help_and_list_and_a_mistake_in_a_suite_need_no_tensorflow(suite):
     wrong = without_tensorflow("run", suite(">== 0"))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "s.toml:7: expect.top1: bound '>== 0'" in wrong.stderr
+
+
+def test_describe_prints_the_layers_and_the_sums_and_nothing_of_tensorflow(tmp_path):
+    shape = ["--input-shape", "32", "32", "1", "--classes", "7", "--option", "width=0.5"]
+    done = robust("describe", "lenet5", *shape, "--out", tmp_path / "layers.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "c3             Conv2D            10x10x8" in done.stdout
+    assert "depth       5 layers" in done.stdout
+    assert (tmp_path / "layers.csv").read_text().startswith("layer,kind,shape,parameters,")
+
+
+@pytest.mark.slow
+def test_describe_all_prints_the_family_and_draws_its_page(tmp_path):
+    done = robust("describe", "--all", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "265 ≠ 264" in done.stdout and "138,357,544 =" in done.stdout
+    for name in ("index.html", "architectures.csv", "vgg16.csv"):
+        assert (tmp_path / "reports/architectures" / name).is_file()
 
 
 def test_an_interrupted_run_keeps_what_it_found_and_says_how_to_go_on(suite, tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robust.randomness import image_seeds, normal, uniform
+from robust.randomness import fold, image_seeds, normal, uniform
 
 SEEDS = image_seeds(0, "test", [str(i) for i in range(64)])
 
@@ -98,3 +98,13 @@ def test_double_precision_is_asked_for_by_type():
 
     assert normal(SEEDS, 0, [3], tf.float64).dtype == tf.float64
     assert np.allclose(normal(SEEDS, 0, [3], tf.float64), normal(SEEDS, 0, [3]), atol=1e-5)
+
+
+def test_folded_seeds_are_others_for_each_number_and_stay_with_their_image():
+    folded = np.stack([fold(SEEDS, number).numpy() for number in range(50)])
+    assert folded.dtype == np.int64
+    assert len(np.unique([*folded.ravel(), *SEEDS])) == 51 * len(SEEDS)
+    assert np.array_equal(fold(SEEDS[::-1].copy(), 7).numpy(), folded[7][::-1])
+    assert stats.kstest(folded.ravel() / 2.0**64 + 0.5, "uniform").pvalue > 0.001
+    numbers = uniform(folded.ravel(), 0, []).numpy().reshape(50, -1)  # of one image in 50 epochs, and of its neighbours
+    assert np.abs(np.corrcoef(numbers)[np.triu_indices(50, 1)]).mean() < 3 / np.sqrt(len(SEEDS))

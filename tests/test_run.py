@@ -297,7 +297,7 @@ def test_evaluate_refuses_what_is_wrong(tiny):
         robust.evaluate(model, (images, labels), classes=5)
     with pytest.raises(ModelError, match=r"a function came; it must be a keras\.Model"):
         robust.evaluate(lambda x: x, (images, labels))
-    with pytest.raises(DataError, match=r"a ndarray came; it must be \(images, labels\)"):
+    with pytest.raises(DataError, match=r"a ndarray came; allowed: \(images, labels\)"):
         robust.evaluate(model, images)
     with pytest.raises(SuiteError, match=r"attack.eps = \[\]: the list is empty"):
         robust.evaluate(model, (images, labels), ["pgd"], eps=[])

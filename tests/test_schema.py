@@ -230,9 +230,9 @@ def test_the_table_that_was_bound_is_left_as_it_was():
     ("kind", "table", "message"),
     [
         ("attacks", {"name": "pgb", "eps": 1}, "no attacks named 'pgb'; did you mean 'pgd'?"),
-        ("attacks", "foolbox", "no attacks named 'foolbox'; allowed: fgsm, pgd"),
-        ("attacks", {"eps": 1}, "a table of attacks needs a name; allowed: fgsm, pgd"),
-        ("attacks", {"name": 3}, "a table of attacks needs a name; allowed: fgsm, pgd"),
+        ("attacks", "foolbox", "no attacks named 'foolbox'; allowed: apgd, apgd_t"),
+        ("attacks", {"eps": 1}, "a table of attacks needs a name; allowed: apgd, apgd_t"),
+        ("attacks", {"name": 3}, "a table of attacks needs a name; allowed: apgd, apgd_t"),
         ("attacks", "pgd", "pgd needs eps"),
         ("attacks", {"name": "pgd", "eps": 1, "step": 3}, "step: pgd takes no 'step'; did you mean 'steps'?"),
         ("attacks", {"name": "pgd", "eps": 1, "seeds": [1]}, "seeds: pgd takes no 'seeds'; did you mean 'steps'?"),

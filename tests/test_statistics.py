@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from robust.statistics import bootstrap_mean, wilson
+from robust.statistics import bootstrap_mean, order_statistics, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -96,3 +96,15 @@ def test_the_bootstrap_moves_and_stretches_with_the_values():
 
 def test_one_value_has_no_bootstrap_interval():
     assert np.isnan(bootstrap_mean(np.array([0.25], np.float32))).all()
+
+
+@pytest.mark.parametrize("n", [6, 9, 17, 30, 101])
+def test_order_statistics_cover_the_median_at_least_95_times_of_100_and_no_narrower_ranks_would(n):
+    low, high = order_statistics(np.random.default_rng(n).permutation(n) + 1)
+    assert low + high == n + 1
+    below = stats.binom(n, 0.5)
+    assert 1 - 2 * below.cdf(low - 1) >= 0.95 > 1 - 2 * below.cdf(low)
+
+
+def test_five_values_have_no_interval_of_their_median():
+    assert all(map(math.isnan, order_statistics(np.arange(5))))

@@ -37,22 +37,19 @@ if TYPE_CHECKING:
     )
     from robust.architectures.googlenet import googlenet
     from robust.architectures.lenet import lenet5
+    from robust.architectures.mlp import mlp
     from robust.architectures.mobilenet import mobilenet, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small
     from robust.architectures.plain import plain20, plain32, plain44, plain56, plain110
     from robust.architectures.resnet import (
         plain18,
         plain34,
         resnet18,
-        resnet20,
-        resnet32,
         resnet34,
-        resnet44,
         resnet50,
-        resnet56,
         resnet101,
-        resnet110,
         resnet152,
     )
+    from robust.architectures.resnet_small import resnet20, resnet32, resnet44, resnet56, resnet110
     from robust.architectures.vgg import vgg11, vgg13, vgg16, vgg19
 
 __all__ = [
@@ -79,6 +76,7 @@ __all__ = [
     "efficientnet_lite2",
     "googlenet",
     "lenet5",
+    "mlp",
     "mobilenet",
     "mobilenet_v2",
     "mobilenet_v3_large",

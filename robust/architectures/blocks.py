@@ -76,16 +76,18 @@ def shape(x: Any) -> tuple[int, ...]:
     return tuple(x.shape[1:])
 
 
-def he_normal() -> keras.Initializer:
-    """Gaussian of variance 2 / fan-in (He, Zhang, Ren & Sun, ICCV 2015), not truncated.
+def he_normal(scale: float = 1.0) -> keras.Initializer:
+    """Gaussian of variance 2 / fan-in (He, Zhang, Ren & Sun, ICCV 2015), not truncated; times `scale`.
 
     A new one for each layer: Keras draws the same numbers whenever one initialiser is used again.
     """
-    return keras.initializers.VarianceScaling(2.0, mode="fan_in", distribution="untruncated_normal")
+    return keras.initializers.VarianceScaling(2.0 * scale**2, mode="fan_in", distribution="untruncated_normal")
 
 
-def conv_bn(x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str) -> keras.KerasTensor:
-    """Convolution without bias, then BatchNorm (epsilon 1e-5, momentum 0.9).
+def conv(
+    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: Any
+) -> keras.KerasTensor:
+    """Convolution, by default with He's initialisation; `options` (bias, initialisers) go to the layer.
 
     [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]. With a stride, the border is
     the same on both sides, as in Caffe and Torch: Keras' "same" would shift the picture by a pixel.
@@ -93,9 +95,16 @@ def conv_bn(x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 
     if stride > 1 and kernel > 1:
         x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
     padding = "same" if stride == 1 else "valid"
-    x = keras.layers.Conv2D(
-        channels, kernel, stride, padding, use_bias=False, kernel_initializer=he_normal(), name=f"{name}_conv"
-    )(x)
+    if "kernel_initializer" not in options:
+        options["kernel_initializer"] = he_normal()
+    return keras.layers.Conv2D(channels, kernel, stride, padding, name=f"{name}_conv", **options)(x)
+
+
+def conv_bn(
+    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: Any
+) -> keras.KerasTensor:
+    """`conv` without bias, then BatchNorm (epsilon 1e-5, momentum 0.9)."""
+    x = conv(x, channels, kernel, stride, name=name, use_bias=False, **options)
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
 
 

@@ -3,12 +3,22 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 from keras import layers
 
 from robust.architectures.blocks import check, chosen_stem, logits, shape
-from robust.architectures.mobile import SMALL_MOMENTUM, Block, Release, conv, inverted_residual, placed, rounded
+from robust.architectures.mobile import (
+    SMALL_MOMENTUM,
+    Block,
+    Release,
+    check_form,
+    conv,
+    inverted_residual,
+    placed,
+    rounded,
+)
 from robust.architectures.normalization import normalization
 
 
@@ -59,11 +69,22 @@ STAGES = (
 DROP_CONNECT = 0.2  # the chance to skip a block in training grows with its place from 0 towards this
 
 
-def build(name: str, design: Design, input_shape, classes: int, stem: str | None, width: float) -> keras.Model:
+def build(
+    name: str,
+    design: Design,
+    input_shape,
+    classes: int,
+    stem: str | None,
+    width: float,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: float = 1e-3,
+) -> keras.Model:
     """The network of that row of `SCALES`."""
     check(name, input_shape, classes, width)
+    check_form(name, padding, epsilon)
     stem, scale = chosen_stem(name, stem, input_shape), SCALES[name]
-    release = Release(_kernel, SMALL_MOMENTUM if stem == "small" else 0.99, ("silu", "sigmoid"))
+    momentum = SMALL_MOMENTUM if stem == "small" else 0.99
+    release = Release(_kernel, momentum, ("silu", "sigmoid"), padding, epsilon)
     ends = width * scale.width**design.scaled_ends
     image = keras.Input(input_shape, name="image")
     x = normalization(image, per="channel")

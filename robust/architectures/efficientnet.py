@@ -9,7 +9,13 @@ from robust.quantities import Positive
 
 
 def efficientnet_b0(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B0 (Tan & Le, ICML 2019): a searched network, made to be scaled on three axes at once.
 
@@ -29,17 +35,25 @@ def efficientnet_b0(
         stem: "small" leaves out the first two strides of 2, and BatchNorm averages over fewer steps;
             None: "small" under 64 pixels.
         width: factor on all numbers of channels, > 0, on top of the network's own; multiples of 8.
+        padding: at strides, "same" is TensorFlow's border as released, "symmetric" that of Torch.
+        epsilon: of BatchNorm, > 0; 1e-3 as released. torchvision and timm have 1e-5, torchvision in B5 to B7 1e-3.
 
     Raises ModelError for arguments outside these.
 
     >>> efficientnet_b0(input_shape=(32, 32, 3), classes=10, width=0.25).output_shape
     (None, 10)
     """
-    return compound.build("efficientnet_b0", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b0", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b1(
-    *, input_shape=(240, 240, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(240, 240, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B1 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1, depth 1.1, 240 pixels.
 
@@ -48,11 +62,17 @@ def efficientnet_b1(
     >>> compound.SCALES["efficientnet_b1"].side
     240
     """
-    return compound.build("efficientnet_b1", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b1", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b2(
-    *, input_shape=(260, 260, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(260, 260, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B2 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.1, depth 1.2, 260 pixels.
 
@@ -61,11 +81,17 @@ def efficientnet_b2(
     >>> compound.SCALES["efficientnet_b2"].side
     260
     """
-    return compound.build("efficientnet_b2", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b2", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b3(
-    *, input_shape=(300, 300, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(300, 300, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B3 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.2, depth 1.4, 300 pixels.
 
@@ -74,11 +100,17 @@ def efficientnet_b3(
     >>> compound.SCALES["efficientnet_b3"].side
     300
     """
-    return compound.build("efficientnet_b3", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b3", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b4(
-    *, input_shape=(380, 380, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(380, 380, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B4 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.4, depth 1.8, 380 pixels.
 
@@ -87,11 +119,17 @@ def efficientnet_b4(
     >>> compound.SCALES["efficientnet_b4"].side
     380
     """
-    return compound.build("efficientnet_b4", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b4", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b5(
-    *, input_shape=(456, 456, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(456, 456, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B5 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.6, depth 2.2, 456 pixels.
 
@@ -100,11 +138,17 @@ def efficientnet_b5(
     >>> compound.SCALES["efficientnet_b5"].side
     456
     """
-    return compound.build("efficientnet_b5", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b5", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b6(
-    *, input_shape=(528, 528, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(528, 528, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B6 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.8, depth 2.6, 528 pixels.
 
@@ -113,11 +157,17 @@ def efficientnet_b6(
     >>> compound.SCALES["efficientnet_b6"].side
     528
     """
-    return compound.build("efficientnet_b6", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b6", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_b7(
-    *, input_shape=(600, 600, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(600, 600, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """EfficientNet-B7 (Tan & Le, ICML 2019): `efficientnet_b0` at width 2, depth 3.1, 600 pixels.
 
@@ -126,7 +176,7 @@ def efficientnet_b7(
     >>> compound.SCALES["efficientnet_b7"].side
     600
     """
-    return compound.build("efficientnet_b7", compound.FULL, input_shape, classes, stem, width)
+    return compound.build("efficientnet_b7", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
 def efficientnet_l2(

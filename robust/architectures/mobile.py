@@ -1,15 +1,19 @@
 """What the networks for phones share: rounded widths, depthwise convolutions, inverted residuals.
 
-Borders are TensorFlow's own ("same": the odd pixel goes below and to the right), as in the releases.
+Borders are TensorFlow's own ("same": the odd pixel goes below and to the right) and BatchNorm's epsilon
+is 1e-3, as in the releases, unless `padding` and `epsilon` ask for what the ports to Torch have.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
+from typing import Literal
 
 import keras
 from keras import layers
 
-from robust.architectures.blocks import shape
+from robust.architectures.blocks import check_choice, shape
+from robust.errors import ModelError
 
 DROPPED = {"imagenet": 0, "small": 2}
 """How many of the first strides of 2 a stem leaves out: with "small", 32x32 ends as 4x4 and not as 1x1."""
@@ -18,11 +22,13 @@ SMALL_MOMENTUM = 0.9  # a training on small images is too short to fill averages
 
 @dataclass(frozen=True)
 class Release:
-    """What a family's released code sets in all its layers; BatchNorm's epsilon is 1e-3 in every one."""
+    """What a family's released code sets in all its layers."""
 
     initializer: Callable[[], keras.Initializer]  # of a kernel
     momentum: float  # of BatchNorm's averages
     squeeze: tuple[str, str] = ("relu", "hard_sigmoid")  # the activations of a squeeze-and-excitation
+    padding: Literal["same", "symmetric"] = "same"  # of convolutions with a stride; without one both are the same
+    epsilon: float = 1e-3  # of BatchNorm
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,13 @@ class Block:
     activation: str
     squeezed: int = 0  # channels in the middle of the squeeze-and-excitation; 0 for none
     drop: float = 0.0  # chance, for each image, that training skips the branch
+
+
+def check_form(name: str, padding: str, epsilon: float) -> None:
+    """Refuse borders that do not exist and an epsilon that is no number > 0. Raises ModelError."""
+    check_choice(name, "padding", padding, ("same", "symmetric"))
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 < epsilon < inf:
+        raise ModelError(f"{name}: epsilon is {epsilon!r}; it must be a number > 0 (1e-3 is the release's)")
 
 
 def rounded(channels: float, width: float = 1.0) -> int:
@@ -63,8 +76,9 @@ def conv(
     x: keras.KerasTensor, channels: int, kernel: int, stride: int, activation: str, *, name: str, release: Release
 ) -> keras.KerasTensor:
     """Convolution, BatchNorm, activation: [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]."""
+    x, padding = _bordered(x, kernel, stride, name, release)
     x = layers.Conv2D(
-        channels, kernel, stride, "same", use_bias=False,
+        channels, kernel, stride, padding, use_bias=False,
         kernel_initializer=release.initializer(), name=f"{name}_conv",
     )(x)  # fmt: skip
     return _activated(x, activation, name, release)
@@ -74,14 +88,24 @@ def depthwise(
     x: keras.KerasTensor, kernel: int, stride: int, activation: str, *, name: str, release: Release
 ) -> keras.KerasTensor:
     """One filter a channel, BatchNorm, activation: [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), C]."""
+    x, padding = _bordered(x, kernel, stride, name, release)
     x = layers.DepthwiseConv2D(
-        kernel, stride, "same", use_bias=False, depthwise_initializer=release.initializer(), name=f"{name}_conv"
+        kernel, stride, padding, use_bias=False, depthwise_initializer=release.initializer(), name=f"{name}_conv"
     )(x)
     return _activated(x, activation, name, release)
 
 
+def _bordered(
+    x: keras.KerasTensor, kernel: int, stride: int, name: str, release: Release
+) -> tuple[keras.KerasTensor, str]:
+    """What a convolution is to see, with zeros all around if need be, and the padding that is left to Keras."""
+    if release.padding == "same" or stride == 1:
+        return x, "same"
+    return layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
+
+
 def _activated(x: keras.KerasTensor, activation: str, name: str, release: Release) -> keras.KerasTensor:
-    x = layers.BatchNormalization(momentum=release.momentum, epsilon=1e-3, name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(momentum=release.momentum, epsilon=release.epsilon, name=f"{name}_bn")(x)
     return x if activation == "linear" else layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 

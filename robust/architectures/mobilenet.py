@@ -11,6 +11,7 @@ from robust.architectures.mobile import (
     SMALL_MOMENTUM,
     Block,
     Release,
+    check_form,
     conv,
     depthwise,
     inverted_residual,
@@ -85,7 +86,13 @@ def mobilenet(
 
 
 def mobilenet_v2(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """MobileNet V2 (Sandler et al., CVPR 2018): shortcuts between thin layers, filters on wide ones.
 
@@ -101,6 +108,8 @@ def mobilenet_v2(
         input_shape, classes, stem: as for `mobilenet`.
         width: factor on the channels, > 0, rounded to multiples of 8; below 1 the last 1280 stay, as
             in the paper.
+        padding: at strides, "same" is TensorFlow's border as released, "symmetric" that of Torch.
+        epsilon: of BatchNorm, > 0; 1e-3 as released, 1e-5 in torchvision and timm.
 
     Raises ModelError for arguments outside these.
 
@@ -108,8 +117,9 @@ def mobilenet_v2(
     'mobilenet_v2'
     """
     check("mobilenet_v2", input_shape, classes, width)
+    check_form("mobilenet_v2", padding, epsilon)
     stem = chosen_stem("mobilenet_v2", stem, input_shape)
-    release = _release(stem, 0.999)
+    release = _release(stem, 0.999, padding, epsilon)
     blocks, inputs = [], rounded(32, width)
     for expansion, channels, repeats, stride in V2:
         for place in range(repeats):
@@ -123,7 +133,13 @@ def mobilenet_v2(
 
 
 def mobilenet_v3_large(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """MobileNet V3-Large (Howard et al., ICCV 2019): searched by machine for a phone, finished by hand.
 
@@ -137,18 +153,27 @@ def mobilenet_v3_large(
 
     Args:
         input_shape, classes, stem: as for `mobilenet`.
-        width: factor on the channels, > 0, rounded to multiples of 8; below 1 the dense layer stays.
+        width: factor on the channels, > 0, rounded to multiples of 8, and expanded from there; below 1 the
+            dense layer stays.
+        padding: as for `mobilenet_v2`.
+        epsilon: of BatchNorm, > 0; 1e-3 as released and in torchvision, 1e-5 in timm.
 
     Raises ModelError for arguments outside these.
 
     >>> mobilenet_v3_large(input_shape=(32, 32, 3), classes=10, width=0.25).name
     'mobilenet_v3_large'
     """
-    return _v3("mobilenet_v3_large", V3_LARGE, 1280, input_shape, classes, stem, width)
+    return _v3("mobilenet_v3_large", V3_LARGE, 1280, input_shape, classes, stem, width, padding, epsilon)
 
 
 def mobilenet_v3_small(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
+    *,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    stem: Literal["imagenet", "small"] | None = None,
+    width: Positive = 1.0,
+    padding: Literal["same", "symmetric"] = "same",
+    epsilon: Positive = 1e-3,
 ) -> keras.Model:
     """MobileNet V3-Small (Howard et al., ICCV 2019): `mobilenet_v3_large` for a quarter of the work.
 
@@ -158,19 +183,29 @@ def mobilenet_v3_small(
     >>> mobilenet_v3_small(input_shape=(32, 32, 3), classes=10, width=0.25).name
     'mobilenet_v3_small'
     """
-    return _v3("mobilenet_v3_small", V3_SMALL, 1024, input_shape, classes, stem, width)
+    return _v3("mobilenet_v3_small", V3_SMALL, 1024, input_shape, classes, stem, width, padding, epsilon)
 
 
-def _v3(name: str, table: tuple, last: int, input_shape, classes: int, stem: str | None, width: float) -> keras.Model:
+def _v3(
+    name: str,
+    table: tuple,
+    last: int,
+    input_shape,
+    classes: int,
+    stem: str | None,
+    width: float,
+    padding,
+    epsilon: float,
+) -> keras.Model:
     check(name, input_shape, classes, width)
+    check_form(name, padding, epsilon)
     stem = chosen_stem(name, stem, input_shape)
-    release = _release(stem, 0.999)
-    blocks = [
-        Block(
-            kernel, wide := rounded(expanded, width), rounded(channels, width), stride, act, gated * rounded(wide / 4)
-        )
-        for kernel, expanded, channels, gated, act, stride in table
-    ]
+    release = _release(stem, 0.999, padding, epsilon)
+    blocks, inputs, before = [], rounded(16, width), 16  # channels of this network and of the table
+    for kernel, expanded, channels, gated, activation, stride in table:
+        wide, outputs = rounded(inputs * expanded / before), rounded(channels, width)
+        blocks.append(Block(kernel, wide, outputs, stride, activation, gated * rounded(wide / 4)))
+        inputs, before = outputs, channels
     image = keras.Input(input_shape, name="image")
     x = _inverted(normalization(image, per="channel"), rounded(16, width), "hard_swish", blocks, stem, release)
     x = conv(x, rounded(6 * blocks[-1].channels), 1, 1, "hard_swish", name="last", release=release)
@@ -196,8 +231,11 @@ def _model(name: str, image: keras.KerasTensor, x: keras.KerasTensor, classes: i
     return keras.Model(image, logits(x, classes, _initializer()), name=name)
 
 
-def _release(stem: str, momentum: float) -> Release:
-    return Release(_initializer, SMALL_MOMENTUM if stem == "small" else momentum)
+def _release(
+    stem: str, momentum: float, padding: Literal["same", "symmetric"] = "same", epsilon: float = 1e-3
+) -> Release:
+    momentum = SMALL_MOMENTUM if stem == "small" else momentum
+    return Release(_initializer, momentum, padding=padding, epsilon=epsilon)
 
 
 def _initializer() -> keras.Initializer:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from robust.errors import DataError
 
@@ -46,8 +47,24 @@ def set_normalization(model: keras.Model, images: np.ndarray) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:  # none: its constants are fixed
             reach = keras.Model(model.input, layer.input)
-            layer.set_weights([*_statistics(reach, images, layer.axis), np.asarray(0)])
-            layer.finalize_state()
+            set_statistics(layer, *_statistics(reach, images, layer.axis))
+
+
+def set_statistics(layer: keras.layers.Normalization, mean: ArrayLike, variance: ArrayLike) -> None:
+    """Set what one Normalization layer subtracts, and what it divides by the square root of.
+
+    mean and variance of images in [0, 1], one number for all pixels, one a channel or one a pixel: what
+    fits the layer's own shape by broadcasting. As for `set_normalization`, call it before the first pass.
+
+    >>> layer = keras.layers.Normalization()
+    >>> layer.build((None, 8, 8, 3))
+    >>> set_statistics(layer, [0.485, 0.456, 0.406], 0.25)
+    >>> layer(np.full((1, 8, 8, 3), 0.5)).numpy()[0, 0, 0].round(3)
+    array([0.03 , 0.088, 0.188], dtype=float32)
+    """
+    shape = layer.weights[0].shape
+    layer.set_weights([np.broadcast_to(mean, shape), np.broadcast_to(variance, shape), np.asarray(0)])
+    layer.finalize_state()
 
 
 def _statistics(reach: keras.Model, images: np.ndarray, axis: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,21 @@
 """Plain networks: the residual ones without their shortcuts, to show what the shortcuts cure."""
 
+from typing import Literal
+
 import keras
 
 from robust.architectures import residual
 from robust.quantities import Positive
 
 
-def plain20(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
+def plain20(
+    *,
+    input_shape=(32, 32, 3),
+    classes=10,
+    norm: Literal["batch", "none"] = "batch",
+    initializer: Literal["he", "glorot"] = "he",
+    width: Positive = 1.0,
+) -> keras.Model:
     """Plain-20 (He, Zhang, Ren & Sun, CVPR 2016): `resnet20` without shortcuts.
 
     The control of the residual experiment: as deep, as wide and with as many parameters (269,722)
@@ -15,6 +24,9 @@ def plain20(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     Args:
         input_shape: height and width of at least 8 pixels, and the channels.
         classes: at least 2.
+        norm: "none" leaves BatchNorm out and gives the convolutions biases: without it, depth alone
+            makes the gradient vanish or explode.
+        initializer: of all weights: "he", as published, or "glorot", which is half as wide.
         width: factor on all numbers of channels, > 0.
 
     Raises ModelError for arguments outside these.
@@ -23,10 +35,19 @@ def plain20(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> sum(weight.numpy().size for weight in model.trainable_weights)
     269722
     """
-    return residual.small("plain", 20, input_shape, classes, width, None)
+    return residual.small(
+        "plain", 20, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
+    )
 
 
-def plain32(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
+def plain32(
+    *,
+    input_shape=(32, 32, 3),
+    classes=10,
+    norm: Literal["batch", "none"] = "batch",
+    initializer: Literal["he", "glorot"] = "he",
+    width: Positive = 1.0,
+) -> keras.Model:
     """Plain-32 (He, Zhang, Ren & Sun, CVPR 2016): `resnet32` without shortcuts.
 
     464,154 trainable parameters. Arguments and errors as for `plain20`.
@@ -34,10 +55,19 @@ def plain32(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain32(width=0.25).name
     'plain32'
     """
-    return residual.small("plain", 32, input_shape, classes, width, None)
+    return residual.small(
+        "plain", 32, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
+    )
 
 
-def plain44(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
+def plain44(
+    *,
+    input_shape=(32, 32, 3),
+    classes=10,
+    norm: Literal["batch", "none"] = "batch",
+    initializer: Literal["he", "glorot"] = "he",
+    width: Positive = 1.0,
+) -> keras.Model:
     """Plain-44 (He, Zhang, Ren & Sun, CVPR 2016): `resnet44` without shortcuts.
 
     658,586 trainable parameters. Arguments and errors as for `plain20`.
@@ -45,10 +75,19 @@ def plain44(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain44(width=0.25).name
     'plain44'
     """
-    return residual.small("plain", 44, input_shape, classes, width, None)
+    return residual.small(
+        "plain", 44, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
+    )
 
 
-def plain56(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
+def plain56(
+    *,
+    input_shape=(32, 32, 3),
+    classes=10,
+    norm: Literal["batch", "none"] = "batch",
+    initializer: Literal["he", "glorot"] = "he",
+    width: Positive = 1.0,
+) -> keras.Model:
     """Plain-56 (He, Zhang, Ren & Sun, CVPR 2016): `resnet56` without shortcuts.
 
     Its training error on CIFAR-10 is above that of `plain20`: degradation, not overfitting.
@@ -57,10 +96,19 @@ def plain56(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> ke
     >>> plain56(width=0.25).name
     'plain56'
     """
-    return residual.small("plain", 56, input_shape, classes, width, None)
+    return residual.small(
+        "plain", 56, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
+    )
 
 
-def plain110(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> keras.Model:
+def plain110(
+    *,
+    input_shape=(32, 32, 3),
+    classes=10,
+    norm: Literal["batch", "none"] = "batch",
+    initializer: Literal["he", "glorot"] = "he",
+    width: Positive = 1.0,
+) -> keras.Model:
     """Plain-110 (He, Zhang, Ren & Sun, CVPR 2016): `resnet110` without shortcuts.
 
     It does not train: the paper reports an error above 60 % on CIFAR-10.
@@ -69,4 +117,6 @@ def plain110(*, input_shape=(32, 32, 3), classes=10, width: Positive = 1.0) -> k
     >>> plain110(width=0.25).name
     'plain110'
     """
-    return residual.small("plain", 110, input_shape, classes, width, None)
+    return residual.small(
+        "plain", 110, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
+    )

@@ -10,6 +10,7 @@ from robust.architectures.blocks import (
     check,
     check_choice,
     chosen_stem,
+    conv,
     conv_bn,
     conv_bn_relu,
     he_normal,
@@ -17,26 +18,53 @@ from robust.architectures.blocks import (
     scaled,
     shape,
 )
+from robust.architectures.initializers import initializer as initial
 from robust.architectures.normalization import normalization
 
+Convolution = Callable[..., keras.KerasTensor]  # (x, channels, kernel, stride, *, name) -> what it makes of x
 
-def small(family: str, depth: int, input_shape, classes: int, width: float, shortcut: str | None) -> keras.Model:
+
+def small(
+    family: str,
+    depth: int,
+    input_shape,
+    classes: int,
+    *,
+    shortcut: str | None,
+    norm: str,
+    initializer: str,
+    width: float,
+) -> keras.Model:
     """The network of depth 6n + 2 of He et al., CVPR 2016, section 4.2: three stages of n blocks.
 
     shortcut: "A" or "B", or None for a plain network.
     """
     name = f"{family}{depth}"
     check(name, input_shape, classes, width)
+    check_choice(name, "norm", norm, NORMS)
     if family == "resnet":
         check_choice(name, "shortcut", shortcut, ("A", "B"))
+    convolution = functools.partial(_initialized, NORMS[norm], functools.partial(initial, name, initializer))
     image = keras.Input(input_shape, name="image")
-    x = conv_bn_relu(normalization(image, per="pixel"), scaled(16, width), name="conv1")
+    x = convolution(normalization(image, per="pixel"), scaled(16, width), name="conv1")
+    x = keras.layers.ReLU(name="conv1_relu")(x)
     for stage, channels in enumerate((16, 32, 64), start=2):  # 32x32, 16x16, 8x8 of a 32x32 image
         for number in range(1, (depth - 2) // 6 + 1):
             stride = 2 if stage > 2 and number == 1 else 1
-            x = basic(x, scaled(channels, width), stride, shortcut, name=f"conv{stage}_block{number}")
+            place = f"conv{stage}_block{number}"
+            x = basic(x, scaled(channels, width), stride, shortcut, convolution=convolution, name=place)
     x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    return keras.Model(image, logits(x, classes, he_normal()), name=name)
+    return keras.Model(image, logits(x, classes, initial(name, initializer)), name=name)
+
+
+def _initialized(
+    convolution: Convolution,
+    drawn: Callable[[], keras.Initializer],
+    *where: Any,
+    name: str,
+) -> keras.KerasTensor:
+    """A convolution whose weights start from an initialiser of their own."""
+    return convolution(*where, kernel_initializer=drawn(), name=name)
 
 
 def imagenet(
@@ -74,11 +102,20 @@ def bottlenecks(name: str, input_shape, classes: int, *, form: str, **options: A
     return imagenet(name, input_shape, classes, block=block, **options)
 
 
-def basic(x: keras.KerasTensor, channels: int, stride: int, shortcut: str | None, *, name: str) -> keras.KerasTensor:
+def basic(
+    x: keras.KerasTensor,
+    channels: int,
+    stride: int,
+    shortcut: str | None,
+    *,
+    convolution: Convolution = conv_bn,
+    name: str,
+) -> keras.KerasTensor:
     """Two 3x3 convolutions and, unless shortcut is None, what they are added to; ReLU after the sum."""
-    h = conv_bn_relu(x, channels, stride=stride, name=f"{name}_1")
-    h = conv_bn(h, channels, name=f"{name}_2")
-    return _summed(x, h, stride, shortcut, name=name)
+    h = convolution(x, channels, 3, stride, name=f"{name}_1")
+    h = keras.layers.ReLU(name=f"{name}_1_relu")(h)
+    h = convolution(h, channels, 3, 1, name=f"{name}_2")
+    return _summed(x, h, stride, shortcut, convolution=convolution, name=name)
 
 
 def bottleneck(
@@ -95,20 +132,26 @@ def bottleneck(
     h = conv_bn_relu(x, channels, 1, first, name=f"{name}_1")
     h = conv_bn_relu(h, channels, 3, second, name=f"{name}_2")
     h = conv_bn(h, 4 * channels, 1, name=f"{name}_3")
-    return _summed(x, h, stride, shortcut, name=name)
+    return _summed(x, h, stride, shortcut, convolution=conv_bn, name=name)
 
 
 def _summed(
-    x: keras.KerasTensor, h: keras.KerasTensor, stride: int, shortcut: str | None, *, name: str
+    x: keras.KerasTensor,
+    h: keras.KerasTensor,
+    stride: int,
+    shortcut: str | None,
+    *,
+    convolution: Convolution,
+    name: str,
 ) -> keras.KerasTensor:
     """What a block's convolutions made of x, h, plus the shortcut from x, if there is one; then a ReLU."""
     if shortcut is not None:
-        skipped = SHORTCUTS[shortcut](x, shape(h)[-1], stride, name=f"{name}_0")
+        skipped = SHORTCUTS[shortcut](x, shape(h)[-1], stride, convolution=convolution, name=f"{name}_0")
         h = keras.layers.Add(name=f"{name}_add")([skipped, h])
     return keras.layers.ReLU(name=f"{name}_out")(h)
 
 
-def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> keras.KerasTensor:
+def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str, **_: Any) -> keras.KerasTensor:
     """Option A, free of parameters: every stride-th pixel, and zeros for the channels that are new."""
     if stride > 1:
         x = keras.layers.AveragePooling2D(1, stride, name=f"{name}_subsample")(x)
@@ -119,16 +162,20 @@ def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> 
     return x
 
 
-def projection(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> keras.KerasTensor:
-    """Option B: a 1x1 convolution with BatchNorm where the shape changes, else the identity."""
+def projection(
+    x: keras.KerasTensor, channels: int, stride: int, *, convolution: Convolution, name: str
+) -> keras.KerasTensor:
+    """Option B: a 1x1 convolution, normalised as the others, where the shape changes, else the identity."""
     if stride == 1 and shape(x)[-1] == channels:
         return x
-    return conv_bn(x, channels, 1, stride, name=name)
+    return convolution(x, channels, 1, stride, name=name)
 
 
-def projections(x: keras.KerasTensor, channels: int, stride: int, *, name: str) -> keras.KerasTensor:
-    """Option C: a 1x1 convolution with BatchNorm beside every block."""
-    return conv_bn(x, channels, 1, stride, name=name)
+def projections(
+    x: keras.KerasTensor, channels: int, stride: int, *, convolution: Convolution, name: str
+) -> keras.KerasTensor:
+    """Option C: a 1x1 convolution beside every block."""
+    return convolution(x, channels, 1, stride, name=name)
 
 
 def _imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
@@ -142,7 +189,8 @@ def _small_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     return conv_bn_relu(x, channels, name="conv1")
 
 
-SHORTCUTS: dict[str, Callable[..., keras.KerasTensor]] = {"A": identity, "B": projection, "C": projections}
+NORMS: dict[str, Convolution] = {"batch": conv_bn, "none": conv}
+SHORTCUTS: dict[str, Convolution] = {"A": identity, "B": projection, "C": projections}
 FORMS: dict[str, Callable[[int], tuple[int, int]]] = {
     "v1": lambda stride: (stride, 1),  # in the first 1x1, as published
     "v1.5": lambda stride: (1, stride),  # in the 3x3, as Torch has it

@@ -1,11 +1,14 @@
 """VGG (Simonyan & Zisserman, ICLR 2015): depth by nothing but 3x3 convolutions."""
 
+import functools
+from collections.abc import Callable
 from typing import Literal
 
 import keras
 from keras import layers
 
 from robust.architectures.blocks import check, check_choice, chosen_stem, hidden, logits, scaled
+from robust.architectures.initializers import initializer as initial
 from robust.architectures.normalization import normalization
 from robust.quantities import Positive
 
@@ -16,6 +19,7 @@ def vgg11(
     classes=1000,
     stem: Literal["imagenet", "small"] | None = None,
     norm: Literal["none", "batch"] = "none",
+    initializer: Literal["glorot", "he", "normal"] = "glorot",
     width: Positive = 1.0,
 ) -> keras.Model:
     """VGG-11, configuration A (Simonyan & Zisserman, ICLR 2015): `vgg16` with 8 convolutions.
@@ -26,7 +30,7 @@ def vgg11(
     >>> vgg11(input_shape=(32, 32, 3), width=0.1).name
     'vgg11'
     """
-    return _vgg("vgg11", (1, 1, 2, 2, 2), input_shape, classes, stem, norm, width)
+    return _vgg("vgg11", (1, 1, 2, 2, 2), input_shape, classes, stem, norm, initializer, width)
 
 
 def vgg13(
@@ -35,6 +39,7 @@ def vgg13(
     classes=1000,
     stem: Literal["imagenet", "small"] | None = None,
     norm: Literal["none", "batch"] = "none",
+    initializer: Literal["glorot", "he", "normal"] = "glorot",
     width: Positive = 1.0,
 ) -> keras.Model:
     """VGG-13, configuration B (Simonyan & Zisserman, ICLR 2015): `vgg16` with 10 convolutions.
@@ -44,7 +49,7 @@ def vgg13(
     >>> vgg13(input_shape=(32, 32, 3), width=0.1).name
     'vgg13'
     """
-    return _vgg("vgg13", (2, 2, 2, 2, 2), input_shape, classes, stem, norm, width)
+    return _vgg("vgg13", (2, 2, 2, 2, 2), input_shape, classes, stem, norm, initializer, width)
 
 
 def vgg16(
@@ -53,6 +58,7 @@ def vgg16(
     classes=1000,
     stem: Literal["imagenet", "small"] | None = None,
     norm: Literal["none", "batch"] = "none",
+    initializer: Literal["glorot", "he", "normal"] = "glorot",
     width: Positive = 1.0,
 ) -> keras.Model:
     """VGG-16, configuration D (Simonyan & Zisserman, ICLR 2015): 3x3 convolutions, and many of them.
@@ -76,6 +82,8 @@ def vgg16(
             odd last row; None takes "small" under 64 pixels.
         norm: "batch" puts a BatchNorm (epsilon 1e-5, momentum 0.9) after each convolution, which keeps
             its bias: 138,365,992 parameters, or 14,728,266 with stem="small" and 10 classes.
+        initializer: of all weights: "glorot"; "he"; or "normal", a standard deviation of .01, which lets
+            the gradient vanish. The paper's 10^-2 is the variance: a standard deviation of .1.
         width: factor on all numbers of channels and hidden units, > 0.
 
     Raises ModelError for arguments outside these.
@@ -83,7 +91,7 @@ def vgg16(
     >>> vgg16(input_shape=(32, 32, 3), classes=10, width=0.1).output_shape
     (None, 10)
     """
-    return _vgg("vgg16", (2, 2, 3, 3, 3), input_shape, classes, stem, norm, width)
+    return _vgg("vgg16", (2, 2, 3, 3, 3), input_shape, classes, stem, norm, initializer, width)
 
 
 def vgg19(
@@ -92,6 +100,7 @@ def vgg19(
     classes=1000,
     stem: Literal["imagenet", "small"] | None = None,
     norm: Literal["none", "batch"] = "none",
+    initializer: Literal["glorot", "he", "normal"] = "glorot",
     width: Positive = 1.0,
 ) -> keras.Model:
     """VGG-19, configuration E (Simonyan & Zisserman, ICLR 2015): `vgg16` with 16 convolutions.
@@ -102,10 +111,10 @@ def vgg19(
     >>> vgg19(input_shape=(32, 32, 3), width=0.1).name
     'vgg19'
     """
-    return _vgg("vgg19", (2, 2, 4, 4, 4), input_shape, classes, stem, norm, width)
+    return _vgg("vgg19", (2, 2, 4, 4, 4), input_shape, classes, stem, norm, initializer, width)
 
 
-def _vgg(name: str, convolutions: tuple[int, ...], input_shape, classes, stem, norm, width) -> keras.Model:
+def _vgg(name: str, convolutions: tuple[int, ...], input_shape, classes, stem, norm, initializer, width) -> keras.Model:
     check(name, input_shape, classes, width)
     check_choice(name, "norm", norm, ("none", "batch"))
     stem = chosen_stem(name, stem, input_shape)
@@ -113,27 +122,31 @@ def _vgg(name: str, convolutions: tuple[int, ...], input_shape, classes, stem, n
     x = normalization(image, per="channel")
     for number, count in enumerate(convolutions, start=1):  # 224x224, 112x112, ..., 14x14
         for place in range(1, count + 1):
-            x = _convolution(x, scaled(min(32 * 2**number, 512), width), norm, name=f"block{number}_conv{place}")
+            channels, layer = scaled(min(32 * 2**number, 512), width), f"block{number}_conv{place}"
+            x = _convolution(x, channels, norm, initial(name, initializer), name=layer)
         # The small form keeps an odd last row: 28x28 would otherwise be gone before the fifth pool.
         x = layers.MaxPooling2D(2, padding="same" if stem == "small" else "valid", name=f"block{number}_pool")(x)
-    return keras.Model(image, logits(HEADS[stem](x, width), classes, "glorot_uniform"), name=name)
+    x = HEADS[stem](x, width, functools.partial(initial, name, initializer))
+    return keras.Model(image, logits(x, classes, initial(name, initializer)), name=name)
 
 
-def _convolution(x: keras.KerasTensor, channels: int, norm: str, *, name: str) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, 3, padding="same", name=name)(x)
+def _convolution(
+    x: keras.KerasTensor, channels: int, norm: str, start: keras.Initializer, *, name: str
+) -> keras.KerasTensor:
+    x = layers.Conv2D(channels, 3, padding="same", kernel_initializer=start, name=name)(x)
     if norm == "batch":
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _imagenet_head(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
+def _imagenet_head(x: keras.KerasTensor, width: float, drawn: Callable[[], keras.Initializer]) -> keras.KerasTensor:
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
-        x = hidden(x, scaled(4096, width), dropout=0.5, name=name)
+        x = hidden(x, scaled(4096, width), dropout=0.5, name=name, kernel_initializer=drawn())
     return x
 
 
-def _small_head(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
+def _small_head(x: keras.KerasTensor, width: float, drawn: Callable[[], keras.Initializer]) -> keras.KerasTensor:
     return layers.GlobalAveragePooling2D(name="avg_pool")(x)
 
 

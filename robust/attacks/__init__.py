@@ -14,8 +14,28 @@ from typing import TYPE_CHECKING
 from robust import catalog
 
 if TYPE_CHECKING:
+    from robust.attacks.apgd import apgd, apgd_t
+    from robust.attacks.autoattack import autoattack
+    from robust.attacks.carlini_wagner import carlini_wagner
+    from robust.attacks.deepfool import deepfool
+    from robust.attacks.fab import fab
     from robust.attacks.fgsm import fgsm
+    from robust.attacks.mifgsm import mifgsm
+    from robust.attacks.noise import noise
     from robust.attacks.pgd import pgd
+    from robust.attacks.square import square
 
-__all__ = ["fgsm", "pgd"]
+__all__ = [
+    "apgd",
+    "apgd_t",
+    "autoattack",
+    "carlini_wagner",
+    "deepfool",
+    "fab",
+    "fgsm",
+    "mifgsm",
+    "noise",
+    "pgd",
+    "square",
+]
 catalog.contents(__name__)

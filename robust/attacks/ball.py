@@ -10,31 +10,36 @@ import numpy as np
 import tensorflow as tf
 
 from robust import randomness
-from robust.quantities import Norm
+from robust.attacks import box
+from robust.quantities import AnyNorm, Norm
 
 Scalar = float | tf.Tensor
 
 _TINY = 1e-12  # keeps a zero vector from being divided by zero
 
 
-def project(points: tf.Tensor, centres: tf.Tensor, eps: Scalar, norm: Norm) -> tf.Tensor:
+def project(points: tf.Tensor, centres: tf.Tensor, eps: Scalar, norm: AnyNorm) -> tf.Tensor:
     """The points brought back into the ball of radius eps around their centres, and into [0, 1].
 
     For L2 the ball comes first and the box second: that keeps both, though it is not the nearest point.
+    For L1 it is the nearest one, as the other order would lose most of the ball.
     """
+    if norm == "l1":
+        return box.onto_l1_ball(points, centres, eps)
     change = points - centres
     change = tf.clip_by_value(change, -eps, eps) if norm == "linf" else change * tf.minimum(eps / length(change), 1.0)
     return tf.clip_by_value(centres + change, 0.0, 1.0)
 
 
 def step(
-    points: tf.Tensor, gradients: tf.Tensor, centres: tf.Tensor, eps: Scalar, size: Scalar, norm: Norm
+    points: tf.Tensor, gradients: tf.Tensor, centres: tf.Tensor, eps: Scalar, size: Scalar, norm: AnyNorm
 ) -> tf.Tensor:
     """One step of projected gradient ascent: `size` along the steepest direction, then back into the ball.
 
     Source: Madry et al., ICLR 2018; with size = eps from the centre it is FGSM (Goodfellow et al., ICLR 2015).
     """
-    return project(points + size * steepest(gradients, norm), centres, eps, norm)
+    change = box.steepest_l1(points, gradients, size) if norm == "l1" else size * steepest(gradients, norm)
+    return project(points + change, centres, eps, norm)
 
 
 def steepest(gradient: tf.Tensor, norm: Norm) -> tf.Tensor:
@@ -47,20 +52,37 @@ def steepest(gradient: tf.Tensor, norm: Norm) -> tf.Tensor:
     return gradient * (1.0 / length(gradient))
 
 
-def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: Scalar, norm: Norm) -> tf.Tensor:
+def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: Scalar, norm: AnyNorm) -> tf.Tensor:
     """A point drawn uniformly from the ball around each centre, brought into [0, 1].
 
     For L2: the first n coordinates of a uniform point on the sphere in n + 2 dimensions (Voelker,
-    Gosmann & Stewart, 2017).
+    Gosmann & Stewart, 2017). For L1: n of n + 1 exponential numbers over their sum, with random signs.
     """
-    shape = [int(side) for side in centres.shape[1:] if side is not None]
+    shape = sides(centres)
     if norm == "linf":
         change = (2.0 * randomness.uniform(seeds, stream, shape, centres.dtype) - 1.0) * eps
+    elif norm == "l1":
+        numbers = 2.0 * randomness.uniform(seeds, stream, [math.prod(shape) + 1], centres.dtype) - 1.0
+        sizes = -tf.math.log(tf.maximum(tf.abs(numbers), _TINY))
+        simplex = tf.sign(numbers) * sizes / tf.reduce_sum(sizes, axis=1, keepdims=True)
+        change = tf.reshape(simplex[:, :-1], tf.shape(centres)) * eps
     else:
         numbers = randomness.normal(seeds, stream, [math.prod(shape) + 2], centres.dtype)
         sphere = numbers / tf.norm(numbers, axis=1, keepdims=True)
         change = tf.reshape(sphere[:, :-2], tf.shape(centres)) * eps
     return tf.clip_by_value(centres + change, 0.0, 1.0)
+
+
+def sides(images: tf.Tensor) -> list[int]:
+    """Height, width and colours of images in a graph."""
+    return [int(side) for side in images.shape[1:] if side is not None]
+
+
+def size(change: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+    """How large each image's change is in the norm, shape [B, 1, 1, 1]."""
+    if norm == "linf":
+        return tf.reduce_max(tf.abs(change), axis=[1, 2, 3], keepdims=True)
+    return length(change) if norm == "l2" else tf.reduce_sum(tf.abs(change), axis=[1, 2, 3], keepdims=True)
 
 
 def length(change: tf.Tensor) -> tf.Tensor:

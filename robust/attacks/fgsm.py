@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from robust.attacks.survivors import Climb, Task, attack
+from robust.attacks import losses
+from robust.attacks.climb import Climb, ascend
+from robust.attacks.survivors import Task, attack
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
 from robust.quantities import Eps, Norm, Positive
@@ -34,5 +36,6 @@ def fgsm(
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
     """
     size = step_size or (1.25 * eps if random_start else eps)
-    climb = Climb(eps, norm, 1, size, random_start)
-    return attack(Task(classifier, images, labels, seeds, None, targets), climb, "fgsm")
+    loss = losses.leave if targets is None else losses.reach
+    climb = Climb("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
+    return attack(Task(classifier, images, labels, seeds, None, targets), climb)

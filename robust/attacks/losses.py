@@ -1,17 +1,81 @@
-"""What an attack climbs: one number an image, from logits [B, C] and labels [B]."""
+"""What an attack climbs: one number an image, from logits [B, C], labels [B] and the classes aimed at [B]."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
+Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """-log softmax(logits)[label]: climbed to leave the label.
+_TINY = 1e-12  # keeps logits that are all alike from being divided by
 
-    >>> cross_entropy(tf.constant([[0.0, 0.0]]), tf.constant([0])).numpy().round(4)
-    array([0.6931], dtype=float32)
+
+def leave(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """log (1 - p) / p of the label, as logsumexp(other logits) - logit: climbed to leave the label.
+
+    The cross-entropy is its softplus: both have the same maximum, the same order and the same direction
+    of the gradient. But single precision has no digits left for the cross-entropy of an answer that is
+    sure by 16 nats, and its gradient is 0 there.
+
+    >>> leave(tf.constant([[100.0, 0.0]]), tf.constant([0]), tf.constant([0])).numpy()
+    array([-100.], dtype=float32)
     """
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    del aims
+    return _log_odds(logits, labels)
 
 
-def towards(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """log softmax(logits)[target]: climbed to reach the target."""
-    return -cross_entropy(logits, targets)
+def reach(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """log p / (1 - p) of the class aimed at: climbed to reach it."""
+    del labels
+    return -_log_odds(logits, aims)
+
+
+def margin(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The largest other logit minus the label's: positive where the model is fooled."""
+    del aims
+    return tf.reduce_max(_without(logits, labels), axis=1) - _of(logits, labels)
+
+
+def margin_to(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The logit of the class aimed at minus the label's."""
+    return _of(logits, aims) - _of(logits, labels)
+
+
+def margin_of(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The logit of the class aimed at minus the largest other: positive where it is reached."""
+    del labels
+    return _of(logits, aims) - tf.reduce_max(_without(logits, aims), axis=1)
+
+
+def dlr(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The difference of logits ratio: the margin over z_1 - z_3, the first and the third largest logit.
+
+    It does not change when the logits are scaled. With two classes it is the margin.
+
+    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks, ICML 2020.
+    """
+    if int(logits.shape[1] or 0) < 3:
+        return margin(logits, labels, aims)
+    z = tf.sort(logits, axis=1, direction="DESCENDING")
+    return margin(logits, labels, aims) / (z[:, 0] - z[:, 2] + _TINY)
+
+
+def dlr_to(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The targeted ratio: (z_aim - z_label) / (z_1 - (z_3 + z_4) / 2). With three classes or two, the margin."""
+    if int(logits.shape[1] or 0) < 4:
+        return margin_to(logits, labels, aims)
+    z = tf.sort(logits, axis=1, direction="DESCENDING")
+    return margin_to(logits, labels, aims) / (z[:, 0] - (z[:, 2] + z[:, 3]) / 2 + _TINY)
+
+
+def _log_odds(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_logsumexp(_without(logits, classes), axis=1) - _of(logits, classes)
+
+
+def _of(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    return tf.gather(logits, classes, batch_dims=1)
+
+
+def _without(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """The logits with minus infinity in place of one class's."""
+    return tf.where(tf.one_hot(classes, tf.shape(logits)[1], True, False), logits.dtype.min, logits)

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from robust.attacks.survivors import Climb, Task, attack
+from robust.attacks import losses
+from robust.attacks.climb import Climb, ascend
+from robust.attacks.survivors import Task, attack
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
-from robust.quantities import Count, Eps, Norm, Positive
+from robust.quantities import AnyNorm, Count, Eps, Positive
 
 
 def pgd(
@@ -17,7 +19,7 @@ def pgd(
     start: np.ndarray | None = None,
     targets: np.ndarray | None = None,
     eps: Eps,
-    norm: Norm = "linf",
+    norm: AnyNorm = "linf",
     steps: Count = 20,
     step_size: Positive | None = None,
     random_start: bool = True,
@@ -28,7 +30,8 @@ def pgd(
     Args:
         classifier, images, labels, seeds, start, targets: see `robust.attacks`.
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: of the ball; for L2 the step goes along g / ||g||.
+        norm: of the ball; for L2 the step goes along g / ||g||, for L1 it fills the pixels of the largest
+            |g| up to black or white, and the projection onto ball and box is the exact one.
         steps: of each climb, at the most: an image that falls stops there.
         step_size: of one step; 2.5 * eps / steps, as Madry et al. have it for L2, so that a climb can
             reach any side of the ball.
@@ -38,5 +41,8 @@ def pgd(
     Source: Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018;
     Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.
     """
-    climb = Climb(eps, norm, steps, step_size or 2.5 * eps / steps, random_start, restarts)
-    return attack(Task(classifier, images, labels, seeds, start, targets), climb, "pgd")
+    numbers = {"eps": eps, "size": step_size or 2.5 * eps / steps}
+    loss = losses.leave if targets is None else losses.reach
+    plain = 0 if random_start else 1
+    climb = Climb("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)
+    return attack(Task(classifier, images, labels, seeds, start, targets), climb)

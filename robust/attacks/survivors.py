@@ -1,38 +1,24 @@
-"""The engine of the gradient attacks: only images that still stand are attacked, in full batches.
+"""The engine of the native attacks: only images that still stand are attacked, in full batches.
 
-A batch has a fixed number of slots. A compiled graph takes every slot a few steps up the loss and stops
-each at its first iterate that fools the model; then the slots of fooled and of finished images go to the
-next images that wait. An image's path hangs on its own seed, never on who shares its batch.
+A batch has a fixed number of slots. Each turn looks at the points of all slots in one pass and hands what
+it saw to the attack's own step, which says where to look next. A compiled graph takes every slot a few
+turns and stops each at its first point that fools the model; then the slots of fooled and of finished
+images go to the next images that wait. An image's path hangs on its own seed, never on who shares its batch.
 """
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks import ball, losses
+from robust.attacks.climb import Climb, Memory
+from robust.attacks.walk import walk
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
-from robust.quantities import Norm
 
-LOOK = 4  # steps between two looks at who has fallen: fewer cost hand-overs, more cost steps of the fallen
-
-Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, ball.Scalar, Norm], tf.Tensor]
-
-
-@dataclass(frozen=True)
-class Climb:
-    """How an attack climbs the loss: its graph-pure step, and how often it is taken from where."""
-
-    eps: float
-    norm: Norm
-    steps: int
-    step_size: float
-    random_start: bool
-    restarts: int = 1
-    step: Step = ball.step
+LOOK = 4  # turns between two looks at who has fallen: fewer cost hand-overs, more cost turns of the fallen
+TRACE = 32  # places of a trace, at the most
 
 
 @dataclass(frozen=True)
@@ -44,55 +30,62 @@ class Task:
     labels: np.ndarray  # int64 [N]
     seeds: np.ndarray  # int64 [N]
     start: np.ndarray | None  # [N, H, W, C]: where the first climb begins, instead of the climb's own choice
-    targets: np.ndarray | None  # int64 [N]
+    targets: np.ndarray | None  # int64 [N]: the model is fooled by this answer only
+    aims: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
 
 
 @dataclass(frozen=True)
 class _Slots:
-    """The batch: which image each slot holds (-1: none), where it is, and how many steps it has left."""
+    """The batch: which image each slot holds (-1: none), what is known of it, and what the attack remembers."""
 
     rows: np.ndarray
-    centres: np.ndarray
-    points: np.ndarray
-    aims: np.ndarray
-    left: np.ndarray
+    fixed: Memory
+    state: Memory = field(default_factory=dict)
 
 
-def attack(task: Task, climb: Climb, name: str) -> Perturbed:
-    """Climb from each image until it fools the model or its steps are used up; restart those that stand."""
-    result = Perturbed.of(task.images, looks=-(-climb.steps // LOOK))
+def attack(task: Task, climb: Climb) -> Perturbed:
+    """Climb from each image until it fools the model or its turns are used up; restart those that stand."""
+    result = Perturbed.of(task.images, looks=-(-climb.steps // _stride(climb)))
     for restart in range(climb.restarts):
         standing = np.flatnonzero(result.by == "")
         if not standing.size:
             break
-        _climb(task, climb, standing, restart, name, result)
-        _judge_last(task, standing[result.by[standing] == ""], name, result)
+        last = _climb(task, climb, standing, restart, result)
+        _judge_last(task, climb, standing[result.by[standing] == ""], result, last)
     return result
 
 
-def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, name: str, result: Perturbed) -> None:
-    classifier, waiting = task.classifier, deque(rows)
-    slots = _empty(task)
+def _stride(climb: Climb) -> int:
+    """Turns between two places of the trace."""
+    return LOOK * -(-climb.steps // (LOOK * TRACE))
+
+
+def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, result: Perturbed) -> np.ndarray:
+    """One climb of each of these images; gives their last points."""
+    classifier, targeted = task.classifier, task.targets is not None
+    waiting, slots, last = deque(rows), _empty(task), result.images.copy()
     graph = classifier.compiled(
-        ("walk", climb.step, climb.norm, task.targets is None),
-        lambda: walk(classifier, climb.step, climb.norm, task.targets is not None),
+        ("walk", climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
+        lambda: walk(classifier, climb, targeted),
     )
-    numbers = [tf.constant(v, classifier.dtype) for v in (climb.eps, climb.step_size)]
-    steps = min(LOOK, climb.steps)
+    numbers = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items()}
+    turns = min(LOOK, climb.steps)
     while True:
         _refill(slots, waiting, task, climb, restart)
         if (slots.rows < 0).all():
-            return
-        tensors = [tf.constant(v) for v in (slots.points, slots.centres, slots.aims, slots.left)]
-        walked = graph(*tensors, *numbers, tf.constant(steps))
-        classifier.count(forward=steps * len(slots.rows), backward=steps * len(slots.rows))
-        _harvest(slots, [v.numpy() for v in walked], climb.steps, name, result)
+            return last
+        tensors = [{k: tf.constant(v) for k, v in part.items()} for part in (slots.fixed, slots.state)]
+        state, *seen = graph(*tensors, numbers, tf.constant(turns))
+        asked = turns * len(slots.rows)
+        classifier.count(forward=asked * max(climb.samples, 1), backward=asked * climb.samples)
+        _harvest(slots, {k: np.array(v) for k, v in state.items()}, seen, climb, result, last)
 
 
 def _empty(task: Task) -> _Slots:
     size = task.classifier.batch_size
+    numbers = {k: np.zeros(size, np.int64) for k in ("label", "aim", "seed")}
     centres = np.zeros((size, *task.images.shape[1:]), task.classifier.dtype.as_numpy_dtype)
-    return _Slots(np.full(size, -1), centres, centres.copy(), np.zeros(size, np.int64), np.zeros(size, np.int32))
+    return _Slots(np.full(size, -1), {"centre": centres, **numbers})
 
 
 def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: int) -> None:
@@ -100,69 +93,75 @@ def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: in
     rows = np.array([waiting.popleft() for _ in free], int)
     if not rows.size:
         return
-    slots.rows[free], slots.left[free] = rows, climb.steps
-    slots.centres[free] = task.images[rows]
-    slots.aims[free] = (task.labels if task.targets is None else task.targets)[rows]
-    slots.points[free] = _starts(task, climb, rows, restart)
+    slots.rows[free] = rows
+    for key, values in (("centre", task.images), ("label", task.labels), ("seed", task.seeds)):
+        slots.fixed[key][free] = values[rows]
+    slots.fixed["aim"][free] = _aims(task, restart)[rows]
+    points = _starts(task, climb, rows, restart).astype(slots.fixed["centre"].dtype)
+    known = {"point": points, "left": np.full(len(rows), climb.steps, np.int32), **climb.memory(points, climb.numbers)}
+    for key, values in known.items():
+        empty = np.zeros((len(slots.rows), *values.shape[1:]), values.dtype)
+        slots.state.setdefault(key, empty)[free] = values
+
+
+def _aims(task: Task, restart: int) -> np.ndarray:
+    if task.aims is not None:
+        return task.aims[:, restart % task.aims.shape[1]]
+    return task.labels if task.targets is None else task.targets
 
 
 def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndarray:
-    """Where these images begin: where they were left, or at a random point of the ball, or at the image."""
+    """Where these images begin: where they were left, or at the image, or at a random point of the ball."""
     if restart == 0 and task.start is not None:
         return task.start[rows]
-    if restart == 0 and not climb.random_start:
+    if restart < climb.plain:
         return task.images[rows]
-    classifier, norm = task.classifier, climb.norm
-    draw = classifier.compiled(("draw", norm), lambda: lambda c, s, r, e: ball.random_point(c, s, r, e, norm))
+    classifier, draw, norm = task.classifier, climb.draw, climb.norm
+    graph = classifier.compiled(("draw", draw, norm), lambda: lambda c, s, r, e: draw(c, s, r, e, norm))
     padded = np.resize(rows, classifier.batch_size)  # the one shape: repeats the rows to fill up
-    points = draw(
+    points = graph(
         tf.constant(task.images[padded], classifier.dtype),
         tf.constant(task.seeds[padded]),
         tf.constant(restart),
-        tf.constant(climb.eps, classifier.dtype),
+        tf.constant(climb.numbers["eps"], classifier.dtype),
     )
     return points.numpy()[: len(rows)]
 
 
-def walk(classifier: Classifier, step: Step, norm: Norm, targeted: bool) -> Callable[..., tuple]:
-    """The graph: `steps` steps of every slot; those that have fallen or have none left stay where they are."""
-    loss = losses.towards if targeted else losses.cross_entropy
-
-    def take(points, centres, aims, left, eps, size, steps):  # type: ignore[no-untyped-def]
-        def body(i, points, left, fooled, value):  # type: ignore[no-untyped-def]
-            losses_, logits, gradients = classifier.gradient(points, aims, loss)
-            hits = tf.argmax(logits, 1) == aims if targeted else tf.argmax(logits, 1) != aims
-            moving = (left > 0) & ~hits  # whoever fools the model stays, and fools it at the next look, too
-            value = tf.where(left > 0, tf.cast(losses_, tf.float32), value)
-            points = tf.where(moving[:, None, None, None], step(points, gradients, centres, eps, size, norm), points)
-            return i + 1, points, left - tf.cast(moving, tf.int32), (left > 0) & hits, value
-
-        start = 0, points, left, tf.zeros_like(left, tf.bool), tf.fill(tf.shape(left), float("nan"))
-        return tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)[1:]
-
-    return take
+def _harvest(slots: _Slots, state: Memory, seen: list, climb: Climb, result: Perturbed, last: np.ndarray) -> None:
+    """Write down what the turns gave, and free the slots of those that are done."""
+    fooled, values = (v.numpy() for v in seen)
+    busy = slots.rows >= 0
+    rows, before = slots.rows[busy], slots.state["left"][busy]
+    spent = before - state["left"][busy] + fooled[busy]  # the pass that found it fooled was spent, too
+    result.forward[rows] += spent * max(climb.samples, 1)
+    result.backward[rows] += spent * climb.samples
+    result.trace[rows, (climb.steps - before) // _stride(climb)] = values[busy]
+    done = busy & (fooled | (state["left"] == 0))
+    rows, fell = slots.rows[done], fooled[done]
+    result.images[rows], last[rows] = state[climb.keep][done], state["point"][done]
+    result.images[rows[fell]], result.by[rows[fell]] = last[rows[fell]], climb.name
+    slots.state.update(state)
+    slots.rows[done], slots.state["left"][done] = -1, 0
 
 
-def _harvest(slots: _Slots, walked: list[np.ndarray], steps: int, name: str, result: Perturbed) -> None:
-    points, left, fooled, value = walked
-    busy = np.flatnonzero(slots.rows >= 0)
-    rows = slots.rows[busy]
-    spent = slots.left[busy] - left[busy] + fooled[busy]  # the pass that found it fooled was spent, too
-    result.forward[rows] += spent
-    result.backward[rows] += spent
-    result.trace[rows, (steps - slots.left[busy]) // LOOK] = value[busy]
-    slots.points[busy], slots.left[busy] = points[busy], left[busy]
-    done = busy[fooled[busy] | (left[busy] == 0)]
-    result.images[slots.rows[done]] = points[done]
-    result.by[slots.rows[done[fooled[done]]]] = name
-    slots.rows[done], slots.left[done] = -1, 0
-
-
-def _judge_last(task: Task, rows: np.ndarray, name: str, result: Perturbed) -> None:
-    """The last iterates have not been looked at yet: that takes one more forward pass."""
+def _judge_last(task: Task, climb: Climb, rows: np.ndarray, result: Perturbed, last: np.ndarray) -> None:
+    """The last points have not been looked at yet: that takes one more forward pass."""
     if not rows.size:
         return
-    predicted = task.classifier.logits(result.images[rows]).argmax(axis=1)
+    predicted = task.classifier.logits(last[rows]).argmax(axis=1)
     result.forward[rows] += 1
     fell = predicted != task.labels[rows] if task.targets is None else predicted == task.targets[rows]
-    result.by[rows[fell]] = name
+    rows = rows[fell]
+    result.images[rows], result.by[rows] = last[rows], climb.name
+
+
+def ranked(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, targets: np.ndarray | None, classes: int
+) -> tuple[np.ndarray, int]:
+    """The classes [N, A] to head for, likeliest first, and the forward passes it took to rank them."""
+    if targets is not None:
+        return targets[:, None], 0
+    logits = classifier.logits(images)
+    logits[np.arange(len(labels)), labels] = -np.inf
+    return np.argsort(-logits, axis=1, kind="stable")[:, : min(classes, classifier.classes - 1)], 1

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 from robust import catalog
 
 if TYPE_CHECKING:
+    from robust.datasets.arrays import arrays
     from robust.datasets.fashion_mini import fashion_mini
+    from robust.datasets.fashion_mnist import fashion_mnist
+    from robust.datasets.folder import folder
+    from robust.datasets.tfds import tfds
 
-__all__ = ["fashion_mini"]
+__all__ = ["arrays", "fashion_mini", "fashion_mnist", "folder", "tfds"]
 
 catalog.contents(__name__)

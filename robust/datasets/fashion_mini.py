@@ -1,12 +1,12 @@
 """The data set that comes with the package, so that a first suite needs no network."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from robust.datasets import superclasses
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 
 FOLDER = Path(__file__).parent / "data/fashion_mini"  # built by tools/make_fashion_mini.py
@@ -28,15 +28,15 @@ def fashion_mini() -> Dataset:
     Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747; MIT licence, Zalando SE.
     """
     builder = tfds.builder_from_directory(FOLDER / "1.0.0")
-    superclasses = json.loads((FOLDER / "superclasses.json").read_text("utf-8"))
+    classes = tuple(builder.info.features["labels"].feature.names)
     return Dataset(
         name="fashion_mini",
-        classes=tuple(builder.info.features["labels"].feature.names),
+        classes=classes,
         image_shape=(28, 28, 1),
         sizes={split: 10 * builder.info.splits[split].num_examples for split in SPLITS},
         read=partial(_read, builder),
         fingerprint=fingerprint(*(path.read_bytes() for path in sorted(FOLDER.rglob("*.tfrecord-*")))),
-        superclasses={name: tuple(classes) for name, classes in superclasses.items()},
+        superclasses=superclasses.of(classes),
     )
 
 

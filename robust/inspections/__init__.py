@@ -10,6 +10,8 @@ from robust import catalog
 
 if TYPE_CHECKING:
     from robust.inspections.cost import cost
+    from robust.inspections.gradient_flow import gradient_flow
+    from robust.inspections.speed import speed
 
-__all__ = ["cost"]
+__all__ = ["cost", "gradient_flow", "speed"]
 catalog.contents(__name__)

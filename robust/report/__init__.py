@@ -11,11 +11,12 @@ def write(folder: Path) -> Path:
     The same folder gives the same bytes. The page works offline; TensorFlow is not needed to draw it.
 
     Args:
-        folder: a folder that `robust run SUITE --out DIR` has filled.
+        folder: a folder that `robust run SUITE --out DIR` has filled, or `robust describe --all --out DIR`.
 
     Raises ReportError where a file of the folder is missing or damaged, and StoreError where the page
     cannot be written.
     """
-    from robust.report import page
+    from robust.report import architectures, page
 
-    return page.write(Path(folder))
+    of_architectures = (Path(folder) / architectures.TABLE).is_file()
+    return architectures.write(Path(folder)) if of_architectures else page.write(Path(folder))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robust.report.folder import Condition, Folder
+from robust.report.folder import Condition, Folder, Run
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Confusion:
 
 
 def confusions(folder: Folder) -> list[Confusion]:
-    """The confusion of every model under every condition, in the order of the suite."""
+    """The confusion of every model under every condition whose answers were measured, in the order of the suite."""
     cells = [
         (model, condition, _outcomes(folder, model, condition))
         for model in dict.fromkeys(run.model for run in folder.runs)
@@ -46,9 +46,15 @@ def confusions(folder: Folder) -> list[Confusion]:
 
 
 def _outcomes(folder: Folder, model: str, condition: Condition) -> pd.DataFrame:
-    keys = [(run, condition) for run in folder.runs if run.model == model]
+    keys = [(run, condition) for run in folder.runs if run.model == model and _measured(folder, run, condition)]
     found = [folder.outcomes[key] for key in keys if key in folder.outcomes]
     return pd.concat(found) if found else pd.DataFrame()
+
+
+def _measured(folder: Folder, run: Run, condition: Condition) -> bool:
+    """Was a share of the images counted? A case that only inspects the model says nothing of its answers."""
+    rows = folder.values.get((run, condition))
+    return rows is not None and bool(rows["interval"].str.startswith("wilson").any())
 
 
 def _count(outcomes: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

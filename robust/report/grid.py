@@ -1,5 +1,6 @@
 """The tables of models by conditions: how accurate each is, and what asking cost."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,3 +97,27 @@ def costs(folder: Folder) -> list[dict[str, str]]:
         }
         for (run, condition), rows in folder.values.items()
     ]
+
+
+_SIZES = {
+    "parameters": "parameters", "macs": "MACs", "depth": "depth", "forward_memory": "memory, forward",
+    "training_memory": "memory, training", "weights_size": "weights", "latency": "latency", "throughput": "images/s",
+}  # fmt: skip
+_SAID_BY_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a cell need not repeat
+
+
+def sizes(folder: Folder) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
+    """What inspections found each model to cost: heads, and for each model values with their intervals."""
+    costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["group"] == "")]
+    metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
+    found = {(Run(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
+    runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
+    rows = [(folder.name(run), [_size(found.get((run, metric))) for metric in metrics]) for run in runs]
+    return [_SIZES[metric] for metric in metrics], rows
+
+
+def _size(row: Mapping[Hashable, Any] | None) -> tuple[str, str]:
+    if row is None:
+        return "", ""
+    say = wording.amount if row["unit"] in _SAID_BY_THE_HEAD else wording.quantity
+    return say(row["value"], row["unit"]), wording.interval(row["low"], row["high"], row["unit"])

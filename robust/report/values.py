@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust.report import wording
+from robust.report import gradients, wording
 
 ROWS = 3000  # more than these are left to results.csv, or the page would open slowly
 
@@ -23,7 +23,8 @@ class Entry(NamedTuple):
 
 
 def listed(results: pd.DataFrame) -> pd.DataFrame:
-    """The rows the page lists: all, or of a long table the values over all images only."""
+    """The rows the page lists: all but those of single layers, or of a long table the values over all images only."""
+    results = results[~(results["metric"].isin(gradients.OF_LAYERS) & (results["group"] != ""))]
     return results if len(results) <= ROWS else results[results["group"] == ""].head(ROWS)
 
 
@@ -49,4 +50,6 @@ def _entry(name: str, value: Any, row: Mapping[Hashable, Any]) -> Entry:
         return Entry("passed" if value else "missed")
     if isinstance(value, str):
         return Entry(value)
+    if name in ("value", "low", "high"):
+        return Entry(wording.amount(value, row["unit"]), repr(float(value)))
     return Entry(wording.number(value), repr(float(value)))

@@ -8,8 +8,11 @@ from robust.report.folder import Condition
 _NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _METRICS = {
     "top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error",
-    "top5_error": "top-5 error", "nll": "negative log-likelihood",
+    "top5_error": "top-5 error", "nll": "negative log-likelihood", "macs": "multiply-accumulates",
+    "forward_memory": "memory an image, forward", "training_memory": "memory an image, training",
+    "weights_size": "size of the weights",
 }  # fmt: skip
+_SCALED = {"MACs", "values", "bytes"}  # counts of which nobody reads the last digits
 
 
 def percent(proportion: float) -> str:
@@ -29,7 +32,41 @@ def quantity(value: float, unit: str) -> str:
     """
     if unit == "proportion":
         return percent(value)
-    return f"{number(value)} {unit}".rstrip() if isfinite(value) else number(value)
+    if unit == "bytes":
+        return size(value)
+    return f"{amount(value, unit)} {unit}".rstrip() if isfinite(value) else number(value)
+
+
+def size(value: float) -> str:
+    """A number of bytes; a megabyte is a million of them.
+
+    >>> size(60_950_432), size(9118)
+    ('61.0 MB', '9,118 B')
+    """
+    text = scaled(value)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
+
+
+def amount(value: float, unit: str) -> str:
+    """A value in a unit that stands elsewhere: large counts and sizes with three digits.
+
+    >>> amount(15_470_264_320, "MACs"), amount(60_950_432, "bytes"), amount(9118, "values"), amount(61706, "parameters")
+    ('15.5 G', '61.0 M', '9,118', '61,706')
+    """
+    return scaled(value) if unit in _SCALED else number(value)
+
+
+def scaled(value: float) -> str:
+    """Three digits and k, M or G, from ten thousand upward.
+
+    >>> scaled(9_999), scaled(56_510_400), scaled(999_950_000), scaled(475_703_653_280)
+    ('9,999', '56.5 M', '1.00 G', '476 G')
+    """
+    if not 10_000 <= abs(value) < inf:
+        return number(value)
+    mantissa, exponent = f"{value:.2e}".split("e")
+    over = int(exponent) % 3
+    return f"{float(mantissa) * 10**over:.{2 - over}f} {' kMGTP'[int(exponent) // 3]}"
 
 
 def number(value: float) -> str:

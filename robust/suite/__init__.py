@@ -1,6 +1,19 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
-from robust.suite.nouns import Case, Cell, Model, Suite, Training
-from robust.suite.read import load, read_case
+from robust.suite.data import read_data
+from robust.suite.nouns import Case, Cell, Model, Published, Suite, Training, Weights
+from robust.suite.read import load, read_case, read_model
 
-__all__ = ["Case", "Cell", "Model", "Suite", "Training", "load", "read_case"]
+__all__ = [
+    "Case",
+    "Cell",
+    "Model",
+    "Published",
+    "Suite",
+    "Training",
+    "Weights",
+    "load",
+    "read_case",
+    "read_data",
+    "read_model",
+]

@@ -11,10 +11,37 @@ from robust.schema import Call
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is fitted: a recipe and, for a hardened one, the adversary it trains against."""
+    """How a model is fitted: a recipe and, for a hardened one, the adversary it trains against.
+
+    objective: what is weighed of the images and the adversary's; None: the cross-entropy of the latter alone.
+    """
 
     recipe: Call
     adversary: Call | None = None
+    objective: Call | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights from elsewhere, the architecture they are for, and whose names and constants they have."""
+
+    file: Path
+    architecture: Call
+    layout: str
+    mean: tuple[float, ...] | None = None  # of a channel in [0, 1]; None: the layout's own
+    std: tuple[float, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return f"{self.architecture.name} of {self.file.name}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that are known by name: "keras:resnet50", "efficientnet_lite0"."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -22,8 +49,8 @@ class Model:
     """A model of a suite: where it comes from, how it is trained, and from which seeds."""
 
     name: str
-    kind: Literal["architecture", "keras", "python", "memory"]
-    source: Any  # a Call (architecture, python), a Path (keras) or the model itself (memory)
+    kind: Literal["architecture", "keras", "pretrained", "python", "memory"]
+    source: Any  # a Call (architecture, python), Path (keras), Weights or Published, or the model itself (memory)
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
     pixels: tuple[float, float] | None = None  # what its inputs range over, where that is not [0, 1]

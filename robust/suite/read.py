@@ -16,8 +16,11 @@ from robust.bound import Bound
 from robust.errors import SuiteError, suggest
 from robust.quantities import Count, Eps, Seed, Severity, Target
 from robust.schema import Call, bind, convert, metrics
+from robust.suite import data as suite_data
+from robust.suite import pretrained
 from robust.suite.lines import Lines
-from robust.suite.nouns import Case, Model, Suite, Training
+from robust.suite.nouns import Case, Model, Suite
+from robust.suite.training import training
 
 _NAME = r"\w[\w.+-]*"
 _SOURCES = ("architecture", "keras", "pretrained", "python")
@@ -68,6 +71,21 @@ def read_case(name: str, table: dict[str, Any]) -> Case:
         raise
 
 
+def read_model(name: str, table: dict[str, Any], seed: int = 0) -> Model:
+    """A model from a table, as it would stand under [model.NAME]; from Python, so what it names is trusted.
+
+    Raises SuiteError for what is wrong with it.
+
+    >>> read_model("net", {"architecture": "lenet5", "train": {"recipe": "short", "epochs": 3}}).seeds
+    (0,)
+    """
+    try:
+        return _Reader(Path(name), "", trust=True).model(name, table, seed)
+    except SuiteError as error:
+        error.where = ""  # there is no file
+        raise
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
@@ -98,12 +116,20 @@ class _Reader:
                     raise SuiteError(f"there is no {key}; write {write}", key)
             seed = convert(table.get("seed", 0), Seed, "seed")
             summary = convert(table.get("summary", ""), str, "summary")
-            data = self.call("datasets", table["data"], "data")
+            data = self.data(table["data"])
             models = tuple(self.model(n, t, seed) for n, t in self.tables(table["model"], "model"))
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
             suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
             _distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
         return suite
+
+    def data(self, value: Any) -> Call:
+        try:
+            return suite_data.located(self.call("datasets", suite_data.named(value), "data"), self.path.parent)
+        except SuiteError as error:
+            if error.key and not error.key.startswith("data"):
+                raise SuiteError(str(error), f"data.{error.key}") from None
+            raise
 
     def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, table in convert(value, dict, key).items():
@@ -123,11 +149,12 @@ class _Reader:
                 raise SuiteError(
                     f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}"
                 )
-            for key in ("train", "seeds"):
-                if key in table and given != ["architecture"]:
-                    raise SuiteError(f"{key}: only an architecture is trained here, and this model is {given[0]}", key)
+            if "train" in table and given == ["python"]:
+                raise SuiteError("train: a model that somebody's code makes is not trained here", "train")
+            if "seeds" in table and "train" not in table and given != ["architecture"]:
+                raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
             source = self.source(given[0], table[given[0]])
-            train = self.training(table["train"]) if "train" in table else None
+            train = training(table["train"], self.call) if "train" in table else None
             seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             return Model(name, given[0], source, train, tuple(seeds), _pixels(table.get("pixels")))  # type: ignore[arg-type]
 
@@ -135,34 +162,27 @@ class _Reader:
         if kind == "keras":
             return self.keras_file(convert(value, str, "keras"))
         if kind == "pretrained":
-            raise SuiteError(f'pretrained = {value!r}: no pretrained networks yet; use keras = "model.keras"', kind)
+            return pretrained.source(value, self.call, self.file)
         call = self.call("architectures", value, kind)
         if kind == "python" and not catalog.is_foreign(call.name):
             raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
         return call
 
-    def keras_file(self, name: str) -> Path:
+    def file(self, name: str, key: str) -> Path:
+        """A file that stands beside the suite, or where we are."""
         tried = (self.path.parent / name, Path(name))
         found = next((p for p in tried if p.is_file()), None)
         if found is None:
-            raise SuiteError(f"keras = {name!r}: there is no such file in {self.path.parent} or {Path.cwd()}", "keras")
+            raise SuiteError(f"{key} = {name!r}: there is no such file in {self.path.parent} or {Path.cwd()}", key)
+        return found
+
+    def keras_file(self, name: str) -> Path:
+        found = self.file(name, "keras")
         if found.suffix != ".keras":
             raise SuiteError(
                 f'keras = {name!r}: must be a .keras file, as model.save("{found.stem}.keras") writes', "keras"
             )
         return found
-
-    def training(self, value: Any) -> Training:
-        table = {"recipe": value} if isinstance(value, str) else convert(value, dict, "train")
-        if "recipe" not in table:
-            raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
-        if "name" in table or not isinstance(table["recipe"], str):
-            raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
-        options = {key: v for key, v in table.items() if key not in ("recipe", "adversary")}
-        recipe = self.call("recipes", {"name": table["recipe"], **options}, "train")
-        return Training(
-            recipe, self.call("adversaries", table["adversary"], "train.adversary") if "adversary" in table else None
-        )
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
@@ -178,7 +198,7 @@ class _Reader:
                 name,
                 perturbations,
                 target,
-                self.call("datasets", table["data"], "data") if "data" in table else None,
+                self.data(table["data"]) if "data" in table else None,
                 measures,
                 inspections,
                 convert(table["images"], Count, "images") if "images" in table else None,

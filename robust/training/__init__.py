@@ -1,1 +1,1 @@
-"""Training: recipes as values, objectives as pure functions, adversaries to train against, and `fit`."""
+"""Training: recipes as values, objectives as pure functions, adversaries to train against, fine-tuning, and `fit`."""

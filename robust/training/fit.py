@@ -1,100 +1,127 @@
-"""Fitting a network: `fit(architecture, training, data, seed) -> the network and what its training was like`."""
+"""Fitting a network: `fit(model, data, seed, progress) -> the network and what its training was like`."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from robust import randomness
+from robust import heads
 from robust.architectures.normalization import set_normalization
-from robust.datasets.dataset import Dataset, Examples
-from robust.errors import DataError, ModelError
+from robust.datasets.dataset import Dataset
+from robust.errors import DataError
 from robust.progress import Progress
-from robust.schema import Call
-from robust.suite import Training
-from robust.training.objectives import objective
+from robust.schema import bind
+from robust.suite import Model, Training
+from robust.training import finetune, hardness, loop, strategies
+from robust.training.checkpoints import History
+from robust.training.objectives import Objective, objective, weighed
+from robust.training.optimizers import optimizer
+from robust.training.pipeline import training_batches
 from robust.training.recipes import Recipe
-from robust.training.trainer import Trainer
+from robust.training.remat import Rematerialised
+from robust.training.step import Learner, averaged
+
+LOOKED_AT = 2**30
+"""Bytes of training images whose mean and variance are taken; of a larger split, so much of each class."""
 
 
 def fit(
-    architecture: Call, training: Training | None, data: Dataset, seed: int, progress: Progress, name: str
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """Build a network for the data and train it; the same seed gives the same weights on the same CPU.
+    model: Model,
+    data: Dataset,
+    seed: int,
+    progress: Progress,
+    *,
+    unfinished: Path | None = None,
+    logs: Path | None = None,
+    base: Callable[[], keras.Model] | None = None,
+) -> tuple[keras.Model, History]:
+    """Build a network for the data, or take one, and train it; the same seed gives the same weights on the same CPU.
 
     Args:
-        architecture: the network to build; training: how; None leaves it as initialised.
+        model: its `source` is the architecture, its `train` the recipe; None leaves it as initialised.
         data: its training split is learned, its validation split watched, its test split never seen.
-        seed: of the initialisation, the order of the images and the adversary.
-        progress: told every step; name: what it calls the model.
+        seed: of the initialisation (and so of Keras' and TensorFlow's global generators), the order of the
+            images, their augmentation and the adversary.
+        progress: told every step.
+        unfinished: a folder for a checkpoint after each epoch; where it holds one, training goes on there.
+        logs: a folder for TensorBoard.
+        base: makes a network that has weights already, to be fine-tuned; None builds the architecture.
 
-    Returns the network and its history: one number an epoch for loss, accuracy, val_loss, val_accuracy.
+    Returns the network and its history: one number an epoch for loss, accuracy, val_loss, val_accuracy and,
+    where it trains against an adversary, val_robust. What was trained ends in its main logits alone;
+    auxiliary heads stay where nothing was.
 
     Raises ModelError where the training diverges, DataError where the data has no training split.
     """
-    if training is not None and "train" not in data.sizes:
-        raise DataError(f"data set {data.name!r} has no training split, so {name} cannot be trained on it")
-    keras.utils.set_random_seed(seed)
-    network = architecture(input_shape=data.image_shape, classes=len(data.classes))
+    if model.train is None:
+        return _built(model, data, seed), {}
     if "train" not in data.sizes:
-        return network, {}
-    examples = data.examples("train")
-    set_normalization(network, examples.images)
-    return network, {} if training is None else _train(network, training, data, examples, seed, progress, name)
-
-
-def _train(
-    network: keras.Model,
-    training: Training,
-    data: Dataset,
-    examples: Examples,
-    seed: int,
-    progress: Progress,
-    name: str,
-) -> dict[str, list[float]]:
-    recipe = Recipe(**training.recipe.arguments)
-    steps = -(-len(examples.ids) // recipe.batch_size)
-    trainer = Trainer(network, objective(training.adversary, recipe.label_smoothing))
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))  # on a CPU, XLA makes these networks slower
-    trainer.compile(optimizer=optimizer(recipe, network, steps), jit_compile=on_gpu)
-    progress.stage(f"training {name}", recipe.epochs * steps)
-    history = trainer.fit(
-        batches(examples, recipe.batch_size, seed),
-        epochs=recipe.epochs,
-        validation_data=_validation(data, recipe.batch_size),
-        callbacks=[_report(progress, recipe.epochs), keras.callbacks.TerminateOnNaN()],
-        shuffle=False,  # the pipeline has done it
-        verbose=0,
-    ).history
-    if any(not tf.math.is_finite(loss) for loss in history["loss"]):
-        when = f"its loss became {history['loss'][-1]} in epoch {len(history['loss'])}"
-        raise ModelError(f"{name}: {when}; lower learning_rate from {recipe.learning_rate:g}")
-    return {key: [float(v) for v in values] for key, values in history.items()}
-
-
-def batches(examples: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
-    """(images, labels, seeds) in batches, in another order each epoch; `seeds` are the examples' own, int64."""
-    seeds = randomness.image_seeds(seed, "train", list(examples.ids))
-    rows = tf.data.Dataset.from_tensor_slices((examples.images, examples.labels, seeds))
-    return (
-        rows.shuffle(len(seeds), seed=seed, reshuffle_each_iteration=True).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+        raise DataError(f"data set {data.name!r} has no training split, so {model.name} cannot be trained on it")
+    train, recipe = model.train, Recipe(**model.train.recipe.arguments)
+    make = partial(_built, model, data, seed) if base is None else partial(_adapted, base, model, recipe, data, seed)
+    learner = _learner(make, train, recipe, data)
+    run = loop.Run(
+        model.name,
+        learner,
+        lambda epoch: training_batches(
+            data,
+            batch_size=recipe.batch_size,
+            seed=seed,
+            epochs=recipe.epochs,
+            start_epoch=epoch,
+            augment=[bind("augmentations", each) for each in recipe.augment or []],
+        ),
+        steps=strategies.batches(data.sizes["train"], recipe.batch_size, learner.strategy),
+        validation=_validation(data, recipe.batch_size),
+        robustness=_robustness(train, learner, data),
     )
+    history = loop.train(run, progress, unfinished, logs)
+    return heads.linear(learner.network), history
 
 
-def optimizer(recipe: Recipe, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
-    """The recipe's optimiser for a network, with its schedule over `steps` steps an epoch."""
-    warmup = round(recipe.warmup * recipe.epochs * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 100 if warmup else recipe.learning_rate,
-        recipe.epochs * steps - warmup,
-        warmup_target=recipe.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    if recipe.optimizer == "adamw":
-        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    else:
-        made = keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=recipe.weight_decay or None)
-    if recipe.weight_decay:
-        made.exclude_from_weight_decay([v for v in network.trainable_variables if len(v.shape) < 2])
-    return made
+def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, data: Dataset) -> Learner:
+    strategy = strategies.strategy(recipe.strategy)
+    with strategy.scope(), _precision(recipe.precision):
+        network = make()
+        averages = [tf.Variable(weight.numpy()) for weight in averaged(network)] if recipe.ema else []
+        made = optimizer(recipe, network, strategy.num_replicas_in_sync)
+        spared = Rematerialised(network) if recipe.remat == "blocks" else None
+        watched = hardness.is_watched(train.adversary, data)
+        best = [tf.Variable(weight.numpy()) for weight in averaged(network)] if watched else []
+    held = finetune.held(network, recipe)
+    return Learner(network, made, _objective(train, recipe), recipe, strategy, averages, spared, held, best)
+
+
+def _objective(train: Training, recipe: Recipe) -> Objective:
+    weights = recipe.label_smoothing, recipe.auxiliary_weight
+    if train.objective is not None and train.adversary is not None:
+        return weighed(train.adversary, train.objective, *weights)
+    return objective(train.adversary, *weights)
+
+
+def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.Asked | None:
+    if train.adversary is None or not learner.best:
+        return None
+    return hardness.robust_accuracy(learner.network, data, train.adversary, learner.recipe.batch_size)
+
+
+def _built(model: Model, data: Dataset, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    network = model.source(input_shape=data.image_shape, classes=len(data.classes))
+    if "train" in data.sizes:
+        most = LOOKED_AT // (4 * math.prod(data.image_shape))
+        size = data.sizes["train"]
+        set_normalization(network, data.examples("train", most if most < size else None).images)
+    return network
+
+
+def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data: Dataset, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return finetune.adapted(base(), data, recipe, model.pixels)
 
 
 def _validation(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
@@ -103,12 +130,12 @@ def _validation(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
     return data.split("validation").map(lambda image, label, _: (image, label)).batch(batch_size).cache()
 
 
-def _report(progress: Progress, epochs: int) -> keras.callbacks.Callback:
-    def note(epoch: int, logs: dict[str, float]) -> None:
-        watched = "".join(f"  validation {logs['val_accuracy']:.3f}" for _ in range("val_accuracy" in logs))
-        notes.append(f"epoch {epoch + 1}/{epochs}  loss {logs['loss']:.3f}{watched}")
-
-    notes = [""]
-    return keras.callbacks.LambdaCallback(
-        on_epoch_end=note, on_train_batch_end=lambda batch, logs: progress.advance(notes[-1])
-    )
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers that are made in here compute in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

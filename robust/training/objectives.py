@@ -1,4 +1,4 @@
-"""Objectives: pure functions from (model, batch, step) to (loss, logits), called by one `train_step`."""
+"""Objectives: pure functions from (network, batch, step) to (losses, logits), called by the one training step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,41 +8,102 @@ import tensorflow as tf
 
 from robust.schema import Call
 
-Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # images [B, H, W, C], labels int64 [B], seeds int64 [B]
-Objective = Callable[[Any, Batch, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> mean loss, logits [B, C]
+Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # images [B, H, W, C], labels int64 [B] or float [B, C], seeds [B]
+Objective = Callable[[Any, Batch, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> losses [B], logits [B, C]
 
 
-def objective(adversary: Call | None = None, label_smoothing: float = 0.0) -> Objective:
+def objective(adversary: Call | None = None, label_smoothing: float = 0.0, auxiliary_weight: float = 0.0) -> Objective:
     """Cross-entropy on the images, or on what the adversary makes of them.
 
     Args:
         adversary: from `robust.training.adversaries`; None trains plainly.
         label_smoothing: share of the target that is spread over all classes.
+        auxiliary_weight: of the cross-entropy of each auxiliary head, added to that of the main one.
     """
 
-    def loss(model: Any, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def losses(network: Any, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels, seeds = batch
         if adversary is not None:
-            images = tf.stop_gradient(adversary(_image_gradient(model), images, labels, seeds=seeds, step=step))
-        logits = model(images, training=True)
-        return tf.reduce_mean(cross_entropy(logits, labels, label_smoothing)), logits
+            images = tf.stop_gradient(adversary(image_gradient(network), images, labels, seeds=seeds, step=step))
+        main, auxiliary = outputs(network, images, training=True)
+        total = cross_entropy(main, labels, label_smoothing)
+        for head in auxiliary:
+            total += auxiliary_weight * cross_entropy(head, labels, label_smoothing)
+        return total, main
 
-    return loss
+    return losses
+
+
+def weighed(adversary: Call, against: Call, label_smoothing: float = 0.0, auxiliary_weight: float = 0.0) -> Objective:
+    """A loss of each image and of what the adversary makes of it: TRADES, MART; the logits are the latter's.
+
+    Args:
+        adversary: from `robust.training.adversaries`; it climbs what `against` says.
+        against: from `robust.training.robust_losses`.
+        label_smoothing, auxiliary_weight: see `objective`; each head is weighed by itself.
+    """
+
+    def losses(network: Any, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels, seeds = batch
+        still = tf.stop_gradient(outputs(network, images, training=False)[0])
+        gradient = image_gradient(network, lambda logits, labels: against(still, logits, _shares(labels, logits))[0])
+        found = tf.stop_gradient(adversary(gradient, images, labels, seeds=seeds, step=step))
+        clean, clean_heads = outputs(network, images, training=True)
+        main, heads = outputs(network, found, training=True)
+        shares = _shares(labels, main, label_smoothing)
+        total = against(clean, main, shares)[1]
+        for before, after in zip(clean_heads, heads, strict=True):
+            total += auxiliary_weight * against(before, after, shares)[1]
+        return total, main
+
+    return losses
+
+
+def outputs(network: Any, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """The main logits [B, C] and those of the auxiliary heads; of several outputs, "logits" is the main one."""
+    found = network(images, training=training)
+    if not isinstance(found, list | tuple):
+        return found, []
+    main = network.output_names.index("logits")
+    return found[main], [head for place, head in enumerate(found) if place != main]
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
-    """Cross-entropy [B] against the label with the weight 1 - smoothing and all classes with the rest."""
-    targets = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    """Cross-entropy [B] against labels, int [B] or a share of each class [B, C], smoothed towards all classes."""
+    classes = logits.shape[-1]
+    targets = tf.one_hot(labels, classes, dtype=logits.dtype) if labels.dtype.is_integer else labels
     return keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
 
 
-def _image_gradient(model: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The model in inference mode, as TRADES has it: making an example must not move its statistics."""
+def _shares(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Labels, int [B] or a share of each class [B, C], as the latter, smoothed towards all classes."""
+    classes = int(logits.shape[-1] or 0)
+    shares = tf.one_hot(labels, classes, dtype=logits.dtype) if labels.dtype.is_integer else labels
+    return shares * (1 - smoothing) + smoothing / classes
+
+
+def divergence(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Kullback-Leibler divergence [B] of the distributions that logits [B, C] stand for."""
+    change = tf.nn.log_softmax(one) - tf.nn.log_softmax(other)
+    return tf.reduce_sum(tf.nn.softmax(one) * change, axis=1)
+
+
+def _plain(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return cross_entropy(logits, labels, 0.0)
+
+
+def image_gradient(
+    network: Any, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _plain
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The gradient by the images of a loss of (logits, labels); in inference mode, as TRADES has it.
+
+    Making an example must not move the network's statistics.
+    """
 
     def gradient(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, model(images, training=False))
+            losses = loss(outputs(network, images, training=False)[0], labels)
         return tape.gradient(losses, images)
 
     return gradient

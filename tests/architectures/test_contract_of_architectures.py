@@ -1,6 +1,7 @@
 """What every export of `robust.architectures` promises, at a small width."""
 
 import inspect
+import math
 import re
 import subprocess
 import sys
@@ -19,7 +20,15 @@ DEEP = (  # members that only repeat, deeper, what another of their family does
     *("44", "56", "110", "101", "152", "densenet161", "densenet169", "densenet201", "densenet264", "bc190", "_l2"),
     *("_b1", "_b2", "_b3", "_b4", "_b5", "_b6", "_b7", "lite1", "lite2", "plain34", "resnet34", "vgg13", "vgg19"),
 )
-FORMS = [("lenet5", {"form": "1998", "width": 1}), ("resnet20", {"shortcut": "B"})]
+LARGE = (  # more than 30 million parameters
+    *("alexnet", "vgg11", "vgg13", "vgg16", "vgg19", "resnet101", "resnet152", "densenet264"),
+    *("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_l2"),
+)
+FORMS = [
+    ("lenet5", {"form": "1998", "width": 1}),
+    ("resnet20", {"shortcut": "B"}),
+    ("mobilenet_v2", {"padding": "symmetric"}),
+]
 BUILT = [
     pytest.param(name, options, id="-".join([name, *map(str, options.values())]), marks=[pytest.mark.slow] * slow)
     for name, options in [*((name, {}) for name in NAMES), *FORMS]
@@ -109,6 +118,23 @@ def test_it_is_finite_under_mixed_precision(name, options):
     finally:
         keras.config.set_dtype_policy("float32")
     assert logits.dtype == "float32" and np.isfinite(logits).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
+def test_the_canonical_network(name, examined):
+    """At its own size: its logits are finite under both policies, and it survives."""
+    keras.utils.set_random_seed(0)
+    model = catalog.resolve("architectures", name)()
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) < 30e6
+    images = pictures(4, model.input_shape[1:])
+    assert np.isfinite(model(images)).all()
+    examined(model, 4)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert np.isfinite(catalog.resolve("architectures", name)()(images)).all()
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.parametrize("name", NAMES)

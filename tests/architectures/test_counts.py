@@ -4,9 +4,12 @@ import ast
 from math import prod
 from pathlib import Path
 
+import keras
 import pytest
 
 from robust import catalog
+from robust.layer_table import layer_table, totals
+from robust.report import published
 
 LENET, HE = "LeCun et al. 1998, section II.B", "arithmetic of He et al. 2016, section 4.2; akamaster's table"
 TABLE = [  # name, options, trainable parameters at the canonical input and ten classes, source
@@ -27,6 +30,7 @@ TABLE = [  # name, options, trainable parameters at the canonical input and ten 
     ("plain44", {}, 658_586, "idem"),
     ("plain56", {}, 853_018, "idem"),
     ("plain110", {}, 1_727_962, "idem"),
+    ("mlp", {}, 167_818, "arithmetic: 784 * 128 + 128, 4 * (128 * 128 + 128), 128 * 10 + 10"),
 ]
 
 
@@ -39,6 +43,68 @@ def trainable(model):
 )
 def test_trainable_parameters(name, options, count, source):
     assert trainable(catalog.resolve("architectures", name)(**options)) == count, source
+
+
+COUNTS = published.counts().to_dict("records")
+
+
+@pytest.mark.parametrize("said", COUNTS, ids=[f"{row['architecture']}-{row['options']}" for row in COUNTS])
+def test_parameters_work_memory_and_depth(outline, said):
+    """Against robust/report/data/counts.csv, without weights; what differs is explained in the row, and only that."""
+    sums = totals(layer_table(outline(said["architecture"], **_given(said))))
+    ours = {**sums, "parameters": sums["trainable"]}
+    differs = {name for name in (*published.COMPARED, "weighted") if not published.agrees(ours[name], said[name])}
+    assert differs == set(DIFFERENT.get((said["architecture"], said["options"]), {}))
+    assert bool(said["note"]) == bool(differs)
+    for name, more in DIFFERENT.get((said["architecture"], said["options"]), {}).items():
+        assert ours[name] - int(said[name]) == more
+    assert said["source"] and sums["uncounted"] == 0
+
+
+def _given(said):
+    options = dict(option.split("=") for option in said["options"].split())
+    shape = {"input_shape": tuple(map(int, said["input"].split("x")))} if said["input"] else {}
+    return {**shape, **{key: int(word) if key == "groups" else word for key, word in options.items()}}
+
+
+DIFFERENT = {  # what the notes explain, by how much
+    ("lenet5", ""): {"depth": -2},
+    ("lenet5", "form=1998"): {"macs": 6 * 14**2 + 16 * 5**2, "forward": 6 * 14**2 + 16 * 5**2 + 16 * 10**2},
+    ("alexnet", ""): {"forward": 27**2 * 256 + 13**2 * (384 + 256)},
+    ("densenet264", ""): {"depth": 1},
+}
+
+
+THEIRS = [
+    ("VGG16", 61.1),
+    ("ResNet50", 148.5),
+    ("DenseNet121", 199.7),
+    ("MobileNetV2", 87.3),
+    ("EfficientNetB0", 100.5),
+]
+SLOWER = [("ResNet101", 223.5), ("ResNet152", 316.3), ("DenseNet169", 240.4), ("DenseNet201", 309.2),
+          ("VGG19", 66.3), ("MobileNet", 67.4), ("EfficientNetB1", 160.6), ("EfficientNetB2", 203.6)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "megabytes"), [*THEIRS, *(pytest.param(*row, marks=pytest.mark.slow) for row in SLOWER)]
+)
+def test_memory_of_every_output_of_keras_own_networks(outline, name, megabytes):
+    """Where every layer's output is kept, what counts is how a network is written: so theirs, not ours."""
+    sums = totals(layer_table(outline(getattr(keras.applications, name), weights=None)))
+    assert 4 * sums["training"] / 1e6 == pytest.approx(megabytes, abs=0.05)
+
+
+def test_vgg16_takes_61_megabytes_and_115_with_its_relus(outline):
+    """Not the 24 M values and 96 MB of the course notes of CS231n, whose rows have another sum."""
+    table = layer_table(outline("vgg16"))
+    relus = int(table.loc[table["kind"] == "ReLU", "training"].sum())
+    assert int(table["forward"].sum()) == 15_237_608
+    assert round(4 * 15_237_608 / 1e6) == 61 and round(4 * (15_237_608 + relus) / 1e6) == 115
+
+
+def test_every_architecture_has_published_counts():
+    assert {row["architecture"] for row in COUNTS} == set(catalog.names("architectures"))
 
 
 def test_every_architecture_is_in_a_table_of_counts():

@@ -52,10 +52,6 @@ def pictures(*shape):
     return np.random.default_rng(0).random(shape, np.float32)
 
 
-def trainable(model):
-    return sum(prod(weight.shape) for weight in model.trainable_weights)
-
-
 def layers_of(model, kind):
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
@@ -87,7 +83,7 @@ def test_module_by_module(paper, name):
     assert paper.get_layer(f"inception_{name}").output.shape[1:] == (*inputs[:2], outputs)
     one, reduce3, three, reduce5, five, project = channels
     weights = inputs[2] * (one + reduce3 + reduce5 + project) + 9 * reduce3 * three + 25 * reduce5 * five
-    assert sum(map(trainable, convolutions)) == weights + sum(channels)
+    assert sum(layer.count_params() for layer in convolutions) == weights + sum(channels)
 
 
 def test_branches_are_joined_in_the_release_s_order(paper):
@@ -103,7 +99,7 @@ def test_the_order_of_the_stem(paper):
     assert {name: paper.get_layer(name).output.shape[1:] for name in shapes} == shapes
     assert paper.get_layer("conv2_reduce_conv").input is paper.get_layer("norm1").output
     assert paper.get_layer("pool2").input is paper.get_layer("norm2").output
-    counts = [trainable(paper.get_layer(f"{name}_conv")) for name in ("conv1", "conv2_reduce", "conv2")]
+    counts = [paper.get_layer(f"{name}_conv").count_params() for name in ("conv1", "conv2_reduce", "conv2")]
     assert counts == [9_472, 4_160, 110_784]
 
 
@@ -141,7 +137,7 @@ def test_auxiliary_heads(paper, name, module, parameters):
     assert (pool.pool_size, pool.strides, pool.padding) == ((5, 5), (3, 3), "valid")
     assert pool.output.shape[1:3] == (4, 4) and conv.output.shape[1:] == (4, 4, 128)
     assert paper.get_layer(f"{name}_fc").units == 1024
-    assert sum(trainable(layer) for layer in paper.layers if layer.name.startswith(name)) == parameters
+    assert sum(layer.count_params() for layer in paper.layers if layer.name.startswith(name)) == parameters
 
 
 def test_its_outputs(outline):
@@ -183,11 +179,10 @@ def test_the_main_head_is_the_same_with_and_without_the_others(model):
 
 def test_the_small_form_is_the_sum_of_its_layers(outline, costs, paper):
     inception = [layer for layer in layers_of(paper, keras.layers.Conv2D) if layer.name.startswith("inception")]
-    modules = sum(map(trainable, inception))
-    assert trainable(outline("googlenet", **SMALL)) == 27 * 192 + 192 + modules + 1024 * 10 + 10
+    parameters = 27 * 192 + 192 + sum(layer.count_params() for layer in inception) + 1024 * 10 + 10
     places = {(28, 28): 32 * 32, (14, 14): 16 * 16, (7, 7): 8 * 8}
     inner = sum(prod(layer.kernel.shape) * places[layer.output.shape[1:3]] for layer in inception)
-    assert costs(outline("googlenet", **SMALL))[1] == 32 * 32 * 27 * 192 + inner + 1024 * 10
+    assert costs(outline("googlenet", **SMALL)) == (parameters, 32 * 32 * 27 * 192 + inner + 1024 * 10)
 
 
 @pytest.mark.parametrize("options", BUILT)

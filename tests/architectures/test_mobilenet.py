@@ -1,12 +1,13 @@
-"""MobileNets against published numbers and `keras.applications`."""
+"""MobileNets against published numbers; test_port.py compares them with `keras.applications`."""
 
 import re
 
 import keras
 import numpy as np
 import pytest
-from keras import applications, layers
+from keras import layers
 
+from robust import catalog
 from robust.architectures import mobile, mobilenet, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small
 from robust.errors import ModelError
 
@@ -36,6 +37,15 @@ def test_alpha_and_rho_of_the_paper(outline, costs, width, side, parameters, mac
     assert found[1] / 1e6 == pytest.approx(macs, abs=0.6)
 
 
+@pytest.mark.parametrize(("name", "parameters", "macs"), [
+    ("mobilenet_v3_large", 3_993_528, 155), ("mobilenet_v3_small", 2_041_872, 43),
+])  # fmt: skip
+def test_v3_at_three_quarters(outline, costs, name, parameters, macs):
+    """Released as well: keras.applications and timm (tf_mobilenetv3_*_075); the large one's MACs as published."""
+    found = costs(outline(name, width=0.75))
+    assert (found[0], round(found[1] / 1e6)) == (parameters, macs)
+
+
 @pytest.mark.parametrize(("name", "parameters"), [("mobilenet_v2", 2_236_682), ("mobilenet", 3_217_226)])
 def test_the_small_form_keeps_the_parameters_and_the_map(outline, costs, name, parameters):
     """As the canonical ones but for ten classes: strides have no weights."""
@@ -43,28 +53,6 @@ def test_the_small_form_keeps_the_parameters_and_the_map(outline, costs, name, p
     assert costs(small)[0] == parameters
     assert small.get_layer("avg_pool").input.shape[1:3] == (4, 4)
     assert outline(name, input_shape=(64, 64, 3)).get_layer("avg_pool").input.shape[1:3] == (2, 2)
-
-
-@pytest.mark.parametrize(("name", "function", "options"), [
-    ("mobilenet", applications.MobileNet, {}),
-    ("mobilenet_v2", applications.MobileNetV2, {}),
-    ("mobilenet_v3_large", applications.MobileNetV3Large, {"include_preprocessing": False}),
-    ("mobilenet_v3_small", applications.MobileNetV3Small, {"include_preprocessing": False}),
-])  # fmt: skip
-def test_it_is_the_same_function_as_keras(same_weights, apart, name, function, options):
-    ours, theirs = same_weights(name, function, **options)
-    assert apart(ours, theirs) <= 1e-3
-    pads = [layer for layer in theirs.layers if isinstance(layer, layers.ZeroPadding2D)]
-    for pad in pads:
-        pad.padding = tuple(sides[::-1] for sides in pad.padding)  # Torch's borders, on even sides
-    assert pads and apart(ours, theirs) > 1e-2, "the comparison sees the borders"
-    for pad in pads:
-        pad.padding = tuple(sides[::-1] for sides in pad.padding)
-    assert apart(ours, theirs) <= 1e-3
-    for layer in ours.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.epsilon = 1e-5
-    assert apart(ours, theirs) > 1e-2, "and the epsilon"
 
 
 @pytest.fixture(scope="module", params=BUILDERS, ids=NAMES)
@@ -75,6 +63,38 @@ def model(request):
 
 def of(model, *kinds):
     return [layer for layer in model.layers if isinstance(layer, kinds)]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0"])
+def test_torch_s_form_has_the_same_weights_and_work(outline, costs, name):
+    """Symmetric borders at every stride and nowhere else; by torchvision 0.29 and timm 1.0.31."""
+    ours, released = outline(name, padding="symmetric", epsilon=1e-5), outline(name)
+    assert costs(ours) == costs(released)
+    assert {norm.epsilon for norm in of(ours, layers.BatchNormalization)} == {1e-5}
+    for layer in of(ours, layers.Conv2D, layers.DepthwiseConv2D):
+        pads = [pad for pad in of(ours, layers.ZeroPadding2D) if pad.output is layer.input]
+        expected = [] if layer.strides == (1, 1) else [((layer.kernel_size[0] // 2,) * 2,) * 2]
+        assert [pad.padding for pad in pads] == expected, layer.name
+    assert not of(released, layers.ZeroPadding2D)
+
+
+@pytest.mark.parametrize("side", [8, 7])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("padding", ["same", "symmetric"])
+def test_where_a_stride_begins(padding, kernel, side):
+    """Torch centres the first window on the first pixel; TensorFlow's "same" on the next, if the side is even."""
+    release = mobile.Release(lambda: keras.initializers.Zeros(), 0.9, padding=padding, epsilon=1e-12)
+    x, image = np.random.default_rng(0).normal(size=(1, side, side, 1)).astype("float32"), keras.Input((side, side, 1))
+    first = 1 if padding == "same" and side % 2 == 0 else 0
+    for name, made in {
+        "full": mobile.conv(image, 1, kernel, 2, "linear", name="full", release=release),
+        "deep": mobile.depthwise(image, kernel, 2, "linear", name="deep", release=release),
+    }.items():
+        part = keras.Model(image, made)
+        centre = np.zeros((kernel, kernel, 1, 1))
+        centre[kernel // 2, kernel // 2] = 1
+        part.get_layer(f"{name}_conv").set_weights([centre])
+        np.testing.assert_allclose(part(x), x[:, first::2, first::2], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "momentum"), list(zip(NAMES, (0.99, 0.999, 0.999, 0.999), strict=True)))
@@ -162,3 +182,14 @@ def test_what_they_refuse():
             build(input_shape=(28, 28, 1), stem="imagenet")
         with pytest.raises(ModelError, match=f"{name}: stem is 'tiny'"):
             build(stem="tiny")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b3"])
+def test_what_their_forms_refuse(name):
+    build = catalog.resolve("architectures", name)
+    with pytest.raises(ModelError, match=f"^{name}: padding is 'symetric'; did you mean 'symmetric'\\?$"):
+        build(padding="symetric")
+    for epsilon in (0, -1e-3, float("nan"), "small", True):
+        words = f"{name}: epsilon is {epsilon!r}; it must be a number > 0 (1e-3 is the release's)"
+        with pytest.raises(ModelError, match=re.escape(words)):
+            build(epsilon=epsilon)

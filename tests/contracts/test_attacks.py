@@ -1,5 +1,6 @@
 """The exam of every attack: each export of the catalogue under each norm, and a few classes of Foolbox."""
 
+import typing
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 from robust import catalog, schema
 from robust.errors import ContractError
 
-EPS = {"linf": 0.06, "l2": 0.3}
+EPS = {"linf": 0.06, "l2": 0.3, "l1": 0.7}
+BLACK_BOX = ("square", "noise", "foolbox:LinfAdditiveUniformNoiseAttack")
+BRIDGED = ("deepfool", "carlini_wagner")  # Foolbox's: an image's path hangs on its company
+PARTS = {"autoattack": {"apgd-ce", "apgd-t", "fab-t", "square"}}
+RANDOM_STARTS = ("apgd", "apgd_t", "square", "noise", "autoattack")  # random without a key of that name
 FOOLBOX = [
     {"name": "foolbox:LinfFastGradientAttack", "eps": EPS["linf"]},
     {"name": "foolbox:LinfDeepFoolAttack", "eps": EPS["linf"], "steps": 3},
@@ -21,23 +26,33 @@ FOOLBOX = [
     {"name": "foolbox:LinfAdditiveUniformNoiseAttack", "eps": 0.5, "norm": "linf"},
 ]  # fmt: skip
 N = 13  # a batch of 8 and a ragged one
+WIDER = {"square": 1.5, "noise": 5}
+SMALL = {
+    "square": {"queries": 40},
+    "autoattack": {"queries": 12, "steps": 4},
+    "deepfool": {"steps": 3},
+    "carlini_wagner": {"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
+}
 
 
 def _own(**more):
     for name in catalog.names("attacks"):
-        keys = {p.name for p in schema.signature("attacks", name)}
-        for norm, eps in EPS.items():
-            wanted = {"norm": norm, "steps": 10, **more}
-            yield {"name": name, "eps": eps, **{k: v for k, v in wanted.items() if k in keys}}
+        parameters = {p.name: p for p in schema.signature("attacks", name)}
+        for norm in typing.get_args(parameters["norm"].annotation):
+            wanted = {"norm": norm, "steps": 10, **SMALL.get(name, {}), **more}
+            eps = EPS[norm] * WIDER.get(name, 1)
+            yield {"name": name, "eps": eps, **{k: v for k, v in wanted.items() if k in parameters}}
 
 
 def _id(table):
     return f"{table['name']}-{table.get('norm', 'own')}"
 
 
-OWN, RANDOM = list(_own()), [t for t in _own(random_start=True) if "random_start" in t] + [FOOLBOX[-1]]
+OWN = list(_own())
+RANDOM = [t for t in _own(random_start=True) if "random_start" in t or t["name"] in RANDOM_STARTS] + [FOOLBOX[-1]]
+NATIVE = [table for table in OWN if table["name"] not in BRIDGED]
 every = pytest.mark.parametrize("call", OWN + FOOLBOX, indirect=True, ids=_id)
-ours = pytest.mark.parametrize("call", OWN, indirect=True, ids=_id)
+ours = pytest.mark.parametrize("call", NATIVE, indirect=True, ids=_id)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +91,8 @@ def test_stays_in_the_ball_and_in_the_box(call, attack, data):
     images = attack(call).images
     change = (images.astype(np.float64) - data.images).reshape(N, -1)
     norm = call.arguments["norm"]
-    sizes = np.abs(change).max(axis=1) if norm == "linf" else np.sqrt((change**2).sum(axis=1))
-    assert sizes.max() <= call.arguments["eps"] * (1 + 1e-6) + 1e-7
+    sizes = np.linalg.norm(change, ord={"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
+    assert sizes.max() <= call.arguments["eps"] * (1 + 1e-6) + (1e-6 if norm == "l1" else 1e-7)  # 36 roundings
     assert sizes.max() >= call.arguments["eps"] * 0.1  # and it does move
     assert images.min() >= 0 and images.max() <= 1
 
@@ -88,7 +103,7 @@ def test_shapes_and_types_are_those_of_the_contract(call, attack, data):
     assert (found.images.shape, found.images.dtype) == (data.images.shape, np.float32)
     assert (found.by.shape, found.forward.dtype, found.backward.dtype) == ((N,), np.int32, np.int32)
     assert found.forward.shape == found.backward.shape == found.trace.shape[:1] == (N,)
-    assert set(found.by) == {"", call.name}
+    assert "" in found.by and set(found.by) - {""} <= PARTS.get(call.name, {call.name})
 
 
 @every
@@ -157,7 +172,7 @@ def test_targets_are_reached_where_it_says_so(call, attack, classifier, data):
     found = attack(call, targets=targets, eps=3 * call.arguments["eps"])
     reached = classifier.logits(found.images).argmax(axis=1) == targets
     assert np.array_equal(found.by != "", reached)
-    if "Noise" not in call.name:
+    if "noise" not in call.name.lower():
         assert reached.sum() > N / 2
 
 
@@ -203,7 +218,7 @@ def test_every_pass_is_counted(call, counted, data):
     assert (forward, backward) == (tally["forward"] - theirs["forward"], tally["backward"] - theirs["backward"])
     assert 0 < found.forward.sum() <= forward and found.backward.sum() <= backward
     assert (found.forward >= 1).all() and (found.backward <= found.forward).all()
-    assert (found.backward.sum() > 0) == ("Noise" not in call.name)
+    assert (found.backward.sum() > 0) == (call.name not in BLACK_BOX)
 
 
 @every

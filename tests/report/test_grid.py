@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from robust.report import grid, verdict
+from robust.report import grid, page, verdict
 from robust.report.folder import read
 
 
@@ -120,3 +120,34 @@ def test_costs(folder):
         "backward": "19",
         "seconds": "1.5",
     }
+
+
+def test_sizes_are_those_that_inspections_found(folder):
+    path = folder / "results.csv"
+    results = pd.read_csv(path, keep_default_na=False)
+    row = {**results.query("model == 'lenet5'").iloc[0].to_dict(), "low": "", "high": "", "interval": "", "bound": "",
+           "passed": "", "group": "", "n": 1}  # fmt: skip
+    found = [
+        {**row, "metric": "latency", "unit": "ms", "value": 1.25, "low": 1, "high": 2.5},
+        {**row, "metric": "macs", "unit": "MACs", "value": 15_470_264_320},
+        {**row, "metric": "forward_memory", "unit": "bytes", "value": 60_950_432},
+        {**row, "metric": "macs", "unit": "MACs", "value": 7, "model": "hardened"},
+    ]
+    pd.concat([results, pd.DataFrame(found)]).to_csv(path, index=False)
+    heads, rows = grid.sizes(read(folder))
+    assert heads == ["MACs", "memory, forward", "latency"]
+    assert rows == [
+        ("lenet5", [("15.5 G", ""), ("61.0 MB", ""), ("1.25 ms", "1 – 2.5")]),
+        ("hardened", [("7", ""), ("", ""), ("", "")]),
+    ]
+
+
+def test_without_an_inspection_there_are_no_sizes(folder):
+    assert grid.sizes(read(folder)) == ([], [])
+
+
+def test_a_suite_that_only_inspects_shows_no_table_of_accuracies(change, folder):
+    table, _ = change(lambda results: results[results["metric"] == "nll"])
+    assert table.heads == []
+    text = page.render(read(folder))
+    assert "Top-1 accuracy" not in text and 'class="grid"' not in text and "What asking cost" in text

@@ -1,8 +1,11 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robust.datasets.dataset import Dataset
+from robust.schema import Call, bind
+from robust.suite import Model, Training
 
 
 def _split(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +20,7 @@ def _split(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def stripes() -> Dataset:
-    splits = {"train": _split(384, 1), "validation": _split(60, 2), "test": _split(90, 3)}
+    splits = {"train": _split(384, 1), "validation": _split(60, 2), "test": _split(300, 3)}
 
     def read(split: str) -> tf.data.Dataset:
         images, labels = splits[split]
@@ -25,3 +28,33 @@ def stripes() -> Dataset:
 
     sizes = {name: len(labels) for name, (_, labels) in splits.items()}
     return Dataset("stripes", ("left", "middle", "right"), (8, 8, 1), sizes, read, "stripes")
+
+
+def _network(*, input_shape, classes) -> keras.Model:
+    inputs = x = keras.Input(input_shape)
+    x = keras.layers.Normalization(name="normalization")(x)
+    x = keras.layers.Conv2D(8, 3, activation="relu", name="conv")(x)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Flatten()(keras.layers.Dropout(0.1)(x))
+    return keras.Model(inputs, keras.layers.Dense(classes, dtype="float32", name="logits")(x))
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A small network, and what builds it wherever an architecture is asked for."""
+    resolve = Call.resolve
+    monkeypatch.setattr(Call, "resolve", lambda call: _network if call.name == "small" else resolve(call))
+    return _network
+
+
+@pytest.fixture
+def model(network):
+    """`model(adversary, epochs=4, ...)`: that network and how it is trained, from the recipe `short`."""
+
+    def make(adversary=None, objective=None, **options) -> Model:
+        recipe = bind("recipes", {"name": "short", "epochs": 4, "batch_size": 64, **options})
+        against = {"adversaries": adversary, "objectives": objective}
+        training = Training(recipe, *(table and bind(kind, table) for kind, table in against.items()))
+        return Model("net", "architecture", Call("architectures", "small"), training)
+
+    return make

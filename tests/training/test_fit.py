@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,35 +10,12 @@ from robust.datasets.dataset import Dataset, from_arrays
 from robust.errors import DataError, ModelError
 from robust.progress import Silent
 from robust.schema import Call, bind
-from robust.suite import Training
-from robust.training.fit import batches, fit, optimizer
-from robust.training.recipes import Recipe
+from robust.suite import Model, Training
+from robust.training.fit import fit
 
 
-def network(*, input_shape, classes) -> keras.Model:
-    inputs = x = keras.Input(input_shape)
-    x = keras.layers.Normalization(name="normalization")(x)
-    x = keras.layers.Conv2D(8, 3, activation="relu")(x)
-    x = keras.layers.BatchNormalization()(x)
-    return keras.Model(inputs, keras.layers.Dense(classes, name="logits")(keras.layers.Flatten()(x)))
-
-
-@pytest.fixture(autouse=True)
-def our_network(monkeypatch):
-    monkeypatch.setattr(Call, "resolve", lambda call: network if call.kind == "architectures" else _resolve(call))
-
-
-_resolve = Call.resolve
-ARCHITECTURE = Call("architectures", "network")
-
-
-def training(adversary=None, **options) -> Training:
-    recipe = bind("recipes", {"name": "short", "epochs": 4, "batch_size": 64, **options})
-    return Training(recipe, None if adversary is None else bind("adversaries", adversary))
-
-
-def accuracy(model: keras.Model, data: Dataset, eps: float = 0.0) -> float:
-    examples, classifier = data.examples("test"), Classifier(model, 3, batch_size=32)
+def accuracy(network: keras.Model, data: Dataset, eps: float = 0.0) -> float:
+    examples, classifier = data.examples("test"), Classifier(network, 3, batch_size=32)
     images = examples.images
     if eps:
         images = attacks.pgd(
@@ -45,85 +24,131 @@ def accuracy(model: keras.Model, data: Dataset, eps: float = 0.0) -> float:
     return float(np.mean(classifier.logits(images).argmax(axis=1) == examples.labels))
 
 
-def test_it_learns_and_tells_each_epoch(stripes):
-    model, history = fit(ARCHITECTURE, training(), stripes, 0, Silent(), "net")
-    assert accuracy(model, stripes) > 0.9
+def same(one: keras.Model, other: keras.Model) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_it_learns_and_tells_each_epoch(stripes, model):
+    network, history = fit(model(), stripes, 0, Silent())
+    assert accuracy(network, stripes) > 0.9
     assert {key: len(values) for key, values in history.items()} == dict.fromkeys(
         ("loss", "accuracy", "val_loss", "val_accuracy"), 4
     )
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(stripes):
-    first, again, other = (fit(ARCHITECTURE, training(epochs=1), stripes, s, Silent(), "net")[0] for s in (3, 3, 4))
-    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
+def test_the_validation_figures_are_those_of_the_network(stripes, model):
+    network, history = fit(model(epochs=1), stripes, 0, Silent())
+    examples = stripes.examples("validation")
+    logits = Classifier(network, 3).logits(examples.images)
+    assert history["val_accuracy"] == [pytest.approx(np.mean(logits.argmax(1) == examples.labels))]
+    log = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    assert history["val_loss"] == [pytest.approx(-log[np.arange(60), examples.labels].mean(), rel=1e-5)]
 
 
-def test_the_test_split_is_never_read(stripes):
+@pytest.mark.parametrize("options", [{}, {"augment": ["pad_and_crop", "flip", "mixup"], "ema": 0.9}])
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(stripes, model, options):
+    first, again, other = (fit(model(epochs=1, **options), stripes, s, Silent())[0] for s in (3, 3, 4))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_the_test_split_is_never_read(stripes, model):
     def read(split):
         assert split != "test", "training has looked at the test split"
         return stripes.read(split)
 
-    watched = Dataset("stripes", stripes.classes, stripes.image_shape, stripes.sizes, read, "stripes")
-    assert fit(ARCHITECTURE, training(epochs=1), watched, 0, Silent(), "net")[1]
+    watched = dataclasses.replace(stripes, read=read)
+    assert fit(model(epochs=1), watched, 0, Silent())[1]
 
 
-def test_the_normalisation_is_that_of_the_training_split(stripes):
-    model, _ = fit(ARCHITECTURE, None, stripes, 0, Silent(), "net")
+def test_the_normalisation_is_that_of_the_training_split(stripes, model):
+    untrained = dataclasses.replace(model(), train=None)
+    network, _ = fit(untrained, stripes, 0, Silent())
     images = stripes.examples("train").images
-    layer = model.get_layer("normalization")
+    layer = network.get_layer("normalization")
     assert np.allclose(layer.mean, images.mean(), atol=1e-5)
     assert np.allclose(layer.variance, images.var(), atol=1e-5)
 
 
-def test_a_hardened_net_is_harder_to_fool_than_a_plain_one_at_equal_budget(stripes):
-    plain, _ = fit(ARCHITECTURE, training(epochs=8), stripes, 0, Silent(), "plain")
+def test_a_hardened_net_is_harder_to_fool_than_a_plain_one_at_equal_budget(stripes, model):
+    plain, _ = fit(model(epochs=8), stripes, 0, Silent())
     for adversary in ({"name": "fgsm", "eps": 0.1}, {"name": "pgd", "eps": 0.1, "steps": 3}):
-        hardened, _ = fit(ARCHITECTURE, training(adversary, epochs=8), stripes, 0, Silent(), "hardened")
+        hardened, _ = fit(model(adversary, epochs=8), stripes, 0, Silent())
         assert accuracy(hardened, stripes, 0.1) > accuracy(plain, stripes, 0.1) + 0.1, adversary
 
 
-def test_a_loss_that_diverges_is_an_error_that_says_what_to_change(stripes):
-    with pytest.raises(ModelError, match=r"net: its loss became (nan|inf) in epoch 1; lower learning_rate from 1e\+30"):
-        fit(ARCHITECTURE, training(optimizer="sgd", learning_rate=1e30, warmup=0.0), stripes, 0, Silent(), "net")
-
-
-def test_data_without_a_training_split_cannot_be_learned():
+def test_data_without_a_training_split_cannot_be_learned(model):
     data = from_arrays(np.zeros((3, 8, 8, 1), "float32"), [0, 1, 2])
     with pytest.raises(DataError, match="'arrays' has no training split, so net cannot be trained"):
-        fit(ARCHITECTURE, training(), data, 0, Silent(), "net")
-    assert fit(ARCHITECTURE, None, data, 0, Silent(), "net")[1] == {}
+        fit(model(), data, 0, Silent())
+    assert fit(dataclasses.replace(model(), train=None), data, 0, Silent())[1] == {}
 
 
-def test_the_order_of_the_batches_changes_each_epoch_and_comes_back_with_the_seed(stripes):
-    examples = stripes.examples("train")
-    first, again = batches(examples, 384, seed=5), batches(examples, 384, seed=5)
-    epochs = [next(iter(first))[2].numpy() for _ in range(2)]
-    assert not np.array_equal(*epochs)
-    assert np.array_equal(np.sort(epochs[0]), np.sort(epochs[1]))
-    assert np.array_equal(epochs, [next(iter(again))[2].numpy() for _ in range(2)])
+def with_heads(*, input_shape, classes):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(keras.layers.Normalization(name="normalization")(inputs))
+    main = keras.layers.Dense(classes, name="logits")(x)
+    return keras.Model(inputs, [keras.layers.Dense(classes, name="aux1")(x), main])
 
 
-def test_the_learning_rate_warms_up_to_its_peak_and_falls_to_zero_on_a_half_cosine():
-    recipe = Recipe("adamw", epochs=10, batch_size=1, learning_rate=0.5, warmup=0.2)
-    rate = optimizer(recipe, network(input_shape=(8, 8, 1), classes=3), steps=10)._learning_rate
-    assert float(rate(0)) == pytest.approx(0.005)
-    assert float(rate(20)) == pytest.approx(0.5)
-    assert float(rate(60)) == pytest.approx(0.25)
-    assert float(rate(100)) == pytest.approx(0, abs=1e-7)
-    assert max(float(rate(step)) for step in range(100)) == pytest.approx(0.5)
+def test_auxiliary_heads_are_trained_with_their_weight_and_then_dropped(stripes, model, monkeypatch):
+    monkeypatch.setattr(Call, "resolve", lambda call: with_heads)
+    seen = []
+    for weight in (0.0, 0.3, 0.6):
+        still = model(epochs=1, auxiliary_weight=weight, learning_rate=1e-9)
+        network, history = fit(still, stripes, 0, Silent())
+        assert (network.output_shape, len(network.trainable_weights)) == ((None, 3), 2)
+        seen += history["loss"]
+    main, auxiliary = seen[0], (seen[1] - seen[0]) / 0.3
+    assert 0.5 < auxiliary < 3  # near log 3, as nothing is learned
+    assert seen[2] == pytest.approx(main + 0.6 * auxiliary, rel=1e-5)
 
 
-def test_weight_decay_spares_biases_and_normalisation():
-    net = network(input_shape=(8, 8, 1), classes=3)
-    recipe = Recipe("adamw", epochs=1, batch_size=1, learning_rate=0.1, weight_decay=0.5)
-    made = optimizer(recipe, net, steps=10)
-    made.build(net.trainable_variables)
-    before = [v.numpy() for v in net.trainable_variables]
-    for variable in net.trainable_variables:
-        variable.assign(variable + 1)
-    made.apply([v * 0 for v in net.trainable_variables])
-    for old, variable in zip(before, net.trainable_variables, strict=True):
-        decayed = not np.allclose(variable, old + 1)
-        assert decayed == (variable.path.split("/")[-1] == "kernel"), variable.path
+@pytest.mark.slow
+def test_those_of_googlenet_are_dropped(stripes):
+    source = bind("architectures", {"name": "googlenet", "heads": "all", "width": 0.1})
+    recipe = bind("recipes", {"name": "short", "epochs": 1})
+    data = dataclasses.replace(stripes, image_shape=(16, 16, 1), read=lambda split: larger(stripes.read(split)))
+    network, _ = fit(Model("g", "architecture", source, Training(recipe)), data, 0, Silent())
+    assert network.output_shape == (None, 3)
+    assert not [layer.name for layer in network.layers if layer.name.startswith("aux")]
+    plain = bind("architectures", {"name": "googlenet", "heads": "main", "width": 0.1})
+    assert plain(input_shape=(16, 16, 1), classes=3).count_params() == network.count_params()
+
+
+def larger(rows):
+    return rows.map(lambda image, label, id: (keras.ops.repeat(keras.ops.repeat(image, 2, 0), 2, 1), label, id))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_lowers_the_loss_and_leaves_a_usable_file(stripes, model, tmp_path, precision):
+    network, history = fit(model(precision=precision), stripes, 0, Silent())
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+    assert network.get_layer("conv").compute_dtype == precision.removeprefix("mixed_")
+    assert {v.dtype for v in network.trainable_variables} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    network.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras", safe_mode=True)
+    assert accuracy(loaded, stripes) > 0.9
+
+
+def test_averages_are_what_is_validated_and_kept(stripes, model):
+    own, _ = fit(model(epochs=2), stripes, 0, Silent())
+    network, history = fit(model(epochs=2, ema=0.95), stripes, 0, Silent())
+    assert not same(own, network)
+    examples = stripes.examples("validation")
+    right = Classifier(network, 3).logits(examples.images).argmax(1) == examples.labels
+    assert history["val_accuracy"][-1] == pytest.approx(right.mean())
+
+
+def test_a_loss_that_diverges_is_an_error_that_says_where_it_began_and_what_to_change(stripes, model):
+    wild = model(optimizer="sgd", learning_rate=1e30, warmup=0.0)
+    told = r"net: its loss became (nan|inf) in epoch 1, step \d; the first that is not finite is what comes out of "
+    with pytest.raises(ModelError, match=told + r"layer '(conv|norm)'; lower learning_rate from 1e\+30, or set clip"):
+        fit(wild, stripes, 0, Silent())
+
+
+def test_two_ways_to_clip_are_one_too_many(stripes, model):
+    with pytest.raises(ModelError, match=r"clip_norm = 1 and clip_value = 0\.5: set one of them"):
+        fit(model(clip_norm=1.0, clip_value=0.5), stripes, 0, Silent())

@@ -69,8 +69,29 @@ def test_an_adversary_of_eps_0_is_plain_training(model):
     batch, step = (IMAGES, LABELS, SEEDS), tf.constant(0)
     plain, logits = objective()(model, batch, step)
     hardened, same = objective(bind("adversaries", {"name": "fgsm", "eps": 0}))(model, batch, step)
-    assert float(hardened) == pytest.approx(float(plain), rel=1e-5)
+    assert plain.shape == hardened.shape == (6,)
+    assert np.allclose(hardened, plain, rtol=1e-5)
     assert np.allclose(logits, same, atol=1e-5)
+
+
+def test_labels_may_be_shares_of_the_classes():
+    logits, shares = tf.constant([[2.0, 1.0, 0.0]]), tf.constant([[0.25, 0.75, 0.0]])
+    log = tf.nn.log_softmax(logits).numpy()[0]
+    assert cross_entropy(logits, shares, 0.0).numpy() == pytest.approx([-(0.25 * log[0] + 0.75 * log[1])])
+    assert cross_entropy(logits, shares, 0.3).numpy() == pytest.approx(
+        [-(0.7 * (0.25 * log[0] + 0.75 * log[1]) + 0.1 * log.sum())]
+    )
+
+
+def test_each_auxiliary_head_counts_with_its_weight_beside_the_main_one_wherever_that_stands():
+    image = keras.Input((5, 5, 1))
+    flat = keras.layers.Flatten()(image)
+    heads = [keras.layers.Dense(3, name=name)(flat) for name in ("aux1_logits", "logits", "aux2_logits")]
+    model = keras.Model(image, heads)
+    one, main, two = (cross_entropy(logits, LABELS, 0.1) for logits in model(IMAGES))
+    losses, logits = objective(label_smoothing=0.1, auxiliary_weight=0.3)(model, (IMAGES, LABELS, SEEDS), 0)
+    assert np.allclose(losses, main + 0.3 * (one + two), rtol=1e-5)
+    assert np.allclose(logits, model(IMAGES)[1])
 
 
 def test_making_examples_moves_no_statistics(model):

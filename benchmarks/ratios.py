@@ -1,0 +1,20 @@
+"""Two pieces of work timed in turn: what all benchmarks here print."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def ratios(above: Callable[[], object], below: Callable[[], object], pairs: int) -> str:
+    """Median and middle half of above / below in time, after one warm-up each."""
+    above(), below()
+    values = [seconds(above) / seconds(below) for _ in range(pairs)]
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return f"{median:.2f} [{low:.2f}, {high:.2f}]"

@@ -1,0 +1,100 @@
+"""Auto-PGD: projected gradient ascent with momentum that chooses its own step size, L1 included."""
+
+from typing import Literal
+
+import numpy as np
+
+from robust.attacks import auto_step, losses, sparse_step
+from robust.attacks.climb import Climb
+from robust.attacks.survivors import Task, attack, ranked
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm, Count, Eps
+
+_LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_to)}
+
+
+def apgd(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: AnyNorm = "linf",
+    steps: Count = 100,
+    loss: Literal["ce", "dlr"] = "ce",
+    restarts: Count = 1,
+    samples: Count = 1,
+) -> Perturbed:
+    """Auto-PGD: steps of 2 eps with momentum, halved where the loss does not rise, each time from the best point.
+
+    z = P(x_k + a g), x_(k+1) = P(x_k + 0.75 (z - x_k) + 0.25 (x_k - x_(k-1))). At the end of a window
+    a is halved and the best point taken up again if less than three quarters of the steps improved the
+    loss, or if neither a nor the best loss has changed since the last window.
+
+    Args:
+        classifier, images, labels, seeds, start, targets: see `robust.attacks`.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball; in L1 the search begins in a ball of 3 eps and takes sparse steps.
+        steps: of each climb, at the most: an image that falls stops there.
+        loss: the cross-entropy or the difference of logits ratio; with targets, their targeted forms.
+        restarts: climbs from new random points, for the images that still stand.
+        samples: passes over which the gradient is averaged, for a model that answers at random.
+
+    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
+    """
+    climbed = _LOSSES[loss][targets is not None]
+    climb = _climb("apgd", norm, steps, eps, climbed, restarts=restarts, samples=samples)
+    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+
+
+def apgd_t(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: AnyNorm = "linf",
+    steps: Count = 100,
+    classes: Count = 9,
+    restarts: Count = 1,
+) -> Perturbed:
+    """Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other.
+
+    It heads for a class, but an image has fallen as soon as its label is left.
+
+    Args:
+        classifier, images, labels, seeds, start: see `robust.attacks`.
+        targets: the one class to head for and to reach.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+        steps: of each climb, at the most.
+        classes: how many of the likeliest other classes are tried; all, where there are no more.
+        restarts: rounds through these classes from new random points, for the images that still stand.
+
+    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks, ICML 2020.
+    """
+    aims, passes = ranked(classifier, images, labels, targets, classes)
+    climb = _climb("apgd_t", norm, steps, eps, losses.dlr_to, restarts=restarts * aims.shape[1])
+    found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
+    found.forward[:] += passes
+    return found
+
+
+def _climb(
+    name: str, norm: AnyNorm, steps: int, eps: float, loss: losses.Loss, *, restarts: int = 1, samples: int = 1
+) -> Climb:
+    how = sparse_step if norm == "l1" else auto_step
+    numbers = {"eps": eps, **how.numbers(steps)}
+    return Climb(
+        name, norm, steps, numbers, loss, how.step, how.memory, restarts=restarts, samples=samples,
+        roams=norm == "l1", keep="best",
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""AutoAttack: four attacks without parameters, each for the images that the ones before have left."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from robust.attacks.apgd import apgd, apgd_t
+from robust.attacks.fab import fab
+from robust.attacks.square import square
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import Count, Eps, Norm
+
+Part = Callable[..., Perturbed]
+
+
+def autoattack(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "linf",
+    version: Literal["standard", "plus", "rand"] = "standard",
+    steps: Count = 100,
+    queries: Count = 5000,
+) -> Perturbed:
+    """AutoAttack: APGD on the cross-entropy, targeted APGD, targeted FAB, Square; `by` tells which felled an image.
+
+    standard    apgd-ce, apgd-t towards 9 classes, fab-t towards 9 classes, square
+    plus        apgd-ce and apgd-dlr 5 times each, fab-t in 5 rounds, square, apgd-t
+    rand        for models that answer at random: apgd-ce and apgd-dlr on the mean gradient of 20 passes
+
+    With fewer classes there are fewer to head for, and the margin stands for the difference of logits ratio
+    (two classes; three for the targeted one).
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`.
+        start: where the first climb of each part begins.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+        version: which parts.
+        steps: of each climb of APGD and FAB, at the most.
+        queries: of Square, at the most.
+
+    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks, ICML 2020.
+    """
+    result, traces = Perturbed.of(images), []
+    for i, (name, part) in enumerate(parts(version, steps, queries).items()):
+        rows = np.flatnonzero(result.by == "")
+        if not rows.size:
+            break
+        begun, aims = (None if v is None else v[rows] for v in (start, targets))
+        found = part(
+            classifier, images[rows], labels[rows], seeds=seeds[rows] + i, start=begun, targets=aims, eps=eps, norm=norm
+        )
+        result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
+        result.forward[rows] += found.forward
+        result.backward[rows] += found.backward
+        traces.append(np.full((len(images), found.trace.shape[1]), np.nan, np.float32))
+        traces[-1][rows] = found.trace
+    return replace(result, trace=np.hstack([result.trace, *traces]))
+
+
+def parts(version: str, steps: int, queries: int) -> dict[str, Part]:
+    """The attacks of a version in their order, by the name that stands in `by`."""
+    search = partial(square, queries=queries)
+    if version == "standard":
+        return {
+            "apgd-ce": partial(apgd, steps=steps),
+            "apgd-t": partial(apgd_t, steps=steps),
+            "fab-t": partial(fab, steps=steps),
+            "square": search,
+        }
+    if version == "plus":
+        return {
+            "apgd-ce": partial(apgd, steps=steps, restarts=5),
+            "apgd-dlr": partial(apgd, steps=steps, loss="dlr", restarts=5),
+            "fab-t": partial(fab, steps=steps, restarts=5),
+            "square": search,
+            "apgd-t": partial(apgd_t, steps=steps),
+        }
+    return {
+        "apgd-ce": partial(apgd, steps=steps, samples=20),
+        "apgd-dlr": partial(apgd, steps=steps, loss="dlr", samples=20),
+    }

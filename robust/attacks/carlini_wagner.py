@@ -1,0 +1,46 @@
+"""The attack of Carlini & Wagner in L2, as Foolbox has it."""
+
+from typing import Literal
+
+import numpy as np
+
+from robust.attacks.foolbox import foolbox_attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import Count, Eps, Positive
+
+
+def carlini_wagner(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Literal["l2"] = "l2",
+    steps: Count = 1000,
+    searches: Count = 9,
+    step_size: Positive = 0.01,
+    constant: Positive = 0.001,
+) -> Perturbed:
+    """Minimise ||d||_2^2 + c max(z_y - max z_other, 0) by Adam, with a search for c, by Foolbox.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
+        eps: what lies further from the image does not count, in units of a [0, 1] image.
+        norm: in which the distance is made small; only L2.
+        steps: of each minimisation, at the most; in the paper 10,000.
+        searches: how many values of c are tried, one after the other.
+        step_size: of Adam, in the tanh space of the image.
+        constant: the first c.
+
+    Source: Carlini & Wagner, Towards evaluating the robustness of neural networks, S&P 2017.
+    """
+    found = foolbox_attack(
+        classifier, images, labels, seeds=seeds, start=start, targets=targets, attack="L2CarliniWagnerAttack",
+        eps=eps, norm=norm, steps=steps, binary_search_steps=searches, stepsize=step_size, initial_const=constant,
+    )  # fmt: skip
+    found.by[found.by != ""] = "carlini_wagner"
+    return found

@@ -1,0 +1,81 @@
+"""What an attack brings to the engine: where it begins, its graph-pure step, and what it remembers.
+
+An attack keeps what it remembers of an image (momentum, step size, best point) in tensors of one entry a
+slot; the engine carries them in and out of the batch with the image.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball
+from robust.attacks.losses import Loss
+from robust.quantities import AnyNorm
+
+State = dict[str, tf.Tensor]
+Memory = dict[str, np.ndarray]
+
+
+class Look(NamedTuple):
+    """What one pass says about the points [B, H, W, C]; the gradients are 0 where an attack asks for none."""
+
+    losses: tf.Tensor  # [B]
+    logits: tf.Tensor  # [B, C]
+    gradients: tf.Tensor  # [B, H, W, C]
+
+
+Step = Callable[[State, Look, State, AnyNorm], State]
+Draw = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, AnyNorm], tf.Tensor]
+
+
+def nothing(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+    """What an attack without a memory remembers."""
+    del points, numbers
+    return {}
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How an attack searches.
+
+    name: what stands in `by` for an image that falls.
+    numbers: what the step reads that is the same for all images, `eps` among it; tensors in the graph, so
+        that another value traces nothing.
+    step: graph-pure `(slots, look, numbers, norm) -> what changes`, at least the next "point". In `slots`
+        are "point", "centre", "label", "aim", "seed", "left" (turns, this one included) and the memory.
+    memory: `(points, numbers) -> {name: array [n, ...]}`: what the step remembers, as a climb begins.
+    draw: graph-pure `(centres, seeds, stream, eps, norm) -> points` where a random climb begins.
+    plain: how many climbs begin at the image itself, before the random ones.
+    restarts: climbs, for the images that still stand.
+    samples: passes over which a look averages the gradients of a randomised model; 0 asks for no gradients.
+    roams: its points may leave the ball, so those outside do not count.
+    keep: what is left of an image that stands: "point", the last, or another image that is remembered.
+    """
+
+    name: str
+    norm: AnyNorm
+    steps: int
+    numbers: Mapping[str, float]
+    loss: Loss
+    step: Step
+    memory: Callable[[np.ndarray, Mapping[str, float]], Memory] = nothing
+    draw: Draw = ball.random_point
+    plain: int = 0
+    restarts: int = 1
+    samples: int = 1
+    roams: bool = False
+    keep: str = "point"
+
+
+def ascend(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    """A step of `size` up the loss, brought back into the ball."""
+    eps, size = numbers["eps"], numbers["size"]
+    return {"point": ball.step(slots["point"], look.gradients, slots["centre"], eps, size, norm)}
+
+
+def choose(where: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """The new value of the slots where [B] says so, the old one of the others."""
+    return tf.where(tf.reshape(where, [-1] + [1] * (len(old.shape) - 1)), new, old)

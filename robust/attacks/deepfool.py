@@ -1,0 +1,44 @@
+"""DeepFool, as Foolbox has it."""
+
+import numpy as np
+
+from robust.attacks.foolbox import foolbox_attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import Count, Eps, NonNegative, Norm
+
+CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
+
+
+def deepfool(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "l2",
+    steps: Count = 50,
+    overshoot: NonNegative = 0.02,
+    candidates: Count = 10,
+) -> Perturbed:
+    """Steps to the nearest boundary of the model as it looks when it is linearised, by Foolbox.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
+        eps: what lies further from the image does not count, in units of a [0, 1] image.
+        norm: in which the distance is made small.
+        steps: at the most.
+        overshoot: how far to go beyond the boundary, as a share of the way to it.
+        candidates: how many of the likeliest classes are considered.
+
+    Source: Moosavi-Dezfooli, Fawzi & Frossard, DeepFool, CVPR 2016.
+    """
+    found = foolbox_attack(
+        classifier, images, labels, seeds=seeds, start=start, targets=targets, attack=CLASSES[norm], eps=eps, norm=norm,
+        steps=steps, overshoot=overshoot, candidates=min(candidates, classifier.classes),
+    )  # fmt: skip
+    found.by[found.by != ""] = "deepfool"
+    return found

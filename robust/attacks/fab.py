@@ -1,0 +1,85 @@
+"""The fast adaptive boundary attack: to the nearest point of the decision boundary."""
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, box, losses
+from robust.attacks.climb import Climb, Look, State
+from robust.attacks.survivors import Task, attack, ranked
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm, Count, Eps
+
+OVERSHOOT = 1.05  # a little beyond the boundary
+BACK = 0.9  # how much of the change is left after a step back to the image
+MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
+
+
+def fab(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: AnyNorm = "linf",
+    steps: Count = 100,
+    classes: Count = 9,
+    restarts: Count = 1,
+) -> Perturbed:
+    """FAB, targeted: project onto the linearised boundary with one class after the other, and come closer.
+
+    Where z_t = z_y is linear, the nearest points of the boundary in the box are p to x_k and p0 to the
+    image x; x_(k+1) = (1 - a) (x_k + 1.05 (p - x_k)) + a (x + 1.05 (p0 - x)), with a = d / (d + d0) of the
+    two distances, at most 0.1. From beyond the boundary it goes back, x + 0.9 (x_k - x), which takes a
+    turn of its own. Its points may lie outside the ball; an image falls when one inside fools the model.
+
+    Args:
+        classifier, images, labels, seeds, start: see `robust.attacks`.
+        targets: the one class to head for and to reach.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: in which the distance is made small.
+        steps: turns towards each class, at the most.
+        classes: how many of the likeliest other classes are tried; all, where there are no more.
+        restarts: rounds through these classes, the later ones from random points of half the radius.
+
+    Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack,
+    ICML 2020; towards one class at a time as in AutoAttack, ICML 2020.
+    """
+    aims, passes = ranked(classifier, images, labels, targets, classes)
+    tried = aims.shape[1]
+    climb = Climb(
+        "fab", norm, steps, {"eps": eps}, losses.margin_to, _step,
+        draw=_near, plain=tried, restarts=tried * restarts, roams=True,
+    )  # fmt: skip
+    found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
+    found.forward[:] += passes
+    return found
+
+
+def _near(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
+    return ball.random_point(centres, seeds, stream, eps / 2, norm)
+
+
+def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    centre, point = slots["centre"], slots["point"]
+    beyond = tf.argmax(look.logits, 1) != slots["label"]
+    back = centre + BACK * (point - centre)
+    following = tf.where(beyond[:, None, None, None], back, _project(centre, point, look, norm))
+    # the last point is the one that is left: it must lie in the ball
+    last = (slots["left"] == 1)[:, None, None, None]
+    return {"point": tf.where(last, ball.project(following, centre, numbers["eps"], norm), following)}
+
+
+def _project(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm) -> tf.Tensor:
+    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient."""
+    slope = look.gradients
+    margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
+    here = box.onto_plane(point, slope, -look.losses, norm)
+    there = box.onto_plane(centre, slope, -margin, norm)
+    near, far = ball.size(here, norm), ball.size(there, norm)
+    share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS)
+    mixed = (1 - share) * (point + OVERSHOOT * here) + share * (centre + OVERSHOOT * there)
+    return tf.clip_by_value(mixed, 0.0, 1.0)

@@ -1,0 +1,59 @@
+"""The momentum iterative fast gradient sign method."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, losses
+from robust.attacks.climb import Climb, Look, Memory, State
+from robust.attacks.survivors import Task, attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm, Count, Eps, NonNegative, Norm, Positive
+
+
+def mifgsm(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "linf",
+    steps: Count = 10,
+    step_size: Positive | None = None,
+    decay: NonNegative = 1.0,
+) -> Perturbed:
+    """Steps along a sum of past gradients: v <- decay * v + g / ||g||_1; x <- P(x + a * sign(v)).
+
+    What it finds is less bound to one model than what plain steps find.
+
+    Args:
+        classifier, images, labels, seeds, start, targets: see `robust.attacks`.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball; for L2 the step goes along v / ||v||.
+        steps: of the climb, at the most: an image that falls stops there.
+        step_size: of one step; eps / steps, as there.
+        decay: of what earlier gradients count; 0 leaves the plain steps.
+
+    Source: Dong et al., Boosting adversarial attacks with momentum, CVPR 2018.
+    """
+    numbers = {"eps": eps, "size": step_size or eps / steps, "decay": decay}
+    loss = losses.leave if targets is None else losses.reach
+    climb = Climb("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
+    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+
+
+def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+    del numbers
+    return {"velocity": np.zeros_like(points)}
+
+
+def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    gradient = tf.math.divide_no_nan(look.gradients, ball.size(look.gradients, "l1"))
+    velocity = numbers["decay"] * slots["velocity"] + gradient
+    point = ball.step(slots["point"], velocity, slots["centre"], numbers["eps"], numbers["size"], norm)
+    return {"point": point, "velocity": velocity}

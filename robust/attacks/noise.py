@@ -1,0 +1,66 @@
+"""Random noise: the control that every attack must beat."""
+
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.attacks import ball, losses
+from robust.attacks.climb import Climb, Look, State
+from robust.attacks.survivors import Task, attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm, Count, Eps
+
+
+def noise(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: AnyNorm = "linf",
+    kind: Literal["uniform", "gaussian"] = "uniform",
+    samples: Count = 10,
+) -> Perturbed:
+    """Random points of the ball, one after the other, until one fools the model: a control, not an attack.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`.
+        start: not used: noise has nowhere to go on from.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+        kind: "uniform" in the ball; or normal noise of standard deviation eps / 2 in each pixel, cut at
+            eps, for Linf, and for L2 and L1 normal noise as long as eps.
+        samples: points tried, at the most.
+    """
+    draw = ball.random_point if kind == "uniform" else _gaussian
+    loss = losses.margin if targets is None else losses.margin_of
+    step = _another if kind == "uniform" else _another_gaussian
+    climb = Climb("noise", norm, samples, {"eps": eps, "samples": samples}, loss, step, draw=draw, samples=0)
+    return attack(Task(classifier, images, labels, seeds, None, targets), climb)
+
+
+def _another(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    del look
+    return {"point": ball.random_point(slots["centre"], slots["seed"], _stream(slots, numbers), numbers["eps"], norm)}
+
+
+def _another_gaussian(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    del look
+    return {"point": _gaussian(slots["centre"], slots["seed"], _stream(slots, numbers), numbers["eps"], norm)}
+
+
+def _stream(slots: State, numbers: State) -> tf.Tensor:
+    """The first draw was of stream 0."""
+    return tf.cast(numbers["samples"], tf.int32) - slots["left"] + 1
+
+
+def _gaussian(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
+    change = randomness.normal(seeds, stream, ball.sides(centres), centres.dtype)
+    change = change / 2 if norm == "linf" else tf.math.divide_no_nan(change, ball.size(change, norm))
+    return ball.project(centres + eps * change, centres, eps, norm)

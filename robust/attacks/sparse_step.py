@@ -1,0 +1,91 @@
+"""The step of Auto-PGD in L1: few pixels at a time, in a ball that shrinks to eps."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, box
+from robust.attacks.auto_step import best
+from robust.attacks.climb import Look, Memory, State, choose
+from robust.quantities import AnyNorm
+
+RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
+SHARE = 0.2  # of the pixels that the first steps change
+WINDOW = 0.04  # of the steps, between two looks at how many pixels the best point changes
+SHORTER, SHORTEST = 1.5, 10  # what divides the step at such a look, and the radius by the least step
+
+
+def numbers(steps: int) -> dict[str, float]:
+    """The turns at which the ball shrinks, and the length of a window."""
+    two, one = (int(share * steps) for share in ENDS)
+    return {"steps": steps, "two": two, "one": one, "window": max(int(WINDOW * steps), 1)}
+
+
+def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+    """As a climb begins: a step as long as the radius, over a fifth of the pixels."""
+    n, dtype, radius = len(points), points.dtype, RADII[(numbers["two"] == 0) + (numbers["one"] == 0)]
+    return {
+        "best": points, "best_gradient": np.zeros_like(points), "best_loss": np.full(n, np.finfo(dtype).min),
+        "size": np.full((n, 1, 1, 1), radius * numbers["eps"], dtype),
+        "share": np.full(n, SHARE, dtype), "pixels": np.full(n, points[0].size, dtype),
+    }  # fmt: skip
+
+
+def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    """Where the ball shrinks, begin anew from the best point brought into it; else climb."""
+    del norm
+    slots = {**slots, **best(slots, look)}
+    turn = numbers["steps"] - tf.cast(slots["left"], numbers["steps"].dtype)
+    factor = tf.where(turn < numbers["two"], 1.0 * RADII[0], tf.where(turn < numbers["one"], 1.0 * RADII[1], RADII[2]))
+    radius = (tf.cast(factor, turn.dtype) * numbers["eps"])[:, None, None, None]
+    shrinks = (turn > 0) & ((turn == numbers["two"]) | (turn == numbers["one"]))
+    begun, climbed = _begin(slots, radius), _climb(slots, look, turn, radius, numbers)
+    return {key: choose(shrinks, begun[key], climbed[key]) for key in begun}
+
+
+def _begin(slots: State, radius: tf.Tensor) -> State:
+    point = box.onto_l1_ball(slots["best"], slots["centre"], radius)
+    pixels = _changed(point - slots["centre"])
+    return {
+        "point": point, "best": point, "best_gradient": slots["best_gradient"],
+        "best_loss": tf.fill(tf.shape(pixels), point.dtype.min), "size": radius * tf.ones_like(slots["size"]),
+        "share": _share(pixels, point), "pixels": pixels,
+    }  # fmt: skip
+
+
+def _climb(slots: State, look: Look, turn: tf.Tensor, radius: tf.Tensor, numbers: State) -> State:
+    """One sparse step; at a window's end the best point tells over how many pixels the next ones go."""
+    ends = (turn > 0) & (tf.math.floormod(turn, numbers["window"]) == 0)
+    pixels = _changed(slots["best"] - slots["centre"])
+    sparser = ends & (pixels < 0.95 * slots["pixels"])
+    size = tf.maximum(slots["size"] / SHORTER, radius / SHORTEST)
+    size = choose(ends, choose(sparser, radius * tf.ones_like(size), size), slots["size"])
+    share = choose(ends, _share(pixels, slots["point"]), slots["share"])
+    point = choose(sparser, slots["best"], slots["point"])
+    gradient = choose(sparser, slots["best_gradient"], look.gradients)
+    moved = point + size * _sparse_sign(gradient, share)
+    return {
+        **slots, "size": size, "share": share, "pixels": choose(ends, pixels, slots["pixels"]),
+        "point": box.onto_l1_ball(moved, slots["centre"], radius),
+    }  # fmt: skip
+
+
+def _sparse_sign(gradient: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """The signs of the share of pixels with the largest gradient, of L1 norm 1."""
+    slopes = tf.reshape(tf.abs(gradient), [tf.shape(gradient)[0], -1])
+    n = tf.shape(slopes)[1]
+    place = tf.clip_by_value(tf.cast((1 - share) * tf.cast(n, share.dtype), tf.int32), 0, n - 1)
+    least = tf.gather(tf.sort(slopes, axis=1), place, batch_dims=1)[:, None, None, None]
+    signs = tf.where(tf.abs(gradient) >= least, tf.sign(gradient), 0)
+    return tf.math.divide_no_nan(signs, ball.size(signs, "l1"))
+
+
+def _changed(change: tf.Tensor) -> tf.Tensor:
+    """How many pixels a change touches, [B]."""
+    return tf.reduce_sum(tf.cast(change != 0, change.dtype), axis=[1, 2, 3])
+
+
+def _share(pixels: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """The next steps go over two thirds as many pixels as the best point changes."""
+    return pixels / tf.cast(tf.size(points[0]), pixels.dtype) / 1.5

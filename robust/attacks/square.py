@@ -1,0 +1,67 @@
+"""The square attack: random search that asks for answers only."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import losses, squares
+from robust.attacks.climb import Climb, Look, Memory, State, choose
+from robust.attacks.survivors import Task, attack
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm, Count, Eps, Norm, Proportion
+
+
+def square(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    eps: Eps,
+    norm: Norm = "linf",
+    queries: Count = 5000,
+    p_init: Proportion = 0.8,
+) -> Perturbed:
+    """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
+
+    For Linf the square becomes x +- eps, each colour by itself; for L2 the change of one square moves to
+    another, as two opposed pyramids. No gradients: it sees through models that mask them.
+
+    Args:
+        classifier, images, labels, seeds, start, targets: see `robust.attacks`.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+        queries: forward passes of each search, at the most: an image that falls stops there.
+        p_init: share of the image that the first squares cover.
+
+    Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020.
+    """
+    loss = losses.margin if targets is None else losses.margin_of
+    draw = squares.stripes if norm == "linf" else squares.tiles
+    numbers = {"eps": eps, "queries": queries, "p_init": p_init}
+    climb = Climb("square", norm, queries, numbers, loss, _step, _memory, draw=draw, samples=0, keep="best")
+    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+
+
+def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+    del numbers
+    return {"best": points, "best_loss": np.full(len(points), np.finfo(points.dtype).min)}
+
+
+def _best(slots: State, look: Look) -> State:
+    better = look.losses > slots["best_loss"]
+    best = choose(better, slots["point"], slots["best"])
+    return {**slots, "best": best, "best_loss": tf.maximum(look.losses, slots["best_loss"])}
+
+
+def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    """Take the answer in, and change one square of the best image."""
+    slots = _best(slots, look)
+    query = tf.cast(numbers["queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
+    share = squares.schedule(query, numbers["queries"], numbers["p_init"])
+    move = squares.recolour if norm == "linf" else squares.shift
+    return {**slots, "point": move(slots["best"], slots["centre"], slots["seed"], query, share, numbers["eps"])}

@@ -1,0 +1,132 @@
+"""What the square attack proposes: where an image's squares lie, how large they are, and what fills them.
+
+All of it is graph-pure TensorFlow, and each image has squares of its own, from its own seed.
+Shapes: images [B, H, W, C]; seeds, query, share [B].
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.attacks import ball
+from robust.quantities import AnyNorm
+
+QUERIES = 10_000  # of the search that the schedule was made for
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # its queries after which a square loses half its area
+_LONGEST = 4096  # side of a square, at the most
+
+
+def schedule(query: tf.Tensor, queries: tf.Tensor, p_init: tf.Tensor) -> tf.Tensor:
+    """The share of the image that a square covers at each query: p_init, halved nine times.
+
+    >>> schedule(tf.constant([10, 11, 51, 9999]), tf.constant(10_000), tf.constant(0.8)).numpy() * 512 / 0.8
+    array([512., 256., 128.,   1.], dtype=float32)
+    """
+    scaled = tf.cast(query, tf.int64) * QUERIES // tf.cast(queries, tf.int64)
+    halved = tf.reduce_sum(tf.cast(scaled[:, None] > tf.constant(HALVINGS, tf.int64), tf.float32), axis=1)
+    return tf.cast(p_init, tf.float32) / 2.0**halved
+
+
+def stripes(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
+    """Where a search in Linf begins: vertical stripes of +- eps, each colour by itself."""
+    _, width, colours = ball.sides(centres)
+    signs = _signs(randomness.uniform(seeds, stream, [1, width, colours], centres.dtype))
+    return ball.project(centres + eps * signs, centres, eps, norm)
+
+
+def recolour(
+    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar
+) -> tf.Tensor:
+    """The best image with one square of it at +- eps, each colour by itself."""
+    height, width, colours = ball.sides(best)
+    numbers = randomness.uniform(seeds, query, [2 + colours], best.dtype)
+    side = tf.cast(tf.round(tf.sqrt(share * height * width)), tf.int32)
+    inside = _inside(*_offsets(best, numbers[:, :2], tf.maximum(side, 1)), tf.maximum(side, 1))
+    filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, "linf")
+    return tf.where(inside[..., None], filled, best)
+
+
+def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
+    """Where a search in L2 begins: five by five pairs of opposed pyramids, as long as eps together."""
+    del norm
+    height, width, colours = ball.sides(centres)
+    side = max(min(height, width) // 5, 1)
+    down, across = height // side, width // side
+    numbers = randomness.uniform(seeds, stream, [down, across, colours + 1], centres.dtype)
+    row, column = (np.arange(n) - (n - n // side * side) // 2 for n in (height, width))
+    of_pixel = tf.gather(numbers, (row // side).clip(0, down - 1), axis=1)
+    of_pixel = tf.gather(of_pixel, (column // side).clip(0, across - 1), axis=2)  # [B, H, W, colours + 1]
+    covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
+    a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
+    pattern = _pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
+    change = tf.cast(pattern, centres.dtype)[..., None] * _signs(of_pixel[..., 1:]) * covered[None, :, :, None]
+    return _as_long_as(change, centres, eps)
+
+
+def shift(
+    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar
+) -> tf.Tensor:
+    """The best image with the change of one square taken to another, where it adds a pair of pyramids."""
+    height, width, colours = ball.sides(best)
+    numbers = randomness.uniform(seeds, query, [5 + colours], best.dtype)
+    side = tf.maximum(tf.cast(tf.round(tf.sqrt(share * height * width)), tf.int32), 3)
+    side = tf.minimum(side + 1 - side % 2, min(height, width))
+    a, b = _offsets(best, numbers[:, 0:2], side)
+    here, there = _inside(a, b, side), _inside(*_offsets(best, numbers[:, 2:4], side), side)
+    here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
+    change = best - centres
+    pattern = tf.cast(_pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here
+    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + _unit(change * here)
+    unused = tf.maximum(eps**2 - tf.reduce_sum(change**2, axis=[1, 2, 3], keepdims=True), 0)
+    length = tf.sqrt(
+        unused / colours + tf.reduce_sum((change * tf.maximum(here, there)) ** 2, axis=[1, 2], keepdims=True)
+    )
+    change = change * (1 - tf.maximum(here, there)) + _unit(new) * length
+    return _as_long_as(change, centres, eps)
+
+
+def _offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How far each pixel lies below and right of the corner of a square of this side [B], drawn by two numbers."""
+    height, width, _ = ball.sides(images)
+
+    def corner(numbers: tf.Tensor, length: int) -> tf.Tensor:
+        places = tf.maximum(length - side, 0) + 1
+        return tf.cast(tf.floor(numbers * tf.cast(places, numbers.dtype)), tf.int32)[:, None, None]
+
+    down = tf.range(height)[None, :, None] - corner(numbers[:, 0], height)  # [B, H, 1]
+    right = tf.range(width)[None, None, :] - corner(numbers[:, 1], width)  # [B, 1, W]
+    return down + 0 * right, right + 0 * down
+
+
+def _inside(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    side = side[:, None, None]
+    return (down >= 0) & (down < side) & (right >= 0) & (right < side)
+
+
+def _pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+    """Two opposed pyramids side by side in a square, [B, H, W]; a half of the time turned by 90 degrees.
+
+    At distance k from the middle of its half, the height is the sum of 1 / m^2 from k + 1 on.
+    """
+    side = side[:, None, None]
+    down, right = tf.where(turned < 0.5, down, right), tf.where(turned < 0.5, right, down)
+    half = side // 2
+    first = down < half
+    height = tf.where(first, half, side - half)
+    off = tf.maximum(tf.abs(tf.where(first, down, down - half) - height // 2), tf.abs(right - half))
+    sums = np.concatenate([[0], np.cumsum(1 / np.arange(1, _LONGEST) ** 2)]).astype(np.float32)
+    heights = tf.maximum(tf.gather(sums, half + 1) - tf.gather(sums, tf.minimum(off, _LONGEST - 1)), 0)
+    return tf.where(first, heights, -heights)
+
+
+def _signs(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
+
+
+def _unit(change: tf.Tensor) -> tf.Tensor:
+    """Each colour of a change at length 1."""
+    return tf.math.divide_no_nan(change, tf.sqrt(tf.reduce_sum(change**2, axis=[1, 2], keepdims=True)))
+
+
+def _as_long_as(change: tf.Tensor, centres: tf.Tensor, eps: ball.Scalar) -> tf.Tensor:
+    return tf.clip_by_value(centres + change * (eps / ball.length(change)), 0.0, 1.0)

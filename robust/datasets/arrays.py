@@ -1,0 +1,54 @@
+"""Images and labels in one .npz file."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from robust.datasets.dataset import Dataset, from_splits
+from robust.errors import DataError
+
+_PAIRS = (  # images and labels, by the names that people give them
+    {"test": ("x", "y")},
+    {"test": ("images", "labels")},
+    {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")},
+)
+
+
+def arrays(*, path: str, classes: list[str] | None = None) -> Dataset:
+    """Images and labels from an .npz file, as { arrays = "x.npz" }.
+
+    path: the file. It holds x and y, or images and labels, which are then the test split; or x_train,
+        y_train, x_test and y_test, as the files of Keras do, and x_val and y_val if there is a validation
+        split. Images are [N, H, W, C] or [N, H, W], uint8 or floats in [0, 1]; labels whole numbers [N].
+    classes: the names of the classes; left out, they are "0", "1", ...
+
+    Nothing in it is unpickled. Raises DataError for what is missing or not so.
+    """
+    try:
+        with zipfile.ZipFile(path):  # what else NumPy reads is one array, or a pickle
+            pass
+        with np.load(path, allow_pickle=False) as file:
+            splits = _splits(path, file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as arrays ({error})") from None
+    try:
+        return from_splits(splits, classes, Path(path).stem)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    for pairs in _PAIRS:
+        if found := {split: keys for split, keys in pairs.items() if set(keys) & set(file)}:
+            if missing := [key for keys in found.values() for key in keys if key not in file]:
+                raise DataError(f"{path}: has no {missing[0]!r}, only {', '.join(file)}")
+            return {split: (file[images], _column(file[labels])) for split, (images, labels) in found.items()}
+    allowed = "x and y, images and labels, or x_train, y_train, x_test and y_test"
+    raise DataError(f"{path}: holds {', '.join(file) or 'nothing'}; allowed: {allowed}")
+
+
+def _column(labels: np.ndarray) -> np.ndarray:
+    """[N] of [N, 1], as Keras has the labels of CIFAR."""
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels

@@ -1,0 +1,76 @@
+"""Image files: which there are, what size they have, and their pixels."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, UnidentifiedImageError
+
+from robust.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_GREY, _COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "PA")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the head of a file says, and a hash of all of it."""
+
+    height: int
+    width: int
+    grey: bool
+    digest: str
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files in a folder and those below it, by name; hidden ones are passed by.
+
+    Raises DataError for a file that is not an image: it would be missing without a word.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if other := [p for p in found if p.suffix.lower() not in SUFFIXES]:
+        raise DataError(f"{other[0]}: not an image; allowed: {', '.join(SUFFIXES)}")
+    return found
+
+
+def look(path: Path) -> Look:
+    """Open a file without decoding it; raises DataError where it is not an image we can read."""
+    try:
+        with Image.open(path) as image:
+            size, mode = image.size, image.mode
+        digest = sha256(path.read_bytes()).hexdigest()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})") from None
+    if mode not in (*_GREY, *_COLOUR):
+        raise DataError(f"{path}: its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel")
+    return Look(size[1], size[0], mode in _GREY, digest)
+
+
+def channels(looks: Sequence[Look]) -> int:
+    """1 where all images are grey, else 3."""
+    return 1 if all(each.grey for each in looks) else 3
+
+
+def pixels(path: tf.Tensor, channels: int) -> tf.Tensor:
+    """uint8 [H, W, channels] of the file, inside a pipeline; transparency and EXIF rotation are left out of it.
+
+    By Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
+    and BMP only in colour.
+    """
+    image = tf.numpy_function(lambda name: _load(name.decode(), channels), [path], tf.uint8)
+    image.set_shape([None, None, channels])
+    return image
+
+
+def _load(path: str, channels: int) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, and of transparency in palettes
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(*image.size[::-1], channels)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be decoded ({error})") from None

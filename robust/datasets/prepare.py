@@ -1,0 +1,124 @@
+"""Finding a set of tensorflow-datasets and having it on disk, or saying what to do about it."""
+
+import contextlib
+import logging
+import re
+import socket
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import tensorflow_datasets as tfds
+
+from robust import catalog
+from robust.errors import DataError, suggest
+
+Fill = Callable[[Path], None]
+
+_PORTS = {"http": 80, "ftp": 21}
+_ASKED, _SECONDS = 2, 5  # so many hosts of a set, so long each, before we say that there is no network
+
+
+def prepared(name: str, data_dir: str = "", hint: str = "", fill: Fill | None = None) -> tfds.core.DatasetBuilder:
+    """The builder of a set, downloaded and prepared the first time it is asked for.
+
+    Args:
+        name: as tensorflow-datasets knows it, "cifar10_corrupted/brightness_3" or "cifar10:3.0.2".
+        data_dir: where prepared sets are kept; $TFDS_DATA_DIR or ~/tensorflow_datasets where it is empty.
+        hint: what else can be done where the set cannot be downloaded.
+        fill: puts files that need not be downloaded into the folder it is given.
+
+    Raises DataError for a set that is not known, and one that is neither there nor to be had.
+    """
+    with _quiet():
+        builder = _found(name, data_dir)
+        if not builder.is_prepared():
+            _download(builder, name, data_dir, hint, fill)
+    return builder
+
+
+def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+    if not re.match(r"\w+([/:]|$)", name):
+        write = '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1", and a folder { folder = "photos" }'
+        raise DataError(f"no data set named {name!r}: one of tensorflow-datasets is named as {write}")
+    try:
+        return tfds.builder(name, data_dir=data_dir or None)
+    except tfds.core.registered.DatasetNotFoundError:
+        base = re.split("[/:]", name)[0]
+        known = [*catalog.names("datasets"), *tfds.list_builders()]
+        hint = said if (said := suggest(base, known)).startswith("; did") else ""
+        who = "neither robust nor tensorflow-datasets has it"
+        raise DataError(f"no data set named {base!r}: {who}{hint}") from None
+    except (ValueError, AssertionError, RuntimeError) as error:
+        base, _, config = name.partition("/")
+        configs = list(getattr(tfds.builder_cls(base.partition(":")[0]), "builder_configs", {}))
+        said = suggest(config, configs) if config and configs else f": {str(error).splitlines()[0]}"
+        raise DataError(f"data set {name!r}: tensorflow-datasets has no such configuration or version{said}") from None
+
+
+def _download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, hint: str, fill: Fill | None) -> None:
+    by_hand = fill is not None or builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    if not by_hand and (host := _unreachable(builder)):
+        raise _missing(builder, name, data_dir, f"{host} cannot be reached", hint)
+    try:
+        with tempfile.TemporaryDirectory(prefix="robust-") as folder:
+            if fill is not None:
+                fill(Path(folder))
+            config = tfds.download.DownloadConfig(manual_dir=folder if fill else None)
+            builder.download_and_prepare(download_config=config)
+    except (OSError, tfds.download.DownloadError) as error:  # that of `requests` is an OSError, too
+        why = f"it cannot be downloaded ({str(error).splitlines()[0][:120]})"
+        raise _missing(builder, name, data_dir, why, hint) from None
+    except AssertionError as error:
+        if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+            raise
+        said = " ".join(str(error).split())
+        raise _missing(builder, name, data_dir, "it must be downloaded by hand", f"first: {said}") from None
+
+
+def _missing(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, why: str, hint: str) -> DataError:
+    where = f", data_dir={data_dir!r}" if data_dir else ""
+    command = f'python -c "import tensorflow_datasets as tfds; tfds.load({name!r}{where})"'
+    what = f"data set {name!r} is not in {builder.data_path}, and {why}"
+    return DataError(f"{what}; this prepares it, where it can be had: {command}" + (f"; {hint}" if hint else ""))
+
+
+def _unreachable(builder: tfds.core.DatasetBuilder) -> str:
+    """The host that must be asked for the set, where none answers: tensorflow-datasets would try each for minutes."""
+    if urllib.request.getproxies():  # then it is the proxy that is asked
+        return ""
+    missing = [urlsplit(url) for url in builder.url_infos or {} if not _is_downloaded(builder, url)]
+    hosts = sorted({(url.hostname or "", url.port or _PORTS.get(url.scheme, 443)) for url in missing})[:_ASKED]
+    return "" if any(map(_answers, hosts)) or not hosts else hosts[0][0]
+
+
+def _is_downloaded(builder: tfds.core.DatasetBuilder, url: str) -> bool:
+    downloads = Path(str(builder.data_path)).parents[len(Path(builder.info.full_name).parts) - 1] / "downloads"
+    file = tfds.core.download.resource.get_dl_fname(url, builder.url_infos[url].checksum)
+    return any((folder / file).exists() for folder in (downloads / builder.name, downloads))
+
+
+def _answers(host: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(host, timeout=_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What tensorflow-datasets prints goes to stderr; what it and urllib3 log of failing is said by our errors."""
+    loggers = {name: logging.getLogger(name) for name in ("absl", "urllib3.connectionpool")}
+    levels = {name: logger.level for name, logger in loggers.items()}
+    try:
+        for logger in loggers.values():
+            logger.setLevel(logging.ERROR)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        for name, logger in loggers.items():
+            logger.setLevel(levels[name])

@@ -1,0 +1,96 @@
+"""Which images of a prepared set are train, validation and test: ranges of its own splits, never shared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tensorflow_datasets.core.splits import AbstractSplit
+
+from robust.errors import DataError, suggest
+
+Range = tuple[str, int, int]  # a split, from and to
+
+
+def divide(name: str, infos: Mapping[str, Any], asked: Mapping[str, str], test: str) -> dict[str, list[Range]]:
+    """The ranges of train, validation and test.
+
+    `asked`: what the suite says, as in "train[90%:]"; `test`: what is test where it says nothing.
+
+    What is not asked for keeps off what is: train is all of the set's own train split that nobody else
+    has, validation its own validation split or else the last tenth of train.
+
+    Raises DataError for a split that is not there, and for two that share images.
+    """
+    given = {role: parse(name, infos, role, spec) for role, spec in {"test": test, **asked}.items()}
+    taken = [r for role, ranges in given.items() if role != "train" for r in ranges]
+    found = {"test": given["test"]}
+    train = given.get("train") or _without(_whole(infos, "train"), taken)
+    validation = given.get("validation") or _without(_whole(infos, "validation"), [*taken, *given.get("train", [])])
+    if not validation:
+        train, validation = _tenth_off(train)
+    found |= {role: ranges for role, ranges in (("train", train), ("validation", validation)) if ranges}
+    _check_apart(name, found)
+    return found
+
+
+def parse(name: str, infos: Mapping[str, Any], role: str, spec: str) -> list[Range]:
+    """The ranges of a spec such as "test[:1000]" or "train[:10%]+test"; raises DataError where there are none."""
+    for part in spec.split("+"):
+        split = part.strip().partition("[")[0]
+        if split not in infos and split != "all":
+            raise DataError(f"data set {name!r}: {role} = {spec!r}: no split {split!r}{suggest(split, infos)}")
+    try:
+        found = AbstractSplit.from_spec(spec).to_absolute(infos)  # type: ignore[arg-type]
+    except (ValueError, AssertionError, NotImplementedError) as error:
+        said = str(error).split("\n")[0]
+        raise DataError(f'data set {name!r}: {role} = {spec!r}: {said}; write "test[:1000]" or "train[90%:]"') from None
+    ends = [(r.splitname, r.from_ or 0, infos[r.splitname].num_examples if r.to is None else r.to) for r in found]
+    ranges = [r for r in ends if r[1] < r[2]]
+    if not ranges:
+        raise DataError(f"data set {name!r}: {role} = {spec!r}: holds no image")
+    return ranges
+
+
+def text(ranges: list[Range]) -> str:
+    """The spec that tensorflow-datasets reads.
+
+    >>> text([("train", 0, 5), ("train", 7, 9)])
+    'train[0:5]+train[7:9]'
+    """
+    return "+".join(f"{split}[{begin}:{end}]" for split, begin, end in ranges)
+
+
+def size(ranges: list[Range]) -> int:
+    """How many images they hold."""
+    return sum(end - begin for _, begin, end in ranges)
+
+
+def _whole(infos: Mapping[str, Any], split: str) -> list[Range]:
+    return [(split, 0, infos[split].num_examples)] if split in infos else []
+
+
+def _without(ranges: list[Range], taken: list[Range]) -> list[Range]:
+    for split, begin, end in taken:
+        cut = [((s, a, min(b, begin)), (s, max(a, end), b)) if s == split else ((s, a, b),) for s, a, b in ranges]
+        ranges = [r for parts in cut for r in parts if r[1] < r[2]]
+    return ranges
+
+
+def _tenth_off(ranges: list[Range]) -> tuple[list[Range], list[Range]]:
+    """All but the last tenth, and the last tenth, which tensorflow-datasets has shuffled when it prepared the set."""
+    missing, last = size(ranges) // 10, []
+    for split, begin, end in reversed(ranges):
+        cut = max(begin, end - missing)
+        if cut < end:
+            last.insert(0, (split, cut, end))
+        missing -= end - cut
+    return _without(ranges, last), last
+
+
+def _check_apart(name: str, found: Mapping[str, list[Range]]) -> None:
+    roles = list(found)
+    for i, one in enumerate(roles):
+        for other in roles[i + 1 :]:
+            rest = _without(found[other], found[one])
+            if (shared := size(found[other]) - size(rest)) > 0:
+                what = f"{one} ({text(found[one])}) and {other} ({text(found[other])}) share {shared} images"
+                raise DataError(f"data set {name!r}: {what}; choose {other} elsewhere")

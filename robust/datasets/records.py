@@ -1,0 +1,177 @@
+"""A prepared set of tensorflow-datasets as a `Dataset`: which splits, which labels, in which order."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from robust.datasets import ranges, superclasses
+from robust.datasets.dataset import SPLITS, Dataset, fingerprint
+from robust.datasets.encoded import Encoded
+from robust.datasets.transform import Transform
+from robust.errors import DataError
+
+Builder = tfds.core.DatasetBuilder
+
+SUBSETS = ("imagenet_a", "imagenet_r")
+"""Sets whose labels name more classes than they have images of; their classes are those with images."""
+
+_WHOLE, _HEAD = 2**30, 2**18  # bytes: up to here all is hashed, beyond it the beginning of each file
+
+
+def dataset(
+    builder: Builder, asked: Mapping[str, str], transform: Transform | None = None, ids: Path | None = None
+) -> Dataset:
+    """A prepared set; `asked`: what is train, validation and test; `ids`: a file that names the test images.
+
+    Raises DataError for a set that is not of images with one label each, for splits that are not there
+    or share images, and for images of different sizes without a `transform`.
+    """
+    name = builder.info.full_name.rpartition("/")[0]
+    image, label = _keys(builder, name)
+    found = ranges.divide(name, builder.info.splits, asked, _default_test(builder, name, label))
+    specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
+    wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
+    sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})
+    names, kept = builder.info.features[label].names, _kept(builder, label)
+    classes = tuple(names[i] for i in kept)
+    new = np.full(len(names), -1, np.int64)
+    new[kept] = np.arange(len(kept))
+
+    def rows(split: str) -> tf.data.Dataset:
+        only = wanted if split == "test" else None
+        each = _features(builder, specs[split], image, label, *([] if only is None else ["file_name"]))
+        each = each if only is None else each.filter(lambda e: tf.reduce_any(tf.equal(e["file_name"], only)))
+        return each.map(lambda e: (e[image], tf.gather(new, e[label]), e["tfds_id"]))
+
+    encoded = Encoded(rows, partial(_decode, builder.info.features[image], transform))
+    made_of = repr((builder.info.full_name, specs, classes, transform, wanted)).encode()
+    return Dataset(
+        name=name,
+        classes=classes,
+        image_shape=_image_shape(builder, name, image, transform),
+        sizes=sizes,
+        read=encoded.read,
+        fingerprint=fingerprint(made_of, *_contents(Path(str(builder.data_path)))),
+        superclasses=superclasses.of(classes) or _coarse(builder, specs["test"], label, classes),
+        encoded=encoded,
+    )
+
+
+def _keys(builder: Builder, name: str) -> tuple[str, str]:
+    """The features that are the image and its label: those of supervised learning, else the only ones there are."""
+    features = builder.info.features
+    if not isinstance(features, tfds.features.FeaturesDict):
+        raise DataError(f"data set {name!r} is not of images with a label")
+    kinds = {
+        kind: [key for key, feature in features.items() if type(feature) is kind]
+        for kind in (tfds.features.Image, tfds.features.ClassLabel)
+    }
+    supervised = builder.info.supervised_keys or ()
+    found = [[key for key in supervised if key in keys] or keys for keys in kinds.values()]
+    if any(len(keys) != 1 for keys in found):
+        listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
+        raise DataError(f"data set {name!r} is not of images with one label each; its features are {listed}")
+    return found[0][0], found[1][0]
+
+
+def _default_test(builder: Builder, name: str, label: str) -> str:
+    """What is test where the suite does not say: the split of that name, unless its labels were kept secret."""
+    splits = builder.info.splits
+    if "test" in splits and (_values(builder, "test[:1]", label) >= 0).all():
+        return "test"
+    if "validation" in splits:
+        return "validation"
+    raise DataError(
+        f"data set {name!r} has no test split, only {', '.join(splits)}; "
+        'choose one, as in test = "train[80%:]": train is then what is left'
+    )
+
+
+def _features(builder: Builder, spec: str, *names: str) -> tf.data.Dataset:
+    """Dictionaries of these features and `tfds_id`, images not decoded, in the order of the files."""
+    features = builder.info.features
+    undecoded: Any = {
+        name: tfds.decode.SkipDecoding() for name in names if isinstance(features[name], tfds.features.Image)
+    }
+    return builder.as_dataset(
+        split=spec,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders=undecoded),
+        # One file after the other; its automatic cache would complain of every reader that stops early.
+        read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
+    )
+
+
+def _values(builder: Builder, spec: str, name: str) -> np.ndarray:
+    """One feature of all records of a split."""
+    batches = _features(builder, spec, name).map(lambda each: each[name]).batch(1024)
+    return np.concatenate(list(batches.as_numpy_iterator()))
+
+
+def _decode(feature: Any, transform: Transform | None, image: tf.Tensor) -> tf.Tensor:
+    pixels = feature.decode_example(image)
+    return pixels if transform is None else transform(pixels)
+
+
+def _image_shape(builder: Builder, name: str, image: str, transform: Transform | None) -> tuple[int, int, int]:
+    feature = builder.info.features[image]
+    height, width, channels = feature.shape
+    if feature.np_dtype != np.uint8 or channels is None:
+        raise DataError(
+            f"data set {name!r}: its images are {feature.np_dtype.__name__} of shape {feature.shape}; allowed: uint8"
+        )
+    if transform is not None:
+        return transform.size, transform.size, channels
+    if height is None or width is None:
+        raise DataError(
+            f'data set {name!r}: its images have different sizes; write transform = "imagenet" '
+            "(the shorter side to 256, the central 224 x 224) or transform = { size = 224 }"
+        )
+    return height, width, channels
+
+
+def _kept(builder: Builder, label: str) -> np.ndarray:
+    """The labels that are classes of ours: all, or for the known subsets those with images, int64 [classes]."""
+    if builder.name not in SUBSETS:
+        return np.arange(len(builder.info.features[label].names))
+    return np.unique(_values(builder, "+".join(builder.info.splits), label))
+
+
+def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
+    """The names of the test images that a file lists, one a line, as ".../ILSVRC2012_val_00000293.JPEG"."""
+    if "file_name" not in builder.info.features:
+        raise DataError(f"data set {name!r}: its images have no file names, so ids = {str(ids)!r} cannot choose them")
+    listed = [line.split()[0].rpartition("/")[2] for line in ids.read_text("utf-8").splitlines() if line.strip()]
+    there = {value.decode() for value in _values(builder, spec, "file_name")}
+    if missing := [line for line in listed if line not in there]:
+        many = f"{len(missing)} of its {len(listed)} names are not in {spec}, as {missing[0]!r}"
+        raise DataError(f"data set {name!r}: {ids}: {many}")
+    if len(set(listed)) < len(listed) or not listed:
+        raise DataError(f"data set {name!r}: {ids}: must name each image once, and one at least")
+    return listed
+
+
+def _coarse(builder: Builder, spec: str, label: str, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The superclasses of a set that gives each image a coarse label, too, as CIFAR-100 does."""
+    if "coarse_label" not in builder.info.features:
+        return {}
+    coarse = dict(zip(_values(builder, spec, label), _values(builder, spec, "coarse_label"), strict=True))
+    groups = builder.info.features["coarse_label"].names
+    members = {group: tuple(classes[i] for i in sorted(coarse) if coarse[i] == g) for g, group in enumerate(groups)}
+    return {group: names for group, names in members.items() if names}
+
+
+def _contents(folder: Path) -> list[bytes]:
+    """Name, size and content of each file; of more than a GiB in all, the first 256 KiB of each."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    limit = -1 if sum(path.stat().st_size for path in files) <= _WHOLE else _HEAD
+    parts = []
+    for path in files:
+        with path.open("rb") as file:
+            parts += [f"{path.name} {path.stat().st_size}".encode(), file.read(limit)]
+    return parts

@@ -1,0 +1,21 @@
+"""Groups of classes that belong to a data set, found by the names of its classes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+_FILE = Path(__file__).parent / "data/superclasses.json"
+
+
+def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Superclass -> its classes, for the sets that have some; sets of the same classes share them.
+
+    Fashion-MNIST by where a piece is worn, CIFAR-10 by animal and vehicle.
+
+    >>> list(of(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")))
+    ['animal', 'vehicle']
+    """
+    for groups in json.loads(_FILE.read_text("utf-8")).values():
+        if {name for members in groups.values() for name in members} == set(classes):
+            return {group: tuple(members) for group, members in groups.items()}
+    return {}

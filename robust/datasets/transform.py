@@ -1,0 +1,65 @@
+"""From images of any size to images of one size, as the networks of ImageNet are compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from robust.errors import DataError, suggest
+
+_KEYS = ("size", "crop", "interpolation")
+_INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Resize with antialiasing, crop the centre, round to uint8 as image libraries do.
+
+    The shorter side becomes round(size / crop) pixels, of which the central `size` x `size` stay. Without
+    `crop` the image becomes `size` x `size`, whatever its proportions were.
+
+    He, Zhang, Ren & Sun, CVPR 2016 (256, then 224); Szegedy et al., CVPR 2016 (a share of .875).
+    """
+
+    size: int
+    crop: float | None = None
+    interpolation: str = "bilinear"
+
+    def __call__(self, image: tf.Tensor) -> tf.Tensor:
+        """uint8 [H, W, C] -> uint8 [size, size, C]."""
+        if self.crop is None:
+            return self._resized(image, tf.constant([self.size, self.size]))
+        sides = tf.shape(image)[:2]
+        sides = sides * round(self.size / self.crop) // tf.reduce_min(sides)
+        top = tf.cast(tf.round((sides - self.size) / 2), tf.int32)  # halves to even, as Python and torchvision do
+        return tf.slice(self._resized(image, sides), [*tf.unstack(top), 0], [self.size, self.size, image.shape[-1]])
+
+    def _resized(self, image: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
+        floats = tf.image.resize(image, sides, self.interpolation, antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(floats), 0, 255), tf.uint8)
+
+
+IMAGENET = Transform(size=224, crop=0.875)
+"""The shorter side to 256, the central 224 x 224."""
+
+
+def read(given: str | Mapping[str, float | str] | None) -> Transform | None:
+    """What a suite says: nothing, "imagenet", or a table of size, crop and interpolation; else DataError.
+
+    >>> read({"size": 240, "crop": 0.882})
+    Transform(size=240, crop=0.882, interpolation='bilinear')
+    """
+    if given is None or given == "imagenet":
+        return IMAGENET if given else None
+    table = dict(given) if isinstance(given, Mapping) else {}
+    for key in table:
+        if key not in _KEYS:
+            raise DataError(f"transform has no {key!r}{suggest(key, _KEYS)}")
+    size, crop, how = table.get("size"), table.get("crop"), table.get("interpolation", "bilinear")
+    if not isinstance(size, int | float) or size != int(size) or size < 1:
+        raise DataError(f'transform = {given!r}: write "imagenet", or {{ size = 224, crop = 0.875 }} in whole pixels')
+    if crop is not None and not (isinstance(crop, int | float) and 0 < crop <= 1):
+        raise DataError(f"transform.crop = {crop!r}: must be a number in (0, 1]")
+    if how not in _INTERPOLATIONS:
+        raise DataError(f"transform.interpolation = {how!r}: not known{suggest(str(how), _INTERPOLATIONS)}")
+    return Transform(int(size), None if crop is None else float(crop), str(how))

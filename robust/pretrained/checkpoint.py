@@ -1,0 +1,53 @@
+"""A file of weights -> its tensors by name, whatever its form; nothing in it is executed."""
+
+import mmap
+from pathlib import Path
+from typing import IO, Any
+
+from robust.errors import ModelError
+from robust.pretrained import safetensors, torch_files
+from robust.pretrained.tensor import Tensor
+
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Under what a training's checkpoint keeps the weights; averaged ones first, as timm publishes those."""
+
+
+def read(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a `.pth` (older and zip form) or `.safetensors` file, by name.
+
+    A checkpoint's table of weights ("state_dict", "model", averaged ones first) is found in it, and
+    the "module." of a training on several devices is taken off the names. Values are only read from
+    the file when they are asked for.
+
+    Raises ModelError, which names the file, for one that is none of these, that is damaged, or that
+    holds anything but tensors and plain data.
+
+    >>> read("pyproject.toml")
+    Traceback (most recent call last):
+    robust.errors.ModelError: pyproject.toml: cannot be read as weights (ValueError: ...); is it whole?
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return _unwrapped(_read(file))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    except Exception as error:  # what a damaged zip, pickle or header makes of Python's readers has no common name
+        why = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
+
+
+def _read(file: IO[bytes]) -> Any:
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
+    if data[:4] == b"PK\x03\x04":
+        return torch_files.read_zip(file, data)
+    return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
+
+
+def _unwrapped(table: dict[str, Any]) -> dict[str, Tensor]:
+    inner = next((table[key] for key in WRAPPERS if isinstance(table.get(key), dict)), table)
+    tensors = {name: tensor for name, tensor in inner.items() if isinstance(tensor, Tensor)}
+    if not tensors:
+        raise ModelError("it holds no tensors")
+    if all(name.startswith("module.") for name in tensors):
+        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return tensors

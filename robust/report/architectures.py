@@ -1,0 +1,93 @@
+"""The page of the family: errors over the years, and against what the networks cost."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robust import files
+from robust.errors import ReportError
+from robust.report import html, published, wording
+from robust.report.cost_charts import Axis, against, years
+
+TABLE, LAYERS = "architectures.csv", "vgg16.csv"
+_AXES = (
+    Axis("parameters", "parameters", "trainable parameters"),
+    Axis("macs", "MACs", "multiply-accumulates of an image"),
+    Axis("forward_memory", "bytes", "memory of an image, forward"),
+)
+_KINDS = {  # what the layers of VGG-16 are called in the story
+    "InputLayer": "input", "Conv2D": "convolutions", "MaxPooling2D": "pools", "Dense": "fully connected layers",
+}  # fmt: skip
+CLAIM = 24_000_000  # values, as the course notes of CS231n have it
+
+
+def write(folder: Path) -> Path:
+    """Draw `index.html` from architectures.csv and vgg16.csv, which `robust describe --all` has written.
+
+    Raises ReportError where one of them is missing or damaged, and StoreError where the page cannot be written.
+    """
+    counted, layers = _read(folder / TABLE), _read(folder / LAYERS)
+    try:
+        text = html.render("architectures.html.j2", _context(counted, layers))
+    except KeyError as error:
+        raise ReportError(f"{folder}: lacks the column {error}{_REMEDY}") from error
+    return files.write(folder / "index.html", text)
+
+
+_REMEDY = "; `robust describe --all` makes it"
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: cannot be read ({error}){_REMEDY}") from error
+
+
+def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
+    drawn = points(counted)
+    return {
+        "years": years(published.winners()),
+        "charts": [against(axis, drawn) for axis in _AXES],
+        "winners": published.winners().astype(object).fillna("").to_dict("records"),
+        "points": drawn,
+        "story": story(layers),
+        "rows": [_row(row) for row in counted.to_dict("records")],
+    }
+
+
+def points(counted: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each published error beside what we count of the network, at its canonical input."""
+    canonical = counted[counted["options"] == ""]
+    both = published.errors().merge(canonical.drop(columns="source"), on="architecture", validate="one_to_one")
+    wanted = ["architecture", "year", "top1_error", "top5_error", "protocol", "source", *(a.column for a in _AXES)]
+    texts = {f"{axis.column}_text": both[axis.column].map(axis.say) for axis in _AXES}
+    return both[wanted].assign(**texts).to_dict("records")  # type: ignore[return-value]
+
+
+def story(layers: pd.DataFrame) -> dict[str, Any]:
+    """The sum of VGG-16's rows: in place, and with each ReLU kept; and what the course notes say it is."""
+    kept = layers[layers["forward"] > 0]
+    kinds = kept.groupby(kept["kind"].map(_KINDS), sort=False)["forward"].agg(["size", "sum"])
+    relus = layers.loc[layers["kind"] == "ReLU", "training"]
+    total = int(kept["forward"].sum())
+    rows = [(kind, int(n), int(values)) for kind, n, values in kinds.itertuples()]
+    sums = {"sum": total, "relus": total + int(relus.sum()), "claim": CLAIM}
+    return {
+        "rows": [(kind, n, wording.number(values), wording.size(4 * values)) for kind, n, values in rows],
+        **{name: (f"{values / 1e6:.1f} M", f"{4 * values / 1e6:.0f} MB") for name, values in sums.items()},
+        "exact": wording.number(total),
+    }
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row of the family as it is read: how a count compares with the published one stands beside it."""
+    return {
+        **row,
+        "counts": [
+            (row[name], published.say(name, row[name]), published.mark(row, name)) for name in published.COMPARED
+        ],
+        "note": row["note"] if row["differs"] else "",
+        "memory": [(wording.size(row[name]), row[name]) for name in ("forward_memory", "training_memory")],
+    }

@@ -1,0 +1,117 @@
+"""How gradients flow: for each case a chart over the layers, and the verdict on each model."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import ceil, floor, isfinite, isnan, log10
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from robust.report import wording
+from robust.report.charts import Chart
+from robust.report.folder import Condition, Folder, Run
+
+NORMS = {"output_gradient": "by its output, dL/dh", "weight_gradient": "by its weights, dL/dW"}
+OF_LAYERS = (*NORMS, "activation_std", "dead", "saturated", "update_ratio")
+"""The metrics that `gradient_flow` gives for each layer."""
+DRAWN = (1e-15, 1e15)  # what lies beyond is drawn at the edge, or it would flatten everything else
+COLOURS = 8  # so many the page can tell apart
+
+_COLUMNS = ("output_gradient_ratio", "weight_gradient_ratio", "weight_gradient", "update_ratio")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One case: its chart, and for each model the verdict and the numbers that it rests on."""
+
+    chart: Chart
+    rows: list[dict[str, str]]
+
+
+def profiles(folder: Folder) -> list[Profile]:
+    """One for each case that looked at the gradients, in the order of the suite."""
+    found = []
+    for condition in folder.conditions:
+        runs = {run: rows for run in folder.runs if len(rows := _inspected(folder, run, condition))}
+        if runs:
+            chart = _chart(folder, condition, runs)
+            found.append(Profile(chart, [_verdict(folder.name(run), rows) for run, rows in runs.items()]))
+    return found
+
+
+def _inspected(folder: Folder, run: Run, condition: Condition) -> pd.DataFrame:
+    rows = folder.values.get((run, condition))
+    if rows is None or "output_gradient" not in set(rows["metric"]):
+        return pd.DataFrame()
+    return rows
+
+
+def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
+    """The words of a row; the smallest and largest of what stands for each layer."""
+    of_all = {str(row["metric"]): row["value"] for row in rows[rows["group"] == ""].to_dict("records")}
+    of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["group"] != ""), "value"]
+    said = [word for word in ("healthy", "vanishing", "exploding") if of_all.get(word) == 1]
+    shares = {metric: wording.percent(of_all.get(metric, float("nan"))) for metric in ("dead", "saturated")}
+    numbers = {metric: scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
+    numbers["probe_loss"] = wording.number(of_all.get("probe_loss", float("nan")))
+    return {"model": name, "said": ", ".join(said), "smallest": scientific(of_weights.min()), **numbers, **shares}
+
+
+def scientific(value: float) -> str:
+    """Two digits, and the power of ten where the number is far from 1.
+
+    >>> scientific(0.0171), scientific(1.93e-12), scientific(float("nan"))
+    ('0.017', '1.9e-12', '–')
+    """
+    return "–" if isnan(value) else f"{value:.2g}"
+
+
+def _chart(folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame]) -> Chart:
+    points = [point for run, rows in runs.items() for point in _points(folder.name(run), rows)]
+    title = wording.title(condition)
+    said = "; ".join(f"{row['model']}: {row['said']}" for row in (_verdict(folder.name(r), v) for r, v in runs.items()))
+    everybody, shown = [folder.name(run) for run in folder.runs], [folder.name(run) for run in runs]
+    colours = everybody if len(everybody) <= COLOURS else shown
+    return Chart(title, f"Norms of the gradients by layer, {title}. {said}.", _specification(points, colours, shown))
+
+
+def _points(model: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    points = []
+    for metric, words in NORMS.items():
+        of_layers = rows[(rows["metric"] == metric) & (rows["group"] != "")].to_dict("records")
+        points += [_point(model, words, *placed) for placed in enumerate(of_layers, 1) if isfinite(placed[1]["value"])]
+    return points
+
+
+def _point(model: str, words: str, place: int, row: dict[Hashable, Any]) -> dict[str, Any]:
+    drawn = min(max(row["value"], DRAWN[0]), DRAWN[1])
+    return {
+        "model": model, "gradient": words, "layer": row["group"], "place": place,
+        "norm": float(f"{drawn:.4g}"), "exactly": f"{row['value']:.3g}",
+    }  # fmt: skip
+
+
+def _specification(points: list[dict[str, Any]], colours: list[str], shown: list[str]) -> dict[str, Any]:
+    colour = alt.Color("model:N", scale=alt.Scale(domain=colours), legend=alt.Legend(values=shown, title=None))
+    dash = alt.StrokeDash("gradient:N", scale=alt.Scale(domain=list(NORMS.values())), legend=alt.Legend(title=None))
+    axis = alt.Axis(format=".0e", values=_decades([point["norm"] for point in points]))
+    base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(
+        x=alt.X(
+            "place:Q",
+            axis=alt.Axis(title="layer, from the input on", grid=False, tickMinStep=1),
+            scale=alt.Scale(nice=False, zero=False),
+        ),
+        y=alt.Y("norm:Q", scale=alt.Scale(type="log"), axis=axis, title="norm of the gradient"),
+        color=colour,
+    )
+    tips = ["model:N", "layer:N", "gradient:N", alt.Tooltip("exactly:N", title="norm")]
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
+    dots = base.mark_point(filled=True, size=30, opacity=0).encode(tooltip=tips)
+    return alt.layer(line, dots).to_dict()
+
+
+def _decades(norms: list[float]) -> list[float]:
+    """The powers of ten around these, thinned to eight at most."""
+    low, high = floor(log10(min(norms, default=1.0))), ceil(log10(max(norms, default=1.0)))
+    return [10.0**power for power in range(low, high + 1, max(1, ceil((high - low) / 7)))]

@@ -1,0 +1,102 @@
+"""Which data a suite names: a set by its name, or the user's own folder, arrays or code."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from robust import catalog
+from robust.errors import SuiteError
+from robust.schema import Call, bind
+
+_OWN = ("folder", "arrays")
+_SOURCES = ("name", *_OWN, "python")
+_PATH = re.compile(r"^[/.~]|/$")
+_VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
+
+
+def named(value: Any) -> Any:
+    """A table with the name of a member of our catalogue, from what a suite may write.
+
+    { folder = "photos" } and { arrays = "x.npz" } name their path, { python = "module:function" } somebody's
+    code; a name that is not like one of ours is left to tensorflow-datasets, which is not asked here.
+
+    Raises SuiteError for what names two sources.
+
+    >>> named({"name": "cifar10", "test": "test[:1000]"})
+    {'name': 'tfds', 'builder': 'cifar10', 'test': 'test[:1000]'}
+    >>> named({"folder": "photos"})
+    {'name': 'folder', 'path': 'photos'}
+    """
+    table = {"name": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping) or not (given := [key for key in _SOURCES if key in table]):
+        return value
+    if len(given) > 1:
+        raise SuiteError(f"data is one of {', '.join(_SOURCES)}; this has {' and '.join(given)}", given[1])
+    source, rest = given[0], {key: v for key, v in table.items() if key not in given}
+    if not isinstance(what := table[source], str):
+        raise SuiteError(f"{source} = {what!r}: must be a string", source)
+    if source in _OWN:
+        return {"name": source, "path": what, **rest}
+    if source == "python":
+        if not catalog.is_foreign(what):
+            raise SuiteError(f'python = {what!r}: must be "module:function"', source)
+        return {"name": what, **rest}
+    return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
+
+
+def read_data(value: str | Mapping[str, Any]) -> Call:
+    """What a command line or Python names as data, as a suite would; it is trusted.
+
+    A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
+    of an .npz file names that.
+
+    Raises SuiteError for what is wrong with it.
+
+    >>> read_data("mnist").arguments["builder"]
+    'mnist'
+    """
+    if isinstance(value, str) and (_PATH.search(value) or ("/" in value and Path(value).is_dir())):
+        value = {"folder": value}
+    elif isinstance(value, str) and value.endswith(".npz"):
+        value = {"arrays": value}
+    return located(bind("datasets", named(value)), Path())
+
+
+def _is_ours(name: str) -> bool:
+    """A member of our catalogue, something like one (so that the error can say so), or "module:function"."""
+    if catalog.is_foreign(name):
+        return not _VERSION.search(name)
+    return bool(difflib.get_close_matches(name, catalog.names("datasets"), cutoff=0.8))
+
+
+def located(call: Call, folder: Path) -> Call:
+    """The call with its paths where they are: beside the suite, or where we are.
+
+    Raises SuiteError for a file or folder that is in neither.
+    """
+    given = dict(call.arguments)
+    if catalog.is_foreign(call.name):
+        return call
+    if "path" in given:
+        given["path"] = _place(given["path"], folder, call.name)
+    if given.get("labels") and not (Path(given["path"]) / given["labels"]).is_file():
+        given["labels"] = _place(given["labels"], folder, "labels")
+    if given.get("data_dir"):
+        home = Path(given["data_dir"]).expanduser()
+        given["data_dir"] = str(folder / home if (folder / home).is_dir() else home)
+    if isinstance(test := given.get("test"), Mapping) and "ids" in test:
+        given["test"] = {**test, "ids": _place(test["ids"], folder, "ids")}
+    return replace(call, arguments=given)
+
+
+def _place(name: str, folder: Path, key: str) -> str:
+    path = Path(name).expanduser()
+    for place in (folder / path, path):
+        if place.exists():
+            return str(place)
+    here = Path.cwd()
+    where = f"is not in {here}" if folder.resolve() == here else f"is neither in {folder} nor in {here}"
+    raise SuiteError(f"{key} = {name!r}: {'there is no such thing' if path.is_absolute() else where}", key)

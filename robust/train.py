@@ -1,0 +1,92 @@
+"""Training one network and keeping it as a file: what `robust train` does."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from robust import files, models, statistics
+from robust import store as stores
+from robust.classifier import Classifier
+from robust.datasets.dataset import Dataset
+from robust.datasets.given import dataset_of
+from robust.progress import Progress, Silent
+from robust.schema import Call
+from robust.store import Store
+from robust.suite import Model
+from robust.training.hardness import kept
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to. Accuracies are shares; `test` has its 95 % Wilson interval around it."""
+
+    history: pd.DataFrame
+    """A row an epoch: epoch, loss, accuracy and, where there is a validation split, val_loss, val_accuracy; after
+    training against an adversary, val_robust."""
+    test: tuple[float, float, float] | None
+    """Low, accuracy, high on the test split; None where the data has none, or another process says it."""
+    images: int
+    """Of the test split."""
+
+    def in_words(self) -> str:
+        """The accuracies, a line each, of the epoch whose weights were kept."""
+        epoch = kept(self.history.to_dict("list"))
+        row, last = self.history.iloc[epoch], epoch == len(self.history) - 1
+        lines = [f"train {row['accuracy']:.4f}, in {'the last epoch' if last else f'epoch {epoch + 1}'}"]
+        if "val_accuracy" in row:
+            lines.append(f"validation {row['val_accuracy']:.4f}")
+        if "val_robust" in row:
+            lines.append(f"robust {row['val_robust']:.4f}, under PGD on the validation split; the best epoch is kept")
+        if self.test is not None:
+            low, accuracy, high = self.test
+            lines.append(f"test {accuracy:.4f} [{low:.4f}, {high:.4f}], {self.images:,} images")
+        return "\n".join(lines)
+
+
+def train(
+    model: Model,
+    data: Call,
+    out: Path,
+    *,
+    store: Store | None = None,
+    progress: Progress | None = None,
+    logs: Path | None = None,
+) -> Trained:
+    """Train or fine-tune a network, write it to `out` and its history beside it, and look at the test split, once.
+
+    A training that was stopped goes on after its last epoch when it is asked for again; one that is done is
+    taken from the store.
+
+    Args:
+        model: with a recipe, from its first seed. data: of the catalogue `datasets`.
+        out: the .keras file; the history is the .csv of the same name.
+        store: where what is unfinished or done is kept; the user's own where it is not given.
+        progress: told every step. logs: a folder for TensorBoard.
+
+    Raises RobustError for what is wrong with model, data or folder.
+    """
+    models.meet([model])
+    seed = model.seeds[0]
+    found = dataset_of(data(), name=data.name)
+    with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
+        history = _history(json.loads((folder / "about.json").read_text())["history"])
+        if chief := models.is_chief(model):
+            files.write(out, (folder / "model.keras").read_bytes())
+            files.write(out.with_suffix(".csv"), history.to_csv(index=False))
+        return Trained(history, *(_tested(folder, found) if chief and "test" in found.sizes else (None, 0)))
+
+
+def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
+    table = pd.DataFrame(columns)
+    table.insert(0, "epoch", np.arange(1, len(table) + 1))
+    return table
+
+
+def _tested(folder: Path, data: Dataset) -> tuple[tuple[float, float, float], int]:
+    classifier, examples = Classifier(models.load(folder / "model.keras"), len(data.classes)), data.examples("test")
+    right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())
+    low, high = statistics.wilson(right, len(examples.labels))
+    return (low, right / len(examples.labels), high), len(examples.labels)

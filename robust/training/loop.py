@@ -1,0 +1,167 @@
+"""The one loop of training: epochs, checkpoints, validation, and an alarm where numbers stop being numbers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from robust.errors import ModelError
+from robust.progress import Progress
+from robust.training import alarm, checkpoints, finetune, hardness, strategies, tensorboard
+from robust.training.checkpoints import History
+from robust.training.objectives import cross_entropy, outputs
+from robust.training.schedule import learning_rate
+from robust.training.step import Learner, averaged, compiled
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: who learns, and from what."""
+
+    name: str
+    learner: Learner
+    batches: Callable[[int], tf.data.Dataset]
+    """The epoch to begin with -> batches of the rest of the training."""
+    steps: int
+    """Batches an epoch."""
+    validation: tf.data.Dataset | None = None
+    """(images, labels) in batches."""
+    robustness: hardness.Asked | None = None
+    """Robust accuracy on the validation split; there is one where the learner has a `best`."""
+
+
+def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Path | None = None) -> History:
+    """Train, leaving the network with its last weights, or their averages where the recipe asks for these.
+
+    Where robust accuracy is watched they are those of the epoch that was best in it.
+
+    Args:
+        run: what to do. progress: told every step.
+        unfinished: a folder for a checkpoint after each epoch; where it holds one, training goes on there.
+        logs: a folder for TensorBoard.
+
+    Raises ModelError where a loss or a gradient is not finite, naming the layer in which that began.
+    """
+    learner, recipe = run.learner, run.learner.recipe
+    history = checkpoints.restore(unfinished, learner) if unfinished else {}
+    done = len(history.get("loss", []))
+    progress.stage(f"training {run.name}", (recipe.epochs - done) * run.steps)
+    validate = _validator(run)
+    writes = strategies.is_chief(learner.strategy)
+    for epoch, row in enumerate(_epochs(run, done, progress), start=done):
+        row |= validate()
+        for key, value in row.items():
+            history.setdefault(key, []).append(value)
+        if run.robustness:
+            _watch(run, history, progress)
+        if logs and writes:
+            tensorboard.log(logs, epoch, row)
+        if unfinished and writes:
+            checkpoints.save(unfinished, learner, history)
+    use_averages(learner)
+    if learner.best:
+        _put(averaged(learner.network), checkpoints.arrays(learner.best))
+    for layer in learner.held:
+        layer.trainable = True
+    return history
+
+
+def _watch(run: Run, history: History, progress: Progress) -> None:
+    """Keep the weights of an epoch that is the hardest to fool until now; sound the alarm where one collapsed."""
+    learner = run.learner
+    if hardness.kept(history) == len(history["loss"]) - 1:
+        _put(learner.best, checkpoints.arrays(learner.averages or averaged(learner.network)))
+    if told := hardness.overfitting(history):
+        progress.say(f"{run.name}: {told}")
+
+
+def _epochs(run: Run, done: int, progress: Progress) -> Iterator[dict[str, float]]:
+    """Do the epochs that are left, yielding the loss and the accuracy of each."""
+    learner, epochs, note = run.learner, run.learner.recipe.epochs, ""
+    if done == epochs:
+        return
+    batches = strategies.share(run.batches(done), learner.strategy)
+    step, feed = _step(learner, done, batches), iter(batches)
+    for epoch in range(done, epochs):
+        if epoch > done and finetune.is_frozen(learner.recipe, epoch) != finetune.is_frozen(learner.recipe, epoch - 1):
+            step = _step(learner, epoch, batches)
+        seen = []
+        for place in range(epoch * run.steps, (epoch + 1) * run.steps):
+            learner.optimizer.learning_rate = learning_rate(learner.recipe, place, run.steps)
+            batch = next(feed)
+            loss, right, images, finite = (part.numpy() for part in step(*batch))
+            _check(run, place, batch[0], loss, finite)
+            seen.append((loss * images, right, images))
+            progress.advance(note)
+        total, right, images = np.sum(seen, axis=0)
+        row = {"loss": float(total / images), "accuracy": float(right / images)}
+        yield row  # it comes back with what the validation split adds
+        robust = f"  robust {row['val_robust']:.3f}" if "val_robust" in row else ""
+        note = f"epoch {epoch + 1}/{epochs}  loss {row['loss']:.3f}{robust}"
+
+
+def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """The step from this epoch on; what the learner holds is frozen in it, or is not."""
+    for layer in learner.held:
+        layer.trainable = not finetune.is_frozen(learner.recipe, epoch)
+    return compiled(learner, batches.element_spec)
+
+
+def _check(run: Run, place: int, images: Any, loss: float, finite: np.ndarray) -> None:
+    """The alarm: raise ModelError unless the loss of a step and, but for a scaled loss, its gradients are finite."""
+    learner = run.learner
+    scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
+    if np.isfinite(loss) and (scaled or finite.all()):
+        return
+    began = alarm.where(learner.network, learner.strategy.experimental_local_results(images)[0], finite)
+    epoch, step = divmod(place, run.steps)
+    what = "its gradient is not finite" if np.isfinite(loss) else f"its loss became {loss}"
+    raise ModelError(
+        f"{run.name}: {what} in epoch {epoch + 1}, step {step + 1}; the first that is not finite is {began}; "
+        f"lower learning_rate from {learner.recipe.learning_rate:g}, or set clip_norm"
+    )
+
+
+def _validator(run: Run) -> Callable[[], dict[str, float]]:
+    """What gives the loss and the accuracy on the validation split, or nothing where there is none."""
+    if run.validation is None:
+        return dict
+    network, batches = run.learner.network, run.validation
+
+    def ask(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits = outputs(network, images, training=False)[0]
+        right = tf.math.count_nonzero(tf.argmax(logits, 1) == labels)
+        return tf.reduce_sum(cross_entropy(logits, labels, 0.0)), right, tf.size(labels)
+
+    compiled = tf.function(ask, autograph=False, input_signature=batches.element_spec)
+
+    def validate() -> dict[str, float]:
+        with _averages(run.learner):
+            total, right, images = np.sum([[float(part) for part in compiled(*batch)] for batch in batches], axis=0)
+            robust = {"val_robust": run.robustness()} if run.robustness else {}
+        return {"val_loss": float(total / images), "val_accuracy": float(right / images), **robust}
+
+    return validate
+
+
+@contextmanager
+def _averages(learner: Learner) -> Iterator[None]:
+    """The network with the averages of its weights, if it has any; then its own again."""
+    own = checkpoints.arrays(learner.averaged())
+    use_averages(learner)
+    yield
+    _put(learner.averaged(), own)
+
+
+def use_averages(learner: Learner) -> None:
+    """Replace the network's weights and statistics by their averages, where the recipe keeps any."""
+    _put(learner.averaged(), checkpoints.arrays(learner.averages))
+
+
+def _put(variables: list[Any], values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,123 @@
+"""What training is fed: batches of augmented images, the same ones for the same seed, from any epoch on."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.augmentations import MIXES
+from robust.datasets.dataset import Dataset
+from robust.datasets.encoded import Encoded
+from robust.schema import Call
+
+IN_MEMORY = 4 * 2**30
+"""Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
+
+BUFFER = 2**30
+"""Bytes of decoded images among which a split that is read again is shuffled."""
+
+
+def training_batches(
+    data: Dataset,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    start_epoch: int = 0,
+    augment: Sequence[Call] = (),
+    split: str = "train",
+) -> tf.data.Dataset:
+    """The epochs from `start_epoch` to `epochs - 1`, one after the other, in batches.
+
+    Each epoch has every example once, in an order that hangs on `seed` and the epoch alone; its last batch
+    may be smaller. What is random about an example hangs on `seed`, the epoch and its id. So a run that is
+    taken up at an epoch sees, byte for byte, what one that was never stopped sees.
+
+    Args:
+        data: a data set. split: which part of it.
+        batch_size: images a batch.
+        seed: of the order and the augmentations.
+        epochs: the last one, plus 1. start_epoch: the first one.
+        augment: of the catalogue `augmentations`, applied from left to right.
+
+    Returns (images float32 [B, H, W, C] in [0, 1]; labels int64 [B], or float32 [B, classes] where
+    `augment` mixes images; seeds int64 [B], the examples' own in this epoch).
+
+    Raises DataError where the split is not there.
+
+    >>> from robust import datasets, schema
+    >>> flip = schema.bind("augmentations", "flip")
+    >>> batches = training_batches(datasets.fashion_mini(), batch_size=64, seed=0, epochs=2, augment=[flip])
+    >>> [tuple(part.shape) for part in next(iter(batches))]
+    [(64, 28, 28, 1), (64,), (64,)]
+    """
+    size, rows = data.size(split), data.read(split)
+    one = math.prod(data.image_shape) * rows.element_spec[0].dtype.size
+    numbers = tf.data.Dataset.range(start_epoch, epochs)
+    if size * one <= IN_MEMORY:
+        batches = _from_memory(rows, seed, numbers, batch_size)
+    else:
+        source = data.encoded or Encoded(data.read)
+        batches = _streamed(source, source.rows(split), seed, numbers, batch_size, max(1, BUFFER // one))
+    steps = -(-size // batch_size) * len(range(start_epoch, epochs))
+    prepared = batches.map(augmented(data, augment), num_parallel_calls=tf.data.AUTOTUNE)
+    return prepared.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    with tf.device("CPU"):
+        columns = zip(*rows.batch(256).as_numpy_iterator(), strict=True)
+        images, labels, ids = (tf.constant(np.concatenate(column)) for column in columns)
+        base = example_seeds(ids, seed)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        seeds = randomness.fold(base, number)
+        order = tf.argsort(seeds)  # a hash of seed, epoch and id: as good as drawing a permutation
+        return tf.data.Dataset.from_tensor_slices((order, tf.gather(seeds, order))).batch(batch_size)
+
+    def fetch(places: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tf.gather(images, places), tf.gather(labels, places), seeds
+
+    return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _streamed(
+    source: Encoded, rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, batch_size: int, buffer: int
+) -> tf.data.Dataset:
+    """Rows are shuffled as they are stored, and decoded after that."""
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # The seed of this graph alone: else the global one would count. At 0 it takes no tensor beside it.
+        tf.random.set_seed(seed + 1)
+        seeded = rows.map(lambda image, label, id: (image, label, randomness.fold(example_seeds(id, seed), number)))
+        shuffled = seeded.shuffle(buffer, seed=number, reshuffle_each_iteration=False)
+        return shuffled.map(source.decoded, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
+
+    return numbers.flat_map(epoch)
+
+
+def example_seeds(ids: tf.Tensor, seed: int) -> tf.Tensor:
+    """int64 [N], one for each id; `randomness.fold` makes those of an epoch of them."""
+    return tf.strings.to_hash_bucket_strong(ids, 2**63 - 1, key=[seed, 0])
+
+
+def augmented(data: Dataset, augment: Sequence[Call]) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """The function from (images, labels, seeds) as they are read to the same as they are trained on."""
+    mixes = any(call.name in MIXES for call in augment)
+
+    @tf.autograph.experimental.do_not_convert
+    def prepare(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        images = tf.ensure_shape(images, [None, *data.image_shape])
+        images = tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
+        labels = tf.one_hot(labels, len(data.classes)) if mixes else labels
+        for place, call in enumerate(augment):
+            own = randomness.fold(seeds, place)  # so that no two augmentations of an image share numbers
+            if call.name in MIXES:
+                images, labels = call(images, labels, seeds=own)
+            else:
+                images = call(images, seeds=own)
+        return images, labels, seeds
+
+    return prepare

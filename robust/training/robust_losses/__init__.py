@@ -1,0 +1,17 @@
+"""Robust losses: what weighs an image against what an adversary makes of it; the `objective` of a training.
+
+The contract: `member(clean, adversarial, shares, *, ...) -> (climbed, losses)`, both [B], graph-pure TensorFlow,
+from the logits [B, C] of the images and of the adversary's, and the label's shares of the classes [B, C]. The
+adversary climbs the first, training descends the second.
+"""
+
+from typing import TYPE_CHECKING
+
+from robust import catalog
+
+if TYPE_CHECKING:
+    from robust.training.robust_losses.mart import mart
+    from robust.training.robust_losses.trades import trades
+
+__all__ = ["mart", "trades"]
+catalog.contents(__name__)

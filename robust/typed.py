@@ -1,0 +1,49 @@
+"""Settings as they are typed at a prompt: `key=value`."""
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from robust import schema
+from robust.errors import SuiteError
+from robust.schema import Call
+
+
+def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
+    """A member and its checked arguments, as `robust.schema.bind` reads them from a suite; nothing is imported.
+
+    Raises SuiteError for an unknown member, key or value, with what was probably meant.
+
+    >>> bind("architectures", "vgg16", ["norm=batch", "width=1/2"], "--option").arguments["width"]
+    0.5
+    """
+    return schema.bind(kind, {"name": name, **settings(kind, name, texts, flag)})
+
+
+def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> dict[str, Any]:
+    """`["form=1998"]` as a table that `schema.bind` takes: a word is what its annotation makes of it, or else TOML.
+
+    flag: what stands before them, for the message. Raises SuiteError for a text without "=".
+
+    >>> settings("recipes", "short", ["epochs=3", "optimizer=sgd", "milestones=[0.5, 0.75]"], "--set")
+    {'epochs': 3, 'optimizer': 'sgd', 'milestones': [0.5, 0.75]}
+    """
+    known = {parameter.name: parameter.annotation for parameter in schema.signature(kind, name)}
+    return dict(_setting(text, known, flag) for text in texts)
+
+
+def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:
+    key, equals, word = text.partition("=")
+    if not equals:
+        raise SuiteError(f"{flag} {text!r}: must be key=value; write {flag} {key}=VALUE")
+    try:
+        return key, schema.convert(word, known.get(key), key)
+    except SuiteError:
+        return key, _toml(word)
+
+
+def _toml(word: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {word}")["value"]
+    except tomllib.TOMLDecodeError:
+        return word

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from robust.attacks import fab
+from robust.classifier import Classifier
+
+PIXELS = 12
+random = np.random.default_rng(0)
+WEIGHTS = random.normal(size=(PIXELS, 4)).astype(np.float32)
+IMAGES = random.uniform(0.3, 0.7, (15, 1, PIXELS, 1)).astype(np.float32)
+SEEDS = np.arange(15)
+DUAL = {"linf": 1, "l2": 2, "l1": np.inf}
+norms = pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+
+
+@pytest.fixture(scope="module")
+def four(affine):
+    return Classifier(affine(WEIGHTS), 4, batch_size=8)
+
+
+def _distance(image, slope, gap, norm):
+    """From an image to the plane slope . d = gap: by duality, for L1 pixel after pixel up to black or white."""
+    if norm != "l1":
+        return gap / np.linalg.norm(slope, ord=DUAL[norm])
+    order = np.argsort(-np.abs(slope))
+    room, slope = np.where(slope > 0, 1 - image, image)[order], np.abs(slope)[order]
+    before = np.cumsum(room * slope) - room * slope
+    return (np.clip((gap - before) / slope, 0, room)).sum()
+
+
+def _margins(classifier, norm):
+    """The labels, and the distance to the nearest other class."""
+    logits = classifier.logits(IMAGES).astype(np.float64)
+    labels, slopes = logits.argmax(axis=1), WEIGHTS.astype(np.float64)
+    distances = [
+        min(_distance(x.ravel(), slopes[:, t] - slopes[:, y], z[y] - z[t], norm) for t in range(4) if t != y)
+        for x, y, z in zip(IMAGES.astype(np.float64), labels, logits, strict=True)
+    ]
+    return labels, np.array(distances)
+
+
+@norms
+def test_finds_the_least_distance_on_a_linear_model(four, norm):
+    labels, distances = _margins(four, norm)
+    kept = np.flatnonzero(distances < {"linf": 0.3, "l2": 0.9, "l1": 12}[norm])  # the box is in the L1 form only
+    assert len(kept) > 5
+    for i in kept[:4]:
+        for factor, by in ((0.99, ""), (1.01, "fab")):
+            found = fab(
+                four, IMAGES[[i]], labels[[i]], seeds=SEEDS[[i]], eps=float(distances[i] * factor), norm=norm, steps=40
+            )
+            assert found.by[0] == by, (i, factor)
+            assert (four.logits(found.images).argmax(axis=1) != labels[i])[0] == bool(by)
+
+
+@pytest.fixture(scope="module")
+def bowl():
+    """z_1 - z_0 = |x - 0.5|^2 - 0.36: class 0 inside a sphere of radius 0.6."""
+    import keras
+
+    inputs = keras.Input((1, PIXELS, 1))
+    off = keras.layers.Rescaling(1.0, -0.5)(keras.layers.Flatten()(inputs))
+    square = keras.layers.Dot(axes=1)([off, off])
+    head = keras.layers.Dense(2)
+    model = keras.Model(inputs, head(square))
+    head.set_weights([np.array([[0.0, 1.0]]), np.array([0.0, -0.36])])
+    return Classifier(model, 2, batch_size=8)
+
+
+def test_finds_the_least_distance_on_a_quadratic_model(bowl):
+    images = (0.5 + 0.6 * (IMAGES - 0.5)).astype(np.float32)
+    distances = 0.6 - np.linalg.norm((images.astype(np.float64) - 0.5).reshape(15, -1), axis=1)
+    labels = bowl.logits(images).argmax(axis=1)
+    assert (labels == 0).all() and distances.min() > 0.1
+    for factor, by in ((0.99, ""), (1.02, "fab")):
+        for i in range(3):
+            found = fab(bowl, images[[i]], labels[[i]], seeds=SEEDS[[i]], eps=float(distances[i] * factor), norm="l2")
+            assert found.by[0] == by, (i, factor)
+
+
+@norms
+def test_what_stands_is_left_inside_the_ball(four, norm):
+    labels, distances = _margins(four, norm)
+    eps = float(np.median(distances)) * 0.8
+    found = fab(four, IMAGES, labels, seeds=SEEDS, eps=eps, norm=norm, steps=7)
+    sizes = np.linalg.norm(
+        (found.images - IMAGES).reshape(15, -1).astype(float), ord={"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1
+    )
+    assert 0 < (found.by == "").sum() < 15
+    assert sizes.max() <= eps * (1 + 1e-6) + 1e-7
+    stood = found.by == ""
+    assert (sizes[stood] > 0.9 * eps).all()  # gone towards the boundary
+
+
+def test_one_look_at_the_classes_then_a_climb_for_each(four):
+    labels, _ = _margins(four, "linf")
+    found = fab(four, IMAGES, labels, seeds=SEEDS, eps=1e-4, steps=5, classes=9, restarts=2)
+    assert (found.forward == 1 + 2 * 3 * 6).all() and (found.backward == 2 * 3 * 5).all()
+
+
+def test_later_rounds_begin_at_random_points(four):
+    labels, _ = _margins(four, "linf")
+    common = {"eps": 1e-3, "steps": 1, "classes": 1}
+    one, two = (fab(four, IMAGES, labels, seeds=SEEDS, **common, restarts=r) for r in (1, 2))
+    assert (one.trace != two.trace).any()
+
+
+def test_two_classes(affine):
+    classifier = Classifier(affine(WEIGHTS[:, :2]), 2, batch_size=8)
+    labels = classifier.logits(IMAGES).argmax(axis=1)
+    assert (fab(classifier, IMAGES, labels, seeds=SEEDS, eps=0.9, steps=20).by == "fab").all()

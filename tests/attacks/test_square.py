@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust.attacks import square, squares
+from robust.randomness import image_seeds
+
+SEEDS = image_seeds(0, "square", [str(i) for i in range(200)])
+CENTRES = np.full((200, 10, 12, 3), 0.5)
+
+
+def _share(*queries, of=10_000):
+    return squares.schedule(tf.constant(queries), tf.constant(of), tf.constant(0.8)).numpy()
+
+
+def test_the_schedule_is_the_published_one():
+    edges = [1, 10, 11, 50, 51, 200, 201, 500, 501, 1000, 1001, 2000, 2001, 4000, 4001, 6000, 6001, 8000, 8001, 9999]
+    halvings = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
+    np.testing.assert_allclose(_share(*edges), 0.8 / 2.0 ** np.array(halvings), rtol=1e-6)
+
+
+def test_the_schedule_shrinks_with_the_number_of_queries():
+    np.testing.assert_allclose(_share(5, 6, 25, 26, of=5000), _share(10, 12, 50, 52), rtol=1e-6)
+
+
+def _moved(move, query=3, share=0.2, best=CENTRES, eps=0.1):
+    """Where and how a proposal differs from the best image."""
+    made = move(
+        tf.constant(best), tf.constant(CENTRES), tf.constant(SEEDS), tf.fill([200], query),
+        tf.fill([200], tf.constant(share, tf.float32)), tf.constant(eps, tf.float64),
+    ).numpy()  # fmt: skip
+    return made, made - best
+
+
+def _boxes(changed):
+    """For each image the corners of what has changed: top, bottom, left, right."""
+    found = []
+    for where in changed:
+        rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+        found.append((rows[0], rows[-1], columns[0], columns[-1]))
+    return np.array(found)
+
+
+def test_in_linf_one_whole_square_of_each_image_goes_to_a_face():
+    _, change = _moved(squares.recolour)
+    np.testing.assert_allclose(np.unique(np.abs(change).round(9)), [0, 0.1])
+    changed = (change != 0).any(axis=-1)
+    side = round(np.sqrt(0.2 * 10 * 12))
+    assert (changed.sum(axis=(1, 2)) == side**2).all()
+    top, bottom, left, right = _boxes(changed).T
+    assert (bottom - top == side - 1).all() and (right - left == side - 1).all()
+    assert set(top) == set(range(10 - side + 1)) and set(left) == set(
+        range(12 - side + 1)
+    )  # everywhere, image by image
+    signs = np.sign(change).reshape(200, -1, 3)
+    assert all(len(np.unique(s[s.any(axis=1)], axis=0)) == 1 for s in signs)  # one colour a square
+    assert len(np.unique(signs.sum(axis=1), axis=0)) == 8  # and all eight of them
+
+
+def test_another_query_is_another_square():
+    assert (_moved(squares.recolour, query=3)[1] != _moved(squares.recolour, query=4)[1]).any(
+        axis=(1, 2, 3)
+    ).mean() > 0.9
+
+
+def test_in_linf_it_begins_with_stripes():
+    change = squares.stripes(tf.constant(CENTRES), tf.constant(SEEDS), tf.constant(0), 0.1, "linf").numpy() - 0.5
+    np.testing.assert_allclose(np.abs(change), 0.1, atol=1e-12)
+    assert (change == change[:, :1]).all()
+    assert abs(change.mean()) < 4 * 0.1 / np.sqrt(200 * 12 * 3)
+
+
+def test_in_l2_every_proposal_is_as_long_as_eps():
+    begun = squares.tiles(tf.constant(CENTRES), tf.constant(SEEDS), tf.constant(0), 0.4, "l2").numpy()
+    np.testing.assert_allclose(np.linalg.norm((begun - 0.5).reshape(200, -1), axis=1), 0.4, rtol=1e-9)
+    made, change = _moved(squares.shift, best=begun, eps=0.4)
+    np.testing.assert_allclose(np.linalg.norm((made - 0.5).reshape(200, -1), axis=1), 0.4, rtol=1e-6)
+    changed = (np.abs(change) > 1e-9).any(axis=-1)
+    assert (changed.sum(axis=(1, 2)) <= 2 * 25).all()  # two windows of five by five, the rest keeps its mass
+    assert (changed.sum(axis=(1, 2)) > 20).all()
+
+
+@pytest.mark.parametrize("side", [3, 5, 8])
+def test_pyramids_are_opposed_and_highest_in_the_middle_of_their_half(side):
+    a, b = np.mgrid[:side, :side].astype(np.int32)
+    lying, standing = (
+        squares._pyramids(a[None], b[None], tf.constant([side]), tf.constant([[[u]]])).numpy()[0] for u in (0.2, 0.8)
+    )
+    half = side // 2
+    assert (lying[:half] > 0).all() and (lying[half:] < 0).all()
+    np.testing.assert_allclose(standing, lying.T)
+    assert lying[half // 2, half] == lying.max() and lying[half + (side - half) // 2, half] == lying.min()
+    steps = lying[half // 2, half:]  # 1, 1/4, 1/9 and so on, from the middle out
+    np.testing.assert_allclose(-np.diff(steps), 1 / np.arange(1, len(steps)) ** 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
+    eps = {"linf": 0.05, "l2": 0.5}[norm]
+    margins, fell = [], []
+    for queries in (1, 20, 200):
+        found = square(*trained[:3], seeds=trained.seeds, eps=eps, norm=norm, queries=queries)
+        logits = trained.classifier.logits(found.images)
+        own = logits[np.arange(64), trained.labels]
+        logits[np.arange(64), trained.labels] = -np.inf
+        margins.append(np.where(found.by == "", logits.max(axis=1) - own, 0).mean())
+        fell.append((found.by != "").sum())
+        stood = found.by == ""
+        assert (found.forward[stood] == queries + 1).all() and (found.forward <= queries + 1).all()
+        assert (found.backward == 0).all()
+    assert margins[0] < margins[1] < margins[2] and fell[0] <= fell[1] < fell[2]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40), (33, 5)])
+def test_images_of_any_shape(norm, shape):
+    import keras
+
+    from robust.classifier import Classifier
+
+    inputs = keras.Input((*shape, 1))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    images = np.full((3, *shape, 1), 0.5, np.float32)
+    classifier = Classifier(model, 2, batch_size=4)
+    labels = classifier.logits(images).argmax(axis=1)
+    found = square(classifier, images, labels, seeds=SEEDS[:3], eps=1e-4, norm=norm, queries=12)
+    assert np.isfinite(found.images).all() and found.forward.max() == 13

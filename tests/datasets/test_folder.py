@@ -1,0 +1,177 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from robust.datasets.folder import folder
+from robust.errors import DataError
+
+random = np.random.default_rng(0)
+COLOUR = random.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+GREY = COLOUR[..., 0]
+
+
+def save(path, pixels=COLOUR, mode=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = tmp_path / "photos"
+    save(root / "cat/b.png")
+    save(root / "cat/a.bmp", 255 - COLOUR)
+    save(root / "dog/deep/c.webp", COLOUR[::-1], lossless=True)
+    (root / "dog/.DS_Store").write_bytes(b"x")
+    (root / "LICENSE").write_text("beside the classes, anything may stand")
+    return root
+
+
+def complaint(**options) -> str:
+    with pytest.raises(DataError) as caught:
+        folder(**options)
+    return str(caught.value)
+
+
+def test_a_folder_for_each_class(photos):
+    data = folder(path=str(photos))
+    assert (data.name, data.classes, data.image_shape, dict(data.sizes)) == (
+        "photos", ("cat", "dog"), (5, 7, 3), {"test": 3},
+    )  # fmt: skip
+    examples = data.examples("test")
+    assert examples.ids.tolist() == ["cat/a.bmp", "cat/b.png", "dog/deep/c.webp"]
+    assert examples.labels.tolist() == [0, 0, 1]
+    expected = np.stack([255 - COLOUR, COLOUR, COLOUR[::-1]])
+    assert np.array_equal(np.round(examples.images * 255), expected)
+
+
+def test_train_validation_and_test_folders(tmp_path):
+    for i, split in enumerate(("train", "train", "val", "test")):
+        save(tmp_path / split / ("x" if split != "test" else "y") / f"{i}.png", GREY)
+    data = folder(path=str(tmp_path))
+    assert dict(data.sizes) == {"train": 2, "validation": 1, "test": 1}
+    assert (data.classes, data.image_shape) == (("x", "y"), (5, 7, 1))
+    assert data.examples("validation").ids.tolist() == ["val/x/2.png"]
+    assert data.examples("test").labels.tolist() == [1]
+
+
+def test_a_class_may_be_called_test_beside_others(tmp_path):
+    save(tmp_path / "test/1.png")
+    save(tmp_path / "other/1.png")
+    assert folder(path=str(tmp_path)).classes == ("other", "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("a.png", "RGB", {}), ("a.PNG", "P", {}), ("a.png", "RGBA", {}), ("a.gif", "P", {}), ("a.bmp", "RGB", {}),
+        ("a.bmp", "P", {}), ("a.webp", "RGB", {"lossless": True}), ("a.png", "L", {}), ("a.png", "1", {}),
+        ("a.bmp", "1", {}), ("a.gif", "L", {}), ("a.png", "LA", {}), ("a.jpeg", "RGB", {"quality": 95}),
+        ("a.JPG", "L", {}), ("a.jpg", "CMYK", {}),
+    ],
+)  # fmt: skip
+def test_every_format_is_what_pillow_shows(tmp_path, name, mode, options):
+    path = save(tmp_path / "x" / name, mode=mode, **options)
+    data = folder(path=str(tmp_path))
+    with Image.open(path) as image:
+        grey = image.mode in ("1", "L", "LA")
+        shown = np.asarray(image.convert("L" if grey else "RGB")).reshape(5, 7, -1)
+    assert data.image_shape == (5, 7, 1 if grey else 3)
+    assert np.array_equal(np.round(data.examples("test").images[0] * 255), shown)
+
+
+def test_grey_among_colour_becomes_colour(tmp_path):
+    save(tmp_path / "x/1.png", GREY)
+    save(tmp_path / "x/2.png")
+    images = folder(path=str(tmp_path)).examples("test").images
+    assert np.array_equal(np.round(images[0] * 255), np.repeat(GREY[..., None], 3, axis=-1))
+
+
+def test_a_table_of_files_and_labels(photos):
+    with (photos / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("file", "label", "split", "author"), ("dog/deep/c.webp", "10", "", "me"), ("cat/b.png", "9", "train", "")]
+        )
+    data = folder(path=str(photos), labels="labels.csv")
+    assert (data.classes, dict(data.sizes)) == (("9", "10"), {"train": 1, "test": 1})
+    assert data.examples("test").ids.tolist() == ["dog/deep/c.webp"]
+    assert data.examples("test").labels.tolist() == [1]
+
+
+def test_classes_may_be_more_than_there_are_in_the_model_s_order(photos):
+    data = folder(path=str(photos), classes=["dog", "cow", "cat"])
+    assert data.examples("test").labels.tolist() == [2, 2, 0]
+    said = complaint(path=str(photos), classes=["dogs", "cow"])
+    assert said == f"{photos}/cat/a.bmp: its class is 'cat'; allowed: dogs, cow"
+
+
+def test_the_fingerprint_follows_the_files(photos):
+    base = folder(path=str(photos)).fingerprint
+    assert folder(path=str(photos)).fingerprint == base
+    others = [folder(path=str(photos), transform={"size": 4}), folder(path=str(photos), classes=["dog", "cat"])]
+    save(photos / "cat/b.png", COLOUR[:, ::-1])
+    others.append(folder(path=str(photos)))
+    (photos / "cat/b.png").rename(photos / "cat/z.png")
+    others.append(folder(path=str(photos)))
+    assert len({base, *(each.fingerprint for each in others)}) == 5
+
+
+def test_images_of_different_sizes_need_a_transform(photos):
+    save(photos / "dog/wide.png", np.repeat(COLOUR, 2, axis=1))
+    assert complaint(path=str(photos)) == (
+        f"{photos}/dog/wide.png is 5 x 14 and {photos}/cat/a.bmp 5 x 7; "
+        'images of different sizes need transform = "imagenet" or transform = { size = 224 }'
+    )
+    data = folder(path=str(photos), transform={"size": 4, "crop": 0.8})
+    assert data.examples("test").images.shape == (4, 4, 4, 3)
+    assert folder(path=str(photos), transform="imagenet").image_shape == (224, 224, 3)
+
+
+def test_a_file_that_is_cut_off_is_named_when_it_is_read(photos):
+    whole = save(photos / "cat/b.png", np.tile(COLOUR, (1, 1, 1))).read_bytes()
+    (photos / "cat/b.png").write_bytes(whole[: len(whole) * 2 // 3])
+    data = folder(path=str(photos))
+    with pytest.raises(DataError) as caught:
+        data.examples("test")
+    assert f"data set 'photos': split 'test': {photos}/cat/b.png: cannot be decoded (" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_refused(photos):
+    assert complaint(path=str(photos / "bird")) == f"folder '{photos}/bird': there is no such folder"
+    (photos / "empty").mkdir()
+    assert complaint(path=str(photos / "empty")) == (
+        f"folder '{photos}/empty': no images; allowed: a folder for each class, or labels = \"labels.csv\""
+    )
+    (photos / "cat/notes.txt").write_text("x")
+    assert complaint(path=str(photos)) == (
+        f"{photos}/cat/notes.txt: not an image; allowed: .png, .jpg, .jpeg, .webp, .gif, .bmp"
+    )
+    (photos / "cat/notes.txt").rename(photos / "cat/notes.png")
+    assert complaint(path=str(photos)).startswith(f"{photos}/cat/notes.png: cannot be read as an image (")
+    Image.fromarray(GREY.astype(np.uint16) * 257).save(photos / "cat/notes.png")
+    assert complaint(path=str(photos)) == (
+        f"{photos}/cat/notes.png: its pixels are 'I;16' in Pillow's terms; allowed: 8 bits a channel"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "file\ncat/b.png\n",
+            "labels.csv:2: has no 'label'; its columns are file; allowed: file, label and, if wanted",
+        ),
+        ("file,label\ncat/b.png,x\ncat/q.png,x\n", "labels.csv:3: there is no file 'cat/q.png' in "),
+        ("file,label,split\ncat/b.png,x,tset\n", "labels.csv:2: a split 'tset'; did you mean 'test'?"),
+        ("file,label\n", "labels.csv: names no image"),
+        ("file,label\ncat/b.png,x\ncat/b.png,y\n", "ids: ids[1] is cat/b.png; allowed: each id once"),
+    ],
+)
+def test_tables_that_are_refused(photos, content, expected):
+    (photos / "labels.csv").write_text(content)
+    assert expected in complaint(path=str(photos), labels="labels.csv")
+    assert "labels = 'lab.csv': there is no such file in" in complaint(path=str(photos), labels="lab.csv")

@@ -1,0 +1,89 @@
+"""A case on data of its own: the same classes, or some of them, of which alone the model is then asked."""
+
+import keras
+import numpy as np
+import pytest
+
+import robust
+from robust.classifier import Classifier
+from robust.datasets.dataset import from_arrays
+from robust.errors import DataError
+from robust.schema import Call
+from robust.store import Store
+from robust.suite import Case, Model, Suite, read_case
+
+random = np.random.default_rng(0)
+X = random.uniform(0.3, 0.7, (40, 2, 2, 1)).astype(np.float32)
+CLASSES = ("a", "b", "c", "d")
+
+
+def network():
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(4)], name="net")
+    weights = random.normal(size=(4, 4))
+    model.layers[-1].set_weights([weights, -weights.sum(axis=0) / 2])  # all classes alike on grey
+    return model
+
+
+MODEL = network()
+LOGITS = MODEL.predict(X, verbose=0)
+
+
+class Shifted(Call):
+    """A call that gives the data it was made with, as a data set's function would."""
+
+    def __call__(self):
+        return self.arguments["data"]
+
+    def key(self):
+        return {}
+
+
+def run(tmp_path, shifted, **case):
+    given = Shifted("datasets", "shifted", {"data": shifted})
+    cases = tuple(
+        Case(c.name, c.perturbations, data=given, measures=c.measures, inspections=c.inspections)
+        for c in (read_case("plain", {}), *(read_case(name, table) for name, table in case.items()))
+    )
+    data = from_arrays(X, random.integers(0, 4, len(X)), CLASSES)
+    suite = Suite("shifted", (Model("net", "memory", MODEL, seeds=(0,)),), cases, data)
+    return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
+
+
+def test_only_the_logits_of_its_classes_are_compared(tmp_path):
+    kept = [3, 1]
+    labels = LOGITS[:, kept].argmax(axis=1)
+    labels[::4] = 1 - labels[::4]
+    table = run(tmp_path, from_arrays(X, labels, ("d", "b")), fgsm={"attack": {"name": "fgsm", "eps": "16/255"}})
+    expected = np.mean(LOGITS[:, kept].argmax(axis=1) == labels)
+    assert robust.value(table, "top1", case="plain").value == pytest.approx(expected)
+    # the logits are linear, so FGSM moves their difference by eps times the L1 norm of its weights, exactly
+    weights = MODEL.layers[-1].get_weights()[0]
+    margin = LOGITS[:, kept[0]] - LOGITS[:, kept[1]]
+    reach = 16 / 255 * np.abs(weights[:, kept[0]] - weights[:, kept[1]]).sum()
+    attacked = np.mean(np.where(labels == 0, margin, -margin) > reach)
+    assert robust.value(table, "top1", case="fgsm").value == pytest.approx(attacked)
+    assert 0.1 < attacked < expected == 0.75
+
+
+def test_the_order_of_the_classes_may_differ(tmp_path):
+    order = [2, 0, 3, 1]
+    labels = random.integers(0, 4, len(X))
+    table = run(tmp_path, from_arrays(X, labels, tuple(CLASSES[i] for i in order)))
+    assert robust.value(table, "top1").value == pytest.approx(np.mean(LOGITS[:, order].argmax(axis=1) == labels))
+
+
+def test_a_restricted_classifier_counts_for_itself():
+    whole = Classifier(MODEL, 4, batch_size=8)
+    part = whole.restricted([2, 0])
+    assert np.array_equal(part.logits(X), whole.logits(X)[:, [2, 0]])
+    assert (part.classes, part.forward, whole.forward) == (2, 40, 40)
+
+
+def test_a_class_that_the_model_has_not_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"case plain: arrays has a class 'bb' that arrays has not; did you mean 'b'\?"):
+        run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
+    with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
+        run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))
+    said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 classes of the 4 of arrays"
+    with pytest.raises(DataError, match=said):
+        run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"inspect": ["cost"]})

@@ -1,0 +1,51 @@
+"""A suite with weights from elsewhere: read, run, kept, and told apart by what is in the file."""
+
+import numpy as np
+import pytest
+
+import robust
+from robust import models
+from robust.errors import ModelError
+from robust.store import Store
+
+SUITE = """
+data = { arrays = "x.npz" }
+[model.theirs]
+pretrained = { file = "w.pth", layout = "timm_tf", architecture = "mobilenet_v3_small" }
+[case.clean]
+expect = { top1 = ">= 1" }
+"""
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch, reference, form):
+    """A suite beside a file of weights and images, whose labels are what Torch's network says of them."""
+    theirs = reference("timm_tf", "tf_mobilenetv3_small_100")
+    images = np.concatenate([theirs.images, np.zeros((10, 64, 64, 3), np.float32)])
+    labels = np.concatenate([theirs.logits.argmax(axis=1), np.arange(10)])
+    np.savez(tmp_path / "x.npz", x=images[:2], y=labels[:2])
+    np.savez(tmp_path / "ten.npz", x=images, y=labels)
+    (tmp_path / "w.pth").write_bytes(form["zip"](theirs.tensors))
+    (tmp_path / "s.toml").write_text(SUITE)
+    monkeypatch.chdir(tmp_path)
+    return theirs
+
+
+def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch, form):
+    (tmp_path / "s.toml").write_text(SUITE.replace("x.npz", "ten.npz").replace(">= 1", ">= 0.16"))
+    store = Store(tmp_path / "store")
+    table = robust.run("s.toml", store=store)
+    assert robust.value(table, "top1", case="clean").value >= 2 / 12
+    load = models.pretrained.load
+    monkeypatch.setattr(models.pretrained, "load", None)
+    assert robust.run("s.toml", store=store).equals(table)  # nothing is loaded again
+    monkeypatch.setattr(models.pretrained, "load", load)
+    (tmp_path / "w.pth").write_bytes(form["legacy"]({**suite.tensors, "classifier.bias": np.ones(10, np.float32)}))
+    assert robust.run("s.toml", store=store)["weights"].unique() != table["weights"].unique()
+
+
+def test_a_file_for_other_classes_is_told_with_the_models_name(suite, tmp_path):
+    with pytest.raises(
+        ModelError, match=r"model theirs: .*classifier\.weight, the last layer, has 10 classes, and the data"
+    ):
+        robust.run("s.toml", store=Store(tmp_path / "store"))
