@@ -24,7 +24,7 @@ quiet.tensorflow()
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from ratios import seconds  # noqa: E402
+from ratios import middle, seconds  # noqa: E402
 
 from robust import catalog  # noqa: E402
 from robust.datasets.dataset import Dataset, from_splits  # noqa: E402
@@ -66,11 +66,6 @@ def loop(take: Callable[..., object], feed: Iterator) -> tuple[float, float]:
     return time.perf_counter() - began, waited
 
 
-def middle(values: list[float]) -> str:
-    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{median:7.1%} [{low:.1%}, {high:.1%}]"
-
-
 def drained(feed: Iterator) -> float:
     """Images a second, the median of a few tries."""
     for _ in range(WARM):
@@ -91,7 +86,8 @@ def main(rounds: int) -> None:
             waits.append(waited / whole)
             slower.append(whole / without - 1)
             rates.append(BATCH * STEPS / without)
-        print(f"{' + '.join(augment) or 'plain':22} waits {middle(waits)}   slower {middle(slower)}", flush=True)
+        shares = f"waits {middle(waits, '.1%')}   slower {middle(slower, '.1%')}"
+        print(f"{' + '.join(augment) or 'plain':22} {shares}", flush=True)
     rate = float(np.median(rates))
     print(f"{'resnet20 step':22} {rate:9,.0f} images/s")
     for augment in (*FED, *((name,) for name in catalog.names("augmentations"))):

@@ -15,6 +15,10 @@ def seconds(work: Callable[[], object]) -> float:
 def ratios(above: Callable[[], object], below: Callable[[], object], pairs: int) -> str:
     """Median and middle half of above / below in time, after one warm-up each."""
     above(), below()
-    values = [seconds(above) / seconds(below) for _ in range(pairs)]
+    return middle([seconds(above) / seconds(below) for _ in range(pairs)], ".2f")
+
+
+def middle(values: list[float], form: str) -> str:
+    """Median and middle half of the values, each written in this form."""
     low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{median:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{median:{form}} [{low:{form}}, {high:{form}}]"

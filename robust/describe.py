@@ -9,13 +9,16 @@ import pandas as pd
 
 from robust import files
 from robust.errors import ModelError
-from robust.layer_table import BYTES, layer_table, remark, sized, totals, unallocated
+from robust.layer_table import layer_table, remark, sized, totals, unallocated
 from robust.macs import Shape
 from robust.models import load
 from robust.progress import Progress, Silent
+from robust.quantities import FLOAT_BYTES
 from robust.report import architectures, wording
 from robust.report.published import COMPARED, agrees, counts
 from robust.typed import bind
+
+_VALUES = ("macs", "weighted", "forward", "training")
 
 
 def network(name: str, options: Sequence[str] = (), **shape: Any) -> keras.Model:
@@ -69,7 +72,8 @@ def in_words(table: pd.DataFrame) -> str:
     memory      35.5 kB an image forward, in place where it can be; 44.2 kB with every output kept for training
     """
     sums = totals(table)
-    weights, forward, training = (wording.size(BYTES * sums[name]) for name in ("parameters", "forward", "training"))
+    counted = ("parameters", "forward", "training")
+    weights, forward, training = (wording.size(FLOAT_BYTES * sums[name]) for name in counted)
     lines = [
         f"parameters  {sums['trainable']:,} trained of {sums['parameters']:,}, {weights} as float32",
         f"depth       {sums['depth']} layers",
@@ -121,13 +125,10 @@ def _row(said: Mapping[Any, Any]) -> dict[str, Any]:
         "options": said["options"],
         "input": "x".join(map(str, model.input_shape[1:])),
         **ours,
-        "forward_memory": BYTES * sums["forward"],
-        "training_memory": BYTES * sums["training"],
+        "forward_memory": FLOAT_BYTES * sums["forward"],
+        "training_memory": FLOAT_BYTES * sums["training"],
         **{f"published_{name}": said[name] for name in COMPARED},
         "differs": " ".join(differs),
         "note": said["note"],
         "source": said["source"],
     }
-
-
-_VALUES = ("macs", "weighted", "forward", "training")

@@ -33,8 +33,7 @@ def linear(model: keras.Model) -> keras.Model:
 
 def _logits(output: Any) -> Any:
     """The logits behind a model's output: what goes into its softmax, if it ends in one."""
-    last, node = output._keras_history.operation, output._keras_history.node_index
-    before = last._inbound_nodes[node].input_tensors[0]  # not `last.input`: other models may use the layer, too
+    last, before = output._keras_history.operation, _before(output)
     if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
         raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
     if isinstance(last, keras.layers.Softmax) or (isinstance(last, keras.layers.Activation) and _is_softmax(last)):
@@ -60,7 +59,12 @@ def last(model: keras.Model) -> Any:
 
 def features(model: keras.Model) -> Any:
     """What goes into that layer."""
-    layer, node = model.outputs[0]._keras_history[:2]
+    return _before(model.outputs[0])
+
+
+def _before(output: Any) -> Any:
+    """What goes into the layer that makes an output."""
+    layer, node = output._keras_history[:2]
     return layer._inbound_nodes[node].input_tensors[0]  # not `layer.input`: other models may use the layer, too
 
 

@@ -21,7 +21,6 @@ from keras.src.backend.common import global_state
 from robust.errors import ModelError
 from robust.macs import Shape, has_kernel, macs, package
 
-BYTES = 4  # of a float32
 _IN_PLACE = {"activations", "normalization", "preprocessing", "regularization", "reshaping"}
 _GROWING = (layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D, layers.Resizing)
 

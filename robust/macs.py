@@ -29,21 +29,12 @@ def macs(layer: Any, inputs: Shape, outputs: Shape) -> int | None:
     for kinds, count in COUNTED:
         if isinstance(layer, kinds):
             return count(layer, inputs, outputs)
-    return 0 if is_free(layer) else None
+    return 0 if _is_free(layer) else None
 
 
 def has_kernel(layer: Any) -> bool:
     """Is it a convolution or a dense layer: what papers count as a layer when they speak of depth?"""
     return isinstance(layer, tuple(kind for kinds, _ in COUNTED for kind in kinds))
-
-
-def is_free(layer: Any) -> bool:
-    """Does the field count no multiplications for it?"""
-    if not isinstance(layer, layers.Layer):
-        return type(layer).__name__ not in _PRODUCTS
-    return isinstance(layer, layers.InputLayer | layers.Identity) or (
-        package(layer) in _FREE and not isinstance(layer, layers.Dot | layers.Wrapper)
-    )
 
 
 def package(layer: Any) -> str:
@@ -54,6 +45,15 @@ def package(layer: Any) -> str:
     """
     parts = type(layer).__module__.split(".")
     return parts[3] if parts[:3] == ["keras", "src", "layers"] and len(parts) > 3 else ""
+
+
+def _is_free(layer: Any) -> bool:
+    """Does the field count no multiplications for it?"""
+    if not isinstance(layer, layers.Layer):
+        return type(layer).__name__ not in _PRODUCTS
+    return isinstance(layer, layers.InputLayer | layers.Identity) or (
+        package(layer) in _FREE and not isinstance(layer, layers.Dot | layers.Wrapper)
+    )
 
 
 def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:

@@ -71,7 +71,7 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
     if model.kind == "keras":
-        return _file_hash(model.source, model.source.stat().st_mtime_ns)
+        return _file_hash(model.source)
     if model.kind == "pretrained":
         return stores.digest(_elsewhere(model.source, data))
     return None
@@ -87,7 +87,7 @@ def _source(model: Model, data: Dataset) -> dict[str, Any]:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": _file_hash(model.source, model.source.stat().st_mtime_ns), "pixels": model.pixels}
+        return {"file": _file_hash(model.source), "pixels": model.pixels}
     return _elsewhere(model.source, data)
 
 
@@ -95,15 +95,18 @@ def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
     """Everything that makes a network with weights from elsewhere what it is."""
     key = {"name": source.name, "code": stores.code("architectures", "pretrained")}
     if isinstance(source, Weights):
-        file = _file_hash(source.file, source.file.stat().st_mtime_ns)
         own = source.architecture.key(), source.layout, source.mean, source.std
-        key |= {"file": file, "weights": own, "shape": data.image_shape}
+        key |= {"file": _file_hash(source.file), "weights": own, "shape": data.image_shape}
     return key
 
 
-@functools.cache
-def _file_hash(path: Path, changed: int) -> str:
+def _file_hash(path: Path) -> str:
     """Read once for each version of the file, not once for each cell."""
+    return _hash_of_version(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _hash_of_version(path: Path, changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -112,8 +115,15 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
 
     Raises ModelError, which names the model, for a file that cannot be loaded and for one that cannot be evaluated.
     """
-    try:
+    with named(model):
         return _prepare(model, seed, data, store, progress)
+
+
+@contextmanager
+def named(model: Model) -> Iterator[None]:
+    """A ModelError says which model of the suite it is about; from Python there is but one."""
+    try:
+        yield
     except ModelError as error:
         raise error if model.kind == "memory" else ModelError(f"model {model.name}: {error}") from error
 
@@ -174,9 +184,13 @@ def _base(model: Model, data: Dataset) -> keras.Model:
 
 
 def meet(models: Iterable[Model]) -> None:
-    """Where a recipe asks for several machines they meet here, which must be before TensorFlow does anything."""
+    """Where a recipe asks for several machines they meet here, which must be before TensorFlow does anything.
+
+    So no other strategy is made here: "mirrored" would start TensorFlow to look for its devices.
+    """
     for model in models:
-        is_chief(model)
+        if model.train is not None and model.train.recipe.arguments["strategy"] == "multi_worker":
+            strategies.strategy("multi_worker")
 
 
 def is_chief(model: Model) -> bool:

@@ -11,7 +11,7 @@ from robust.attacks import ball
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset, Examples
 from robust.errors import ContractError, DataError
-from robust.perturbed import Perturbed
+from robust.perturbed import Perturbed, fooled
 from robust.progress import Progress
 from robust.randomness import image_seeds
 from robust.schema import Call
@@ -81,9 +81,8 @@ def _attack(
 ) -> Perturbed:
     """Attack the images that still stand, from where a smaller eps has left them (`last`, if there was one)."""
     images, labels, aims = examples.images, examples.labels, clean.targets
-    lost = clean.predicted != labels if aims is None else clean.predicted == aims
     result = Perturbed.of(images if last is None else last.images)
-    result.by[:] = np.where(lost, "clean", "" if last is None else last.by)
+    result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
     if last is not None:  # what led here is part of the budget
         result.forward[:], result.backward[:] = last.forward, last.backward
     rows = np.flatnonzero(result.by == "")
@@ -120,8 +119,7 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
 
 def _felled(call: Call, by: np.ndarray, clean: Trial, logits: np.ndarray) -> np.ndarray:
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
-    predicted = logits.argmax(axis=1)
-    fell = predicted != clean.labels if clean.targets is None else predicted == clean.targets
+    fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(fell, np.where(by == "", call.name, by), "")
 
 

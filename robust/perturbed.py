@@ -27,3 +27,12 @@ class Perturbed:
         n = len(images)
         by, trace = np.full(n, "", dtype=object), np.full((n, looks), np.nan, np.float32)
         return cls(images.copy(), by, np.zeros(n, np.int32), np.zeros(n, np.int32), trace)
+
+
+def fooled(predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray | None) -> np.ndarray:
+    """Where a model is fooled, bool [N]: it answers with the target, or without targets not with the label.
+
+    >>> fooled(np.array([0, 1]), np.array([0, 0]), None).tolist()
+    [False, True]
+    """
+    return predicted != labels if targets is None else predicted == targets

@@ -47,6 +47,9 @@ NAMED = {
 }  # fmt: skip
 """What an annotation in a signature may name."""
 
+FLOAT_BYTES = 4
+"""Of a float32, as which the activations of a network are counted."""
+
 
 def exact(text: str) -> float:
     """The number that a suite writes as a string: "8/255" is the float that is nearest to the fraction.

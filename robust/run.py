@@ -53,8 +53,8 @@ def run(
     chosen = select(suite, k)
     writable(out)
     try:
-        for cell in sorted(chosen, key=lambda cell: models.is_made_here(cell.model)):
-            session.ask(cell)  # what was not trained here is looked at before anything is
+        for cell in chosen:
+            session.ask(cell)  # what is not trained here is looked at before anything is
         for cell in chosen:
             session.block(cell)
     except (RobustError, KeyboardInterrupt):
@@ -105,8 +105,10 @@ class Session:
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with one image, so that a bad one is told at once."""
-        if cell.model.kind != "architecture" and self.find(cell) is None:
-            self.fitted(cell.model, cell.seed).classifier.logits(self.data.examples("test", 1).images)
+        if not models.is_made_here(cell.model) and self.find(cell) is None:
+            fitted = self.fitted(cell.model, cell.seed)
+            with models.named(cell.model):
+                fitted.classifier.logits(self.data.examples("test", 1).images)
 
     def fitted(self, model: Model, seed: int) -> Fitted:
         """The model as a classifier; only the last one is held in memory. What failed once is not tried again."""

@@ -63,7 +63,7 @@ def order_statistics(values: np.ndarray) -> tuple[float, float]:
     from scipy.stats import binom
 
     ordered = np.sort(np.asarray(values, np.float64))
-    outside = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))  # values left out on either side
     if len(ordered) < 6:
         return float("nan"), float("nan")
-    return float(ordered[outside - 1]), float(ordered[len(ordered) - outside])
+    rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))  # from either side, counted from 1
+    return float(ordered[rank - 1]), float(ordered[len(ordered) - rank])

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from robust.quantities import FLOAT_BYTES
 from robust.report import wording
 from robust.report.published import COMPARED, mark, say
 
@@ -71,5 +72,6 @@ def _folded(rows: list[dict[Hashable, Any]]) -> Iterator[dict[Hashable, Any]]:
 
 def _counts(row: Mapping[Any, Any]) -> list[str]:
     macs = "?" if pd.isna(row["macs"]) else wording.scaled(row["macs"])
-    numbers = wording.number(row["parameters"]), macs, wording.number(row["forward"]), wording.size(4 * row["forward"])
+    values, memory = wording.number(row["forward"]), wording.size(FLOAT_BYTES * row["forward"])
+    numbers = wording.number(row["parameters"]), macs, values, memory
     return ["" if number in ("0", "0 B") else number for number in numbers]

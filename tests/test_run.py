@@ -257,9 +257,23 @@ def test_a_model_that_fails_late_is_told_first_and_by_its_name(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(SUITE + '[model.three]\nkeras = "three.keras"\n')
     store = Store(tmp_path / "store")
-    with pytest.raises(ModelError, match=r"gives outputs of shape \(3,\), but the data has 10 classes"):
+    with pytest.raises(ModelError, match=r"^model three: .*gives outputs of shape \(3,\), but the data has 10 classes"):
         robust.run(path, tmp_path / "out", store=store)
     assert not list(store.root.glob("models/*/"))  # nothing was trained
+
+
+def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
+    """That one comes first in the file, and is no architecture: only what makes models says which train."""
+    image = keras.Input((28, 28, 1))
+    for name, classes in (("good", 10), ("bad", 7)):
+        keras.Model(image, keras.layers.Dense(classes)(keras.layers.Flatten()(image))).save(tmp_path / f"{name}.keras")
+    train = 'train = { recipe = "short", epochs = 1 }'
+    models = f'[model.tuned]\nkeras = "good.keras"\n{train}\n[model.bad]\nkeras = "bad.keras"\n'
+    path = tmp_path / "s.toml"
+    path.write_text(f'data = {{ name = "fashion_mini" }}\n{models}[case.clean]\nimages = 10\n')
+    with pytest.raises(ModelError, match="model bad"):
+        robust.run(path, tmp_path / "out", store=Store(tmp_path / "store"))
+    assert not (tmp_path / "store/models").exists()
 
 
 def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypatch):

@@ -48,6 +48,15 @@ def test_a_suite_finds_what_was_trained(tmp_path):
     assert models.prepare(model, 0, data, store, Loud()).about["history"]["loss"]
 
 
+def test_only_several_machines_meet_as_another_strategy_would_start_tensorflow_before_them(monkeypatch):
+    made = []
+    monkeypatch.setattr("robust.training.strategies.strategy", made.append)
+    trains = [{"recipe": "short", "strategy": name} for name in ("mirrored", "one_device", "multi_worker")]
+    built = [read_model("net", {"architecture": "lenet5", "train": train}) for train in trains]
+    models.meet([read_model("untrained", {"architecture": "lenet5"}), *built])
+    assert made == ["multi_worker"]
+
+
 def test_an_augmentation_that_does_not_exist_is_told_before_anything_is_trained():
     wrong = {"architecture": "lenet5", "train": {"recipe": "short", "augment": ["flp"]}}
     with pytest.raises(SuiteError, match="no augmentations named 'flp'; did you mean 'flip'"):

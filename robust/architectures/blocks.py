@@ -84,17 +84,25 @@ def he_normal(scale: float = 1.0) -> keras.Initializer:
     return keras.initializers.VarianceScaling(2.0 * scale**2, mode="fan_in", distribution="untruncated_normal")
 
 
+def bordered(x: keras.KerasTensor, kernel: int, stride: int, *, name: str) -> tuple[keras.KerasTensor, str]:
+    """What a convolution is to see, with zeros around it if need be, and the padding that is left to Keras.
+
+    With a stride, the border is the same on both sides, as in Caffe and Torch: Keras' "same" would
+    shift the picture by a pixel.
+    """
+    if stride == 1:
+        return x, "same"
+    return (keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x) if kernel > 1 else x), "valid"
+
+
 def conv(
     x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: Any
 ) -> keras.KerasTensor:
     """Convolution, by default with He's initialisation; `options` (bias, initialisers) go to the layer.
 
-    [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]. With a stride, the border is
-    the same on both sides, as in Caffe and Torch: Keras' "same" would shift the picture by a pixel.
+    [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels], with the border of `bordered`.
     """
-    if stride > 1 and kernel > 1:
-        x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
-    padding = "same" if stride == 1 else "valid"
+    x, padding = bordered(x, kernel, stride, name=name)
     if "kernel_initializer" not in options:
         options["kernel_initializer"] = he_normal()
     return keras.layers.Conv2D(channels, kernel, stride, padding, name=f"{name}_conv", **options)(x)
@@ -113,6 +121,13 @@ def conv_bn_relu(
 ) -> keras.KerasTensor:
     """`conv_bn`, then a ReLU."""
     return keras.layers.ReLU(name=f"{name}_relu")(conv_bn(x, channels, kernel, stride, name=name))
+
+
+def imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    """[N, 4H, 4W, C] -> [N, H, W, channels]: 7x7 convolution and 3x3 max pool, padded as in Torch and Keras."""
+    x = conv_bn_relu(x, channels, 7, 2, name="conv1")
+    x = keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)  # after a ReLU, zeros are as good as -inf
+    return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
 
 
 def hidden(x: keras.KerasTensor, units: int, *, dropout: float, name: str, **options: Any) -> keras.KerasTensor:

@@ -1,22 +1,20 @@
 """Compound scaling: the one table and the one network behind every EfficientNet."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import keras
 from keras import layers
 
-from robust.architectures.blocks import check, chosen_stem, logits, shape
+from robust.architectures.blocks import check, chosen_stem, logits
 from robust.architectures.mobile import (
     SMALL_MOMENTUM,
     Block,
     Release,
     check_form,
     conv,
-    inverted_residual,
-    placed,
+    inverted_residuals,
     rounded,
 )
 from robust.architectures.normalization import normalization
@@ -87,11 +85,9 @@ def build(
     release = Release(_kernel, momentum, ("silu", "sigmoid"), padding, epsilon)
     ends = width * scale.width**design.scaled_ends
     image = keras.Input(input_shape, name="image")
-    x = normalization(image, per="channel")
-    first, *strides = placed([2, *_strides(design, scale)], stem)
-    x = conv(x, rounded(32, ends), 3, first, design.activation, name="stem", release=release)
-    for block_name, block in _blocks(design, scale, width, shape(x)[-1], strides):
-        x = inverted_residual(x, block, name=block_name, release=release)
+    x, first = normalization(image, per="channel"), rounded(32, ends)
+    blocks = _blocks(design, scale, width, first)
+    x = inverted_residuals(x, first, design.activation, blocks, stem=stem, name="stem", release=release)
     x = conv(x, rounded(1280, ends), 1, 1, design.activation, name="top", release=release)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(scale.dropout, name="dropout")(x)
@@ -105,26 +101,20 @@ def _repeats(design: Design, scale: Scale) -> list[int]:
     ]
 
 
-def _strides(design: Design, scale: Scale) -> list[int]:
-    """Of every block in turn: the first of a stage has the stage's."""
-    repeats = _repeats(design, scale)
-    return [stage[4] if place == 0 else 1 for stage, n in zip(STAGES, repeats, strict=True) for place in range(n)]
-
-
-def _blocks(design: Design, scale: Scale, width: float, inputs: int, strides: list[int]) -> Iterator[tuple[str, Block]]:
-    """Name ("block3b": stage 3, second block) and constants of every block, given the channels of its input."""
-    index = 0
-    for number, (stage, repeats) in enumerate(zip(STAGES, _repeats(design, scale), strict=True), start=1):
-        kernel, expansion, _, channels, _ = stage
+def _blocks(design: Design, scale: Scale, width: float, inputs: int) -> dict[str, Block]:
+    """Every block by its name ("block3b": stage 3, second block), given the channels that the first one gets."""
+    blocks, repeats = {}, _repeats(design, scale)
+    for number, (stage, count) in enumerate(zip(STAGES, repeats, strict=True), start=1):
+        kernel, expansion, _, channels, stride = stage
         outputs = rounded(channels, scale.width * width)
-        for place in range(repeats):
+        for place in range(count):
             squeezed = max(1, int(inputs * design.squeeze)) if design.squeeze else 0
-            drop = DROP_CONNECT * index / len(strides)
-            yield (
-                f"block{number}{chr(ord('a') + place)}",
-                Block(kernel, expansion * inputs, outputs, strides[index], design.activation, squeezed, drop),
+            drop = DROP_CONNECT * len(blocks) / sum(repeats)
+            blocks[f"block{number}{chr(ord('a') + place)}"] = Block(
+                kernel, expansion * inputs, outputs, stride if place == 0 else 1, design.activation, squeezed, drop
             )
-            inputs, index = outputs, index + 1
+            inputs = outputs
+    return blocks
 
 
 def _kernel() -> keras.Initializer:

@@ -6,7 +6,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from robust.architectures.blocks import check, chosen_stem, he_normal, logits, scaled, shape
+from robust.architectures.blocks import check, chosen_stem, conv, he_normal, imagenet_stem, logits, scaled, shape
 from robust.architectures.normalization import normalization
 from robust.errors import ModelError
 from robust.quantities import Positive, Proportion
@@ -189,18 +189,11 @@ def _small(name: str, input_shape, classes: int, dropout: float, width: float) -
     return keras.Model(image, _body(x, DESIGNS[name], classes, width, dropout), name=name)
 
 
-def _imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
-    x = layers.Conv2D(channels, 7, 2, use_bias=False, kernel_initializer=he_normal(), name="conv1_conv")(x)
-    x = layers.ZeroPadding2D(1, name="pool1_pad")(_bn_relu(x, "conv1"))  # zeros: the least a ReLU gives
-    return layers.MaxPooling2D(3, 2, name="pool1")(x)
-
-
 def _small_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    return _conv(x, channels, 3, "conv1")
+    return conv(x, channels, name="conv1", use_bias=False)
 
 
-STEMS = {"imagenet": _imagenet_stem, "small": _small_stem}
+STEMS = {"imagenet": imagenet_stem, "small": _small_stem}
 
 
 def _body(x: keras.KerasTensor, design: Design, classes: int, width: float, dropout: float = 0.0) -> keras.KerasTensor:
@@ -218,24 +211,18 @@ def _body(x: keras.KerasTensor, design: Design, classes: int, width: float, drop
 def _layer(x: keras.KerasTensor, growth: int, bottleneck: bool, dropout: float, *, name: str) -> keras.KerasTensor:
     kernels = {f"{name}_1": (4 * growth, 1), f"{name}_2": (growth, 3)} if bottleneck else {f"{name}_1": (growth, 3)}
     for part, (channels, kernel) in kernels.items():
-        x = _dropped(_conv(_bn_relu(x, part), channels, kernel, part), dropout, part)
+        x = _dropped(conv(_bn_relu(x, part), channels, kernel, name=part, use_bias=False), dropout, part)
     return x
 
 
 def _transition(x: keras.KerasTensor, kept: float, dropout: float, *, name: str) -> keras.KerasTensor:
-    x = _dropped(_conv(_bn_relu(x, name), max(1, int(shape(x)[-1] * kept)), 1, name), dropout, name)
-    return layers.AveragePooling2D(2, name=name)(x)
+    x = conv(_bn_relu(x, name), max(1, int(shape(x)[-1] * kept)), 1, name=name, use_bias=False)
+    return layers.AveragePooling2D(2, name=name)(_dropped(x, dropout, name))
 
 
 def _bn_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _conv(x: keras.KerasTensor, channels: int, kernel: int, name: str) -> keras.KerasTensor:
-    return layers.Conv2D(
-        channels, kernel, padding="same", use_bias=False, kernel_initializer=he_normal(), name=f"{name}_conv"
-    )(x)
 
 
 def _dropped(x: keras.KerasTensor, rate: float, name: str) -> keras.KerasTensor:

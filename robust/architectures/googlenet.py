@@ -9,6 +9,7 @@ from robust.architectures.blocks import (
     check,
     check_choice,
     chosen_stem,
+    conv,
     hidden,
     local_response_normalization,
     logits,
@@ -126,8 +127,7 @@ def _auxiliary(x: keras.KerasTensor, classes: int, width: float, *, name: str) -
 
 def _imagenet_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
     """[N, 224, 224, C] -> [N, 28, 28, 192]."""
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)  # "same" would pad by 2 and 3
-    x = _pool(_conv(x, scaled(64, width), 7, 2, "valid", name="conv1"), 2, name="pool1")
+    x = _pool(_conv(x, scaled(64, width), 7, 2, name="conv1"), 2, name="pool1")
     x = _normalized(x, name="norm1")
     x = _conv(_conv(x, scaled(64, width), 1, name="conv2_reduce"), scaled(192, width), 3, name="conv2")
     return _pool(_normalized(x, name="norm2"), 2, name="pool2")
@@ -137,11 +137,8 @@ def _small_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
     return _normalized(_conv(x, scaled(192, width), 3, name="conv1"), name="norm1")
 
 
-def _conv(
-    x: keras.KerasTensor, channels: int, kernel: int, stride: int = 1, padding: str = "same", *, name: str
-) -> keras.KerasTensor:
-    start = {"kernel_initializer": _xavier(), "bias_initializer": _bias()}
-    x = layers.Conv2D(channels, kernel, stride, padding, name=f"{name}_conv", **start)(x)
+def _conv(x: keras.KerasTensor, channels: int, kernel: int, stride: int = 1, *, name: str) -> keras.KerasTensor:
+    x = conv(x, channels, kernel, stride, name=name, kernel_initializer=_xavier(), bias_initializer=_bias())
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -52,9 +52,8 @@ def mlp(
     image = keras.Input(input_shape, name="image")
     x = layers.Flatten(name="flatten")(normalization(image, per="channel"))
     for number in range(1, depth + 1):
-        x = layers.Dense(scaled(128, width), kernel_initializer=initial("mlp", initializer, scale), name=f"fc{number}")(
-            x
-        )
+        start = initial("mlp", initializer, scale)
+        x = layers.Dense(scaled(128, width), kernel_initializer=start, name=f"fc{number}")(x)
         if norm == "batch":
             x = layers.BatchNormalization(momentum=0.9, name=f"fc{number}_bn")(x)
         x = layers.Activation(activation, name=f"fc{number}_{activation}")(x)

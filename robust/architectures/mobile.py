@@ -4,15 +4,15 @@ Borders are TensorFlow's own ("same": the odd pixel goes below and to the right)
 is 1e-3, as in the releases, unless `padding` and `epsilon` ask for what the ports to Torch have.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
 import keras
 from keras import layers
 
-from robust.architectures.blocks import check_choice, shape
+from robust.architectures.blocks import bordered, check_choice, shape
 from robust.errors import ModelError
 
 DROPPED = {"imagenet": 0, "small": 2}
@@ -98,10 +98,7 @@ def depthwise(
 def _bordered(
     x: keras.KerasTensor, kernel: int, stride: int, name: str, release: Release
 ) -> tuple[keras.KerasTensor, str]:
-    """What a convolution is to see, with zeros all around if need be, and the padding that is left to Keras."""
-    if release.padding == "same" or stride == 1:
-        return x, "same"
-    return layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
+    return (x, "same") if release.padding == "same" else bordered(x, kernel, stride, name=name)
 
 
 def _activated(x: keras.KerasTensor, activation: str, name: str, release: Release) -> keras.KerasTensor:
@@ -134,3 +131,21 @@ def inverted_residual(x: keras.KerasTensor, block: Block, *, name: str, release:
     if block.drop:
         h = layers.Dropout(block.drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(h)
     return layers.Add(name=f"{name}_add")([x, h])
+
+
+def inverted_residuals(
+    x: keras.KerasTensor,
+    channels: int,
+    activation: str,
+    blocks: Mapping[str, Block],
+    *,
+    stem: str,
+    name: str,
+    release: Release,
+) -> keras.KerasTensor:
+    """The first convolution, called `name`, and the blocks by their names, with the strides that the stem leaves."""
+    first, *strides = placed([2, *(block.stride for block in blocks.values())], stem)
+    x = conv(x, channels, 3, first, activation, name=name, release=release)
+    for (place, block), stride in zip(blocks.items(), strides, strict=True):
+        x = inverted_residual(x, replace(block, stride=stride), name=place, release=release)
+    return x

@@ -1,6 +1,5 @@
 """Networks for phones: MobileNet V1 (Howard et al., 2017), V2 (CVPR 2018), V3 (ICCV 2019)."""
 
-from dataclasses import replace
 from typing import Literal
 
 import keras
@@ -14,7 +13,7 @@ from robust.architectures.mobile import (
     check_form,
     conv,
     depthwise,
-    inverted_residual,
+    inverted_residuals,
     placed,
     rounded,
 )
@@ -218,12 +217,9 @@ def _v3(
 def _inverted(
     x: keras.KerasTensor, channels: int, activation: str, blocks: list[Block], stem: str, release: Release
 ) -> keras.KerasTensor:
-    """The first convolution and the inverted residuals, with the strides that the stem leaves."""
-    first, *strides = placed([2, *(block.stride for block in blocks)], stem)
-    x = conv(x, channels, 3, first, activation, name="conv1", release=release)
-    for number, (block, stride) in enumerate(zip(blocks, strides, strict=True), start=1):
-        x = inverted_residual(x, replace(block, stride=stride), name=f"block{number}", release=release)
-    return x
+    """The first convolution and the blocks, counted through."""
+    named = {f"block{number}": block for number, block in enumerate(blocks, start=1)}
+    return inverted_residuals(x, channels, activation, named, stem=stem, name="conv1", release=release)
 
 
 def _model(name: str, image: keras.KerasTensor, x: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:

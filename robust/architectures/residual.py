@@ -14,6 +14,7 @@ from robust.architectures.blocks import (
     conv_bn,
     conv_bn_relu,
     he_normal,
+    imagenet_stem,
     logits,
     scaled,
     shape,
@@ -178,13 +179,6 @@ def projections(
     return convolution(x, channels, 1, stride, name=name)
 
 
-def _imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    """[N, 4H, 4W, C] -> [N, H, W, channels], the border the same on all sides, as in Torch and Keras."""
-    x = conv_bn_relu(x, channels, 7, 2, name="conv1")
-    x = keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)  # after a ReLU, zeros are as good as -inf
-    return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
-
-
 def _small_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     return conv_bn_relu(x, channels, name="conv1")
 
@@ -195,4 +189,4 @@ FORMS: dict[str, Callable[[int], tuple[int, int]]] = {
     "v1": lambda stride: (stride, 1),  # in the first 1x1, as published
     "v1.5": lambda stride: (1, stride),  # in the 3x3, as Torch has it
 }
-STEMS = {"imagenet": _imagenet_stem, "small": _small_stem}
+STEMS = {"imagenet": imagenet_stem, "small": _small_stem}

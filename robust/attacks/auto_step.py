@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Look, Memory, State, choose
+from robust.attacks.climb import Look, Memory, State, best, choose
 from robust.quantities import AnyNorm
 
 MOMENTUM = 0.75  # share of the new step; the rest goes on as before
@@ -41,16 +41,6 @@ def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     point = choose(again, slots["best"], slots["point"])
     gradient = choose(again, slots["best_gradient"], look.gradients)
     return {**slots, "previous": point, "point": _ahead(slots, point, gradient, numbers, norm)}
-
-
-def best(slots: State, look: Look) -> State:
-    """The best point so far, its loss and its gradient."""
-    better = look.losses > slots["best_loss"]
-    return {
-        "best": choose(better, slots["point"], slots["best"]),
-        "best_gradient": choose(better, look.gradients, slots["best_gradient"]),
-        "best_loss": tf.maximum(look.losses, slots["best_loss"]),
-    }
 
 
 def _rises(slots: State, look: Look) -> State:

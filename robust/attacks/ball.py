@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from robust import randomness
 from robust.attacks import box
+from robust.attacks.box import Scalar
 from robust.quantities import AnyNorm, Norm
-
-Scalar = float | tf.Tensor
 
 _TINY = 1e-12  # keeps a zero vector from being divided by zero
 

@@ -76,6 +76,13 @@ def ascend(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     return {"point": ball.step(slots["point"], look.gradients, slots["centre"], eps, size, norm)}
 
 
+def best(slots: State, look: Look) -> State:
+    """The best point so far and its loss; and its gradient, where that is remembered."""
+    better = look.losses > slots["best_loss"]
+    seen = {"best": slots["point"], "best_gradient": look.gradients, "best_loss": look.losses}
+    return {key: choose(better, new, slots[key]) for key, new in seen.items() if key in slots}
+
+
 def choose(where: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     """The new value of the slots where [B] says so, the old one of the others."""
     return tf.where(tf.reshape(where, [-1] + [1] * (len(old.shape) - 1)), new, old)

@@ -1,5 +1,6 @@
 """Random noise: the control that every attack must beat."""
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from robust import randomness
 from robust.attacks import ball, losses
-from robust.attacks.climb import Climb, Look, State
+from robust.attacks.climb import Climb, Draw, Look, State
 from robust.attacks.survivors import Task, attack
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
@@ -38,29 +39,23 @@ def noise(
             eps, for Linf, and for L2 and L1 normal noise as long as eps.
         samples: points tried, at the most.
     """
-    draw = ball.random_point if kind == "uniform" else _gaussian
     loss = losses.margin if targets is None else losses.margin_of
-    step = _another if kind == "uniform" else _another_gaussian
-    climb = Climb("noise", norm, samples, {"eps": eps, "samples": samples}, loss, step, draw=draw, samples=0)
+    numbers = {"eps": eps, "samples": samples}
+    climb = Climb("noise", norm, samples, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], samples=0)
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
-def _another(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _another(draw: Draw, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     del look
-    return {"point": ball.random_point(slots["centre"], slots["seed"], _stream(slots, numbers), numbers["eps"], norm)}
-
-
-def _another_gaussian(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
-    del look
-    return {"point": _gaussian(slots["centre"], slots["seed"], _stream(slots, numbers), numbers["eps"], norm)}
-
-
-def _stream(slots: State, numbers: State) -> tf.Tensor:
-    """The first draw was of stream 0."""
-    return tf.cast(numbers["samples"], tf.int32) - slots["left"] + 1
+    stream = tf.cast(numbers["samples"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
+    return {"point": draw(slots["centre"], slots["seed"], stream, numbers["eps"], norm)}
 
 
 def _gaussian(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
     change = randomness.normal(seeds, stream, ball.sides(centres), centres.dtype)
     change = change / 2 if norm == "linf" else tf.math.divide_no_nan(change, ball.size(change, norm))
     return ball.project(centres + eps * change, centres, eps, norm)
+
+
+_DRAWS = {"uniform": ball.random_point, "gaussian": _gaussian}
+_STEPS = {kind: partial(_another, draw) for kind, draw in _DRAWS.items()}  # once: a graph is found by its step

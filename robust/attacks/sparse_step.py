@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box
-from robust.attacks.auto_step import best
-from robust.attacks.climb import Look, Memory, State, choose
+from robust.attacks.climb import Look, Memory, State, best, choose
 from robust.quantities import AnyNorm
 
 RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
@@ -40,22 +39,24 @@ def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     factor = tf.where(turn < numbers["two"], 1.0 * RADII[0], tf.where(turn < numbers["one"], 1.0 * RADII[1], RADII[2]))
     radius = (tf.cast(factor, turn.dtype) * numbers["eps"])[:, None, None, None]
     shrinks = (turn > 0) & ((turn == numbers["two"]) | (turn == numbers["one"]))
-    begun, climbed = _begin(slots, radius), _climb(slots, look, turn, radius, numbers)
-    return {key: choose(shrinks, begun[key], climbed[key]) for key in begun}
+    climbed = _climb(slots, look, turn, radius, numbers)
+    point = box.onto_l1_ball(choose(shrinks, slots["best"], climbed["point"]), slots["centre"], radius)
+    begun = _begin(slots, point, radius)
+    return {**{key: choose(shrinks, begun[key], climbed[key]) for key in begun}, "point": point}
 
 
-def _begin(slots: State, radius: tf.Tensor) -> State:
-    point = box.onto_l1_ball(slots["best"], slots["centre"], radius)
+def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
+    """What is remembered of the best point, brought into the ball, as the climb begins anew."""
     pixels = _changed(point - slots["centre"])
     return {
-        "point": point, "best": point, "best_gradient": slots["best_gradient"],
+        "best": point, "best_gradient": slots["best_gradient"],
         "best_loss": tf.fill(tf.shape(pixels), point.dtype.min), "size": radius * tf.ones_like(slots["size"]),
         "share": _share(pixels, point), "pixels": pixels,
     }  # fmt: skip
 
 
 def _climb(slots: State, look: Look, turn: tf.Tensor, radius: tf.Tensor, numbers: State) -> State:
-    """One sparse step; at a window's end the best point tells over how many pixels the next ones go."""
+    """One sparse step, not yet in the ball; at a window's end the best point tells over how many pixels to go on."""
     ends = (turn > 0) & (tf.math.floormod(turn, numbers["window"]) == 0)
     pixels = _changed(slots["best"] - slots["centre"])
     sparser = ends & (pixels < 0.95 * slots["pixels"])
@@ -64,10 +65,9 @@ def _climb(slots: State, look: Look, turn: tf.Tensor, radius: tf.Tensor, numbers
     share = choose(ends, _share(pixels, slots["point"]), slots["share"])
     point = choose(sparser, slots["best"], slots["point"])
     gradient = choose(sparser, slots["best_gradient"], look.gradients)
-    moved = point + size * _sparse_sign(gradient, share)
     return {
         **slots, "size": size, "share": share, "pixels": choose(ends, pixels, slots["pixels"]),
-        "point": box.onto_l1_ball(moved, slots["centre"], radius),
+        "point": point + size * _sparse_sign(gradient, share),
     }  # fmt: skip
 
 

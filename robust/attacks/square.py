@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses, squares
-from robust.attacks.climb import Climb, Look, Memory, State, choose
+from robust.attacks.climb import Climb, Look, Memory, State, best
 from robust.attacks.survivors import Task, attack
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
@@ -52,15 +52,9 @@ def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"best": points, "best_loss": np.full(len(points), np.finfo(points.dtype).min)}
 
 
-def _best(slots: State, look: Look) -> State:
-    better = look.losses > slots["best_loss"]
-    best = choose(better, slots["point"], slots["best"])
-    return {**slots, "best": best, "best_loss": tf.maximum(look.losses, slots["best_loss"])}
-
-
 def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     """Take the answer in, and change one square of the best image."""
-    slots = _best(slots, look)
+    slots = {**slots, **best(slots, look)}
     query = tf.cast(numbers["queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
     share = squares.schedule(query, numbers["queries"], numbers["p_init"])
     move = squares.recolour if norm == "linf" else squares.shift

@@ -40,8 +40,8 @@ def recolour(
     """The best image with one square of it at +- eps, each colour by itself."""
     height, width, colours = ball.sides(best)
     numbers = randomness.uniform(seeds, query, [2 + colours], best.dtype)
-    side = tf.cast(tf.round(tf.sqrt(share * height * width)), tf.int32)
-    inside = _inside(*_offsets(best, numbers[:, :2], tf.maximum(side, 1)), tf.maximum(side, 1))
+    side = _side(share * height * width, 1)
+    inside = _inside(*_offsets(best, numbers[:, :2], side), side)
     filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, "linf")
     return tf.where(inside[..., None], filled, best)
 
@@ -69,20 +69,22 @@ def shift(
     """The best image with the change of one square taken to another, where it adds a pair of pyramids."""
     height, width, colours = ball.sides(best)
     numbers = randomness.uniform(seeds, query, [5 + colours], best.dtype)
-    side = tf.maximum(tf.cast(tf.round(tf.sqrt(share * height * width)), tf.int32), 3)
-    side = tf.minimum(side + 1 - side % 2, min(height, width))
+    side = _side(share * height * width, 3)
+    side = tf.minimum(side + 1 - tf.math.floormod(side, 2), min(height, width))
     a, b = _offsets(best, numbers[:, 0:2], side)
     here, there = _inside(a, b, side), _inside(*_offsets(best, numbers[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
-    change = best - centres
+    change, either = best - centres, tf.maximum(here, there)
     pattern = tf.cast(_pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here
     new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + _unit(change * here)
     unused = tf.maximum(eps**2 - tf.reduce_sum(change**2, axis=[1, 2, 3], keepdims=True), 0)
-    length = tf.sqrt(
-        unused / colours + tf.reduce_sum((change * tf.maximum(here, there)) ** 2, axis=[1, 2], keepdims=True)
-    )
-    change = change * (1 - tf.maximum(here, there)) + _unit(new) * length
+    length = tf.sqrt(unused / colours + tf.reduce_sum((change * either) ** 2, axis=[1, 2], keepdims=True))
+    change = change * (1 - either) + _unit(new) * length
     return _as_long_as(change, centres, eps)
+
+
+def _side(area: tf.Tensor, least: int) -> tf.Tensor:
+    return tf.maximum(tf.cast(tf.round(tf.sqrt(area)), tf.int32), least)
 
 
 def _offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

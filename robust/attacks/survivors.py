@@ -15,7 +15,7 @@ import tensorflow as tf
 from robust.attacks.climb import Climb, Memory
 from robust.attacks.walk import walk
 from robust.classifier import Classifier
-from robust.perturbed import Perturbed
+from robust.perturbed import Perturbed, fooled
 
 LOOK = 4  # turns between two looks at who has fallen: fewer cost hand-overs, more cost turns of the fallen
 TRACE = 32  # places of a trace, at the most
@@ -130,15 +130,15 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
 
 def _harvest(slots: _Slots, state: Memory, seen: list, climb: Climb, result: Perturbed, last: np.ndarray) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
-    fooled, values = (v.numpy() for v in seen)
+    hits, values = (v.numpy() for v in seen)
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
-    spent = before - state["left"][busy] + fooled[busy]  # the pass that found it fooled was spent, too
+    spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
     result.forward[rows] += spent * max(climb.samples, 1)
     result.backward[rows] += spent * climb.samples
     result.trace[rows, (climb.steps - before) // _stride(climb)] = values[busy]
-    done = busy & (fooled | (state["left"] == 0))
-    rows, fell = slots.rows[done], fooled[done]
+    done = busy & (hits | (state["left"] == 0))
+    rows, fell = slots.rows[done], hits[done]
     result.images[rows], last[rows] = state[climb.keep][done], state["point"][done]
     result.images[rows[fell]], result.by[rows[fell]] = last[rows[fell]], climb.name
     slots.state.update(state)
@@ -151,8 +151,7 @@ def _judge_last(task: Task, climb: Climb, rows: np.ndarray, result: Perturbed, l
         return
     predicted = task.classifier.logits(last[rows]).argmax(axis=1)
     result.forward[rows] += 1
-    fell = predicted != task.labels[rows] if task.targets is None else predicted == task.targets[rows]
-    rows = rows[fell]
+    rows = rows[fooled(predicted, task.labels[rows], None if task.targets is None else task.targets[rows])]
     result.images[rows], result.by[rows] = last[rows], climb.name
 
 

@@ -32,12 +32,8 @@ def random_erasing(
     if smallest > largest:
         raise SuiteError(f"random_erasing: smallest = {smallest:g} is above largest = {largest:g}", "smallest")
     height, width, channels = windows.sides(images)
-    top, left, high, wide = (
-        tf.round(edge)[:, None]
-        for edge in tf.unstack(windows.draw(seeds, (height, width), (smallest, largest), _ASPECT), axis=1)
-    )
-    down, across = tf.range(height, dtype=tf.float32), tf.range(width, dtype=tf.float32)
-    rows, columns = (down >= top) & (down < top + high), (across >= left) & (across < left + wide)
+    window = tf.round(windows.draw(seeds, (height, width), (smallest, largest), _ASPECT))
+    corner, edges = window[:, :2], window[:, 2:]
     touched = randomness.uniform(seeds, 2, [1, 1, 1]) < probability
-    erased = rows[:, :, None, None] & columns[:, None, :, None] & touched
+    erased = windows.inside(corner, corner + edges, (height, width)) & touched
     return tf.where(erased, randomness.uniform(seeds, 3, [height, width, channels]), images)

@@ -54,10 +54,7 @@ def cutmix(
     half = size * tf.sqrt(1 - sampling.beta(seeds, 0, alpha))[:, None] / 2
     centre = randomness.uniform(seeds, 1, [2]) * size
     low, high = tf.round(centre - half), tf.round(centre + half)  # [B, 2]
-    down, across = (tf.range(side, dtype=tf.float32) for side in (height, width))
-    rows = (down >= low[:, :1]) & (down < high[:, :1])
-    columns = (across >= low[:, 1:]) & (across < high[:, 1:])
-    pasted = rows[:, :, None, None] & columns[:, None, :, None]
+    pasted = windows.inside(low, high, (height, width))
     share = 1 - tf.reduce_mean(tf.cast(pasted, tf.float32), axis=[1, 2, 3])
     others = _partners(seeds)
     mixed = tf.where(pasted, tf.gather(images, others), images)

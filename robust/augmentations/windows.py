@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from robust import randomness
 
-_ATTEMPTS = (
-    10  # as many as torchvision and TensorFlow make; even for extreme areas, nearly all images have one that fits
-)
+# As many as torchvision and TensorFlow make; even for extreme areas, nearly all images have one that fits.
+_ATTEMPTS = 10
 
 
 def sides(images: tf.Tensor) -> tuple[int, int, int]:
@@ -34,6 +33,14 @@ def draw(seeds: tf.Tensor, size: tuple[int, int], areas: tuple[float, float], as
     first = tf.gather(edges, tf.argmax(tf.cast(fits, tf.int32), axis=1), axis=1, batch_dims=1)
     edges = tf.where(tf.reduce_any(fits, axis=1, keepdims=True), first, whole)
     return tf.concat([randomness.uniform(seeds, 1, [2]) * (whole - edges), edges], axis=1)
+
+
+def inside(low: tf.Tensor, high: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Which pixels of an image of `size` lie between two corners, both [B, 2] in whole pixels: bool [B, H, W, 1]."""
+    down, across = (tf.range(side, dtype=tf.float32) for side in size)
+    rows = (down >= low[:, :1]) & (down < high[:, :1])
+    columns = (across >= low[:, 1:]) & (across < high[:, 1:])
+    return rows[:, :, None, None] & columns[:, None, :, None]
 
 
 def enlarge(images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:

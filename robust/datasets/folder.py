@@ -1,6 +1,7 @@
 """A folder of images: a folder for each class, or a table of files and labels."""
 
 import csv
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -53,13 +54,14 @@ def folder(
     there = {row.label for row in rows}
     numbers = labels and all(name.isdecimal() for name in there)
     names = tuple(classes or sorted(there, key=int if numbers else str))
-    if unknown := [row for row in rows if row.label not in names]:
+    places = {name: place for place, name in enumerate(names)}
+    if unknown := [row for row in rows if row.label not in places]:
         raise DataError(f"{unknown[0].file}: its class is {unknown[0].label!r}{suggest(unknown[0].label, names)}")
     looks = [files.look(row.file) for row in rows]
-    shape = _image_shape(root, rows, looks, resize)
+    shape = _image_shape(rows, looks, resize)
     ids = [row.file.relative_to(root).as_posix() if row.file.is_relative_to(root) else str(row.file) for row in rows]
     checks.check_ids(ids, len(rows))
-    encoded = Encoded(partial(_read, rows, ids, names), partial(_decode, shape, resize))
+    encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize))
     return Dataset(
         name=root.resolve().name,
         classes=names,
@@ -121,9 +123,7 @@ def _listed(root: Path, labels: str) -> list[Row]:
     return rows
 
 
-def _image_shape(
-    root: Path, rows: list[Row], looks: list[files.Look], resize: Transform | None
-) -> tuple[int, int, int]:
+def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | None) -> tuple[int, int, int]:
     count = files.channels(looks)
     if resize is not None:
         return resize.size, resize.size, count
@@ -137,10 +137,8 @@ def _image_shape(
     return first.height, first.width, count
 
 
-def _read(rows: list[Row], ids: list[str], names: tuple[str, ...], split: str) -> tf.data.Dataset:
-    chosen = [
-        (str(row.file), names.index(row.label), i) for row, i in zip(rows, ids, strict=True) if row.split == split
-    ]
+def _read(rows: list[Row], ids: list[str], places: Mapping[str, int], split: str) -> tf.data.Dataset:
+    chosen = [(str(row.file), places[row.label], i) for row, i in zip(rows, ids, strict=True) if row.split == split]
     paths, labels, own = zip(*chosen, strict=True)
     return tf.data.Dataset.from_tensor_slices((list(paths), np.array(labels, np.int64), list(own)))
 

@@ -33,7 +33,8 @@ def dataset(
     """
     name = builder.info.full_name.rpartition("/")[0]
     image, label = _keys(builder, name)
-    found = ranges.divide(name, builder.info.splits, asked, _default_test(builder, name, label))
+    test = asked.get("test") or _default_test(builder, name, label)
+    found = ranges.divide(name, builder.info.splits, asked, test)
     specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
     sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})

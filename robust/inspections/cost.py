@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset
-from robust.layer_table import BYTES, has_graph, layer_table, sized, totals
+from robust.layer_table import has_graph, layer_table, sized, totals
+from robust.quantities import FLOAT_BYTES
 from robust.trial import Value
 
 
@@ -66,9 +67,9 @@ def cost(
     yield Value("depth", float(asked["depth"]), 1, unit="layers")
     yield Value("weighted_activations", float(asked["weighted"]), 1, unit="values")
     yield Value("forward_activations", float(asked["forward"]), 1, unit="values")
-    yield Value("forward_memory", float(BYTES * asked["forward"]), 1, unit="bytes")
+    yield Value("forward_memory", float(FLOAT_BYTES * asked["forward"]), 1, unit="bytes")
     yield Value("training_activations", float(trained["training"]), 1, unit="values")
-    yield Value("training_memory", float(BYTES * trained["training"]), 1, unit="bytes")
+    yield Value("training_memory", float(FLOAT_BYTES * trained["training"]), 1, unit="bytes")
     yield Value("uncounted_layers", float(asked["uncounted"]), 1, unit="layers")
     for kind, uses in table.loc[table["macs"].isna(), "kind"].value_counts(sort=False).items():
         yield Value("uncounted_layers", float(uses), 1, str(kind), unit="layers")

@@ -15,8 +15,10 @@ _SAME = (  # between a layer and its activation; of a sum it is the activation a
     keras.layers.LayerNormalization,
     keras.layers.Rescaling,
 )
-_ACTIVATIONS = ("celu", "elu", "gelu", "hardswish", "leakyrelu", "prelu", "relu", "relu6", "selu", "sigmoid", "silu")
-_ACTIVATIONS = (*_ACTIVATIONS, "softplus", "softsign", "swish", "tanh")
+_ACTIVATIONS = (
+    "celu", "elu", "gelu", "hardswish", "leakyrelu", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus",
+    "softsign", "swish", "tanh",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from robust.architectures.normalization import set_statistics
 from robust.errors import ModelError
+from robust.layer_table import unallocated
 from robust.pretrained import checkpoint, packaged, timm, torchvision
 from robust.pretrained.fill import fill
 from robust.pretrained.keras import from_keras, own_shape
@@ -50,9 +51,10 @@ def original(source: Weights | Published, input_shape: tuple[int, int, int]) -> 
         name = source.name.removeprefix("keras:")
         return from_keras(name, own_shape(name), 1000)
     weights = source if isinstance(source, Weights) else _packaged(source)
-    last = _layout(weights).modules(_built(weights.architecture, input_shape, 1000))["logits"]
+    with unallocated():
+        last = _layout(weights).modules(_built(weights.architecture, input_shape, 1000))["logits"]
     tensor = checkpoint.read(weights.file).get(f"{last}.weight")
-    return from_file(weights, input_shape, 1000 if tensor is None else tensor.shape[0])
+    return from_file(weights, input_shape, tensor.shape[0] if tensor and tensor.shape else 1000)
 
 
 def _packaged(source: Published) -> Weights:

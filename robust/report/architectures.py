@@ -7,6 +7,7 @@ import pandas as pd
 
 from robust import files
 from robust.errors import ReportError
+from robust.quantities import FLOAT_BYTES
 from robust.report import html, published, wording
 from robust.report.cost_charts import Axis, against, years
 
@@ -19,6 +20,7 @@ _AXES = (
 _KINDS = {  # what the layers of VGG-16 are called in the story
     "InputLayer": "input", "Conv2D": "convolutions", "MaxPooling2D": "pools", "Dense": "fully connected layers",
 }  # fmt: skip
+_REMEDY = "; `robust describe --all` makes it"
 CLAIM = 24_000_000  # values, as the course notes of CS231n have it
 
 
@@ -35,9 +37,6 @@ def write(folder: Path) -> Path:
     return files.write(folder / "index.html", text)
 
 
-_REMEDY = "; `robust describe --all` makes it"
-
-
 def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, keep_default_na=False)
@@ -46,11 +45,11 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
-    drawn = points(counted)
+    drawn, winners = points(counted), published.winners()
     return {
-        "years": years(published.winners()),
+        "years": years(winners),
         "charts": [against(axis, drawn) for axis in _AXES],
-        "winners": published.winners().astype(object).fillna("").to_dict("records"),
+        "winners": winners.astype(object).fillna("").to_dict("records"),
         "points": drawn,
         "story": story(layers),
         "rows": [_row(row) for row in counted.to_dict("records")],
@@ -75,8 +74,8 @@ def story(layers: pd.DataFrame) -> dict[str, Any]:
     rows = [(kind, int(n), int(values)) for kind, n, values in kinds.itertuples()]
     sums = {"sum": total, "relus": total + int(relus.sum()), "claim": CLAIM}
     return {
-        "rows": [(kind, n, wording.number(values), wording.size(4 * values)) for kind, n, values in rows],
-        **{name: (f"{values / 1e6:.1f} M", f"{4 * values / 1e6:.0f} MB") for name, values in sums.items()},
+        "rows": [(kind, n, wording.number(values), wording.size(FLOAT_BYTES * values)) for kind, n, values in rows],
+        **{name: (f"{values / 1e6:.1f} M", f"{FLOAT_BYTES * values / 1e6:.0f} MB") for name, values in sums.items()},
         "exact": wording.number(total),
     }
 

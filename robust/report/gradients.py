@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, isnan, log10
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import altair as alt
@@ -35,8 +35,8 @@ def profiles(folder: Folder) -> list[Profile]:
     for condition in folder.conditions:
         runs = {run: rows for run in folder.runs if len(rows := _inspected(folder, run, condition))}
         if runs:
-            chart = _chart(folder, condition, runs)
-            found.append(Profile(chart, [_verdict(folder.name(run), rows) for run, rows in runs.items()]))
+            verdicts = [_verdict(folder.name(run), rows) for run, rows in runs.items()]
+            found.append(Profile(_chart(folder, condition, runs, verdicts), verdicts))
     return found
 
 
@@ -53,24 +53,18 @@ def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
     of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["group"] != ""), "value"]
     said = [word for word in ("healthy", "vanishing", "exploding") if of_all.get(word) == 1]
     shares = {metric: wording.percent(of_all.get(metric, float("nan"))) for metric in ("dead", "saturated")}
-    numbers = {metric: scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
+    numbers = {metric: wording.scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
     numbers["probe_loss"] = wording.number(of_all.get("probe_loss", float("nan")))
-    return {"model": name, "said": ", ".join(said), "smallest": scientific(of_weights.min()), **numbers, **shares}
+    numbers["smallest"] = wording.scientific(of_weights.min())
+    return {"model": name, "said": ", ".join(said), **numbers, **shares}
 
 
-def scientific(value: float) -> str:
-    """Two digits, and the power of ten where the number is far from 1.
-
-    >>> scientific(0.0171), scientific(1.93e-12), scientific(float("nan"))
-    ('0.017', '1.9e-12', '–')
-    """
-    return "–" if isnan(value) else f"{value:.2g}"
-
-
-def _chart(folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame]) -> Chart:
+def _chart(
+    folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame], verdicts: list[dict[str, str]]
+) -> Chart:
     points = [point for run, rows in runs.items() for point in _points(folder.name(run), rows)]
     title = wording.title(condition)
-    said = "; ".join(f"{row['model']}: {row['said']}" for row in (_verdict(folder.name(r), v) for r, v in runs.items()))
+    said = "; ".join(f"{row['model']}: {row['said']}" for row in verdicts)
     everybody, shown = [folder.name(run) for run in folder.runs], [folder.name(run) for run in runs]
     colours = everybody if len(everybody) <= COLOURS else shown
     return Chart(title, f"Norms of the gradients by layer, {title}. {said}.", _specification(points, colours, shown))

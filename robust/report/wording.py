@@ -80,6 +80,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.4g}"
 
 
+def scientific(value: float) -> str:
+    """Two digits, and the power of ten where the number is far from 1.
+
+    >>> scientific(0.0171), scientific(1.93e-12), scientific(float("nan"))
+    ('0.017', '1.9e-12', '–')
+    """
+    return "–" if isnan(value) else f"{value:.2g}"
+
+
 def interval(low: float, high: float, unit: str) -> str:
     """The two ends of an interval, "" where there is none.
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,21 @@ def named(value: Any) -> Any:
             raise SuiteError(f'python = {what!r}: must be "module:function"', source)
         return {"name": what, **rest}
     return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
+
+
+def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Call:
+    """What `data = value` stands for in a suite that stands in this folder.
+
+    `call` binds a name or table to a member of a catalogue; it is told the key.
+
+    Raises SuiteError for what is wrong with it.
+    """
+    try:
+        return located(call("datasets", named(value), "data"), folder)
+    except SuiteError as error:
+        if error.key and not error.key.startswith("data"):
+            raise SuiteError(str(error), f"data.{error.key}") from None
+        raise
 
 
 def read_data(value: str | Mapping[str, Any]) -> Call:
@@ -92,11 +107,16 @@ def located(call: Call, folder: Path) -> Call:
     return replace(call, arguments=given)
 
 
-def _place(name: str, folder: Path, key: str) -> str:
+def beside(folder: Path, name: str) -> Path | None:
+    """What a suite in this folder means by a path: what is beside the suite, or else where we are; None for neither."""
     path = Path(name).expanduser()
-    for place in (folder / path, path):
-        if place.exists():
-            return str(place)
+    return next((place for place in (folder / path, path) if place.exists()), None)
+
+
+def _place(name: str, folder: Path, key: str) -> str:
+    if (found := beside(folder, name)) is not None:
+        return str(found)
     here = Path.cwd()
     where = f"is not in {here}" if folder.resolve() == here else f"is neither in {folder} nor in {here}"
-    raise SuiteError(f"{key} = {name!r}: {'there is no such thing' if path.is_absolute() else where}", key)
+    there = "there is no such thing" if Path(name).expanduser().is_absolute() else where
+    raise SuiteError(f"{key} = {name!r}: {there}", key)

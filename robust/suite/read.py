@@ -7,7 +7,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from robust.errors import SuiteError, suggest
 from robust.quantities import Count, Eps, Seed, Severity, Target
 from robust.schema import Call, bind, convert, metrics
 from robust.suite import data as suite_data
-from robust.suite import pretrained
+from robust.suite import source
 from robust.suite.lines import Lines
 from robust.suite.nouns import Case, Model, Suite
 from robust.suite.training import training
 
 _NAME = r"\w[\w.+-]*"
-_SOURCES = ("architecture", "keras", "pretrained", "python")
-_MODEL = (*_SOURCES, "train", "seeds", "pixels")
+_MODEL = (*source.KINDS, "train", "seeds", "pixels")
 _CASE = ("attack", "corrupt", "data", "measure", "inspect", "images", "models", "expect")
 _SWEPT = {"attack": ("attacks", "eps", Eps), "corrupt": ("corruptions", "severity", Severity)}
 
@@ -124,12 +122,7 @@ class _Reader:
         return suite
 
     def data(self, value: Any) -> Call:
-        try:
-            return suite_data.located(self.call("datasets", suite_data.named(value), "data"), self.path.parent)
-        except SuiteError as error:
-            if error.key and not error.key.startswith("data"):
-                raise SuiteError(str(error), f"data.{error.key}") from None
-            raise
+        return suite_data.data(value, self.call, self.path.parent)
 
     def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, table in convert(value, dict, key).items():
@@ -144,45 +137,19 @@ class _Reader:
     def model(self, name: str, table: dict[str, Any], seed: int) -> Model:
         with self.lines.at("model", name):
             _known(table, _MODEL, "a model")
-            given = [key for key in _SOURCES if key in table]
+            given = [key for key in source.KINDS if key in table]
             if len(given) != 1:
-                raise SuiteError(
-                    f"a model is one of {', '.join(_SOURCES)}; this one has {' and '.join(given) or 'none'}"
-                )
+                has = " and ".join(given) or "none"
+                raise SuiteError(f"a model is one of {', '.join(source.KINDS)}; this one has {has}")
             if "train" in table and given == ["python"]:
                 raise SuiteError("train: a model that somebody's code makes is not trained here", "train")
             if "seeds" in table and "train" not in table and given != ["architecture"]:
                 raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
-            source = self.source(given[0], table[given[0]])
+            found = source.source(given[0], table[given[0]], self.call, self.path.parent)
             train = training(table["train"], self.call) if "train" in table else None
             seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
-            return Model(name, given[0], source, train, tuple(seeds), _pixels(table.get("pixels")))  # type: ignore[arg-type]
-
-    def source(self, kind: str, value: Any) -> Any:
-        if kind == "keras":
-            return self.keras_file(convert(value, str, "keras"))
-        if kind == "pretrained":
-            return pretrained.source(value, self.call, self.file)
-        call = self.call("architectures", value, kind)
-        if kind == "python" and not catalog.is_foreign(call.name):
-            raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
-        return call
-
-    def file(self, name: str, key: str) -> Path:
-        """A file that stands beside the suite, or where we are."""
-        tried = (self.path.parent / name, Path(name))
-        found = next((p for p in tried if p.is_file()), None)
-        if found is None:
-            raise SuiteError(f"{key} = {name!r}: there is no such file in {self.path.parent} or {Path.cwd()}", key)
-        return found
-
-    def keras_file(self, name: str) -> Path:
-        found = self.file(name, "keras")
-        if found.suffix != ".keras":
-            raise SuiteError(
-                f'keras = {name!r}: must be a .keras file, as model.save("{found.stem}.keras") writes', "keras"
-            )
-        return found
+            pixels = source.pixels(table["pixels"]) if "pixels" in table else None
+            return Model(name, given[0], found, train, tuple(seeds), pixels)  # type: ignore[arg-type]
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
@@ -250,15 +217,6 @@ def _distinct(values: list, key: str) -> list:
     if len(set(map(repr, values))) < len(values):
         raise SuiteError(f"{key}: the same one stands there twice", key)
     return values
-
-
-def _pixels(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    ends = convert(value, list[float], "pixels")
-    if len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
-        raise SuiteError(f"pixels = {value!r}: must be [lowest, highest], as in [0, 255]", "pixels")
-    return ends[0], ends[1]
 
 
 def _models(value: Any, models: tuple[Model, ...]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from robust.training import finetune, hardness, loop, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
 from robust.training.optimizers import optimizer
-from robust.training.pipeline import training_batches
+from robust.training.pipeline import IN_MEMORY, training_batches
 from robust.training.recipes import Recipe
 from robust.training.remat import Rematerialised
 from robust.training.step import Learner, averaged
@@ -127,7 +127,9 @@ def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data
 def _validation(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
     if "validation" not in data.sizes:
         return None
-    return data.split("validation").map(lambda image, label, _: (image, label)).batch(batch_size).cache()
+    batches = data.split("validation").map(lambda image, label, _: (image, label)).batch(batch_size)
+    size = 4 * math.prod(data.image_shape) * data.size("validation")
+    return batches.cache() if size <= IN_MEMORY else batches.prefetch(tf.data.AUTOTUNE)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def weighed(adversary: Call, against: Call, label_smoothing: float = 0.0, auxili
         found = tf.stop_gradient(adversary(gradient, images, labels, seeds=seeds, step=step))
         clean, clean_heads = outputs(network, images, training=True)
         main, heads = outputs(network, found, training=True)
-        shares = _shares(labels, main, label_smoothing)
+        shares = _shares(labels, main) * (1 - label_smoothing) + label_smoothing / int(main.shape[-1] or 1)
         total = against(clean, main, shares)[1]
         for before, after in zip(clean_heads, heads, strict=True):
             total += auxiliary_weight * against(before, after, shares)[1]
@@ -70,16 +70,13 @@ def outputs(network: Any, images: tf.Tensor, training: bool) -> tuple[tf.Tensor,
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
     """Cross-entropy [B] against labels, int [B] or a share of each class [B, C], smoothed towards all classes."""
-    classes = logits.shape[-1]
-    targets = tf.one_hot(labels, classes, dtype=logits.dtype) if labels.dtype.is_integer else labels
-    return keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
+    shares = _shares(labels, logits)
+    return keras.losses.categorical_crossentropy(shares, logits, from_logits=True, label_smoothing=smoothing)
 
 
-def _shares(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Labels, int [B] or a share of each class [B, C], as the latter, smoothed towards all classes."""
-    classes = int(logits.shape[-1] or 0)
-    shares = tf.one_hot(labels, classes, dtype=logits.dtype) if labels.dtype.is_integer else labels
-    return shares * (1 - smoothing) + smoothing / classes
+def _shares(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Labels, int [B] or a share of each class [B, C], as the latter."""
+    return tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype) if labels.dtype.is_integer else labels
 
 
 def divergence(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -60,7 +60,8 @@ class Recipe:
     For a network that has weights already:
 
     head: "new", for the classes of the data, or "kept".
-    freeze: the name of a layer; it and all that lead to it stay as they are, and as in inference.
+    freeze: the name of a layer; the weights and statistics of it and of all that lead to it stay as they are.
+        Batch normalisation is as in inference there; dropout still drops.
     unfreeze_after: epochs after which they learn, too; never if not given.
     rate_below: their share of the learning rate from then on.
     tune: "batch_norm_and_head" freezes all else, for a network that has learned and is to see images of

@@ -1,6 +1,6 @@
 """What the families' tests share: counting without weights, and comparing with `keras.applications`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from math import prod
 
@@ -98,17 +98,44 @@ def refused() -> Callable[[keras.Model, keras.Model], str]:
 
 
 @pytest.fixture
-def examined(tmp_path) -> Callable[..., None]:
-    """`examined(model, count)`: of so many images, a gradient reaches every weight; it survives save and load."""
+def mixed_bfloat16() -> Iterator[None]:
+    """The policy of what the test builds."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
 
-    def examine(model, count=8):
+
+def cross_entropy(logits):
+    labels = np.arange(len(logits)) % logits.shape[-1]
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+
+
+@pytest.fixture(scope="session")
+def gradients() -> Callable[..., list[tuple[str, np.ndarray]]]:
+    """`gradients(model, count, loss)`: of a training step on so many images; path and gradient of every weight.
+
+    All of them are finite; `loss` is a function of what the model says.
+    """
+
+    def step(model, count=8, loss=cross_entropy):
         images = np.random.default_rng(0).random((count, *model.input_shape[1:]), np.float32)
         with tf.GradientTape() as tape:
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(
-                np.arange(count) % model.output_shape[1], model(images, training=True)
-            )
-        for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
-            assert np.isfinite(gradient).all() and np.any(gradient), weight.path
+            value = loss(model(images, training=True))
+        found = list(zip(model.trainable_weights, tape.gradient(value, model.trainable_weights), strict=True))
+        for weight, gradient in found:
+            assert gradient is not None and np.isfinite(gradient).all(), weight.path
+        return [(weight.path, np.asarray(gradient)) for weight, gradient in found]
+
+    return step
+
+
+@pytest.fixture
+def assert_sound(tmp_path, gradients) -> Callable[..., None]:
+    """`assert_sound(model, count)`: of so many images, a gradient reaches every weight; it survives save and load."""
+
+    def examine(model, count=8):
+        assert [path for path, gradient in gradients(model, count) if not gradient.any()] == []
+        images = np.random.default_rng(0).random((count, *model.input_shape[1:]), np.float32)
         model.save(tmp_path / "model.keras")
         again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
         np.testing.assert_array_equal(again(images), model(images))

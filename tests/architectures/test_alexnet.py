@@ -145,18 +145,15 @@ def test_it_sees_the_grey_levels_that_its_weights_are_meant_for(model):
 
 
 @pytest.mark.parametrize("options", BUILT)
-def test_gradients_reach_every_weight_and_it_survives_save_and_load(examined, options):
+def test_gradients_reach_every_weight_and_it_survives_save_and_load(assert_sound, options):
     keras.utils.set_random_seed(0)
-    examined(alexnet(classes=7, width=0.25, **options))
+    assert_sound(alexnet(classes=7, width=0.25, **options))
 
 
 @pytest.mark.parametrize("options", BUILT)
+@pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(options):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        logits = alexnet(classes=7, width=0.25, **options)(pictures(4, *options["input_shape"]))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    logits = alexnet(classes=7, width=0.25, **options)(pictures(4, *options["input_shape"]))
     assert logits.shape == (4, 7) and logits.dtype == "float32" and np.isfinite(logits).all()
 
 

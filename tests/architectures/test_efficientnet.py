@@ -155,8 +155,8 @@ def test_the_small_form(outline, costs):
     assert outline("efficientnet_b0", input_shape=(64, 64, 3)).get_layer("avg_pool").input.shape[1:3] == (2, 2)
 
 
-def test_the_stem_for_imagenet_survives(model, examined):
-    examined(model)
+def test_the_stem_for_imagenet_survives(model, assert_sound):
+    assert_sound(model)
 
 
 def test_what_they_refuse():

@@ -143,18 +143,15 @@ def test_a_plain_network_is_its_twin_without_shortcuts(plain, twin):
 
 
 @pytest.mark.parametrize(("name", "options"), BUILT)
-def test_gradients_reach_every_weight_and_it_survives_save_and_load(examined, name, options):
+def test_gradients_reach_every_weight_and_it_survives_save_and_load(assert_sound, name, options):
     keras.utils.set_random_seed(0)
-    examined(build(name, classes=7, width=0.25, **options))
+    assert_sound(build(name, classes=7, width=0.25, **options))
 
 
 @pytest.mark.parametrize(("name", "options"), BUILT)
+@pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(name, options):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        logits = build(name, classes=7, width=0.1, **options)(pictures(4, *options["input_shape"]))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    logits = build(name, classes=7, width=0.1, **options)(pictures(4, *options["input_shape"]))
     assert logits.shape == (4, 7) and logits.dtype == "float32" and np.isfinite(logits).all()
 
 

@@ -171,8 +171,8 @@ def test_the_last_layer_of_v2_and_v3_grows_and_does_not_shrink(outline):
         assert sizes == [1280, 1280, 1920]
 
 
-def test_the_stem_for_imagenet_survives(model, examined):
-    examined(model)
+def test_the_stem_for_imagenet_survives(model, assert_sound):
+    assert_sound(model)
 
 
 def test_what_they_refuse():

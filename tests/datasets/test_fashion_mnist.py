@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from robust.datasets import fashion_mini, fashion_mnist
+from robust.datasets import fashion_mini, fashion_mnist, prepare
 from robust.datasets.fashion_mnist import DEBIAN, restored
 from robust.errors import DataError
 
@@ -13,8 +13,13 @@ needs_debian = pytest.mark.skipif(not DEBIAN.is_dir(), reason=f"needs {DEBIAN} (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return fashion_mnist(data_dir=str(tmp_path_factory.mktemp("tfds")))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tfds")
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    return fashion_mnist(data_dir=str(folder))
 
 
 @needs_debian
@@ -44,8 +49,7 @@ def test_it_is_all_there_and_holds_the_embedded_tenth(data):
 
 @needs_debian
 @pytest.mark.slow
-def test_its_parts_can_be_chosen(data, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp().glob("tfds*").__next__()
+def test_its_parts_can_be_chosen(data, folder):
     assert json.loads((folder / "fashion_mnist/3.0.1/dataset_info.json").read_text())["name"] == "fashion_mnist"
     small = fashion_mnist(test="test[:100]", data_dir=str(folder))
     assert dict(small.sizes) == {"train": 54_000, "validation": 6_000, "test": 100}
@@ -53,8 +57,6 @@ def test_its_parts_can_be_chosen(data, tmp_path_factory):
 
 
 def test_where_it_is_not_to_be_had_the_error_says_what_to_install(tmp_path, monkeypatch):
-    import robust.datasets.prepare as prepare
-
     monkeypatch.setattr(prepare, "_unreachable", lambda builder: "a.example")
     monkeypatch.setitem(fashion_mnist.__globals__, "DEBIAN", tmp_path / "none")
     with pytest.raises(DataError) as caught:

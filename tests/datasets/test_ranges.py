@@ -1,6 +1,6 @@
 import pytest
 import tensorflow_datasets as tfds
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from robust.datasets.ranges import divide, parse, size, text
@@ -43,9 +43,8 @@ def test_who_has_which_images(sizes, default, asked, expected):
 @given(train=st.integers(10, 300), cuts=st.lists(st.integers(0, 100), min_size=4, max_size=4).map(sorted))
 def test_nobody_shares_an_image_and_none_is_lost(train, cuts):
     a, b, c, d = (cut * train // 100 for cut in cuts)
+    assume(a < b and c < d)
     asked = {"test": f"train[{a}:{b}]", "validation": f"train[{c}:{d}]"}
-    if a == b or c == d:
-        return
     found = divide("x", infos(train=train), asked, "")
     taken = [i for ranges in found.values() for _, begin, end in ranges for i in range(begin, end)]
     assert sorted(taken) == list(range(train))

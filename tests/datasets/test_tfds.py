@@ -171,6 +171,17 @@ def test_a_test_split_without_labels_is_passed_by(mock):
     assert dict(load(builder="imagenet2012", transform={"size": 8}).sizes)["test"] == 7
 
 
+def test_a_set_without_a_test_split_is_tested_on_what_is_chosen(mock):
+    mock("tf_flowers", {"train": 20})
+    said = complaint(builder="tf_flowers", transform={"size": 8})
+    assert said == (
+        "data set 'tf_flowers' has no test split, only train; "
+        'choose one, as in test = "train[80%:]": train is then what is left'
+    )
+    data = load(builder="tf_flowers", transform={"size": 8}, test="train[80%:]")
+    assert dict(data.sizes) == {"train": 15, "validation": 1, "test": 4}
+
+
 def test_imagenet_a_has_the_classes_it_holds_images_of(mock):
     mock("imagenet_a", {"test": 6}, labels=[6, 988, 11])
     data = load(builder="imagenet_a", transform={"size": 8}, test="test[:1]")

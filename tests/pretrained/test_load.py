@@ -66,6 +66,15 @@ def test_a_network_to_be_fine_tuned_has_the_classes_of_its_file(reference, loade
     assert np.allclose(whole(theirs.images), model(theirs.images), atol=1e-5)
 
 
+def test_a_last_layer_without_classes_is_told(reference, tmp_path, form):
+    theirs = reference(*V2)
+    tensors = {**theirs.tensors, "classifier.1.weight": np.ones((), np.float32)}
+    (tmp_path / "w.safetensors").write_bytes(form["safetensors"](tensors))
+    weights = Weights(tmp_path / "w.safetensors", theirs.call(), theirs.layout)
+    with pytest.raises(ModelError, match=r"classifier\.1\.weight is \(\), logits wants \(1000, 1280\)"):
+        load.original(weights, theirs.images.shape[1:])
+
+
 @pytest.mark.parametrize("kind", ["legacy", "zip", "safetensors"])
 def test_every_form_of_a_file_gives_the_same_network(kind, reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")

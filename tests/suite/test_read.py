@@ -420,6 +420,13 @@ def test_a_keras_file_stands_beside_the_suite_or_where_we_are(tmp_path, monkeypa
     assert load(path).models[0].source == tmp_path / "suites/a.keras"
 
 
+def test_a_keras_file_may_stand_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.keras").write_bytes(b"")
+    path = write(tmp_path, D + '[model.m]\nkeras = "~/a.keras"\n' + C)
+    assert load(path).models[0].source == tmp_path / "a.keras"
+
+
 THEIRS = """
 def net(*, input_shape, classes, units: Count = 8): ...
 def attack(classifier, images, labels, *, seeds, start=None, targets=None, eps): ...

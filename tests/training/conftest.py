@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from robust.datasets.dataset import Dataset
+from robust.progress import Silent
 from robust.schema import Call, bind
 from robust.suite import Model, Training
 
@@ -58,3 +59,19 @@ def model(network):
         return Model("net", "architecture", Call("architectures", "small"), training)
 
     return make
+
+
+class _StopsIn(Silent):
+    def __init__(self, steps: int):
+        self.left = steps
+
+    def advance(self, note: str = "") -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def stops_in() -> type[Silent]:
+    """`stops_in(n)`: a progress that stops the training in its n-th step."""
+    return _StopsIn

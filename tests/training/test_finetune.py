@@ -108,7 +108,7 @@ def small():
     return keras.Model(image, keras.layers.Dense(3, name="logits")(x))
 
 
-def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing(base, stripes, tmp_path):
+def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing(base, stripes, stops_in, tmp_path):
     keras.utils.set_random_seed(0)
     base.save(tmp_path / "base.keras")
     load = lambda: models.load(tmp_path / "base.keras")  # noqa: E731
@@ -119,20 +119,10 @@ def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing
     whole, history = fit(job, stripes, 0, Silent(), base=load)
     for steps in (9, 15):
         with pytest.raises(KeyboardInterrupt):
-            fit(job, stripes, 0, StopsIn(steps), base=load, unfinished=tmp_path / str(steps))
+            fit(job, stripes, 0, stops_in(steps), base=load, unfinished=tmp_path / str(steps))
         again, same = fit(job, stripes, 0, Silent(), base=load, unfinished=tmp_path / str(steps))
         assert same == history
         assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
-
-
-class StopsIn(Silent):
-    def __init__(self, steps):
-        self.left = steps
-
-    def advance(self, note=""):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
 
 
 def test_dropout_in_a_frozen_part_goes_on_drawing(base, stripes):

@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from robust import attacks
 from robust.classifier import Classifier
@@ -60,6 +61,25 @@ def test_the_test_split_is_never_read(stripes, model):
 
     watched = dataclasses.replace(stripes, read=read)
     assert fit(model(epochs=1), watched, 0, Silent())[1]
+
+
+@pytest.mark.parametrize(("memory", "passes"), [(60 * 8 * 8 * 4, 1), (60 * 8 * 8 * 4 - 1, 3)])
+def test_a_validation_split_that_does_not_fit_into_memory_is_read_again_each_epoch(
+    stripes, model, monkeypatch, memory, passes
+):
+    seen = []
+
+    def read(split):
+        def rows():
+            seen.append(split)
+            yield from stripes.read(split).as_numpy_iterator()
+
+        return tf.data.Dataset.from_generator(rows, output_signature=stripes.read(split).element_spec)
+
+    monkeypatch.setattr("robust.training.fit.IN_MEMORY", memory)
+    _, history = fit(model(epochs=3), dataclasses.replace(stripes, read=read), 0, Silent())
+    assert seen.count("validation") == passes
+    assert history == fit(model(epochs=3), stripes, 0, Silent())[1]
 
 
 def test_the_normalisation_is_that_of_the_training_split(stripes, model):

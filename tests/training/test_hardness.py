@@ -68,23 +68,13 @@ def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch,
     assert not np.array_equal(last.get_weights()[-1], network.get_weights()[-1])
 
 
-class StopsIn(Silent):
-    def __init__(self, steps):
-        self.left = steps
-
-    def advance(self, note=""):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
-def test_what_is_kept_survives_a_stop_and_is_bit_equal(stripes, model, monkeypatch, tmp_path):
+def test_what_is_kept_survives_a_stop_and_is_bit_equal(stripes, model, stops_in, monkeypatch, tmp_path):
     told = {"left": [0.2, 0.6, 0.1]}
     monkeypatch.setattr(hardness, "robust_accuracy", lambda *_: lambda: told["left"].pop(0))
     whole, history = fit(model(PGD, epochs=3), stripes, 0, Silent())
     told["left"] = [0.2, 0.6, 0.1]
     with pytest.raises(KeyboardInterrupt):
-        fit(model(PGD, epochs=3), stripes, 0, StopsIn(15), unfinished=tmp_path)  # an epoch has six steps
+        fit(model(PGD, epochs=3), stripes, 0, stops_in(15), unfinished=tmp_path)  # an epoch has six steps
     again, same = fit(model(PGD, epochs=3), stripes, 0, Silent(), unfinished=tmp_path)
     assert same == history
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))

@@ -16,18 +16,6 @@ JOB = Path(__file__).parent / "job.py"
 OPTIONS = {"epochs": 4, "ema": 0.9, "augment": ["flip", "mixup"]}
 
 
-class StopsIn(Silent):
-    """Stops the training in its n-th step."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def advance(self, note=""):
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
 def start(*jobs, **environment):
     """A process that does (where to write, how to train, where to keep what is unfinished), one after the other."""
     words = [str(word) for job in jobs for word in job]
@@ -63,18 +51,18 @@ def test_what_was_killed_ends_with_the_weights_of_what_was_not(tmp_path, strateg
 
 
 @pytest.mark.parametrize(("optimizer", "precision"), [("rmsprop", "mixed_float16"), ("adamw", "float32")])
-def test_every_optimizer_goes_on_where_it_was(stripes, model, tmp_path, optimizer, precision):
+def test_every_optimizer_goes_on_where_it_was(stripes, model, stops_in, tmp_path, optimizer, precision):
     job = model(epochs=3, optimizer=optimizer, precision=precision, learning_rate=0.01)
     whole, history = fit(job, stripes, 0, Silent())
     with pytest.raises(KeyboardInterrupt):
-        fit(job, stripes, 0, StopsIn(9), unfinished=tmp_path)  # an epoch has six steps
+        fit(job, stripes, 0, stops_in(9), unfinished=tmp_path)  # an epoch has six steps
     again, same_history = fit(job, stripes, 0, Silent(), unfinished=tmp_path)
     assert same_history == history
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
 
 
-def test_a_training_that_is_done_is_not_done_again(stripes, model, tmp_path):
+def test_a_training_that_is_done_is_not_done_again(stripes, model, stops_in, tmp_path):
     first, history = fit(model(epochs=1), stripes, 0, Silent(), unfinished=tmp_path)
-    again, same_history = fit(model(epochs=1), stripes, 0, StopsIn(1), unfinished=tmp_path)
+    again, same_history = fit(model(epochs=1), stripes, 0, stops_in(1), unfinished=tmp_path)
     assert same_history == history
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))

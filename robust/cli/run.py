@@ -1,0 +1,53 @@
+"""`robust run`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def run(
+    suite: Path,
+    *,
+    out: Path | None = None,
+    k: Annotated[str, Parameter(name=["-k"])] = "",
+    trust: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run a suite: train its models, run its cases, write the tables and the page.
+
+    Parameters
+    ----------
+    suite
+        The suite file.
+    out
+        The folder of the report; reports/<name of the suite> where it is not given.
+    k
+        Only the cells whose id fits, as in pytest: "pgd and not lenet5".
+    trust
+        Let the suite run somebody's code ("module:function", python =).
+    """
+    from robust import quiet
+    from robust import suite as suites
+
+    loaded = suites.load(suite, trust=trust)  # a mistake in it is told before TensorFlow is imported
+    quiet.tensorflow()
+    from robust import progress
+    from robust.run import run as run_suite
+
+    folder = out or Path("reports") / loaded.name
+    with progress.on(sys.stderr) as shown:
+        results = run_suite(loaded, folder, k=k, progress=shown)
+    return _verdict(results, folder)
+
+
+def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
+    judged = results[results["passed"].notna()]
+    missed = judged[~judged["passed"].astype(bool)]
+    for row in missed.to_dict("records"):
+        name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+        interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
+        print(f"missed: {row['case']}[{row['model']}] {name} {row['value']:.3f} {interval} is not {row['bound']}")
+    verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
+    print(f"{verdict}; the page: {folder / 'index.html'}")
+    return 1 if len(missed) else 0

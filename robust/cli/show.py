@@ -1,0 +1,40 @@
+"""`robust show`."""
+
+from pathlib import Path
+
+
+def show(
+    data: str,
+    *,
+    augment: list[str],
+    out: Path = Path("augmented.png"),
+    images: int = 8,
+    epochs: int = 8,
+    seed: int = 0,
+) -> int:
+    """Draw training images as augmentations change them: a row an image, first as it is, then epoch by epoch.
+
+    Parameters
+    ----------
+    data
+        The name of a data set, or the path of a folder or an .npz file.
+    augment
+        An augmentation, or a recipe for all of its own: `robust list augmentations`; may be given several times.
+    out
+        The PNG file.
+    images
+        Rows.
+    epochs
+        Columns after the first.
+    seed
+        Of the training: what is shown is what a training of this seed sees.
+    """
+    from robust import quiet
+    from robust.suite import read_data
+
+    source = read_data(data)
+    quiet.tensorflow()
+    from robust import show as showing
+
+    print(showing.picture(source(), showing.augmentations(augment), out, images=images, epochs=epochs, seed=seed))
+    return 0

@@ -1,0 +1,103 @@
+"""`robust train`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from robust.errors import SuiteError
+
+
+def train(
+    network: str,
+    *,
+    data: str = "fashion_mini",
+    recipe: str = "short",
+    out: Path | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
+    option: list[str] | None = None,
+    precision: str | None = None,
+    strategy: str | None = None,
+    adversary: str | None = None,
+    eps: str | None = None,
+    objective: str | None = None,
+    tensorboard: Path | None = None,
+) -> int:
+    """Train or fine-tune a network and write it to a .keras file; run it again to go on where it was stopped.
+
+    Parameters
+    ----------
+    network
+        The name of an architecture, as `robust list architectures` shows them; or what has weights and is to be
+        fine-tuned: a .keras file, or keras:resnet50 for the weights of keras.applications.
+    data
+        The name of a data set; its test split is looked at once, at the end.
+    recipe
+        How it is trained; `robust list recipes` shows them.
+    out
+        The .keras file; where it is not given, NETWORK.keras, or NETWORK-tuned.keras of one that had weights.
+        The history is the .csv beside it.
+    seed
+        Of the initialisation, the order of the images and all else that is random.
+    epochs
+        Instead of the recipe's.
+    set_
+        Another field of the recipe, as in --set learning_rate=.05 or --set freeze=conv1; may be given several times.
+    option
+        Of the architecture, as in --option form=1998; may be given several times.
+    precision
+        float32, mixed_float16 or mixed_bfloat16.
+    strategy
+        mirrored: all devices of this machine; multi_worker: all machines that TF_CONFIG names.
+    adversary
+        Train against it: fgsm, pgd.
+    eps
+        The radius of the adversary's ball, as in 8/255.
+    objective
+        What is weighed of the images and the adversary's: trades, mart.
+    tensorboard
+        A folder for TensorBoard's logs.
+    """
+    from robust import quiet, typed
+    from robust.suite import read_data, read_model
+
+    has_weights = network.endswith(".keras") or network.startswith("keras:")
+    name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
+    given = {
+        "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
+        "objective": objective,
+    }  # fmt: skip
+    fields = {key: value for key, value in given.items() if value is not None}
+    table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
+    source = _with_weights(network, option) if has_weights else _architecture(network, option)
+    model, images = read_model(name, {**source, "train": table}, seed), read_data(data)
+    quiet.tensorflow()
+    from robust import models, progress
+    from robust.train import train as train_model
+
+    path = out or Path(f"{name}-tuned.keras" if has_weights else f"{name}.keras")
+    with progress.on(sys.stderr) as shown:
+        done = train_model(model, images, path, progress=shown, logs=tensorboard)
+    print(done.in_words())
+    if models.is_chief(model):  # of several machines one writes
+        print(f"{path} {path.with_suffix('.csv')}")
+    return 0
+
+
+def _adversary(name: str | None, eps: str | None) -> dict | None:
+    return None if name is None and eps is None else {"name": name or "pgd", "eps": eps or "8/255"}
+
+
+def _architecture(name: str, option: list[str] | None) -> dict:
+    from robust import typed
+
+    return {"architecture": {"name": name, **typed.settings("architectures", name, option or [], "--option")}}
+
+
+def _with_weights(network: str, option: list[str] | None) -> dict:
+    if option:
+        raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
+    return {"keras" if network.endswith(".keras") else "pretrained": network}
