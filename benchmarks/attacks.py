@@ -1,67 +1,210 @@
-"""What an attack costs, as ratios measured side by side in one run.
+"""What an attack costs beside Foolbox, as ratios measured side by side in one run, each with its bar.
 
-    python benchmarks/attacks.py [--pairs 15]
+    python benchmarks/attacks.py [--pairs 15] [--only lenet5 resnet20]
 
-Prints, for lenet5 and resnet20 on 28x28 images at batch 128, medians over interleaved pairs with the
-middle half of the pairs in brackets:
+For the lenet5 and resnet20 of suites/quick.toml, which are trained at the first run and kept in
+ROBUST_STORE, on 28x28 images at batch 128. Times are medians over interleaved pairs with the middle half
+of the pairs in brackets; passes are counted where the network is called:
 
-    step / bare      a step of pgd over a bare compiled forward pass and input gradient
-    Foolbox / ours   pgd-20 without early stopping: Foolbox's time over ours, same images, same steps
+    step / bare              a step of pgd over a bare compiled forward pass and input gradient of what it asks
+    model / copy             that pass of the model itself over that of the copy the search asks, with BatchNorm
+                             folded; and of the copy in bfloat16
+    Foolbox / ours           pgd-20 where nobody falls, and at 8/255 where ours stops at what fools
+    curve / Foolbox          passes of 8 values of eps upward over those of Foolbox's 8 runs, on 256 images;
+                             and what the curve misses
+    autoattack / its passes  time over that of as many bare passes; its passes over those of the original,
+                             where who falls goes on to the end of a run (fewer steps and queries than usual)
 """
 
 import argparse
+import importlib.util
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 from robust import quiet
 
 quiet.tensorflow()
 
-import keras  # noqa: E402
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from ratios import ratios  # noqa: E402
+from ratios import middle, seconds  # noqa: E402
 
-from robust import catalog, datasets  # noqa: E402
-from robust.attacks import losses  # noqa: E402
+from robust import catalog, datasets, models, perturb, store, suite  # noqa: E402
+from robust.attacks import autoattack, losses, pgd  # noqa: E402
+from robust.attacks.autoattack import parts  # noqa: E402
 from robust.attacks.climb import Climb, ascend  # noqa: E402
 from robust.attacks.walk import walk  # noqa: E402
 from robust.classifier import Classifier  # noqa: E402
+from robust.datasets.dataset import Dataset, from_arrays  # noqa: E402
+from robust.perturbed import Perturbed  # noqa: E402
+from robust.progress import Silent  # noqa: E402
+from robust.schema import bind  # noqa: E402
+from robust.suite import Case  # noqa: E402
 
+ROOT = Path(__file__).parents[1]
 BATCH, STEPS, EPS = 128, 20, 8 / 255
+CURVE = [eps / 255 for eps in (1, 2, 3, 4, 5, 6, 7, 8)]
+STEP = {"lenet5": 1.25, "resnet20": 1.11}
+FULL = {"lenet5": 2.0, "resnet20": 3.5}
+STOPPED = {"resnet20": 7.0}
+PASSES = {"lenet5": 1.0, "resnet20": 0.7, "hardened": 1.0}
 
 
-def measure(name: str, pairs: int) -> None:
-    examples = datasets.fashion_mini().examples("test", BATCH)
-    keras.utils.set_random_seed(0)
-    model = catalog.resolve("architectures", name)(input_shape=(28, 28, 1), classes=10)
-    classifier = Classifier(model, 10, batch_size=BATCH)
-    images, labels = tf.constant(examples.images), tf.constant(examples.labels)
-    bare = tf.function(lambda x: classifier.gradient(x, labels, lambda z, y: losses.leave(z, y, y))[2], autograph=False)
-    # nobody falls: the aim is a class that is never predicted, so every slot takes every step
-    never = tf.constant((classifier.logits(examples.images).argmax(1) + 1) % 10)
+class Watched(Classifier):
+    """Counts the images that its network is asked about, as the graph runs."""
+
+    seen: Counter
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        @tf.custom_gradient
+        def watch(images: tf.Tensor) -> tuple:
+            return self._add("forward", images), lambda upstream: self._add("backward", upstream)
+
+        return super().__call__(watch(images))
+
+    def _add(self, way: str, images: tf.Tensor) -> tf.Tensor:
+        def count(n: np.ndarray) -> np.ndarray:
+            self.seen[way] += int(n)
+            return n
+
+        with tf.control_dependencies([tf.numpy_function(count, [tf.shape(images)[0]], tf.int32)]):
+            return tf.identity(images)
+
+
+def say(name: str, what: str, values: list[float], most: float | None = None, least: float | None = None) -> None:
+    """A line of the table, with its bar and whether it is met."""
+    median, verdict = float(np.median(values)), ""
+    if most is not None:
+        verdict = f"  <= {most}  {'met' if median <= most else 'missed'}"
+    if least is not None:
+        verdict = f"  >= {least}  {'met' if median >= least else 'missed'}"
+    print(f"{name:9} {what:44} {middle(values, '.2f'):19}{verdict}", flush=True)
+
+
+def paired(above: Callable[[], object], below: Callable[[], object], pairs: int) -> list[float]:
+    above(), below()
+    return [seconds(above) / seconds(below) for _ in range(pairs)]
+
+
+def passing(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
+    """STEPS bare passes, compiled: a forward pass and an input gradient each."""
+    points, own = tf.constant(images), tf.constant(labels)
+    bare = tf.function(lambda x: classifier.gradient(x, own, lambda z, y: losses.leave(z, y, y))[2], autograph=False)
+    return lambda: [bare(points).numpy() for _ in range(STEPS)]
+
+
+def asking(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
+    points, ask = tf.constant(images), tf.function(classifier.__call__, autograph=False)
+    return lambda: [ask(points).numpy() for _ in range(STEPS)]
+
+
+def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, never: np.ndarray) -> Callable[[], object]:
+    """STEPS steps of pgd of a full batch where nobody falls: the aim is a class that is not answered."""
     numbers = {"eps": 0.0, "size": 0.0}
-    climb = Climb("pgd", "linf", STEPS, numbers, losses.reach, ascend)
-    graph = tf.function(walk(classifier, climb, targeted=True), autograph=False)
+    graph = tf.function(walk(classifier, Climb("pgd", "linf", STEPS, numbers, losses.reach, ascend), True))
     fixed = {"centre": images, "label": labels, "aim": never, "seed": labels}
-    still = {k: tf.constant(v) for k, v in numbers.items()}
+    fixed, still = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, numbers))
+    begin = {"point": tf.constant(images), "left": tf.fill([BATCH], STEPS)}
+    return lambda: [v.numpy() for v in tf.nest.flatten(graph(fixed, begin, still, tf.constant(STEPS)))]
 
-    def steps() -> object:
-        state = {"point": images, "left": tf.fill([BATCH], STEPS)}
-        return [v.numpy() for v in tf.nest.flatten(graph(fixed, state, still, tf.constant(STEPS)))]
 
-    def passes() -> object:
-        return [bare(images).numpy() for _ in range(STEPS)]
-
+def foolbox_pgd(model: object, images: np.ndarray, labels: np.ndarray, eps: float) -> Callable[[], object]:
     foolbox = catalog.foolbox()
-    theirs = foolbox.attacks.LinfProjectedGradientDescentAttack(steps=STEPS, random_start=False, abs_stepsize=0.0)
+    attack = foolbox.attacks.LinfProjectedGradientDescentAttack(steps=STEPS)
     wrapped = foolbox.TensorFlowModel(lambda x: model(x, training=False), bounds=(0, 1), device="/CPU:0")
-    theirs_takes = ratios(lambda: theirs(wrapped, images, labels, epsilons=EPS), steps, max(pairs // 3, 3))
-    print(f"{name:10} step / bare     {ratios(steps, passes, pairs)}")
-    print(f"{name:10} Foolbox / ours  {theirs_takes}")
+    batches = [slice(i, i + BATCH) for i in range(0, len(images), BATCH)]
+    return lambda: [attack(wrapped, tf.constant(images[b]), tf.constant(labels[b]), epsilons=eps) for b in batches]
+
+
+def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
+    examples = data.examples("test", 2 * BATCH)
+    images, labels = examples.images, examples.labels
+    first, own = images[:BATCH], labels[:BATCH]
+    never = (classifier.logits(first).argmax(axis=1) + 5) % 10
+    lean = classifier.lean()
+    say(name, "step / bare", paired(stepping(lean, first, own, never), passing(lean, first, own), pairs), STEP[name])
+    half = Classifier(classifier.model, 10, search="bfloat16").lean()
+    for what, other in (("model / copy", lean), ("model / copy in bfloat16", half)):
+        say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
+
+    def full() -> Perturbed:
+        return pgd(classifier, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
+
+    assert (full().by == "").all()
+    ratios = paired(foolbox_pgd(classifier.model, first, own, 1e-9), full, max(pairs // 3, 3))
+    say(name, f"Foolbox / ours, pgd-{STEPS}, nobody falls", ratios, least=FULL[name])
+    theirs = foolbox_pgd(classifier.model, images, labels, EPS)
+    ratios = paired(theirs, lambda: pgd(classifier, images, labels, seeds=labels, eps=EPS, steps=STEPS), 3)
+    say(name, f"Foolbox / ours, pgd-{STEPS} at 8/255", ratios, least=STOPPED.get(name))
+
+
+def curve(name: str, classifier: Classifier, data: Dataset) -> None:
+    """Passes of a whole case of 8 eps over Foolbox's, and what an independent run of each eps fells besides."""
+    examples = data.examples("test", 2 * BATCH)
+    few = from_arrays(examples.images, examples.labels, data.classes)
+    calls = [bind("attacks", {"name": "pgd", "eps": eps, "steps": STEPS}) for eps in CURVE]
+    before = classifier.forward + classifier.backward
+    trials = [o.trial for o in perturb.outcomes(classifier, Case("curve", tuple(calls)), few, 0, Silent())]
+    spent = classifier.forward + classifier.backward - before
+    theirs = len(CURVE) * len(examples.labels) * (2 * STEPS + 1)  # and a last look; nothing is padded
+    ours = trials[-1].forward.sum() + trials[-1].backward.sum()
+    say(name, "curve / Foolbox, passes for the images", [ours / theirs], PASSES[name])
+    say(name, "with padding and the looks that judge", [spent / theirs])
+    missed = fell = 0
+    for eps, trial in zip(CURVE, trials, strict=True):
+        alone = pgd(classifier, examples.images, examples.labels, seeds=examples.labels + 7, eps=eps, steps=STEPS)
+        fell += (alone.by != "").sum()
+        missed += ((alone.by != "") & (trial.predicted == trial.labels)).sum()
+    say(name, "missed by the curve, of what falls alone, in %", [100 * missed / max(fell, 1)], 1.0)
+
+
+def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: int = 20, queries: int = 500) -> None:
+    """AutoAttack's time over that of its passes, and its passes over the original's."""
+    examples = data.examples("test", 2 * batch)
+    images, labels = examples.images, examples.labels
+    options = {"seeds": labels, "eps": EPS, "steps": steps, "queries": queries}
+    watched, plain = (kind(model, 10, batch_size=batch) for kind in (Watched, Classifier))
+    watched.seen = Counter()
+    autoattack(watched, images, labels, **options)
+    assert (watched.seen["forward"], watched.seen["backward"]) == (watched.forward, watched.backward)
+    autoattack(plain, images, labels, **options)  # traces
+    gradient, answer = passing(plain.lean(), images[:batch], labels[:batch]), asking(plain.lean(), images[:batch])
+    gradient(), answer()
+    ratios = []
+    for _ in range(3):
+        whole = seconds(lambda: autoattack(plain, images, labels, **options))
+        per_image = [seconds(work) / STEPS / batch for work in (gradient, answer)]
+        passes = watched.seen["backward"], watched.seen["forward"] - watched.seen["backward"]
+        ratios.append(whole / float(np.dot(passes, per_image)))
+    say(name, "autoattack / its passes, time", ratios, 1.3)
+    ours = theirs = 0
+    rows = np.arange(len(labels))
+    for part_name, part in parts("standard", "linf", steps, queries).items():
+        found = part(plain, images[rows], labels[rows], seeds=labels[rows], eps=EPS, norm="linf")
+        run = 1 if part_name == "square" else steps + 1  # there who falls rides to the end of the run, but in Square
+        ours, theirs = ours + found.forward.sum(), theirs + (-(-found.forward // run) * run).sum()
+        rows = rows[found.by == ""]
+    say(name, "autoattack / the original, passes", [ours / theirs], 1.0)
+
+
+def main(pairs: int, only: list[str]) -> None:
+    print(f"GPU: {'yes' if tf.config.list_physical_devices('GPU') else 'none, so XLA is off'}")
+    art = importlib.util.find_spec("art")
+    print(f"ART: {'installed, but not measured here' if art else 'not installed'}", flush=True)
+    data, quick = datasets.fashion_mini(), suite.load(ROOT / "suites" / "quick.toml")
+    for model in (model for model in quick.models if model.name in only):
+        classifier = models.prepare(model, model.seeds[0], data, store.default(), Silent()).classifier
+        if model.name in STEP:
+            speed(model.name, classifier, data, pairs)
+        curve(model.name, classifier, data)
+        if model.name != "lenet5":
+            composed(model.name, classifier.model, data)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pairs", type=int, default=15)
-    pairs = parser.parse_args().pairs
-    print(f"GPU: {'yes' if tf.config.list_physical_devices('GPU') else 'none, so XLA is off'}")
-    for network in ("lenet5", "resnet20"):
-        measure(network, pairs)
+    parser.add_argument("--only", nargs="+", default=["lenet5", "resnet20", "hardened"])
+    given = parser.parse_args()
+    main(given.pairs, given.only)

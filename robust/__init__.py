@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from robust import catalog
 
 if TYPE_CHECKING:
+    from robust.callback import RobustAccuracy
     from robust.classifier import Classifier
     from robust.errors import RobustError
     from robust.evaluate import evaluate
     from robust.record import value
     from robust.run import run
     from robust.suite import load
+    from robust.summaries.comparison import compare
 
-__all__ = ["Classifier", "RobustError", "evaluate", "load", "run", "value"]
+__all__ = ["Classifier", "RobustAccuracy", "RobustError", "compare", "evaluate", "load", "run", "value"]
 catalog.contents(__name__)

@@ -1,6 +1,8 @@
 """A block: all that one case found on one model, computed once and kept in the store."""
 
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust import files
+from robust import files, reference, trust
 from robust import store as stores
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.given import dataset_of
-from robust.errors import DataError, suggest
+from robust.errors import DataError, SuiteError, suggest
+from robust.features import features
 from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
 from robust.schema import Call
 from robust.suite import Case, Cell
+from robust.trial import Answers, Trial
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
 _FOUND_BY = (
@@ -28,29 +32,43 @@ _FOUND_BY = (
     "inspections",
     "datasets",
     "classifier",
-    "heads",
+    "pixels",
+    "quiet",
+    "features",
+    "reference",
     "perturb",
+    "distance",
     "perturbed",
     "targets",
+    "suite/transfer",
     "trial",
     "statistics",
+    "trees",
     "randomness",
     "blocks",
+    "trust",
+    "ills",
     "layer_table",
     "macs",
     "architectures",
 )
 
 
-def key(seed: int, cell: Cell, data: Dataset, identity: str) -> dict[str, Any]:
-    """Everything that makes a block what it is; bounds are not part of it, they are judged anew."""
+def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None = None) -> dict[str, Any]:
+    """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
+
+    source: the identity of the model on which the images of a transfer are made.
+    """
     case = cell.case
     calls = {
         name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")
     }
     return {
         **calls, "case": case.name, "target": case.target, "images": case.images, "data": data.fingerprint,
-        "seed": seed, "model": identity, "pixels": cell.model.pixels, "code": stores.code(*_FOUND_BY),
+        "seed": seed, "model": identity, "pixels": cell.model.pixels, "output": cell.model.output,
+        "black_box": cell.model.black_box,
+        "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
+        "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
 
 
@@ -59,6 +77,10 @@ def data_of(case: Case, data: Dataset) -> Dataset:
 
     Raises DataError where it has a class that the suite's data has not, or images of another shape.
     """
+    if case.outside is not None:  # what lies outside is part of what was measured, too
+        found = data_of(replace(case, outside=None), data)
+        both = repr((found.fingerprint, outside_of(case, data).fingerprint)).encode()
+        return replace(found, fingerprint=fingerprint(both))
     if case.data is None:
         return data
     shifted = dataset_of(case.data(), name=case.data.name)
@@ -75,6 +97,17 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     return replace(shifted, fingerprint=fingerprint(repr((data.classes, shifted.fingerprint)).encode()))
 
 
+def outside_of(case: Case, data: Dataset) -> Dataset:
+    """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
+    if case.outside is None:
+        raise SuiteError(f'case {case.name}: no images from outside; write outside = {{ name = "digits" }} or a folder')
+    found = dataset_of(case.outside(), name=case.outside.name)
+    if found.image_shape != data.image_shape:
+        shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"
+        raise DataError(f"case {case.name}: outside: {found.name} has {shapes}")
+    return found
+
+
 def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
     """The model as a case asks it: where its data has some of the classes only, about these alone.
 
@@ -83,31 +116,77 @@ def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
     if case_data.classes == data.classes:
         return fitted
     kept = [data.classes.index(name) for name in case_data.classes]
-    return replace(fitted, classifier=fitted.classifier.restricted(kept))
+    answers = fitted.answers and reference.restricted(fitted.answers, kept)
+    return replace(fitted, classifier=fitted.classifier.restricted(kept), answers=answers)
+
+
+def lent(case: Case, source: Fitted) -> Case:
+    """A transfer with the model itself that its images are made on, in place of its name."""
+
+    def filled(call: Call) -> Call:
+        given = call.arguments
+        return replace(call, arguments={**given, "source": source.classifier}) if "source" in given else call
+
+    return replace(
+        case,
+        perturbations=tuple(filled(call) for call in case.perturbations),
+        distance=case.distance and filled(case.distance),
+    )
 
 
 def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progress, out: Path) -> None:
     """Run the case and fill the block's folder.
 
-    values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz.
+    values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
+    where a measure asked for them also features-<i>.npy, shown-<i>.npz and outside/.
     """
-    values, tables, strengths = [], [], []
-    shown = set(data.examples("test", min(SAMPLES, case.images or SAMPLES, data.size("test"))).ids.tolist())
+    values, tables, strengths, places, runs = [], [], [], [], []
+    ask = functools.cache(functools.partial(_answers, fitted, case, data, out))
+    shown, probed = _ids(case, data, SAMPLES), _ids(case, data, trust.IMAGES)
     for i, outcome in enumerate(outcomes(fitted.classifier, case, data, seed, progress)):
         where = _where(outcome.call)
         strengths.append(where)
-        values += [
-            {**where, **_spent(outcome), **v._asdict()} for measure in case.measures for v in measure(outcome.trial)
-        ]
+        places.append({**where, **_spent(outcome)})
+        trial = _askable(outcome, fitted, ask)
+        found = [v for measure in case.measures for v in measure(trial)]
+        values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
             values += _inspected(fitted.classifier, case, data, where)
         tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
         np.save(out / f"logits-{i}.npy", outcome.trial.logits)
+        if "features" in vars(trial):
+            np.save(out / f"features-{i}.npy", trial.features)
         _save_samples(out / f"samples-{i}.npz", outcome, shown)
+        if named := {name for v in found for name in v.examples}:
+            _save_samples(out / f"shown-{i}.npz", outcome, named)
+        if case.attacked:
+            runs.append(trust.seen(fitted.classifier, outcome, probed, seed, case.name))
+    for place, run, verdict in zip(places, runs, trust.doubts(runs), strict=case.attacked):
+        values += [{**place, **v._asdict()} for v in trust.values(verdict, len(run.fell))]
     pd.concat(tables).to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "images": len(tables[0]), "strengths": strengths, "model": dict(fitted.about)}
     files.write(out / "about.json", json.dumps(about))
+
+
+def _ids(case: Case, data: Dataset, n: int) -> set[str]:
+    """Of the images of a case n, a stratified choice."""
+    return set(data.examples("test", min(n, case.images or n, data.size("test"))).ids.tolist())
+
+
+def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Answers]) -> Trial:
+    """The trial of an outcome, so that measures can ask for features and for what other images tell."""
+    return replace(outcome.trial, look=functools.partial(features, fitted.classifier, outcome.perturbed), ask=ask)
+
+
+def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Answers:
+    """What the model says of a split it was made for, or of the images from outside, which the block then keeps."""
+    if split != "outside":
+        return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)
+    (out / "outside").mkdir()
+    found = reference.look(fitted.classifier, outside_of(case, data), "test")
+    reference.save(found, out / "outside")
+    return found
 
 
 def _inspected(classifier: Classifier, case: Case, data: Dataset, where: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,7 +208,12 @@ def _spent(outcome: Outcome) -> dict[str, float]:
 
 
 def _save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
-    rows = np.flatnonzero([i in shown for i in outcome.trial.ids.tolist()])
+    """The pictures of these examples; of one that was sent to many classes the first that fell, if one did."""
+    trial = outcome.trial
+    ordered = np.argsort(~trial.felled, kind="stable")
+    first = ordered[np.unique(trial.ids[ordered], return_index=True)[1]]
+    rows = np.array(sorted(row for row in first if trial.ids[row] in shown), int)
+    targets = np.full(len(rows), "") if trial.targets is None else np.array(trial.classes)[trial.targets[rows]]
     np.savez_compressed(
-        path, ids=outcome.trial.ids[rows], original=outcome.original[rows], perturbed=outcome.perturbed[rows]
+        path, ids=trial.ids[rows], targets=targets, original=outcome.original[rows], perturbed=outcome.perturbed[rows]
     )

@@ -1,58 +1,145 @@
-"""Bounds: `">= 0.80"`, `"< 0.3"`, `"in [0, 0.3]"`: parse, judge, say."""
+"""Bounds: `">= 0.80"`, `"in [0, 0.3]"`, `"low >= 0.80"`, `"no worse than lenet5 by 0.01"`: parse, judge."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
+from typing import Any, Literal
 
-from robust.errors import SuiteError
+from robust.errors import SuiteError, suggest
 from robust.quantities import exact
 
 _NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
 _INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
+_END = re.compile(r"([A-Za-z]+)\s*((?:>|<|in\b).*)", re.DOTALL)
+_NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
+
+BETTER: Mapping[str, Literal["higher", "lower"]] = {
+    "top1": "higher", "top5": "higher", "recall": "higher", "superclass_accuracy": "higher",
+    "top1_error": "lower", "top5_error": "lower", "nll": "lower", "target_reached": "lower",
+}  # fmt: skip
+"""Which way is better, for the metrics that are means over images and can be paired image by image."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The values from `low` to `high`; `strict` leaves the ends out. `text` is how the suite wrote it."""
+    """The values from `low` to `high`; `strict` leaves the ends out. `text` is how the suite wrote it.
+
+    of: what is held against it: the value, or the low or the high end of its interval.
+    """
 
     text: str
     low: float = -inf
     high: float = inf
     strict: bool = False
+    of: Literal["value", "low", "high"] = "value"
 
     def __contains__(self, value: float) -> bool:
         return self.low < value < self.high if self.strict else self.low <= value <= self.high
 
+    def judge(self, row: Mapping[Any, Any]) -> bool:
+        """Does a row of results.csv meet the bound?
+
+        Raises SuiteError where an end of its interval is asked for and it has none.
+
+        >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "low": 0.79, "high": 0.85})
+        False
+        """
+        if self.of != "value" and isnan(row[self.of]) and not isnan(row["value"]):
+            raise SuiteError(f"expect: {self.text!r}: {row['metric']} has no interval; hold the value against it")
+        return bool(row[self.of] in self)
+
+    def possible(self, low: float, high: float) -> bool:
+        """Could something that lies in [low, high] meet it?"""
+        return self.low <= high and self.high >= low
+
     def undecided(self, low: float, high: float) -> bool:
         """Does the interval [low, high] straddle an end of the bound, so that the sample cannot tell?
 
-        >>> parse(">= 0.80").undecided(0.78, 0.83)
-        True
+        A bound on an end of the interval has asked for certainty and is never undecided.
+
+        >>> parse(">= 0.80").undecided(0.78, 0.83), parse("low >= 0.80").undecided(0.78, 0.83)
+        (True, False)
         """
-        return any(low < end < high for end in (self.low, self.high))
+        return self.of == "value" and any(low < end < high for end in (self.low, self.high))
 
 
-def parse(text: str) -> Bound:
+@dataclass(frozen=True)
+class NoWorse:
+    """Against another model of the suite, or this one in an earlier report: worse by at most `by`, >= 0.
+
+    than: the name of the model, or the report folder, seen from the current one; it has a slash: "./base".
+    """
+
+    text: str
+    than: str
+    by: float
+
+    @property
+    def of_report(self) -> bool:
+        """Is it the same model in an earlier report that is compared with?"""
+        return "/" in self.than
+
+    def judge(self, row: Mapping[Any, Any]) -> bool:
+        """Does a row of metric `difference` meet it? Its one-sided bound is `low` where higher is better, or `high`.
+
+        >>> parse("no worse than lenet5 by 0.01").judge({"value": 0.01, "low": -0.02, "high": float("nan")})
+        False
+        """
+        return bool(row["high"] <= self.by if isnan(row["low"]) else row["low"] >= -self.by)
+
+    def possible(self, low: float, high: float) -> bool:
+        """Could a difference of what lies in [low, high] miss it?"""
+        return self.by < high - low
+
+    def undecided(self, low: float, high: float) -> bool:
+        """Never: the interval itself is judged."""
+        return False
+
+
+def parse(text: str) -> Bound | NoWorse:
     """Read a bound as a suite writes it.
 
     Raises SuiteError for anything else, an empty range included.
 
     >>> 0.81 in parse(">= 0.80"), 0.3 in parse("< 3/10"), 0.3 in parse("in [0, 0.3]")
     (True, False, True)
+    >>> parse("high <= 0.05").of, parse("no worse than reports/base by 0.01").than
+    ('high', 'reports/base')
     """
     if not isinstance(text, str):
         raise SuiteError(f'bound {text!r}: must be a string like ">= 0.80" or "in [0, 0.3]"')
-    if match := _COMPARISON.fullmatch(text.strip()):
+    if match := _NO_WORSE.fullmatch(text.strip()):
+        return _no_worse(text, match[1], match[2])
+    of, range_ = _end(text)
+    if match := _COMPARISON.fullmatch(range_):
         sign, number = match[1], _number(match[2], text)
         ends = {"low": number} if ">" in sign else {"high": number}
-        return Bound(text.strip(), strict="=" not in sign, **ends)
-    if match := _INTERVAL.fullmatch(text.strip()):
+        return Bound(text.strip(), strict="=" not in sign, of=of, **ends)
+    if match := _INTERVAL.fullmatch(range_):
         low, high = _number(match[1], text), _number(match[2], text)
         if low > high:
             raise SuiteError(f"bound {text!r}: nothing lies in [{low:g}, {high:g}]; were the ends swapped?")
-        return Bound(text.strip(), low, high)
-    raise SuiteError(f'bound {text!r}: write ">= 0.80", "> 0.8", "<= 0.2", "< 0.2" or "in [0, 0.3]"')
+        return Bound(text.strip(), low, high, of=of)
+    ways = '">= 0.80", "> 0.8", "<= 0.2", "< 0.2", "in [0, 0.3]", "low >= 0.80"'
+    raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
+
+
+def _end(text: str) -> tuple[Any, str]:
+    """What is held against the range that follows, and that range."""
+    match = _END.fullmatch(text.strip())
+    if match is None or match[1] == "in":
+        return "value", text.strip()
+    if match[1] not in ("low", "high"):
+        raise SuiteError(f"bound {text!r}: {match[1]!r} is no end of an interval{suggest(match[1], ['low', 'high'])}")
+    return match[1], match[2].strip()
+
+
+def _no_worse(text: str, than: str, digits: str) -> NoWorse:
+    if (by := _number(digits, text)) < 0:
+        raise SuiteError(f"bound {text!r}: by {by:g}: how much worse it may be is at least 0")
+    return NoWorse(text.strip(), than, by)
 
 
 def _number(digits: str, text: str) -> float:

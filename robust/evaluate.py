@@ -1,6 +1,8 @@
 """A suite of one model, from Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,73 +12,131 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from robust.classifier import black_box, heads
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
-from robust.errors import ModelError
+from robust.errors import ModelError, SuiteError, suggest
+from robust.loading import load
+from robust.pixels import read as read_pixels
 from robust.progress import Progress
+from robust.quantities import Precision
 from robust.run import run
 from robust.store import Store
-from robust.suite import Case, Model, Suite, read_case
+from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite.source import ASKED, asked
 
 
 def evaluate(
-    model: keras.Model,
-    data: tuple[Any, Any] | tf.data.Dataset | Dataset,
+    model: Any,
+    data: str | tuple[Any, Any] | tf.data.Dataset | Dataset,
     attacks: str | Sequence[str | Mapping[str, Any]] = (),
     *,
     eps: float | str | Sequence[float | str] | None = None,
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | Sequence[str] | None = None,
-    pixels: tuple[float, float] | None = None,
+    pixels: Any = None,
+    search: Precision = "float32",
     seed: int = 0,
+    images: int | None = None,
     out: str | Path | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Measure a Keras model on clean images and under attacks.
+    """Measure a model on clean images and under attacks.
 
     Args:
-        model: any `keras.Model` that classifies; what its pixels range over is `pixels`, where its own
-            layers do not say it.
-        data: (images [N, H, W, C] in [0, 1] or uint8, labels [N]), a `tf.data.Dataset` of (image, label), in
-            batches or not, which is read once and held in memory, or a `robust` data set.
-        attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}.
+        model: a `keras.Model` that classifies; a function from images to probabilities, which can be asked and has
+            no gradients; the path of a .keras or .tflite file; or a table as in a suite, in which "model" stands
+            for one in memory: {"model": model, "output": "main"}, {"keras": "x.keras", "black_box": True}.
+        data: the name of a data set or the path of a folder; (images [N, H, W, C] in [0, 1] or uint8, labels [N]),
+            a `tf.data.Dataset` of (image, label), in batches or not, which is read once and held in memory, or a
+            `robust` data set.
+        attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}. The source of a
+            transfer is another `keras.Model` that takes the same images: {"name": "transfer", "source": other, ...}.
         eps: of the attacks that give none of their own; a list is run upward.
         measures: what is measured of each.
         classes: names of the classes, or how many; else the model's outputs are counted.
-        seed: of all that is random. out: a folder for the report, if one is wanted.
+        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
+        search: the precision in which attacks search; "bfloat16" is faster where the processor has it.
+        seed: of all that is random. images: how many of the test split, as many of each class; all if not given.
+        out: a folder for the report, if one is wanted.
+        trust: may the file of a model run somebody's code (a Lambda, a SavedModel)?
         progress: told how far the work is; nobody where it is not given.
 
     Returns a DataFrame with the columns of `robust.record.RESULTS`; cases are "clean" and the attacks' names.
 
     Raises RobustError for what is wrong with the model, the data or the attacks.
     """
-    if not isinstance(model, keras.Model):
-        raise ModelError(f"model: a {type(model).__name__} came; it must be a keras.Model")
-    named = Model(model.name, "memory", model, seeds=(seed,), pixels=pixels)
+    with _said_of_the_model():
+        named = _model(model, seed, trust)
+        named = replace(named, pixels=named.pixels if pixels is None else read_pixels(pixels), search=search)
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
-    cases = [_case("clean", {}, measures)]
+    same = {"measure": _listed(measures), **({} if images is None else {"images": images})}
+    cases = [_case("clean", same)]
+    sources = _sources(tables, named)
     for table in tables:
         name = _unused(str(table.get("name", "")), [case.name for case in cases])
-        cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}}, measures))
-    suite = Suite(f"evaluate-{model.name}", (named,), tuple(cases), _dataset(data, model, classes), seed)
+        cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}, **same}))
+    cases = [replace(case, models=(named.name,)) for case in cases]
+    suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), _dataset(data, named, classes), seed)
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
         return run(suite, folder, store=Store(Path(scratch)), progress=progress)
 
 
-def _case(name: str, table: dict[str, Any], measures: Any) -> Case:
-    return read_case(name, _plain({**table, "measure": _listed(measures)}))
+def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:
+    """The models on which transfers make their images; in their tables their names take their place."""
+    found = {id(shown.source): shown}
+    for table in tables:
+        source = table.get("source")
+        if table.get("name") == transfer.NAME and not isinstance(source, keras.Model):
+            raise ModelError(f"source = {source!r}: from Python it is another keras.Model")
+        if isinstance(source, keras.Model):
+            name = _unused(source.name, [known.name for known in found.values()])
+            table["source"] = found.setdefault(id(source), Model(name, "memory", source)).name
+    return [model for model in found.values() if model is not shown]
 
 
-def _dataset(data: Any, model: keras.Model, classes: int | Sequence[str] | None) -> Dataset:
+def _case(name: str, table: dict[str, Any]) -> Case:
+    return read_case(name, _plain(table))
+
+
+@contextmanager
+def _said_of_the_model() -> Iterator[None]:
+    """What is wrong with a table that stands for a model is an error of the model."""
+    try:
+        yield
+    except SuiteError as error:
+        raise ModelError(f"model: {error}") from None
+
+
+def _model(given: Any, seed: int, trust: bool) -> Model:
+    """The model of a suite that `given` stands for."""
+    if isinstance(given, str | Path):
+        given = {"tflite" if Path(given).suffix == ".tflite" else "keras": str(given)}
+    table = dict(given) if isinstance(given, Mapping) else {"model": given}
+    if "model" not in table:
+        path = next((table[key] for key in ("keras", "tflite") if key in table), "model")
+        return read_model(Path(path).stem, _plain(table), seed, trust=trust)
+    model = black_box.wrapped(table.pop("model"))
+    if unknown := next((key for key in table if key not in ASKED), None):
+        raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
+    return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
+
+
+def _dataset(data: Any, model: Model, classes: int | Sequence[str] | None) -> Dataset:
     if isinstance(data, Dataset):
         return data
-    shape = getattr(model, "output_shape", None)
-    if classes is None and isinstance(shape, tuple):
-        classes = shape[-1]
-    if classes == 1:
-        raise ModelError(f"model {model.name!r} has one output; a classifier of two classes needs two logits: Dense(2)")
-    return dataset_of(data, classes=classes)
+    if isinstance(data, str | Path):
+        return read_data(str(data))()
+    return dataset_of(data, classes=_outputs(model) if classes is None else classes)
+
+
+def _outputs(model: Model) -> int | None:
+    """How many classes the model tells apart, where its last layer says it."""
+    network = load(model.source, trust=model.trust) if model.kind == "keras" else model.source
+    shape = getattr(heads.understood(network, output=model.output).model, "output_shape", None)
+    return shape[-1] if isinstance(shape, tuple) else None
 
 
 def _listed(given: Any) -> list[Any]:

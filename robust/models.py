@@ -1,11 +1,10 @@
 """The models of a suite, as classifiers: fitted, or loaded, or handed in, and kept."""
 
 import functools
-import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from uuid import uuid4
 import keras
 
 from robust import store as stores
-from robust.classifier import Classifier
+from robust.classifier import Classifier, black_box, inputs, steady
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError
 from robust.files import write
+from robust.loading import fingerprint, load
 from robust.pretrained import load as pretrained
 from robust.progress import Progress
 from robust.store import Store
@@ -27,6 +27,7 @@ from robust.suite import Model, Published, Weights
 from robust.training import strategies
 from robust.training.fit import fit
 from robust.training.hardness import kept
+from robust.trial import Answers
 
 _MADE_BY = (
     "architectures",
@@ -36,8 +37,11 @@ _MADE_BY = (
     "attacks/ball",
     "attacks/box",
     "randomness",
-    "heads",
+    "classifier/heads",
+    "pixels",
 )
+
+BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Fitted:
     identity: str
     classifier: Classifier
     about: Mapping[str, Any]
+    answers: Callable[[str], Answers] | None = None  # what it says of a split of the data it was made for
 
 
 def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
     if model.kind == "keras":
-        return _file_hash(model.source)
+        return fingerprint(model.source)
     if model.kind == "pretrained":
         return stores.digest(_elsewhere(model.source, data))
     return None
@@ -87,7 +92,7 @@ def _source(model: Model, data: Dataset) -> dict[str, Any]:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": _file_hash(model.source), "pixels": model.pixels}
+        return {"file": fingerprint(model.source), "pixels": model.pixels}
     return _elsewhere(model.source, data)
 
 
@@ -96,18 +101,8 @@ def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
     key = {"name": source.name, "code": stores.code("architectures", "pretrained")}
     if isinstance(source, Weights):
         own = source.architecture.key(), source.layout, source.mean, source.std
-        key |= {"file": _file_hash(source.file), "weights": own, "shape": data.image_shape}
+        key |= {"file": fingerprint(source.file), "weights": own, "shape": data.image_shape}
     return key
-
-
-def _file_hash(path: Path) -> str:
-    """Read once for each version of the file, not once for each cell."""
-    return _hash_of_version(path, path.stat().st_mtime_ns)
-
-
-@functools.cache
-def _hash_of_version(path: Path, changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
@@ -135,7 +130,8 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
             identity_of = stores.digest(key(model, seed, data))
             return _fitted(model, load(folder / "model.keras"), data, identity_of, about)
     if model.kind == "keras":
-        return _fitted(model, load(Path(model.source)), data, identity(model, seed, data, store) or "", {})
+        network = load(Path(model.source), trust=model.trust)
+        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     if model.kind == "pretrained":
         network = pretrained.load(model.source, data.image_shape, len(data.classes))
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
@@ -180,7 +176,9 @@ def trained(
 
 def _base(model: Model, data: Dataset) -> keras.Model:
     """The network that is to be fine-tuned."""
-    return load(model.source) if model.kind == "keras" else pretrained.original(model.source, data.image_shape)
+    if model.kind == "keras":
+        return load(model.source, trust=model.trust)
+    return pretrained.original(model.source, data.image_shape)
 
 
 def meet(models: Iterable[Model]) -> None:
@@ -198,25 +196,11 @@ def is_chief(model: Model) -> bool:
     return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
 
 
-def load(path: Path) -> keras.Model:
-    """Load a .keras file as data: code inside it (a Lambda, a pickle) is refused.
-
-    Raises ModelError with the reason and what to do.
-    """
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such file")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
-        first = str(error).strip().split("\n")[0]
-        raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
-
-
 def _form(network: keras.Model) -> Any:
     """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
     try:
         return network.get_config()
-    except (NotImplementedError, TypeError, ValueError):
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
         return uuid4().hex
 
 
@@ -233,17 +217,19 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
-def _fitted(model: Model, network: keras.Model, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
+def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
+    classes = len(data.classes)
     pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
-    classifier = Classifier(network, len(data.classes), pixels=pixels)
-    shape = getattr(network, "input_shape", None)
-    if isinstance(shape, tuple) and any(w not in (None, h) for w, h in zip(shape[1:], data.image_shape, strict=False)):
+    asked = black_box.asked(network, classes, model.output) if model.black_box else network
+    size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
+    classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
+    shape = inputs.image_shape(classifier.model, classifier.pixels)
+    if any(w not in (None, h) for w, h in zip(shape, data.image_shape, strict=False)):
         raise ModelError(
-            f"model {model.name} takes images of shape {shape[1:]}, but those of {data.name} are {data.image_shape}"
+            f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         )
+    foreign = not is_made_here(model) and model.kind != "pretrained"
+    notes = steady.examine(classifier, data.examples("test", 1).images) if foreign else ()
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
-    return Fitted(
-        identity,
-        classifier,
-        {"architecture": source, "parameters": network.count_params(), "weights": classifier.weights, **about},
-    )
+    told = {"architecture": source, "parameters": classifier.network.count_params(), "weights": classifier.weights}
+    return Fitted(identity, classifier, {**told, "understood": [*classifier.understood, *notes], **about})

@@ -1,8 +1,9 @@
 """One case on one model: the images perturbed, at each strength going upward, and the trials that result."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from robust import targets
 from robust.attacks import ball
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset, Examples
+from robust.distance import nearest
 from robust.errors import ContractError, DataError
-from robust.perturbed import Perturbed, fooled
+from robust.perturbed import Perturbed, fooled, within
 from robust.progress import Progress
 from robust.randomness import image_seeds
 from robust.schema import Call
@@ -28,10 +30,11 @@ class Outcome:
     perturbed: np.ndarray
     trial: Trial
     seconds: float
+    trace: np.ndarray  # [N, T], see `Perturbed`
 
 
 def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progress: Progress) -> Iterator[Outcome]:
-    """Run a case's perturbations on the test split, weakest first; without any, the clean images.
+    """Run a case's perturbations on the test split, weakest first, or its search; without any, the clean images.
 
     An image that fell at one eps is not attacked again at the next: what fooled the model lies in the
     larger ball, too. The others go on from where they were left.
@@ -42,42 +45,58 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     clean = Trial(
         data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
     )
-    if not case.perturbations:
+    if not case.calls:
         progress.advance()
-        yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began)
+        nothing = Perturbed.of(examples.images)
+        yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
         return
     examples, clean = _aim(case, examples, clean, seed)
     seeds = image_seeds(seed, case.name, examples.ids.tolist())
     carried: Perturbed | None = None
-    for call in case.perturbations:
+    for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
-            carried = _attack(classifier, call, examples, clean, seeds, carried)
+            search = call if case.distance is None else partial(nearest, call)
+            carried = _attack(classifier, call, search, examples, clean, seeds, carried)
         else:
             carried = _corrupt(call, examples, seeds)
         logits = classifier.logits(carried.images)
         carried = carried if call.kind != "attacks" else replace(carried, by=_felled(call, carried.by, clean, logits))
         trial = _trial(clean, logits, examples.images, carried)
+        trial = trial if case.distance is None else _with_distance(trial, call, carried.images - examples.images)
+        if call.kind == "attacks":
+            trial = replace(trial, rounded=_rounded(classifier, trial, carried.images))
         progress.advance()
-        yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began)
+        yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began, carried.trace)
 
 
 def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examples, Trial]:
     """For an attack with targets: a target for each image, and only the images that have one."""
     if case.target is None:
         return examples, clean
-    chosen = targets.choose(case.target, clean.classes, clean.labels, clean.logits, seed, clean.ids)
-    kept = chosen >= 0
-    if not kept.any():
+    rows, aims = _pairs(case.target, clean, seed)
+    if not rows.size:
         raise DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
-    examples = Examples(examples.images[kept], examples.labels[kept], examples.ids[kept])
-    return examples, replace(
-        clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[kept], targets=chosen[kept]
-    )
+    examples = Examples(examples.images[rows], examples.labels[rows], examples.ids[rows])
+    return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[rows], targets=aims)
+
+
+def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which image is sent to which class."""
+    if target == targets.ALL:
+        return targets.pairs(clean.labels, len(clean.classes))
+    chosen = targets.choose(target, clean.classes, clean.labels, clean.logits, seed, clean.ids)
+    return np.flatnonzero(chosen >= 0), chosen[chosen >= 0]
 
 
 def _attack(
-    classifier: Classifier, call: Call, examples: Examples, clean: Trial, seeds: np.ndarray, last: Perturbed | None
+    classifier: Classifier,
+    call: Call,
+    search: Callable[..., Perturbed],
+    examples: Examples,
+    clean: Trial,
+    seeds: np.ndarray,
+    last: Perturbed | None,
 ) -> Perturbed:
     """Attack the images that still stand, from where a smaller eps has left them (`last`, if there was one)."""
     images, labels, aims = examples.images, examples.labels, clean.targets
@@ -89,12 +108,14 @@ def _attack(
     if not rows.size:
         return result
     start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
-    found = call(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
+    found = search(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
     check(call, images[rows], found.images)
     result.images[rows], result.by[rows] = found.images, found.by
     result.forward[rows] += found.forward
     result.backward[rows] += found.backward
-    return result
+    trace = np.full((len(images), found.trace.shape[1]), np.nan, np.float32)
+    trace[rows] = found.trace
+    return replace(result, trace=trace)
 
 
 def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> Perturbed:
@@ -113,7 +134,7 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
     if call.kind != "attacks" or (measure := ball.distances.get(call.arguments.get("norm", "linf"))) is None:
         return
     sizes, eps = measure(perturbed - original), call.arguments.get("eps", np.inf)
-    if (sizes > eps * (1 + 1e-5) + 1e-6).any():
+    if not within(sizes, eps).all():
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 
 
@@ -121,6 +142,16 @@ def _felled(call: Call, by: np.ndarray, clean: Trial, logits: np.ndarray) -> np.
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
     fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(fell, np.where(by == "", call.name, by), "")
+
+
+def _rounded(classifier: Classifier, trial: Trial, images: np.ndarray) -> np.ndarray:
+    """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
+    fell, survives = np.flatnonzero(trial.felled), np.zeros(len(images), bool)
+    if fell.size:
+        predicted = classifier.logits(np.round(images[fell] * 255) / 255).argmax(axis=1)
+        aims = None if trial.targets is None else trial.targets[fell]
+        survives[fell] = fooled(predicted, trial.labels[fell], aims)
+    return survives
 
 
 def _trial(clean: Trial, logits: np.ndarray, original: np.ndarray, result: Perturbed) -> Trial:
@@ -135,3 +166,10 @@ def _trial(clean: Trial, logits: np.ndarray, original: np.ndarray, result: Pertu
         forward=result.forward,
         backward=result.backward,
     )
+
+
+def _with_distance(trial: Trial, call: Call, change: np.ndarray) -> Trial:
+    """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
+    norm, fell = call.arguments["norm"], fooled(trial.predicted, trial.labels, trial.targets)
+    sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)
+    return replace(trial, distance=sizes, limit=call.arguments["eps"], norm=norm)

@@ -36,3 +36,12 @@ def fooled(predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray | None
     [False, True]
     """
     return predicted != labels if targets is None else predicted == targets
+
+
+def within(sizes: np.ndarray, eps: float) -> np.ndarray:
+    """Which sizes of changes are at most eps, but for rounding.
+
+    >>> within(np.array([0.1, 0.2]), 0.1).tolist()
+    [True, False]
+    """
+    return sizes <= eps * (1 + 1e-5) + 1e-6

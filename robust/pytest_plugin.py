@@ -8,7 +8,7 @@ Only files that the command line names are collected, and those that fit a glob 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,26 @@ def _asked(path: Path, config: pytest.Config) -> bool:
     return any(path == p.resolve() or path == p for p in named) or any(path.match(glob) for glob in globs)
 
 
+@pytest.fixture
+def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_trust` says.
+
+    def test_mine(robustness):
+        table = robustness("mine.keras", (images, labels), attacks=["pgd"], eps="4/255")
+        assert robust.value(table, "top1", case="pgd").low > 0.5
+    """
+    from robust import quiet
+
+    quiet.tensorflow()
+    from robust.evaluate import evaluate
+
+    def evaluated(*args: Any, **options: Any) -> Any:
+        with quiet.dependencies():
+            return evaluate(*args, **{"trust": request.config.getini("robust_trust"), **options})
+
+    return evaluated
+
+
 class SuiteFile(pytest.File):
     """A suite; collecting it checks all of it and imports no TensorFlow."""
 
@@ -76,9 +96,10 @@ class CellItem(pytest.Item):
 
         with quiet.dependencies():
             block = session.block(self.cell)
+            against = session.compared(self.cell, _out(self.path, self.config))
         self.identity = session.identity(self.cell.model, self.cell.seed)
         self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
-        if missed := recording.missed(session.suite, self.cell, block):
+        if missed := recording.missed(session.suite, self.cell, block, against):
             raise _MissedError(missed)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -127,7 +148,9 @@ def _session(path: Path, config: pytest.Config) -> Session:
 
         writable(_out(path, config))
         shown = progress.Lines() if config.getoption("capture", "no") == "no" else progress.Silent()
-        config.stash[_SESSIONS][path] = Session(_load(path, config), store.default(), shown)
+        session = Session(_load(path, config), store.default(), shown)
+        session.check(session.suite.cells(), _out(path, config))
+        config.stash[_SESSIONS][path] = session
     return config.stash[_SESSIONS][path]
 
 
@@ -164,9 +187,13 @@ class _Pages:
         for path, identities in self.ran.items():
             try:
                 session = _session(path, self.config)
+                from robust import judging, recording
+
                 session.know(identities)
-                session.record(out := _out(path, self.config))
+                results = session.record(out := _out(path, self.config))
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
+                self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []
+                self.lines += [f"robust: {words}" for words in judging.open_questions(results)]
             except (RobustError, OSError) as error:
                 self.lines.append(f"robust: no page: {error}")
 

@@ -10,7 +10,7 @@ before anything runs. They cost nothing at run time.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,15 @@ Seed = Annotated[int, Range(0, 2**31 - 1)]
 Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
 Norm = Literal["linf", "l2"]
 AnyNorm = Literal["linf", "l2", "l1"]
-Target = str | Mapping[str, str]  # "least-likely", "random", "next", a class, or {from = "to"}
+Precision = Literal["float32", "bfloat16"]  # in which an attack searches; what it found is always confirmed as given
+Target = str | Mapping[str, str]  # "least-likely", "random", "next", "all", a class, or {from = "to"}
+ALL = "all"  # of every class to every other, or of every corruption
+Source = Any  # another model: in a suite its name there, from Python the model itself
 
 NAMED = {
     "Eps": Eps, "Positive": Positive, "NonNegative": NonNegative, "Proportion": Proportion, "Count": Count,
-    "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Target": Target,
+    "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Precision": Precision, "Target": Target,
+    "Source": Source,
 }  # fmt: skip
 """What an annotation in a signature may name."""
 
@@ -67,3 +71,14 @@ def exact(text: str) -> float:
     if not isfinite(number):
         raise ValueError(f"{text!r} is not a finite number")
     return number
+
+
+def radius(eps: float, norm: str) -> str:
+    """An eps as the field writes it: a Linf one in steps of an 8-bit image.
+
+    >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
+    ('8/255', '0.03', '0.5')
+    """
+    steps = eps * 255
+    whole = norm == "linf" and round(steps) > 0 and abs(steps - round(steps)) < 1e-4
+    return f"{round(steps)}/255" if whole else f"{eps:.4g}"

@@ -17,16 +17,23 @@ def tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with aside():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")  # advice on retracing: a graph a model is what we want
+        tf.config.list_physical_devices()  # looking for GPUs has lines of its own
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Hold back what is written to the process's own stderr; it is shown if an error comes out."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow as tf
-
-            tf.get_logger().setLevel("ERROR")  # advice on retracing: a graph a model is what we want
-            tf.config.list_physical_devices()  # looking for GPUs has lines of its own
+            yield
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())

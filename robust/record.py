@@ -33,7 +33,8 @@ OUTCOMES = {
 """Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names."""
 
 
-_TELLING = ("suite", "data", "model", "seed", "case", "eps", "severity")  # what tells two values of a metric apart
+# what tells two values of a metric apart
+_TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
 
 
 def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
@@ -73,6 +74,17 @@ def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
     return files.write(path, lambda temporary: outcomes.to_parquet(temporary, index=False))
 
 
+def read_outcomes(path: Path) -> pd.DataFrame:
+    """Read outcomes.parquet; raises ReportError where it is missing, damaged or lacks a column."""
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise ReportError(f"{path}: cannot be read ({error})") from error
+    if missing := [name for name in OUTCOMES if name not in frame]:
+        raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
+    return table(frame, OUTCOMES)
+
+
 def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) -> Any:
     """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
 
@@ -93,7 +105,8 @@ def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) 
         found = found[_equals(_column(found, column), wanted)]
     if len(found) == 1:
         return next(found.itertuples(index=False))
-    telling = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
+    differ = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
+    telling = [c for c in differ if c != "perturbation" or "case" not in differ]  # mostly, the case says it
     raise LookupError(
         f"{len(found)} values {metric!r} fit {where}"
         + (f"; say which {' and '.join(telling)}" if telling else f"; there are {_tell(results, metric, where)}")

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import files, record, report
+from robust import files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
-from robust.errors import SuiteError
+from robust.errors import ReportError, SuiteError
+from robust.judging import say, strength
 from robust.suite import Cell, Suite
+from robust.summaries.corruption_error import corruption_errors
 from robust.trial import proportion
 
 Found = list[tuple[Cell, Path]]
@@ -27,10 +29,17 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "
 
 def fill(out: Path, suite: Suite, data: Dataset, found: Found) -> pd.DataFrame:
     """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html."""
-    results = record.table([row for cell, block in found for row in rows(suite, cell, block)], record.RESULTS)
-    outcomes = [pd.read_parquet(block / "outcomes.parquet").assign(**_whose(cell)) for cell, block in found]
-    record.write_outcomes(record.table(pd.concat(outcomes), record.OUTCOMES), out / "outcomes.parquet")
+    outcomes = pd.concat([_outcomes(cell, block) for cell, block in found])
+    doubts = list(trust.across(outcomes))
+    judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]
+    finished = {cell.id: block for cell, block in found}
+    for cell, _ in found:
+        judged += compared(suite, data, cell, lambda other: finished.get(other.id), out)
+    results = record.table(judged, record.RESULTS)
+    results = record.table([*judged, *_summed_up(suite, data, results)], record.RESULTS)
+    record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
     _write_samples(out / "samples", found)
+    shown.write(out / "samples", found)
     if suite.text:
         files.write(out / "suite.toml", suite.text)
     files.write(out / "environment.json", json.dumps(_environment(suite, data, found), indent=2))
@@ -39,25 +48,74 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found) -> pd.DataFrame:
     return results
 
 
-def rows(suite: Suite, cell: Cell, block: Path) -> list[dict[str, Any]]:
+def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame) -> list[dict[str, Any]]:
+    """What only the whole table tells."""
+    of_imagenet = "imagenet" in data.name and len(data.classes) == 1000 and data.image_shape[:2] == (224, 224)
+    baselines = {case.name: case.baseline for case in suite.cases if case.baseline}
+    return corruption_errors(results, baselines, of_imagenet)
+
+
+def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
+    data = _read(block / "about.json")["data"]
+    return pd.read_parquet(block / "outcomes.parquet").assign(**_whose(cell), data=data)
+
+
+def _about(cell: Cell, doubts: list[trust.Doubt]) -> list[trust.Doubt]:
+    """Of the doubts that several cases raise together, those about this one."""
+    return [(where, reason) for where, reason in doubts if all(where[k] == v for k, v in _whose(cell).items())]
+
+
+def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[trust.Doubt] = ()) -> list[dict[str, Any]]:
     """The rows of results.csv that a block gives, judged by the bounds of its case.
+
+    doubts: what other cases say against this one's numbers.
 
     Raises SuiteError where a bound speaks of a value that the case did not give.
     """
-    about, values = _read(block / "about.json"), _read(block / "values.json")
-    same = {
-        "suite": suite.name,
-        "split": "test",
-        **_whose(cell),
-        "data": about["data"],
-        "weights": about["model"]["weights"],
-    }
-    values += _absent_pairs(cell, block, {_name(row) for row in values})
-    judged = [{**row, **same, **_judge(cell.case.expect, row)} for row in values]
-    if silent := set(cell.case.expect) - {_name(row) for row in values}:
-        gave = ", ".join(sorted({_name(row) for row in values}))
+    values = _read(block / "values.json")
+    values += _absent_pairs(cell, block, {judging.name(row) for row in values})
+    values = trust.marked(trust.joined(values, doubts))
+    same = _same(suite, cell, block)
+    judged = [_judged(suite, cell, {**row, **same}) for row in values]
+    if silent := set(cell.case.expect) - {judging.name(row) for row in values}:
+        gave = ", ".join(sorted({judging.name(row) for row in values}))
         raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
     return judged
+
+
+def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
+    """What all rows of a block share."""
+    about = _read(block / "about.json")
+    weights = about["model"]["weights"]
+    return {"suite": suite.name, "split": "test", **_whose(cell), "data": about["data"], "weights": weights}
+
+
+def compared(
+    suite: Suite, data: Dataset, cell: Cell, find: Callable[[Cell], Path | None], out: Path
+) -> list[dict[str, Any]]:
+    """The rows of results.csv that the bounds of a cell against other models and earlier reports give.
+
+    Args:
+        find: gives the block of a cell that is finished, None for another. out: the folder of the report.
+
+    Raises ReportError, with file and line, where the images cannot be paired.
+    """
+    if (block := find(cell)) is None:
+        return []
+    same = _same(suite, cell, block)
+
+    def rival(other: Cell) -> judging.Answers | None:
+        return None if (there := find(other)) is None else _answers(other, there)
+
+    try:
+        found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
+        return [{**row, **same, "trust": ""} for row in found]
+    except ReportError as error:
+        raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
+
+
+def _answers(cell: Cell, block: Path) -> judging.Answers:
+    return judging.Answers(_outcomes(cell, block), _read(block / "about.json")["model"]["weights"])
 
 
 def _absent_pairs(cell: Cell, block: Path, given: set[str]) -> list[dict[str, Any]]:
@@ -81,46 +139,51 @@ def brief(suite: Suite, cell: Cell, block: Path) -> str:
     """The block in a line: top-1 at each strength, or the first value where there is no top-1."""
     values = rows(suite, cell, block)
     shown = [row for row in values if row["metric"] == "top1"] or values[:1]
-    return ", ".join(f"{row['metric']} {say(row)}{_strength(row)}" for row in shown)
+    if len({row["perturbation"] for row in shown}) > 1:  # several corruptions: too many for a line
+        worst, mean = min(shown, key=lambda row: row["value"]), sum(row["value"] for row in shown) / len(shown)
+        least = f"{say(worst)} under {worst['perturbation']}{strength(worst)}"
+        return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}"
+    return ", ".join(f"{row['metric']} {say(row)}{strength(row)}{trust.doubt(row, values)}" for row in shown)
 
 
-def say(row: Mapping[str, Any]) -> str:
-    """A value with its interval: `0.251 [0.225, 0.279]`.
+def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+    """The bounds that were missed, one line each: the number with its interval, the bound, from how many.
 
-    >>> say({"value": 0.5, "low": 0.4, "high": 0.6})
-    '0.500 [0.400, 0.600]'
+    against: the rows of the bounds against others; see `compared`.
     """
-    if row["low"] != row["low"]:
-        return f"{row['value']:.6g}"
-    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-
-
-def _strength(row: Mapping[str, Any]) -> str:
-    if row.get("severity") is not None:
-        return f" at severity {row['severity']}"
-    if row.get("eps") is None:
-        return ""
-    return f" at eps {row['eps'] * 255:.3g}/255" if row["norm"] == "linf" else f" at eps {row['eps']:.3g}"
-
-
-def missed(suite: Suite, cell: Cell, block: Path) -> list[str]:
-    """The bounds that were missed, one line each: the number with its interval, the bound, from how many."""
+    values = [*rows(suite, cell, block), *against]
     return [
-        f"{_name(row)} {say(row)} is not {row['bound']} "
-        f"({row['n']} images, {row['perturbation']}{_strength(row)} on {cell.model.name})"
-        for row in rows(suite, cell, block)
+        f"{judging.missed(row)} "
+        f"({row['n']} images, {row['perturbation']}{strength(row)} on {cell.model.name}){trust.doubt(row, values)}"
+        for row in values
         if row["passed"] is False
     ]
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+def doubted(results: pd.DataFrame) -> str:
+    """How many verdicts of the table are in doubt, in words; "" where none is.
+
+    >>> doubted(pd.DataFrame({"metric": ["trust"] * 2, "group": [""] * 2, "trust": ["suspect", "invalid"]}))
+    '1 number is suspect, 1 is invalid; the page says why'
+    """
+    words = results.loc[(results["metric"] == "trust") & (results["group"] == ""), "trust"].value_counts()
+    found = [(int(words[word]), word) for word in ("suspect", "invalid") if word in words]
+    if not found:
+        return ""
+    (first, word), *more = found
+    verb = "number is" if first == 1 else "numbers are"
+    rest = "".join(f", {n} {'is' if n == 1 else 'are'} {other}" for n, other in more)
+    return f"{first} {verb} {word}{rest}; the page says why"
 
 
-def _judge(expect: Mapping[str, Bound], row: Mapping[str, Any]) -> dict[str, Any]:
-    if (bound := expect.get(_name(row))) is None:
-        return {"bound": "", "passed": None}
-    return {"bound": bound.text, "passed": row["value"] in bound}
+def _judged(suite: Suite, cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A bound against others has rows of its own; see `compared`."""
+    if not isinstance(limit := cell.case.expect.get(judging.name(row)), Bound):
+        return {**row, "bound": "", "passed": None}
+    try:
+        return {**row, "bound": limit.text, "passed": limit.judge(row)}
+    except SuiteError as error:
+        raise SuiteError(f"{suite.path}:{cell.case.line}: {error}") from None
 
 
 def _whose(cell: Cell) -> dict[str, Any]:
@@ -143,6 +206,7 @@ def _write_samples(folder: Path, found: Found) -> None:
 
 def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
     about = {cell.model.name: _read(block / "about.json") for cell, block in found}
+    asked = {cell.model.name for cell in suite.cells()}  # the others only lend their images
     return {
         "suite": suite.name,
         "summary": suite.summary,
@@ -154,9 +218,13 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
         "machine": _machine(),
         "data": {
             "name": data.name, "split": "test", "classes": list(data.classes), "images": data.size("test"),
+            "fingerprint": data.fingerprint,
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
         },
-        "models": {m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds)} for m in suite.models},
+        "models": {
+            m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds) if m.name in asked else []}
+            for m in suite.models
+        },
     }  # fmt: skip
 
 

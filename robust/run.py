@@ -1,25 +1,26 @@
 """The only loop: for each model each case is run, judged and recorded, and the folder is filled."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from robust import blocks, expression, models, recording, targets
+from robust import blocks, demands, early, expression, judging, models, recording, reference
 from robust import store as stores
+from robust.classifier.memory import fitting
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
-from robust.errors import DataError, RobustError, StoreError, SuiteError, suggest
+from robust.errors import DataError, RobustError, StoreError, SuiteError
 from robust.models import Fitted
 from robust.progress import Progress, Silent
-from robust.schema import metrics
 from robust.store import Store
-from robust.suite import Case, Cell, Model, Suite, load
+from robust.suite import Cell, Model, Suite, load, transfer
 from robust.suite.lines import Lines
-from robust.trial import Trial
 
 
 def run(
@@ -52,11 +53,14 @@ def run(
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
+    session.check(chosen, out)
     try:
         for cell in chosen:
             session.ask(cell)  # what is not trained here is looked at before anything is
         for cell in chosen:
             session.block(cell)
+        for cell in chosen:
+            session.compared(cell, out)
     except (RobustError, KeyboardInterrupt):
         if any(session.find(cell) for cell in suite.cells()):
             session.record(out)  # what was found until now is not lost
@@ -88,40 +92,59 @@ def writable(out: Path) -> None:
 
 
 class Session:
-    """One suite under way: its data, and the model that is in memory."""
+    """One suite under way: its data, and the model that is in memory; two, where one shows the other its images."""
 
     def __init__(self, suite: Suite, store: Store, progress: Progress):
         self.suite, self.store, self.progress = suite, store, progress
         models.meet(suite.models)
         self.data = _data(suite)
-        self._ready: tuple[Model, int, Fitted] | None = None
+        self._ready: dict[tuple[str, int], Fitted] = {}
         self._identities: dict[tuple[str, int], str] = {}
         self._failed: dict[tuple[str, int], RobustError] = {}
         self._data_of: dict[str, Dataset] = {}
         for case in suite.cases:
             with _at(suite, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
-            _check(suite, case, self._data_of[case.name])
+            demands.check(suite, case, self._data_of[case.name])
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with one image, so that a bad one is told at once."""
-        if not models.is_made_here(cell.model) and self.find(cell) is None:
-            fitted = self.fitted(cell.model, cell.seed)
-            with models.named(cell.model):
-                fitted.classifier.logits(self.data.examples("test", 1).images)
+        for model, seed in filter(None, [(cell.model, cell.seed), self.source(cell)]):
+            if not models.is_made_here(model) and self.find(cell) is None:
+                fitted = self.fitted(model, seed)
+                image, calls = (
+                    self.data.examples("test", 1).images,
+                    (*cell.case.calls, *cell.case.inspections) if model is cell.model else (),
+                )
+                with models.named(model):
+                    early.look(fitted.classifier, image, calls, self.progress.say)
 
     def fitted(self, model: Model, seed: int) -> Fitted:
-        """The model as a classifier; only the last one is held in memory. What failed once is not tried again."""
-        if (model.name, seed) in self._failed:
-            raise self._failed[model.name, seed]
-        if self._ready is None or self._ready[:2] != (model, seed):
-            self._ready = model, seed, self._prepared(model, seed)
-            self._identities[model.name, seed] = self._ready[2].identity
-        return self._ready[2]
+        """The model as a classifier; only the last are held in memory. What failed once is not tried again."""
+        key = model.name, seed
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._ready:
+            held = list(self._ready)
+            for old in held[: len(held) - any(case.source for case in self.suite.cases)]:
+                del self._ready[old]
+            self._ready[key] = self._prepared(model, seed)
+            self._identities[key] = self._ready[key].identity
+        self._ready[key] = self._ready.pop(key)  # the last one that was asked for
+        return self._ready[key]
+
+    def source(self, cell: Cell) -> tuple[Model, int] | None:
+        """The model and the seed on which the images of a transfer are made: the cell's own seed, if it has that."""
+        if (model := transfer.source(cell.case, self.suite.models)) is None:
+            return None
+        return model, cell.seed if cell.seed in model.seeds else model.seeds[0]
 
     def _prepared(self, model: Model, seed: int) -> Fitted:
         try:
-            return models.prepare(model, seed, self.data, self.store, self.progress)
+            made = models.prepare(model, seed, self.data, self.store, self.progress)
+            if not models.is_made_here(model):
+                self.progress.say(f"{model.name}: {'; '.join(made.about['understood'])}")
+            return replace(made, answers=partial(reference.answers, made, model, self.data, self.store))
         except RobustError as error:
             self._failed[model.name, seed] = error
             raise
@@ -131,15 +154,34 @@ class Session:
         if (known := self.find(cell)) is not None:
             return known
         data = self._data_of[cell.case.name]
+        source = self.source(cell)
+        shown = None if source is None else blocks.asked(self.fitted(*source), self.data, data)
         fitted = blocks.asked(self.fitted(cell.model, cell.seed), self.data, data)
-        self.progress.stage(cell.id, max(len(cell.case.perturbations), 1))
-        key = blocks.key(self.suite.seed, cell, data, fitted.identity)
+        self.progress.stage(cell.id, max(len(cell.case.calls), 1))
+        key = blocks.key(self.suite.seed, cell, data, fitted.identity, shown.identity if shown else None)
+        case = cell.case if shown is None else blocks.lent(cell.case, shown)
         with _placed(self.suite, cell):
             path = self.store.keep(
-                "blocks", key, lambda out: blocks.make(fitted, self.suite.seed, cell.case, data, self.progress, out)
+                "blocks",
+                key,
+                lambda out: fitting(
+                    fitted.classifier,
+                    lambda: blocks.make(fitted, self.suite.seed, case, data, self.progress, out),
+                    self.progress.say,
+                ),
             )
         self.progress.say(f"{cell.id}: {recording.brief(self.suite, cell, path)}")
         return path
+
+    def check(self, cells: Iterable[Cell], out: Path) -> None:
+        """Raise ReportError for an earlier report that the bounds of these cells cannot be judged against."""
+        judging.check(self.suite, cells, out, self.data.name, self.data.fingerprint)
+
+    def compared(self, cell: Cell, out: Path) -> list[dict[str, Any]]:
+        """The rows of a finished cell's bounds against others; the cells of other models are run for it."""
+        for rival in judging.rivals(self.suite, cell):
+            self.block(rival)
+        return recording.compared(self.suite, self.data, cell, self.find, out)
 
     def identity(self, model: Model, seed: int) -> str | None:
         """What identifies a model in the store; None while it is not made."""
@@ -153,8 +195,12 @@ class Session:
         """The block of a cell if it is finished; nothing is trained or loaded for it."""
         if (identity := self.identity(cell.model, cell.seed)) is None:
             return None
+        source = self.source(cell)
+        shown = None if source is None else self.identity(*source)
+        if source is not None and shown is None:
+            return None
         data = self._data_of[cell.case.name]
-        return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity))
+        return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity, shown))
 
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
@@ -186,41 +232,3 @@ def _placed(suite: Suite, cell: Cell) -> Iterator[None]:
     except RobustError as error:
         where = f"{suite.path}:{cell.case.line}: " if suite.path else ""
         raise type(error)(f"{where}{cell.id}: {error}") from error
-
-
-def _check(suite: Suite, case: Case, data: Dataset) -> None:
-    """What only the data can tell: are the images, targets and groups there that the case speaks of?"""
-    where = f"{suite.path}:{case.line}: " if suite.path else ""
-    if case.images is not None and case.images > data.size("test"):
-        raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
-    try:
-        if case.target is not None:
-            targets.check(case.target, data.classes)
-        if case.expect:
-            _check_bounds(case, data)
-    except SuiteError as error:
-        raise SuiteError(f"{where}{error}") from None
-
-
-def _check_bounds(case: Case, data: Dataset) -> None:
-    """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
-    given = {(v.metric, v.group): v.unit for m in case.measures for v in m(_perfect(case, data))}
-    inspected = {metric for call in case.inspections for metric in metrics(call)}
-    for key, bound in case.expect.items():
-        metric, _, group = key.removesuffix("]").partition("[")
-        pair = group.split(" -> ")
-        if unknown := [part for part in pair if part and part not in {*data.classes, *data.superclasses}]:
-            raise SuiteError(f"expect: there is no class {unknown[0]!r}{suggest(unknown[0], data.classes)}")
-        if (metric, group) not in given and len(pair) != 2 and metric not in inspected:
-            groups = [g for m, g in given if m == metric and g]
-            say = f'say of which class: "{metric}[{groups[0]}]"' if groups else f"{metric} is one value, of all images"
-            raise SuiteError(f"expect: {key!r} is not a value of this case; {say}")
-        if given.get((metric, group)) == "proportion" and (bound.low > 1 or bound.high < 0):
-            raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
-
-
-def _perfect(case: Case, data: Dataset) -> Trial:
-    """The trial of a model that is always right, on one image of each class."""
-    labels = np.arange(len(data.classes))
-    aims = None if case.target is None else np.roll(labels, 1)
-    return Trial(data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims)

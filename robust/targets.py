@@ -5,18 +5,41 @@ from collections.abc import Mapping
 import numpy as np
 
 from robust.errors import SuiteError, suggest
+from robust.quantities import ALL
 from robust.randomness import image_seeds
 
 WORDS = ("least-likely", "random", "next")
+MOST = 20  # classes of which all pairs are tried: 380 pairs
 
 
 def check(target: str | Mapping[str, str], classes: tuple[str, ...]) -> None:
-    """Raise SuiteError where a target is neither one of WORDS nor made of the data's classes."""
+    """Raise SuiteError where a target is neither one of WORDS, nor "all", nor made of the data's classes."""
+    if target == ALL:
+        _few_enough(classes)
+        return
     named = [*target.keys(), *target.values()] if isinstance(target, Mapping) else [target]
     for name in named:
         if name not in classes and (isinstance(target, Mapping) or name not in WORDS):
-            allowed = classes if isinstance(target, Mapping) else (*WORDS, *classes)
+            allowed = classes if isinstance(target, Mapping) else (*WORDS, ALL, *classes)
             raise SuiteError(f"target: there is no class {name!r}{suggest(name, allowed)}", "attack.target")
+
+
+def _few_enough(classes: tuple[str, ...]) -> None:
+    n = len(classes)
+    if n > MOST:
+        much = f"would send every image to {n - 1} classes, and is for {MOST} classes at the most"
+        write = f'target = {{ "{classes[0]}" = "{classes[1]}" }}'
+        raise SuiteError(f'target: "all" {much}; write the pairs that you want to know of: {write}', "attack.target")
+
+
+def pairs(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """For the target "all": which image, and to which class; every image once for each class but its own.
+
+    >>> pairs(np.array([0, 2]), 3)
+    (array([0, 0, 1, 1]), array([1, 2, 0, 1]))
+    """
+    images, aims = np.nonzero(np.arange(classes)[None, :] != labels[:, None])
+    return images, aims
 
 
 def choose(

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from robust.quantities import FLOAT_BYTES
 from robust.report import wording
+from robust.report.folder import Condition
 from robust.report.published import COMPARED, mark, say
 
 _NONE = "\N{NO-BREAK SPACE}"
@@ -41,6 +42,35 @@ def family(table: pd.DataFrame) -> None:
         memory = wording.size(row["forward_memory"])
         note = row["note"] if row["differs"] else ""
         shown.add_row(row["architecture"], row["options"], row["input"], *counts, memory, note)
+    _print(shown)
+
+
+def results(table: pd.DataFrame) -> None:
+    """Print the values of results.csv that speak of all images: those of single classes are left out."""
+    rows = table[(table["group"] == "") & (table["metric"] != "trust")].to_dict("records")
+    trusted = ["trust"] if any(row["trust"] for row in rows) else []
+    shown = _table(["case", "eps", "metric"], ["value", "95 % interval", "images"], trusted)
+    for row in rows:
+        eps = "" if pd.isna(row["eps"]) else wording.radius(row["eps"], row["norm"])
+        value = wording.quantity(row["value"], row["unit"])
+        interval = wording.interval(row["low"], row["high"], row["unit"])
+        metric = wording.metric(row["metric"])
+        shown.add_row(row["case"], eps, metric, value, interval, wording.number(row["n"]), *[row[t] for t in trusted])
+    _print(shown)
+
+
+def differences(table: pd.DataFrame) -> None:
+    """Print the table of `robust.compare`: values in A and B, B - A with its paired 95 % interval, McNemar's p."""
+    shown = _table(["model", "case"], ["A", "B", "B - A", "95 % interval", "McNemar's p", "images"])
+    for row in table.to_dict("records"):
+        unit, seeds = row["unit"], table.loc[table["model"] == row["model"], "seed"].nunique()
+        eps, severity = (None if pd.isna(row[name]) else row[name] for name in ("eps", "severity"))
+        condition = Condition(row["case"], row["perturbation"], row["norm"], eps, severity)
+        values = [wording.quantity(row["a"], unit), wording.quantity(row["b"], unit)]
+        change = [wording.change(row["difference"], unit), wording.changes(row["low"], row["high"], unit)]
+        model = row["model"] if seeds == 1 else f"{row['model']}, seed {row['seed']}"
+        p = wording.scientific(row["mcnemar"])
+        shown.add_row(model, wording.title(condition), *values, *change, p, wording.number(row["n"]))
     _print(shown)
 
 

@@ -1,5 +1,7 @@
 """What one case did to one model, and the values that measures draw from it."""
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -8,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from robust import record, statistics
+from robust.errors import ModelError
 
 Metric = TypeVar("Metric", bound=str)
 
 
 class Value(NamedTuple, Generic[Metric]):
-    """One number: what it is called, of which group it speaks ("" for all), from how many, how sure."""
+    """One number: what it is called, of which group it speaks ("" for all), from how many, how sure.
+
+    `examples` are ids of a few images that show what it speaks of; the page shows them beside the number.
+    """
 
     metric: Metric
     value: float
@@ -23,6 +29,7 @@ class Value(NamedTuple, Generic[Metric]):
     low: float = float("nan")
     high: float = float("nan")
     interval: str = ""
+    examples: tuple[str, ...] = ()
 
 
 def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metric]:
@@ -39,6 +46,14 @@ def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metri
     )
 
 
+class Answers(NamedTuple):
+    """What a model says of unperturbed images: labels int64 [M], logits [M, C], penultimate features [M, D]."""
+
+    labels: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case on one model, at one strength of the perturbation.
@@ -47,6 +62,10 @@ class Trial:
     ids: str [N]; labels: int64 [N]; logits: float [N, C], of the perturbed images.
     targets: int64 [N] where the attack had some. clean: the same images unperturbed; None where this is it.
     by: str [N]: what felled the image; linf, l2: float [N], sizes of the change; forward, backward: passes [N].
+    rounded: bool [N] after an attack: does the image, rounded to 8 bits, fool the model?
+    distance: float32 [N], the least change found that fools the model, in `norm` and at most `limit`: 0 where it
+    erred before, infinite (censored) where none was found; None where nobody looked for it.
+    look, ask: how `features` and `answers` are found; nothing is computed before a measure wants it.
     """
 
     classes: tuple[str, ...]
@@ -61,11 +80,41 @@ class Trial:
     l2: np.ndarray | None = None
     forward: np.ndarray | None = None
     backward: np.ndarray | None = None
+    rounded: np.ndarray | None = None
+    distance: np.ndarray | None = None
+    limit: float = math.inf
+    norm: str = ""
+    look: Callable[[], np.ndarray] | None = None
+    ask: Callable[[str], Answers] | None = None
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """What the model makes of these images before its last layer, float32 [N, D].
+
+        Raises ModelError where the trial was made without a model, and for a model without a graph of layers.
+        """
+        if self.look is None:
+            raise ModelError("this trial has no features: give it look, a function that returns them [N, D]")
+        return self.look()
+
+    def answers(self, split: str) -> Answers:
+        """What the model says of the unperturbed images of "train", of "validation", or of the case's "outside".
+
+        Raises ModelError where the trial was made without a model, DataError for a split that is not there.
+        """
+        if self.ask is None:
+            raise ModelError(f"this trial has no answers to {split!r}: give it ask, a function of the split")
+        return self.ask(split)
 
     @cached_property
     def predicted(self) -> np.ndarray:
         """The class with the largest logit, the first of equals, int64 [N]."""
         return self.logits.argmax(axis=1)
+
+    @property
+    def felled(self) -> np.ndarray:
+        """Which images the attack felled, bool [N]: not those that it found wrong already."""
+        return np.zeros(len(self.ids), bool) if self.by is None else (self.by != "") & (self.by != "clean")
 
     @cached_property
     def log_probabilities(self) -> np.ndarray:
@@ -117,3 +166,11 @@ class Trial:
             },
         }
         return record.table(pd.DataFrame(columns).assign(**same), record.OUTCOMES)
+
+
+def pairs(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
+    """Every pair "label -> target" of a trial with targets, and the places of its images."""
+    aims = trial.labels if trial.targets is None else trial.targets
+    for label, target in np.unique(np.stack([trial.labels, aims], axis=1), axis=0):
+        places = np.flatnonzero((trial.labels == label) & (aims == target))
+        yield f"{trial.classes[label]} -> {trial.classes[target]}", places

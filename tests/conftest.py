@@ -1,15 +1,20 @@
 """What tests share: a toy problem of three classes on 6 x 6 images, and networks that solve it.
 
 Nothing is trained by steps: hidden weights are random, the head is the least-squares one. TensorFlow is
-imported when the first of them is asked for.
+imported when the first of them is asked for. And the wheel, for environments of their own.
 """
 
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).parents[1]
 SHAPE, CLASSES = (6, 6, 1), 3
 
 
@@ -85,3 +90,33 @@ def linear(weights: np.ndarray, bias: Any = 0.0, dtype: str = "float32", name: s
 def affine() -> Callable[..., Any]:
     """`affine(weights, bias)`: a linear model on images [1, pixels, 1]."""
     return linear
+
+
+def run(*command: Any, code: int = 0, **options: Any) -> str:
+    """What a command prints; it must end with this exit code."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., str]:
+    """`command("robust", "list", cwd=folder, env=variables)`: what it prints."""
+    return run
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it would be published."""
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A virtual environment with the libraries that the package needs, from here, but without this checkout."""
+    run(sys.executable, "-m", "venv", tmp_path / "env")
+    own = next((tmp_path / "env").glob("lib/python*/site-packages"))
+    (own / "libraries.pth").write_text(sysconfig.get_path("purelib"))  # the .pth files there are not read
+    return tmp_path / "env"

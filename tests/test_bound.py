@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust.bound import Bound, parse
+from robust.bound import Bound, NoWorse, parse
 from robust.errors import SuiteError
 
 WHOLE = st.integers(-20, 20)
@@ -49,12 +49,15 @@ def test_nan_is_within_no_bound():
 
 @pytest.mark.parametrize(
     "text", ["", "0.8", "= 0.8", "== 0.8", "=> 0.8", ">= ", ">= x", ">= - 1", "in (0, 1)", "in [0]", "in 0, 1",
-             ">= 0.8 <= 0.9", "between 0 and 1", ">= nan", ">= inf", "in [0, 1", ">= 1/-2", "!= 3", ">= 80 %", ">= 0,8"]
+             ">= 0.8 <= 0.9", "between 0 and 1", ">= nan", ">= inf", "in [0, 1", ">= 1/-2", "!= 3", ">= 80 %", ">= 0,8",
+             "low 0.8", "low", "no worse than lenet5", "no worse than lenet5 by", "no worse than by 0.1",
+             "no worse then lenet5 by 0.01", "no worse than lenet5 by 1 %", "worse than lenet5 by 0.01"]
 )  # fmt: skip
 def test_what_is_no_bound_is_told_how_to_write_one(text):
     with pytest.raises(SuiteError) as error:
         parse(text)
-    assert str(error.value) == f'bound {text!r}: write ">= 0.80", "> 0.8", "<= 0.2", "< 0.2" or "in [0, 0.3]"'
+    ways = '">= 0.80", "> 0.8", "<= 0.2", "< 0.2", "in [0, 0.3]", "low >= 0.80"'
+    assert str(error.value) == f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"'
 
 
 @pytest.mark.parametrize("value", [0.8, 1, True, None, [">= 1"], {"low": 0}])
@@ -93,7 +96,7 @@ def test_numbers_are_read_exactly(number):
 @given(st.text(max_size=20))
 def test_any_text_is_a_bound_or_a_suite_error(text):
     try:
-        assert isinstance(parse(text), Bound)
+        assert isinstance(parse(text), Bound | NoWorse)
     except SuiteError as error:
         assert str(error).startswith(f"bound {text!r}: ")
 
@@ -115,3 +118,89 @@ def test_an_interval_that_touches_the_end_is_decided():
 
 def test_an_interval_around_the_whole_bound_is_undecided():
     assert parse("in [0.4, 0.5]").undecided(0.3, 0.6)
+
+
+def row(value, low, high, metric="top1"):
+    return {"metric": metric, "value": value, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "meets", "misses"),
+    [
+        (">= 0.80", "value", row(0.81, 0.78, 0.84), row(0.79, 0.78, 0.84)),
+        ("low >= 0.80", "low", row(0.83, 0.80, 0.86), row(0.83, 0.79, 0.86)),
+        ("low > 0.80", "low", row(0.83, 0.81, 0.86), row(0.83, 0.80, 0.86)),
+        ("high <= 0.05", "high", row(0.03, 0.02, 0.05), row(0.03, 0.02, 0.06)),
+        ("low in [0.2, 0.4]", "low", row(0.5, 0.3, 0.6), row(0.3, 0.1, 0.5)),
+        ("high in [ 0.2 , 1/2 ]", "high", row(0.3, 0.1, 0.5), row(0.4, 0.3, 0.6)),
+        ("  low   >=0.8  ", "low", row(0.9, 0.8, 0.95), row(0.9, 0.7, 0.95)),
+    ],
+)
+def test_a_bound_says_what_is_held_against_it(text, of, meets, misses):
+    bound = parse(text)
+    assert (bound.of, bound.text) == (of, text.strip())
+    assert bound.judge(meets) is True
+    assert bound.judge(misses) is False
+
+
+def test_a_bound_on_an_end_is_never_undecided():
+    assert parse(">= 0.8").undecided(0.7, 0.9)
+    assert not parse("low >= 0.8").undecided(0.7, 0.9)
+    assert not parse("no worse than a by 0").undecided(-0.1, 0.1)
+
+
+def test_an_end_of_no_interval_cannot_be_judged_and_what_has_no_value_misses():
+    bound, none = parse("low >= 3"), float("nan")
+    with pytest.raises(SuiteError) as error:
+        bound.judge(row(5, none, none, "parameters"))
+    assert str(error.value) == "expect: 'low >= 3': parameters has no interval; hold the value against it"
+    assert bound.judge(row(none, none, none)) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lo >= 0.8", "'lo' is no end of an interval; did you mean 'low'?"),
+        ("lower in [0, 1]", "'lower' is no end of an interval; did you mean 'low'?"),
+        ("hihg<0.8", "'hihg' is no end of an interval; did you mean 'high'?"),
+        ("value >= 0.8", "'value' is no end of an interval; allowed: low, high"),
+        ("low >= 1/0", "'1/0' is not a number"),
+        ("no worse than a by -0.01", "by -0.01: how much worse it may be is at least 0"),
+        ("no worse than a by 1/0", "'1/0' is not a number"),
+    ],
+)
+def test_words_that_are_nearly_a_bound_are_told_what_was_meant(text, message):
+    with pytest.raises(SuiteError) as error:
+        parse(text)
+    assert str(error.value) == f"bound {text!r}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "than", "by", "of_report"),
+    [
+        ("no worse than lenet5 by 0.01", "lenet5", 0.01, False),
+        (" no  worse than resnet20-v1.5 by 1/100", "resnet20-v1.5", 0.01, False),
+        ("no worse than reports/base by 0", "reports/base", 0, True),
+        ("no worse than ./base by 1e-3", "./base", 1e-3, True),
+    ],
+)
+def test_no_worse_than_a_model_or_a_report(text, than, by, of_report):
+    bound = parse(text)
+    assert (bound.than, bound.by, bound.of_report, bound.text) == (than, by, of_report, text.strip())
+
+
+def test_a_difference_is_judged_by_the_end_that_it_has():
+    bound, none = parse("no worse than a by 0.01"), float("nan")
+    assert bound.judge(row(0.02, -0.01, none)) is True
+    assert bound.judge(row(0.02, -0.011, none)) is False
+    assert bound.judge(row(-0.02, none, 0.01)) is True
+    assert bound.judge(row(-0.02, none, 0.011)) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"),
+    [(">= 0.8", True), (">= 80", False), ("<= -1", False), ("low >= 1", True), ("in [2, 3]", False),
+     ("no worse than a by 0.01", True), ("no worse than a by 1", False)],
+)  # fmt: skip
+def test_what_a_proportion_could_never_meet_or_never_miss(text, possible):
+    assert parse(text).possible(0, 1) == possible

@@ -32,7 +32,7 @@ def test_a_name_leads_to_its_file():
     [
         ("architectures", "resnet21", "no architectures named 'resnet21'; did you mean 'resnet20'?"),
         ("attacks", "", "no attacks named ''; allowed: apgd, apgd_t"),
-        ("measures", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, confusion"),
+        ("measures", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, calibration, clusters"),
         ("datasets", "fashion-mini", "no datasets named 'fashion-mini'; did you mean 'fashion_mini'?"),
     ],
 )

@@ -1,12 +1,7 @@
 """The wheel, installed in an environment of its own and used from another folder."""
 
-import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 SUITE = """
@@ -16,19 +11,6 @@ architecture = { name = "lenet5", width = 0.2 }
 [case.clean]
 images = 20
 """
-
-
-def run(*command, **options):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    out = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
-    return next(out.glob("*.whl"))
 
 
 def test_the_wheel_holds_the_data_the_page_and_the_licences_and_nothing_else(wheel):
@@ -41,25 +23,17 @@ def test_the_wheel_holds_the_data_the_page_and_the_licences_and_nothing_else(whe
     assert {p.relative_to(ROOT / "robust").as_posix() for p in (ROOT / "robust").rglob("*.py")} <= held
     assert {name.split("/")[0] for name in names} == {"robust", "robust-0.1.0.dist-info"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert wheel.stat().st_size < 4e6
+    assert wheel.stat().st_size < 5.5e6  # fashion_mini 3.0 MB, photos 1.1, frost .4
 
 
-def test_it_works_installed_by_itself_from_another_folder(wheel, tmp_path):
-    run(sys.executable, "-m", "venv", tmp_path / "env")
-    own = next((tmp_path / "env").glob("lib/python*/site-packages"))
-    run(tmp_path / "env/bin/pip", "install", "--no-deps", "--no-index", wheel)
-    # the libraries it needs, from here, but not this checkout: the .pth files there are not read
-    (own / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+def test_it_works_installed_by_itself_from_another_folder(wheel, environment, command, tmp_path):
+    command(environment / "bin/pip", "install", "--no-deps", "--no-index", wheel)
     (tmp_path / "s.toml").write_text(SUITE)
-    environment = {"ROBUST_STORE": str(tmp_path / "store"), "PATH": "/usr/bin:/bin"}
-    where = run(
-        tmp_path / "env/bin/python", "-c", "import robust; print(robust.__file__)", cwd=tmp_path, env=environment
-    )
-    assert Path(where.strip()).is_relative_to(own)
-    told = run(tmp_path / "env/bin/robust", "run", "s.toml", cwd=tmp_path, env=environment)
+    settings = {"cwd": tmp_path, "env": {"ROBUST_STORE": str(tmp_path / "store"), "PATH": "/usr/bin:/bin"}}
+    where = command(environment / "bin/python", "-c", "import robust; print(robust.__file__)", **settings)
+    assert Path(where.strip()).is_relative_to(environment)
+    told = command(environment / "bin/robust", "run", "s.toml", **settings)
     assert told == "no bounds to judge; the page: reports/s/index.html\n"
     assert (tmp_path / "reports/s/index.html").stat().st_size > 1e5
-    collected = run(
-        tmp_path / "env/bin/python", "-m", "pytest", "s.toml", "--collect-only", "-q", cwd=tmp_path, env=environment
-    )
+    collected = command(environment / "bin/python", "-m", "pytest", "s.toml", "--collect-only", "-q", **settings)
     assert "clean[net]" in collected

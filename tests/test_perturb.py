@@ -244,3 +244,67 @@ def test_a_real_attack_through_the_real_call(split):
     edges = np.abs(GREYS[:6] - 0.5)
     for call, fell in zip(calls, fallen, strict=True):
         assert fell == (edges < call.arguments["eps"]).tolist()
+
+
+def test_who_still_fools_after_rounding_to_8_bits(run):
+    """Means of 127.55 and 127.75 grey levels lie above the edge of 127.5; rounded, they are 127.25 and 127.75."""
+    levels = {0: [127.4, 127.4, 127.4, 128.0], 1: [127.4, 127.6, 128.0, 128.0]}
+
+    def does(images, labels, _):
+        made = np.array([levels[i % 2] for i in range(len(images))], np.float32) / 255
+        return np.where(labels == 0, 1, 0)[:, None, None, None] * (made[:, None, :, None] - images)
+
+    (outcome,) = run(Fake(does, {"eps": 1.0, "norm": "linf"}))
+    assert outcome.trial.felled.tolist() == [True, True, True, False, False, False, False]
+    assert outcome.trial.rounded.tolist() == [False, True, False, False, False, False, False]
+
+
+def test_a_search_gives_every_image_its_distance(split):
+    """Of uniform grey images the distance is how far the grey lies from one half: |grey - 0.5| in each pixel."""
+    data = from_arrays(IMAGES, LABELS, CLASSES)
+    for norm, factor in (("linf", 1), ("l2", 2), ("l1", 4)):
+        call = bind("attacks", {"name": "fab", "norm": norm, "eps": 0.25 * factor, "steps": 12})
+        (outcome,) = perturb.outcomes(split, Case("far", distance=call), data, 0, Silent())
+        trial = outcome.trial
+        expected = np.where(np.abs(GREYS - 0.5) < 0.25, np.abs(GREYS - 0.5) * factor, np.inf)
+        expected[6] = 0  # a clean error
+        np.testing.assert_allclose(trial.distance, expected, rtol=0.02)
+        assert (trial.limit, trial.norm, trial.distance.dtype) == (0.25 * factor, norm, np.float32)
+        assert trial.by.tolist() == ["", "fab", "fab", "fab", "fab", "", "clean"] and outcome.call is call
+        assert np.array_equal(outcome.perturbed[[0, 5, 6]], IMAGES[[0, 5, 6]])  # nothing was found, or needed
+        assert (trial.predicted != LABELS).tolist() == (np.isfinite(trial.distance)).tolist()
+
+
+def test_other_cases_have_no_distances(run):
+    assert run(_across(0.1))[0].trial.distance is None and run()[0].trial.distance is None
+
+
+def test_a_search_that_leaves_its_ball_is_an_error(split, monkeypatch):
+    call = bind("attacks", {"name": "fab", "eps": 0.1})
+    monkeypatch.setattr(perturb, "nearest", lambda call, *a, **k: _across(0.2)(*a, **k))
+    with pytest.raises(ContractError, match=r"^fab left the ball: a change of 0\.2 where eps is 0\.1$"):
+        list(perturb.outcomes(split, Case("far", distance=call), from_arrays(IMAGES, LABELS, CLASSES), 0, Silent()))
+
+
+def test_all_targets_send_every_image_to_each_other_class(affine):
+    """Three classes by brightness, split at 0.3 and 0.7: who is sent where hangs on the distance alone."""
+    classifier = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=4)
+    images = np.ones((3, 1, 4, 1), np.float32) * np.array([0.2, 0.6, 0.9], np.float32)[:, None, None, None]
+    data = from_arrays(images, [0, 1, 1], ("low", "middle", "high"))  # the last is an error: it is taken for high
+    call = bind("attacks", {"name": "pgd", "eps": 0.25})
+    (outcome,) = perturb.outcomes(classifier, Case("sent", (call,), "all"), data, 0, Silent())
+    trial = outcome.trial
+    assert trial.ids.tolist() == ["00000"] * 2 + ["00001"] * 2 + ["00002"] * 2
+    assert trial.targets.tolist() == [1, 2, 0, 2, 0, 2] and trial.labels.tolist() == [0, 0, 1, 1, 1, 1]
+    assert (trial.predicted == trial.targets).tolist() == [True, False, False, True, False, True]
+    assert trial.by.tolist() == ["pgd", "", "", "pgd", "", "clean"]
+    assert len(trial.clean.logits) == len(trial.outcomes(model="m", seed=0, case="sent")) == 6
+
+
+def test_a_search_towards_all_targets(affine):
+    classifier = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=4)
+    images = np.full((1, 1, 4, 1), 0.2, np.float32)
+    data = from_arrays(images, [0], ("low", "middle", "high"))
+    call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
+    (outcome,) = perturb.outcomes(classifier, Case("far", target="all", distance=call), data, 0, Silent())
+    np.testing.assert_allclose(outcome.trial.distance, [0.1, 0.5], rtol=0.02)

@@ -309,15 +309,12 @@ def test_evaluate_refuses_what_is_wrong(tiny):
         robust.evaluate(model, (images[:0], labels[:0]))
     with pytest.raises(ModelError, match="the data has 5 classes"):
         robust.evaluate(model, (images, labels), classes=5)
-    with pytest.raises(ModelError, match=r"a function came; it must be a keras\.Model"):
-        robust.evaluate(lambda x: x, (images, labels))
+    with pytest.raises(ModelError, match=r"a int is no model; give a keras\.Model, or a function from images to"):
+        robust.evaluate(7, (images, labels))
     with pytest.raises(DataError, match=r"a ndarray came; allowed: \(images, labels\)"):
         robust.evaluate(model, images)
     with pytest.raises(SuiteError, match=r"attack.eps = \[\]: the list is empty"):
         robust.evaluate(model, (images, labels), ["pgd"], eps=[])
-    with pytest.raises(ModelError, match="has one output"):
-        single = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
-        robust.evaluate(single, (images, np.minimum(labels, 1)))
     with pytest.raises(ModelError, match=r"takes images of shape \(6, 6, 1\), but those of arrays are \(7, 7, 1\)"):
         robust.evaluate(model, (np.zeros((2, 7, 7, 1)), [0, 1]))
     with pytest.raises(SuiteError, match="did you mean 'pgd'"):
@@ -341,7 +338,7 @@ def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
     results = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
     assert 0 < robust.value(results, "top1").value < 0.5
     (tmp_path / "s.toml").write_text(text.replace("plain", "shady"))
-    with pytest.raises(ModelError, match=r"shady.keras: cannot be loaded as data .*[Ll]ambda"):
+    with pytest.raises(SuiteError, match=r"s.toml:3: .*shady.keras holds a Lambda, which runs somebody's code"):
         robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
-from robust.statistics import bootstrap_mean, order_statistics, wilson
+from robust import statistics
+from robust.statistics import bootstrap_mean, mcnemar, order_statistics, paired_difference, paired_proportions, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -108,3 +109,136 @@ def test_order_statistics_cover_the_median_at_least_95_times_of_100_and_no_narro
 
 def test_five_values_have_no_interval_of_their_median():
     assert all(map(math.isnan, order_statistics(np.arange(5))))
+
+
+def test_one_proportion_has_wilsons_own_interval():
+    for hits, n in ((0, 7), (3, 7), (7, 7), (812, 1000)):
+        low, high = statistics.simultaneous(np.array([hits]), np.array([n]))
+        assert (low[0], high[0]) == pytest.approx(statistics.wilson(hits, n), abs=1e-12)
+
+
+def test_simultaneous_intervals_hold_the_worst_of_many_where_single_ones_do_not():
+    """Ten classes of the same recall 0.8: the least of ten samples lies low, and so does its own interval."""
+    random, n = np.random.default_rng(0), np.full(10, 100)
+    held = alone = 0
+    for _ in range(1000):
+        hits = random.binomial(100, 0.8, 10)
+        low, high = statistics.simultaneous(hits, n)
+        held += low.min() <= 0.8 <= high.min()
+        alone += statistics.wilson(int(hits.min()), 100)[1] >= 0.8
+    assert held >= 950 and alone < 900
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_its_standard_error():
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = statistics.bootstrap(
+        lambda rows: float(values[rows].mean()), np.zeros(400, int), within=(-np.inf, np.inf), resamples=2000
+    )
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
+
+
+def test_the_bootstrap_draws_within_strata():
+    strata = np.repeat([3, 1], [5, 20])
+    for rows in statistics.resampled(strata, 0, 50):
+        assert (strata[rows] == strata).all()
+    assert statistics.bootstrap(lambda rows: float(strata[rows].mean()), strata) == (1.4, 1.4)
+
+
+def test_the_bootstrap_is_seeded_and_needs_finite_values():
+    values = np.arange(30.0)
+    interval = [statistics.bootstrap(lambda rows: float(values[rows].mean()), np.zeros(30, int)) for _ in range(2)]
+    assert interval[0] == interval[1]
+    assert all(np.isnan(statistics.bootstrap(lambda rows: float("nan"), np.zeros(30, int))))
+
+
+def outcomes(both, ours, theirs, neither):
+    """Which images count: with both, with one alone, with none."""
+    counts = [both, ours, theirs, neither]
+    return np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
+
+
+def tango(ours, theirs, n, z):
+    """The ends of the score interval of Tango (Statistics in Medicine 17, 1998), by bisection of its statistic."""
+
+    def score(delta):
+        b = -ours - theirs + (2 * n - ours + theirs) * delta
+        q = (math.sqrt(b**2 + 8 * n * theirs * delta * (1 - delta)) - b) / (4 * n)
+        return (ours - theirs - n * delta) / math.sqrt(n * (2 * q + delta * (1 - delta)))
+
+    return [optimize.brentq(lambda d, s=s: score(d) - s * z, -1 + 1e-9, 1 - 1e-9) for s in (1, -1)]
+
+
+@pytest.mark.parametrize("counts", [(80, 10, 2, 8), (500, 40, 60, 400), (900, 3, 5, 92), (0, 30, 30, 0)])
+@pytest.mark.parametrize("tail", [0.025, 0.05])
+def test_paired_proportions_are_near_the_score_interval(counts, tail):
+    n = sum(counts)
+    value, low, high = paired_proportions(*outcomes(*counts), tail)
+    assert value == (counts[1] - counts[2]) / n
+    expected = tango(counts[1], counts[2], n, stats.norm.isf(tail))
+    assert [low, high] == pytest.approx(expected, abs=0.15 * (expected[1] - expected[0]))
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.1, 0.1), (0.05, 0.02), (0.3, 0.1), (0.02, 0.02)])
+def test_a_one_sided_bound_of_paired_proportions_holds_95_times_in_a_hundred(p, q):
+    """Exact: every table of n images by its multinomial probability."""
+    n, held = 60, 0.0
+    for b in range(n + 1):
+        for c in range(n + 1 - b):
+            likely = stats.multinomial.pmf([b, c, n - b - c], n, [p, q, 1 - p - q]) if b + c < 40 else 0.0
+            if likely > 1e-9:
+                held += likely * (paired_proportions(*outcomes(0, b, c, n - b - c), 0.05)[1] <= p - q)
+    assert 0.935 <= held <= 0.99
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=4, max_size=4).filter(any))
+def test_paired_proportions_hold_the_difference_and_turn_round(counts):
+    ours, theirs = outcomes(*counts)
+    value, low, high = paired_proportions(ours, theirs)
+    assert -1 <= low <= value <= high <= 1 and low < high
+    assert paired_proportions(theirs, ours) == pytest.approx((-value, -high, -low))
+    assert low <= paired_proportions(ours, theirs, 0.05)[1]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
+def test_mcnemar_is_the_two_sided_tail_of_a_fair_coin(b, c, both):
+    p = mcnemar(*outcomes(both, b, c, 3))
+    tail = sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
+    assert p == pytest.approx(min(1.0, 2 * tail))
+    assert p == mcnemar(*outcomes(both, c, b, 0))
+
+
+def test_pairs_that_are_alike_differ_by_nothing():
+    values = sample(50)
+    assert paired_difference(values, values) == (0, 0, 0)
+    assert mcnemar(values > 3, values > 3) == 1
+
+
+def test_the_paired_difference_is_the_paired_t_interval_of_scipy():
+    ours, theirs = sample(40), sample(40, 1)
+    found = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert paired_difference(ours, theirs) == pytest.approx((np.mean(ours - theirs), found.low, found.high))
+    one_sided = stats.ttest_rel(ours, theirs, alternative="greater").confidence_interval(0.95)
+    assert paired_difference(ours, theirs, 0.05)[1] == pytest.approx(one_sided.low)
+
+
+def test_a_one_sided_bound_of_a_paired_difference_holds_95_times_in_a_hundred():
+    random = np.random.default_rng(0)
+    theirs = random.normal(5, 3, (2000, 25))
+    ours = theirs + random.normal(0.3, 1, (2000, 25))
+    lows = [paired_difference(one, other, 0.05)[1] for one, other in zip(ours, theirs, strict=True)]
+    assert np.mean(np.array(lows) <= 0.3) == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_pair_has_no_interval():
+    value, low, high = paired_difference(np.array([2.0]), np.array([0.5]))
+    assert value == 1.5 and math.isnan(low) and math.isnan(high)
+
+
+def test_the_interval_of_a_median_whose_largest_values_are_censored():
+    """That they lie beyond is all that is known of them, and all that an order statistic asks."""
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, np.inf, np.inf, np.inf])
+    assert statistics.order_statistics(values) == (2.0, np.inf)
+    assert statistics.order_statistics(np.where(np.isinf(values), 9.0, values)) == (2.0, 9.0)

@@ -56,7 +56,9 @@ def test_a_name_that_is_no_class_is_refused_with_what_was_meant():
     assert caught.value.key == "attack.target"
     with pytest.raises(SuiteError, match=r"no class 'nxt'; did you mean 'next'\?"):
         targets.check("nxt", CLASSES)
-    with pytest.raises(SuiteError, match=r"no class 'x'; allowed: least-likely, random, next, Sandal, Sneaker, Boot"):
+    with pytest.raises(
+        SuiteError, match=r"no class 'x'; allowed: least-likely, random, next, all, Sandal, Sneaker, Boot"
+    ):
         targets.check("x", CLASSES)
 
 
@@ -65,3 +67,20 @@ def test_a_mapping_may_only_name_classes_on_either_side():
         targets.check({"Sandal": "next"}, CLASSES)
     with pytest.raises(SuiteError, match=r"no class 'Boots'; did you mean 'Boot'\?"):
         targets.check({"Boots": "Sandal"}, CLASSES)
+
+
+def test_all_is_every_image_to_every_other_class():
+    rows, aims = targets.pairs(LABELS, 3)
+    assert rows.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and aims.tolist() == [1, 2, 0, 2, 0, 1, 1, 2]
+    targets.check("all", CLASSES)
+
+
+def test_all_is_refused_where_it_would_be_too_many():
+    many = tuple(f"class {i}" for i in range(21))
+    targets.check("all", many[:20])
+    with pytest.raises(SuiteError) as caught:
+        targets.check("all", many)
+    assert str(caught.value) == (
+        'target: "all" would send every image to 20 classes, and is for 20 classes at the most; '
+        'write the pairs that you want to know of: target = { "class 0" = "class 1" }'
+    )

@@ -5,9 +5,10 @@ import inspect
 import keras
 import numpy as np
 
-from robust import catalog, heads
+from robust import catalog
 from robust.architectures.normalization import set_statistics
 from robust.architectures.units import BATCH_NORM, BIAS, DEPTHWISE, IMAGE, LINEAR, Unit, describe
+from robust.classifier import heads
 from robust.errors import ModelError
 
 OPTIONS = {"strides": "form", "padding": "padding", "epsilon": "epsilon"}

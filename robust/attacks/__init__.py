@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from robust.attacks.noise import noise
     from robust.attacks.pgd import pgd
     from robust.attacks.square import square
+    from robust.attacks.transfer import transfer
 
 __all__ = [
     "apgd",
@@ -37,5 +38,6 @@ __all__ = [
     "noise",
     "pgd",
     "square",
+    "transfer",
 ]
 catalog.contents(__name__)

@@ -12,7 +12,7 @@ from robust.attacks.fab import fab
 from robust.attacks.square import square
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
-from robust.quantities import Count, Eps, Norm
+from robust.quantities import AnyNorm, Count, Eps
 
 Part = Callable[..., Perturbed]
 
@@ -26,7 +26,7 @@ def autoattack(
     start: np.ndarray | None = None,
     targets: np.ndarray | None = None,
     eps: Eps,
-    norm: Norm = "linf",
+    norm: AnyNorm = "linf",
     version: Literal["standard", "plus", "rand"] = "standard",
     steps: Count = 100,
     queries: Count = 5000,
@@ -37,8 +37,9 @@ def autoattack(
     plus        apgd-ce and apgd-dlr 5 times each, fab-t in 5 rounds, square, apgd-t
     rand        for models that answer at random: apgd-ce and apgd-dlr on the mean gradient of 20 passes
 
-    With fewer classes there are fewer to head for, and the margin stands for the difference of logits ratio
-    (two classes; three for the targeted one).
+    In L1, standard has apgd-ce 5 times, and apgd-t heads for 5 classes. Where there are fewer classes,
+    fewer are headed for, and the margin stands for the difference of logits ratio (with two classes; with
+    three for the targeted one).
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
@@ -50,10 +51,10 @@ def autoattack(
         queries: of Square, at the most.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
-    parameter-free attacks, ICML 2020.
+    parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
     result, traces = Perturbed.of(images), []
-    for i, (name, part) in enumerate(parts(version, steps, queries).items()):
+    for i, (name, part) in enumerate(parts(version, norm, steps, queries).items()):
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
@@ -69,13 +70,14 @@ def autoattack(
     return replace(result, trace=np.hstack([result.trace, *traces]))
 
 
-def parts(version: str, steps: int, queries: int) -> dict[str, Part]:
+def parts(version: str, norm: AnyNorm, steps: int, queries: int) -> dict[str, Part]:
     """The attacks of a version in their order, by the name that stands in `by`."""
+    rounds, classes = (5, 5) if norm == "l1" else (1, 9)
     search = partial(square, queries=queries)
     if version == "standard":
         return {
-            "apgd-ce": partial(apgd, steps=steps),
-            "apgd-t": partial(apgd_t, steps=steps),
+            "apgd-ce": partial(apgd, steps=steps, restarts=rounds),
+            "apgd-t": partial(apgd_t, steps=steps, classes=classes),
             "fab-t": partial(fab, steps=steps),
             "square": search,
         }

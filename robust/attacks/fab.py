@@ -67,13 +67,13 @@ def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     beyond = tf.argmax(look.logits, 1) != slots["label"]
     back = centre + BACK * (point - centre)
-    following = tf.where(beyond[:, None, None, None], back, _project(centre, point, look, norm))
+    following = tf.where(beyond[:, None, None, None], back, towards(centre, point, look, norm))
     # the last point is the one that is left: it must lie in the ball
     last = (slots["left"] == 1)[:, None, None, None]
     return {"point": tf.where(last, ball.project(following, centre, numbers["eps"], norm), following)}
 
 
-def _project(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm) -> tf.Tensor:
+def towards(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm) -> tf.Tensor:
     """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient."""
     slope = look.gradients
     margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])

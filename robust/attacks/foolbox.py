@@ -90,7 +90,7 @@ def _made(name: str, norm: str, options: dict[str, Any]) -> Any:
 def _refusals(name: str) -> Iterator[None]:
     try:
         yield
-    except RobustError:
+    except (RobustError, tf.errors.ResourceExhaustedError):
         raise
     except Exception as error:  # Foolbox raises what it likes: ValueError, AssertionError, ImportError, AttributeError
         raise ContractError(f"foolbox:{name} refused: {str(error) or type(error).__name__}") from error

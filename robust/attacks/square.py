@@ -10,7 +10,7 @@ from robust.attacks.climb import Climb, Look, Memory, State, best
 from robust.attacks.survivors import Task, attack
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps, Norm, Proportion
+from robust.quantities import AnyNorm, Count, Eps, Proportion
 
 
 def square(
@@ -22,14 +22,14 @@ def square(
     start: np.ndarray | None = None,
     targets: np.ndarray | None = None,
     eps: Eps,
-    norm: Norm = "linf",
+    norm: AnyNorm = "linf",
     queries: Count = 5000,
     p_init: Proportion = 0.8,
 ) -> Perturbed:
     """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
 
-    For Linf the square becomes x +- eps, each colour by itself; for L2 the change of one square moves to
-    another, as two opposed pyramids. No gradients: it sees through models that mask them.
+    For Linf the square becomes x +- eps, each colour by itself; for L2 and L1 the change of one square
+    moves to another, as two opposed pyramids. No gradients: it sees through models that mask them.
 
     Args:
         classifier, images, labels, seeds, start, targets: see `robust.attacks`.
@@ -38,7 +38,9 @@ def square(
         queries: forward passes of each search, at the most: an image that falls stops there.
         p_init: share of the image that the first squares cover.
 
-    Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020.
+    Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020; for L1 Croce & Hein, Mind the
+    box, ICML 2021: as recalled, the moves of L2 with lengths in L1. What the box cuts off a change is
+    not projected back at once, but goes to the next square.
     """
     loss = losses.margin if targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
@@ -58,4 +60,4 @@ def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     query = tf.cast(numbers["queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
     share = squares.schedule(query, numbers["queries"], numbers["p_init"])
     move = squares.recolour if norm == "linf" else squares.shift
-    return {**slots, "point": move(slots["best"], slots["centre"], slots["seed"], query, share, numbers["eps"])}
+    return {**slots, "point": move(slots["best"], slots["centre"], slots["seed"], query, share, numbers["eps"], norm)}

@@ -35,20 +35,20 @@ def stripes(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.S
 
 
 def recolour(
-    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar
-) -> tf.Tensor:
+    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar,
+    norm: AnyNorm,
+) -> tf.Tensor:  # fmt: skip
     """The best image with one square of it at +- eps, each colour by itself."""
     height, width, colours = ball.sides(best)
     numbers = randomness.uniform(seeds, query, [2 + colours], best.dtype)
     side = _side(share * height * width, 1)
     inside = _inside(*_offsets(best, numbers[:, :2], side), side)
-    filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, "linf")
+    filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, norm)
     return tf.where(inside[..., None], filled, best)
 
 
 def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
-    """Where a search in L2 begins: five by five pairs of opposed pyramids, as long as eps together."""
-    del norm
+    """Where a search in L2 or L1 begins: five by five pairs of opposed pyramids, as long as eps together."""
     height, width, colours = ball.sides(centres)
     side = max(min(height, width) // 5, 1)
     down, across = height // side, width // side
@@ -59,14 +59,18 @@ def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
     a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
     pattern = _pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
-    change = tf.cast(pattern, centres.dtype)[..., None] * _signs(of_pixel[..., 1:]) * covered[None, :, :, None]
-    return _as_long_as(change, centres, eps)
+    pattern = _even(tf.cast(pattern, centres.dtype)[..., None] * covered[None, :, :, None], norm)
+    return _as_long_as(pattern * _signs(of_pixel[..., 1:]), centres, eps, norm)
 
 
 def shift(
-    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar
-) -> tf.Tensor:
-    """The best image with the change of one square taken to another, where it adds a pair of pyramids."""
+    best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar,
+    norm: AnyNorm,
+) -> tf.Tensor:  # fmt: skip
+    """The best image with the change of one square taken to another, where it adds a pair of pyramids.
+
+    There goes, too, what the box has cut off earlier.
+    """
     height, width, colours = ball.sides(best)
     numbers = randomness.uniform(seeds, query, [5 + colours], best.dtype)
     side = _side(share * height * width, 3)
@@ -75,12 +79,13 @@ def shift(
     here, there = _inside(a, b, side), _inside(*_offsets(best, numbers[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
     change, either = best - centres, tf.maximum(here, there)
-    pattern = tf.cast(_pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here
-    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + _unit(change * here)
-    unused = tf.maximum(eps**2 - tf.reduce_sum(change**2, axis=[1, 2, 3], keepdims=True), 0)
-    length = tf.sqrt(unused / colours + tf.reduce_sum((change * either) ** 2, axis=[1, 2], keepdims=True))
-    change = change * (1 - either) + _unit(new) * length
-    return _as_long_as(change, centres, eps)
+    pattern = _even(tf.cast(_pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
+    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + _unit(change * here, norm)
+    power = 2.0 if norm == "l2" else 1.0
+    mass = tf.abs(change) ** power
+    unused = tf.maximum(eps**power - tf.reduce_sum(mass, axis=[1, 2, 3], keepdims=True), 0)
+    length = (unused / colours + tf.reduce_sum(mass * either, axis=[1, 2], keepdims=True)) ** (1 / power)
+    return _as_long_as(change * (1 - either) + _unit(new, norm) * length, centres, eps, norm)
 
 
 def _side(area: tf.Tensor, least: int) -> tf.Tensor:
@@ -125,10 +130,16 @@ def _signs(numbers: tf.Tensor) -> tf.Tensor:
     return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
 
 
-def _unit(change: tf.Tensor) -> tf.Tensor:
+def _even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+    """The pyramids up as long as those down, and 1 together."""
+    return _unit(_unit(tf.maximum(pattern, 0), norm) + _unit(tf.minimum(pattern, 0), norm), norm)
+
+
+def _unit(change: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
     """Each colour of a change at length 1."""
-    return tf.math.divide_no_nan(change, tf.sqrt(tf.reduce_sum(change**2, axis=[1, 2], keepdims=True)))
+    sums = tf.reduce_sum(change**2 if norm == "l2" else tf.abs(change), axis=[1, 2], keepdims=True)
+    return tf.math.divide_no_nan(change, tf.sqrt(sums) if norm == "l2" else sums)
 
 
-def _as_long_as(change: tf.Tensor, centres: tf.Tensor, eps: ball.Scalar) -> tf.Tensor:
-    return tf.clip_by_value(centres + change * (eps / ball.length(change)), 0.0, 1.0)
+def _as_long_as(change: tf.Tensor, centres: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
+    return tf.clip_by_value(centres + tf.math.divide_no_nan(change * eps, ball.size(change, norm)), 0.0, 1.0)

@@ -1,5 +1,8 @@
 """The engine of the native attacks: only images that still stand are attacked, in full batches.
 
+The search asks a copy of the model that takes less work (`Classifier.lean`); the model itself confirms each
+success, and what fooled the copy alone is attacked once more, on the model itself.
+
 A batch has a fixed number of slots. Each turn looks at the points of all slots in one pass and hands what
 it saw to the attack's own step, which says where to look next. A compiled graph takes every slot a few
 turns and stops each at its first point that fools the model; then the slots of fooled and of finished
@@ -46,13 +49,23 @@ class _Slots:
 def attack(task: Task, climb: Climb) -> Perturbed:
     """Climb from each image until it fools the model or its turns are used up; restart those that stand."""
     result = Perturbed.of(task.images, looks=-(-climb.steps // _stride(climb)))
+    doubtful = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
+    _search(task, climb, task.classifier, doubtful, result)
+    return result
+
+
+def _search(task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, result: Perturbed) -> np.ndarray:
+    """All climbs of these images; gives those that stand although the one asked was fooled."""
+    doubtful = np.zeros(len(task.images), bool)
     for restart in range(climb.restarts):
-        standing = np.flatnonzero(result.by == "")
+        standing = rows[result.by[rows] == ""]
         if not standing.size:
             break
-        last = _climb(task, climb, standing, restart, result)
-        _judge_last(task, climb, standing[result.by[standing] == ""], result, last)
-    return result
+        last = _climb(task, climb, asked, standing, restart, result)
+        fell = result.by[standing] != ""
+        _judge(task, climb, standing if asked is not task.classifier else standing[~fell], result, last)
+        doubtful[standing[fell]] = True
+    return np.flatnonzero(doubtful & (result.by == ""))
 
 
 def _stride(climb: Climb) -> int:
@@ -60,13 +73,15 @@ def _stride(climb: Climb) -> int:
     return LOOK * -(-climb.steps // (LOOK * TRACE))
 
 
-def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, result: Perturbed) -> np.ndarray:
+def _climb(
+    task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, restart: int, result: Perturbed
+) -> np.ndarray:
     """One climb of each of these images; gives their last points."""
     classifier, targeted = task.classifier, task.targets is not None
     waiting, slots, last = deque(rows), _empty(task), result.images.copy()
     graph = classifier.compiled(
-        ("walk", climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
-        lambda: walk(classifier, climb, targeted),
+        ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
+        lambda: walk(asked, climb, targeted),
     )
     numbers = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items()}
     turns = min(LOOK, climb.steps)
@@ -76,8 +91,8 @@ def _climb(task: Task, climb: Climb, rows: np.ndarray, restart: int, result: Per
             return last
         tensors = [{k: tf.constant(v) for k, v in part.items()} for part in (slots.fixed, slots.state)]
         state, *seen = graph(*tensors, numbers, tf.constant(turns))
-        asked = turns * len(slots.rows)
-        classifier.count(forward=asked * max(climb.samples, 1), backward=asked * climb.samples)
+        passes = turns * len(slots.rows)
+        classifier.count(forward=passes * max(climb.samples, 1), backward=passes * climb.samples)
         _harvest(slots, {k: np.array(v) for k, v in state.items()}, seen, climb, result, last)
 
 
@@ -145,14 +160,15 @@ def _harvest(slots: _Slots, state: Memory, seen: list, climb: Climb, result: Per
     slots.rows[done], slots.state["left"][done] = -1, 0
 
 
-def _judge_last(task: Task, climb: Climb, rows: np.ndarray, result: Perturbed, last: np.ndarray) -> None:
-    """The last points have not been looked at yet: that takes one more forward pass."""
+def _judge(task: Task, climb: Climb, rows: np.ndarray, result: Perturbed, last: np.ndarray) -> None:
+    """Whether the model has not looked yet or only its copy has: that takes one more forward pass."""
     if not rows.size:
         return
     predicted = task.classifier.logits(last[rows]).argmax(axis=1)
     result.forward[rows] += 1
-    rows = rows[fooled(predicted, task.labels[rows], None if task.targets is None else task.targets[rows])]
-    result.images[rows], result.by[rows] = last[rows], climb.name
+    hits = fooled(predicted, task.labels[rows], None if task.targets is None else task.targets[rows])
+    result.by[rows] = np.where(hits, climb.name, "")
+    result.images[rows[hits]] = last[rows[hits]]
 
 
 def ranked(

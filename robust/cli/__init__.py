@@ -8,7 +8,10 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from robust.cli.attack import attack
+from robust.cli.compare import compare
 from robust.cli.describe import describe
+from robust.cli.evaluate import evaluate
 from robust.cli.list import list_
 from robust.cli.report import report
 from robust.cli.run import run
@@ -23,7 +26,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(list_, name="list")
-for command in (run, describe, train, show, report):
+for command in (run, evaluate, attack, describe, train, show, report, compare):
     app.command(command)
 
 

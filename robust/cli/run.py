@@ -38,16 +38,23 @@ def run(
     folder = out or Path("reports") / loaded.name
     with progress.on(sys.stderr) as shown:
         results = run_suite(loaded, folder, k=k, progress=shown)
+    from robust import recording
+
+    if doubted := recording.doubted(results):
+        print(doubted)
     return _verdict(results, folder)
 
 
 def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
+    from robust import judging
+
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
     for row in missed.to_dict("records"):
-        name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
-        interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
-        print(f"missed: {row['case']}[{row['model']}] {name} {row['value']:.3f} {interval} is not {row['bound']}")
+        doubt = "" if row["trust"] in ("", "reliable") else f" ({row['trust']})"
+        print(f"missed: {row['case']}[{row['model']}]{judging.strength(row)} {judging.missed(row)}{doubt}")
+    for line in judging.open_questions(results):
+        print(line)
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
     print(f"{verdict}; the page: {folder / 'index.html'}")
     return 1 if len(missed) else 0

@@ -56,17 +56,18 @@ def channels(looks: Sequence[Look]) -> int:
 
 
 def pixels(path: tf.Tensor, channels: int) -> tf.Tensor:
-    """uint8 [H, W, channels] of the file, inside a pipeline; transparency and EXIF rotation are left out of it.
-
-    By Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
-    and BMP only in colour.
-    """
-    image = tf.numpy_function(lambda name: _load(name.decode(), channels), [path], tf.uint8)
+    """`load`, inside a pipeline."""
+    image = tf.numpy_function(lambda name: load(name.decode(), channels), [path], tf.uint8)
     image.set_shape([None, None, channels])
     return image
 
 
-def _load(path: str, channels: int) -> np.ndarray:
+def load(path: str | Path, channels: int) -> np.ndarray:
+    """uint8 [H, W, channels] of the file; transparency and EXIF rotation are left out of it.
+
+    By Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
+    and BMP only in colour. Raises DataError where it cannot be decoded.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, and of transparency in palettes
         try:

@@ -4,13 +4,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from robust.datasets import imagenet
+
 _FILE = Path(__file__).parent / "data/superclasses.json"
 
 
 def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Superclass -> its classes, for the sets that have some; sets of the same classes share them.
 
-    Fashion-MNIST by where a piece is worn, CIFAR-10 by animal and vehicle.
+    Fashion-MNIST by where a piece is worn, CIFAR-10 by animal and vehicle, ImageNet and what holds some of
+    its classes by 50 coarse groups.
 
     >>> list(of(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")))
     ['animal', 'vehicle']
@@ -18,4 +21,4 @@ def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     for groups in json.loads(_FILE.read_text("utf-8")).values():
         if {name for members in groups.values() for name in members} == set(classes):
             return {group: tuple(members) for group, members in groups.items()}
-    return {}
+    return imagenet.groups(classes)

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust import heads
 from robust.architectures.googlenet import AUXILIARY_WEIGHT
-from robust.classifier import Classifier
+from robust.classifier import Classifier, heads
 from robust.inspections.layers import Weighted, weighted
 
 

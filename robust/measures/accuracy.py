@@ -9,13 +9,13 @@ from robust.trial import Trial, Value, proportion
 
 def accuracy(
     trial: Trial,
-) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached"]]]:
+) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached", "survives_8bit"]]]:
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
     Shares are of all images with Wilson intervals; so under an attack `top1` is the robust accuracy: the
     share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
-    `nll` is in nats, with a
-    bootstrap interval.
+    `nll` is in nats, with a bootstrap interval. `survives_8bit` is the share of the images felled by an
+    attack that still fool the model when their pixels are rounded to 8 bits.
 
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
@@ -34,3 +34,5 @@ def accuracy(
     yield Value("nll", float(nll.mean()), len(nll), "", "nats", *statistics.bootstrap_mean(nll), "bootstrap 95 %")
     if trial.targets is not None:
         yield proportion("target_reached", trial.predicted == trial.targets)
+    if trial.rounded is not None and trial.felled.any():
+        yield proportion("survives_8bit", trial.rounded[trial.felled])

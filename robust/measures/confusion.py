@@ -5,32 +5,94 @@ from typing import Literal
 
 import numpy as np
 
+from robust import statistics
+from robust.measures.extremes import largest, least
 from robust.quantities import Count
 from robust.trial import Trial, Value, proportion
 
 
-def confusion(trial: Trial, *, pairs: Count = 5) -> Iterator[Value[Literal["recall", "precision", "confused"]]]:
-    """Recall and precision of each class, and the pairs that are most confused.
+def confusion(
+    trial: Trial, *, pairs: Count = 5
+) -> Iterator[
+    Value[
+        Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_spread"]
+    ]
+]:
+    """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
 
     Args:
         trial: what the model answered.
-        pairs: how many of the most confused pairs to tell, most errors first; a pair reads "Shirt -> Coat",
-            and its value is the share of the images of the first that are taken for the second.
+        pairs: how many of the most confused pairs of classes to tell, most errors first, each in both
+            directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second.
+
+    `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
+    `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
+    since they are selected, their intervals hold for all classes, or all pairs, at once. `recall_spread` is
+    the standard deviation of the recalls of the classes.
 
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
 
     >>> trial = Trial(("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]]))
-    >>> [(v.metric, v.group, v.value) for v in confusion(trial)][-1]
-    ('confused', 'cat -> dog', 1.0)
+    >>> [(v.group, v.value) for v in confusion(trial) if v.metric == "confused"]
+    [('cat -> dog', 1.0), ('dog -> cat', 0.0)]
     """
-    labels, predicted = trial.labels, trial.predicted
-    for label, name in enumerate(trial.classes):
+    labels, predicted, classes = trial.labels, trial.predicted, trial.classes
+    for label, name in enumerate(classes):
         yield proportion("recall", predicted[labels == label] == label, name)
         yield proportion("precision", labels[predicted == label] == label, name)
-    wrong = predicted != labels
-    kinds, counts = np.unique(np.stack([labels[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
-    for i in np.argsort(-counts, kind="stable")[:pairs]:
-        true, taken_for = kinds[i]
-        pair = f"{trial.classes[true]} -> {trial.classes[taken_for]}"
-        yield proportion("confused", predicted[labels == true] == taken_for, pair)
+        yield _entropy(predicted[labels == label], name)
+    n = np.bincount(labels, minlength=len(classes))
+    kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
+    wrong = kinds[:, 0] != kinds[:, 1]
+    for true, taken_for in _most(kinds[wrong], times[wrong], pairs):
+        hits = predicted[labels == true] == taken_for
+        yield proportion("confused", hits, f"{classes[true]} -> {classes[taken_for]}")
+    yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
+    yield _worst_pair(kinds[wrong, 0], times[wrong], n)
+    yield _spread(labels, predicted == labels)
+
+
+def _entropy(predicted: np.ndarray, name: str) -> Value:
+    """By the counts of the answers; the interval draws them anew."""
+    if not len(predicted):
+        return Value("prediction_entropy", float("nan"), 0, name, "nats")
+    share = np.unique(predicted, return_counts=True)[1] / len(predicted)
+    drawn = np.random.default_rng(0).multinomial(len(predicted), share, 500) / len(predicted)
+    value, others = (float(-_xlogx(share).sum()), -_xlogx(drawn).sum(axis=1))
+    ends = statistics.basic(value, others)
+    return Value("prediction_entropy", value, len(predicted), name, "nats", *ends, "bootstrap 95 %")
+
+
+def _xlogx(share: np.ndarray) -> np.ndarray:
+    return share * np.log(np.where(share > 0, share, 1))
+
+
+def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """Both directions of the pairs with the most errors, whichever way they go; the more frequent one first."""
+    both, place = np.unique(np.sort(kinds, axis=1), axis=0, return_inverse=True)
+    sums = np.bincount(place.reshape(-1), times, len(both))
+    known = dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True))
+    for i in np.argsort(-sums, kind="stable")[:most]:
+        one, other = both[i].tolist()
+        ahead = known.get((one, other), 0) >= known.get((other, one), 0)
+        yield from [(one, other), (other, one)] if ahead else [(other, one), (one, other)]
+
+
+def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
+    """Pairs that never came count, too: one of each class stands for all of them, so nothing has C x C entries."""
+    there = np.flatnonzero(n)
+    hits, of = np.concatenate([times, np.zeros(len(there))]), n[np.concatenate([true, there])]
+    return largest("worst_pair", hits, of, len(there) * (len(n) - 1))
+
+
+def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
+    """The interval draws images anew within each class."""
+    n = np.unique(labels, return_counts=True)[1]
+    hits = np.unique(labels[right], return_counts=True)
+    share = np.zeros(len(n))
+    share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
+    share /= n
+    drawn = np.random.default_rng(0).binomial(n, share, (500, len(n))) / n
+    ends = statistics.basic(float(share.std()), drawn.std(axis=1))
+    return Value("recall_spread", float(share.std()), len(labels), "", "", *ends, "bootstrap 95 %")

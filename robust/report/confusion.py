@@ -52,9 +52,14 @@ def _outcomes(folder: Folder, model: str, condition: Condition) -> pd.DataFrame:
 
 
 def _measured(folder: Folder, run: Run, condition: Condition) -> bool:
-    """Was a share of the images counted? A case that only inspects the model says nothing of its answers."""
+    """Was a share of the images counted? A case that only inspects the model says nothing of its answers.
+
+    Nor does one that sends images from class to class, or to the nearest other class: it has its own section.
+    """
     rows = folder.values.get((run, condition))
-    return rows is not None and bool(rows["interval"].str.startswith("wilson").any())
+    if rows is None or rows["metric"].isin(["sent", "censored"]).any():
+        return False
+    return bool(rows["interval"].str.startswith("wilson").any())
 
 
 def _count(outcomes: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from robust import bound, record
 from robust.errors import ReportError
+from robust.summaries.corruption_error import MADE
 
 
 class Run(NamedTuple):
@@ -42,13 +43,18 @@ Cells = dict[tuple[Run, Condition], pd.DataFrame]
 
 _CELL = [*Run._fields, *Condition._fields]
 _SAMPLES = {"file": "str", **{c: kind for c, kind in record.OUTCOMES.items() if c in _CELL}}
-_OUTCOMES = [*_CELL, "example", "label", "target", "predicted", "confidence"]
+_OUTCOMES = [*_CELL, "example", "label", "target", "predicted", "confidence", "fooled_by"]
 _ENVIRONMENT = {
     "suite": str, "summary": str, "seed": int, "made": str, "robust": str, "python": str,
     "packages": dict, "machine": dict, "data": dict, "models": dict,
 }  # fmt: skip
 _DATA = {"name": str, "split": str, "classes": list, "image_shape": list, "images": int}
-_MODEL = {"parameters": int, "training_seconds": Real, "seeds": list}  # each may also be null or absent
+_MODEL = {
+    "parameters": int,
+    "training_seconds": Real,
+    "seeds": list,
+    "understood": list,
+}  # each may also be null or absent
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,13 @@ class Folder:
         return {name: case.get("models") for name, case in cases.items()}
 
     @cached_property
+    def sweeps(self) -> list[str]:
+        """The cases with several corruptions: they have a section of their own, and no conditions."""
+        corrupted = self.results[self.results["severity"].notna()]
+        count = corrupted.groupby("case", sort=False)["perturbation"].nunique()
+        return [str(case) for case in count[count > 1].index]
+
+    @cached_property
     def runs(self) -> list[Run]:
         """Every trained model, whether it was measured yet or not, in the order of the suite."""
         planned = [Run(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []]
@@ -85,8 +98,8 @@ class Folder:
 
     @cached_property
     def conditions(self) -> list[Condition]:
-        """Every condition under which anything was measured, in the order of the suite."""
-        found = list(dict.fromkeys(condition for _, condition in self.values))
+        """Every condition under which anything was measured, in the order of the suite; without `sweeps`."""
+        found = list(dict.fromkeys(c for _, c in self.values if c.perturbation != MADE and c.case not in self.sweeps))
         cases = list(dict.fromkeys([*self.cases, *(condition.case for condition in found)]))
         families = list(dict.fromkeys((condition.perturbation, condition.norm) for condition in found))
         return sorted(

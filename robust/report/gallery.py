@@ -63,6 +63,7 @@ class _Sample:
     """The arrays of one file; images are float32 [k, H, W, C] in [0, 1]."""
 
     ids: list[str]
+    targets: list[str]
     original: np.ndarray
     perturbed: np.ndarray
     factor: int
@@ -70,7 +71,8 @@ class _Sample:
 
 def galleries(folder: Folder) -> list[Gallery]:
     """A gallery for each model that has samples, all of the same examples, those that come first."""
-    samples = {cell: _read(path) for cell, path in folder.samples.items() if not cell[1].clean}
+    shown = [cell for cell in folder.samples if not cell[1].clean and cell[1].case not in folder.sweeps]
+    samples = {cell: read(folder.samples[cell]) for cell in shown}
     ids = list(dict.fromkeys(name for sample in samples.values() for name in sample.ids))
     small = all(max(sample.original.shape[1:3]) <= SMALL for sample in samples.values())
     found = [_gallery(folder, run, samples, ids[: EXAMPLES[small]]) for run in folder.runs]
@@ -79,7 +81,7 @@ def galleries(folder: Folder) -> list[Gallery]:
 
 def _gallery(folder: Folder, run: Run, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
-    answers = {c: _answers(folder, run, c, ids) for c in own}
+    answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
     clean = next((c for other, c in folder.outcomes if other == run and c.clean), None)
     before = _answers(folder, run, clean, ids) if clean else {}
     heads = [(condition, sample.factor) for condition, sample in own.items()]
@@ -93,9 +95,14 @@ def _ordered(folder: Folder, run: Run, samples: dict[Any, _Sample]) -> list[Cond
     return sorted(kept, key=lambda condition: order.get(condition, len(order)))
 
 
-def _answers(folder: Folder, run: Run, condition: Condition, ids: list[str]) -> dict[str, Any]:
+def _answers(
+    folder: Folder, run: Run, condition: Condition, ids: list[str], sample: _Sample | None = None
+) -> dict[str, Any]:
+    """What the model said of these examples; where they were sent to many classes, to the one that is shown."""
     rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
-    return {row["example"]: row for row in rows[rows["example"].isin(ids)].to_dict("records")}
+    found = rows[rows["example"].isin(ids)].to_dict("records")
+    shown = dict(zip(sample.ids, sample.targets, strict=True)) if sample else {}
+    return {row["example"]: row for row in sorted(found, key=lambda row: shown.get(row["example"]) == row["target"])}
 
 
 def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]) -> Example:
@@ -126,24 +133,26 @@ def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None
     return Shot(change, png(pixels(perturbed)), bool((original == perturbed).all()), _answer(row))
 
 
-def _read(path: Path) -> _Sample:
+def read(path: Path) -> _Sample:
+    """The arrays of one file of samples; raises ReportError where it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            ids, original, perturbed = (arrays[name] for name in ("ids", "original", "perturbed"))
+            ids, targets, original, perturbed = (arrays[n] for n in ("ids", "targets", "original", "perturbed"))
     except Exception as error:  # a damaged archive fails in many ways
         raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error
-    for fault in _faults(ids, original, perturbed):
+    for fault in _faults(ids, targets, original, perturbed):
         raise ReportError(f"{path}: {fault}; `robust run` makes it")
-    return _Sample([str(name) for name in ids], original, perturbed, amplification(perturbed - original))
+    return _Sample(ids.tolist(), targets.tolist(), original, perturbed, amplification(perturbed - original))
 
 
-def _faults(ids: np.ndarray, original: np.ndarray, perturbed: np.ndarray) -> Iterator[str]:
+def _faults(ids: np.ndarray, targets: np.ndarray, original: np.ndarray, perturbed: np.ndarray) -> Iterator[str]:
     if original.ndim != 4 or original.shape[-1] not in (1, 3):
         yield f"original has shape {list(original.shape)}, not [images, height, width, 1 or 3]"
     if perturbed.shape != original.shape:
         yield f"perturbed has shape {list(perturbed.shape)}, original {list(original.shape)}"
-    if ids.shape != original.shape[:1]:
-        yield f"ids has shape {list(ids.shape)} for {len(original)} images"
+    for name, words in (("ids", ids), ("targets", targets)):
+        if words.shape != original.shape[:1]:
+            yield f"{name} has shape {list(words.shape)} for {len(original)} images"
     for name, images in (("original", original), ("perturbed", perturbed)):
         if images.dtype.kind != "f" or not ((images >= 0) & (images <= 1)).all():  # NaN is neither
             yield f"{name} must hold floats in [0, 1]"

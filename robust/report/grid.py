@@ -40,7 +40,7 @@ def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
     """Top-1 of every model under every condition that has one, and what the bounds say of each."""
     measured = {condition for (_, condition), rows in folder.values.items() if _row(rows, "top1")}
     columns: list[Condition | str] = [c for c in folder.conditions if c in measured]
-    seen = {condition.case for condition in folder.conditions}
+    seen = {condition.case for _, condition in folder.values}
     columns += [case for case in folder.cases if case not in seen]  # nothing of it has run yet
     heads = [(c, "") if isinstance(c, str) else (c.case, wording.details(c)) for c in columns]
     rows = [(folder.name(run), [_cell(folder, run, c, judgements) for c in columns]) for run in folder.runs]
@@ -96,6 +96,7 @@ def costs(folder: Folder) -> list[dict[str, str]]:
             "seconds": wording.number(round(rows["seconds"].iloc[0], 1)),
         }
         for (run, condition), rows in folder.values.items()
+        if rows["seconds"].notna().any()
     ]
 
 

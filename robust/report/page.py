@@ -4,7 +4,28 @@ from pathlib import Path
 from typing import Any
 
 from robust import files
-from robust.report import charts, confusion, gallery, gradients, grid, html, values, verdict, wording
+from robust.report import (
+    charts,
+    clusters,
+    comparisons,
+    confusion,
+    corruptions,
+    distances,
+    felled,
+    flows,
+    gallery,
+    gradients,
+    grid,
+    html,
+    reliability,
+    structure,
+    targetability,
+    trainings,
+    trust,
+    values,
+    verdict,
+    wording,
+)
 from robust.report.folder import Folder, read
 
 CELLS = 60_000  # of all confusion matrices together, so that the page opens at once
@@ -30,11 +51,24 @@ def _context(folder: Folder) -> dict[str, Any]:
         "judgements": judged,
         "suspect": _suspect(folder),
         "accuracy": grid.accuracy(folder, judged),
+        "trust": trust.judged(folder),
+        "comparisons": comparisons.comparisons(folder),
         "costs": grid.costs(folder),
         "sizes": grid.sizes(folder),
         "curves": charts.curves(folder),
+        "corruptions": corruptions.sweeps(folder),
+        "felled": felled.felled(folder),
+        "distances": distances.distances(folder),
+        "targetability": targetability.targetability(folder),
         "gradients": gradients.profiles(folder),
         "confusions": _confusions(folder),
+        "structure": structure.table(folder, structure.STRUCTURE),
+        "flows": flows.flows(folder),
+        "clusters": clusters.clusters(folder),
+        "calibration": structure.table(folder, structure.CALIBRATION),
+        "outliers": structure.outliers(folder),
+        "reliability": reliability.reliability(folder),
+        "trainings": trainings.trainings(folder),
         "galleries": gallery.galleries(folder),
         "wording": wording,
         "enlarged": _enlarged(folder.environment["data"]["image_shape"]),

@@ -1,6 +1,6 @@
 """The bounds of the suite and what became of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +52,24 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 condition,
                 folder.name(run),
                 wording.metric(row["metric"], row["group"]),
-                wording.quantity(row["value"], row["unit"]),
-                wording.interval(row["low"], row["high"], row["unit"]),
+                *_said(row),
                 wording.number(row["n"]),
                 wording.bound(limits, row["unit"]),
-                _state(row["passed"]),
+                state(row["passed"]),
                 bool(limits.undecided(row["low"], row["high"])),
             )
 
 
-def _state(passed: Any) -> str:
+def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """The value and its interval."""
+    value, ends, unit = row["value"], (row["low"], row["high"]), row["unit"]
+    if row["metric"] == "difference":
+        return wording.change(value, unit), wording.changes(*ends, unit)
+    return wording.quantity(value, unit), wording.interval(*ends, unit)
+
+
+def state(passed: Any) -> str:
+    """What became of a bound, as the column `passed` says it."""
     if pd.isna(passed):
         return "not judged"
     return "passed" if passed else "missed"

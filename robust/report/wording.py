@@ -2,7 +2,8 @@
 
 from math import inf, isfinite, isnan
 
-from robust.bound import Bound
+from robust.bound import Bound, NoWorse
+from robust.quantities import radius
 from robust.report.folder import Condition
 
 _NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
@@ -102,7 +103,32 @@ def interval(low: float, high: float, unit: str) -> str:
     return f"{number(low)} – {number(high)}"
 
 
-def bound(limits: Bound, unit: str) -> str:
+def change(value: float, unit: str) -> str:
+    """A difference with its sign; of proportions in percentage points.
+
+    >>> change(0.0123, "proportion"), change(-0.5, "nats"), change(0.0, "proportion")
+    ('+1.2 pp', '-0.5 nats', '0.0 pp')
+    """
+    if isnan(value):
+        return "–"
+    scaled = f"{100 * value:+.1f} pp" if unit == "proportion" else f"{value:+.4g} {unit}".rstrip()
+    return scaled[1:] if not float(scaled.split()[0]) else scaled
+
+
+def changes(low: float, high: float, unit: str) -> str:
+    """The two ends of a difference, or the one that it has; "" where there is none.
+
+    >>> changes(-0.021, 0.013, "proportion"), changes(-0.02, float("nan"), "proportion")
+    ('-2.1 to +1.3 pp', '≥ -2.0 pp')
+    """
+    if isnan(low) and isnan(high):
+        return ""
+    if isnan(low) or isnan(high):
+        return f"≥ {change(low, unit)}" if isnan(high) else f"≤ {change(high, unit)}"
+    return f"{change(low, unit).split()[0]} to {change(high, unit)}"
+
+
+def bound(limits: Bound | NoWorse, unit: str) -> str:
     """A bound in the unit of its value.
 
     >>> from robust.bound import parse
@@ -110,7 +136,16 @@ def bound(limits: Bound, unit: str) -> str:
     '≥ 80 %'
     >>> bound(parse("in [0, 3e6]"), "parameters")
     'between 0 and 3,000,000'
+    >>> bound(parse("low >= 0.8"), "proportion"), bound(parse("no worse than lenet5 by 0.01"), "proportion")
+    ('interval with its low end ≥ 80 %', 'no worse than lenet5 by 1 pp')
     """
+    if isinstance(limits, NoWorse):
+        return f"no worse than {limits.than} by {_end(limits.by, unit).replace('%', 'pp')}"
+    of = "" if limits.of == "value" else f"interval with its {limits.of} end "
+    return f"{of}{_range(limits, unit)}"
+
+
+def _range(limits: Bound, unit: str) -> str:
     low, high = (_end(end, unit) for end in (limits.low, limits.high))
     if limits.high == inf:
         return f"{'>' if limits.strict else '≥'} {low}"
@@ -136,17 +171,6 @@ def metric(name: str, group: str = "") -> str:
 def norm(name: str) -> str:
     """The sign of a norm."""
     return _NORMS.get(name, name)
-
-
-def radius(eps: float, of: str) -> str:
-    """An eps as the field writes it: a Linf one in steps of an 8-bit image.
-
-    >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
-    ('8/255', '0.03', '0.5')
-    """
-    steps = eps * 255
-    whole = of == "linf" and round(steps) > 0 and abs(steps - round(steps)) < 1e-4
-    return f"{round(steps)}/255" if whole else f"{eps:.4g}"
 
 
 def level(condition: Condition) -> str:

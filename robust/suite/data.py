@@ -73,10 +73,10 @@ def read_data(value: str | Mapping[str, Any]) -> Call:
     >>> read_data("mnist").arguments["builder"]
     'mnist'
     """
-    if isinstance(value, str) and (_PATH.search(value) or ("/" in value and Path(value).is_dir())):
-        value = {"folder": value}
-    elif isinstance(value, str) and value.endswith(".npz"):
+    if isinstance(value, str) and value.endswith(".npz"):
         value = {"arrays": value}
+    elif isinstance(value, str) and (_PATH.search(value) or ("/" in value and Path(value).is_dir())):
+        value = {"folder": value}
     return located(bind("datasets", named(value)), Path())
 
 

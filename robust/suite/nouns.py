@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from robust.bound import Bound
+from robust.bound import Bound, NoWorse
+from robust.pixels import Pixels
+from robust.quantities import Precision
 from robust.schema import Call
+from robust.suite import transfer
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,14 @@ class Model:
 
     name: str
     kind: Literal["architecture", "keras", "pretrained", "python", "memory"]
-    source: Any  # a Call (architecture, python), Path (keras), Weights or Published, or the model itself (memory)
+    source: Any  # a Call (architecture, python), Path (keras: a file), Weights or Published, or the model (memory)
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
-    pixels: tuple[float, float] | None = None  # what its inputs range over, where that is not [0, 1]
+    pixels: Pixels | None = None  # as it wants them, where its own layers do not say it
+    search: Precision = "float32"  # in which attacks search
+    output: str | None = None  # which of several classifies
+    black_box: bool = False  # are its answers all that may be asked?
+    trust: bool = False  # may its file run somebody's code?
 
 
 @dataclass(frozen=True)
@@ -62,14 +69,32 @@ class Case:
 
     name: str
     perturbations: tuple[Call, ...] = ()
-    target: str | Mapping[str, str] | None = None
+    target: str | Mapping[str, str] | None = None  # of the attack or the search; "all": each other class in turn
     data: Call | None = None  # a shifted set, instead of the suite's own
     measures: tuple[Call, ...] = (Call("measures", "accuracy"),)
     inspections: tuple[Call, ...] = ()
     images: int | None = None  # a stratified choice of the test split; None: all of it
     models: tuple[str, ...] | None = None  # None: all of the suite's
-    expect: Mapping[str, Bound] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
+    expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
     line: int = 0
+    distance: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
+    outside: Call | None = None  # a data set with images of no class
+    baseline: str | None = None  # the model whose errors under corruptions are the unit of the others
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The perturbations, or the one search."""
+        return self.perturbations if self.distance is None else (self.distance,)
+
+    @property
+    def attacked(self) -> bool:
+        """Do attacks perturb the images, so that there is a verdict on whether the numbers can be believed?"""
+        return any(call.kind == "attacks" for call in self.perturbations)
+
+    @property
+    def source(self) -> str | None:
+        """The model of the suite on which the images are made that a transfer shows to others."""
+        return next((call.arguments["source"] for call in self.calls if call.name == transfer.NAME), None)
 
 
 @dataclass(frozen=True)

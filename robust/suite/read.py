@@ -7,24 +7,31 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import bound, catalog
-from robust.bound import Bound
+from robust import catalog
 from robust.errors import SuiteError, suggest
-from robust.quantities import Count, Eps, Seed, Severity, Target
-from robust.schema import Call, bind, convert, metrics
+from robust.quantities import Count, Eps, Precision, Seed, Severity, Target
+from robust.schema import Call, bind, convert
+from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
 from robust.suite import data as suite_data
-from robust.suite import source
 from robust.suite.lines import Lines
 from robust.suite.nouns import Case, Model, Suite
+from robust.suite.tables import distinct, known
 from robust.suite.training import training
 
 _NAME = r"\w[\w.+-]*"
-_MODEL = (*source.KINDS, "train", "seeds", "pixels")
-_CASE = ("attack", "corrupt", "data", "measure", "inspect", "images", "models", "expect")
-_SWEPT = {"attack": ("attacks", "eps", Eps), "corrupt": ("corruptions", "severity", Severity)}
+_MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "search")
+_CASE = (
+    "attack", "corrupt", "distance", "data", "outside", "measure", "inspect", "images", "models", "expect", "baseline",
+)  # fmt: skip
+_SWEPT = {
+    "attack": ("attacks", "eps", Eps),
+    "corrupt": ("corruptions", "severity", Severity),
+    "distance": ("attacks", "eps", Eps),
+}
 
 
 def load(path: str | Path, *, trust: bool = False) -> Suite:
@@ -69,8 +76,10 @@ def read_case(name: str, table: dict[str, Any]) -> Case:
         raise
 
 
-def read_model(name: str, table: dict[str, Any], seed: int = 0) -> Model:
+def read_model(name: str, table: dict[str, Any], seed: int = 0, *, trust: bool = False) -> Model:
     """A model from a table, as it would stand under [model.NAME]; from Python, so what it names is trusted.
+
+    trust: may the file that it names run somebody's code, too?
 
     Raises SuiteError for what is wrong with it.
 
@@ -78,7 +87,7 @@ def read_model(name: str, table: dict[str, Any], seed: int = 0) -> Model:
     (0,)
     """
     try:
-        return _Reader(Path(name), "", trust=True).model(name, table, seed)
+        return replace(_Reader(Path(name), "", trust=True).model(name, table, seed), trust=trust)
     except SuiteError as error:
         error.where = ""  # there is no file
         raise
@@ -104,7 +113,7 @@ class _Reader:
         with self.lines.at():
             if not table:
                 raise SuiteError("the file is empty; it needs data, a [model.NAME] and a [case.NAME]")
-            _known(table, ("summary", "seed", "data", "model", "case"), "a suite")
+            known(table, ("summary", "seed", "data", "model", "case"), "a suite")
             for key, write in (
                 ("data", 'data = { name = "fashion_mini" }'),
                 ("model", "[model.NAME]"),
@@ -118,7 +127,7 @@ class _Reader:
             models = tuple(self.model(n, t, seed) for n, t in self.tables(table["model"], "model"))
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
             suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
-            _distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
+            distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
         return suite
 
     def data(self, value: Any) -> Call:
@@ -136,43 +145,59 @@ class _Reader:
 
     def model(self, name: str, table: dict[str, Any], seed: int) -> Model:
         with self.lines.at("model", name):
-            _known(table, _MODEL, "a model")
+            known(table, _MODEL, "a model")
             given = [key for key in source.KINDS if key in table]
             if len(given) != 1:
                 has = " and ".join(given) or "none"
                 raise SuiteError(f"a model is one of {', '.join(source.KINDS)}; this one has {has}")
-            if "train" in table and given == ["python"]:
-                raise SuiteError("train: a model that somebody's code makes is not trained here", "train")
+            if "train" in table and given[0] in ("python", "tflite"):
+                what = "that somebody's code makes" if given == ["python"] else "of a TFLite file"
+                raise SuiteError(f"train: a model {what} is not trained here", "train")
             if "seeds" in table and "train" not in table and given != ["architecture"]:
                 raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
             found = source.source(given[0], table[given[0]], self.call, self.path.parent)
+            if not self.trust and (why := source.foreign(found)):
+                raise SuiteError(f"{why}; if you trust this suite, say so with --trust", given[0])
             train = training(table["train"], self.call) if "train" in table else None
-            seeds = _distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
-            pixels = source.pixels(table["pixels"]) if "pixels" in table else None
-            return Model(name, given[0], found, train, tuple(seeds), pixels)  # type: ignore[arg-type]
+            seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
+            search = convert(table.get("search", "float32"), Precision, "search")
+            kind: Any = "keras" if given[0] == "tflite" else given[0]
+            return Model(name, kind, found, train, tuple(seeds), search=search, trust=self.trust, **source.asked(table))
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
-            _known(table, _CASE, "a case")
-            if "attack" in table and "corrupt" in table:
-                raise SuiteError("a case has attack or corrupt, not both", "corrupt")
-            key = next((key for key in _SWEPT if key in table), None)
-            perturbations, target = self.perturbations(key, table[key]) if key else ((), None)
-            default = [] if "inspect" in table and not key else ["accuracy"]
+            known(table, _CASE, "a case")
+            given = [key for key in _SWEPT if key in table]
+            if len(given) > 1:
+                has = " and ".join(given)
+                raise SuiteError(f"a case has attack, corrupt or distance; this one has {has}", given[1])
+            key = next(iter(given), None)
+            calls, target = self.perturbations(key, table[key]) if key else ((), None)
+            searches = key == "distance"
+            default = [] if "inspect" in table and not key else measuring.default(key, target)
             measures = self.calls("measures", table, "measure", default)
+            measuring.check(measures, key, target)
+            measuring.check_outside(measures, "outside" in table)
             inspections = self.calls("inspections", table, "inspect", [])
-            return Case(
+            found = Case(
                 name,
-                perturbations,
-                target,
-                self.data(table["data"]) if "data" in table else None,
-                measures,
-                inspections,
-                convert(table["images"], Count, "images") if "images" in table else None,
-                _models(table["models"], models) if "models" in table else None,
-                _expect(table.get("expect", {}), (*measures, *inspections), target),
-                self.lines.find("case", name),
+                perturbations=() if searches else calls,
+                distance=calls[0] if searches else None,
+                target=target,
+                data=self.data(table["data"]) if "data" in table else None,
+                outside=self.data(table["outside"]) if "outside" in table else None,
+                baseline=corrupting.baseline(table, models),
+                measures=measures,
+                inspections=inspections,
+                images=convert(table["images"], Count, "images") if "images" in table else None,
+                models=_models(table["models"], models) if "models" in table else None,
+                expect=expecting.bounds(table, (*measures, *inspections), target),
+                line=self.lines.find("case", name),
             )
+            comparing.check(found, models)
+            if models:  # from Python a case is read before the models are known
+                transfer.source(found, models)
+            return found
 
     def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
         kind, swept, quantity = _SWEPT[key]
@@ -180,16 +205,20 @@ class _Reader:
         target = (
             convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
         )
+        tables = corrupting.tables(kind, table)
         if swept not in table:
-            return (self.call(kind, table, key),), target
+            return tuple(self.call(kind, one, key) for one in tables), target
         given, where = table[swept], f"{key}.{swept}"
+        if key == "distance" and isinstance(given, list):
+            raise SuiteError(f"{where} = {given!r}: must be one number, up to which a change is looked for", where)
         listed: list = given if isinstance(given, list) else [convert(given, quantity, where)]
-        upward = sorted(_distinct(convert(listed, list[quantity], where), where))
-        return tuple(self.call(kind, {**table, swept: strength}, key) for strength in upward), target
+        upward = sorted(distinct(convert(listed, list[quantity], where), where))
+        return tuple(self.call(kind, {**one, swept: strength}, key) for one in tables for strength in upward), target
 
     def calls(self, kind: str, table: Mapping[str, Any], key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
-        return tuple(_distinct(found, key)) if key in table else tuple(found)
+        found = [measuring.planted(call, self.path.parent) for call in found]
+        return tuple(distinct(found, key)) if key in table else tuple(found)
 
     def call(self, kind: str, value: Any, key: str) -> Call:
         name = value.get("name") if isinstance(value, Mapping) else value
@@ -200,46 +229,17 @@ class _Reader:
                 f"{key} = {name!r} runs somebody's code; if you trust this suite, say so with --trust", key
             )
         try:
-            return bind(kind, value)
+            found = bind(kind, value)
+            if found.name == transfer.NAME and kind == "attacks":
+                self.call(kind, transfer.inner(found.arguments), "attack")
+            return found
         except SuiteError as error:
             raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
 
 
-def _known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise SuiteError(f"{what} has no {key!r}{suggest(key, allowed)}", key)
-
-
-def _distinct(values: list, key: str) -> list:
-    if not values:
-        raise SuiteError(f"{key} = []: the list is empty", key)
-    if len(set(map(repr, values))) < len(values):
-        raise SuiteError(f"{key}: the same one stands there twice", key)
-    return values
-
-
 def _models(value: Any, models: tuple[Model, ...]) -> tuple[str, ...]:
     known = [model.name for model in models]
-    for name in _distinct(convert(value, list[str], "models"), "models"):
+    for name in distinct(convert(value, list[str], "models"), "models"):
         if name not in known:
             raise SuiteError(f"models: there is no model {name!r}{suggest(name, known)}", "models")
     return tuple(value)
-
-
-def _expect(value: Any, calls: tuple[Call, ...], target: Any) -> dict[str, Bound]:
-    known = [name for call in calls for name in metrics(call) if target is not None or name != "target_reached"]
-    bounds = {}
-    for key, text in convert(value, dict, "expect").items():
-        if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
-            hint = (
-                "; it needs an attack with a target"
-                if key == "target_reached"
-                else suggest(key.partition("[")[0], known)
-            )
-            raise SuiteError(f"expect: this case measures no {key!r}{hint}", f"expect.{key}")
-        try:
-            bounds[key] = bound.parse(text)
-        except SuiteError as error:
-            raise SuiteError(f"expect.{key}: {error}", f"expect.{key}") from None
-    return bounds

@@ -1,19 +1,20 @@
-"""Where a model of a suite comes from: our catalogue, a .keras file, weights from elsewhere, or somebody's code."""
+"""Where a model of a suite comes from: our catalogue, a file, weights from elsewhere, or somebody's code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from math import inf
 from pathlib import Path
 from typing import Any
 
-from robust import catalog
+from robust import catalog, keras_file, pixels
 from robust.errors import SuiteError
 from robust.schema import Call, convert
 from robust.suite import pretrained
 from robust.suite.data import beside
 from robust.suite.nouns import Published, Weights
 
-KINDS = ("architecture", "keras", "pretrained", "python")
+KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
+ASKED = ("pixels", "output", "black_box")
+SAVED_MODEL = "is a SavedModel, whose graph can read and write files"
 
 
 def source(
@@ -32,8 +33,8 @@ def source(
     >>> source("architecture", "lenet5", lambda kind, value, _: bind(kind, value), Path()).name
     'lenet5'
     """
-    if kind == "keras":
-        return _keras_file(convert(value, str, kind), folder)
+    if kind in ("keras", "tflite"):
+        return _model_file(kind, convert(value, str, kind), folder)
     if kind == "pretrained":
         return pretrained.source(value, call, partial(_file, folder))
     bound = call("architectures", value, kind)
@@ -42,23 +43,34 @@ def source(
     return bound
 
 
-def pixels(value: Any) -> tuple[float, float]:
-    """What the inputs of a model range over, from `pixels = [lowest, highest]`; else SuiteError.
+def asked(table: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model is to be asked, from the keys `ASKED` of its table; else SuiteError.
 
-    >>> pixels([0, 255])
-    (0.0, 255.0)
+    >>> asked({"output": "main"})
+    {'pixels': None, 'output': 'main', 'black_box': False}
     """
-    ends = convert(value, list[float], "pixels")
-    if len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
-        raise SuiteError(f"pixels = {value!r}: must be [lowest, highest], as in [0, 255]", "pixels")
-    return ends[0], ends[1]
+    return {
+        "pixels": pixels.read(table["pixels"]) if "pixels" in table else None,
+        "output": convert(table["output"], str, "output") if "output" in table else None,
+        "black_box": convert(table.get("black_box", False), bool, "black_box"),
+    }
 
 
-def _keras_file(name: str, folder: Path) -> Path:
-    found = _file(folder, name, "keras")
-    if found.suffix != ".keras":
-        write = f'as model.save("{found.stem}.keras") writes'
-        raise SuiteError(f"keras = {name!r}: must be a .keras file, {write}", "keras")
+def foreign(source: Any) -> str:
+    """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
+    if not isinstance(source, Path):
+        return ""
+    return keras_file.refusal(source) if source.is_file() else f"{source} {SAVED_MODEL}"
+
+
+def _model_file(kind: str, name: str, folder: Path) -> Path:
+    saved = beside(folder, name) if kind == "keras" else None
+    if saved is not None and saved.is_dir():
+        return saved
+    found = _file(folder, name, kind)
+    if found.suffix != f".{kind}":
+        write = f'as model.save("{found.stem}.keras") writes, or the folder of a SavedModel'
+        raise SuiteError(f"{kind} = {name!r}: must be a .{kind} file{f', {write}' if kind == 'keras' else ''}", kind)
     return found
 
 

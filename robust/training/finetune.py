@@ -3,20 +3,20 @@
 from typing import Any
 
 import keras
+import numpy as np
 
-from robust import heads
+from robust.classifier import heads
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, suggest
+from robust.pixels import Pixels, read
 from robust.training.recipes import Recipe
-
-Pixels = tuple[float, float]
 
 
 def adapted(network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels | None = None) -> keras.Model:
     """The network for [0, 1] images of the data's shape, ending in logits of its classes; the rest is as it was.
 
     Args:
-        network: with its weights. pixels: what its inputs range over; found where its first layer says it.
+        network: with its weights. pixels: what it wants; found where its first layer says it.
         data: its image shape may be another than the network's, where no weight hangs on the size.
         recipe: head = "new" replaces the last layer, "kept" needs as many classes as before.
 
@@ -28,9 +28,9 @@ def adapted(network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels 
     network = heads.linear(network)
     if not getattr(network, "outputs", None):
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
-    range_ = pixels or heads.pixel_range(network)
-    if range_ != (0.0, 1.0) or network.input_shape[1:] != data.image_shape:
-        network = _for_images(network, data.image_shape, range_)
+    wanted = read(pixels or heads.pixel_range(network))
+    if wanted != Pixels() or network.input_shape[1:] != data.image_shape:
+        network = _for_images(network, data.image_shape, wanted)
     if recipe.head == "new":
         return _with_head(network, len(data.classes))
     if (classes := network.output_shape[-1]) != len(data.classes):
@@ -89,10 +89,13 @@ def _with_head(network: keras.Model, classes: int) -> keras.Model:
 
 def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
-    low, high = pixels
+    if (pixels.order, pixels.layout) != ("rgb", "channels_last"):
+        raise ModelError(f"{network.name} wants pixels {pixels}; one that is fine-tuned takes RGB, channels last")
     image = x = keras.Input(shape)
-    if pixels != (0.0, 1.0):
-        x = keras.layers.Rescaling(high - low, low, name="pixels")(x)
+    if pixels != Pixels():
+        low, high, mean, std = pixels.low, pixels.high, np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
+        scale, offset = (high - low) / std, (low - mean) / std
+        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), name="pixels")(x)
     made: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **options: Any) -> Any:

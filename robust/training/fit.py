@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from robust import heads
 from robust.architectures.normalization import set_normalization
+from robust.classifier import heads
 from robust.datasets.dataset import Dataset
 from robust.errors import DataError
 from robust.progress import Progress

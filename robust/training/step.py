@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robust import heads
+from robust.classifier import heads
 from robust.training.objectives import Batch, Objective
 from robust.training.optimizers import decayed
 from robust.training.recipes import Recipe

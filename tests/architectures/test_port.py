@@ -4,9 +4,10 @@ import keras
 import pytest
 from keras import applications
 
-from robust import catalog, heads
+from robust import catalog
 from robust.architectures import mobilenet, mobilenet_v2
 from robust.architectures.port import port
+from robust.classifier import heads
 from robust.errors import ModelError
 
 PAIRS = {

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from robust import heads
 from robust.architectures.port import port
+from robust.classifier import heads
 from robust.errors import ModelError
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robust import catalog
-from robust.attacks import fgsm, pgd
+from robust.attacks import autoattack, fgsm, pgd
 from robust.classifier import Classifier
 
 foolbox = catalog.foolbox()
@@ -113,3 +113,34 @@ def test_fgsm(both, norm):
     _, stepped, fell = attack(theirs, tf.constant(images), tf.constant(labels), epsilons=EPS[norm])
     _same(ours.images, stepped.numpy(), _clear(theirs, images, labels), norm, dtype)
     assert np.array_equal(ours.by != "", fell.numpy()) and 0 < fell.numpy().sum() < len(images)
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "options"),
+    [
+        ("LInfFMNAttack", "linf", {"steps": 100}),
+        ("L2FMNAttack", "l2", {"steps": 100}),
+        (
+            "L2CarliniWagnerAttack",
+            "l2",
+            {"steps": 100, "binary_search_steps": 4, "stepsize": 0.02, "initial_const": 1.0},
+        ),
+    ],
+)
+def test_their_distances_are_upper_bounds(trained, name, norm, options):
+    """At any radius, ours fells whom their search for the nearest point finds inside it."""
+    classifier, images, labels, seeds = trained
+    right = classifier.logits(images).argmax(axis=1) == labels
+    images, labels, seeds = images[right][:40], labels[right][:40].astype(np.int64), seeds[right][:40]
+    theirs = foolbox.TensorFlowModel(classifier, bounds=(0, 1), device="/CPU:0")
+    found = getattr(foolbox.attacks, name)(**options)(theirs, tf.constant(images), tf.constant(labels), epsilons=None)
+    change = (found[1].numpy().astype(np.float64) - images).reshape(len(images), -1)
+    distances = np.where(found[2], np.linalg.norm(change, ord=np.inf if norm == "linf" else 2, axis=1), np.inf)
+    assert np.isfinite(distances).mean() > 0.9
+    for eps in np.quantile(distances[np.isfinite(distances)], [0.2, 0.5, 0.9]):
+        ours = autoattack(
+            classifier, images, labels, seeds=seeds, eps=float(eps) * 1.02, norm=norm, steps=50, queries=1
+        )
+        near = distances <= eps
+        missed = np.flatnonzero(near & (ours.by == "")).tolist()
+        assert len(missed) <= 0.02 * near.sum(), missed

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from robust.attacks import apgd, apgd_t, autoattack, carlini_wagner, deepfool, fab, fgsm, foolbox, noise, pgd, square
+from robust.attacks.autoattack import parts
 from robust.classifier import Classifier
 
-EPS = {"linf": 0.05, "l2": 0.4}
+EPS = {"linf": 0.05, "l2": 0.4, "l1": 1.0}
 QUERIES = 300
-norms = pytest.mark.parametrize("norm", ["linf", "l2"])
+norms = pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +56,46 @@ def test_the_ladder(trained, run, whole, norm):
         assert ladder[-1] <= _standing(run(part, norm, **options)) + 3
 
 
+def test_the_ladder_of_a_hardened_network(trained, hardened):
+    classifier, images, labels, seeds = hardened
+    clean = int((classifier.logits(images).argmax(axis=1) == labels).sum())
+    rungs = (
+        (fgsm, {}),
+        (pgd, {"steps": 20}),
+        (pgd, {"steps": 100}),
+        (apgd, {}),
+        (autoattack, {"queries": QUERIES}),
+    )
+    found = [attack(classifier, images, labels, seeds=seeds, eps=0.05, **options) for attack, options in rungs]
+    ladder = [clean, *map(_standing, found)]
+    assert all(below <= above + 3 for above, below in pairwise(ladder)), ladder
+    assert 10 < ladder[-1] < clean - 5, ladder
+    plain = autoattack(*trained[:3], seeds=seeds, eps=0.05, queries=QUERIES)
+    assert ladder[-1] > _standing(plain) + 3  # it is hardened
+
+
 @norms
 def test_each_part_alone_never_beats_the_whole(trained, run, whole, norm):
     left = whole(norm).by == ""
-    for i, (part, options) in enumerate(((apgd, {}), (apgd_t, {}), (fab, {}), (square, {"queries": QUERIES}))):
-        alone = run(part, norm, **options, seeds=trained.seeds + i)  # as the whole calls it
-        assert (alone.by[left] == "").all()
+    for i, part in enumerate(parts("standard", norm, 100, QUERIES).values()):
+        alone = part(*trained[:3], seeds=trained.seeds + i, eps=EPS[norm], norm=norm)  # as the whole calls it
+        assert (alone.by[left] == "").all() and (alone.by != "").any()
 
 
 @norms
 def test_each_part_gets_what_the_ones_before_have_left(trained, run, whole, norm):
     found = whole(norm)
     assert set(found.by) <= {"", "apgd-ce", "apgd-t", "fab-t", "square"}
-    first = run(apgd, norm)
+    first = run(apgd, norm, restarts=5 if norm == "l1" else 1)
     assert np.array_equal(found.by == "apgd-ce", first.by != "")
     fell = first.by != ""
     assert np.array_equal(found.images[fell], first.images[fell])
     assert np.array_equal(found.forward[fell], first.forward[fell])
     left = found.by == ""
-    most = 101 + (1 + 9 * 101) + (1 + 9 * 101) + QUERIES + 1
-    assert (found.forward[left] == most).all() and (found.backward[left] == 100 + 900 + 900).all()
+    climbs, classes = (5, 5) if norm == "l1" else (1, 9)
+    most = climbs * 101 + (1 + classes * 101) + (1 + 9 * 101) + QUERIES + 1
+    assert (found.forward[left] == most).all()
+    assert (found.backward[left] == 100 * (climbs + classes + 9)).all()
     assert found.trace.shape[0] == 64 and np.isfinite(found.trace[left]).all()
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robust.attacks import fab
+from robust.attacks import fab, pgd
 from robust.classifier import Classifier
 
 PIXELS = 12
@@ -109,3 +109,18 @@ def test_two_classes(affine):
     classifier = Classifier(affine(WEIGHTS[:, :2]), 2, batch_size=8)
     labels = classifier.logits(IMAGES).argmax(axis=1)
     assert (fab(classifier, IMAGES, labels, seeds=SEEDS, eps=0.9, steps=20).by == "fab").all()
+
+
+@pytest.mark.parametrize(("attack", "options"), [(fab, {}), (pgd, {"random_start": False})])
+def test_the_exact_margin_of_a_quadratic_model_in_linf(bowl, attack, options):
+    """|x - 0.5 + d| is largest in a cube at d = eps sign(x - 0.5): there sum (|x - 0.5| + eps)^2 = 0.36."""
+    off = np.abs(0.5 + 0.6 * (IMAGES - 0.5) - 0.5).reshape(15, -1).astype(np.float64)
+    images = (0.5 + 0.6 * (IMAGES - 0.5)).astype(np.float32)
+    total, squares = off.sum(axis=1), (off**2).sum(axis=1)
+    edge = (-total + np.sqrt(total**2 + PIXELS * (0.36 - squares))) / PIXELS
+    labels = np.zeros(15, np.int64)
+    for factor, by in ((0.99, ""), (1.02, attack.__name__)):
+        for i in range(3):
+            eps = float(edge[i] * factor)
+            found = attack(bowl, images[[i]], labels[[i]], seeds=SEEDS[[i]], eps=eps, steps=100, **options)
+            assert found.by[0] == by, (i, factor)

@@ -23,11 +23,11 @@ def test_the_schedule_shrinks_with_the_number_of_queries():
     np.testing.assert_allclose(_share(5, 6, 25, 26, of=5000), _share(10, 12, 50, 52), rtol=1e-6)
 
 
-def _moved(move, query=3, share=0.2, best=CENTRES, eps=0.1):
+def _moved(move, query=3, share=0.2, best=CENTRES, eps=0.1, norm="linf"):
     """Where and how a proposal differs from the best image."""
     made = move(
         tf.constant(best), tf.constant(CENTRES), tf.constant(SEEDS), tf.fill([200], query),
-        tf.fill([200], tf.constant(share, tf.float32)), tf.constant(eps, tf.float64),
+        tf.fill([200], tf.constant(share, tf.float32)), tf.constant(eps, tf.float64), norm,
     ).numpy()  # fmt: skip
     return made, made - best
 
@@ -70,11 +70,12 @@ def test_in_linf_it_begins_with_stripes():
     assert abs(change.mean()) < 4 * 0.1 / np.sqrt(200 * 12 * 3)
 
 
-def test_in_l2_every_proposal_is_as_long_as_eps():
-    begun = squares.tiles(tf.constant(CENTRES), tf.constant(SEEDS), tf.constant(0), 0.4, "l2").numpy()
-    np.testing.assert_allclose(np.linalg.norm((begun - 0.5).reshape(200, -1), axis=1), 0.4, rtol=1e-9)
-    made, change = _moved(squares.shift, best=begun, eps=0.4)
-    np.testing.assert_allclose(np.linalg.norm((made - 0.5).reshape(200, -1), axis=1), 0.4, rtol=1e-6)
+@pytest.mark.parametrize(("norm", "order"), [("l2", 2), ("l1", 1)])
+def test_in_l2_and_l1_every_proposal_is_as_long_as_eps(norm, order):
+    begun = squares.tiles(tf.constant(CENTRES), tf.constant(SEEDS), tf.constant(0), 0.4, norm).numpy()
+    np.testing.assert_allclose(np.linalg.norm((begun - 0.5).reshape(200, -1), order, axis=1), 0.4, rtol=1e-9)
+    made, change = _moved(squares.shift, best=begun, eps=0.4, norm=norm)
+    np.testing.assert_allclose(np.linalg.norm((made - 0.5).reshape(200, -1), order, axis=1), 0.4, rtol=1e-6)
     changed = (np.abs(change) > 1e-9).any(axis=-1)
     assert (changed.sum(axis=(1, 2)) <= 2 * 25).all()  # two windows of five by five, the rest keeps its mass
     assert (changed.sum(axis=(1, 2)) > 20).all()
@@ -94,9 +95,33 @@ def test_pyramids_are_opposed_and_highest_in_the_middle_of_their_half(side):
     np.testing.assert_allclose(-np.diff(steps), 1 / np.arange(1, len(steps)) ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(("norm", "order"), [("l2", 2), ("l1", 1)])
+def test_what_the_box_cuts_off_goes_to_the_next_square(norm, order):
+    """Beside white, half of the first change is lost; a later square has room below."""
+    white = np.ones((200, 10, 12, 3))
+    begun = squares.tiles(tf.constant(white), tf.constant(SEEDS), tf.constant(0), 0.4, norm)
+    made = squares.shift(
+        begun, tf.constant(white), tf.constant(SEEDS), tf.fill([200], 3), tf.fill([200], 0.2), 0.4, norm
+    )
+    sizes = [np.linalg.norm((v.numpy() - white).reshape(200, -1), order, axis=1) for v in (begun, made)]
+    np.testing.assert_allclose(sizes[0], 0.4 / 2 ** (1 / order))
+    assert (sizes[1] > sizes[0] + 0.02).mean() > 0.9
+    assert sizes[1].max() <= 0.4 + 1e-6
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_both_pyramids_are_as_long(norm):
+    made, _ = _moved(squares.shift, best=CENTRES, eps=0.3, norm=norm)  # nothing moves: the pyramids alone
+    change = made - 0.5
+    power = 2 if norm == "l2" else 1
+    up, down = ((np.maximum(sign * change, 0) ** power).sum(axis=(1, 2)) for sign in (1, -1))
+    np.testing.assert_allclose(up, down, rtol=1e-6)
+    np.testing.assert_allclose(up.sum(axis=1) + down.sum(axis=1), 0.3**power, rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
-    eps = {"linf": 0.05, "l2": 0.5}[norm]
+    eps = {"linf": 0.05, "l2": 0.5, "l1": 6.0}[norm]
     margins, fell = [], []
     for queries in (1, 20, 200):
         found = square(*trained[:3], seeds=trained.seeds, eps=eps, norm=norm, queries=queries)
@@ -111,7 +136,7 @@ def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
     assert margins[0] < margins[1] < margins[2] and fell[0] <= fell[1] < fell[2]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40), (33, 5)])
 def test_images_of_any_shape(norm, shape):
     import keras

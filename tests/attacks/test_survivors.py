@@ -110,4 +110,30 @@ def test_a_model_without_a_gradient_is_named():
     )
     with pytest.raises(ModelError) as caught:
         _climb(Classifier(model, 2, batch_size=4), _grey(0.3), 3)
-    assert str(caught.value) == ("model 'walled' has no gradient from its logits to its pixels; use a black-box attack")
+    says = "model 'walled' has no gradient from its logits to its pixels; use a black-box attack: square, "
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("search", ["float32", "bfloat16"])
+def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more, search):
+    """Cases of several attacks, radii and numbers of images, as a suite runs them, on one classifier."""
+    from robust.datasets.dataset import from_arrays
+    from robust.perturb import outcomes
+    from robust.progress import Silent
+    from robust.schema import bind
+    from robust.suite import Case
+
+    classifier = Classifier(trained.classifier.model, 10, batch_size=16, search=search)
+    tables = (
+        {"name": "fgsm"}, {"name": "pgd", "steps": 6}, {"name": "apgd", "steps": 6}, {"name": "fab", "steps": 3},
+        {"name": "square", "queries": 9}, {"name": "noise"}, {"name": "apgd_t", "steps": 5, "classes": 2},
+    )  # fmt: skip
+    for n in (1, 16, 37, 50):
+        data = from_arrays(*more(n, n), 10)
+        for table in tables:
+            calls = tuple(bind("attacks", {**table, "eps": eps}) for eps in (0.01, 0.03, 0.05))
+            for target in (None, "least-likely"):
+                list(outcomes(classifier, Case("x", calls, target), data, 0, Silent()))
+    assert len(classifier.graphs) > 12 and set(classifier.graphs.values()) == {1}, classifier.graphs
+    counts = {key: graph.experimental_get_tracing_count() for key, graph in classifier._compiled.items()}
+    assert set(counts.values()) == {1}, counts

@@ -7,6 +7,13 @@ from robust import catalog, schema
 from robust.randomness import image_seeds
 
 SEEDS = image_seeds(0, "corruptions", [str(i) for i in range(7)])
+UNEVEN = {  # the published constants do not grow in everything
+    "glass_blur": "sigma falls from .4 to .25 between the third and fourth severity of small images",
+    "frost": "the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
+    "elastic_transform": "the first severities move the whole image, the others knead it",
+    "spatter": "water up to the third severity, then mud",
+    "saturate": "pale at the first two, gaudy at the others",
+}
 every = pytest.mark.parametrize("name", catalog.names("corruptions"))
 shapes = pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (96, 80, 3)])
 
@@ -33,7 +40,7 @@ def test_shape_type_and_box(name, shape, severity):
     found = _corrupt(name, images, severity)
     assert (found.shape, found.dtype) == (images.shape, np.float32)
     assert found.min() >= 0 and found.max() <= 1
-    assert (found != images).any(axis=(1, 2, 3)).all()
+    assert (found != images).any(axis=(1, 2, 3)).all() or (name == "saturate" and shape[-1] == 1)
     assert images.tobytes() == before
 
 
@@ -47,12 +54,25 @@ def test_an_image_is_corrupted_by_its_seed_whatever_its_company(name, shape):
         assert _corrupt(name, images[rows], seeds=SEEDS[rows]).tobytes() == whole[rows].tobytes()
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in catalog.names("corruptions") if name not in UNEVEN])
 @shapes
 def test_it_grows_with_severity(name, shape):
     images = _images(shape)
     changes = [((_corrupt(name, images, severity) - images) ** 2).mean() for severity in range(1, 6)]
-    assert all(np.diff(changes) > 0), changes
+    assert all(np.diff(changes) > -1e-6 * changes[0]), changes
+    assert changes[0] < changes[2] < changes[4]
+
+
+@pytest.mark.parametrize("name", UNEVEN)
+def test_what_is_said_not_to_grow_does_not(name):
+    """Each exception is one: on some of the shapes a higher severity changes the image less."""
+    steps = []
+    for shape in [(28, 28, 1), (32, 32, 3), (96, 80, 3)]:
+        images = _images(shape)
+        steps += np.diff(
+            [((_corrupt(name, images, severity) - images) ** 2).mean() for severity in range(1, 6)]
+        ).tolist()
+    assert min(steps) < 0
 
 
 @every

@@ -59,3 +59,12 @@ def test_with_five_classes_or_fewer_there_is_no_top_five():
     trial = Trial(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
     values = _values(trial)
     assert values["top1"].value == 0 and not {"top5", "top5_error"} & set(values)
+
+
+def test_how_many_of_the_fallen_survive_rounding():
+    by = np.array(["pgd", "", "clean", "pgd", "pgd"], object)
+    attacked = replace(TRIAL, by=by, rounded=np.array([True, False, False, False, True]))
+    value = _values(attacked)["survives_8bit"]
+    assert (value.value, value.n) == (2 / 3, 3)
+    assert "survives_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
+    assert "survives_8bit" not in _values(replace(TRIAL, by=by))

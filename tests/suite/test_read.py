@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from robust.bound import parse
 from robust.errors import SuiteError
+from robust.pixels import Pixels
 from robust.schema import Call
 from robust.suite import Case, Model, Suite, Training, load
 
@@ -119,7 +120,7 @@ def test_models_are_what_the_file_says(complete, tmp_path):
     assert hardened.train.recipe.arguments["epochs"] == 12
     assert hardened.train.adversary.name == "fgsm"
     assert hardened.train.adversary.arguments["eps"] == 8 / 255
-    assert stored == Model("stored", "keras", tmp_path / "stored.keras", None, (7,), (0.0, 255.0))
+    assert stored == Model("stored", "keras", tmp_path / "stored.keras", None, (7,), Pixels(0.0, 255.0))
 
 
 def test_cases_are_what_the_file_says(complete):
@@ -217,7 +218,7 @@ MISTAKES = [
     (D + "model.m = 3\n" + C, "2: model.m = 3: must be a table"),
     (D + '[[model]]\nname = "m"\n' + C, "2: model = [{'name': 'm'}]: must be a table"),
     (D + M + 'case.c = "pgd"\n' + C,
-     "4: a model has no 'case'; allowed: architecture, keras, pretrained, python, train"),
+     "4: a model has no 'case'; allowed: architecture, keras, tflite, pretrained, python, train"),
     # TOML
     (D + D + M + C, "2: not TOML: Cannot overwrite a value"),
     (DMC + M, "5: not TOML: Cannot declare ('model', 'm') twice"),
@@ -231,10 +232,10 @@ MISTAKES = [
     # a model
     (D + M + "architectur = 3\n" + C, "4: a model has no 'architectur'; did you mean 'architecture'?"),
     (D + "[model.m]\nseeds = [1]\n" + C,
-     "2: a model is one of architecture, keras, pretrained, python; this one has none"),
-    (D + "[model.m]\n" + C, "2: a model is one of architecture, keras, pretrained, python; this one has none"),
+     "2: a model is one of architecture, keras, tflite, pretrained, python; this one has none"),
+    (D + "[model.m]\n" + C, "2: a model is one of architecture, keras, tflite, pretrained, python; this one has none"),
     (D + M + 'keras = "a.keras"\n' + C,
-     "2: a model is one of architecture, keras, pretrained, python; this one has architecture and keras"),
+     "2: a model is one of architecture, keras, tflite, pretrained, python; this one has architecture and keras"),
     (D + '[model.m]\narchitecture = "resnet21"\n' + C,
      "3: no architectures named 'resnet21'; did you mean 'resnet20'?"),
     (D + '[model.m]\narchitecture = { name = "lenet5", from = 3 }\n' + C,
@@ -261,12 +262,15 @@ MISTAKES = [
     (D + M + "seeds = [0, 1, 0]\n" + C, "4: seeds: the same one stands there twice"),
     (D + M + "seeds = [0, -1]\n" + C, "4: seeds[1] = -1: must be a number in [0, 2.14748e+09]"),
     (D + M + 'seeds = [\n  0,\n  "1",\n]\n' + C, "4: seeds[1] = '1': must be a whole number"),
-    (D + M + "pixels = 255\n" + C, "4: pixels = 255: must be a list"),
+    (D + M + "pixels = 255\n" + C, "4: pixels = 255: must be [lowest, highest], as in [0, 255]"),
     (D + M + "pixels = [255, 0]\n" + C, "4: pixels = [255, 0]: must be [lowest, highest], as in [0, 255]"),
+    (D + M + 'search = "bfloat61"\n' + C, "4: search = 'bfloat61'"),
     (D + M + "pixels = [0]\n" + C, "4: pixels = [0]: must be [lowest, highest], as in [0, 255]"),
     (D + M + "pixels = [nan, 1]\n" + C, "4: pixels = [nan, 1]: must be [lowest, highest], as in [0, 255]"),
     (D + M + "pixels = [0, inf]\n" + C, "4: pixels = [0, inf]: must be [lowest, highest], as in [0, 255]"),
-    (D + M + 'pixels = [0, "x"]\n' + C, "4: pixels[1] = 'x': not a number; write 0.03 or a fraction like \"8/255\""),
+    (D + M + 'pixels = [0, "x"]\n' + C, "4: pixels = [0, 'x']: must be [lowest, highest], as in [0, 255]"),
+    (D + M + 'pixels = "cafe"\n' + C, "4: pixels = 'cafe': not known; did you mean 'caffe'?"),
+    (D + M + "black_box = 1\n" + C, "4: black_box = 1: must be true or false"),
     # its training
     (D + M + 'train = "shrt"\n' + C, "4: no recipes named 'shrt'; did you mean 'short'?"),
     (D + M + "train = 3\n" + C, "4: train = 3: must be a table"),
@@ -285,7 +289,8 @@ MISTAKES = [
      "8: eps = -1: must be a number >= 0"),
     # a case
     (DMC + 'atack = "pgd"\n', "5: a case has no 'atack'; did you mean 'attack'?"),
-    (DMC + 'attack = "fgsm"\ncorrupt = "gaussian_noise"\n', "6: a case has attack or corrupt, not both"),
+    (DMC + 'attack = "fgsm"\ncorrupt = "gaussian_noise"\n',
+     "6: a case has attack, corrupt or distance; this one has attack and corrupt"),
     (DMC + 'attack = "fgms"\n', "5: no attacks named 'fgms'; did you mean 'fgsm'?"),
     (DMC + 'attack = "fgsm"\n', "5: fgsm needs eps"),
     (DMC + "attack = {}\n", "5: attack = {}: must be a name, or a table with a name"),
@@ -341,13 +346,13 @@ MISTAKES = [
     (DMC + "expect = { top1 = 0.8 }\n",
      '5: expect.top1: bound 0.8: must be a string like ">= 0.80" or "in [0, 0.3]"'),
     (DMC + 'expect = { top1 = "=> 0.8" }\n',
-     "5: expect.top1: bound '=> 0.8': write \">= 0.80\", \"> 0.8\", \"<= 0.2\", \"< 0.2\" or \"in [0, 0.3]\""),
+     "5: expect.top1: bound '=> 0.8': write \">= 0.80\", \"> 0.8\", \"<= 0.2\", \"< 0.2\", \"in [0, 0.3]\""),
     (DMC + '[case.c.expect]\ntop1 = ">= 0"\ntop5 = "in [1, 0]"\n',
      "7: expect.top5: bound 'in [1, 0]': nothing lies in"),
     (DMC + 'expect = { top2 = ">= 0" }\n', "5: expect: this case measures no 'top2'; did you mean 'top1'?"),
     (DMC + 'expect = { recall = ">= 0" }\n', "5: expect: this case measures no 'recall'"),
     (DMC + 'measure = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
-     "6: expect: this case measures no 'top1'; allowed: recall, precision, confused"),
+     "6: expect: this case measures no 'top1'; allowed: recall, precision, prediction_entropy, confused"),
     (DMC + 'measure = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
      "7: expect: this case measures no 'recal[a.b]'; did you mean 'recall'?"),
     (DMC + 'measure = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',
@@ -545,3 +550,8 @@ def test_a_suite_with_a_value_changed_is_a_suite_or_a_suite_error(tmp_path, data
     here = data.draw(st.sampled_from([i for i, line in enumerate(lines) if " = " in line]))
     lines[here] = f"{lines[here].split(' = ')[0]} = {data.draw(st.sampled_from(VALUES))}"
     loads_or_refuses(tmp_path / "value.toml", "\n".join(lines).encode())
+
+
+def test_the_precision_of_the_search_is_the_models(tmp_path):
+    text = 'data = "fashion_mini"\n[model.m]\narchitecture = "lenet5"\nsearch = "bfloat16"\n[case.c]\n'
+    assert load(write(tmp_path, text)).models[0].search == "bfloat16"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import models
+from robust import models, pixels
 from robust.architectures import efficientnet_b0
 from robust.architectures.normalization import set_statistics
 from robust.classifier import Classifier
@@ -192,6 +192,16 @@ def test_a_network_of_grey_levels_is_given_images_in_the_unit_interval(stripes, 
     found = finetune.adapted(made, stripes, recipe(head="kept"), None if inside else (0, 255))
     assert np.allclose(found(images), made(255 * images), rtol=1e-4)
     assert np.allclose(Classifier(found, 3).logits(images), made(255 * images), rtol=1e-4)
+
+
+def test_pixels_of_a_mean_and_a_deviation_are_brought_there_by_a_first_layer(stripes):
+    made = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)], name="net")
+    wanted = {"range": [0, 255], "mean": [100], "std": [50]}
+    images = stripes.examples("test").images
+    found = finetune.adapted(made, stripes, recipe(head="kept"), pixels.read(wanted))
+    assert np.allclose(found(images), made((255 * images - 100) / 50), atol=1e-4)
+    with pytest.raises(ModelError, match=r"net wants pixels \[0, 1\], in the order BGR; one that is fine-tuned takes"):
+        finetune.adapted(made, stripes, recipe(head="kept"), pixels.read({"order": "bgr"}))
 
 
 def test_mistakes_are_told_with_what_was_meant(base, stripes):

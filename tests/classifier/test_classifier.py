@@ -151,7 +151,9 @@ def test_the_hash_is_of_the_weights_and_of_nothing_else(build):
 
 
 def test_what_is_not_a_model_is_refused():
-    assert _refusal(lambda x: x) == "function is not a keras.Model; wrap it in one, or build it with keras.layers"
+    expected = "a str is no model; give a keras.Model, or a function from images to probabilities"
+    assert _refusal("model.keras") == expected
+    assert _refusal(keras.Model).startswith("the class Model is no model; give a keras.Model")
 
 
 def test_a_model_without_weights_yet_is_refused():
@@ -222,10 +224,12 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     subclassed = _Net(layers.Dense(3, activation="softmax"), name="net")
     subclassed(IMAGES)
     inputs = keras.Input(SHAPE)
-    unknown = keras.Model(inputs, keras.ops.softmax(layers.Dense(3)(layers.Flatten()(inputs))), name="net")
+    powers = keras.ops.exp(layers.Dense(3)(layers.Flatten()(inputs)))
+    unknown = keras.Model(inputs, powers / keras.ops.sum(powers, axis=1, keepdims=True), name="net")
     expected = (
         "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: "
-        "end it in Dense(classes) and train with from_logits=True"
+        "end it in Dense(classes) and train with from_logits=True; or say black_box = true, for attacks that ask "
+        "for answers only: square, noise or transfer"
     )
     assert _refusal(subclassed, ask=True) == _refusal(unknown, ask=True) == expected
 

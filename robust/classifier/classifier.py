@@ -1,4 +1,4 @@
-"""Any Keras model as a function from [0, 1] images to logits, with compiled loss gradients."""
+"""Any model as a function from [0, 1] images to logits; a Keras one with compiled loss gradients."""
 
 import copy
 import hashlib
@@ -9,20 +9,27 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust import heads
+from robust.classifier import black_box, folding, heads, inputs
+from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
+from robust.quantities import Precision
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]) -> one number an image [B]
 
 
 class Classifier:
-    """A Keras model in inference mode, asked in batches of one fixed shape, that counts what it is asked.
+    """A model in inference mode, asked in batches of one fixed shape, that counts what it is asked.
 
     Args:
-        model: any `keras.Model` with one input and one output; a softmax head is taken off.
+        model: any `keras.Model` that takes images alone; a softmax head is taken off. Or a `BlackBox`, or a
+            function from images [N, H, W, C] to probabilities or logits [N, classes], which has no gradients.
         classes: how many classes the data has; the model must give as many logits.
-        pixels: what the model's inputs range over; found where its first layer says it, else [0, 1].
-        batch_size: every pass is over a batch of exactly this many images; the last is padded.
+        pixels: what the model wants, see `robust.pixels`: (lowest, highest), "caffe" ...; found where its first
+            layer says it, else [0, 1].
+        batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
+            built for a batch of one size is asked in that.
+        output: which of several outputs classifies, where its name does not tell.
+        search: the precision in which attacks search; what they find is confirmed by the model as it is.
 
     Attributes:
         network: the model as it was given; model: what is asked, ending in the main logits.
@@ -38,42 +45,80 @@ class Classifier:
     """
 
     def __init__(
-        self, model: keras.Model, classes: int, *, pixels: tuple[float, float] | None = None, batch_size: int = 128
-    ):
+        self, model: keras.Model | BlackBox | Callable, classes: int, *,
+        pixels: Any = None, batch_size: int = 128, search: Precision = "float32", output: str | None = None,
+    ):  # fmt: skip
         _check_backend()
-        if not isinstance(model, keras.Model):
-            raise ModelError(
-                f"{type(model).__name__} is not a keras.Model; wrap it in one, or build it with keras.layers"
-            )
-        self.classes, self.batch_size = classes, batch_size
-        self.weights = _digest(model)
-        low, high = pixels or heads.pixel_range(model)
-        if not low < high:
-            raise ModelError(f"pixels = {pixels}: must be (lowest, highest), as in (0, 255)")
-        self._offset, self._scale = low, high - low
-        self.network, self.model = model, heads.linear(model)
-        self.dtype = _dtype(self.model)
+        network: Any = black_box.wrapped(model)
+        self.classes, self.search, self.output = classes, search, output
+        self.weights = _digest(network)
+        self.network, (self.model, notes) = network, heads.understood(network, classes, output)
+        self.batch_size = inputs.batch_size(self.model) or batch_size
+        self.pixels, found = inputs.pixels(network, pixels)
+        told = [black_box.NOTE] if self.is_black_box else []
+        self.understood = (*told, *notes, found)
+        self.dtype = inputs.dtype(self.model)
         self.kept: list[int] | None = None
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}
+        self._lean: Classifier | None = None
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted."""
-        logits = self.model(self.inputs(images), training=False)
+        logits = heads.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
 
     def restricted(self, kept: Sequence[int]) -> "Classifier":
         """The same model asked about some of its classes only: its logits are theirs, in the order of `kept`."""
-        part = copy.copy(self)
+        part = self._twin()
         part.kept, part.classes = list(kept), len(kept)
-        part.forward, part.backward, part.graphs, part._compiled = 0, 0, {}, {}
         return part
+
+    def _twin(self) -> "Classifier":
+        """The same, with graphs and a tally of its own."""
+        twin = copy.copy(self)
+        twin.forward, twin.backward, twin.graphs, twin._compiled, twin._lean = 0, 0, {}, {}, None
+        return twin
+
+    def lean(self) -> "Classifier":
+        """What attacks search on: a copy with less work that answers alike; itself where there is none.
+
+        It has the weights of this moment. What fools it need not fool the model: every success is confirmed.
+        """
+        if self._lean is None:
+            copied = folding.folded(self.model, self.search)
+            self._lean = self if copied is self.model else self._twin()
+            self._lean.model = copied
+        elif self._lean is not self:
+            folding.refresh(self._lean.model, self.model)
+        return self._lean
+
+    def refresh(self) -> None:
+        """Take over what the network has learned since: a head that was taken off is asked as a twin.
+
+        Raises ModelError where its weights hold NaN or infinite numbers by now.
+        """
+        self.weights = _digest(self.network)
+        if self.model is not self.network:
+            twin = heads.understood(self.network, self.classes, self.output).model
+            for held, now in zip(self.model.weights, twin.weights, strict=True):
+                held.assign(now)
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Images in [0, 1] as the model wants its pixels."""
-        return images if (self._offset, self._scale) == (0.0, 1.0) else images * self._scale + self._offset
+        return inputs.prepared(images, self.pixels)
+
+    @property
+    def has_fixed_batch(self) -> bool:
+        """Was the model built for batches of one size?"""
+        return inputs.batch_size(self.model) is not None
+
+    @property
+    def is_black_box(self) -> bool:
+        """Does it give answers only?"""
+        return isinstance(self.model, BlackBox)
 
     def gradient(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Losses [B], logits [B, C] and the gradient of each loss by its own image; graph-pure, not counted."""
@@ -84,7 +129,8 @@ class Classifier:
         gradient = tape.gradient(losses, images)
         if gradient is None:
             raise ModelError(
-                f"model {self.model.name!r} has no gradient from its logits to its pixels; use a black-box attack"
+                f"model {self.model.name!r} has no gradient from its logits to its pixels; "
+                f"use a black-box attack: {black_box.ATTACKS}"
             )
         return losses, logits, gradient
 
@@ -102,6 +148,10 @@ class Classifier:
             return function(*args)
 
         return traced
+
+    def halve(self) -> None:
+        """Ask in batches of half the size from now on: every graph is traced anew."""
+        self.batch_size, self.graphs, self._compiled, self._lean = max(self.batch_size // 2, 1), {}, {}, None
 
     def count(self, forward: int, backward: int = 0) -> None:
         """Add passes of single images to the tally."""
@@ -139,18 +189,21 @@ class Classifier:
         if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; "
-                "give logits: end it in Dense(classes) and train with from_logits=True"
+                "give logits: end it in Dense(classes) and train with from_logits=True; or say black_box = true, "
+                f"for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
 
 
 def _digest(model: keras.Model) -> str:
-    """A hash of the model's weights; refuses a model that has none yet, or NaN or infinite ones."""
+    """A hash of the weights, "" where none are known; refuses those not built yet, and NaN or infinite ones."""
     if not model.built:
         raise ModelError(
             f"model {model.name!r} is not built, so it has no weights yet; call it on a batch of images first, "
             "or begin it with keras.Input"
         )
+    if not model.weights:
+        return ""
     digest = hashlib.sha256()
     for variable in model.weights:  # not `variables`: the states of random layers are not what the model knows
         array = variable.numpy()
@@ -159,18 +212,6 @@ def _digest(model: keras.Model) -> str:
             raise ModelError(f"model {model.name!r}: {what}; did its training diverge?")
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _dtype(model: keras.Model) -> tf.DType:
-    """In what precision to search: that of the model's inputs, at least single."""
-    inputs = getattr(model, "inputs", None)
-    dtype = tf.as_dtype(inputs[0].dtype) if inputs else tf.float32
-    if not dtype.is_floating:
-        raise ModelError(
-            f"model {model.name!r} takes inputs of type {dtype.name}, which have no gradient; give it "
-            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]"
-        )
-    return tf.float64 if dtype == tf.float64 else tf.float32
 
 
 def _check_backend() -> None:

@@ -1,0 +1,192 @@
+"""One image, one network, one attack, and the picture of it: what `robust attack` does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from robust import files, models, triptych
+from robust.classifier import Classifier
+from robust.datasets import files as images
+from robust.datasets import imagenet
+from robust.datasets.photos import FOLDER
+from robust.datasets.transform import Transform
+from robust.errors import DataError, ModelError, suggest
+from robust.perturb import check
+from robust.perturbed import fooled
+from robust.pretrained import load as pretrained
+from robust.pretrained.keras import own_shape
+from robust.randomness import image_seeds
+from robust.schema import Call
+from robust.suite import Model, Published
+
+SURE = 50.0  # nats by which the search wants to be ahead: more than any softmax shows
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What came of it: three images [H, W, C] in [0, 1], and the probabilities [C] that the network gives each."""
+
+    names: tuple[str, ...]
+    image: np.ndarray
+    attacked: np.ndarray
+    saved: np.ndarray
+    """The attacked image as its PNG holds it, at 256 levels."""
+    probabilities: tuple[np.ndarray, np.ndarray, np.ndarray]
+    target: int | None
+
+    @property
+    def fooled(self) -> bool:
+        """Does the PNG get the class that was wanted; or, without one, another class than the image got?"""
+        before, _, after = (int(p.argmax()) for p in self.probabilities)
+        return after != before if self.target is None else after == self.target
+
+    def top(self, which: int, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes and their probabilities; which: 0 the image, 1 the attacked one, 2 its PNG."""
+        p = self.probabilities[which]
+        return [(self.names[i], float(p[i])) for i in np.argsort(-p, kind="stable")[:count]]
+
+    @property
+    def linf(self) -> float:
+        """The largest change of a pixel in the PNG, in units of a [0, 1] image."""
+        return float(np.abs(self.saved - self.image).max())
+
+
+def attack(
+    image: str | Path,
+    model: Model,
+    call: Call,
+    *,
+    target: str | None = None,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+    out: Path,
+) -> Attacked:
+    """Attack one image, and write adversarial.png and triptych.png into a folder.
+
+    A climbing attack goes on after the answer has changed, for all its steps or until the network is sure.
+
+    Args:
+        image: a file, or the name of a photo that comes with the package: "panda".
+        model: a `keras` or `pretrained` one of a suite. call: of the catalogue `attacks`.
+        target: the class it is to be taken for, by name; None: any other than what the network sees in it.
+        classes: names, in the model's order; those of ImageNet for a model of 1,000 classes, else numbers.
+        seed: of the attack. out: the folder.
+
+    Raises DataError for what is no image or no class, ModelError for a model that cannot be asked.
+
+    Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015, figure 1.
+    """
+    network = _network(model)
+    classifier = Classifier(network, network.output_shape[-1], pixels=model.pixels, batch_size=1)
+    names = _names(classifier.classes, classes)
+    pixels = _pixels(find(image), model, network)[None]
+    before = _softmax(classifier, pixels)
+    aim = None if target is None else _aim(target, names, int(before.argmax()))
+    attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
+    saved = np.rint(attacked * 255).astype(np.float32) / np.float32(255)
+    shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
+    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim)
+    png = Image.fromarray(triptych.levels(saved[0]))
+    files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
+    sheet = triptych.draw(found.image, found.saved, found.top(0, 1)[0], found.top(2, 1)[0])
+    files.write(out / "triptych.png", lambda path: sheet.save(path, "PNG"))
+    return found
+
+
+def find(image: str | Path) -> Path:
+    """The file; or, where there is none, the photo of that name that comes with the package.
+
+    >>> find("panda").name
+    'panda.webp'
+
+    Raises DataError where there is neither.
+    """
+    if (path := Path(image)).is_file():
+        return path
+    ours = {file.stem: file for file in sorted(FOLDER.glob("*.webp"))}
+    if path.parent == Path() and path.stem in ours and path.suffix in ("", ".webp"):
+        return ours[path.stem]
+    raise DataError(f"{image}: there is no such file, nor a photo of that name here{suggest(path.stem, ours)}")
+
+
+def _network(model: Model) -> keras.Model:
+    if model.kind == "keras":
+        return _for_images(models.load(model.source), model)
+    if not isinstance(model.source, Published):
+        raise ModelError(f"model {model.name}: must be a .keras file, or weights that are known by name")
+    return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)
+
+
+def _for_images(network: keras.Model, model: Model) -> keras.Model:
+    shape = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
+        raise ModelError(f"model {model.name}: takes {shape}; must take square images of one or three channels")
+    return network
+
+
+def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:
+    if classes is None:
+        return imagenet.names() if count == 1000 else tuple(map(str, range(count)))
+    if len(classes) != count:
+        raise DataError(f"classes: {len(classes)} names came, and the model has {count} classes")
+    return tuple(classes)
+
+
+def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
+    if names == imagenet.names():
+        aim = imagenet.index(target)
+    elif target in names:
+        aim = names.index(target)
+    else:
+        raise DataError(f"the model has no class {target!r}{suggest(target, names)}")
+    if aim == seen:
+        raise DataError(f"target {target!r}: that is what the model sees already")
+    return aim
+
+
+def _pixels(path: Path, model: Model, network: keras.Model) -> np.ndarray:
+    """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
+    images.look(path)  # says what is wrong with it
+    height, width, channels = network.input_shape[1:]
+    read = images.load(path, channels)
+    if height is not None and read.shape[:2] != (height, width):
+        read = _transform(height, model)(tf.constant(read)).numpy()
+    return read.astype(np.float32) / np.float32(255)
+
+
+def _transform(side: int, model: Model) -> Transform:
+    """As the network's makers have resized: EfficientNet-Lite by bicubic interpolation, with 32 pixels to spare."""
+    if isinstance(model.source, Published) and not model.source.name.startswith("keras:"):
+        return Transform(side, side / (side + 32), "bicubic")
+    return Transform(side, 0.875)
+
+
+def _softmax(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
+    return tf.nn.softmax(classifier.logits(pixels))[0].numpy()
+
+
+def _search(
+    classifier: Classifier, model: Model, call: Call, pixels: np.ndarray, seen: int, aim: int | None, seed: int
+) -> np.ndarray:
+    """The attacked image [1, H, W, C]: the answer is to be sure, or where that cannot be had, to be another."""
+    seeds, targets = image_seeds(seed, call.name, [""]), None if aim is None else np.array([aim])
+    for each in (_unsure(classifier, model, seen, aim), classifier):
+        attacked = call(each, pixels, np.array([seen]), seeds=seeds, targets=targets).images
+        check(call, pixels, attacked)
+        if fooled(classifier.logits(attacked).argmax(axis=1), np.array([seen]), targets)[0]:
+            break
+    return attacked
+
+
+def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> Classifier:
+    """The same network with one logit shifted: its gradients are the same, but it is fooled only when it is sure."""
+    shift = np.zeros(classifier.classes, np.float32)
+    shift[seen if aim is None else aim] = SURE if aim is None else -SURE
+    logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32")(classifier.model.outputs[0])
+    network = keras.Model(classifier.model.inputs, logits, name=classifier.model.name)
+    return Classifier(network, classifier.classes, pixels=model.pixels, batch_size=1)

@@ -1,0 +1,58 @@
+"""FAB that goes on: of all points that fool the model it remembers the nearest."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, losses
+from robust.attacks.climb import Climb, Look, Memory, State, choose
+from robust.attacks.fab import BACK, towards
+from robust.attacks.survivors import Task, attack
+from robust.perturbed import Perturbed
+from robust.quantities import AnyNorm
+
+NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search
+
+
+def nearest(task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int) -> Perturbed:
+    """One search towards one class each; its images are the nearest that fooled the model, or where none did, any.
+
+    Args:
+        task: model and images, where to start, and the targets where only these count.
+        aims: int64 [N], the class that each heads for.
+        eps: how far a point may lie, at the most. norm: in which it is measured. steps: turns.
+
+    Source: see `robust.attacks.fab`.
+    """
+    targeted = task.targets is not None
+    climb = Climb(
+        "fab", norm, steps, {"eps": NOBODY, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
+        _STEPS[targeted], _nothing_yet, plain=1, roams=True,
+    )  # fmt: skip
+    one = Task(task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, aims[:, None])
+    return attack(one, climb)
+
+
+def _nothing_yet(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+    del numbers
+    return {"best": points.copy(), "best_size": np.full(len(points), np.inf, points.dtype)}
+
+
+def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+    centre, point = slots["centre"], slots["point"]
+    predicted = tf.argmax(look.logits, 1)
+    fools = predicted == slots["aim"] if targeted else predicted != slots["label"]
+    size = ball.size(point - centre, norm)[:, 0, 0, 0]
+    nearer = fools & (size < slots["best_size"]) & (size <= numbers["limit"])
+    best = choose(nearer, point, slots["best"])
+    following = choose(fools, centre + BACK * (point - centre), towards(centre, point, look, norm))
+    return {
+        "point": choose(slots["left"] == 1, best, following),  # the last point is the one that is left
+        "best": best,
+        "best_size": tf.where(nearer, size, slots["best_size"]),
+    }
+
+
+_STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step

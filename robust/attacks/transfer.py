@@ -1,0 +1,52 @@
+"""Transfer: examples made on one model, shown to another."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from robust import schema
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed, fooled
+from robust.quantities import AnyNorm, Eps, Source
+from robust.suite.transfer import inner
+
+
+def transfer(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    source: Source,
+    attack: str | dict[str, Any],
+    eps: Eps,
+    norm: AnyNorm = "linf",
+) -> Perturbed:
+    """Attack another model, and show this one what came out: who needs no access to a model can still fool it.
+
+    The attack stops at what fools the source, so its images say little of one that is harder to fool: then
+    take one that makes its whole way in a step (fgsm), or a source that is as hard.
+
+    Args:
+        classifier, images, labels, seeds, targets: see `robust.attacks`.
+        start: not used: what a smaller eps has left fools the source already.
+        source: the other model: in a suite its name there; from Python a model of the same classes.
+        attack: the attack on the source, as in a suite: "fgsm" or {"name": "pgd", "steps": 40}.
+        eps: radius of the ball around each image, in units of a [0, 1] image.
+        norm: of the ball.
+
+    Passes are those through the source, and one look of this model.
+
+    Raises SuiteError where the attack is not one, or has an eps or a norm of its own.
+
+    Source: Szegedy et al., Intriguing properties of neural networks, ICLR 2014; Papernot, McDaniel &
+    Goodfellow, Transferability in machine learning, 2016.
+    """
+    made_on = source if isinstance(source, Classifier) else Classifier(source, classifier.classes)
+    call = schema.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
+    found = call(made_on, images, labels, seeds=seeds, start=None, targets=targets)
+    fell = fooled(classifier.logits(found.images).argmax(axis=1), labels, targets)
+    return replace(found, by=np.where(fell, "transfer", ""), forward=found.forward + np.int32(1))

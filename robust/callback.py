@@ -1,0 +1,127 @@
+"""Robust accuracy after each epoch of Keras' own `fit`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from robust.classifier import Classifier, heads
+from robust.datasets.dataset import Dataset, Examples, from_arrays
+from robust.datasets.given import dataset_of
+from robust.errors import DataError, SuiteError
+from robust.perturb import outcomes
+from robust.progress import Silent
+from robust.quantities import Count, Seed
+from robust.schema import convert
+from robust.suite import Case, read_case
+from robust.trial import proportion
+
+LOGGED = "val_robust_accuracy"
+
+
+class RobustAccuracy(keras.callbacks.Callback):
+    """A Keras callback: the share of images that are classified correctly after an attack, epoch by epoch.
+
+    It logs `val_robust_accuracy` and the ends of its 95 % Wilson interval, `val_robust_accuracy_low` and
+    `val_robust_accuracy_high`. Put it before the callbacks that read them (EarlyStopping, ModelCheckpoint,
+    ReduceLROnPlateau, TensorBoard) and give these mode="max": Keras calls them in their order.
+
+    The value is that of `robust.evaluate` on the same images. The model is asked in inference mode with the
+    weights that it has when Keras calls; averages that the optimizer keeps (use_ema) are asked about where
+    keras.callbacks.SwapEMAWeights(swap_on_epoch=True) stands before this one.
+
+    Args:
+        data: held out from training, as in `robust.evaluate`: (images [N, H, W, C] in [0, 1] or uint8, labels
+            [N]), a `tf.data.Dataset` of (image, label), or a `robust` data set, of which the validation split.
+        attack: a name, or a table as in a suite: {"name": "pgd", "norm": "l2", "steps": 40}.
+        eps: of an attack that gives none of its own; None for one that takes none.
+        images: how many, the same number of each class; all where there are fewer.
+        every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
+        classes: names of the classes, or how many; else the model's outputs are counted.
+        pixels: what the model's inputs range over, where its own layers do not say it.
+        seed: of the attack.
+
+    Raises RobustError: for what is wrong with data or attack at once, with the model before the first epoch.
+
+    >>> import numpy as np
+    >>> images, labels = np.random.default_rng(0).random((60, 4, 4, 1), "float32"), np.arange(60) % 3
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> watch = RobustAccuracy((images[30:], labels[30:]), attack="fgsm", eps="2/255")
+    >>> sorted(model.fit(images[:30], labels[:30], epochs=2, verbose=0, callbacks=[watch]).history)
+    ['loss', 'val_robust_accuracy', 'val_robust_accuracy_high', 'val_robust_accuracy_low']
+    """
+
+    def __init__(
+        self,
+        data: tuple[Any, Any] | tf.data.Dataset | Dataset,
+        attack: str | Mapping[str, Any] = "pgd",
+        eps: float | str | None = "8/255",
+        *,
+        images: int = 200,
+        every: int = 1,
+        classes: int | Sequence[str] | None = None,
+        pixels: tuple[float, float] | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self._case = _case(attack, eps)
+        self._every = convert(every, Count, "every")
+        self._seed, self._pixels = convert(seed, Seed, "seed"), pixels
+        given = dataset_of(data, classes=classes)
+        self._examples = _examples(given, convert(images, Count, "images"))
+        self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
+        self._asked: tuple[Classifier, Dataset] | None = None
+        self._first: int | None = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Look at the model with one image, so that a bad one is told before it is trained."""
+        self._first = None
+        self._ready()[0].logits(self._examples.images[:1])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Attack the images and log how many are still right."""
+        self._first = epoch if self._first is None else self._first
+        looks = (epoch - self._first) % self._every == 0
+        found = self._look() if looks else (float("nan"),) * 3
+        if logs is not None:
+            logs.update(zip((LOGGED, f"{LOGGED}_low", f"{LOGGED}_high"), found, strict=True))
+
+    def _look(self) -> tuple[float, float, float]:
+        """The value and the ends of its interval."""
+        classifier, data = self._ready()
+        (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
+        found = proportion(LOGGED, outcome.trial.predicted == outcome.trial.labels)
+        return found.value, found.low, found.high
+
+    def _ready(self) -> tuple[Classifier, Dataset]:
+        """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
+        if self._asked is None or self._asked[0].network is not self.model:
+            shape = getattr(heads.understood(self.model).model, "output_shape", None)
+            classes = self._classes or (shape[-1] if isinstance(shape, tuple) else None)
+            found = self._examples
+            data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
+            self._asked = Classifier(self.model, len(data.classes), pixels=self._pixels), data
+        self._asked[0].refresh()
+        return self._asked
+
+
+def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:
+    table = dict(attack) if isinstance(attack, Mapping) else {"name": attack}
+    case = read_case(str(table.get("name")), {"attack": table if eps is None else {"eps": eps, **table}})
+    if case.target is not None:
+        raise SuiteError("target: robust accuracy is that under an attack without one", "target")
+    if len(case.perturbations) > 1:
+        raise SuiteError(f"eps: {len(case.perturbations)} of them; one curve is logged, so give one number", "eps")
+    return case
+
+
+def _examples(data: Dataset, images: int) -> Examples:
+    """So many images of the validation split, or of all there is: test images choose no weights."""
+    split = "validation" if "validation" in data.sizes else "test"
+    if split == "test" and len(data.sizes) > 1:
+        has = ", ".join(data.sizes)
+        what = f"data set {data.name!r} has no validation split, only {has}; test images are for the end"
+        raise DataError(f"{what}: give (images, labels) that are neither trained on nor tested on")
+    return data.examples(split, min(images, data.size(split)))

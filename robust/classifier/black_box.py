@@ -1,0 +1,125 @@
+"""A model that gives answers and no gradients: a function of somebody's, a TFLite file, a model asked as such."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust.classifier import heads
+from robust.errors import ModelError
+
+ATTACKS = "square, noise or transfer"  # what asks for answers only
+NOTE = f"a black box without gradients, for {ATTACKS}; of probabilities the logarithm is taken"
+
+
+class BlackBox:
+    """A function from images [N, H, W, C] to probabilities or logits [N, classes], in the place of a Keras model.
+
+    Of probabilities p, log p is taken: softmax(log p) = p. One number for each image is the probability of the
+    second of two classes. Below the smallest that float32 holds, p counts as that.
+
+    Args:
+        function: takes and gives NumPy arrays.
+        name: what the model is called.
+        weights: variables, or anything with `numpy()`, that identify it.
+
+    >>> BlackBox(lambda images: np.array([[0.5, 0.5], [1.0, 0.0]]), "coin")(tf.zeros([2, 4, 4, 1])).numpy().round(1)
+    array([[ -0.7,  -0.7],
+           [  0. , -87.3]], dtype=float32)
+    """
+
+    built = True
+
+    def __init__(self, function: Callable[[np.ndarray], Any], name: str, weights: Sequence[Any] = ()):
+        self.function, self.name, self.weights = function, name, list(weights)
+        self.failed: Exception | None = None
+
+    def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Logits, float32; inside a graph, too, which then leaves it for the answer."""
+        del training
+        if tf.executing_eagerly():
+            return tf.constant(self._answers(images.numpy()))
+        answers = tf.numpy_function(self._kept, [images], tf.float32)
+        answers.set_shape([images.shape[0], None])
+        return answers
+
+    def count_params(self) -> int:
+        """Of the weights that are known."""
+        return sum(int(np.prod(w.shape)) for w in self.weights)
+
+    @property
+    def variables(self) -> list[Any]:
+        """As of a Keras model."""
+        return self.weights
+
+    def _kept(self, images: np.ndarray) -> np.ndarray:
+        """The answers; an error is kept, since a graph would hand on only its text."""
+        try:
+            return self._answers(images)
+        except Exception as error:
+            self.failed = error
+            raise
+
+    def _answers(self, images: np.ndarray) -> np.ndarray:
+        try:
+            answers = np.asarray(self.function(images))
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            raise  # smaller batches may help
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise ModelError(f"model {self.name!r} failed when it was asked: {what}") from error
+        if answers.shape in ((len(images),), (len(images), 1)):
+            answers = self._of_two(answers.reshape(-1, 1))
+        if answers.shape[:-1] != (len(images),) or answers.dtype.kind not in "fiu":
+            gave = f"{answers.dtype} of shape {answers.shape}"
+            raise ModelError(
+                f"model {self.name!r} gives {gave} for {len(images)} images; it must give a number for each class, "
+                "[images, classes]"
+            )
+        return logits(answers.astype(np.float64)).astype(np.float32)
+
+    def _of_two(self, p: np.ndarray) -> np.ndarray:
+        if not ((p >= 0) & (p <= 1)).all():
+            raise ModelError(
+                f"model {self.name!r} gives one number an image, from {p.min():.3g} to {p.max():.3g}, which is no "
+                "probability; give that of the second class, or a number for each class"
+            )
+        return np.concatenate([1 - p, p], axis=1)
+
+
+def logits(answers: np.ndarray) -> np.ndarray:
+    """The answers, with log p in the rows that are probabilities.
+
+    >>> logits(np.array([[1.0, 2.0], [0.25, 0.75]])).round(2)
+    array([[ 1.  ,  2.  ],
+           [-1.39, -0.29]])
+    """
+    are = (answers >= 0).all(axis=1, keepdims=True) & (
+        np.abs(answers.sum(axis=1, keepdims=True) - 1) < 0.05
+    )  # quantised ones do not sum to 1
+    return np.where(are, np.log(np.maximum(answers, np.finfo(np.float32).tiny)), answers)
+
+
+def wrapped(model: Any) -> Any:
+    """A Keras model or a black box as it is, any other function as a black box; else ModelError."""
+    if isinstance(model, keras.Model | BlackBox):
+        return model
+    if not callable(model) or isinstance(model, type):
+        what = f"a {type(model).__name__}" if not isinstance(model, type) else f"the class {model.__name__}"
+        raise ModelError(f"{what} is no model; give a keras.Model, or a function from images to probabilities")
+    return BlackBox(model, getattr(model, "__name__", type(model).__name__).strip("<>"))
+
+
+def asked(model: Any, classes: int, output: str | None = None) -> BlackBox:
+    """A Keras model of which only the answers are asked; `output` as of `heads.understood`."""
+    if isinstance(model, BlackBox):
+        return model
+    main = heads.answers(model, classes, output)
+    answer = tf.function(lambda x: heads.pick(main(x, training=False), output, model.name), autograph=False)
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        return tf.cast(answer(tf.constant(images)), tf.float32).numpy()
+
+    return BlackBox(ask, model.name, model.weights)

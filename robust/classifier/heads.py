@@ -1,0 +1,222 @@
+"""Where a Keras model's logits are, and what range of pixels it wants."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust.errors import ModelError, suggest
+
+MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output that classifies, of several
+
+
+class Understood(NamedTuple):
+    """A model that ends in logits, and how it was read where it is not as it was given."""
+
+    model: keras.Model
+    notes: tuple[str, ...] = ()
+
+
+def linear(model: keras.Model) -> keras.Model:
+    """The same model, ending in logits: a softmax head is taken off, and so are auxiliary heads."""
+    return understood(model).model
+
+
+def understood(model: keras.Model, classes: int | None = None, output: str | None = None) -> Understood:
+    """The model ending in the logits of one output, and what was done for that.
+
+    Of several outputs it is the one that `output` names, by its key or its layer; else the one named as in
+    `MAIN`; else the only one with as many numbers as there are classes. A last activation that is a softmax
+    is taken off. One number z, or its sigmoid, becomes the logits (0, z) of two classes.
+
+    Raises ModelError for several inputs, for outputs among which nothing tells, and for several sigmoids.
+    """
+    if not getattr(model, "outputs", None):
+        return Understood(model)  # a subclassed model: what its numbers look like is checked when they are there
+    if len(model.inputs) != 1:
+        raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
+    main, chosen = _main(model, classes, output)
+    logits, taken = _logits(main)
+    notes = tuple(filter(None, [chosen, taken, _left_on(model)]))
+    named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
+    if named or len(model.outputs) > 1 or logits is not model.outputs[0]:
+        return Understood(keras.Model(model.inputs[0], logits, name=model.name), notes)
+    return Understood(model, notes)
+
+
+def answers(model: keras.Model, classes: int | None = None, output: str | None = None) -> keras.Model:
+    """The model ending in the one output that classifies, as it is; see `understood`."""
+    if not getattr(model, "outputs", None):
+        return model
+    return keras.Model(model.inputs, _main(model, classes, output)[0], name=model.name)
+
+
+def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[Any, str]:
+    """The output that classifies, and how it was told from the others."""
+    told = getattr(model, "output", None)  # a Sequential has none before it is called
+    keys = list(told) if isinstance(told, dict) else [""] * len(model.outputs)
+    named = [({key, o._keras_history.operation.name} - {""}, o) for key, o in zip(keys, model.outputs, strict=True)]
+    shown = [key or min(names) for key, (names, _) in zip(keys, named, strict=True)]
+    for name in MAIN if output is None else (output,):
+        if len(found := [o for names, o in named if name in names]) == 1:
+            return found[0], f"output {name!r} of {', '.join(shown)}" if len(named) > 1 else ""
+    if output is not None:
+        raise ModelError(f"model {model.name!r} has no output {output!r}{suggest(output, shown)}")
+    if len(named) == 1:
+        return named[0][1], ""
+    fits = [place for place, o in enumerate(model.outputs) if tuple(o.shape[1:]) == (classes,)]
+    if len(fits) != 1:
+        pick = f"say which one classifies, as in output = {shown[0]!r}"
+        raise ModelError(f"model {model.name!r} has {len(named)} outputs, {', '.join(shown)}; {pick}")
+    return model.outputs[fits[0]], f"output {shown[fits[0]]!r} of {', '.join(shown)}: it has {classes} numbers"
+
+
+def pick(answers: Any, output: str | None, name: str) -> Any:
+    """Of what a subclassed model gives, the one that classifies; see `understood`."""
+    if not isinstance(answers, dict | list | tuple):
+        return answers
+    listed = answers if isinstance(answers, dict) else {str(i): each for i, each in enumerate(answers)}
+    for key in MAIN if output is None else (output,):
+        if key in listed:
+            return listed[key]
+    if len(listed) != 1 or output is not None:
+        given = f"model {name!r} gives {', '.join(listed)}"
+        raise ModelError(f"{given}; say which one classifies, as in output = {next(iter(listed), '')!r}")
+    return next(iter(listed.values()))
+
+
+def _logits(output: Any) -> tuple[Any, str]:
+    """The logits behind an output, and what was taken off: what goes into its softmax, if it ends in one."""
+    last, before = output._keras_history.operation, _before(output)
+    if isinstance(last, keras.Model) and len(getattr(last, "outputs", None) or []) == 1:
+        inner = understood(last)
+        return (output if inner.model is last else inner.model(before)), ", ".join(inner.notes)
+    function = _activation(last)
+    squashed = "" if function is None else _squashing(function, output.shape[-1])
+    single = len(output.shape) == 2 and output.shape[-1] == 1
+    if single and not squashed and function is not keras.activations.linear:
+        raise ModelError(
+            f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
+            "end it in Dense(1) or Dense(1, 'sigmoid'), or say black_box = true: the probability of the second class"
+        )
+    if squashed:
+        output = before if function is last else _without_activation(last, before)
+    if single:
+        of = f"the sigmoid of {last.name!r} taken off" if squashed else f"{last.name!r} gives one logit z"
+        return _of_two(output), f"{of}: two classes, of logits 0 and z"
+    if squashed == "sigmoid":
+        raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
+    return output, f"{squashed} of {last.name!r} taken off" if squashed else ""
+
+
+def _activation(last: Any) -> Callable | None:
+    """What a last operation does to the numbers without weights of its own; None where that cannot be told."""
+    if not isinstance(last, keras.layers.Layer) or isinstance(
+        last, keras.layers.Softmax | keras.layers.Activation | keras.layers.Lambda
+    ):
+        return last
+    return getattr(last, "activation", None)
+
+
+def _squashing(function: Callable, width: int | None) -> str:
+    """What the function does to numbers: softmax, sigmoid or "". It is tried, since a Lambda says nothing."""
+    numbers = np.random.default_rng(0).normal(0, 2, (3, width or 2))
+    try:
+        found = tf.convert_to_tensor(function(tf.constant(numbers, tf.float32)))
+    except Exception:  # somebody's code, or an operation on several tensors: it cannot be told
+        return ""
+    exact = 1e-5 if found.dtype == tf.float32 else 5e-3
+    powers = np.exp(numbers)
+    known = {"softmax": powers / powers.sum(axis=1, keepdims=True), "sigmoid": powers / (1 + powers)}
+    if width == 1:
+        del known["softmax"]  # of one number it is 1
+    found = tf.cast(found, tf.float64).numpy() if found.dtype.is_floating else np.empty(0)
+    return next((n for n, wanted in known.items() if found.shape == wanted.shape and _near(found, wanted, exact)), "")
+
+
+def _near(one: np.ndarray, other: np.ndarray, exact: float) -> bool:
+    return bool(np.abs(one - other).max() < exact)
+
+
+def _of_two(z: Any) -> Any:
+    """The logits (0, z): those of a twin of the dense layer that gives z, with zeros for the first class."""
+    last = z._keras_history.operation
+    if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
+        kernel, bias = (*last.get_weights(), np.zeros(1))[:2]
+        twin, before = keras.layers.Dense(2, dtype=last.dtype_policy, name=last.name), _before(z)
+    else:
+        kernel, bias = np.ones((1, 1)), np.zeros(1)
+        twin, before = keras.layers.Dense(2, name="two_classes"), z
+    logits = twin(before)
+    twin.set_weights([np.pad(kernel, [(0, 0), (1, 0)]), np.pad(bias, (1, 0))])
+    return logits
+
+
+def _left_on(model: keras.Model) -> str:
+    """Layers that were called with training=True: Keras asks them as `predict` does, with training=False."""
+    nodes = [(op.name, node) for op in getattr(model, "operations", []) for node in op._inbound_nodes]
+    names = dict.fromkeys(name for name, node in nodes if node.arguments.kwargs.get("training") is True)
+    return f"{', '.join(names)}: called with training=True, asked in inference mode as by predict" if names else ""
+
+
+def _without_activation(last: Any, before: Any) -> Any:
+    twin = type(last).from_config({**last.get_config(), "activation": "linear"})
+    logits = twin(before)
+    twin.set_weights(last.get_weights())
+    return logits
+
+
+def last(model: keras.Model) -> Any:
+    """The layer that makes a functional model's only output."""
+    return model.outputs[0]._keras_history.operation
+
+
+def features(model: keras.Model) -> Any:
+    """What goes into that layer."""
+    return _before(model.outputs[0])
+
+
+def _before(output: Any) -> Any:
+    """What goes into the layer that makes an output."""
+    layer, node = output._keras_history[:2]
+    return layer._inbound_nodes[node].input_tensors[0]  # not `layer.input`: other models may use the layer, too
+
+
+def pixel_range(model: keras.Model) -> tuple[float, float]:
+    """What the model's own first layers say of its inputs: [0, 255] where they divide by that, else [0, 1]."""
+    return (0.0, 255.0) if scaled_by(model) else (0.0, 1.0)
+
+
+def scaled_by(model: keras.Model) -> str:
+    """The name of the first layer where it takes pixels in [0, 255], "" where it does not say so.
+
+    Layers that augment are passed by, and nested models looked into.
+    """
+    first = next((layer for layer in flat(model) if not isinstance(layer, _PASSED)), None)
+    divides = isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 1 / 50
+    centres = isinstance(first, keras.layers.Normalization) and first.built and _largest(first.mean) > 2
+    return first.name if first is not None and (divides or centres) else ""
+
+
+def _largest(numbers: Any) -> float:
+    return float(np.abs(np.asarray(numbers)).max())
+
+
+_PASSED = (
+    keras.layers.InputLayer,
+    keras.layers.RandomFlip,
+    keras.layers.RandomRotation,
+    keras.layers.RandomZoom,
+    keras.layers.RandomCrop,
+    keras.layers.RandomTranslation,
+    keras.layers.Resizing,
+    keras.layers.ZeroPadding2D,
+)
+
+
+def flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, with those of a nested model in its place."""
+    for layer in getattr(model, "layers", []):
+        yield from flat(layer) if isinstance(layer, keras.Model) else [layer]

@@ -1,0 +1,96 @@
+"""What a Keras model wants as inputs: pixels, their type, and how many images at once."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from robust import pixels as wanted
+from robust.classifier import heads
+from robust.errors import ModelError, SuiteError
+from robust.pixels import Pixels
+
+_COLOURS = (1, 3)
+
+
+def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
+    """How the model wants its pixels, and who says so: the user, its first layer, or nobody.
+
+    Args:
+        model: a Keras model, or anything else that takes images.
+        declared: what `robust.pixels.read` reads, or None.
+
+    Raises ModelError for what cannot be read, and for a mean or deviation of another number of channels.
+    """
+    shape = _shape(model)
+    first = len(shape) == 4 and shape[1] in _COLOURS and shape[3] not in (*_COLOURS, None)
+    if declared is not None:
+        try:
+            found, why = wanted.read(declared), "as declared"
+        except SuiteError as error:
+            raise ModelError(str(error)) from None
+    elif layer := heads.scaled_by(model):
+        found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
+    else:
+        found, why = Pixels(), "since nothing says otherwise"
+    found = found._replace(layout="channels_first") if first else found
+    channels = shape[1 if found.layout == "channels_first" else 3] if len(shape) == 4 else None
+    for key in ("mean", "std"):
+        if channels and len(numbers := getattr(found, key)) not in (0, 1, channels):
+            raise ModelError(
+                f"pixels.{key}: {len(numbers)} numbers, and model {model.name!r} takes {channels} channels"
+            )
+    return found, f"pixels {found}, {why}"
+
+
+def prepared(images: tf.Tensor, want: Pixels) -> tf.Tensor:
+    """Images [B, H, W, C] in [0, 1] as the model wants them.
+
+    >>> prepared(tf.constant([[[[0.0, 0.5, 1.0]]]]), Pixels(0, 255, order="bgr")).numpy().ravel().tolist()
+    [255.0, 127.5, 0.0]
+    """
+    if (want.low, want.high) != (0.0, 1.0):
+        images = images * (want.high - want.low) + want.low
+    if want.order == "bgr":
+        images = images[..., ::-1]
+    if want.mean:
+        images = images - tf.constant(want.mean, images.dtype)
+    if want.std:
+        images = images / tf.constant(want.std, images.dtype)
+    return tf.transpose(images, [0, 3, 1, 2]) if want.layout == "channels_first" else images
+
+
+def batch_size(model: Any) -> int | None:
+    """How many images the model was built for; None: any number."""
+    return shape[0] if (shape := _shape(model)) else None
+
+
+def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
+    """Height, width and channels of the images that the model takes; None where any will do, () where it is not said.
+
+    >>> import keras
+    >>> image_shape(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]), Pixels(layout="channels_first"))
+    (8, 8, 3)
+    """
+    shape = _shape(model)[1:]
+    return (*shape[1:], shape[0]) if shape and want.layout == "channels_first" else shape
+
+
+def _shape(model: Any) -> tuple[int | None, ...]:
+    """The shape of a batch, as the model's only input says it; () where it does not."""
+    listed = getattr(model, "inputs", None)
+    return tuple(listed[0].shape) if listed else ()
+
+
+def dtype(model: Any) -> tf.DType:
+    """In what precision to search: that of the model's inputs, at least single.
+
+    Raises ModelError for whole numbers, which have no gradient.
+    """
+    listed = getattr(model, "inputs", None)
+    own = tf.as_dtype(listed[0].dtype) if listed else tf.float32
+    if not own.is_floating:
+        raise ModelError(
+            f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
+            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]"
+        )
+    return tf.float64 if own == tf.float64 else tf.float32

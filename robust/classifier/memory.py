@@ -1,0 +1,36 @@
+"""Work that asks a model, done again in smaller batches where the memory does not suffice."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import tensorflow as tf
+
+from robust.classifier import Classifier
+from robust.errors import ModelError
+
+Found = TypeVar("Found")
+
+
+def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[str], None]) -> Found:
+    """What the work gives; where a batch does not fit in memory it is halved, and the work begun anew.
+
+    Args:
+        classifier: whom the work asks.
+        say: is told the new size.
+
+    Raises ModelError where not even one image fits, and where the function behind a black box has failed.
+    """
+    while True:
+        try:
+            return work()
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            name, size = classifier.model.name, classifier.batch_size
+            if size == 1 or classifier.has_fixed_batch:
+                what = "one image does" if size == 1 else f"the {size} images it is built for do"
+                raise ModelError(f"model {name!r}: {what} not fit in memory; take smaller images") from error
+            classifier.halve()
+            say(f"model {name!r}: {size} images at once do not fit in memory; going on with {classifier.batch_size}")
+        except tf.errors.OpError as error:  # of what a function has raised, a graph hands on only the text
+            if (failed := getattr(classifier.model, "failed", None)) is None:
+                raise
+            raise failed from error

@@ -1,0 +1,83 @@
+"""A TFLite file as a function from images to its answers; it has no gradients."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from robust import quiet
+from robust.errors import ModelError
+
+
+def read(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The function of a .tflite file; its quantised inputs and outputs are numbers again.
+
+    Raises ModelError for a file that is none, for one with operations of TensorFlow itself ("Flex", which may
+    read and write files) or somebody's own, and for one with several inputs or outputs.
+    """
+    interpreter = _interpreter(path)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        has = f"{len(inputs)} inputs and {len(outputs)} outputs"
+        raise ModelError(f"{path}: has {has}; give a model that takes images and gives one number a class")
+    size, at, to = _batch(inputs[0]), inputs[0]["index"], outputs[0]["index"]
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        count = size or len(images)
+        if tuple(interpreter.get_input_details()[0]["shape"]) != (count, *images.shape[1:]):
+            interpreter.resize_tensor_input(at, [count, *images.shape[1:]], strict=True)
+            interpreter.allocate_tensors()
+        found = []
+        for begin in range(0, len(images), count):
+            rows = np.resize(np.arange(begin, min(begin + count, len(images))), count)
+            interpreter.set_tensor(at, _quantised(images[rows], inputs[0]))
+            interpreter.invoke()
+            found.append(_plain(interpreter.get_tensor(to), outputs[0])[: len(images) - begin])
+        return np.concatenate(found)
+
+    return ask
+
+
+def _interpreter(path: Path) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file")
+    content = path.read_bytes()
+    try:
+        with quiet.aside(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
+            interpreter = getattr(tf, "lite").Interpreter(model_content=content)  # noqa: B009  it is loaded late
+            _check_operations(path, interpreter)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise ModelError(f"{path}: is not a TFLite model that can be run ({first})") from error
+    return interpreter
+
+
+def _check_operations(path: Path, interpreter: Any) -> None:
+    names = {details["op_name"] for details in interpreter._get_ops_details()}
+    if foreign := sorted(name for name in names if name.startswith("Flex")):
+        what = f"runs {', '.join(foreign)}, operations of TensorFlow that may read and write files"
+        raise ModelError(f"{path}: {what}; convert it with TFLITE_BUILTINS only")
+
+
+def _batch(details: dict[str, Any]) -> int | None:
+    """The batch size that the file insists on; None: any."""
+    return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
+
+
+def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    scale, zero = details["quantization"]
+    dtype = details["dtype"]
+    if np.issubdtype(dtype, np.floating):
+        return images.astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(images / (scale or 1) + zero), limits.min, limits.max).astype(dtype)
+
+
+def _plain(answers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    scale, zero = details["quantization"]
+    return answers if np.issubdtype(details["dtype"], np.floating) else (answers.astype(np.float32) - zero) * scale

@@ -1,0 +1,90 @@
+"""`robust attack`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from robust.errors import SuiteError
+
+if TYPE_CHECKING:
+    from robust.attack import Attacked
+    from robust.suite import Model
+
+
+def attack(
+    image: str,
+    *,
+    model: str = "efficientnet_lite0",
+    target: str | None = None,
+    eps: str = "1/255",
+    attack_: Annotated[str, Parameter(name=["--attack"])] = "pgd",
+    set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
+    classes: Path | None = None,
+    pixels: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
+    seed: int = 0,
+    out: Path | None = None,
+) -> int:
+    """Attack one image: say what the network sees before and after, and draw image + perturbation = image.
+
+    The exit code is 1 where the network is not fooled by the PNG that is written.
+
+    Parameters
+    ----------
+    image
+        A file, or the name of a photo that comes with the package, as in panda.
+    model
+        A .keras file, or the name of ImageNet weights: efficientnet_lite0, keras:resnet50.
+    target
+        The class it is to be taken for, as in gibbon; any other than what is seen where it is not given.
+    eps
+        How far the image may change, in units of a [0, 1] image: each pixel, or with --set norm=l2 all together.
+    attack_
+        The attack; `robust list attacks` shows them.
+    set_
+        Another setting of the attack, as in --set steps=10; may be given several times.
+    classes
+        A text file with the names of the classes in the model's order, one a line.
+    pixels
+        What the model's inputs range over, as in --pixels 0 255; [0, 1] where its first layers do not say it.
+    seed
+        Of the attack.
+    out
+        The folder for adversarial.png and triptych.png; reports/IMAGE-as-TARGET where it is not given.
+    """
+    from robust import quiet, typed
+
+    call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
+    chosen = _model(model, pixels)
+    quiet.tensorflow()
+    from robust.attack import attack as attack_one
+
+    names = None if classes is None else _lines(classes)
+    folder = out or Path("reports") / f"{Path(image).stem}-as-{target or 'anything'}".replace(" ", "-")
+    found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
+    _say(found, f"{image} shown to {model}, and after {call.name}:")
+    print(f"{folder / 'triptych.png'} {folder / 'adversarial.png'}")
+    return 0 if found.fooled else 1
+
+
+def _model(name: str, pixels: tuple[float, float] | None) -> "Model":
+    from robust.suite import read_model
+
+    kind = "keras" if name.endswith(".keras") else "pretrained"
+    return read_model(Path(name).stem, {kind: name, **({} if pixels is None else {"pixels": list(pixels)})})
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"--classes {path}: cannot be read as text ({error})") from error
+
+
+def _say(found: "Attacked", title: str) -> None:
+    print(title)
+    for (before, was), (after, now) in zip(found.top(0), found.top(1), strict=True):
+        print(f"  {before:28} {was:7.2%}    {after:28} {now:7.2%}")
+    [(name, sure)] = found.top(2, 1)
+    verdict = "fooled" if found.fooled else "not fooled"
+    print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; the largest change is {255 * found.linf:.3g}/255")

@@ -1,0 +1,102 @@
+"""`robust evaluate`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from robust.errors import SuiteError
+
+
+def evaluate(
+    model: str,
+    *,
+    data: str,
+    attack: Annotated[list[str] | None, Parameter(negative="")] = None,
+    eps: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
+    measure: Annotated[list[str] | None, Parameter(negative="")] = None,
+    images: int | None = None,
+    transform: str | None = None,
+    pixels: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
+    output: str | None = None,
+    black_box: Annotated[bool, Parameter(negative="")] = False,
+    trust: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    out: Path | None = None,
+) -> int:
+    """Measure a model of your own on clean images and under attacks.
+
+    Parameters
+    ----------
+    model
+        A .keras or .tflite file, or the folder of a SavedModel.
+    data
+        A folder of images with a folder for each class, an .npz file, or the name of a data set.
+    attack
+        An attack; `robust list attacks` shows them; may be given several times.
+    eps
+        How far the attacks may go, as in 4/255; several are run upward.
+    measure
+        What is measured; accuracy where it is not given; may be given several times.
+    images
+        How many images of the test split, as many of each class; all of them where it is not given.
+    transform
+        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
+    pixels
+        What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; what its first layers say where it is not given, else 0 1.
+    output
+        Which of the model's outputs classifies, where it has several.
+    black_box
+        Ask for its answers only, as where a softmax cannot be taken off; for the attacks square and noise.
+    trust
+        Let the file run somebody's code (a Lambda, a class of another module, a SavedModel).
+    seed
+        Of all that is random.
+    out
+        A folder for the tables and the page; none are written where it is not given.
+    """
+    from robust import quiet
+    from robust.suite import read_case, read_data, read_model
+
+    strengths: Any = None if eps is None else eps if len(eps) > 1 else eps[0]
+    attacks = [{"name": name, **({} if strengths is None else {"eps": strengths})} for name in attack or []]
+    measures = measure or ["accuracy"]
+    for each in attacks:  # a mistake is told before TensorFlow is imported
+        read_case(each["name"], {"attack": each, "measure": measures})
+    table = {_kind(model): model, **_asked(pixels, output, black_box)}
+    read_model(Path(model).stem, table)
+    source = read_data(_data(data, transform))
+    quiet.tensorflow()
+    from robust import progress, terminal
+    from robust.evaluate import evaluate as measured
+
+    with progress.on(sys.stderr) as shown:
+        options: dict[str, Any] = {"measures": measures, "seed": seed, "images": images, "out": out, "trust": trust}
+        results = measured(table, source(), attacks, progress=shown, **options)
+    terminal.results(results)
+    if out is not None:
+        print(f"the page: {out / 'index.html'}")
+    return 0
+
+
+def _kind(model: str) -> str:
+    return "tflite" if model.endswith(".tflite") else "keras"
+
+
+def _asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
+    """As the keys of a suite's [model.NAME]."""
+    given: dict[str, Any] = {"output": output, "black_box": black_box or None}
+    if pixels is not None:
+        try:
+            given["pixels"] = pixels[0] if len(pixels) == 1 else [float(end) for end in pixels]
+        except ValueError:
+            raise SuiteError(f"--pixels {' '.join(pixels)}: must be two numbers, or caffe, tf or torch") from None
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _data(data: str, transform: str | None) -> str | dict[str, Any]:
+    if transform is None:
+        return data
+    return {"folder": data, "transform": {"size": int(transform)} if transform.isdecimal() else transform}

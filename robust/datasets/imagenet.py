@@ -1,0 +1,76 @@
+"""The 1,000 classes of ImageNet: their WordNet ids, their names, and the 50 coarse groups they fall into."""
+
+import csv
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from robust.errors import DataError, suggest
+
+_FILE = Path(__file__).parent / "data/imagenet.csv"
+
+
+class Label(NamedTuple):
+    """One class.
+
+    name: unlike that of any other; lemma: WordNet's own first word for it, which two classes may share.
+    group: one of 50, as "dog" or "fruit"; the grouping is this project's own.
+    """
+
+    wnid: str
+    name: str
+    lemma: str
+    group: str
+
+
+@functools.cache
+def labels() -> tuple[Label, ...]:
+    """All classes, in the order of a network's outputs: that of their WordNet ids.
+
+    >>> labels()[388]
+    Label(wnid='n02510455', name='giant panda', lemma='giant panda', group='other mammal')
+
+    Russakovsky et al., ImageNet large scale visual recognition challenge, IJCV 115, 2015.
+    """
+    with _FILE.open(newline="", encoding="utf-8") as file:
+        return tuple(Label(**row) for row in csv.DictReader(file))
+
+
+def names() -> tuple[str, ...]:
+    """The names of all classes, in the order of a network's outputs."""
+    return tuple(label.name for label in labels())
+
+
+def index(word: str) -> int:
+    """The place of the class that a word means: its name, lemma, WordNet id, or the place itself.
+
+    >>> index("gibbon"), index("n02483362"), index("368")
+    (368, 368, 368)
+
+    Raises DataError where there is no such class, with the one that was probably meant.
+    """
+    for what in ("name", "wnid", "lemma"):
+        for place, label in enumerate(labels()):
+            if getattr(label, what).casefold() == word.casefold():
+                return place
+    if word.isdecimal() and int(word) < len(labels()):
+        return int(word)
+    raise DataError(f"ImageNet has no class {word!r}{suggest(word, [*names(), *(each.lemma for each in labels())])}")
+
+
+def groups(classes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Group -> those of its classes that are among `classes`; none where one of these is no class of ImageNet.
+
+    classes: names or WordNet ids, all 1,000 or some.
+
+    >>> groups(["tench", "goldfish", "hen"])
+    {'fish': ('tench', 'goldfish'), 'bird': ('hen',)}
+    """
+    own = {key: label.group for label in labels() for key in (label.name, label.wnid)}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in classes:
+        if name not in own:
+            return {}
+        found[own[name]] = (*found.get(own[name], ()), name)
+    return found

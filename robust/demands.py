@@ -1,0 +1,59 @@
+"""What a case demands of its data: are the images, targets and groups there that it speaks of?"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from robust import targets
+from robust.datasets.dataset import Dataset
+from robust.errors import SuiteError, suggest
+from robust.schema import metrics
+from robust.suite import Case, Suite
+from robust.trial import Answers, Trial
+
+
+def check(suite: Suite, case: Case, data: Dataset) -> None:
+    """Raise SuiteError, with file and line, for what the data has not, and for bounds that nothing could meet."""
+    where = f"{suite.path}:{case.line}: " if suite.path else ""
+    if case.images is not None and case.images > data.size("test"):
+        raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
+    try:
+        if case.target is not None:
+            targets.check(case.target, data.classes)
+        if case.expect:
+            _check_bounds(case, data)
+    except SuiteError as error:
+        raise SuiteError(f"{where}{error}") from None
+
+
+def _check_bounds(case: Case, data: Dataset) -> None:
+    """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
+    given = {(v.metric, v.group): v.unit for m in case.measures for v in m(_perfect(case, data))}
+    given |= {("trust", ""): ""} if case.attacked else {}
+    inspected = {metric for call in case.inspections for metric in metrics(call)}
+    for key, bound in case.expect.items():
+        metric, _, group = key.removesuffix("]").partition("[")
+        pair, classes = [] if (metric, group) in given else group.split(" -> "), {*data.classes, *data.superclasses}
+        groups = [g for m, g in given if m == metric and g]
+        if unknown := [part for part in pair if part and part not in classes]:
+            others = [g for g in groups if g.partition(" -> ")[0] not in classes]  # an eps, say
+            what, there_are = ("group", others) if others else ("class", data.classes)
+            raise SuiteError(f"expect: there is no {what} {unknown[0]!r}{suggest(unknown[0], there_are)}")
+        if (metric, group) not in given and len(pair) != 2 and metric not in inspected:
+            say = f'say of which class: "{metric}[{groups[0]}]"' if groups else f"{metric} is one value, of all images"
+            raise SuiteError(f"expect: {key!r} is not a value of this case; {say}")
+        if given.get((metric, group)) == "proportion" and not bound.possible(0, 1):
+            raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
+
+
+def _perfect(case: Case, data: Dataset) -> Trial:
+    """The trial of a model that is always right, on one image of each class."""
+    labels = np.arange(len(data.classes))
+    aims = None if case.target is None else np.roll(labels, 1)
+    trial = Trial(data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims)
+    features = labels[:, None].astype(float)
+    trial = replace(trial, look=lambda: features, ask=lambda _: Answers(labels, trial.logits, features))
+    if case.distance is None:
+        return trial
+    never, given = np.full(len(labels), np.inf, np.float32), case.distance.arguments
+    return replace(trial, distance=never, limit=given["eps"], norm=given["norm"])

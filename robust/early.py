@@ -1,0 +1,30 @@
+"""A first look at a model that was not made here, before anything is trained or attacked."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from robust import catalog
+from robust.classifier import Classifier, black_box
+from robust.classifier.memory import fitting
+from robust.errors import ModelError
+from robust.schema import Call
+from robust.trust.attack import gradient_based
+
+
+def look(classifier: Classifier, image: np.ndarray, calls: Iterable[Call], say: Callable[[str], None]) -> None:
+    """Ask for the logits of an image [1, H, W, C], and refuse what the model cannot be put to.
+
+    `calls`: the attacks and inspections of a case. Those of ours are told early, others fail when they ask.
+
+    Raises ModelError for what is wrong with the logits, and where a black box is to give gradients or be opened.
+    """
+    ours = catalog.names("attacks")
+    for call in calls if classifier.is_black_box else ():
+        gives = f"model {classifier.model.name!r} gives answers"
+        if call.kind == "inspections":
+            raise ModelError(f"{gives} only, and {call.name} looks inside; leave out inspect")
+        if call.name in ours and gradient_based(call):
+            what = f"{gives} and no gradients, which {call.name} asks for"
+            raise ModelError(f"{what}; use a black-box attack: {black_box.ATTACKS}")
+    fitting(classifier, lambda: classifier.logits(image), say)

@@ -1,0 +1,119 @@
+"""What can make a measured robustness unbelievable: how bad each ill is, in plain words, and what helps.
+
+A number is **invalid** where the attack did not work on this model, or no one model was asked: then it says
+next to nothing, though it may be an upper bound. It is **suspect** where it is still an upper bound worth
+reading, and the true robustness is likely lower. It is **reliable** where nothing was found; that is no proof.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+Word = Literal["reliable", "suspect", "invalid"]
+
+
+class Ill(NamedTuple):
+    """How bad it is, what was seen (with the value put in), and what to do about it."""
+
+    verdict: Word
+    words: str
+    remedy: str
+
+
+ILLS = {
+    "probabilities": Ill(
+        "invalid",
+        "the model gives probabilities: their gradients vanish where it is sure",
+        "end the model in logits: Dense(classes), trained with from_logits=True",
+    ),
+    "stateful": Ill(
+        "invalid",
+        "asking the model changes it: the answers to the same images are no longer the same",
+        "ask it in inference mode (training=False), without counters or moving averages that go on",
+    ),
+    "non_finite": Ill(
+        "invalid",
+        "loss or gradient is NaN or infinite for {value} of the images",
+        "look for a division by 0, a log of 0 or logits beyond float32",
+    ),
+    "no_gradients": Ill(
+        "invalid",
+        "no path leads from the logits to the pixels, so that an attack by gradients cannot begin",
+        "attack it with square or transfer, or with a differentiable stand-in for what stops the gradient",
+    ),
+    "zero_gradients": Ill(
+        "suspect",
+        "no gradient reaches {value} of the images, under the cross-entropy and under the margin",
+        "attack it with square or transfer, or with a differentiable stand-in for what stops the gradient",
+    ),
+    "misleading_gradients": Ill(
+        "suspect",
+        "the loss rises by less than half of what its gradient says for {value} of the images, over one grey level",
+        "attack it with square or transfer, or with a differentiable stand-in for what breaks the gradient",
+    ),
+    "randomised": Ill(
+        "suspect",
+        "asked twice, the model answers differently on {value} of the images",
+        'average over its randomness: autoattack with version = "rand", or apgd with samples = 20',
+    ),
+    "unstable": Ill(
+        "suspect",
+        "noise of up to 8/255 changes the margin by {value} of its size, on average",
+        "attack it with square, which needs no gradients, and with more restarts",
+    ),
+    "unlimited_fails": Ill(
+        "invalid",
+        "with any change allowed the attack still leaves {value} of the images standing",
+        "the gradients lead nowhere: attack with square or transfer, or mend the attack's steps",
+    ),
+    "noise_beats_attack": Ill(
+        "invalid",
+        "random noise of the same eps fools the model on {value} of the images, where the attack did not",
+        "the gradients lead nowhere: attack with square or transfer, or mend the attack's steps",
+    ),
+    "eps_order": Ill(
+        "suspect",
+        "{value} of the images fall at a smaller eps and stand at this one, attacked afresh",
+        "more steps or restarts, or a step size that fits this eps",
+    ),
+    "incomplete": Ill(
+        "suspect",
+        "the loss was still rising when the steps ran out: {value} of its rise came in the last half",
+        "more steps, or larger ones",
+    ),
+    "too_few_steps": Ill("suspect", "twice the steps fell {value} of the images more", "more steps"),
+    "silent_success": Ill(
+        "suspect",
+        "on the way to {value} of the images the model was fooled, but not by the image given back",
+        "use an attack that keeps what fooled the model: pgd, apgd, autoattack",
+    ),
+    "square_beats_gradients": Ill(
+        "suspect",
+        "within AutoAttack, random search felled {value} of the images after the gradient attacks had passed them",
+        "the gradients may be masked: give square more queries, or adapt the attack to the model",
+    ),
+    "black_box_beats": Ill(
+        "suspect",
+        "an attack without this model's gradients fells {value} of the images, which this one leaves standing",
+        "read the lower number; the gradients may be masked",
+    ),
+}
+"""By name, as it stands in the column `group`.
+
+Sources: Carlini et al., On evaluating adversarial robustness, 2019 (probabilities, non-finite and zero
+gradients, unlimited, noise, order of eps, black-box, steps); Pintor et al., Indicators of attack failure,
+NeurIPS 2022 (unstable, silent success, incomplete, zero gradients); Croce & Hein, ICML 2020 (randomised,
+stateful, probabilities, Square within AutoAttack); Athalye, Carlini & Wagner, Obfuscated gradients give a
+false sense of security, ICML 2018 (misleading, randomised).
+"""
+
+LEVELS: dict[Word, float] = {"reliable": 1.0, "suspect": 0.5, "invalid": 0.0}
+"""A verdict as a number, which a bound can be held against: `expect = { trust = ">= 1" }`."""
+
+
+def verdict(names: Iterable[str]) -> Word:
+    """The verdict that the worst of these ills gives.
+
+    >>> verdict(["randomised", "stateful"]), verdict([])
+    ('invalid', 'reliable')
+    """
+    return min((ILLS[name].verdict for name in names), key=LEVELS.__getitem__, default="reliable")

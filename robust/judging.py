@@ -1,0 +1,179 @@
+"""Bounds against another model or an earlier report: what they need, what they gave, and how verdicts are said."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isnan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from robust import bound
+from robust.bound import NoWorse
+from robust.errors import ReportError
+from robust.suite import Cell, Suite
+from robust.summaries import comparison, earlier
+from robust.summaries.pairing import Superclasses, at
+
+
+class Answers(NamedTuple):
+    """What a model said in a case: rows of outcomes, and the hash of its weights."""
+
+    outcomes: pd.DataFrame
+    weights: str
+
+
+def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
+    """The cells of other models of the suite that the bounds of a cell compare it with.
+
+    A model is not compared with itself. Of a rival with several seeds it is the cell's own seed, else its first.
+    """
+    for _, limit in _limits(cell):
+        for model in suite.models:
+            if limit.than == model.name:
+                yield Cell(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
+
+
+def check(suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint: str) -> None:
+    """Raise ReportError, with file and line, where an earlier report that a bound names cannot be compared with.
+
+    Args:
+        suite: the suite, and those of its cells that are to be judged. out: where the report goes: one that is
+            itself the earlier one is made anew, and no bound is judged against it.
+        data, fingerprint: of the suite's data.
+    """
+    for cell in cells:
+        for key, limit in _limits(cell):
+            if limit.of_report and not _itself(limit, out):
+                with_place = f"{suite.path}:{cell.case.line}: " if suite.path else ""
+                try:
+                    report = earlier.read(Path(limit.than))
+                    earlier.comparable(report, suite.name, data, fingerprint)
+                    earlier.same_case(report, cell.case.name, suite.text)
+                    _there(report, cell)
+                except ReportError as error:
+                    raise ReportError(f"{with_place}expect.{key}: {error}") from error
+
+
+def _there(report: earlier.Report, cell: Cell) -> None:
+    if _earlier(report, cell) is None:
+        known = report.outcomes[["model", "seed", "case"]].drop_duplicates().itertuples(index=False)
+        listed = ", ".join(f"{one.case}[{one.model}] at seed {one.seed}" for one in known)
+        wanted = f"{cell.case.name}[{cell.model.name}] at seed {cell.seed}"
+        raise ReportError(f"{report.path}: has no {wanted}; it has {listed}")
+
+
+def compared(
+    cell: Cell,
+    ours: Answers,
+    rival: Callable[[Cell], Answers | None],
+    suite: Suite,
+    superclasses: Superclasses,
+    out: Path,
+) -> Iterator[dict[str, Any]]:
+    """The rows that the bounds of a cell against others give; see `robust.summaries.comparison.judged`.
+
+    Args:
+        ours: of the cell. rival: gives those of another cell, None while it has not run.
+        superclasses: of the data. out: the folder of the report.
+
+    Raises ReportError where the images cannot be paired.
+    """
+    for key, limit in _limits(cell):
+        theirs = _theirs(cell, limit, rival, suite, out)
+        if theirs is None:
+            yield from comparison.not_judged(key, limit, ours.outcomes)
+        else:
+            same = ours.weights == theirs.weights != ""
+            yield from comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same)
+
+
+def _theirs(
+    cell: Cell, limit: NoWorse, rival: Callable[[Cell], Answers | None], suite: Suite, out: Path
+) -> Answers | None:
+    if limit.of_report:
+        return None if _itself(limit, out) else _earlier(earlier.read(Path(limit.than)), cell)
+    return rival(next(other for other in rivals(suite, cell) if other.model.name == limit.than))
+
+
+def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
+    who = {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
+    rows = at(report.outcomes, who)
+    return None if rows.empty else Answers(rows, report.weights(cell.model.name, cell.seed))
+
+
+def _limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
+    for key, limit in cell.case.expect.items():
+        if isinstance(limit, NoWorse) and limit.than != cell.model.name:
+            yield key, limit
+
+
+def _itself(limit: NoWorse, out: Path) -> bool:
+    return Path(limit.than).resolve() == out.resolve()
+
+
+def say(row: Mapping[str, Any]) -> str:
+    """A value with its interval: `0.251 [0.225, 0.279]`, or with the one end that it has.
+
+    >>> say({"value": 0.5, "low": 0.4, "high": 0.6}), say({"value": -0.5, "low": -0.6, "high": float("nan")})
+    ('0.500 [0.400, 0.600]', '-0.500 [-0.600, ...]')
+    """
+    if isnan(row["low"]) and isnan(row["high"]):
+        return f"{row['value']:.6g}"
+    low, high = ("..." if isnan(end) else f"{end:.3f}" for end in (row["low"], row["high"]))
+    return f"{row['value']:.3f} [{low}, {high}]"
+
+
+def strength(row: Mapping[Any, Any]) -> str:
+    """How strong the perturbation was, with a space before it; "" where there is none.
+
+    >>> strength({"severity": None, "eps": 8 / 255, "norm": "linf"})
+    ' at eps 8/255'
+    """
+    severity, eps = row.get("severity"), row.get("eps")
+    if severity is not None and not pd.isna(severity):
+        return f" at severity {severity}"
+    if eps is None or pd.isna(eps):
+        return ""
+    return f" at eps {eps * 255:.3g}/255" if row["norm"] == "linf" else f" at eps {eps:.3g}"
+
+
+def name(row: Mapping[Any, Any]) -> str:
+    """The key of a row, as a suite would bound it.
+
+    >>> name({"metric": "recall", "group": "Shirt"})
+    'recall[Shirt]'
+    """
+    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+
+
+def missed(row: Mapping[Any, Any]) -> str:
+    """A missed bound in words.
+
+    >>> missed({"metric": "top1", "group": "", "value": 0.78, "low": 0.75, "high": 0.81, "bound": ">= 0.80"})
+    'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
+    """
+    verb = "is not" if row["bound"][0] in "<>i" else "misses"
+    doubt = ", but undecided: the interval holds the bound" if undecided(row) else ""
+    return f"{name(row)} {say(row)} {verb} {row['bound']}{doubt}"
+
+
+def undecided(row: Mapping[Any, Any]) -> bool:
+    """Does the interval of a judged row straddle its bound, so that another sample could turn the verdict?"""
+    return bool(row["bound"]) and bound.parse(row["bound"]).undecided(row["low"], row["high"])
+
+
+def open_questions(results: pd.DataFrame) -> list[str]:
+    """The verdicts of a table that are not settled, in a line each: undecided ones, and bounds that were not judged."""
+    rows = results[results["bound"] != ""].to_dict("records")
+    kinds = {
+        "undecided, the interval holds the bound": [row for row in rows if undecided(row)],
+        "not judged, what it is compared with is this report or has not run": [r for r in rows if pd.isna(r["passed"])],
+    }
+    seeds = results.groupby("model")["seed"].nunique()
+    places = {what: [_place(row, seeds[row["model"]] > 1) for row in found] for what, found in kinds.items()}
+    return [f"{what}: {', '.join(found)}" for what, found in places.items() if found]
+
+
+def _place(row: Mapping[Any, Any], several: bool) -> str:
+    seed = f"-{row['seed']}" if several else ""
+    return f"{row['case']}[{row['model']}{seed}] {name(row)}{strength(row)}"

@@ -1,0 +1,58 @@
+"""What in a .keras file would run somebody's code, read from its text; nothing is loaded or imported."""
+
+import json
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
+_OURS = ("keras", "builtins")  # the modules that Keras itself brings
+
+
+class Foreign(NamedTuple):
+    """A part of a file that runs code: what it is, and for code of another module where it stands."""
+
+    what: str
+    module: str = ""
+    name: str = ""
+
+
+def foreign(path: Path) -> list[Foreign]:
+    """The parts of a .keras file that run code from elsewhere: Lambdas, SavedModels, classes of other modules.
+
+    A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+        return []
+    return list(dict.fromkeys(_foreign(config)))
+
+
+def _foreign(value: Any) -> Iterator[Foreign]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _foreign(each)
+    elif isinstance(value, dict):
+        name, module = value.get("class_name"), value.get("module")
+        if isinstance(name, str) and name in _CODE:
+            yield Foreign(_CODE[name])
+        elif isinstance(name, str) and isinstance(module, str) and module.partition(".")[0] not in _OURS:
+            yield Foreign(f"{module}.{name}", module, name)
+        for each in value.values():
+            yield from _foreign(each)
+
+
+def refusal(path: Path, known: Collection[str] = ()) -> str:
+    """Why the file is not loaded without trust; "" where nothing in it runs code.
+
+    `known`: classes, as "module.Class", whose code runs already.
+
+    >>> refusal(Path("plain.keras"))
+    ''
+    """
+    if not (found := [part.what for part in foreign(path) if part.what not in known]):
+        return ""
+    return f"{path} holds {', '.join(found)}, which runs somebody's code"

@@ -1,0 +1,96 @@
+"""Models from files: as data, unless the user trusts whoever made them."""
+
+import functools
+import hashlib
+import importlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from robust import keras_file
+from robust.classifier import tflite
+from robust.classifier.black_box import BlackBox
+from robust.errors import ModelError, suggest
+from robust.suite.source import SAVED_MODEL
+
+_ENDPOINTS = ("serving_default", "serve")
+
+
+def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
+    """The model of a .keras or .tflite file, or of the folder of a SavedModel.
+
+    Args:
+        path: the file or folder.
+        trust: may it run somebody's code? So do a Lambda, a class of another module, and a SavedModel, whose
+            graph can read and write files. Without trust nothing of theirs is run or imported.
+
+    Raises ModelError with the reason and what to do.
+    """
+    if path.is_dir():
+        return _saved_model(path, trust)
+    if path.suffix == ".tflite":
+        return BlackBox(tflite.read(path), path.stem)
+    if not path.is_file():
+        near = [str(p) for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
+        raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
+    if not trust and (why := keras_file.refusal(path, _registered())):
+        raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
+    try:
+        return keras.saving.load_model(path, _custom(path) if trust else None, compile=False, safe_mode=not trust)
+    except ModelError:
+        raise
+    except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
+        first = str(error).strip().split("\n")[0]
+        raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
+
+
+def fingerprint(path: Path) -> str:
+    """A hash of a file, or of all files in a folder; read once for each version of it."""
+    listed = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    parts = [(each.relative_to(path).as_posix(), _hash_of_version(each, each.stat().st_mtime_ns)) for each in listed]
+    return parts[0][1] if listed == [path] else hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _hash_of_version(path: Path, changed: int) -> str:
+    del changed  # it is part of what is remembered
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _registered() -> set[str]:
+    """The classes that this very process has registered with Keras: their code runs already."""
+    return {f"{each.__module__}.{each.__name__}" for each in keras.saving.get_custom_objects().values()}
+
+
+def _custom(path: Path) -> dict[str, Any]:
+    """The classes of other modules that a trusted file names, imported."""
+    found = {}
+    for part in keras_file.foreign(path):
+        if part.module and part.what not in _registered():
+            try:
+                found[part.name] = getattr(importlib.import_module(part.module), part.name)
+            except (ImportError, AttributeError) as error:
+                raise ModelError(
+                    f"{path}: {part.what} cannot be imported ({error}); is its folder on the path?"
+                ) from None
+    return found
+
+
+def _saved_model(path: Path, trust: bool) -> keras.Model:
+    """A SavedModel as the layer of a functional model, with the images that its signature names as input."""
+    if not (path / "saved_model.pb").is_file():
+        raise ModelError(f"{path}: is a folder without saved_model.pb, so no SavedModel; give a .keras file")
+    if not trust:
+        raise ModelError(f"{path} {SAVED_MODEL}; if you trust whoever made it, say so: --trust, or trust=True")
+    signatures = tf.saved_model.load(str(path)).signatures
+    if (endpoint := next((name for name in _ENDPOINTS if name in signatures), None)) is None:
+        has = ", ".join(signatures) or "none"
+        raise ModelError(f"{path}: has no signature {' or '.join(_ENDPOINTS)}; it has {has}")
+    specs = list(signatures[endpoint].structured_input_signature[1].values())
+    if len(specs) != 1:
+        raise ModelError(f"{path}: its signature {endpoint} has {len(specs)} inputs; give one that takes images alone")
+    image = keras.Input(batch_shape=tuple(specs[0].shape), dtype=specs[0].dtype.name)
+    answers = keras.layers.TFSMLayer(str(path), call_endpoint=endpoint, trainable=False)(image)
+    return keras.Model(image, answers, name=path.resolve().name)

@@ -1,0 +1,60 @@
+"""How far the nearest mistake lies."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from robust import statistics
+from robust.perturbed import within
+from robust.quantities import Count, radius
+from robust.trial import Trial, Value, pairs, proportion
+
+_QUARTILES = {"lower": 0.25, "upper": 0.75}
+
+
+def distance(
+    trial: Trial, *, points: Count = 8
+) -> Iterator[Value[Literal["median_distance", "distance_quartile", "censored", "top1_by_distance"]]]:
+    """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
+
+    The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
+    the case's eps was found; so the median is infinite where half of the images or more are censored, and a
+    quartile or an end of an interval likewise: it lies beyond eps. Every distance is an upper bound.
+
+    `top1_by_distance` at e is the share of images with a distance above e, for `points` steps up to eps and
+    for 0: no attack was run at e, so it is an upper bound that says less than an attack at that eps would.
+
+    With targets the distances are those to the targets, the median is also told for each pair "i -> j" of
+    label and target, and there is no accuracy. A case that looked for no distances yields nothing.
+
+    Args:
+        trial: of a case with `distance = `.
+        points: steps of the accuracy.
+
+    The median's interval is of order statistics; shares have Wilson intervals.
+
+    >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)
+    >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
+    [('0', 1.0), ('1', 0.0), ('2', 0.0)]
+    """
+    if trial.distance is None:
+        return
+    sizes = trial.distance.astype(np.float64)
+    yield _median(sizes)
+    for name, share in _QUARTILES.items():
+        value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
+        yield Value("distance_quartile", value, len(sizes), name, "distance")
+    yield proportion("censored", np.isinf(sizes))
+    if trial.targets is not None:
+        for pair, rows in pairs(trial):
+            yield _median(sizes[rows], pair)
+        return
+    for eps in trial.limit * np.arange(points + 1) / points:
+        yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
+
+
+def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:
+    low, high = statistics.order_statistics(sizes)
+    interval = "" if np.isnan(low) else "order statistics 95 %"
+    return Value("median_distance", float(np.median(sizes)), len(sizes), group, "distance", low, high, interval)

@@ -1,0 +1,101 @@
+"""The kinds of images that a class holds: how well each is recognised, with a few of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from robust.errors import ReportError
+from robust.report import wording
+from robust.report.folder import Condition, Folder, Run
+from robust.report.gallery import pixels, png
+
+MOST = 30  # clusters of one model and condition, the worst first
+_WORDS = ("model", "case", "perturbation", "norm", "metric", "group", "example", "file")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a cluster, and what the model says of it."""
+
+    source: str
+    said: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster of one class, its recall, how many images that is of, and some of them."""
+
+    name: str
+    value: str
+    interval: str
+    n: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The clusters of one model under one condition, the worst first; `left_out` of them are not shown."""
+
+    title: str
+    clusters: list[Cluster]
+    left_out: int
+
+
+def clusters(folder: Folder) -> list[Card]:
+    """One for every cell whose classes were clustered; the first training of a model stands for all of them."""
+    shown = _shown(folder.path / "samples" / "shown.csv")
+    found = []
+    for (run, condition), rows in folder.values.items():
+        own = rows[rows["metric"] == "cluster_recall"].sort_values("value", kind="stable")
+        if len(own) and run == next(other for other in folder.runs if other.model == run.model):
+            listed = _listed(folder, run, condition, own.head(MOST), shown)
+            title = f"{folder.name(run)}, {wording.title(condition)}"
+            found.append(Card(title, listed, len(own) - len(listed)))
+    return found
+
+
+def _listed(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame, shown: pd.DataFrame) -> list[Cluster]:
+    strength = {"eps": condition.eps, "severity": condition.severity}
+    here = shown[(shown["model"] == run.model) & (shown["seed"] == run.seed) & (shown["case"] == condition.case)]
+    here = here[(here["perturbation"] == condition.perturbation) & (here["norm"] == condition.norm)]
+    for key, wanted in strength.items():
+        here = here[here[key].isna() if wanted is None else np.isclose(here[key], wanted, rtol=1e-6)]
+    images = _images(folder.path / "samples" / here["file"].iloc[0]) if len(here) else {}
+    outcomes = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
+    answers = outcomes[outcomes["example"].isin(images.keys())].set_index("example")
+    found = []
+    for row in rows.to_dict("records"):
+        named = here.loc[(here["metric"] == row["metric"]) & (here["group"] == row["group"]), "example"]
+        pictures = [_picture(name, images, answers) for name in named if name in images and name in answers.index]
+        interval = wording.interval(row["low"], row["high"], row["unit"])
+        found.append(Cluster(row["group"], wording.percent(row["value"]), interval, str(row["n"]), pictures))
+    return found
+
+
+def _picture(name: str, images: dict[str, np.ndarray], answers: pd.DataFrame) -> Picture:
+    said, label = (str(answers.at[name, column]) for column in ("predicted", "label"))
+    return Picture(png(pixels(images[name])), said, said == label)
+
+
+def _shown(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(columns=[*_WORDS, "seed", "eps", "severity"])
+    try:
+        words: dict = dict.fromkeys(_WORDS, str)
+        found = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+        if unsafe := [name for name in found["file"].unique() if Path(name).name != name]:
+            raise ReportError(f"{path}: file {unsafe[0]!r} must be the name of a file beside it")
+        return found[[*_WORDS, "seed", "eps", "severity"]]
+    except (ValueError, KeyError) as error:
+        raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error
+
+
+def _images(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(zip(arrays["ids"].tolist(), arrays["perturbed"], strict=True))
+    except Exception as error:  # a damaged archive fails in many ways
+        raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error

@@ -1,0 +1,51 @@
+"""The bounds against another model or an earlier report: differences image by image."""
+
+from dataclasses import dataclass
+
+from robust.bound import NoWorse, parse
+from robust.report import wording
+from robust.report.folder import Folder
+from robust.report.verdict import state
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One difference: whose, under what, of which metric, and what was asked of it."""
+
+    model: str
+    condition: str
+    metric: str
+    than: str
+    difference: str
+    end: str
+    asked: str
+    state: str
+    p: str
+    n: str
+
+
+def comparisons(folder: Folder) -> list[Comparison]:
+    """Every difference of the table, with McNemar's test beside it where there is one."""
+    found = []
+    for (run, condition), rows in folder.values.items():
+        tests = rows[rows["metric"] == "mcnemar"].set_index("group")["value"]
+        for row in rows[rows["metric"] == "difference"].to_dict("records"):
+            limit = parse(row["bound"])
+            if isinstance(limit, NoWorse):
+                key = row["group"].removesuffix(f" vs {limit.than}")
+                metric, _, group = key.removesuffix("]").partition("[")
+                found.append(
+                    Comparison(
+                        folder.name(run),
+                        wording.title(condition),
+                        wording.metric(metric, group),
+                        limit.than,
+                        wording.change(row["value"], row["unit"]),
+                        wording.changes(row["low"], row["high"], row["unit"]),
+                        wording.bound(limit, row["unit"]),
+                        state(row["passed"]),
+                        wording.scientific(tests.get(row["group"], float("nan"))),
+                        wording.number(row["n"]),
+                    )
+                )
+    return found

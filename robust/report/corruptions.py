@@ -1,0 +1,114 @@
+"""Cases with several corruptions: how often each model errs under each of them at each severity, with pictures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from robust.report import gallery, wording
+from robust.report.folder import Folder
+from robust.summaries.corruption_error import COMMON, MADE
+
+THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
+_TOTALS = {
+    "mean_corruption_error": "mean of the {n} common corruptions",
+    "relative_corruption_error": "over the baseline's",
+    "relative_error_increase": "what corruption adds, over the baseline's",
+    "mce": "mCE",
+    "relative_mce": "relative mCE",
+}
+
+
+@dataclass(frozen=True)
+class Square:
+    """One corruption at one severity: an example of it, and of each model the error and its interval."""
+
+    picture: str
+    severity: str
+    errors: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One corruption: its squares, and of each model the mean error and that error over the baseline's."""
+
+    name: str
+    common: bool
+    squares: list[Square]
+    means: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One case: what sums up each model, and the lines."""
+
+    case: str
+    totals: list[tuple[str, list[str]]]
+    heads: list[str]
+    lines: list[Line]
+    small: bool
+
+
+def sweeps(folder: Folder) -> list[Sweep]:
+    """One for each case with several corruptions."""
+    return [_sweep(folder, case) for case in folder.sweeps]
+
+
+def _sweep(folder: Folder, case: str) -> Sweep:
+    rows = folder.results[folder.results["case"] == case]
+    corrupted, summed = rows[rows["severity"].notna()], rows[rows["perturbation"] == MADE]
+    names = sorted(corrupted["perturbation"].unique(), key=lambda n: (n not in COMMON, [*COMMON, n].index(n), n))
+    errors = corrupted[(corrupted["metric"] == "top1_error") & (corrupted["group"] == "")]
+    counted = sum(name in COMMON for name in names)
+    heads = [metric for metric in _TOTALS if metric in set(summed["metric"])]
+    samples = {(c.perturbation, c.severity): path for (_, c), path in folder.samples.items() if c.case == case}
+    pictures = {place: gallery.read(path).perturbed[0] for place, path in samples.items()}
+    return Sweep(
+        case,
+        [(name, [_total(of, metric) for metric in heads]) for name, of in _by_model(folder, summed)],
+        [_TOTALS[metric].format(n=counted) for metric in heads],
+        [_line(folder, name, errors, summed, pictures) for name in names],
+        max(folder.environment["data"]["image_shape"][:2]) <= gallery.SMALL,
+    )
+
+
+def _by_model(folder: Folder, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    found = [(folder.name(run), rows[(rows["model"] == run.model) & (rows["seed"] == run.seed)]) for run in folder.runs]
+    return [(name, of) for name, of in found if len(of)]
+
+
+def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
+    found = rows[(rows["metric"] == metric) & (rows["group"] == group)].to_dict("records")
+    return wording.quantity(found[0]["value"], found[0]["unit"]) if found else "–"
+
+
+def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame, pictures: dict[Any, Any]) -> Line:
+    own = errors[errors["perturbation"] == name]
+    severities = sorted(own["severity"].unique().tolist())
+    return Line(
+        name.replace("_", " "),
+        name in COMMON,
+        [_square(folder, own[own["severity"] == s], pictures.get((name, s))) for s in severities],
+        [
+            (model, _total(of, "corruption_error", name), _total(of, "relative_corruption_error", name))
+            for model, of in _by_model(folder, summed)
+        ],
+    )
+
+
+def _square(folder: Folder, rows: pd.DataFrame, picture: np.ndarray | None) -> Square:
+    firsts = [(model, of.iloc[0]) for model, of in _by_model(folder, rows)]
+    said = [(m, wording.percent(r["value"]), wording.interval(r["low"], r["high"], "proportion")) for m, r in firsts]
+    return Square("" if picture is None else _thumbnail(picture), str(rows["severity"].iloc[0]), said)
+
+
+def _thumbnail(image: np.ndarray) -> str:
+    """An image as a data: URI; shrunk where it is large, for there are many."""
+    levels = gallery.pixels(image)
+    if max(levels.shape[:2]) > THUMBNAIL:
+        picture = Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        levels = np.asarray(picture).reshape(picture.height, picture.width, -1)
+    return gallery.png(levels)

@@ -1,0 +1,107 @@
+"""How far the nearest mistakes lie: the curve that the distances give, and their medians."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from robust.quantities import exact, radius
+from robust.report import wording
+from robust.report.charts import Chart
+from robust.report.folder import Condition, Folder, Run
+
+
+@dataclass(frozen=True)
+class Distances:
+    """One case: its curve (None with targets), and a row of numbers for each model."""
+
+    title: str
+    chart: Chart | None
+    rows: list[dict[str, str]]
+
+
+def distances(folder: Folder) -> list[Distances]:
+    """One for each case that looked for the smallest changes, in the order of the suite."""
+    found = []
+    for condition in folder.conditions:
+        runs = {run: rows for run in folder.runs if (rows := _searched(folder, run, condition)) is not None}
+        if runs:
+            told = [_row(folder.name(run), condition, rows) for run, rows in runs.items()]
+            found.append(Distances(wording.title(condition), _chart(folder, condition, runs), told))
+    return found
+
+
+def _searched(folder: Folder, run: Run, condition: Condition) -> pd.DataFrame | None:
+    rows = folder.values.get((run, condition))
+    return None if rows is None or "median_distance" not in set(rows["metric"]) else rows
+
+
+def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]:
+    of = {(row["metric"], row["group"]): row for row in rows.to_dict("records")}
+    median, censored = of["median_distance", ""], of["censored", ""]
+    ends = [size(median[end], condition) for end in ("low", "high")]
+    return {
+        "model": model,
+        "median": size(median["value"], condition),
+        "interval": f"[{ends[0]}, {ends[1]}]" if median["interval"] else "",
+        "lower": size(of["distance_quartile", "lower"]["value"], condition),
+        "upper": size(of["distance_quartile", "upper"]["value"], condition),
+        "censored": wording.percent(censored["value"]),
+        "n": wording.number(median["n"]),
+    }
+
+
+def size(value: float, condition: Condition) -> str:
+    """A distance in the words of its norm; an infinite one lies beyond the eps up to which was looked.
+
+    >>> size(0.01, Condition("far", "fab", "linf", 16 / 255, None)), size(0.5, Condition("far", "fab", "l2", 2.0, None))
+    ('2.55/255', '0.5')
+    """
+    if not isfinite(value):
+        return "–" if value != value or condition.eps is None else f"> {radius(condition.eps, condition.norm)}"
+    return f"{255 * value:.3g}/255" if condition.norm == "linf" else f"{value:.3g}"
+
+
+def _chart(folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame]) -> Chart | None:
+    points = [
+        _point(run, condition, row)
+        for run, rows in runs.items()
+        for row in rows[rows["metric"] == "top1_by_distance"].to_dict("records")
+    ]
+    if not points:
+        return None
+    title = f"{condition.case}: images with no mistake found within ε"
+    models = list(dict.fromkeys(run.model for run in folder.runs))
+    said = "; ".join(f"{p['model']}, seed {p['seed']}: {wording.percent(p['value'])} ({p['at']})" for p in points)
+    return Chart(title, f"{title}. {said}.", _curve(points, models, condition.norm))
+
+
+def _point(run: Run, condition: Condition, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    eps = exact(row["group"])
+    level = round(255 * eps, 6) if condition.norm == "linf" else eps
+    known = {name: row[name] for name in ("value", "low", "high", "n") if isfinite(row[name])}
+    return {"model": run.model, "seed": str(run.seed), "level": level, "at": row["group"], **known}
+
+
+def _curve(points: list[dict[str, Any]], models: list[str], norm: str) -> dict[str, Any]:
+    shown = list(dict.fromkeys(point["model"] for point in points))
+    steps = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
+    word = steps if norm == "linf" else "datum.label"
+    axis = alt.Axis(title=f"ε ({wording.norm(norm)})", grid=False, labelExpr=word)
+    share, legend = alt.Axis(format="%", tickCount=5), alt.Legend(values=shown, title=None, symbolOpacity=1)
+    base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(
+        x=alt.X("level:Q", axis=axis, scale=alt.Scale(nice=False)),
+        color=alt.Color("model:N", scale=alt.Scale(domain=models), legend=legend),
+        detail="seed:N",
+    )
+    title = "share with a distance above ε"
+    band = base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+    line = base.mark_line(strokeWidth=2, strokeDash=[6, 3]).encode(
+        y=alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), axis=share, title=title)
+    )
+    tips = ["model:N", "seed:N", "at:N", alt.Tooltip("value:Q", format=".1%"), "n:Q"]
+    dots = base.mark_point(filled=True, size=45, opacity=1).encode(y="value:Q", tooltip=tips)
+    return alt.layer(band, line, dots).to_dict()

@@ -1,0 +1,90 @@
+"""Which classes lose their images to which, once these are perturbed."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from robust.report import wording
+from robust.report.folder import Folder
+from robust.summaries.flow import CELL, flow
+
+CLASSES = 10  # those that lose most
+NAMED = 3  # classes to which each loses most
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One model under one condition: a sentence, and a row for each class that lost images.
+
+    rows: class, right before, right after, and to which classes how many went.
+    leaving: from which superclass to which how many went, most first; "" where there are none.
+    """
+
+    model: str
+    title: str
+    said: str
+    rows: list[tuple[str, str, str, str]]
+    leaving: str
+
+
+def flows(folder: Folder) -> list[Flow]:
+    """One for every perturbed cell of a model that was also asked about the clean images, class by class."""
+    cells = {cell: rows for cell, rows in folder.outcomes.items() if cell in folder.values}
+    wanted = {cell[0]: True for cell in cells if "worst_class" in set(folder.values[cell]["metric"])}
+    tables = [_named(run, c, rows) for (run, c), rows in cells.items() if run in wanted and _counts(folder, run, c)]
+    if not tables:
+        return []
+    lost = flow(pd.concat(tables), folder.environment["data"].get("superclasses", {}))
+    return [_flow(folder, rows) for _, rows in lost.groupby(CELL, dropna=False, sort=False)]
+
+
+def _counts(folder: Folder, run, condition) -> bool:
+    return condition.clean or "recall" in set(folder.values[run, condition]["metric"])
+
+
+def _named(run, condition, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(**run._asdict(), **condition._asdict())
+
+
+def _flow(folder: Folder, rows: pd.DataFrame) -> Flow:
+    first = rows.iloc[0]
+    cell = next(
+        (run, c) for run, c in folder.outcomes
+        if run == (first["model"], first["seed"])
+        and (c.case, c.perturbation, c.norm) == (first["case"], first["perturbation"], first["norm"])
+        and all(_same(getattr(c, key), first[key]) for key in ("eps", "severity"))
+    )  # fmt: skip
+    gone = rows[rows["label"] != rows["taken_for"]]
+    n, inside = int(gone["images"].sum()), int(gone.loc[gone["inside"], "images"].sum())
+    said = f"{n:,} of {int(rows['images'].sum()):,} images that were right are lost"
+    if folder.environment["data"].get("superclasses") and n:
+        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
+    sums = gone.groupby("label")["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
+    listed = [_row(rows, str(label)) for label in sums.index]
+    return Flow(folder.name(cell[0]), wording.title(cell[1]), said, listed, _leaving(folder, gone))
+
+
+def _leaving(folder: Folder, gone: pd.DataFrame) -> str:
+    superclasses = folder.environment["data"].get("superclasses", {})
+    above = {name: group for group, members in superclasses.items() for name in members}
+    out = (
+        gone[~gone["inside"]]
+        .assign(start=gone["label"].map(above), end=gone["taken_for"].map(above))
+        .dropna(subset="end")
+    )
+    sums = out.groupby(["start", "end"])["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
+    rows = sums.reset_index()
+    return ", ".join(f"{a} → {b} {n}" for a, b, n in zip(rows["start"], rows["end"], rows["images"], strict=True))
+
+
+def _same(one: float | None, other: float) -> bool:
+    return pd.isna(other) if one is None else bool(one == other)
+
+
+def _row(rows: pd.DataFrame, label: str) -> tuple[str, str, str, str]:
+    own = rows[rows["label"] == label]
+    of, before = int(own["of"].iloc[0]), int(own["images"].sum())
+    after = int(own.loc[own["taken_for"] == label, "images"].sum())
+    gone = own[own["taken_for"] != label].sort_values("images", ascending=False, kind="stable").head(NAMED)
+    to = ", ".join(f"{name} {n}" for name, n in zip(gone["taken_for"], gone["images"], strict=True))
+    return label, wording.percent(before / of), wording.percent(after / of), to

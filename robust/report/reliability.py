@@ -1,0 +1,68 @@
+"""Reliability diagrams: how often a model is right, over how sure it says it is."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from robust.report import wording
+from robust.report.charts import Chart
+from robust.report.folder import Folder
+
+
+def reliability(folder: Folder) -> list[Chart]:
+    """One chart for each condition whose bins were measured, of all models."""
+    everybody = [folder.name(run) for run in folder.runs]
+    found = []
+    for condition in folder.conditions:
+        points = [
+            {"model": folder.name(run), **point}
+            for run in folder.runs
+            if (rows := folder.values.get((run, condition))) is not None
+            for point in _points(rows)
+        ]
+        if points:
+            title = wording.title(condition)
+            found.append(Chart(title, _say(title, points), _specification(points, everybody)))
+    return found
+
+
+def _points(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A point a bin: mean confidence, accuracy with its interval, and how many images it holds."""
+    sure = dict(rows.loc[rows["metric"] == "bin_confidence", ["group", "value"]].itertuples(index=False, name=None))
+    return [
+        {"bin": row["group"], "confidence": round(sure[row["group"]], 4), "images": row["n"],
+         **{key: round(row[key], 4) for key in ("value", "low", "high")}}
+        for row in rows[rows["metric"] == "bin_accuracy"].to_dict("records")
+    ]  # fmt: skip
+
+
+def _specification(points: list[dict[str, Any]], everybody: list[str]) -> dict[str, Any]:
+    share = alt.Scale(domain=[0, 1])
+    shown = list(dict.fromkeys(point["model"] for point in points))
+    colour = alt.Color(
+        "model:N", scale=alt.Scale(domain=everybody), legend=alt.Legend(values=shown, title=None, columns=3)
+    )
+    base = alt.Chart(alt.InlineData(values=points), height=300, width="container").encode(
+        x=alt.X("confidence:Q", scale=share, axis=alt.Axis(format="%"), title="mean confidence in the bin"),
+        color=colour,
+    )
+    accuracy = alt.Y("value:Q", scale=share, axis=alt.Axis(format="%"), title="accuracy in the bin")
+    tips = ["model:N", "bin:N", alt.Tooltip("value:Q", title="accuracy", format=".1%"),
+            alt.Tooltip("confidence:Q", format=".1%"), "images:Q"]  # fmt: skip
+    ideal = alt.Chart(alt.InlineData(values=[{"at": 0}, {"at": 1}])).mark_line(strokeDash=[4, 4], strokeWidth=1)
+    rules = base.mark_rule(opacity=0.4).encode(y=alt.Y("low:Q", title="accuracy in the bin"), y2="high:Q")
+    line = base.mark_line(strokeWidth=1.5).encode(y=accuracy)
+    dots = base.mark_point(filled=True, opacity=1).encode(
+        y=accuracy, size=alt.Size("images:Q", legend=None, scale=alt.Scale(range=[15, 250])), tooltip=tips
+    )
+    diagonal = ideal.encode(x="at:Q", y="at:Q", color=alt.value("#888888"))
+    return alt.layer(diagonal, rules, line, dots).to_dict()
+
+
+def _say(title: str, points: list[dict[str, Any]]) -> str:
+    lines: dict[str, list[str]] = {}
+    for point in points:
+        said = f"{wording.percent(point['value'])} right where {wording.percent(point['confidence'])} sure"
+        lines.setdefault(point["model"], []).append(said)
+    return f"Reliability, {title}. " + "; ".join(f"{name}: {', '.join(said)}" for name, said in lines.items()) + "."

@@ -1,0 +1,77 @@
+"""Tables of what measures of class structure and of calibration found: a row for each model and condition."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from robust.report import wording
+from robust.report.folder import Folder
+
+STRUCTURE = {
+    "worst_class": "worst class", "worst_pair": "worst pair", "worst_cluster": "worst cluster",
+    "recall_spread": "spread of recalls", "superclass_accuracy": "superclass right",
+    "errors_inside": "errors inside superclass", "mistake_severity": "severity of mistakes",
+    "fisher_ratio": "Fisher ratio", "nc1": "NC1", "nearest_mean_agreement": "agrees with nearest mean",
+}  # fmt: skip
+CALIBRATION = {
+    "ece": "ECE", "ece_equal_mass": "ECE, equal mass", "ece_classwise": "class-wise", "ece_adaptive": "adaptive",
+    "brier": "Brier", "nll": "NLL", "aurc": "AURC", "temperature": "temperature", "ece_scaled": "ECE, scaled",
+    "nll_scaled": "NLL, scaled",
+}  # fmt: skip
+_OWN = {**STRUCTURE, **CALIBRATION}.keys() - {"nll"}  # which every case has
+_SELECTED = {"worst_class": "recall", "worst_pair": "confused", "worst_cluster": "cluster_recall"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, its interval, and the class, pair or cluster that it is about."""
+
+    value: str = ""
+    interval: str = ""
+    whose: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Heads, and rows of model, condition and cells."""
+
+    heads: list[str]
+    rows: list[tuple[str, str, list[Cell]]]
+
+
+def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
+    """These metrics of all images, of every cell that has one of them but `nll`; None where none has."""
+    found = {cell: rows for cell, rows in folder.values.items() if {*rows["metric"]} & metrics.keys() & _OWN}
+    known = [name for name in metrics if any(name in set(rows["metric"]) for rows in found.values())]
+    lines = [
+        (folder.name(run), wording.title(condition), [_cell(rows, name) for name in known])
+        for (run, condition), rows in found.items()
+    ]
+    return Table([metrics[name] for name in known], lines) if found else None
+
+
+def outliers(folder: Folder) -> list[tuple[str, str, str, Cell, Cell]]:
+    """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
+    found = []
+    for (run, condition), rows in folder.values.items():
+        for score in rows.loc[rows["metric"] == "auroc", "group"]:
+            area, let_in = _cell(rows, "auroc", score), _cell(rows, "fpr95", score)
+            found.append((folder.name(run), wording.title(condition), score, area, let_in))
+    return found
+
+
+def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> Cell:
+    own = rows[(rows["metric"] == metric) & (rows["group"] == group)]
+    if own.empty:
+        return Cell()
+    row = own.iloc[0]
+    unit = row["unit"] if row["unit"] == "proportion" else ""
+    value, low, high = (row[key] if unit else float(f"{row[key]:.3g}") for key in ("value", "low", "high"))
+    whose = _whose(rows, metric, row["value"], row["n"])
+    return Cell(wording.quantity(value, unit), wording.interval(low, high, unit), whose)
+
+
+def _whose(rows: pd.DataFrame, metric: str, value: float, n: int) -> str:
+    """The group whose value was selected."""
+    among = rows[(rows["metric"] == _SELECTED.get(metric)) & (rows["n"] == n)]
+    return next(iter(among.loc[(among["value"] - value).abs() < 1e-12, "group"]), "")

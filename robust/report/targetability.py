@@ -1,0 +1,96 @@
+"""Which class can be sent to which: a matrix for each model, and the pairs that are easiest."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from robust.report import wording
+from robust.report.charts import NUMBERED, Chart
+from robust.report.distances import size
+from robust.report.folder import Condition, Folder, Run
+
+EASIEST = 10
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """One model under one condition."""
+
+    title: str
+    chart: Chart
+    easiest: list[dict[str, str]]
+    distances: bool
+
+
+def targetability(folder: Folder) -> dict[str, list[Pairs]]:
+    """For each model its cases that sent images from class to class, in the order of the suite."""
+    cards: dict[str, list[Pairs]] = {}
+    for run in folder.runs:
+        for condition in folder.conditions:
+            rows = folder.values.get((run, condition))
+            if rows is not None and "sent" in set(rows["metric"]):
+                cards.setdefault(folder.name(run), []).append(_pairs(folder, run, condition, rows))
+    return cards
+
+
+def _pairs(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame) -> Pairs:
+    far = {row["group"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
+    cells = [_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")]
+    easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
+    return Pairs(
+        wording.title(condition),
+        _chart(folder, run, condition, cells),
+        [_said(cell, condition) for cell in easiest],
+        bool(far),
+    )
+
+
+def _cell(row: Mapping[Hashable, Any], far: Mapping[str, float]) -> dict[str, Any]:
+    label, _, target = row["group"].partition(" -> ")
+    known = {"label": label, "target": target, "share": row["value"], "n": row["n"]}
+    return {**known, "low": row["low"], "high": row["high"], "far": far.get(row["group"], 0.0)}
+
+
+def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
+    return {
+        "pair": f"{cell['label']} → {cell['target']}",
+        "share": wording.percent(cell["share"]),
+        "interval": wording.interval(cell["low"], cell["high"], "proportion"),
+        "n": wording.number(cell["n"]),
+        "distance": size(cell["far"], condition),
+    }
+
+
+def _chart(folder: Folder, run: Run, condition: Condition, cells: list[dict[str, Any]]) -> Chart:
+    shown = [
+        {**{key: cell[key] for key in ("label", "target", "n")}, "share": round(cell["share"], 4),
+         "percent": f"{100 * cell['share']:.0f}"}
+        for cell in cells
+    ]  # fmt: skip
+    title = wording.title(condition)
+    most = max(cells, key=lambda cell: cell["share"])
+    said = f"most of all {most['label']} to {most['target']}, {wording.percent(most['share'])}"
+    words = f"Shares of the images of a class that are sent to another, {folder.name(run)}, {title}: {said}."
+    names = [name for name in folder.classes if any(name in (cell["label"], cell["target"]) for cell in cells)]
+    return Chart(title, words, _heat_map(shown, names))
+
+
+def _heat_map(cells: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+    def axis(angle: int) -> alt.Axis:
+        return alt.Axis(labelAngle=angle, labelOverlap="greedy", labelLimit=90, grid=False, ticks=False)
+
+    scale = alt.Scale(domain=names)
+    height = 28 * len(names) if len(names) <= NUMBERED else 400
+    base = alt.Chart(alt.InlineData(values=cells), height=height, width="container").encode(
+        x=alt.X("target:N", scale=scale, axis=axis(-90), title="sent to"),
+        y=alt.Y("label:N", scale=scale, axis=axis(0), title="images of"),
+    )
+    tips = ["label:N", "target:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("n:Q", title="images")]
+    colour = alt.Color("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None)
+    layers = [base.mark_rect().encode(color=colour, tooltip=tips)]
+    if len(names) <= NUMBERED:
+        layers.append(base.mark_text(fontSize=10).encode(text="percent:N"))
+    return alt.layer(*layers).to_dict()

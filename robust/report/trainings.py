@@ -1,0 +1,33 @@
+"""The spread between trainings of one model from several seeds, beside the sampling interval."""
+
+from robust.report import wording
+from robust.report.folder import Condition, Folder
+from robust.summaries.spread import spread
+
+ROWS = 60  # more than these stand in results.csv alone
+
+
+def trainings(folder: Folder) -> list[tuple[str, ...]]:
+    """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
+    found = spread(folder.results[folder.results["group"] == ""])
+    found = found[found["metric"].isin(_TOLD)]
+    return [_row(row) for row in found.head(ROWS).to_dict("records")]
+
+
+_TOLD = (
+    "top1", "nll", "worst_class", "worst_pair", "worst_cluster", "recall_spread", "superclass_accuracy",
+    "mistake_severity", "fisher_ratio", "nc1", "ece", "brier", "aurc", "temperature", "median_distance",
+)  # fmt: skip
+
+
+def _row(row: dict) -> tuple[str, ...]:
+    unit = "proportion" if row["unit"] == "proportion" else ""
+    eps, severity = (None if row[key] != row[key] else row[key] for key in ("eps", "severity"))
+    condition = Condition(
+        row["case"], row["perturbation"], row["norm"], eps, None if severity is None else int(severity)
+    )
+    say = [wording.quantity(row[key], unit) for key in ("mean", "deviation", "sampling")]
+    return (
+        row["model"], wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
+        say[0], say[1], wording.interval(row["least"], row["most"], unit), say[2],
+    )  # fmt: skip

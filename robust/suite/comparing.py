@@ -1,0 +1,39 @@
+"""Which bounds can be held against another model or an earlier report."""
+
+from collections.abc import Sequence
+
+from robust.bound import BETTER, NoWorse
+from robust.errors import SuiteError, suggest
+from robust.suite.nouns import Case, Model
+
+
+def check(case: Case, models: Sequence[Model]) -> None:
+    """Raise SuiteError for "no worse than" of a metric that cannot be paired, or than what does not run in the case.
+
+    Args:
+        case: of a suite. models: of the suite; empty where they are not known.
+    """
+    for key, limit in case.expect.items():
+        if isinstance(limit, NoWorse) and (why := _unpaired(key, case) or _absent(limit, case, models)):
+            raise SuiteError(f"expect.{key}: {limit.text!r}: {why}", f"expect.{key}")
+
+
+def _unpaired(key: str, case: Case) -> str:
+    metric = key.partition("[")[0]
+    if metric not in BETTER:
+        return f"{metric} is no mean over images that could be paired; those are {', '.join(BETTER)}"
+    if metric == "superclass_accuracy" and any(call.arguments.get("tree") for call in case.measures):
+        return f"{metric} is paired by the superclasses of the data, not by a tree of the case's own"
+    return ""
+
+
+def _absent(limit: NoWorse, case: Case, models: Sequence[Model]) -> str:
+    known = [model.name for model in models]
+    asked = [name for name in known if case.models is None or name in case.models]
+    if limit.of_report or not models:
+        return ""
+    if limit.than not in known:
+        return f"there is no model {limit.than!r}{suggest(limit.than, known)} (a report has a slash: ./{limit.than})"
+    if limit.than not in asked:
+        return f"this case does not run on {limit.than}; add it to models"
+    return "this case runs on no other model" if asked == [limit.than] else ""

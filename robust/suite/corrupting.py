@@ -1,0 +1,43 @@
+"""What a case with several corruptions says: which they are, and the model their errors are compared with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robust import catalog
+from robust.errors import SuiteError, suggest
+from robust.quantities import ALL
+from robust.schema import convert
+from robust.suite.nouns import Model
+
+
+def tables(kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A table of corruptions as one for each: `name` may be a list, or "all"; any other table stays as it is.
+
+    Raises SuiteError for a list that is empty or names one twice.
+
+    >>> tables("corruptions", {"name": ["fog", "snow"], "severity": 1})
+    [{'name': 'fog', 'severity': 1}, {'name': 'snow', 'severity': 1}]
+    """
+    given = table.get("name")
+    if kind != "corruptions" or not (isinstance(given, list) or given == ALL):
+        return [dict(table)]
+    names = catalog.names(kind) if given == ALL else convert(given, list[str], "corrupt.name")
+    if not names or len({*names}) < len(names):
+        raise SuiteError(f"corrupt.name = {given}: each corruption once, and at least one", "corrupt.name")
+    return [{**table, "name": name} for name in names]
+
+
+def baseline(table: Mapping[str, Any], models: Sequence[Model]) -> str | None:
+    """The model of the suite whose errors are the unit of a case, if its table names one.
+
+    Raises SuiteError where it is not a model that the case asks, or the case does not corrupt its images.
+    """
+    if "baseline" not in table:
+        return None
+    if "corrupt" not in table:
+        raise SuiteError("baseline: only a case with corrupt compares errors with those of a model", "baseline")
+    name, limited = convert(table["baseline"], str, "baseline"), table.get("models")
+    asked = [model.name for model in models if limited is None or model.name in limited]
+    if name not in asked:
+        raise SuiteError(f"baseline: {name!r} is not a model of this case{suggest(name, asked)}", "baseline")
+    return name

@@ -1,0 +1,35 @@
+"""The bounds of a case, each of a metric that it measures."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robust import bound
+from robust.bound import Bound, NoWorse
+from robust.errors import SuiteError, suggest
+from robust.schema import Call, convert, metrics
+
+
+def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict[str, Bound | NoWorse]:
+    """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
+
+    calls: the measures and inspections of the case. target: its attack's, which gives a metric of its own.
+
+    Raises SuiteError for what the case does not measure, and for words that are no bound.
+    """
+    known = [name for call in calls for name in metrics(call) if target is not None or name != "target_reached"]
+    known += ["trust"] if "attack" in table else []
+    found = {}
+    for key, text in convert(table.get("expect", {}), dict, "expect").items():
+        if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
+            hint = (
+                "; it needs an attack with a target"
+                if key == "target_reached"
+                else suggest(key.partition("[")[0], known)
+            )
+            raise SuiteError(f"expect: this case measures no {key!r}{hint}", f"expect.{key}")
+        try:
+            found[key] = bound.parse(text)
+        except SuiteError as error:
+            raise SuiteError(f"expect.{key}: {error}", f"expect.{key}") from None
+    return found

@@ -1,0 +1,22 @@
+"""Reading the tables of a suite: keys that are known, lists that say nothing twice."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from robust.errors import SuiteError, suggest
+
+
+def known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
+    """Raise SuiteError for a key that is not allowed, with the one that was meant; what: "a case", "a model"."""
+    for key in table:
+        if key not in allowed:
+            raise SuiteError(f"{what} has no {key!r}{suggest(key, allowed)}", key)
+
+
+def distinct(values: list, key: str) -> list:
+    """The values; raise SuiteError where there are none, or one stands there twice."""
+    if not values:
+        raise SuiteError(f"{key} = []: the list is empty", key)
+    if len(set(map(repr, values))) < len(values):
+        raise SuiteError(f"{key}: the same one stands there twice", key)
+    return values

@@ -1,0 +1,130 @@
+"""Mean corruption error: how often a model errs on corrupted images, beside another model."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+COMMON = (
+    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
+    "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+)  # fmt: skip
+"""The corruptions of the mean, in the order of the paper; the four extra ones do not count in it."""
+
+_ALEXNET = dict(zip(COMMON, (
+    0.886, 0.894, 0.923, 0.820, 0.826, 0.786, 0.798, 0.867, 0.827, 0.819, 0.565, 0.853, 0.646, 0.718, 0.607,
+), strict=True))  # fmt: skip
+"""AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
+_ALEXNET_CLEAN = 0.4348
+
+MADE = "corruptions on the fly"
+"""What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
+
+
+class Errors(NamedTuple):
+    """The errors of one model in one case: of each corruption the mean over its severities, and on clean images."""
+
+    corrupted: pd.Series
+    clean: float
+
+
+def corruption_errors(
+    results: pd.DataFrame, baselines: Mapping[str, str], of_imagenet: bool = False
+) -> list[dict[str, Any]]:
+    """The rows that sum up every case with corruptions.
+
+    - corruption_error: the top-1 error of each corruption (the group), the mean over the severities; and with no
+      group `mean_corruption_error`, the mean over those of the 15 common corruptions that the case has.
+    - relative_corruption_error: the same over the baseline's, sum_s E / sum_s E_base, and the mean of these.
+    - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
+      the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
+      baseline would rule. It needs a case on the same images, clean.
+    - mce and relative_mce: the two means over AlexNet's errors, for ImageNet at 224 pixels, all 15 corruptions and
+      all severities. AlexNet's stand for the stored JPEG images, ours for images made on the fly: compare with care.
+
+    Args:
+        results: a table with the columns of `robust.record.RESULTS`.
+        baselines: for each case, the model whose errors are the unit; of several trainings, their mean.
+        of_imagenet: are these the 1,000 classes at 224 pixels?
+
+    Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
+    perturbations, ICLR 2019.
+    """
+    found = []
+    for case, rows in _errors(results).groupby("case", sort=False):
+        asked = {run: _of_one(results, one) for run, one in rows.groupby(["model", "seed"], sort=False)}
+        base = _mean([errors for (model, _), errors in asked.items() if model == baselines.get(str(case))])
+        for (model, seed), errors in asked.items():
+            first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
+            same = {key: first[key] for key in ("suite", "data", "split", "model", "seed", "case", "weights", "n")}
+            values = [*_own(errors), *(_beside(errors, base, f"× {baselines[str(case)]}") if base else ())]
+            if of_imagenet and _complete(rows):
+                values += _mce(errors)
+            found += [{**same, "perturbation": MADE, **value} for value in values]
+    return found
+
+
+def _errors(results: pd.DataFrame) -> pd.DataFrame:
+    whole = (results["metric"] == "top1_error") & (results["group"] == "")
+    return results[whole & results["severity"].notna()]
+
+
+def _of_one(results: pd.DataFrame, rows: pd.DataFrame) -> Errors:
+    first = rows.iloc[0]
+    clean = results[
+        (results["metric"] == "top1_error") & (results["group"] == "") & (results["perturbation"] == "clean")
+    ]
+    for key in ("model", "seed", "data", "n"):  # a stratified choice of as many images is the same choice
+        clean = clean[clean[key] == first[key]]
+    means = rows.groupby("perturbation", sort=False)["value"].mean()
+    return Errors(means, float(clean["value"].iloc[0]) if len(clean) else float("nan"))
+
+
+def _mean(several: list[Errors]) -> Errors | None:
+    if not several:
+        return None
+    clean = sum(one.clean for one in several) / len(several)
+    return Errors(pd.concat([one.corrupted for one in several], axis=1).mean(axis=1), clean)
+
+
+def _own(errors: Errors) -> Iterator[dict[str, Any]]:
+    yield from _rows("corruption_error", errors.corrupted, "proportion", "mean_corruption_error")
+
+
+def _beside(errors: Errors, base: Errors, unit: str) -> Iterator[dict[str, Any]]:
+    ratios, added = _ratios(errors, base)
+    yield from _rows("relative_corruption_error", ratios, unit, "relative_corruption_error")
+    yield from _rows("relative_error_increase", added, unit, "")
+    common = [name for name in COMMON if name in errors.corrupted.index]
+    own, theirs = ((one.corrupted.reindex(common) - one.clean).sum(skipna=False) for one in (errors, base))
+    if theirs > 0 and own == own:
+        yield {"metric": "relative_error_increase", "group": "", "value": float(own / theirs), "unit": unit}
+
+
+def _ratios(errors: Errors, base: Errors) -> tuple[pd.Series, pd.Series]:
+    """The errors, and what they are above the clean one, over the baseline's; nothing where the latter is 0."""
+    same = base.corrupted.reindex(errors.corrupted.index)
+    added = same - base.clean
+    return errors.corrupted / same.where(same > 0), (errors.corrupted - errors.clean) / added.where(added > 0)
+
+
+def _rows(metric: str, values: pd.Series, unit: str, mean: str) -> Iterator[dict[str, Any]]:
+    """A row for each corruption that has a value and, where `mean` names it, one for the mean of the common ones."""
+    for name, value in values.dropna().items():
+        yield {"metric": metric, "group": str(name), "value": float(value), "unit": unit}
+    counted = values[[name for name in COMMON if name in values.index]]
+    if mean and len(counted) and counted.notna().all():
+        yield {"metric": mean, "group": "", "value": float(counted.mean()), "unit": unit}
+
+
+def _complete(rows: pd.DataFrame) -> bool:
+    """Are all 15 corruptions there, each at all five severities?"""
+    severities = rows.groupby("perturbation")["severity"].agg(lambda of: {*of} == {1, 2, 3, 4, 5})
+    return {*COMMON} <= {*severities[severities].index}
+
+
+def _mce(errors: Errors) -> Iterator[dict[str, Any]]:
+    ratios, added = _ratios(errors, Errors(pd.Series(_ALEXNET), _ALEXNET_CLEAN))
+    for metric, values in (("mce", ratios), ("relative_mce", added)):
+        if values[[*COMMON]].notna().all():
+            yield {"metric": metric, "group": "", "value": float(values[[*COMMON]].mean()), "unit": "× AlexNet"}

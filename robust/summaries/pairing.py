@@ -1,0 +1,109 @@
+"""Two tables of outcomes image by image: what one model made of an image beside what another made of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from robust import statistics
+from robust.errors import ReportError
+
+STRENGTH = ("perturbation", "norm", "eps", "severity")
+_IMAGE = ["example", "target"]  # an attack on all targets shows an image once for each of them
+
+Superclasses = Mapping[str, Sequence[str]]
+
+
+class Difference(NamedTuple):
+    """Two means over the same n images, ours minus theirs with its ends, and McNemar's p-value.
+
+    mcnemar: NaN for what is not a proportion. alike: has every image the same number on both sides?
+    """
+
+    ours: float
+    theirs: float
+    value: float
+    low: float
+    high: float
+    mcnemar: float
+    n: int
+    alike: bool
+
+    def certain(self) -> "Difference":
+        """The same where both sides are one model: if it answers alike, nothing hangs on the sample of images."""
+        return self._replace(low=0.0, high=0.0) if self.alike else self
+
+
+def difference(
+    ours: pd.DataFrame, theirs: pd.DataFrame, key: str, superclasses: Superclasses, *, whose: str, tail: float
+) -> Difference:
+    """The paired difference of a metric over the images of `ours`; `theirs` may have more.
+
+    Args:
+        ours, theirs: rows of outcomes of one case, at one strength, on one model.
+        key: a metric of `robust.bound.BETTER`, with a class where it speaks of one: "recall[Shirt]".
+        superclasses: of the data, name -> its classes.
+        whose: what an error calls `theirs`.
+        tail: the probability that the true difference lies beyond an end of the interval.
+
+    Raises ReportError where images of `ours` are missing in `theirs`, have another label there, or come twice.
+    """
+    both = _paired(_values(ours, key, superclasses), _values(theirs, key, superclasses), whose)
+    if group := key.removesuffix("]").partition("[")[2]:
+        both = both[both["label"] == group]
+    if both.empty:
+        raise ReportError(f"{key}: there is no image to compare")
+    one, other = both["value"].to_numpy(), both["value_theirs"].to_numpy()
+    if one.dtype == bool:
+        ends, p = statistics.paired_proportions(one, other, tail), statistics.mcnemar(one, other)
+    else:
+        ends, p = statistics.paired_difference(one, other, tail), float("nan")
+    alike = bool((one == other).all())
+    return Difference(float(one.mean()), float(other.mean()), *ends, p, len(one), alike)
+
+
+def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.DataFrame:
+    """Which image, its label, and one number of it in `value`: bool for a proportion."""
+    right = outcomes["predicted"] == outcomes["label"]
+    near = outcomes["in_top5"].astype(bool)
+    above = {member: name for name, members in superclasses.items() for member in members}
+    known = {
+        "top1": right, "recall": right, "top1_error": ~right, "top5": near, "top5_error": ~near,
+        "target_reached": outcomes["predicted"] == outcomes["target"],
+        "superclass_accuracy": outcomes["predicted"].replace(above) == outcomes["label"].replace(above),
+        "nll": outcomes["nll"].astype(float),
+    }  # fmt: skip
+    return outcomes[[*_IMAGE, "label"]].assign(value=known[key.partition("[")[0]])
+
+
+def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, whose: str) -> pd.DataFrame:
+    if ours.duplicated(_IMAGE).any() or theirs.duplicated(_IMAGE).any():
+        raise ReportError("an image comes twice, so the images cannot be paired")
+    both = ours.merge(theirs, on=_IMAGE, suffixes=("", "_theirs"))
+    if len(both) < len(ours):
+        raise ReportError(f"{whose} has {len(both)} of the {len(ours)} images; a comparison needs all of them")
+    if len(other := both[both["label"] != both["label_theirs"]]):
+        image, here, there = other.iloc[0][["example", "label", "label_theirs"]]
+        raise ReportError(f"image {image} is {here!r} here and {there!r} in {whose}: these are other data")
+    return both
+
+
+def by_strength(outcomes: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The rows at each strength of the perturbation, and the columns that say which it is."""
+    for where, part in outcomes.groupby(list(STRENGTH), dropna=False, sort=False):
+        yield {k: None if pd.isna(v) else v for k, v in zip(STRENGTH, where, strict=True)}, part
+
+
+def at(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows at one strength; None is what is not said."""
+    for key, wanted in where.items():
+        column = table[key]
+        if wanted is None:
+            same = column.isna()
+        elif key == "eps":  # a number read from text meets one read from binary
+            same = pd.Series(np.isclose(column, wanted, rtol=1e-9, atol=0), column.index)
+        else:
+            same = (column == wanted).fillna(False).astype(bool)
+        table = table[same]
+    return table

@@ -1,0 +1,101 @@
+"""Hierarchies of classes: groups, groups of groups, and how far two classes lie apart in them."""
+
+import csv
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robust.errors import DataError, suggest
+
+Tree = Mapping[str, Any]
+"""A table of groups; a group is a table of groups or a list of classes."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tree that stands in a .toml file (tables in tables, lists of classes) or a .csv file.
+
+    A line of the latter has a class and then its groups, the nearest first; it has no header.
+
+    Raises DataError for a file that is not there, and for what cannot be read.
+    """
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(path.read_text("utf-8"))
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [[word.strip() for word in row if word.strip()] for row in csv.reader(file)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a hierarchy ({error}); it must be .toml or .csv") from None
+    tree: dict[str, Any] = {}
+    for number, row in enumerate(rows, 1):
+        if row:
+            _place(tree, row, f"{path}:{number}")
+    return tree
+
+
+def _place(tree: dict[str, Any], row: list[str], where: str) -> None:
+    name, *groups = row
+    if not groups:
+        raise DataError(f"{where}: {name!r} has no group; write class,group or class,group,larger group")
+    *upper, nearest = groups[::-1]
+    for group in upper:
+        tree = tree.setdefault(group, {}) if isinstance(tree, dict) else tree
+    if not isinstance(tree, dict) or not isinstance(tree.setdefault(nearest, []), list):
+        raise DataError(f"{where}: {nearest!r} holds groups and classes; give every class a group of its own level")
+    tree[nearest].append(name)
+
+
+def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups of each class, from the largest to the nearest, in the order of the classes.
+
+    Raises DataError where a class stands in no group or in two, is unknown, or where there are no groups.
+
+    >>> paths({"animal": {"pet": ["cat"]}, "vehicle": ["car"]}, ["car", "cat"])
+    [('vehicle',), ('animal', 'pet')]
+    """
+    if not tree:
+        raise DataError('hierarchy: the data has no superclasses; write tree = { group = ["class", ...] } or a file')
+    known, found = set(classes), {}
+    for name, path in _leaves(tree, ()):
+        if name not in known:
+            raise DataError(f"hierarchy: there is no class {name!r}{suggest(name, classes)}")
+        if name in found:
+            raise DataError(f"hierarchy: {name!r} stands in {found[name][-1]!r} and in {path[-1]!r}")
+        found[name] = path
+    if missing := [name for name in classes if name not in found]:
+        raise DataError(
+            f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
+        )
+    return [found[name] for name in classes]
+
+
+def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if isinstance(tree, Mapping):
+        for name, inner in tree.items():
+            yield from _leaves(inner, (*path, str(name)))
+    elif isinstance(tree, list | tuple) and all(isinstance(name, str) for name in tree) and path:
+        yield from ((name, path) for name in tree)
+    else:
+        raise DataError(f"hierarchy: {tree!r} must be a table of groups, or a list of names of classes")
+
+
+def severities(paths: Sequence[tuple[str, ...]], labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """The height of the lowest common ancestor of each pair of classes, float64 [n]; 0 of a class and itself.
+
+    >>> severities([("a", "b"), ("a", "b"), ("c",)], np.array([0, 0]), np.array([1, 2]))
+    array([1., 3.])
+    """
+    heights: dict[tuple[str, ...], int] = {}
+    for path in paths:
+        for depth in range(len(path) + 1):
+            heights[path[:depth]] = max(heights.get(path[:depth], 0), len(path) - depth + 1)
+    pairs, places = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_inverse=True)
+    found = [0 if i == j else heights[_shared(paths[i], paths[j])] for i, j in pairs]
+    return np.array(found, np.float64)[places.reshape(-1)]
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    depth = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:depth]

@@ -1,0 +1,164 @@
+"""What an attack's own path shows, and how it does beside noise, without limit, with more steps, at another eps."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robust.attacks.survivors import Task
+from robust.perturbed import Perturbed, fooled
+from robust.schema import Call
+from robust.trust.evidence import Reason, clearly
+from robust.trust.model import nearby
+
+CONTROLS = ("noise", "transfer")  # they ask for no gradient of this model, and claim no strength
+_BLACK_BOX = (*CONTROLS, "square")
+_NOT_DOUBLED = ("autoattack", "apgd_t", "fab", "square")  # their budgets are their definition
+_ONE_STEP = ("fgsm",)
+_STEPS = 20  # of pgd where it stands in for an attack
+_QUERIES = 200
+_PLACES = 5  # a trace of fewer cannot be cut in halves
+_STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
+_FEW = 10  # standing images whose traces would say nothing
+_SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an attack did to some images at one strength.
+
+    task: the model and the images. call: the attack.
+    before: [n, C]: the logits without an attack, before it. fell: bool [n]: is the model fooled, by the final look.
+    trace: float [n, T], see `Perturbed`. by: str [N]: what felled each image, of all that were attacked.
+    """
+
+    task: Task
+    call: Call
+    before: np.ndarray
+    fell: np.ndarray
+    trace: np.ndarray
+    by: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Was the model fooled without an attack? bool [n]."""
+        return fooled(self.before.argmax(axis=1), self.task.labels, self.task.targets)
+
+
+def gradient_based(call: Call) -> bool:
+    """Does the attack ask for the gradients of the model?"""
+    return call.name not in _BLACK_BOX
+
+
+def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Perturbed, np.ndarray]:
+    """Attack some of the images afresh; also gives which of them fool the model, bool [len(rows)]."""
+    rows = np.arange(len(task.labels)) if rows is None else rows
+    aims = None if task.targets is None else task.targets[rows]
+    images, labels, seeds = task.images[rows], task.labels[rows], task.seeds[rows]
+    found = call(task.classifier, images, labels, seeds=seeds, start=None, targets=aims)
+    return found, fooled(task.classifier.logits(found.images).argmax(axis=1), labels, aims)
+
+
+def run(task: Task, call: Call) -> Run:
+    """Attack the images that the model has right."""
+    before = task.classifier.logits(task.images)
+    wrong = fooled(before.argmax(axis=1), task.labels, task.targets)
+    fell, by, rows = wrong.copy(), np.where(wrong, "clean", "").astype(object), np.flatnonzero(~wrong)
+    if not rows.size:
+        return Run(task, call, before, fell, np.empty((len(wrong), 0)), by)
+    found, fell[rows] = attacked(task, call, rows)
+    trace = np.full((len(wrong), found.trace.shape[1]), np.nan)
+    trace[rows], by[rows] = found.trace, np.where(fell[rows], found.by, "")
+    return Run(task, call, before, fell, trace, by)
+
+
+def _with(call: Call, **arguments: object) -> Call:
+    return replace(call, arguments={**call.arguments, **arguments})
+
+
+def unlimited(task: Task, call: Call) -> Iterator[Reason]:
+    """With eps as large as the box every label must be left: 1 for Linf, sqrt(d) for L2, d for L1.
+
+    For an attack of one step, and for AutoAttack, whose parts would take long, PGD stands in.
+    """
+    if "eps" not in call.arguments:
+        return
+    norm, pixels = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:])
+    free = {"eps": {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels))}
+    if call.name in (*_ONE_STEP, "autoattack"):
+        call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
+    if call.arguments.get("step_size"):
+        free["step_size"] = call.arguments["step_size"] * free["eps"] / max(call.arguments["eps"], 1e-9)
+    if call.name == "square":
+        free["queries"] = min(_QUERIES, call.arguments["queries"])
+    _, fell = attacked(replace(task, targets=None), _with(call, **free))
+    if clearly(standing := int((~fell).sum()), n := len(fell)):
+        yield Reason("unlimited_fails", standing / n, n)
+
+
+def noise(run: Run) -> Iterator[Reason]:
+    """Random points of the ball, shown to the images that the attack has left standing."""
+    task, rows, given = run.task, np.flatnonzero(~run.fell), run.call.arguments
+    if not rows.size or given.get("norm") == "l0" or "eps" not in given:
+        return
+    fell, aims = np.zeros(len(rows), bool), None if task.targets is None else task.targets[rows]
+    for points in nearby(task, rows, given["eps"], given.get("norm", "linf")):
+        fell |= fooled(task.classifier.logits(points).argmax(axis=1), task.labels[rows], aims)
+    if clearly(count := int(fell.sum()), n := len(run.fell)):
+        yield Reason("noise_beats_attack", count / n, n)
+
+
+def climbing(run: Run) -> float | None:
+    """The share of the loss' rise that came in the last half of the search: the median over standing images.
+
+    None where that cannot be told: no trace, or of several attacks, too few places, too few images.
+    """
+    trace = run.trace[~run.fell]
+    if run.call.name in ("autoattack", "fab", "noise") or trace.shape[1] < _PLACES:
+        return None
+    trace = trace[np.isfinite(trace).all(axis=1)]
+    best = np.maximum.accumulate(trace, axis=1)
+    rise, late = best[:, -1] - best[:, 0], best[:, -1] - best[:, trace.shape[1] // 2]
+    rose = rise > 1e-6 * np.abs(best[:, 0])
+    return float(np.median(late[rose] / rise[rose])) if rose.sum() >= _FEW else None
+
+
+def more_steps(run: Run) -> Iterator[Reason]:
+    """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?"""
+    share, rows = climbing(run), np.flatnonzero(~run.fell)
+    rising = share is not None and share > _STILL_RISING
+    if rising:
+        yield Reason("incomplete", float(share or 0), len(rows))
+    if share is not None and not rising:
+        return
+    if rows.size and (longer := doubled(run.call)):
+        fell = attacked(run.task, longer, rows)[1]
+        if clearly(count := int(fell.sum()), n := len(run.fell)):
+            yield Reason("too_few_steps", count / n, n)
+
+
+def doubled(call: Call) -> Call | None:
+    """The attack with twice the steps; PGD for an attack of one step; None where it has no steps to double."""
+    if call.name in _ONE_STEP:
+        arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+        return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
+    steps = call.arguments.get("steps")
+    return _with(call, steps=2 * steps) if isinstance(steps, int) and call.name not in _NOT_DOUBLED else None
+
+
+def order(weaker: Run, run: Run) -> Iterator[Reason]:
+    """Do images that fell at the smaller eps fall here, too, when nothing is carried from there?"""
+    rows = np.flatnonzero(weaker.fell & ~weaker.wrong)
+    if not rows.size or run.call.arguments.get("eps") == weaker.call.arguments.get("eps"):
+        return
+    fell = attacked(run.task, run.call, rows)[1]
+    if clearly(count := int((~fell).sum()), n := len(run.fell)):
+        yield Reason("eps_order", count / n, n)
+
+
+def square_share(run: Run) -> Iterator[Reason]:
+    """Within AutoAttack: did Square fell clearly more than 0.2 % of all images?"""
+    count, n = int((run.by == "square").sum()), len(run.by)
+    if run.call.name == "autoattack" and clearly(count, n, _SQUARE):
+        yield Reason("square_beats_gradients", count / n, n)

@@ -1,0 +1,44 @@
+"""The same verdicts on what a suite's case has found already: the case's images are not attacked again."""
+
+from collections.abc import Iterator, Set
+
+import numpy as np
+
+from robust.attacks.survivors import Task
+from robust.classifier import Classifier
+from robust.ills import LEVELS
+from robust.perturb import Outcome
+from robust.perturbed import fooled
+from robust.randomness import image_seeds
+from robust.trial import Value
+from robust.trust.attack import Run
+from robust.trust.evidence import Verdict
+
+IMAGES = 100
+
+
+def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> Run:
+    """What the attack did, at one strength, to the examples of these ids, at most 100.
+
+    Args:
+        classifier, outcome: the model, and what a case found on it.
+        ids: of the examples. seed: the suite's. name: the case's, which its images' seeds hang on.
+
+    Raises ValueError for an outcome of no attack.
+    """
+    trial = outcome.trial
+    if outcome.call is None or trial.clean is None or trial.by is None:
+        raise ValueError("there is no attack to judge")
+    rows = np.flatnonzero([i in ids for i in trial.ids.tolist()])[:IMAGES]
+    seeds = image_seeds(seed, name, trial.ids.tolist())[rows]
+    labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
+    task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
+    fell = fooled(trial.predicted[rows], labels, aims)
+    return Run(task, outcome.call, trial.clean.logits[rows], fell, outcome.trace[rows], trial.by)
+
+
+def values(verdict: Verdict, n: int) -> Iterator[Value]:
+    """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
+    yield Value("trust", LEVELS[verdict.word], n, unit="")
+    for name, value, of in verdict.reasons:
+        yield Value("trust", value, of, group=name)

@@ -1,0 +1,100 @@
+"""The checks in their order, on a hundred images or fewer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from robust.attacks.survivors import Task
+from robust.classifier import Classifier
+from robust.errors import ModelError
+from robust.randomness import image_seeds
+from robust.schema import Call, bind
+from robust.trust import attack as of_attack
+from robust.trust import model as of_model
+from robust.trust.attack import Run
+from robust.trust.case import IMAGES
+from robust.trust.evidence import Reason, Verdict
+from robust.trust.silent import silent
+
+
+def examine(
+    classifier: Classifier,
+    attack: str | Mapping[str, Any] | Call,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    targets: np.ndarray | None = None,
+    seed: int = 0,
+) -> Verdict:
+    """Run an attack on at most 100 images, and judge whether the accuracy under it can be believed.
+
+    Args:
+        classifier: the model, as `robust.Classifier` wraps it.
+        attack: as in a suite: {"name": "pgd", "eps": "8/255", "steps": 20}.
+        images: float [N, H, W, C] in [0, 1]; the first 100 are looked at. labels: int64 [N].
+        targets: int64 [N] where the attack is to reach a class.
+        seed: of all that is random.
+
+    Returns the verdict with its reasons: which ills there are, how bad each is and what helps stands in
+    `robust.ills.ILLS`. A count of images is held against chance by an exact binomial test, see
+    `robust.trust.clearly`, so that a healthy model is accused by one check in fewer than one of 1,000 runs.
+
+    Raises SuiteError for what is wrong with the attack, ModelError where the model's outputs do not fit.
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> images = np.random.default_rng(0).random((8, 2, 2, 1), "float32")
+    >>> examine(Classifier(model, 2), {"name": "pgd", "eps": 0.1}, images, np.zeros(8, int)).word
+    'reliable'
+    """
+    call = attack if isinstance(attack, Call) else bind("attacks", attack)
+    n = min(len(images), IMAGES)
+    seeds = image_seeds(seed, "trust", [str(i) for i in range(n)])
+    task = Task(classifier, images[:n], labels[:n], seeds, None, None if targets is None else targets[:n])
+    if found := tuple(of_model.probabilities(of_model.answers(classifier, task.images))):
+        return Verdict(found)  # the classifier would refuse them
+    try:
+        return doubts([of_attack.run(task, call)])[0]
+    except ModelError:
+        if found := tuple(of_model.gradients(task)):  # there are none to attack with
+            return Verdict(found)
+        raise
+
+
+def doubts(runs: Sequence[Run]) -> list[Verdict]:
+    """The verdict on each strength of a case, weakest first: what is wrong with the model is wrong with all.
+
+    Where the model does not answer twice alike, no other check could tell its ill from that.
+    The passes are those of the checks, and no part of what the attack has cost.
+    """
+    if not runs:
+        return []
+    task, call = runs[0].task, runs[0].call
+    outputs = runs[0].before
+    found = [*of_model.probabilities(outputs)] or [*of_model.changes(task, outputs)]
+    if found:
+        averaged = call.arguments.get("samples", 1) > 1 or call.arguments.get("version") == "rand"
+        return [Verdict(tuple(r for r in found if r.name != "randomised" or not averaged))] * len(runs)
+    if call.name in of_attack.CONTROLS:
+        return [Verdict()] * len(runs)
+    general = [*_of_model(task, call, outputs)]
+    own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
+    general += of_model.changes(task, outputs)  # by all that the checks have asked
+    return [Verdict((*general, *reasons)) for reasons in own]
+
+
+def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
+    if of_attack.gradient_based(call):
+        yield from of_model.gradients(task)
+    yield from of_model.shaken(task, outputs)
+    yield from of_attack.unlimited(task, call)
+
+
+def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
+    yield from of_attack.square_share(run)
+    yield from of_attack.noise(run)
+    yield from of_attack.more_steps(run)
+    yield from silent(run)
+    if weaker is not None:
+        yield from of_attack.order(weaker, run)

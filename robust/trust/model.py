@@ -1,0 +1,152 @@
+"""What the model itself shows: its answers, whether asking changes them, its gradients, its neighbourhood."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, losses
+from robust.attacks.survivors import Task
+from robust.classifier import Classifier, Loss
+from robust.errors import ModelError
+from robust.quantities import AnyNorm
+from robust.trust.evidence import Reason
+
+_ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
+_LEVEL = 1 / 255  # one grey level of an 8-bit image
+_BOX, _POINTS = 8 / 255, 10
+_ZERO = 0.01  # share of images without gradient that is still let pass
+_FEW = 10  # images that would say nothing of the others
+_SHAKEN = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
+
+
+def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are to be judged here."""
+    ask = classifier.compiled("logits", lambda: classifier.__call__)
+    batches = classifier.batches(images)
+    classifier.count(forward=len(batches) * classifier.batch_size)
+    return np.concatenate([ask(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
+
+
+def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
+    """Do the outputs lie in [0, 1] and sum to 1?"""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
+        yield Reason("probabilities", 1.0, len(outputs))
+
+
+def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:
+    """Asked twice more: is anything in the model changed by that (stateful), do the answers differ (randomised)?
+
+    Stateful is also what repeats itself now and has answered otherwise before. What random layers keep of
+    their seed does not count as a change of the model.
+    """
+    before = _state(task)
+    second, third = (answers(task.classifier, task.images) for _ in range(2))
+    turned, differ = _differ(first, second), _differ(second, third)
+    if any(not np.array_equal(a, b) for a, b in zip(before, _state(task), strict=True)):
+        yield Reason("stateful", float((turned | differ).mean()), len(first))
+    elif differ.any():
+        yield Reason("randomised", float(differ.mean()), len(first))
+    elif turned.any():
+        yield Reason("stateful", float(turned.mean()), len(first))
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    spread = np.ptp(one, axis=1) + np.finfo(one.dtype).tiny
+    return ~(np.abs(one - other).max(axis=1) <= _ROUNDING * spread)  # NaN differs
+
+
+def _state(task: Task) -> list[np.ndarray]:
+    """Every variable that a pass touches, those in a Lambda included, but the states of random layers."""
+    classifier = task.classifier
+    shape = [classifier.batch_size, *task.images.shape[1:]]
+    ask: tf.types.experimental.PolymorphicFunction = classifier.compiled("logits", lambda: classifier.__call__)
+    touched = ask.get_concrete_function(tf.TensorSpec(shape, classifier.dtype)).graph.variables
+    return [v.numpy() for v in touched if "seed_generator" not in v.name]
+
+
+def gradients(task: Task) -> Iterator[Reason]:
+    """Are there gradients, finite ones, and does the margin go where they say?
+
+    Of an image without a gradient under the margin the cross-entropy is asked, too: a network that is merely
+    sure has lost the one in single precision, and keeps the other.
+    """
+    try:
+        margins, gradient = _looks(task, _margin)
+    except ModelError:
+        yield Reason("no_gradients", 1.0, len(task.labels))
+        return
+    zero, finite = _largest(gradient) == 0, np.isfinite(margins) & np.isfinite(_largest(gradient))
+    if zero.mean() > _ZERO:
+        entropies, other = _looks(task, _entropy)
+        zero, finite = zero & (_largest(other) == 0), finite & np.isfinite(entropies) & np.isfinite(_largest(other))
+    if not finite.all():
+        yield Reason("non_finite", float(1 - finite.mean()), len(zero))
+        return
+    if zero.mean() > _ZERO:
+        yield Reason("zero_gradients", float(zero.mean()), len(zero))
+    yield from _misleading(task, gradient, margins, ~zero)
+
+
+def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+    """Where the margin rises by less than half of what its gradient says, on half of the images or more.
+
+    The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
+    is nearly linear, and a shattered one is not.
+    """
+    moved = np.clip(task.images + _LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
+    said = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
+    rose = _margins(answers(task.classifier, moved), task.labels) - margins
+    has = has & (said > 0)
+    short = rose[has] < said[has] / 2
+    if short.size >= _FEW and short.mean() > 0.5:
+        yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
+
+
+def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each image [N], and its gradient [N, H, W, C]."""
+    classifier = task.classifier
+
+    def look(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values, _, gradient = classifier.gradient(images, labels, loss)
+        return values, gradient
+
+    graph = classifier.compiled(("trust", loss), lambda: look)
+    pairs = zip(classifier.batches(task.images), classifier.batches(task.labels), strict=True)
+    found = [graph(tf.constant(images, classifier.dtype), tf.constant(labels)) for images, labels in pairs]
+    classifier.count(*[classifier.batch_size * len(found)] * 2)
+    n = len(task.labels)
+    values, gradient = (np.concatenate([f.numpy() for f in parts])[:n] for parts in zip(*found, strict=True))
+    return values, gradient
+
+
+def _margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return losses.margin(logits, labels, labels)
+
+
+def _entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def _largest(gradient: np.ndarray) -> np.ndarray:
+    return np.abs(gradient).max(axis=(1, 2, 3))
+
+
+def shaken(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+    """Does the margin change by more than half of its size, on average, at random points of a small box?"""
+    margins, rows = _margins(outputs, task.labels), np.arange(len(outputs))
+    moved = [answers(task.classifier, points) for points in nearby(task, rows, _BOX, "linf")]
+    change = np.mean([np.abs(_margins(found, task.labels) - margins) for found in moved])
+    if (size := np.abs(margins).mean()) and change / size > _SHAKEN:
+        yield Reason("unstable", float(change / size), len(margins))
+
+
+def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[np.ndarray]:
+    """Ten times a random point of the ball around each of these images, [n, H, W, C]."""
+    images, seeds = tf.constant(task.images[rows], task.classifier.dtype), tf.constant(task.seeds[rows])
+    for stream in range(_POINTS):
+        yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
+
+
+def _margins(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return _margin(tf.constant(outputs), tf.constant(labels)).numpy()

@@ -1,0 +1,56 @@
+"""Verdicts in the rows of results.csv: the column `trust` and the rows of metric "trust"."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from robust.ills import LEVELS, Word, verdict
+from robust.trust.evidence import Reason
+
+Row = Mapping[str, Any]
+Doubt = tuple[Row, Reason]
+_STRENGTH = ("perturbation", "norm", "eps", "severity")
+
+
+def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
+    """The rows, and one for each reason that other cases gave, beside the verdict at its strength.
+
+    doubts: columns that say whose number is in doubt, and the reason.
+    """
+    rows = [dict(row) for row in values]
+    for where, (name, value, n) in doubts:
+        of = [
+            row for row in rows if _is_verdict(row) and all(row[k] == where[k] for k in ("perturbation", "norm", "eps"))
+        ]
+        rows += [{**row, "group": name, "value": value, "n": n, "unit": "proportion"} for row in of]
+    return rows
+
+
+def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
+    """The rows with their column `trust`, and the level of each verdict as all its reasons give it."""
+    rows = [dict(row) for row in values]
+    names: dict[tuple, list[str]] = {_strength(row): [] for row in rows if _is_verdict(row)}
+    for row in rows:
+        if row["metric"] == "trust" and row["group"]:
+            names[_strength(row)].append(row["group"])
+    words: dict[tuple, Word] = {strength: verdict(found) for strength, found in names.items()}
+    for row in rows:
+        row["trust"] = words.get(_strength(row), "")
+        if _is_verdict(row):
+            row["value"] = LEVELS[words[_strength(row)]]
+    return rows
+
+
+def doubt(row: Row, values: Iterable[Row]) -> str:
+    """What stands behind a number that is in doubt: ` (suspect: too few steps)`; "" where it is not."""
+    if row["trust"] in ("", "reliable"):
+        return ""
+    reasons = [r["group"] for r in values if r["metric"] == "trust" and r["group"] and _strength(r) == _strength(row)]
+    return f" ({row['trust']}: {', '.join(reasons).replace('_', ' ')})"
+
+
+def _is_verdict(row: Row) -> bool:
+    return row["metric"] == "trust" and not row["group"]
+
+
+def _strength(row: Row) -> tuple:
+    return tuple(row[key] for key in _STRENGTH)

@@ -1,0 +1,208 @@
+"""Models that give answers only: functions, TFLite files, models asked as such."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import softmax
+
+import robust
+from robust.attacks import noise, pgd, square, transfer
+from robust.classifier import Classifier
+from robust.classifier.black_box import BlackBox
+from robust.errors import ContractError, ModelError
+from robust.loading import load
+from robust.store import Store
+
+NO_GRADIENT = "use a black-box attack: square, noise or transfer"
+
+
+@pytest.fixture
+def predict(linear):
+    """Probabilities in float32, as a service gives them."""
+    kernel = linear().get_layer("head").kernel.numpy()
+    return lambda x: softmax(x.reshape(len(x), -1) @ kernel, axis=1).astype("float32")
+
+
+def test_a_function_of_probabilities_answers_with_their_logarithms(predict, dozen):
+    images, logits, _ = dozen
+    classifier = Classifier(predict, 3, batch_size=8)
+    found = classifier.logits(images)
+    np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
+    assert (classifier.is_black_box, classifier.forward, classifier.backward) == (True, 16, 0)
+    assert classifier.understood[0].startswith("a black box without gradients, for square, noise or transfer; ")
+
+
+def test_logits_are_taken_as_they_are(dozen):
+    images, *_ = dozen
+    np.testing.assert_allclose(Classifier(lambda x: x[:, 0, :3, 0] * 9, 3).logits(images), images[:, 0, :3, 0] * 9)
+
+
+def test_one_probability_is_that_of_the_second_class(dozen):
+    images, *_ = dozen
+    for answer in (lambda x: x[:, 0, 0, 0], lambda x: x[:, 0, 0]):
+        found = softmax(Classifier(answer, 2).logits(images), axis=1)
+        np.testing.assert_allclose(found[:, 1], images[:, 0, 0, 0], atol=1e-5)
+
+
+def test_images_come_in_the_range_that_is_declared(dozen):
+    seen = []
+
+    def answer(x):
+        seen.append(x)
+        return x[:, 0, :3, 0]
+
+    Classifier(answer, 3, pixels=(0, 255), batch_size=12).logits(dozen[0])
+    np.testing.assert_allclose(seen[-1], dozen[0] * 255, rtol=1e-6)
+
+
+def test_attacks_by_answers_work_and_agree_with_those_on_the_model_itself(predict, linear, dozen):
+    images, _, labels = dozen
+    black, white = Classifier(predict, 3, batch_size=4), Classifier(linear(), 3, batch_size=4)
+    seeds = np.arange(12)
+    for attack, options in ((square, {"queries": 60}), (noise, {"samples": 20})):
+        found, same = (attack(c, images, labels, seeds=seeds, eps=0.1, **options) for c in (black, white))
+        assert 0 < (found.by != "").sum() < 12
+        assert (found.by == same.by).mean() > 0.9
+        fooling = white.logits(found.images).argmax(axis=1) != labels
+        assert np.array_equal(fooling, found.by != "")
+    shown = transfer(black, images, labels, seeds=seeds, eps=0.3, source=white, attack={"name": "pgd", "steps": 5})
+    assert (shown.by == "transfer").any()
+    assert not black.graphs or max(black.graphs.values()) == 1
+
+
+def test_attacks_by_gradients_are_refused_with_the_way_out(predict, dozen):
+    images, _, labels = dozen
+    with pytest.raises(ModelError) as caught:
+        pgd(Classifier(predict, 3, batch_size=4), images, labels, seeds=np.arange(12), eps=0.1)
+    assert str(caught.value) == f"model 'lambda' has no gradient from its logits to its pixels; {NO_GRADIENT}"
+    with pytest.raises(ModelError) as caught:
+        robust.evaluate(predict, (images, labels), ["square", "pgd"], eps=0.1)
+    told = "model 'lambda' gives answers and no gradients, which pgd asks for"
+    assert str(caught.value) == f"{told}; {NO_GRADIENT}"
+    with pytest.raises((ModelError, ContractError)):
+        robust.evaluate(predict, (images, labels), ["foolbox:LinfPGD"], eps=0.1)
+
+
+def test_evaluate_takes_a_function(predict, dozen, tmp_path):
+    images, _, labels = dozen
+    attacks = [{"name": "square", "queries": 30}, "noise"]
+    table = robust.evaluate(predict, (images, labels), attacks, eps=0.3, out=tmp_path)
+    assert robust.value(table, "top1", case="clean").value == 1
+    assert robust.value(table, "top1", case="square").value < 1
+    assert (table["backward"] == 0).all()
+    assert "a black box without gradients, for square, noise or transfer" in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda x: x, r"float32 of shape \(\d+, 4, 4, 1\) for \d+ images; it must give a number for each class"),
+        (lambda x: x[:1, 0, :3, 0], "float32 of shape \\(1, 3\\) for"),
+        (lambda x: "no", "<U2 of shape \\(\\) for"),
+        (lambda x: x[:, 0, 0, 0] - 7, "gives one number an image, from .* which is no probability; give that of the"),
+        (lambda x: 1 / 0, "failed when it was asked: ZeroDivisionError: division by zero"),
+        (lambda x: x[:, 0, :2, 0], r"gives outputs of shape \(2,\), but the data has 3 classes"),
+    ],
+)
+def test_a_function_that_answers_otherwise_is_refused(answer, told, dozen):
+    images, _, labels = dozen
+    with pytest.raises(ModelError, match=f"^model 'lambda' (gives )?{told}"):
+        robust.evaluate(answer, (images, labels))
+
+
+def test_an_error_in_the_middle_of_an_attack_is_told_in_its_own_words(dozen):
+    images, _, labels = dozen
+    asked = []
+
+    def answer(x):
+        asked.append(len(x))
+        if len(asked) > 6:
+            raise ConnectionError("the service has gone")
+        return np.eye(3)[[0] * len(x)]
+
+    with pytest.raises(ModelError, match=r"square\[answer\]: model 'answer' failed when it was asked: ConnectionError"):
+        robust.evaluate(answer, (images, 0 * labels), ["square"], eps=0.1, classes=3)
+
+
+def test_answers_by_chance_are_told(dozen):
+    random = np.random.default_rng(0)
+    lines = []
+    progress = type(
+        "Told", (), {"stage": lambda *_: None, "advance": lambda *_: None, "say": lambda _, line: lines.append(line)}
+    )()
+    robust.evaluate(lambda x: random.normal(size=(len(x), 3)), (dozen[0], dozen[2]), progress=progress)
+    assert "its answers differ from call to call" in lines[0]
+
+
+def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tmp_path, data):
+    images, logits, labels = dozen
+    model = load(lite(tmp_path / "net.tflite"))
+    assert isinstance(model, BlackBox)
+    found = Classifier(model, 3, batch_size=5).logits(images)
+    np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
+    table = robust.evaluate(tmp_path / "net.tflite", str(data), [{"name": "square", "queries": 30}], eps=0.3)
+    assert robust.value(table, "top1", case="clean").value == 1 > robust.value(table, "top1", case="square").value
+    with pytest.raises(ModelError, match=f"model net: model 'net' gives answers and no gradients.*{NO_GRADIENT}"):
+        robust.evaluate(tmp_path / "net.tflite", str(data), ["fgsm"], eps=0.3)
+    assert (labels == found.argmax(axis=1)).all()
+
+
+def test_a_quantised_tflite_file_takes_and_gives_numbers_again(lite, dozen, tmp_path):
+    images, logits, _ = dozen
+    found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3).logits(images)
+    np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=0.06)
+
+
+def test_a_suite_names_a_tflite_file(lite, data, tmp_path, monkeypatch):
+    lite(tmp_path / "net.tflite")
+    suite = tmp_path / "s.toml"
+    suite.write_text(
+        'data = { arrays = "data.npz" }\n[model.mine]\ntflite = "net.tflite"\n[case.square]\n'
+        'attack = { name = "square", eps = "30/255", queries = 20 }\n'
+    )
+    monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
+    assert robust.value(robust.run(suite, tmp_path / "out"), "top1").n == 12
+    suite.write_text(suite.read_text().replace('"net.tflite"', '"net.tflite"\ntrain = { recipe = "short" }'))
+    with pytest.raises(robust.RobustError, match=r"s.toml:4: train: a model of a TFLite file is not trained here"):
+        robust.load(suite)
+
+
+def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
+    lite(tmp_path / "net.tflite")
+    suite = tmp_path / "s.toml"
+    suite.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\ninspect = ["cost"]\n')
+    with pytest.raises(ModelError, match="model 'net' gives answers only, and cost looks inside; leave out inspect"):
+        robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
+
+
+def test_what_is_no_tflite_file_is_refused(tmp_path):
+    (tmp_path / "x.tflite").write_bytes(b"x" * 100)
+    with pytest.raises(ModelError, match=r"x.tflite: is not a TFLite model that can be run \("):
+        load(tmp_path / "x.tflite")
+    with pytest.raises(ModelError, match=r"y.tflite: there is no such file"):
+        load(tmp_path / "y.tflite")
+
+
+def test_a_model_whose_softmax_cannot_be_taken_off_can_be_asked_as_a_black_box(dozen):
+    images, *_ = dozen
+    inputs = keras.Input((4, 4, 1))
+    powers = keras.ops.exp(keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    model = keras.Model(inputs, {"p": powers / keras.ops.sum(powers, axis=1, keepdims=True), "x": powers}, name="net")
+    labels = model(images)["p"].numpy().argmax(axis=1)
+    with pytest.raises(ModelError, match="or say black_box = true"):
+        robust.evaluate({"model": model, "output": "p"}, (images, labels), classes=3)
+    asked = {"model": model, "output": "p", "black_box": True}
+    table = robust.evaluate(asked, (images, labels), ["square"], eps=0.5, classes=3)
+    assert robust.value(table, "top1", case="clean").value == 1 > robust.value(table, "top1", case="square").value
+    with pytest.raises(ModelError, match=r"model: a model has no 'blak_box'; did you mean 'black_box'\?"):
+        robust.evaluate({"model": model, "blak_box": True}, (images, labels))
+
+
+def test_the_graph_of_a_model_is_not_asked_for_gradients_through_its_answers(linear, dozen):
+    from robust.classifier import black_box
+
+    classifier = Classifier(black_box.asked(linear(activation="softmax"), 3), 3, batch_size=4)
+    assert classifier.weights == Classifier(linear(activation="softmax"), 3).weights
+    with pytest.raises(ModelError, match="has no gradient"):
+        classifier.gradient(tf.constant(dozen[0]), tf.constant(dozen[2]), lambda z, y: z[:, 0])

@@ -1,0 +1,105 @@
+"""A batch that does not fit in memory is halved, with a line that says so."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import robust
+from robust.classifier import Classifier
+from robust.classifier.memory import fitting
+from robust.errors import ModelError
+
+
+class Narrow(keras.layers.Layer):
+    """Runs out of memory for more than `fits` images at once; its gradient is that of the identity."""
+
+    def __init__(self, fits):
+        super().__init__()
+        self.fits = fits
+
+    def call(self, images):
+        def look(x):
+            if len(x) > self.fits:
+                raise MemoryError(f"{len(x)} images")
+            return x
+
+        @tf.custom_gradient
+        def guarded(x):
+            return tf.ensure_shape(tf.numpy_function(look, [x], x.dtype), x.shape), lambda upstream: upstream
+
+        return guarded(images)
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def stage(self, name, total):
+        pass
+
+    def advance(self, note=""):
+        pass
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+def test_an_evaluation_goes_on_in_smaller_batches_and_says_so(linear, dozen):
+    images, _, labels = dozen
+    told = Told()
+    attacks = [{"name": "pgd", "steps": 5, "random_start": False}]
+    narrow = robust.evaluate(linear(Narrow(5)), (images, labels), attacks, eps=0.05, progress=told)
+    assert told.lines[1] == "model 'net': 12 images at once do not fit in memory; going on with 6"
+    assert told.lines[2] == "model 'net': 6 images at once do not fit in memory; going on with 3"
+    assert sum("memory" in line for line in told.lines) == 2
+    wide = robust.evaluate(linear(), (images, labels), attacks, eps=0.05)
+    for case in ("clean", "pgd"):
+        assert robust.value(narrow, "top1", case=case).value == robust.value(wide, "top1", case=case).value
+    assert robust.value(wide, "top1", case="pgd").value < 1
+
+
+def test_each_graph_is_traced_anew_at_the_new_size_and_once(linear, dozen):
+    classifier = Classifier(linear(Narrow(3)), 3, batch_size=8)
+    logits = fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+    np.testing.assert_allclose(logits, dozen[1], atol=1e-5)
+    assert (classifier.batch_size, classifier.graphs) == (2, {"logits": 1})
+
+
+def test_one_image_that_does_not_fit_is_an_error(linear, dozen):
+    classifier = Classifier(linear(Narrow(0)), 3, batch_size=2)
+    with pytest.raises(ModelError, match="model 'net': one image does not fit in memory; take smaller images"):
+        fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+
+
+def test_a_batch_that_the_model_insists_on_is_not_halved(dozen):
+    inputs = keras.Input(batch_shape=(4, 4, 4, 1))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(Narrow(3)(inputs))), name="net")
+    classifier = Classifier(model, 3)
+    with pytest.raises(ModelError, match="model 'net': the 4 images it is built for do not fit in memory"):
+        fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+
+
+def test_a_function_that_runs_out_of_memory_is_asked_for_less(dozen):
+    images, _, labels = dozen
+
+    def answer(x):
+        if len(x) > 5:
+            raise MemoryError
+        return x[:, 0, :3, 0]
+
+    told = Told()
+    robust.evaluate(answer, (images, labels), ["noise"], eps=0.1, progress=told)
+    assert sum("going on with" in line for line in told.lines) == 2
+
+
+def test_other_errors_of_tensorflow_are_left_as_they_are(linear, dozen):
+    classifier = Classifier(linear(), 3, batch_size=2)
+
+    def work():
+        raise tf.errors.InternalError(None, None, "x")
+
+    with pytest.raises(tf.errors.InternalError):
+        fitting(classifier, work, lambda line: None)

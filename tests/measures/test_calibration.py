@@ -1,0 +1,189 @@
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from robust.errors import DataError
+from robust.measures import binning, calibration, outliers, temperature
+from robust.measures.outliers import mahalanobis
+from robust.measures.temperature import fit
+from robust.trial import Answers, Trial
+
+random = np.random.default_rng(0)
+
+
+def _trial(logits, labels, **more):
+    ids = np.array([str(i) for i in range(len(labels))])
+    return Trial(tuple("abcdefghij"[: logits.shape[1]]), ids, labels, logits, **more)
+
+
+def _sampled(n, classes=4, scale=2.0, seed=0):
+    """Logits, and labels drawn from exactly the probabilities that they say."""
+    own = np.random.default_rng(seed)
+    logits = scale * own.normal(size=(n, classes))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return logits, (own.random(n)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+
+
+def _values(measure, trial, **arguments):
+    return {(v.metric, v.group): v for v in measure(trial, **arguments)}
+
+
+def test_a_model_that_says_90_and_is_right_on_70_has_an_ece_of_20_percent():
+    logits = np.tile(np.log([0.9, 0.1]), (1000, 1))
+    labels = (np.arange(1000) % 10 >= 7).astype(int)
+    values = _values(calibration, _trial(logits, labels))
+    for metric in ("ece", "ece_equal_mass", "ece_classwise", "ece_adaptive"):
+        assert values[metric, ""].value == pytest.approx(0.2, abs=5e-3), metric
+    assert values["ece", ""].low < 0.2 < values["ece", ""].high
+    assert values["brier", ""].value == pytest.approx(0.7 * 2 * 0.01 + 0.3 * 2 * 0.81)
+    assert values["aurc", ""].value == pytest.approx(0.3)  # nothing to tell the images apart by
+    assert values["bin_accuracy", "(0.867, 0.933]"].value == 0.7
+
+
+def test_a_calibrated_model_has_a_small_error_that_shrinks_with_more_images():
+    few, many = (binning.ece(*_confidence(*_sampled(n))) for n in (500, 50_000))
+    assert many < 0.01 and many < few / 2
+
+
+def _confidence(logits, labels):
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+
+def _written_out(confidence, right, edges):
+    """The definition, bin by bin."""
+    total = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            total += inside.sum() * abs(right[inside].mean() - confidence[inside].mean())
+    return total / len(confidence)
+
+
+@pytest.mark.parametrize("bins", [5, 15])
+def test_errors_agree_with_their_definitions_written_out(bins):
+    logits, labels = _sampled(600, scale=4.0)
+    logits = 1.7 * logits
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    values = _values(calibration, _trial(logits, labels), bins=bins)
+    edges = np.linspace(-1e-12, 1, bins + 1)
+    edges[1:] = np.arange(1, bins + 1) / bins
+    assert values["ece", ""].value == pytest.approx(_written_out(confidence, right, edges))
+    one_by_one = [_written_out(probabilities[:, c], labels == c, edges) for c in range(4)]
+    assert values["ece_classwise", ""].value == pytest.approx(np.mean(one_by_one))
+    order, total = np.argsort(confidence), 0.0
+    for part in np.array_split(order, bins):  # 600 is a multiple of both
+        total += len(part) / 600 * abs(right[part].mean() - confidence[part].mean())
+    assert values["ece_equal_mass", ""].value == pytest.approx(total)
+    gaps = [
+        abs((labels[part] == c).mean() - probabilities[part, c].mean())
+        for c in range(4)
+        for part in np.array_split(np.argsort(probabilities[:, c]), bins)
+    ]
+    assert values["ece_adaptive", ""].value == pytest.approx(np.mean(gaps))
+    assert values["brier", ""].value == pytest.approx(brier_score_loss(labels, probabilities, scale_by_half=False))
+
+
+def test_the_area_under_risk_and_coverage_by_hand():
+    confidence, right = np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
+    # accepted together, the two of 0.8 count half an error each
+    assert binning.aurc(confidence, right) == pytest.approx((0 + 0.5 / 2 + 1 / 3 + 2 / 4) / 4)
+
+
+def test_reliability_counts_every_image_once():
+    logits, labels = _sampled(300)
+    values = _values(calibration, _trial(logits, labels))
+    bins = [v for (metric, _), v in values.items() if metric == "bin_accuracy"]
+    assert sum(v.n for v in bins) == 300
+    right = (logits.argmax(axis=1) == labels).sum()
+    assert sum(v.n * v.value for v in bins) == pytest.approx(right)
+
+
+@pytest.mark.parametrize("wrong_by", [0.4, 2.5])
+def test_the_temperature_is_recovered_from_scaled_logits(wrong_by):
+    logits, labels = _sampled(20_000, seed=1)
+    assert fit(wrong_by * logits, labels) == pytest.approx(wrong_by, rel=0.03)
+
+
+def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
+    logits, labels = _sampled(1500, seed=1)
+    held, of_held = _sampled(1500, seed=2)
+    asked = []
+
+    def ask(split):
+        asked.append(split)
+        return Answers(of_held, 3 * held, held)
+
+    trial = _trial(3 * logits, labels, ask=ask)
+    values, before = _values(temperature, trial), _values(calibration, trial)
+    assert asked == ["validation"]
+    assert values["temperature", ""].value == fit(3 * held, of_held) == pytest.approx(3, rel=0.1)
+    assert values["temperature", ""].low < 3 < values["temperature", ""].high
+    assert before["ece", ""].value > 0.15 and values["ece_scaled", ""].value < 0.05
+    assert values["nll_scaled", ""].value < trial.nll.mean()
+    assert values["brier_scaled", ""].value < before["brier", ""].value
+
+
+def test_data_without_a_validation_split_is_refused():
+    from robust.datasets.dataset import from_arrays
+
+    data = from_arrays(np.zeros((2, 4, 4, 1)), [0, 1])
+    trial = _trial(np.eye(2), np.array([0, 1]), ask=lambda split: data.size(split))
+    with pytest.raises(DataError, match="has no split 'validation'"):
+        next(temperature(trial))
+
+
+def _asking(inside, outside, train):
+    known = {"outside": outside, "train": train}
+    return _trial(inside.logits, inside.labels, look=lambda: inside.features, ask=known.__getitem__)
+
+
+def _answers(n, shift, seed):
+    logits, labels = _sampled(n, classes=3, seed=seed)
+    own = np.random.default_rng(seed + 9)
+    means = np.array([[4.0, 0, 0], [0, 4, 0], [0, 0, 4]])
+    return Answers(labels, logits, means[labels] + own.normal(size=(n, 3)) + shift)
+
+
+def test_outliers_agree_with_scikit_learn_and_with_the_definition():
+    from scipy.spatial.distance import mahalanobis as theirs
+    from scipy.special import logsumexp, softmax
+    from sklearn.covariance import EmpiricalCovariance
+
+    train, inside, outside = _answers(400, 0, 1), _answers(120, 0, 2), _answers(80, 3, 3)
+    values = _values(outliers, _asking(inside, outside, train))
+    means = np.array([train.features[train.labels == c].mean(axis=0) for c in range(3)])
+    precision = EmpiricalCovariance(assume_centered=True).fit(train.features - means[train.labels]).precision_
+    scores = {
+        "max softmax": lambda a: softmax(a.logits, axis=1).max(axis=1),
+        "energy": lambda a: logsumexp(a.logits, axis=1),
+        "mahalanobis": lambda a: [-min(theirs(f, m, precision) for m in means) for f in a.features],
+    }
+    for name, score in scores.items():
+        one, other = np.array(score(inside)), np.array(score(outside))
+        expected = roc_auc_score(np.repeat([1, 0], [120, 80]), np.concatenate([one, other]))
+        assert values["auroc", name].value == pytest.approx(expected), name
+        assert values["auroc", name].low <= expected <= values["auroc", name].high
+        let_in = max(t for t in one if (one >= t).mean() >= 0.95)
+        assert values["fpr95", name].value == pytest.approx((other >= let_in).mean()), name
+    assert values["auroc", "mahalanobis"].value > 0.9
+
+
+def test_images_of_the_same_kind_cannot_be_told_apart():
+    train = _answers(300, 0, 1)
+    values = _values(outliers, _asking(_answers(500, 0, 2), _answers(500, 0, 3), train))
+    for name in ("max softmax", "energy", "mahalanobis"):
+        assert abs(values["auroc", name].value - 0.5) < 4 * 0.0183, (
+            name
+        )  # its standard error at 0.5: sqrt(1001 / 12) / 500
+
+
+def test_directions_without_variance_do_not_count():
+    found = _answers(200, 0, 1)
+    padded = found._replace(features=np.hstack([found.features, np.ones((200, 2))]))
+    one, two = mahalanobis(found)(found.features), mahalanobis(padded)(padded.features)
+    assert one == pytest.approx(two)

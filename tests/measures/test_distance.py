@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from robust.measures import distance
+from robust.statistics import order_statistics, wilson
+from robust.trial import Trial
+
+CLASSES = ("a", "b", "c")
+SIZES = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, np.inf, np.inf], np.float32)
+
+
+def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2"):
+    n = len(sizes)
+    trial = Trial(
+        CLASSES, np.arange(n).astype(str), np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
+        distance=sizes, limit=limit, norm=norm,
+    )  # fmt: skip
+    return {(v.metric, v.group): v for v in distance(trial, points=points)}
+
+
+def test_the_median_its_interval_and_the_quartiles():
+    found = values()
+    median = found["median_distance", ""]
+    assert median.value == pytest.approx(0.035) and median.n == 8
+    assert (median.low, median.high) == order_statistics(SIZES) and median.interval == "order statistics 95 %"
+    assert median.high == np.inf  # two of eight lie beyond: the upper end is not known
+    assert found["distance_quartile", "lower"].value == pytest.approx(0.01)
+    assert found["distance_quartile", "upper"].value == pytest.approx(0.05)
+
+
+def test_the_share_that_is_censored():
+    censored = values()["censored", ""]
+    assert censored.value == 0.25 and (censored.low, censored.high) == wilson(2, 8)
+
+
+def test_where_most_are_censored_the_median_is_too():
+    found = values(np.array([0.01, 0.02, np.inf, np.inf, np.inf], np.float32))
+    assert found["median_distance", ""].value == np.inf and found["median_distance", ""].interval == ""
+    assert found["distance_quartile", "upper"].value == np.inf
+    half = values(np.array([0.01, 0.02, np.inf, np.inf], np.float32))
+    assert half["median_distance", ""].value == np.inf
+
+
+def test_the_accuracy_curve_counts_what_lies_farther():
+    found = values()
+    curve = {group: v.value for (metric, group), v in found.items() if metric == "top1_by_distance"}
+    assert curve == {"0": 7 / 8, "0.015": 6 / 8, "0.03": 4 / 8, "0.045": 3 / 8, "0.06": 2 / 8}
+    assert found["top1_by_distance", "0.03"].low == wilson(4, 8)[0]
+
+
+def test_the_curve_is_labelled_in_the_words_of_its_norm():
+    found = values(limit=16 / 255, norm="linf", points=8)
+    groups = [group for metric, group in found if metric == "top1_by_distance"]
+    assert groups == ["0", *(f"{2 * i}/255" for i in range(1, 9))]
+
+
+def test_a_distance_at_eps_is_within_it_whatever_its_rounding():
+    found = values(np.float32([8 / 255, 8 / 255 * (1 + 1e-6)]), limit=16 / 255, norm="linf")
+    assert found["top1_by_distance", "8/255"].value == 0
+
+
+def test_with_targets_the_median_is_told_of_each_pair_and_there_is_no_accuracy():
+    targets = (np.arange(8) % 3 + 1) % 3
+    found = values(targets=targets)
+    assert not any(metric == "top1_by_distance" for metric, _ in found)
+    assert found["median_distance", "a -> b"].value == pytest.approx(0.03)
+    assert found["median_distance", "a -> b"].n == 3 and found["median_distance", "c -> a"].n == 2
+    assert {group for metric, group in found if metric == "median_distance"} == {"", "a -> b", "b -> c", "c -> a"}
+
+
+def test_where_nobody_looked_nothing_is_said():
+    assert list(distance(Trial(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3))))) == []

@@ -1,0 +1,119 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust import record
+from robust.summaries.corruption_error import _ALEXNET, COMMON, MADE, corruption_errors
+
+ERRORS = {  # model -> corruption -> the errors at severities 1 and 2
+    "base": {"fog": [0.2, 0.4], "snow": [0.5, 0.7], "saturate": [0.1, 0.1]},
+    "net": {"fog": [0.1, 0.2], "snow": [0.6, 0.9], "saturate": [0.2, 0.2]},
+}
+CLEAN = {"base": 0.1, "net": 0.05}
+
+
+def _row(model, case, perturbation, severity, error, **more):
+    same = {"suite": "s", "data": "d", "split": "test", "seed": 0, "n": 100, "weights": model}
+    what = {"case": case, "perturbation": perturbation, "severity": severity, "metric": "top1_error", "value": error}
+    return {**same, "model": model, **what, "unit": "proportion", **more}
+
+
+def _table(errors=ERRORS, clean=CLEAN, **more):
+    rows = [_row(model, "clean", "clean", None, error, **more) for model, error in clean.items()]
+    for model, by_name in errors.items():
+        for name, values in by_name.items():
+            rows += [_row(model, "weather", name, s, e) for s, e in enumerate(values, 1)]
+    return record.table(rows, record.RESULTS)
+
+
+def _found(table, *args):
+    rows = corruption_errors(table, *args)
+    return {(row["model"], row["metric"], row["group"]): row["value"] for row in rows}, rows
+
+
+def test_the_mean_error_is_over_severities_and_then_over_the_common_corruptions():
+    found, _ = _found(_table(), {})
+    assert found["net", "corruption_error", "fog"] == pytest.approx(0.15)
+    assert found["net", "corruption_error", "saturate"] == pytest.approx(0.2)
+    assert found["net", "mean_corruption_error", ""] == pytest.approx((0.15 + 0.75) / 2)  # saturate is extra
+    assert {metric for _, metric, _ in found} == {"corruption_error", "mean_corruption_error"}
+
+
+def test_a_model_beside_the_baseline():
+    found, rows = _found(_table(), {"weather": "base"})
+    assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.3 / 0.6)
+    assert found["net", "relative_corruption_error", "snow"] == pytest.approx(1.5 / 1.2)
+    assert found["net", "relative_corruption_error", ""] == pytest.approx((0.5 + 1.25) / 2)
+    # what is added to the clean error, summed over the severities
+    assert found["net", "relative_error_increase", "fog"] == pytest.approx((0.3 - 0.1) / (0.6 - 0.2))
+    assert found["net", "relative_error_increase", ""] == pytest.approx((0.2 + 1.4) / (0.4 + 1.0))
+    assert found["base", "relative_corruption_error", ""] == pytest.approx(1)
+    assert found["base", "relative_error_increase", "snow"] == pytest.approx(1)
+    assert {row["unit"] for row in rows} == {"proportion", "× base"}
+
+
+def test_the_rows_fit_the_table_and_are_marked():
+    _, rows = _found(_table(), {"weather": "base"})
+    table = record.table(rows, record.RESULTS)
+    assert set(table["perturbation"]) == {MADE}
+    assert set(table["case"]) == {"weather"}
+    assert table["severity"].isna().all()
+    assert record.value(table, "corruption_error", group="snow", model="net").value == pytest.approx(0.75)
+    assert set(table["weights"]) == {"base", "net"}
+
+
+@pytest.mark.parametrize("more", [{"n": 99}, {"data": "other"}])
+def test_without_a_clean_case_on_the_same_images_nothing_is_said_of_the_increase(more):
+    found, _ = _found(_table(**more), {"weather": "base"})
+    assert ("net", "relative_error_increase", "") not in found
+    assert ("net", "relative_corruption_error", "") in found
+
+
+def test_a_baseline_that_has_not_run_gives_no_ratios():
+    table = _table()
+    found, _ = _found(table[(table["model"] != "base")], {"weather": "base"})
+    assert {metric for _, metric, _ in found} == {"corruption_error", "mean_corruption_error"}
+
+
+def test_of_a_baseline_without_errors_there_is_no_ratio():
+    errors = {**ERRORS, "base": {"fog": [0, 0], "snow": [0.5, 0.7]}}
+    found, _ = _found(_table(errors), {"weather": "base"})
+    assert ("net", "relative_corruption_error", "fog") not in found
+    assert ("net", "relative_corruption_error", "") not in found  # a mean of the others would be of something else
+    assert found["net", "relative_corruption_error", "snow"] == pytest.approx(1.25)
+
+
+def test_several_trainings_of_the_baseline_count_as_their_mean():
+    table = _table()
+    again = table[table["model"] == "base"].assign(seed=1, value=lambda t: t["value"] * 3)
+    found, _ = _found(pd.concat([table, again]), {"weather": "base"})
+    assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.15 / 0.6)
+
+
+def test_mce_of_alexnet_itself_is_one():
+    errors = {"alexnet": {name: [_ALEXNET[name]] * 5 for name in COMMON}}
+    found, rows = _found(_table(errors, {"alexnet": 0.4348}), {}, True)
+    assert found["alexnet", "mce", ""] == pytest.approx(1)
+    assert found["alexnet", "relative_mce", ""] == pytest.approx(1)
+    assert {row["unit"] for row in rows if row["metric"].endswith("mce")} == {"× AlexNet"}
+    # its mean error under the 15 corruptions, of the same table of the paper
+    assert found["alexnet", "mean_corruption_error", ""] == pytest.approx(np.mean(list(_ALEXNET.values())))
+
+
+@pytest.mark.parametrize("missing", ["corruption", "severity", "imagenet"])
+def test_mce_needs_imagenet_and_all_of_its_corruptions_and_severities(missing):
+    names, severities = COMMON[: 14 if missing == "corruption" else 15], 4 if missing == "severity" else 5
+    errors = {"net": {name: [0.5] * severities for name in names}}
+    found, _ = _found(_table(errors, {"net": 0.2}), {}, missing != "imagenet")
+    assert ("net", "mce", "") not in found and ("net", "relative_mce", "") not in found
+
+
+def test_a_table_without_corruptions_gives_nothing():
+    assert corruption_errors(_table({}), {"weather": "base"}) == []
+
+
+def test_of_several_corruptions_one_is_asked_for_by_name():
+    with pytest.raises(LookupError, match=r"3 values 'top1_error' fit .*; say which perturbation$"):
+        record.value(_table(), "top1_error", model="net", case="weather", severity=1)
+    found = record.value(_table(), "top1_error", model="net", case="weather", severity=1, perturbation="fog")
+    assert found.value == 0.1

@@ -1,0 +1,128 @@
+"""One image attacked: the words, the PNG that is read back, the picture."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from robust import attack, triptych
+from robust.cli import main
+from robust.errors import DataError
+from robust.schema import bind
+from robust.suite import read_model
+
+SIDE = 16
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A linear model of three classes, model.keras, and a grey image, grey.png, which it takes for class 0."""
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=(SIDE * SIDE * 3, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.layers[-1].set_weights([weights, np.array([2.0, 0.0, 0.0], "float32") - weights.sum(axis=0) * 128 / 255])
+    model.save(tmp_path / "model.keras")
+    Image.fromarray(np.full((SIDE, SIDE, 3), 128, np.uint8)).save(tmp_path / "grey.png")
+    (tmp_path / "names.txt").write_text("panda\ngibbon\nkoala\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def robust(*words, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["robust", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code
+
+
+def attacked(folder, call, **options):
+    model = read_model("model", {"keras": str(folder / "model.keras")})
+    given = {"classes": ["panda", "gibbon", "koala"], "out": folder / "out", **options}
+    return attack.attack(folder / "grey.png", model, bind("attacks", call), **given)
+
+
+def test_a_target_is_reached_with_certainty_and_the_png_says_so(folder):
+    found = attacked(folder, {"name": "pgd", "eps": "4/255", "steps": 10}, target="gibbon")
+    assert found.top(0, 1)[0][0] == "panda" and found.top(2, 1)[0][0] == "gibbon" and found.fooled
+    assert found.top(2, 1)[0][1] > 0.99  # it does not stop where the answer changes
+    read = np.asarray(Image.open(folder / "out/adversarial.png")) / np.float32(255)
+    assert np.array_equal(read, found.saved)
+    model = keras.saving.load_model(folder / "model.keras")
+    assert model(read[None]).numpy().argmax() == 1
+    assert np.abs(read - found.image).max() == found.linf <= 4.001 / 255
+
+
+def test_a_linear_model_is_attacked_as_far_as_the_ball_allows(folder):
+    found = attacked(folder, {"name": "pgd", "eps": "1/255", "steps": 10, "random_start": False}, target="gibbon")
+    weights = keras.saving.load_model(folder / "model.keras").layers[-1].get_weights()[0]
+    reached = found.attacked - found.image
+    best = np.abs(weights[:, 1]).sum() / 255  # of the target's logit alone: an upper bound that both signs share
+    assert (reached.ravel() @ weights[:, 1]) > 0.5 * best
+
+
+def test_without_a_target_any_other_class_will_do(folder):
+    found = attacked(folder, {"name": "pgd", "eps": "4/255"})
+    assert found.target is None and found.fooled and found.top(2, 1)[0][0] != "panda"
+
+
+@pytest.mark.parametrize("name", ["fgsm", "apgd", "fab", "square", "deepfool"])
+def test_any_attack_of_the_catalogue_will_do(folder, name):
+    found = attacked(folder, {"name": name, "norm": "linf", "eps": "2/255"})
+    assert found.top(1, 1)[0][0] != "panda" and found.fooled
+    assert found.linf <= 2.001 / 255
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "gibon"}, r"no class 'gibon'; did you mean 'gibbon'\?"),
+        ({"target": "panda"}, "what the model sees already"),
+        ({"classes": ["a", "b"]}, "2 names came, and the model has 3 classes"),
+    ],
+)
+def test_what_cannot_be_is_told(folder, options, message):
+    with pytest.raises(DataError, match=message):
+        attacked(folder, {"name": "pgd", "eps": "4/255"}, **options)
+    assert not (folder / "out").exists()
+
+
+def test_an_image_is_a_file_or_one_of_ours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert attack.find("koala.webp") == attack.find("koala")
+    (tmp_path / "koala.webp").write_bytes(b"")
+    assert attack.find("koala.webp").absolute() == tmp_path / "koala.webp"  # the user's own comes first
+    with pytest.raises(DataError, match=r"nor a photo of that name here; did you mean 'panda'\?"):
+        attack.find("pnda.webp")
+
+
+def test_from_the_command_line(folder, monkeypatch, capsys):
+    words = ["attack", "grey.png", "--model", "model.keras", "--classes", "names.txt", "--target", "koala"]
+    assert robust(*words, "--eps", "4/255", "--set", "steps=5", monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "grey.png shown to model.keras, and after pgd" in said
+    assert "fooled: read back, the PNG is koala" in said
+    assert (folder / "reports/grey-as-koala/triptych.png").is_file()
+    assert robust(*words, "--eps", "1/2550", monkeypatch=monkeypatch) == 1
+    assert "not fooled: read back, the PNG is panda" in capsys.readouterr().out
+
+
+def test_bad_words_on_the_command_line(folder, monkeypatch, capsys):
+    for words, message in (
+        (["nothing.png"], "there is no such file"),
+        (["grey.png", "--attack", "pdg"], "did you mean 'pgd'"),
+        (["grey.png", "--set", "stps=3"], "did you mean 'steps'"),
+        (["grey.png", "--classes", "none.txt"], "--classes none.txt: cannot be read"),
+        (["grey.png", "--model", "efficientnet_lite9"], "did you mean 'efficientnet_lite"),
+    ):
+        given = words if "--model" in words else [*words, "--model", "model.keras"]
+        assert robust("attack", *given, monkeypatch=monkeypatch) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_middle_panel_is_grey_where_nothing_changed():
+    image = np.full((8, 8, 3), 0.25, np.float32)
+    changed = image.copy()
+    changed[:4] += 4 / 255
+    sheet = np.asarray(triptych.draw(image, changed, ("a", 0.5), ("b", 0.5)))
+    middle = sheet[:, sheet.shape[1] // 2]
+    assert (middle[100] == 255).all() and (middle[400] == 128).all()

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from robust import blocks, reference
+from robust.classifier import Classifier
+from robust.datasets.dataset import from_splits
+from robust.errors import DataError, SuiteError
+from robust.features import features
+from robust.models import Fitted
+from robust.store import Store
+from robust.suite import read_case, read_model
+from robust.trial import Answers
+
+
+@pytest.fixture
+def data(problem):
+    one, two = problem(70, seed=3), problem(30, seed=4)
+    return from_splits({"train": (one.images, one.labels), "test": (two.images, two.labels)}, 3)
+
+
+def test_the_answers_to_a_split_are_those_of_the_model(classifier, data, monkeypatch):
+    monkeypatch.setattr(reference, "_CHUNK", 2)  # parts of 16 images
+    found, examples = reference.look(classifier, data, "train"), data.examples("train")
+    assert (found.labels == examples.labels).all()
+    assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
+    assert found.features == pytest.approx(features(classifier, examples.images), abs=1e-5)
+
+
+def test_of_a_large_split_as_many_of_each_class_are_looked_at(classifier, data, monkeypatch):
+    monkeypatch.setattr(reference, "MOST", 12)
+    found, examples = reference.look(classifier, data, "train"), data.examples("train", 12)
+    assert np.bincount(found.labels).tolist() == [4, 4, 4]
+    assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
+
+
+def test_a_model_asked_about_some_classes_knows_only_these():
+    known = Answers(np.array([0, 2, 1, 2]), np.arange(12.0).reshape(4, 3), np.arange(4.0)[:, None])
+    some = reference.restricted(lambda split: known, [2, 0])("train")
+    assert some.labels.tolist() == [1, 0, 0] and some.features[:, 0].tolist() == [0, 1, 3]
+    assert some.logits.tolist() == [[2, 0], [5, 3], [11, 9]]
+
+
+def test_without_features_there_are_logits(data):
+    import keras
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = keras.layers.Dense(3)
+
+        def call(self, inputs):
+            return self.head(keras.ops.reshape(inputs, (-1, 36)))
+
+    model = Own()
+    model(data.examples("test").images)
+    found = reference.look(Classifier(model, 3, batch_size=8), data, "train")
+    assert found.logits.shape == (70, 3) and found.features.shape == (70, 0)
+
+
+def test_images_from_outside_must_have_the_same_shape(data):
+    case = read_case("clean", {"outside": {"name": "digits"}, "measure": ["outliers"]})
+    with pytest.raises(DataError, match=r"case clean: outside: digits has images of shape \(28, 28, 1\), those of"):
+        blocks.data_of(case, data)
+    with pytest.raises(SuiteError, match="case plain: no images from outside; write outside ="):
+        blocks.outside_of(read_case("plain", {}), data)
+
+
+def test_what_lies_outside_is_part_of_what_was_measured(data):
+    tables = ({"name": "digits", "size": 6}, {"name": "digits", "size": 6}, None)
+    cases = [read_case("c", {"outside": t, "measure": ["outliers"]} if t else {}) for t in tables]
+    one, same, without = (blocks.data_of(case, data).fingerprint for case in cases)
+    assert one == same != without
+
+
+def test_a_split_that_is_not_there_is_named_with_the_remedy(classifier, data, tmp_path):
+    fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
+    with pytest.raises(DataError, match=r"has no split 'validation', which a measure asks for; give it one, as"):
+        reference.answers(fitted, model, data, Store(tmp_path), "validation")
+
+
+def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypatch):
+    fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
+    once = reference.answers(fitted, model, data, Store(tmp_path), "train")
+    monkeypatch.setattr(reference, "look", None)  # it is not asked again
+    again = reference.answers(fitted, model, data, Store(tmp_path), "train")
+    assert isinstance(again.features, np.memmap) and (again.features == once.features).all()
+    assert (again.labels == data.labels("train")).all()

@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust import trust
+from robust.trust.evidence import Reason
+
+LABELS = ["cat", "dog"] * 50
+
+
+def outcomes(case, perturbation, fallen, model="net", norm="linf", eps=0.1, target="", data="pets", n=100):
+    """A case in which the images of these numbers fell."""
+    said = [("dog" if label == "cat" else "cat") if i in fallen else label for i, label in enumerate(LABELS[:n])]
+    same = {"model": model, "seed": 0, "data": data, "norm": norm, "eps": eps, "target": target}
+    rows = {"case": case, "perturbation": perturbation, "example": np.arange(n).astype(str), "label": LABELS[:n]}
+    return pd.DataFrame({**rows, "predicted": said}).assign(**same)
+
+
+WHITE = outcomes("white", "pgd", set(range(20)))
+
+
+def found(*tables):
+    return list(trust.across(pd.concat([WHITE, *tables])))
+
+
+@pytest.mark.parametrize("name", ["square", "transfer"])
+def test_what_a_black_box_fells_and_the_white_box_left_is_told(name):
+    ((where, reason),) = found(outcomes("black", name, set(range(10, 40))))
+    assert (where["case"], where["perturbation"], where["model"], where["eps"]) == ("white", "pgd", "net", 0.1)
+    assert reason == Reason("black_box_beats", 0.2, 100)
+
+
+def test_a_few_images_may_be_chance_and_only_what_the_other_left_counts():
+    assert found(outcomes("black", "square", set(range(27)))) == []  # 7 of 100
+    assert len(found(outcomes("black", "square", set(range(28))))) == 1
+    assert found(outcomes("black", "square", set(range(20)))) == []
+
+
+@pytest.mark.parametrize("other", [{"model": "b"}, {"norm": "l2"}, {"eps": 0.2}, {"data": "zoo"}, {"target": "cat"}])
+def test_only_what_is_alike_is_compared(other):
+    assert found(outcomes("black", "square", set(range(100)), **other)) == []
+
+
+def test_noise_is_no_attack_to_be_beaten_and_none_that_beats():
+    assert found(outcomes("control", "noise", set(range(100)))) == []
+    assert (
+        list(trust.across(pd.concat([outcomes("control", "noise", set()), outcomes("b", "square", {*range(50)})])))
+        == []
+    )
+
+
+def test_images_that_only_one_case_has_do_not_count():
+    ((_, reason),) = found(outcomes("black", "square", set(range(100)), n=50))
+    assert reason == Reason("black_box_beats", 30 / 50, 50)
+
+
+def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
+    def rows(eps):
+        place = {"perturbation": "pgd", "norm": "linf", "eps": eps, "severity": None}
+        named = [("top1", "", 0.6), ("trust", "", 1.0)]
+        return [{**place, "metric": m, "group": g, "value": v, "n": 9, "unit": ""} for m, g, v in named]
+
+    doubts = found(outcomes("black", "square", set(range(10, 40))))
+    values = trust.marked(trust.joined([*rows(0.1), *rows(0.2)], doubts))
+    assert [(row["eps"], row["metric"], row["group"], row["trust"]) for row in values] == [
+        (0.1, "top1", "", "suspect"), (0.1, "trust", "", "suspect"), (0.2, "top1", "", "reliable"),
+        (0.2, "trust", "", "reliable"), (0.1, "trust", "black_box_beats", "suspect"),
+    ]  # fmt: skip
+    assert [row["value"] for row in values] == [0.6, 0.5, 0.6, 1.0, 0.2]
+    assert trust.doubt(values[0], values) == " (suspect: black box beats)"
+    assert trust.doubt(values[2], values) == ""

@@ -1,0 +1,171 @@
+"""Each check on an attack, with attacks and models whose answer is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from robust import trust
+from robust.attacks.survivors import Task
+from robust.classifier import Classifier
+from robust.perturbed import Perturbed
+from robust.schema import Call, bind
+from robust.trust import attack
+from robust.trust.silent import silent
+
+PIXELS = 16
+
+
+@dataclass(frozen=True)
+class Fake(Call):
+    """An attack that does what its function says, of (images, labels, eps)."""
+
+    does: Callable = lambda images, labels, eps: images
+
+    def __call__(self, classifier, images, labels, *, seeds, start, targets, eps=None):
+        del seeds, start, targets
+        made = self.does(classifier, images, labels, self.arguments["eps"])
+        return Perturbed(made, *(getattr(Perturbed.of(images), k) for k in ("by", "forward", "backward", "trace")))
+
+
+def fake(does, eps, name="fake"):
+    return Fake("attacks", name, {"eps": eps, "norm": "linf"}, does)
+
+
+@pytest.fixture(scope="module")
+def task(affine):
+    """Two classes by the sign of the sum of 16 pixels around 0.5, all right by a margin of 0.1 a pixel."""
+    weights = np.stack([-np.ones(PIXELS), np.ones(PIXELS)], axis=1).astype("float32")
+    classifier = Classifier(affine(weights, [PIXELS / 2, -PIXELS / 2]), 2, batch_size=100)
+    labels = np.arange(100) % 2
+    images = np.where(labels == 1, 0.6, 0.4)[:, None, None, None] * np.ones((1, 1, PIXELS, 1))
+    return Task(classifier, images.astype(np.float32), labels, np.arange(100), None, None)
+
+
+def up(classifier, images, labels, eps):
+    """The best there is: every pixel against the label."""
+    return np.clip(images + eps * np.where(labels == 1, -1, 1)[:, None, None, None], 0, 1).astype(np.float32)
+
+
+def nothing(classifier, images, labels, eps):
+    return images
+
+
+def names(reasons):
+    return [reason.name for reason in reasons]
+
+
+def test_an_attack_that_reaches_the_bound_is_believed(task):
+    for eps in (0.05, 0.15):
+        run = attack.run(task, fake(up, eps))
+        assert run.fell.all() == (eps > 0.1)
+        assert trust.doubts([run])[0].reasons == ()
+
+
+def test_an_attack_that_does_nothing_fails_without_a_limit(task):
+    found = trust.doubts([attack.run(task, fake(nothing, 0.15))])[0]
+    assert ("unlimited_fails", 1.0, 100) in found.reasons and found.word == "invalid"
+
+
+def test_noise_that_fools_where_the_attack_did_not_is_told(task):
+    near = Task(task.classifier, 0.5 + 0.01 * (task.images - 0.5), task.labels, task.seeds, None, None)
+    (found,) = attack.noise(attack.run(near, fake(nothing, 0.3)))
+    assert found.name == "noise_beats_attack" and found.value > 0.9
+    assert names(attack.noise(attack.run(near, fake(up, 0.3)))) == []
+    assert names(attack.noise(attack.run(task, fake(nothing, 0.05)))) == []  # no noise of this size can
+
+
+def test_an_image_that_falls_at_a_small_eps_only_breaks_the_order(task):
+    def shy(classifier, images, labels, eps):
+        return up(classifier, images, labels, eps) if eps < 0.2 else images
+
+    small, large = (attack.run(task, fake(shy, eps)) for eps in (0.15, 0.3))
+    assert names(attack.order(small, large)) == ["eps_order"]
+    small, large = (attack.run(task, fake(up, eps)) for eps in (0.15, 0.3))
+    assert names(attack.order(small, large)) == []
+
+
+def ran(task, does, trace, by):
+    """A run in which nothing fell, with this trace, and `by` as what felled the images of the whole case."""
+    return attack.Run(task, does, np.eye(2)[task.labels], np.zeros(100, bool), trace, np.array(by, object))
+
+
+def test_square_after_the_others_counts_within_autoattack_alone(task):
+    for name, count, told in (("autoattack", 4, True), ("autoattack", 3, False), ("square", 4, False)):
+        run = ran(task, fake(nothing, 0.1, name), np.empty((100, 0)), ["square"] * count + [""] * (100 - count))
+        assert names(attack.square_share(run)) == ["square_beats_gradients"] * told
+
+
+def test_steps_that_do_not_suffice_are_told(task):
+    few = bind("attacks", {"name": "pgd", "eps": 0.15, "steps": 3, "step_size": 0.03, "random_start": False})
+    assert list(attack.more_steps(attack.run(task, few))) == [("too_few_steps", 1.0, 100)]  # 0.09 < 0.1 < 0.18
+    enough = bind("attacks", {"name": "pgd", "eps": 0.15, "steps": 20, "step_size": 0.03})
+    assert names(attack.more_steps(attack.run(task, enough))) == []
+
+
+def test_a_loss_that_rises_to_the_end_is_told_and_one_that_settles_is_not(task):
+    def run(curve, places=10):
+        trace = np.tile(curve(np.linspace(0, 1, places)), (100, 1))
+        return ran(task, fake(nothing, 0.1), trace, [""] * 100)
+
+    assert attack.climbing(run(lambda t: t)) == pytest.approx(4 / 9)
+    assert attack.climbing(run(lambda t: 1 - np.exp(-8 * t))) < 0.02
+    assert attack.climbing(run(lambda t: 0 * t)) is None  # it does not rise at all
+    assert attack.climbing(run(lambda t: t, places=4)) is None
+    assert names(attack.more_steps(run(lambda t: t))) == ["incomplete"]
+    assert names(attack.more_steps(run(lambda t: np.minimum(t, 0.2)))) == []
+
+
+def test_a_slow_climb_on_a_real_model_is_told(task):
+    slow = bind("attacks", {"name": "pgd", "eps": 0.15, "steps": 24, "step_size": 0.003, "random_start": False})
+    found = trust.doubts([attack.run(task, slow)])[0]
+    assert found.word == "suspect" and set(names(found.reasons)) == {"incomplete", "too_few_steps"}
+
+
+def test_twice_the_steps_of_one_step_is_pgd():
+    call = attack.doubled(bind("attacks", {"name": "fgsm", "eps": 0.1}))
+    assert call.name == "pgd" and call.arguments == {"eps": 0.1, "norm": "linf", "steps": 20}
+    assert attack.doubled(bind("attacks", {"name": "pgd", "eps": 0.1, "steps": 7})).arguments["steps"] == 14
+    assert attack.doubled(bind("attacks", {"name": "autoattack", "eps": 0.1})) is None
+
+
+def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
+    def forgetful(classifier, images, labels, eps):
+        import tensorflow as tf
+
+        classifier.compiled("logits", lambda: classifier.__call__)(tf.constant(up(classifier, images, labels, eps)))
+        return images
+
+    assert names(silent(attack.run(task, fake(forgetful, 0.15, "foolbox:Fake")))) == ["silent_success"]
+    assert names(silent(attack.run(task, fake(up, 0.15, "foolbox:Fake")))) == []
+    assert names(silent(attack.run(task, fake(forgetful, 0.05, "foolbox:Fake")))) == []  # nothing in the ball fools
+
+
+def test_targets_are_what_counts_as_fallen(task):
+    aimed = Task(task.classifier, task.images, task.labels, task.seeds, None, 1 - task.labels)
+    assert attack.run(aimed, fake(up, 0.15)).fell.all()
+    assert not attack.run(aimed, fake(nothing, 0.15)).fell.any()
+
+
+def test_a_control_is_not_asked_to_be_strong(task):
+    weak = bind("attacks", {"name": "noise", "eps": 0.05})
+    assert trust.doubts([attack.run(task, weak)])[0].word == "reliable"
+
+
+def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine):
+    import keras
+    import tensorflow as tf
+
+    class Noise(keras.layers.Layer):
+        def call(self, x):
+            return x + tf.random.normal(tf.shape(x))
+
+    inner = affine(np.eye(PIXELS, 2).astype("float32"))
+    image = keras.Input((1, PIXELS, 1))
+    noisy = keras.Model(image, inner(Noise()(image)))
+    images, labels = np.random.default_rng(0).random((20, 1, PIXELS, 1), "float32"), np.arange(20) % 2
+    for samples, said in ((1, ["randomised"]), (20, [])):
+        call = {"name": "apgd", "eps": 0.1, "steps": 4, "samples": samples}
+        found = trust.examine(Classifier(noisy, 2, batch_size=20), call, images, labels)
+        assert names(found.reasons) == said

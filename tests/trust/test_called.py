@@ -1,0 +1,152 @@
+"""Models that are ill are called so with the fitting reason, and healthy ones are not."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust import trust
+from robust.attacks.survivors import Task
+from robust.classifier import Classifier
+from robust.schema import bind
+from robust.trust import attack
+
+PGD = {"name": "pgd", "eps": "8/255", "steps": 20}
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+
+
+class Function(keras.layers.Layer):
+    """A function as a layer: whatever it does, it is part of the model."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+class Counter(keras.layers.Layer):
+    """Counts its calls in a weight, and answers by the count."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1)
+        return x * (1 + 0.5 * keras.ops.cos(self.calls))
+
+
+class Late(keras.layers.Layer):
+    """Counts its calls in a variable that Keras does not know, and turns after a thousand of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.known = [tf.Variable(0.0, trainable=False)]
+
+    def call(self, x):
+        self.known[0].assign_add(1.0)
+        return tf.where(self.known[0] > 1000, tf.roll(x, 1, axis=1), x)
+
+
+def wrapped(model, front=None, back=None):
+    image = x = keras.Input(model.input_shape[1:])
+    for layer in (front, model, back):
+        x = x if layer is None else layer(x)
+    return keras.Model(image, x)
+
+
+@tf.custom_gradient
+def rounded_under_a_random_gradient(x):
+    return tf.round(16 * x) / 16, lambda upstream: tf.random.stateless_normal(tf.shape(upstream), [1, 2])
+
+
+def thermometer(x):
+    return tf.add_n([(tf.sign(x - (k + 0.5) / 8) + 1) / 16 for k in range(8)])
+
+
+def dropout():
+    layer = keras.layers.Dropout(0.3, seed=1)
+    return lambda x: layer(x, training=True)
+
+
+def before(function):
+    return lambda model: wrapped(model, front=Function(function))
+
+
+def after(function):
+    return lambda model: wrapped(model, back=Function(function))
+
+
+ILL = {
+    "saturated by a softmax": (after(lambda z: 20 * tf.nn.softmax(300 * z)), "zero_gradients"),
+    "saturated by a tanh": (
+        after(lambda z: 10 * tf.tanh(50 * (z - tf.sort(z, axis=1)[:, -2:-1]))), "zero_gradients"
+    ),
+    "quantised": (before(thermometer), "zero_gradients"),
+    "quantised without a gradient": (before(lambda x: tf.round(8 * x) / 8), "no_gradients"),
+    "shattered by a wrong gradient": (before(rounded_under_a_random_gradient), "misleading_gradients"),
+    "shattered by a high frequency": (before(lambda x: x + 0.02 * tf.sin(1000 * x)), "misleading_gradients"),
+    "randomised by noise": (before(lambda x: x + 0.15 * tf.random.normal(tf.shape(x))), "randomised"),
+    "randomised by dropout left on": (lambda model: wrapped(model, front=Function(dropout())), "randomised"),
+    "stateful, in a weight": (lambda model: wrapped(model, back=Counter()), "stateful"),
+    "stateful, in a hidden variable": (lambda model: wrapped(model, back=Late()), "stateful"),
+    "probabilities": (after(tf.nn.softmax), "probabilities"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("ill", ILL)
+def test_an_ill_model_is_called(ill, seed, trained, examples):
+    build, reason = ILL[ill]
+    model = build(trained("lenet5", 0.5, seed, 2, False))
+    found = trust.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
+    assert found.word != "reliable"
+    assert reason in {r.name for r in found.reasons}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(seed, trained, examples):
+    """Foolbox' PGD climbs the cross-entropy, which single precision cannot tell from 0 when logits are large."""
+    scaled = Classifier(wrapped(trained("lenet5", 0.5, seed, 2, False), back=Function(lambda z: 1000 * z)), 10)
+    foolbox = {"name": "foolbox:LinfPGD", "eps": "8/255", "steps": 10}
+    found = trust.examine(scaled, foolbox, examples.images, examples.labels)
+    assert found.word == "invalid"
+    assert "unlimited_fails" in {r.name for r in found.reasons}
+
+
+def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):
+    plain = trained("lenet5", 0.5, 0, 2, False)
+    found, felled = [], []
+    for model in (plain, wrapped(plain, back=Function(lambda z: 1000 * z))):
+        classifier = Classifier(model, 10)
+        found.append(trust.examine(classifier, PGD, examples.images, examples.labels))
+        task = Task(classifier, examples.images, examples.labels, np.arange(100), None, None)
+        felled.append(attack.run(task, bind("attacks", PGD)).fell)
+    assert [verdict.word for verdict in found] == ["reliable", "reliable"]
+    assert (felled[0] != felled[1]).sum() <= 1  # the number is true
+
+
+def slow(*model):
+    return pytest.param(*model, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "width", "seed", "epochs", "hardened"),
+    [
+        ("lenet5", 0.5, 0, 2, False),
+        ("lenet5", 0.5, 5, 2, True),
+        ("mlp", 1.0, 0, 2, False),
+        slow("lenet5", 1.0, 1, 3, False),
+        slow("lenet5", 2.0, 2, 2, False),
+        slow("lenet5", 1.0, 3, 4, True),
+        slow("mlp", 1.0, 1, 3, True),
+        slow("resnet20", 0.25, 0, 1, False),
+        slow("resnet20", 0.5, 1, 2, False),
+        slow("resnet20", 0.5, 2, 2, True),
+    ],
+)
+def test_a_healthy_model_is_not_accused(architecture, width, seed, epochs, hardened, trained, examples):
+    classifier = Classifier(trained(architecture, width, seed, epochs, hardened), 10)
+    assert trust.examine(classifier, PGD, examples.images, examples.labels).reasons == ()

@@ -1,0 +1,49 @@
+import ast
+from math import comb
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import robust.trust
+from robust.ills import ILLS, LEVELS, verdict
+from robust.trust.evidence import CHANCE, Reason, Verdict, clearly
+
+
+def tail(count, n, share):
+    """P(X >= count) of a binomial, term by term."""
+    return sum(comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(count, n + 1))
+
+
+@given(st.integers(1, 300), st.data())
+def test_clearly_is_the_exact_binomial_test(n, data):
+    count, share = data.draw(st.integers(0, n)), data.draw(st.sampled_from([0.002, 0.02]))
+    if abs(tail(count, n, share) - CHANCE) > 1e-9:
+        assert clearly(count, n, share) == (tail(count, n, share) < CHANCE)
+
+
+def test_so_a_healthy_model_is_accused_by_a_check_in_fewer_than_one_of_a_thousand_runs():
+    for n in (5, 20, 100):
+        accused = [count for count in range(n + 1) if clearly(count, n)]
+        assert tail(min(accused), n, 0.02) < 0.001 <= tail(min(accused) - 1, n, 0.02)
+
+
+def test_every_reason_is_explained_and_every_ill_can_be_found():
+    folder = Path(robust.trust.__file__).parent
+    nodes = [node for path in folder.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    made = [node.args[0] for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason"]
+    named = {argument.value for argument in made if isinstance(argument, ast.Constant)}
+    assert named == set(ILLS)
+    assert all(ill.words and ill.remedy and ill.verdict in ("suspect", "invalid") for ill in ILLS.values())
+
+
+def test_the_worst_reason_makes_the_verdict():
+    assert [verdict(names) for names in ([], ["incomplete"], ["incomplete", "stateful"])] == list(LEVELS)
+
+
+@pytest.mark.parametrize("name", ILLS)
+def test_a_reason_reads_as_a_sentence_with_its_remedy(name):
+    said = str(Verdict((Reason(name, 0.125, 80),)))
+    assert said.startswith(ILLS[name].verdict + "\n  ") and said.endswith(ILLS[name].remedy)
+    assert ("12.5 %" in said) == ("{value}" in ILLS[name].words)
