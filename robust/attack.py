@@ -9,13 +9,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from robust import files, models, triptych
-from robust.classifier import Classifier
+from robust import files, imagenet, models, triptych
+from robust.classifier import Classifier, heads
 from robust.datasets import files as images
-from robust.datasets import imagenet
 from robust.datasets.photos import FOLDER
 from robust.datasets.transform import Transform
-from robust.errors import DataError, ModelError, suggest
+from robust.errors import ContractError, DataError, ModelError, suggest
 from robust.perturb import check
 from robust.perturbed import fooled
 from robust.pretrained import load as pretrained
@@ -51,6 +50,11 @@ class Attacked:
         return [(self.names[i], float(p[i])) for i in np.argsort(-p, kind="stable")[:count]]
 
     @property
+    def is_lost(self) -> bool:
+        """Is the whole change smaller than the step between two levels of a PNG?"""
+        return self.linf == 0 and bool((self.attacked != self.image).any())
+
+    @property
     def linf(self) -> float:
         """The largest change of a pixel in the PNG, in units of a [0, 1] image."""
         return float(np.abs(self.saved - self.image).max())
@@ -82,13 +86,15 @@ def attack(
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015, figure 1.
     """
     network = _network(model)
-    classifier = Classifier(network, network.output_shape[-1], pixels=model.pixels, batch_size=1)
+    count = heads.understood(network, output=model.output).model.output_shape[-1]
+    classifier = Classifier(network, count, pixels=model.pixels, output=model.output, batch_size=1)
     names = _names(classifier.classes, classes)
     pixels = _pixels(find(image), model, network)[None]
+    classifier.logits(np.concatenate([pixels, 1 - pixels]))  # of one image alone, logits may look like probabilities
     before = _softmax(classifier, pixels)
     aim = None if target is None else _aim(target, names, int(before.argmax()))
     attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
-    saved = np.rint(attacked * 255).astype(np.float32) / np.float32(255)
+    saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim)
     png = Image.fromarray(triptych.levels(saved[0]))
@@ -116,7 +122,7 @@ def find(image: str | Path) -> Path:
 
 def _network(model: Model) -> keras.Model:
     if model.kind == "keras":
-        return _for_images(models.load(model.source), model)
+        return _for_images(models.load(model.source, trust=model.trust), model)
     if not isinstance(model.source, Published):
         raise ModelError(f"model {model.name}: must be a .keras file, or weights that are known by name")
     return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)
@@ -181,6 +187,24 @@ def _search(
         if fooled(classifier.logits(attacked).argmax(axis=1), np.array([seen]), targets)[0]:
             break
     return attacked
+
+
+def _at_levels(call: Call, pixels: np.ndarray, attacked: np.ndarray) -> np.ndarray:
+    """The attacked image at 256 levels: at the nearest, or where these lie outside of the ball, toward the original."""
+    levels, change = np.rint(pixels * 255), (attacked - pixels) * 255
+    for steps in (np.rint(change), np.trunc(change * (1 + 1e-4))):  # a whole step may be a rounding short of it
+        saved = np.clip(levels + steps, 0, 255).astype(np.float32) / np.float32(255)
+        if _is_allowed(call, pixels, saved):
+            break
+    return saved
+
+
+def _is_allowed(call: Call, pixels: np.ndarray, saved: np.ndarray) -> bool:
+    try:
+        check(call, pixels, saved)
+    except ContractError:
+        return False
+    return True
 
 
 def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> Classifier:

@@ -44,6 +44,8 @@ _FOUND_BY = (
     "trial",
     "statistics",
     "trees",
+    "imagenet",
+    "wordnet",
     "randomness",
     "blocks",
     "trust",
@@ -138,7 +140,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     """Run the case and fill the block's folder.
 
     values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
-    where a measure asked for them also features-<i>.npy, shown-<i>.npz and outside/.
+    where a measure asked for them also features-<i>.npy, features-clean.npy, shown-<i>.npz and outside/.
     """
     values, tables, strengths, places, runs = [], [], [], [], []
     ask = functools.cache(functools.partial(_answers, fitted, case, data, out))
@@ -156,6 +158,8 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         np.save(out / f"logits-{i}.npy", outcome.trial.logits)
         if "features" in vars(trial):
             np.save(out / f"features-{i}.npy", trial.features)
+        if i == 0 and trial.clean and "features" in vars(trial.clean):  # the same at every strength
+            np.save(out / "features-clean.npy", trial.clean.features)
         _save_samples(out / f"samples-{i}.npz", outcome, shown)
         if named := {name for v in found for name in v.examples}:
             _save_samples(out / f"shown-{i}.npz", outcome, named)
@@ -176,14 +180,16 @@ def _ids(case: Case, data: Dataset, n: int) -> set[str]:
 
 def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Answers]) -> Trial:
     """The trial of an outcome, so that measures can ask for features and for what other images tell."""
-    return replace(outcome.trial, look=functools.partial(features, fitted.classifier, outcome.perturbed), ask=ask)
+    at = functools.partial(functools.partial, features, fitted.classifier)
+    clean = outcome.trial.clean and replace(outcome.trial.clean, look=at(outcome.original))
+    return replace(outcome.trial, look=at(outcome.perturbed), clean=clean, ask=ask)
 
 
 def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Answers:
     """What the model says of a split it was made for, or of the images from outside, which the block then keeps."""
     if split != "outside":
         return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)
-    (out / "outside").mkdir()
+    (out / "outside").mkdir(exist_ok=True)  # a batch that did not fit in memory is begun anew
     found = reference.look(fitted.classifier, outside_of(case, data), "test")
     reference.save(found, out / "outside")
     return found

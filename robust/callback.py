@@ -40,6 +40,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
         classes: names of the classes, or how many; else the model's outputs are counted.
         pixels: what the model's inputs range over, where its own layers do not say it.
+        output: which of several outputs classifies, where its name does not tell.
         seed: of the attack.
 
     Raises RobustError: for what is wrong with data or attack at once, with the model before the first epoch.
@@ -63,12 +64,13 @@ class RobustAccuracy(keras.callbacks.Callback):
         every: int = 1,
         classes: int | Sequence[str] | None = None,
         pixels: tuple[float, float] | None = None,
+        output: str | None = None,
         seed: int = 0,
     ):
         super().__init__()
         self._case = _case(attack, eps)
         self._every = convert(every, Count, "every")
-        self._seed, self._pixels = convert(seed, Seed, "seed"), pixels
+        self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
         given = dataset_of(data, classes=classes)
         self._examples = _examples(given, convert(images, Count, "images"))
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
@@ -76,9 +78,9 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._first: int | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Look at the model with one image, so that a bad one is told before it is trained."""
+        """Look at the model with two images, so that a bad one is told before it is trained."""
         self._first = None
-        self._ready()[0].logits(self._examples.images[:1])
+        self._ready()[0].logits(self._examples.images[:2])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Attack the images and log how many are still right."""
@@ -98,11 +100,12 @@ class RobustAccuracy(keras.callbacks.Callback):
     def _ready(self) -> tuple[Classifier, Dataset]:
         """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
         if self._asked is None or self._asked[0].network is not self.model:
-            shape = getattr(heads.understood(self.model).model, "output_shape", None)
+            shape = getattr(heads.understood(self.model, output=self._output).model, "output_shape", None)
             classes = self._classes or (shape[-1] if isinstance(shape, tuple) else None)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
-            self._asked = Classifier(self.model, len(data.classes), pixels=self._pixels), data
+            options = {"pixels": self._pixels, "output": self._output}
+            self._asked = Classifier(self.model, len(data.classes), **options), data
         self._asked[0].refresh()
         return self._asked
 

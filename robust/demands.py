@@ -6,43 +6,64 @@ import numpy as np
 
 from robust import targets
 from robust.datasets.dataset import Dataset
-from robust.errors import SuiteError, suggest
+from robust.errors import DataError, SuiteError, suggest
 from robust.schema import metrics
 from robust.suite import Case, Suite
 from robust.trial import Answers, Trial
 
+_SPLITS = {"structure": "train", "clusters": "train", "outliers": "train", "temperature": "validation"}
+_FOUND = ("cluster_recall", "bin_accuracy", "bin_confidence")  # only the answers tell of which groups they speak
 
-def check(suite: Suite, case: Case, data: Dataset) -> None:
-    """Raise SuiteError, with file and line, for what the data has not, and for bounds that nothing could meet."""
+
+def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
+    """Raise SuiteError or DataError, with file and line, for what the data has not and bounds nothing could meet.
+
+    Args:
+        suite, case: the case and the suite it stands in.
+        data: what the case runs on. asked: the suite's, whose other splits measures ask for.
+    """
     where = f"{suite.path}:{case.line}: " if suite.path else ""
     if case.images is not None and case.images > data.size("test"):
         raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
     try:
         if case.target is not None:
             targets.check(case.target, data.classes)
+        _check_measures(case, data, asked)
         if case.expect:
             _check_bounds(case, data)
-    except SuiteError as error:
-        raise SuiteError(f"{where}{error}") from None
+    except (SuiteError, DataError) as error:
+        raise type(error)(f"{where}{error}") from None
+
+
+def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:
+    """Are the splits there that measures ask for, and has every class its place in the hierarchy?"""
+    for measure in case.measures:
+        if (split := _SPLITS.get(measure.name)) and split not in asked.sizes:
+            what = f"{measure.name} asks for the split {split!r}, which {asked.name} has not"
+            raise DataError(f"{what}; it has {', '.join(asked.sizes)}. Give it one, or leave the measure out")
+        if measure.name == "hierarchy":
+            next(iter(measure(_perfect(case, data))))
 
 
 def _check_bounds(case: Case, data: Dataset) -> None:
     """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
     given = {(v.metric, v.group): v.unit for m in case.measures for v in m(_perfect(case, data))}
     given |= {("trust", ""): ""} if case.attacked else {}
+    units = {metric: unit for (metric, _), unit in given.items()}
     inspected = {metric for call in case.inspections for metric in metrics(call)}
     for key, bound in case.expect.items():
         metric, _, group = key.removesuffix("]").partition("[")
-        pair, classes = [] if (metric, group) in given else group.split(" -> "), {*data.classes, *data.superclasses}
+        known = (metric, group) in given or (metric in _FOUND and metric in units and group)
+        pair, classes = [] if known else group.split(" -> "), {*data.classes, *data.superclasses}
         groups = [g for m, g in given if m == metric and g]
         if unknown := [part for part in pair if part and part not in classes]:
             others = [g for g in groups if g.partition(" -> ")[0] not in classes]  # an eps, say
             what, there_are = ("group", others) if others else ("class", data.classes)
             raise SuiteError(f"expect: there is no {what} {unknown[0]!r}{suggest(unknown[0], there_are)}")
-        if (metric, group) not in given and len(pair) != 2 and metric not in inspected:
+        if not known and len(pair) != 2 and metric not in inspected:
             say = f'say of which class: "{metric}[{groups[0]}]"' if groups else f"{metric} is one value, of all images"
             raise SuiteError(f"expect: {key!r} is not a value of this case; {say}")
-        if given.get((metric, group)) == "proportion" and not bound.possible(0, 1):
+        if units.get(metric) == "proportion" and not bound.possible(0, 1):
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
 
 

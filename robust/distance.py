@@ -1,6 +1,6 @@
 """The smallest change that fools a model, for every image: an upper bound on its distance to the boundary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,7 @@ from robust.schema import Call
 
 RUNGS = np.geomspace(1 / 64, 1, 32)  # the radii of a shrinking ball, as shares of the largest
 HALVINGS = 8  # of the way from an image to the point that fools the model
+_STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
 FURTHER = 1.01  # for a point so near the boundary that the model itself does not see what its lean copy saw
 MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
 
@@ -65,6 +66,19 @@ def nearest(
     by = known.result.by
     by[:] = np.where(np.isfinite(known.sizes), np.where(by == "", call.name, by), "")
     return known.result
+
+
+def at(call: Call, eps: float) -> Call:
+    """The call at another eps; a step of a fixed size changes along, but that of an attack that minimises.
+
+    >>> at(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.25}), 0.25).arguments
+    {'eps': 0.25, 'step_size': 0.125}
+    """
+    given = call.arguments
+    steps = {name: given[name] for name in _STEP_SIZES if given.get(name)}
+    if steps and not minimises(call):
+        steps = {name: size * eps / max(given["eps"], 1e-9) for name, size in steps.items()}
+    return replace(call, arguments={**given, "eps": float(eps), **steps})
 
 
 def minimises(call: Call) -> bool:
@@ -127,7 +141,7 @@ def _drawn_in(known: _Known, rows: np.ndarray, radius: float) -> np.ndarray:
 def _ask(known: _Known, rows: np.ndarray, eps: float, start: np.ndarray | None) -> np.ndarray:
     """Run the attack on these images at this eps; says whom it felled."""
     task, call = known.task, known.call
-    found = Call(call.kind, call.name, {**call.arguments, "eps": float(eps)})(
+    found = at(call, eps)(
         task.classifier, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=start,
         targets=None if task.targets is None else task.targets[rows],
     )  # fmt: skip

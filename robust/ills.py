@@ -47,7 +47,7 @@ ILLS = {
     ),
     "misleading_gradients": Ill(
         "suspect",
-        "the loss rises by less than half of what its gradient says for {value} of the images, over one grey level",
+        "the loss rises by less than a tenth of what its gradient says for {value} of the images, over one grey level",
         "attack it with square or transfer, or with a differentiable stand-in for what breaks the gradient",
     ),
     "randomised": Ill(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from robust import bound
-from robust.bound import NoWorse
+from robust.bound import Bound, NoWorse
 from robust.errors import ReportError
 from robust.suite import Cell, Suite
 from robust.summaries import comparison, earlier
@@ -152,6 +152,9 @@ def missed(row: Mapping[Any, Any]) -> str:
     >>> missed({"metric": "top1", "group": "", "value": 0.78, "low": 0.75, "high": 0.81, "bound": ">= 0.80"})
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
     """
+    limit = bound.parse(row["bound"])
+    if isinstance(limit, Bound) and limit.lacks_its_end(row):
+        return f"{name(row)} {say(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
     verb = "is not" if row["bound"][0] in "<>i" else "misses"
     doubt = ", but undecided: the interval holds the bound" if undecided(row) else ""
     return f"{name(row)} {say(row)} {verb} {row['bound']}{doubt}"

@@ -23,12 +23,31 @@ def foreign(path: Path) -> list[Foreign]:
 
     A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
     """
+    return list(dict.fromkeys(_foreign(_config(path))))
+
+
+def functions(path: Path) -> list[str]:
+    """The functions that a .keras file names by themselves, as an activation of one's own: Keras saves no code."""
+    return list(dict.fromkeys(_functions(_config(path))))
+
+
+def _config(path: Path) -> Any:
+    """What config.json says, None where it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+            return json.loads(archive.read("config.json"))
     except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
-        return []
-    return list(dict.fromkeys(_foreign(config)))
+        return None
+
+
+def _functions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get("class_name") == "function" and isinstance(value.get("config"), str):
+            yield value["config"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _functions(each)
 
 
 def _foreign(value: Any) -> Iterator[Foreign]:

@@ -31,7 +31,7 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if path.is_dir():
         return _saved_model(path, trust)
     if path.suffix == ".tflite":
-        return BlackBox(tflite.read(path), path.stem)
+        return tflite.read(path)
     if not path.is_file():
         near = [str(p) for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
@@ -42,6 +42,11 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
+        known = keras.saving.get_custom_objects()
+        if unknown := [name for name in keras_file.functions(path) if name not in known]:
+            remedy = "register it with @keras.saving.register_keras_serializable() and import its module first"
+            what = f"names the function {', '.join(unknown)}, whose code is not in the file"
+            raise ModelError(f"{path}: {what}; {remedy}") from error
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
 
@@ -66,9 +71,14 @@ def _registered() -> set[str]:
 
 def _custom(path: Path) -> dict[str, Any]:
     """The classes of other modules that a trusted file names, imported."""
-    found = {}
+    found: dict[str, Any] = {}
     for part in keras_file.foreign(path):
         if part.module and part.what not in _registered():
+            if part.name in found:
+                both = f"{found[part.name].__module__}.{part.name} and {part.what}"
+                register = "@keras.saving.register_keras_serializable(package=...)"
+                remedy = f"register them under names of their own, {register}, and save the model anew"
+                raise ModelError(f"{path}: holds {both}, which Keras takes for one; {remedy}")
             try:
                 found[part.name] = getattr(importlib.import_module(part.module), part.name)
             except (ImportError, AttributeError) as error:

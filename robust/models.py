@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import keras
 
+from robust import catalog, keras_file
 from robust import store as stores
 from robust.classifier import Classifier, black_box, inputs, steady
 from robust.datasets.dataset import Dataset
-from robust.errors import ModelError
+from robust.errors import ModelError, SuiteError
 from robust.files import write
 from robust.loading import fingerprint, load
 from robust.pretrained import load as pretrained
@@ -33,6 +34,7 @@ _MADE_BY = (
     "architectures",
     "training",
     "datasets",
+    "imagenet",
     "augmentations",
     "attacks/ball",
     "attacks/box",
@@ -76,7 +78,7 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
     if model.kind == "keras":
-        return fingerprint(model.source)
+        return _theirs(model.source)
     if model.kind == "pretrained":
         return stores.digest(_elsewhere(model.source, data))
     return None
@@ -92,8 +94,23 @@ def _source(model: Model, data: Dataset) -> dict[str, Any]:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": fingerprint(model.source), "pixels": model.pixels}
+        return {"file": _theirs(model.source), "pixels": model.pixels}
     return _elsewhere(model.source, data)
+
+
+def _theirs(path: Path) -> str:
+    """What identifies a model's file: its content, and the code of the modules that it names; none is imported."""
+    modules = sorted({part.module for part in keras_file.foreign(path)} - {"", "__main__"})
+    found = [(module, code) for module in modules if (code := _code(module))]
+    return stores.digest([fingerprint(path), found]) if found else fingerprint(path)
+
+
+def _code(module: str) -> str:
+    """A hash of a module's code, "" where it is not found: then loading the file will say so."""
+    try:
+        return catalog.foreign_code(module)
+    except (SuiteError, ValueError):
+        return ""
 
 
 def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
@@ -128,20 +145,19 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
         with trained(model, seed, data, store, progress) as folder:
             about = json.loads((folder / "about.json").read_text())
             identity_of = stores.digest(key(model, seed, data))
-            return _fitted(model, load(folder / "model.keras"), data, identity_of, about)
+            return _fitted(model, load(folder / "model.keras", trust=model.trust), data, identity_of, about)
     if model.kind == "keras":
         network = load(Path(model.source), trust=model.trust)
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     if model.kind == "pretrained":
         network = pretrained.load(model.source, data.image_shape, len(data.classes))
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
-    made = (
-        model.source
-        if model.kind == "memory"
-        else model.source(input_shape=data.image_shape, classes=len(data.classes))
-    )
+    sizes = {"input_shape": data.image_shape, "classes": len(data.classes)}
+    made = model.source if model.kind == "memory" else model.source(**sizes)
     fitted = _fitted(model, made, data, "", {})
-    return Fitted(stores.digest([fitted.classifier.weights, _form(made)]), fitted.classifier, fitted.about)
+    code = model.source.key() if model.kind == "python" else None
+    identity_of = stores.digest([fitted.classifier.weights, _form(made), code])
+    return Fitted(identity_of, fitted.classifier, fitted.about)
 
 
 @contextmanager

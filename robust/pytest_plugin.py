@@ -95,6 +95,7 @@ class CellItem(pytest.Item):
         from robust import quiet, recording
 
         with quiet.dependencies():
+            session.ask(self.cell)  # as `robust run`: a bad model is told in a line
             block = session.block(self.cell)
             against = session.compared(self.cell, _out(self.path, self.config))
         self.identity = session.identity(self.cell.model, self.cell.seed)

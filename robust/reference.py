@@ -19,7 +19,7 @@ MOST = 20_000
 """So many images of a split are looked at, as many of each class: means and clusters hardly change with more."""
 
 _CHUNK = 8  # batches that are held at a time
-_FOUND_BY = ("classifier", "pixels", "features", "reference", "datasets")
+_FOUND_BY = ("classifier", "pixels", "features", "reference", "datasets", "imagenet")
 
 
 def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: str) -> Answers:

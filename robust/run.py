@@ -105,16 +105,16 @@ class Session:
         for case in suite.cases:
             with _at(suite, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
-            demands.check(suite, case, self._data_of[case.name])
+            demands.check(suite, case, self._data_of[case.name], self.data)
 
     def ask(self, cell: Cell) -> None:
-        """Look at a model that is not trained here with one image, so that a bad one is told at once."""
+        """Look at a model that is not trained here with two images, so that a bad one is told at once."""
         for model, seed in filter(None, [(cell.model, cell.seed), self.source(cell)]):
             if not models.is_made_here(model) and self.find(cell) is None:
                 fitted = self.fitted(model, seed)
                 image, calls = (
-                    self.data.examples("test", 1).images,
-                    (*cell.case.calls, *cell.case.inspections) if model is cell.model else (),
+                    self.data.examples("test", min(2, self.data.size("test"))).images,
+                    (*cell.case.calls, *cell.case.inspections, *cell.case.measures) if model is cell.model else (),
                 )
                 with models.named(model):
                     early.look(fitted.classifier, image, calls, self.progress.say)

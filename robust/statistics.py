@@ -70,7 +70,7 @@ def bootstrap(
         seed: of the resampling, so that the same values give the same interval.
         resamples: how many; what is not finite among them does not count.
 
-    NaN, NaN where fewer than two resamples are finite.
+    NaN, NaN where fewer than two resamples are finite, and where the interval would have no width.
 
     Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2.1.
 
@@ -104,7 +104,8 @@ def basic(value: float, found: np.ndarray, within: tuple[float, float] = (0, flo
     if len(found) < 2:
         return float("nan"), float("nan")
     ends = np.clip(2 * value - np.quantile(found, [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]), *within)
-    return float(min(ends[0], value)), float(max(ends[1], value))
+    low, high = float(min(ends[0], value)), float(max(ends[1], value))
+    return (low, high) if low < high else (float("nan"), float("nan"))  # no sample is that sure of its value
 
 
 def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:

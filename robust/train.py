@@ -76,7 +76,8 @@ def train(
         if chief := models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), history.to_csv(index=False))
-        return Trained(history, *(_tested(folder, found) if chief and "test" in found.sizes else (None, 0)))
+        tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
+        return Trained(history, *tested)
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
@@ -85,8 +86,9 @@ def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
     return table
 
 
-def _tested(folder: Path, data: Dataset) -> tuple[tuple[float, float, float], int]:
-    classifier, examples = Classifier(models.load(folder / "model.keras"), len(data.classes)), data.examples("test")
+def _tested(folder: Path, data: Dataset, trust: bool) -> tuple[tuple[float, float, float], int]:
+    network, examples = models.load(folder / "model.keras", trust=trust), data.examples("test")
+    classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())
     low, high = statistics.wilson(right, len(examples.labels))
     return (low, right / len(examples.labels), high), len(examples.labels)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robust import imagenet, wordnet
 from robust.errors import DataError, suggest
 
 Tree = Mapping[str, Any]
@@ -47,8 +48,21 @@ def _place(tree: dict[str, Any], row: list[str], where: str) -> None:
     tree[nearest].append(name)
 
 
+def above(tree: Tree | str | None, superclasses: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
+    """`paths` in what a suite names as a tree: a table, a file, "wordnet", or None for the data's superclasses.
+
+    WordNet tells of the classes of ImageNet. Raises DataError as `paths`, `read` and `robust.wordnet` do.
+    """
+    if wordnet.named(tree):
+        return _below_the_root(wordnet.paths(imagenet.wnids(classes), wordnet.file(str(tree))))
+    given = read(Path(tree)) if isinstance(tree, str) else tree
+    return paths(given or superclasses, classes)
+
+
 def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
     """The groups of each class, from the largest to the nearest, in the order of the classes.
+
+    A group that holds all classes, as the root of a tree, is left out where there are others below it.
 
     Raises DataError where a class stands in no group or in two, is unknown, or where there are no groups.
 
@@ -68,7 +82,14 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
         raise DataError(
             f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
         )
-    return [found[name] for name in classes]
+    return _below_the_root([found[name] for name in classes])
+
+
+def _below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without the groups that hold every class, but for the nearest: they tell no class from another."""
+    while min(map(len, paths)) > 1 and len({path[0] for path in paths}) == 1:
+        paths = [path[1:] for path in paths]
+    return paths
 
 
 def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,10 +1,10 @@
 """Settings as they are typed at a prompt: `key=value`."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from robust import schema
+from robust import catalog, schema
 from robust.errors import SuiteError
 from robust.schema import Call
 
@@ -30,6 +30,16 @@ def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> dict[str,
     """
     known = {parameter.name: parameter.annotation for parameter in schema.signature(kind, name)}
     return dict(_setting(text, known, flag) for text in texts)
+
+
+def refuse(names: Iterable[str], trust: bool) -> None:
+    """Raise SuiteError for "module:function", whose code would be run, unless it is trusted; nothing is imported.
+
+    >>> refuse(["pgd", "foolbox:LinfPGD"], trust=False)
+    """
+    for name in names:
+        if catalog.is_foreign(name) and not trust:
+            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so with --trust")
 
 
 def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:

@@ -8,6 +8,7 @@ from PIL import Image
 from robust import attack, triptych
 from robust.cli import main
 from robust.errors import DataError
+from robust.perturb import check
 from robust.schema import bind
 from robust.suite import read_model
 
@@ -126,3 +127,62 @@ def test_the_middle_panel_is_grey_where_nothing_changed():
     sheet = np.asarray(triptych.draw(image, changed, ("a", 0.5), ("b", 0.5)))
     middle = sheet[:, sheet.shape[1] // 2]
     assert (middle[100] == 255).all() and (middle[400] == 128).all()
+
+
+@pytest.mark.parametrize(("eps", "change"), [("3/510", 1), ("5/510", 2), ("3/255", 3)])
+def test_the_png_stays_in_the_ball(folder, eps, change):
+    call = {"name": "pgd", "eps": eps, "steps": 10}
+    found = attacked(folder, call)
+    check(bind("attacks", call), found.image[None], found.saved[None])
+    assert round(found.linf * 255, 3) == change
+
+
+def test_a_change_that_no_png_can_hold_is_told(folder, monkeypatch, capsys):
+    words = ["attack", "grey.png", "--model", "model.keras", "--classes", "names.txt", "--target", "koala"]
+    assert robust(*words, "--eps", "9/2550", monkeypatch=monkeypatch) == 1
+    assert capsys.readouterr().out.splitlines()[-2].endswith("; the change is below 1/255, which no PNG can hold")
+
+
+def headed(folder, *outputs, names=None):
+    image = keras.Input((SIDE, SIDE, 3))
+    flat = keras.layers.Flatten()(image)
+    keras.utils.set_random_seed(0)
+    made = [layer(flat) for layer in outputs]
+    keras.Model(image, dict(zip(names, made, strict=True)) if names else made[0]).save(folder / "headed.keras")
+    return folder / "headed.keras"
+
+
+def test_one_sigmoid_is_two_classes(folder):
+    model = read_model("m", {"keras": str(headed(folder, keras.layers.Dense(1, "sigmoid")))})
+    call = bind("attacks", {"name": "pgd", "eps": "8/255", "steps": 10})
+    found = attack.attack(folder / "grey.png", model, call, classes=["no", "yes"], out=folder / "out")
+    p = keras.saving.load_model(folder / "headed.keras")(found.image[None]).numpy().item()
+    np.testing.assert_allclose(found.probabilities[0], [1 - p, p], atol=1e-5)
+    assert found.fooled
+
+
+def test_of_several_outputs_one_is_named(folder, monkeypatch, capsys):
+    headed(folder, keras.layers.Dense(3, name="kind"), keras.layers.Dense(3, name="pose"), names=["kind", "pose"])
+    words = ["attack", "grey.png", "--model", "headed.keras", "--eps", "8/255"]
+    assert robust(*words, monkeypatch=monkeypatch) == 2
+    assert "say which one classifies, as in output = 'kind'" in capsys.readouterr().err
+    seen = keras.saving.load_model(folder / "headed.keras")(np.full((1, SIDE, SIDE, 3), 128 / 255, np.float32))
+    for output in ("kind", "pose"):
+        assert robust(*words, "--output", output, monkeypatch=monkeypatch) in (0, 1)
+        assert capsys.readouterr().out.splitlines()[1].split()[0] == str(seen[output].numpy().argmax())
+
+
+def test_a_file_with_code_needs_trust(folder, monkeypatch, capsys):
+    keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            keras.layers.Lambda(lambda x: x * 2),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    ).save(folder / "shady.keras")
+    words = ["attack", "grey.png", "--model", "shady.keras", "--eps", "8/255"]
+    assert robust(*words, monkeypatch=monkeypatch) == 2
+    assert "say so: --trust" in capsys.readouterr().err
+    assert robust(*words, "--trust", monkeypatch=monkeypatch) in (0, 1)
+    assert "the PNG is" in capsys.readouterr().out

@@ -219,3 +219,19 @@ def test_a_small_lenet_on_clothes(tmp_path):
     history = model.fit(images.images, images.labels, epochs=2, verbose=0, callbacks=[watch]).history
     assert len(history["val_robust_accuracy"]) == 2
     assert history["val_robust_accuracy"][-1] > 0.2  # twice what guessing gives
+
+
+def test_of_several_outputs_one_is_named(held_out):
+    image = keras.Input((6, 6, 1))
+    flat = keras.layers.Flatten()(image)
+    model = keras.Model(image, {"kind": keras.layers.Dense(3)(flat), "pose": keras.layers.Dense(3)(flat)})
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images, labels = held_out
+    fit = {"x": images, "y": {"kind": labels, "pose": labels}, "epochs": 1, "verbose": 0}
+    with pytest.raises(ModelError, match="say which one classifies, as in output = 'kind'"):
+        model.fit(**fit, callbacks=[robust.RobustAccuracy(held_out, QUICK, eps=0.05)])
+    watch = robust.RobustAccuracy(held_out, QUICK, eps=0.05, output="pose")
+    found = model.fit(**fit, callbacks=[watch]).history[KEYS[0]][-1]
+    asked = {"model": model, "output": "pose"}
+    table = robust.evaluate(asked, held_out, [QUICK], eps=0.05, classes=3)
+    assert found == robust.value(table, "top1", case="pgd").value

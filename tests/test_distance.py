@@ -148,6 +148,17 @@ def test_the_radii_are_bisected_rather_than_tried_one_after_the_other(four, know
     assert sum(n for _, n in asked) <= N * (1 + np.log2(len(RUNGS)))
 
 
+@pytest.mark.parametrize(("name", "step"), [("pgd", "step_size"), ("foolbox:LinfPGD", "abs_stepsize")])
+def test_a_fixed_step_shrinks_with_the_ball(two, known2, monkeypatch, name, step):
+    labels, _ = known2
+    asked = []
+    ask = Call.__call__
+    monkeypatch.setattr(Call, "__call__", lambda call, *a, **k: asked.append(call.arguments) or ask(call, *a, **k))
+    search(two, labels, "linf", name=name, steps=10, **{step: 0.06})
+    assert len({arguments["eps"] for arguments in asked}) > 2
+    assert {round(arguments[step] / arguments["eps"], 9) for arguments in asked} == {0.2}
+
+
 def test_another_round_of_fab_begins_elsewhere_and_loses_nothing(four, known):
     labels, _ = known
     once, twice = (search(four, labels, "l2", name="fab", steps=6, classes=1, restarts=n) for n in (1, 2))

@@ -2,7 +2,10 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from robust import record
 
@@ -146,3 +149,15 @@ def test_a_run_that_has_nothing_to_do_with_us_imports_next_to_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {name.split(".")[0] for name in done.stdout.split()} <= {"robust", "ast", "_ast", "difflib", "contextlib"}
+
+
+def test_what_a_model_cannot_be_put_to_is_told_in_a_line(pytester, suite):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    (pytester.path / "net.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    np.savez(pytester.path / "data.npz", x=np.random.default_rng(0).random((4, 4, 4, 1), "float32"), y=[0, 1, 0, 1])
+    path = pytester.path / "lite.toml"
+    path.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\ninspect = ["cost"]\n')
+    result = pytester.runpytest_subprocess("lite.toml", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*model 'net' gives answers only, and cost looks inside; leave out inspect"])
+    assert "Traceback" not in result.stdout.str() and "AttributeError" not in result.stdout.str()

@@ -343,7 +343,7 @@ def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
 
 
 def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
-    (tmp_path / "theirs.py").write_text(
+    (tmp_path / "nets_of_theirs.py").write_text(
         "import keras\n"
         "def net(*, input_shape, classes, units: int = 4):\n"
         "    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])\n"
@@ -351,11 +351,11 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / "s.toml"
     path.write_text(
-        'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "theirs:net", units = 8 }\n'
+        'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "nets_of_theirs:net", units = 8 }\n'
         "[case.c]\nimages = 20\n"
     )
-    with pytest.raises(SuiteError, match=r"s.toml:3: python = 'theirs:net' runs somebody's code; .*--trust"):
+    with pytest.raises(SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*--trust"):
         load(path)
-    assert "theirs" not in sys.modules
+    assert "nets_of_theirs" not in sys.modules
     results = robust.run(path, tmp_path / "out", trust=True, store=Store(tmp_path / "store"))
     assert robust.value(results, "top1").n == 20

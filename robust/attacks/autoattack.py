@@ -39,11 +39,12 @@ def autoattack(
 
     In L1, standard has apgd-ce 5 times, and apgd-t heads for 5 classes. Where there are fewer classes,
     fewer are headed for, and the margin stands for the difference of logits ratio (with two classes; with
-    three for the targeted one).
+    three for the targeted one). Unlike the original, plus has no untargeted FAB: fab-t in 5 rounds stands
+    for both.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: where the first climb of each part begins.
+        start: where the first climb of each part begins, but Square's.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
         version: which parts.

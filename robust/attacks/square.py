@@ -32,7 +32,8 @@ def square(
     moves to another, as two opposed pyramids. No gradients: it sees through models that mask them.
 
     Args:
-        classifier, images, labels, seeds, start, targets: see `robust.attacks`.
+        classifier, images, labels, seeds, targets: see `robust.attacks`.
+        start: not used: without its stripes, the search finds less than one that begins afresh.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
         queries: forward passes of each search, at the most: an image that falls stops there.
@@ -46,7 +47,7 @@ def square(
     draw = squares.stripes if norm == "linf" else squares.tiles
     numbers = {"eps": eps, "queries": queries, "p_init": p_init}
     climb = Climb("square", norm, queries, numbers, loss, _step, _memory, draw=draw, samples=0, keep="best")
-    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+    return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
 def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:

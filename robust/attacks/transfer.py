@@ -7,6 +7,7 @@ import numpy as np
 
 from robust import schema
 from robust.classifier import Classifier
+from robust.classifier.memory import fitting
 from robust.perturbed import Perturbed, fooled
 from robust.quantities import AnyNorm, Eps, Source
 from robust.suite.transfer import inner
@@ -47,6 +48,9 @@ def transfer(
     """
     made_on = source if isinstance(source, Classifier) else Classifier(source, classifier.classes)
     call = schema.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
-    found = call(made_on, images, labels, seeds=seeds, start=None, targets=targets)
+    # Of two models this is the one that may ask for too much memory here, so it is the one whose batches are halved.
+    found = fitting(
+        made_on, lambda: call(made_on, images, labels, seeds=seeds, start=None, targets=targets), lambda line: None
+    )
     fell = fooled(classifier.logits(found.images).argmax(axis=1), labels, targets)
     return replace(found, by=np.where(fell, "transfer", ""), forward=found.forward + np.int32(1))

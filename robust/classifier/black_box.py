@@ -24,6 +24,9 @@ class BlackBox:
         function: takes and gives NumPy arrays.
         name: what the model is called.
         weights: variables, or anything with `numpy()`, that identify it.
+        pixels: (lowest, highest) of the images it takes, where that is known.
+
+    Whether it gives probabilities is seen from its first answer; a later one that is none is a ModelError.
 
     >>> BlackBox(lambda images: np.array([[0.5, 0.5], [1.0, 0.0]]), "coin")(tf.zeros([2, 4, 4, 1])).numpy().round(1)
     array([[ -0.7,  -0.7],
@@ -32,8 +35,15 @@ class BlackBox:
 
     built = True
 
-    def __init__(self, function: Callable[[np.ndarray], Any], name: str, weights: Sequence[Any] = ()):
-        self.function, self.name, self.weights = function, name, list(weights)
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        name: str,
+        weights: Sequence[Any] = (),
+        pixels: tuple[float, float] | None = None,
+    ):
+        self.function, self.name, self.weights, self.pixels = function, name, list(weights), pixels
+        self.gives_probabilities: bool | None = None
         self.failed: Exception | None = None
 
     def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -78,7 +88,22 @@ class BlackBox:
                 f"model {self.name!r} gives {gave} for {len(images)} images; it must give a number for each class, "
                 "[images, classes]"
             )
-        return logits(answers.astype(np.float64)).astype(np.float32)
+        return self._logits(answers.astype(np.float64)).astype(np.float32)
+
+    def _logits(self, answers: np.ndarray) -> np.ndarray:
+        are = probabilities(answers)
+        if self.gives_probabilities is None:
+            self.gives_probabilities = bool(are.all())
+        if not self.gives_probabilities:
+            return answers
+        if not are.all():
+            numbers = answers[~are][0]
+            what = f"numbers that sum to {numbers.sum():.3g}, the smallest {numbers.min():.3g}"
+            raise ModelError(
+                f"model {self.name!r} gave probabilities at first, and now {what}; it must give one of the two: "
+                "probabilities for every image, or logits"
+            )
+        return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
 
     def _of_two(self, p: np.ndarray) -> np.ndarray:
         if not ((p >= 0) & (p <= 1)).all():
@@ -89,17 +114,13 @@ class BlackBox:
         return np.concatenate([1 - p, p], axis=1)
 
 
-def logits(answers: np.ndarray) -> np.ndarray:
-    """The answers, with log p in the rows that are probabilities.
+def probabilities(answers: np.ndarray) -> np.ndarray:
+    """Which rows of the answers look like probabilities; rounded ones do not quite sum to 1.
 
-    >>> logits(np.array([[1.0, 2.0], [0.25, 0.75]])).round(2)
-    array([[ 1.  ,  2.  ],
-           [-1.39, -0.29]])
+    >>> probabilities(np.array([[1.0, 2.0], [0.25, 0.75]])).tolist()
+    [False, True]
     """
-    are = (answers >= 0).all(axis=1, keepdims=True) & (
-        np.abs(answers.sum(axis=1, keepdims=True) - 1) < 0.05
-    )  # quantised ones do not sum to 1
-    return np.where(are, np.log(np.maximum(answers, np.finfo(np.float32).tiny)), answers)
+    return (answers >= 0).all(axis=1) & (np.abs(answers.sum(axis=1) - 1) < 0.05)
 
 
 def wrapped(model: Any) -> Any:

@@ -135,11 +135,10 @@ class Classifier:
         return losses, logits, gradient
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        """The graph of this key, built when it is first asked for; XLA only on a GPU."""
+        """The graph of this key, built when it is first asked for; XLA only on a GPU, and never of Python's calls."""
         if key not in self._compiled:
-            self._compiled[key] = tf.function(
-                self._counted(key, build()), autograph=False, jit_compile=_has_gpu() or None
-            )
+            xla = (_has_gpu() and not self.is_black_box) or None
+            self._compiled[key] = tf.function(self._counted(key, build()), autograph=False, jit_compile=xla)
         return self._compiled[key]
 
     def _counted(self, key: Hashable, function: Callable) -> Callable:
@@ -186,13 +185,20 @@ class Classifier:
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
             of = f"{len(bad)} of {len(logits)} images"
             raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {of}")
-        if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
+        if _are_probabilities(logits):
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; "
                 "give logits: end it in Dense(classes) and train with from_logits=True; or say black_box = true, "
                 f"for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
+
+
+def _are_probabilities(logits: np.ndarray) -> bool:
+    """Do they look like it? Of one image logits may by chance, where all get the same, and as (0, z) of one logit z."""
+    sums = (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
+    one_logit = logits.shape[1] == 2 and (logits[:, 0] == 0).all()
+    return bool(sums and len(logits) > 1 and np.ptp(logits, axis=0).max() > 0 and not one_logit)
 
 
 def _digest(model: keras.Model) -> str:

@@ -1,6 +1,7 @@
 """The network that attacks search on: BatchNorm folded into what stands before it, in half precision if wanted."""
 
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ _SCALING = (  # of the pixels: bfloat16 cannot tell 255 grey levels apart
     keras.layers.Resizing,
     keras.layers.ZeroPadding2D,
 )
+_GIVEN = ("activation", "initializer", "regularizer", "constraint")  # what a layer was given to call
 
 
 def folded(model: keras.Model, precision: Precision = "float32") -> keras.Model:
@@ -25,7 +27,7 @@ def folded(model: keras.Model, precision: Precision = "float32") -> keras.Model:
     s = sqrt(variance + epsilon): g (W x + b - mean) / s + c = (g W / s) x + (g (b - mean) / s + c).
 
     Args:
-        model: a functional model of Keras' own layers: those of others are not copied.
+        model: a functional model of Keras' own layers and functions: those of others are not copied.
         precision: of the layers between the scaling of the pixels and the logits; weights stay float32.
 
     Source: Jacob et al., Quantization and training of neural networks for efficient
@@ -121,4 +123,6 @@ def _is_known(model: keras.Model) -> bool:
 
 
 def _is_keras_own(part: Any) -> bool:
-    return type(part).__module__.startswith("keras.") and not isinstance(part, keras.layers.Lambda)
+    given = [v for name, v in vars(part).items() if v is not None and name.endswith(_GIVEN)]
+    kinds = [type(part), *(v if isinstance(v, FunctionType) else type(v) for v in given)]
+    return all(kind.__module__.startswith("keras.") for kind in kinds) and not isinstance(part, keras.layers.Lambda)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from robust import pixels as wanted
 from robust.classifier import heads
+from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError, SuiteError
 from robust.pixels import Pixels
 
@@ -13,7 +14,7 @@ _COLOURS = (1, 3)
 
 
 def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
-    """How the model wants its pixels, and who says so: the user, its first layer, or nobody.
+    """How the model wants its pixels, and who says so: the user, its first layer or quantised input, or nobody.
 
     Args:
         model: a Keras model, or anything else that takes images.
@@ -28,6 +29,8 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
             found, why = wanted.read(declared), "as declared"
         except SuiteError as error:
             raise ModelError(str(error)) from None
+    elif isinstance(model, BlackBox) and model.pixels is not None:
+        found, why = Pixels(*model.pixels), "from its quantised input"
     elif layer := heads.scaled_by(model):
         found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
     else:

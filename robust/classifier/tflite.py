@@ -1,7 +1,6 @@
-"""A TFLite file as a function from images to its answers; it has no gradients."""
+"""A TFLite file as a black box: images in, answers out."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from robust import quiet
+from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
 
+_OF_SOFTMAX = 1 / 256  # the scale that TFLite gives the outputs of every quantised softmax
 
-def read(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The function of a .tflite file; its quantised inputs and outputs are numbers again.
+
+def read(path: Path) -> BlackBox:
+    """The model of a .tflite file; its quantised inputs and outputs are numbers again.
 
     Raises ModelError for a file that is none, for one with operations of TensorFlow itself ("Flex", which may
     read and write files) or somebody's own, and for one with several inputs or outputs.
@@ -38,7 +40,7 @@ def read(path: Path) -> Callable[[np.ndarray], np.ndarray]:
             found.append(_plain(interpreter.get_tensor(to), outputs[0])[: len(images) - begin])
         return np.concatenate(found)
 
-    return ask
+    return BlackBox(ask, path.stem, pixels=_range(inputs[0]))
 
 
 def _interpreter(path: Path) -> Any:
@@ -69,6 +71,14 @@ def _batch(details: dict[str, Any]) -> int | None:
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
 
+def _range(details: dict[str, Any]) -> tuple[float, float] | None:
+    """What the whole numbers of a quantised input stand for: the file says it of itself; None where it takes floats."""
+    if np.issubdtype(details["dtype"], np.floating):
+        return None
+    (scale, zero), limits = details["quantization"], np.iinfo(details["dtype"])
+    return ((limits.min - zero) * scale, (limits.max - zero) * scale) if scale else (0.0, 255.0)
+
+
 def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     scale, zero = details["quantization"]
     dtype = details["dtype"]
@@ -80,4 +90,10 @@ def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
 
 def _plain(answers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     scale, zero = details["quantization"]
-    return answers if np.issubdtype(details["dtype"], np.floating) else (answers.astype(np.float32) - zero) * scale
+    if np.issubdtype(details["dtype"], np.floating):
+        return answers
+    numbers = (answers.astype(np.float32) - zero) * scale
+    if numbers.ndim == 2 and numbers.shape[1] > 1 and abs(scale - _OF_SOFTMAX) < 1e-9:
+        numbers = np.maximum(numbers, scale / 2)  # what is rounded to 0 is below half a step
+        return numbers / numbers.sum(axis=1, keepdims=True)
+    return numbers

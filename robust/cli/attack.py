@@ -22,6 +22,8 @@ def attack(
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     classes: Path | None = None,
     pixels: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
+    output: str | None = None,
+    trust: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     out: Path | None = None,
 ) -> int:
@@ -47,6 +49,10 @@ def attack(
         A text file with the names of the classes in the model's order, one a line.
     pixels
         What the model's inputs range over, as in --pixels 0 255; [0, 1] where its first layers do not say it.
+    output
+        Which of the model's outputs classifies, where it has several.
+    trust
+        Let somebody's code run: of the file (a Lambda, a class of another module), or an attack module:function.
     seed
         Of the attack.
     out
@@ -54,8 +60,9 @@ def attack(
     """
     from robust import quiet, typed
 
+    typed.refuse([attack_], trust)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
-    chosen = _model(model, pixels)
+    chosen = _model(model, pixels, output, trust)
     quiet.tensorflow()
     from robust.attack import attack as attack_one
 
@@ -67,11 +74,13 @@ def attack(
     return 0 if found.fooled else 1
 
 
-def _model(name: str, pixels: tuple[float, float] | None) -> "Model":
+def _model(name: str, pixels: tuple[float, float] | None, output: str | None, trust: bool) -> "Model":
     from robust.suite import read_model
 
     kind = "keras" if name.endswith(".keras") else "pretrained"
-    return read_model(Path(name).stem, {kind: name, **({} if pixels is None else {"pixels": list(pixels)})})
+    asked = {"pixels": None if pixels is None else list(pixels), "output": output}
+    given = {key: value for key, value in asked.items() if value is not None}
+    return read_model(Path(name).stem, {kind: name, **given}, trust=trust)
 
 
 def _lines(path: Path) -> list[str]:
@@ -87,4 +96,9 @@ def _say(found: "Attacked", title: str) -> None:
         print(f"  {before:28} {was:7.2%}    {after:28} {now:7.2%}")
     [(name, sure)] = found.top(2, 1)
     verdict = "fooled" if found.fooled else "not fooled"
-    print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; the largest change is {255 * found.linf:.3g}/255")
+    change = (
+        "the change is below 1/255, which no PNG can hold"
+        if found.is_lost
+        else f"the largest change is {255 * found.linf:.3g}/255"
+    )
+    print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; {change}")

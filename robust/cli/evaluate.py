@@ -51,23 +51,24 @@ def evaluate(
     black_box
         Ask for its answers only, as where a softmax cannot be taken off; for the attacks square and noise.
     trust
-        Let the file run somebody's code (a Lambda, a class of another module, a SavedModel).
+        Let somebody's code run: of the file (a Lambda, a class of another module, a SavedModel), or module:function.
     seed
         Of all that is random.
     out
         A folder for the tables and the page; none are written where it is not given.
     """
-    from robust import quiet
+    from robust import quiet, typed
     from robust.suite import read_case, read_data, read_model
 
     strengths: Any = None if eps is None else eps if len(eps) > 1 else eps[0]
     attacks = [{"name": name, **({} if strengths is None else {"eps": strengths})} for name in attack or []]
     measures = measure or ["accuracy"]
+    typed.refuse([*(attack or []), *measures], trust)
     for each in attacks:  # a mistake is told before TensorFlow is imported
         read_case(each["name"], {"attack": each, "measure": measures})
     table = {_kind(model): model, **_asked(pixels, output, black_box)}
     read_model(Path(model).stem, table)
-    source = read_data(_data(data, transform))
+    source = read_data(_data(data, transform), trust=trust)
     quiet.tensorflow()
     from robust import progress, terminal
     from robust.evaluate import evaluate as measured

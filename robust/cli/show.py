@@ -1,6 +1,9 @@
 """`robust show`."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def show(
@@ -11,6 +14,7 @@ def show(
     images: int = 8,
     epochs: int = 8,
     seed: int = 0,
+    trust: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Draw training images as augmentations change them: a row an image, first as it is, then epoch by epoch.
 
@@ -28,11 +32,14 @@ def show(
         Columns after the first.
     seed
         Of the training: what is shown is what a training of this seed sees.
+    trust
+        Let somebody's code run: module:function.
     """
-    from robust import quiet
+    from robust import quiet, typed
     from robust.suite import read_data
 
-    source = read_data(data)
+    typed.refuse(augment, trust)
+    source = read_data(data, trust=trust)
     quiet.tensorflow()
     from robust import show as showing
 

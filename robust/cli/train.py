@@ -25,6 +25,7 @@ def train(
     eps: str | None = None,
     objective: str | None = None,
     tensorboard: Path | None = None,
+    trust: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Train or fine-tune a network and write it to a .keras file; run it again to go on where it was stopped.
 
@@ -60,11 +61,14 @@ def train(
         What is weighed of the images and the adversary's: trades, mart.
     tensorboard
         A folder for TensorBoard's logs.
+    trust
+        Let somebody's code run: of a .keras file (a Lambda, a class of another module), or module:function.
     """
     from robust import quiet, typed
     from robust.suite import read_data, read_model
 
     has_weights = network.endswith(".keras") or network.startswith("keras:")
+    typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), trust)
     name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
     given = {
         "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
@@ -73,7 +77,7 @@ def train(
     fields = {key: value for key, value in given.items() if value is not None}
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
     source = _with_weights(network, option) if has_weights else _architecture(network, option)
-    model, images = read_model(name, {**source, "train": table}, seed), read_data(data)
+    model, images = read_model(name, {**source, "train": table}, seed, trust=trust), read_data(data, trust=trust)
     quiet.tensorflow()
     from robust import models, progress
     from robust.train import train as train_model

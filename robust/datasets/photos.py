@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from robust.datasets import imagenet
+from robust import imagenet
 from robust.datasets.dataset import Dataset
 from robust.datasets.folder import folder
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from robust.datasets import imagenet
+from robust import imagenet
 
 _FILE = Path(__file__).parent / "data/superclasses.json"
 

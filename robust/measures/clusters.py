@@ -23,7 +23,8 @@ def clusters(
     holds for all of them at once; NaN, with n = 0, where there is none. Clusters without images are left out.
 
     Args:
-        trial: what the model answered; its features place each image in a cluster of its own class.
+        trial: what the model answered. The features of the unperturbed images place each in a cluster of its own
+            class, so that where an image belongs does not hang on what became of it.
         k: clusters a class, or as many as it has training images where these are fewer.
         smallest: how many images a cluster must have to be called the worst.
         seed: of k-means.
@@ -34,7 +35,7 @@ def clusters(
     hidden strata in classes: Oakden-Rayner et al., Hidden stratification causes clinically meaningful
     failures in machine learning for medical imaging, CHIL 2020.
     """
-    train, features = trial.answers("train"), np.asarray(trial.features, np.float64)
+    train, features = trial.answers("train"), np.asarray((trial.clean or trial).features, np.float64)
     right, counted = trial.predicted == trial.labels, []
     for label, name in enumerate(trial.classes):
         centres = _centres(np.asarray(train.features[train.labels == label], np.float64), k, seed)

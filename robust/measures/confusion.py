@@ -1,5 +1,6 @@
 """What the model takes for what."""
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -23,7 +24,8 @@ def confusion(
     Args:
         trial: what the model answered.
         pairs: how many of the most confused pairs of classes to tell, most errors first, each in both
-            directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second.
+            directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second. The
+        pair that `worst_pair` speaks of is told as well.
 
     `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
     `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
@@ -41,11 +43,11 @@ def confusion(
     for label, name in enumerate(classes):
         yield proportion("recall", predicted[labels == label] == label, name)
         yield proportion("precision", labels[predicted == label] == label, name)
-        yield _entropy(predicted[labels == label], name)
+        yield _entropy(predicted[labels == label], name, len(classes))
     n = np.bincount(labels, minlength=len(classes))
     kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     wrong = kinds[:, 0] != kinds[:, 1]
-    for true, taken_for in _most(kinds[wrong], times[wrong], pairs):
+    for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
         hits = predicted[labels == true] == taken_for
         yield proportion("confused", hits, f"{classes[true]} -> {classes[taken_for]}")
     yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
@@ -53,19 +55,26 @@ def confusion(
     yield _spread(labels, predicted == labels)
 
 
-def _entropy(predicted: np.ndarray, name: str) -> Value:
+def _entropy(predicted: np.ndarray, name: str, classes: int) -> Value:
     """By the counts of the answers; the interval draws them anew."""
     if not len(predicted):
         return Value("prediction_entropy", float("nan"), 0, name, "nats")
     share = np.unique(predicted, return_counts=True)[1] / len(predicted)
     drawn = np.random.default_rng(0).multinomial(len(predicted), share, 500) / len(predicted)
-    value, others = (float(-_xlogx(share).sum()), -_xlogx(drawn).sum(axis=1))
-    ends = statistics.basic(value, others)
+    value, others = float(-_xlogx(share).sum()), -_xlogx(drawn).sum(axis=1)
+    ends = statistics.basic(value, others, within=(0, math.log(classes)))
     return Value("prediction_entropy", value, len(predicted), name, "nats", *ends, "bootstrap 95 %")
 
 
 def _xlogx(share: np.ndarray) -> np.ndarray:
     return share * np.log(np.where(share > 0, share, 1))
+
+
+def _told(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """The pairs with the most errors, and the worst one by its share where it is not among them."""
+    told = list(_most(kinds, times, most))
+    worst = [tuple(kinds[(times / n[kinds[:, 0]]).argmax()].tolist())] if len(kinds) else []
+    return told + [pair for pair in worst if pair not in told]
 
 
 def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int, int]]:

@@ -32,7 +32,8 @@ def distance(
         trial: of a case with `distance = `.
         points: steps of the accuracy.
 
-    The median's interval is of order statistics; shares have Wilson intervals.
+    The median's interval is of order statistics; shares have Wilson intervals. Where an image is sent to
+    several targets, numbers over all of them have none: `n` counts the images.
 
     >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)
     >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
@@ -41,17 +42,25 @@ def distance(
     if trial.distance is None:
         return
     sizes = trial.distance.astype(np.float64)
-    yield _median(sizes)
+    n = len(np.unique(trial.ids))
+    yield _of(n, _median(sizes))
     for name, share in _QUARTILES.items():
         value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
-        yield Value("distance_quartile", value, len(sizes), name, "distance")
-    yield proportion("censored", np.isinf(sizes))
+        yield Value("distance_quartile", value, n, name, "distance")
+    yield _of(n, proportion("censored", np.isinf(sizes)))
     if trial.targets is not None:
         for pair, rows in pairs(trial):
             yield _median(sizes[rows], pair)
         return
     for eps in trial.limit * np.arange(points + 1) / points:
         yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
+
+
+def _of(images: int, value: Value[Any]) -> Value[Any]:
+    """A value of so many images: without interval where there are more distances, which hang together."""
+    if value.n == images:
+        return value
+    return value._replace(n=images, low=float("nan"), high=float("nan"), interval="")
 
 
 def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:

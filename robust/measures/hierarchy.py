@@ -1,7 +1,6 @@
 """How bad the mistakes are, in a hierarchy of the classes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -25,7 +24,8 @@ def hierarchy(
         trial: what the model answered.
         tree: groups of classes, and groups of groups: { animal = { pet = ["cat", "dog"], wild = ["deer"] },
             vehicle = ["car"] }; or the name of a .toml file with such tables, or of a .csv file with a class a
-            line and then its groups, the nearest first. Left out: the superclasses of the data. The
+            line and then its groups, the nearest first; or "wordnet" for the classes of ImageNet, where Debian's
+            wordnet-base is installed, or the path of WordNet's data.noun. Left out: the superclasses of the data. The
             superclasses are the groups just below the top.
 
     Raises DataError where a class stands in no group or in two, or is unknown, and where there are no groups.
@@ -36,8 +36,7 @@ def hierarchy(
     >>> [v.value for v in hierarchy(trial, tree={"animal": ["cat", "dog"], "vehicle": ["car"]})][-3:]
     [0.5, 0.5, 1.5]
     """
-    given = trees.read(Path(tree)) if isinstance(tree, str) else tree
-    paths = trees.paths(given or trial.superclasses, trial.classes)
+    paths = trees.above(tree, trial.superclasses, trial.classes)
     names, groups = np.unique([path[0] for path in paths], return_inverse=True)
     same = groups[trial.labels] == groups[trial.predicted]
     yield proportion("superclass_accuracy", same)

@@ -34,7 +34,8 @@ def structure(
     `fisher_ratio` tr B / tr W, and `nc1` tr(W B⁺) / C for C classes: 0 where the features of every class have
     collapsed into its mean. `class_scatter` is tr W over the images of one class. All are of the images of
     this trial; `nearest_mean_agreement` is the share of them for which the nearest of the class means of the
-    training images is the class that the model answers. Classes without images are left out.
+    training images is the class that the model answers. Classes without images are left out. Where the
+    means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0.
 
     Raises ModelError for a model without a graph of layers.
 
@@ -48,8 +49,8 @@ def structure(
     features, labels = np.asarray(trial.features, np.float64), trial.labels
     found = scatter(features, labels)
     drawn = np.array([scatter(features[r], labels[r]) for r in statistics.resampled(labels, 0, RESAMPLES)])
-    ratio = _ratio(found.between, found.within)
-    ratios = np.array([_ratio(between, within) for within, between, _ in drawn])
+    ratio = _ratio(*found)
+    ratios = np.array([_ratio(*one) for one in drawn])
     for metric, value, others in (
         ("within_scatter", found.within, drawn[:, 0]),
         ("between_scatter", found.between, drawn[:, 1]),
@@ -70,7 +71,10 @@ def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:
     inner = features - means[place]
     outer = means - means.mean(axis=0)
     _, sizes, directions = np.linalg.svd(outer, full_matrices=False)
-    kept = sizes > max(sizes.max(initial=0) * max(outer.shape) * np.finfo(float).eps, 1e-12)
+    eps = np.finfo(float).eps
+    rounding = np.abs(features).max(initial=0) * eps * len(features)  # of the means
+    kept = sizes > max(sizes.max(initial=0) * max(outer.shape) * eps, rounding, 1e-12)
+    kept[len(means) - 1 :] = False  # k means about their mean span at most k - 1 dimensions
     within, between = float((inner**2).sum(axis=1).mean()), float((outer**2).sum(axis=1).mean())
     if not kept.any():
         return Scatter(within, between, float("nan"))
@@ -85,8 +89,8 @@ def nearest_mean(features: np.ndarray, train: np.ndarray, labels: np.ndarray) ->
     return np.unique(labels)[distances.argmin(axis=1)]
 
 
-def _ratio(between: float, within: float) -> float:
-    return between / within if within else float("nan")
+def _ratio(within: float, between: float, nc1: float) -> float:
+    return between / within if within and not np.isnan(nc1) else float("nan")
 
 
 def _class_scatter(features: np.ndarray, name: str) -> Value:

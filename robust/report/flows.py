@@ -1,5 +1,6 @@
 """Which classes lose their images to which, once these are perturbed."""
 
+import tomllib
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,7 +32,7 @@ def flows(folder: Folder) -> list[Flow]:
     """One for every perturbed cell of a model that was also asked about the clean images, class by class."""
     cells = {cell: rows for cell, rows in folder.outcomes.items() if cell in folder.values}
     wanted = {cell[0]: True for cell in cells if "worst_class" in set(folder.values[cell]["metric"])}
-    tables = [_named(run, c, rows) for (run, c), rows in cells.items() if run in wanted and _counts(folder, run, c)]
+    tables = [_named(folder, *cell) for cell in cells if cell[0] in wanted and _counts(folder, *cell)]
     if not tables:
         return []
     lost = flow(pd.concat(tables), folder.environment["data"].get("superclasses", {}))
@@ -42,8 +43,11 @@ def _counts(folder: Folder, run, condition) -> bool:
     return condition.clean or "recall" in set(folder.values[run, condition]["metric"])
 
 
-def _named(run, condition, rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(**run._asdict(), **condition._asdict())
+def _named(folder: Folder, run, condition) -> pd.DataFrame:
+    # two folders or files have one name, so the suite's own words are part of what the data is called
+    own = tomllib.loads(folder.suite).get("case", {}).get(condition.case, {}).get("data", "")
+    data = f"{folder.values[run, condition]['data'].iloc[0]} {own}"
+    return folder.outcomes[run, condition].assign(**run._asdict(), **condition._asdict(), data=data)
 
 
 def _flow(folder: Folder, rows: pd.DataFrame) -> Flow:

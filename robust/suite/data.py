@@ -62,8 +62,8 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
         raise
 
 
-def read_data(value: str | Mapping[str, Any]) -> Call:
-    """What a command line or Python names as data, as a suite would; it is trusted.
+def read_data(value: str | Mapping[str, Any], *, trust: bool = True) -> Call:
+    """What a command line or Python names as data, as a suite would; trust: may it be "module:function"?
 
     A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
     of an .npz file names that.
@@ -77,7 +77,11 @@ def read_data(value: str | Mapping[str, Any]) -> Call:
         value = {"arrays": value}
     elif isinstance(value, str) and (_PATH.search(value) or ("/" in value and Path(value).is_dir())):
         value = {"folder": value}
-    return located(bind("datasets", named(value)), Path())
+    table = named(value)
+    name = table.get("name") if isinstance(table, Mapping) else None
+    if not trust and isinstance(name, str) and catalog.is_foreign(name):
+        raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so with --trust")
+    return located(bind("datasets", table), Path())
 
 
 def _is_ours(name: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog, trees
+from robust import catalog, trees, wordnet
 from robust.errors import DataError, SuiteError
 from robust.quantities import ALL
 from robust.schema import Call
@@ -62,7 +62,8 @@ def planted(call: Call, folder: Path) -> Call:
 
     Raises SuiteError where there is no such file, or it cannot be read.
     """
-    if call.kind != "measures" or not isinstance(name := call.arguments.get("tree"), str):
+    name = call.arguments.get("tree")
+    if call.kind != "measures" or not isinstance(name, str) or wordnet.named(name):
         return call
     if (path := beside(folder, name)) is None:
         raise SuiteError(f"tree = {name!r}: is neither in {folder} nor in {Path.cwd()}", "measure")

@@ -28,9 +28,7 @@ class Errors(NamedTuple):
     clean: float
 
 
-def corruption_errors(
-    results: pd.DataFrame, baselines: Mapping[str, str], of_imagenet: bool = False
-) -> list[dict[str, Any]]:
+def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = "") -> list[dict[str, Any]]:
     """The rows that sum up every case with corruptions.
 
     - corruption_error: the top-1 error of each corruption (the group), the mean over the severities; and with no
@@ -45,7 +43,7 @@ def corruption_errors(
     Args:
         results: a table with the columns of `robust.record.RESULTS`.
         baselines: for each case, the model whose errors are the unit; of several trainings, their mean.
-        of_imagenet: are these the 1,000 classes at 224 pixels?
+        imagenet: what ImageNet's validation images at 224 pixels are called; "" where they are not the data.
 
     Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
     perturbations, ICLR 2019.
@@ -58,7 +56,7 @@ def corruption_errors(
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
             same = {key: first[key] for key in ("suite", "data", "split", "model", "seed", "case", "weights", "n")}
             values = [*_own(errors), *(_beside(errors, base, f"× {baselines[str(case)]}") if base else ())]
-            if of_imagenet and _complete(rows):
+            if imagenet and first["data"] == imagenet and _complete(rows):
                 values += _mce(errors)
             found += [{**same, "perturbation": MADE, **value} for value in values]
     return found

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 CELL = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
+_IMAGE = ["model", "seed", "data", "example"]
 
 
 def flow(outcomes: pd.DataFrame, superclasses: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """What became of the images that were right before, counted.
 
     Args:
-        outcomes: a table with the columns of `robust.record.OUTCOMES`. The clean images of a cell are those of
-            the same model and seed that no perturbation has touched.
+        outcomes: a table with the columns of `robust.record.OUTCOMES`, and `data`: the set of each image, since
+            two sets may call their images alike. The clean images of a cell are those of the same model, seed
+            and data that no perturbation has touched.
         superclasses: of the data, name -> its classes; may be empty.
 
     Returns a row for each model, seed, case and strength, and each label and class `taken_for` that came:
@@ -22,15 +24,16 @@ def flow(outcomes: pd.DataFrame, superclasses: Mapping[str, Sequence[str]]) -> p
 
     >>> clean = pd.DataFrame({"example": ["1", "2"], "label": "cat", "predicted": "cat", "perturbation": "clean"})
     >>> fog = clean.assign(perturbation="fog", predicted=["cat", "dog"])
-    >>> table = pd.concat([clean, fog]).assign(model="m", seed=0, case="c", norm="", eps=float("nan"), severity=1)
+    >>> same = {"model": "m", "seed": 0, "data": "d", "case": "c", "norm": "", "eps": float("nan"), "severity": 1}
+    >>> table = pd.concat([clean, fog]).assign(**same)
     >>> flow(table, {"pet": ["cat", "dog"]})[["label", "taken_for", "images", "of", "inside"]].values.tolist()
     [['cat', 'cat', 1, 2, True], ['cat', 'dog', 1, 2, True]]
     """
     above = {name: group for group, members in superclasses.items() for name in members}
-    clean = outcomes[outcomes["perturbation"] == "clean"].drop_duplicates(["model", "seed", "example"])
-    right = clean.assign(right=clean["label"] == clean["predicted"])[["model", "seed", "example", "label", "right"]]
+    clean = outcomes[outcomes["perturbation"] == "clean"].drop_duplicates(_IMAGE)
+    right = clean.assign(right=clean["label"] == clean["predicted"])[[*_IMAGE, "label", "right"]]
     perturbed = outcomes[outcomes["perturbation"] != "clean"]
-    both = perturbed.merge(right, on=["model", "seed", "example", "label"])
+    both = perturbed.merge(right, on=[*_IMAGE, "label"])
     of = both.groupby([*CELL, "label"], dropna=False).size().rename("of")
     kept = both[both["right"]].rename(columns={"predicted": "taken_for"})
     images = kept.groupby([*CELL, "label", "taken_for"], dropna=False, sort=False).size().rename("images")

@@ -71,16 +71,21 @@ def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.
     known = {
         "top1": right, "recall": right, "top1_error": ~right, "top5": near, "top5_error": ~near,
         "target_reached": outcomes["predicted"] == outcomes["target"],
-        "superclass_accuracy": outcomes["predicted"].replace(above) == outcomes["label"].replace(above),
+        "superclass_accuracy": _above(outcomes["predicted"], above) == _above(outcomes["label"], above),
         "nll": outcomes["nll"].astype(float),
     }  # fmt: skip
     return outcomes[[*_IMAGE, "label"]].assign(value=known[key.partition("[")[0]])
 
 
+def _above(names: pd.Series, above: Mapping[str, str]) -> pd.Series:
+    return names.map(lambda name: above.get(str(name), str(name)))
+
+
 def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, whose: str) -> pd.DataFrame:
-    if ours.duplicated(_IMAGE).any() or theirs.duplicated(_IMAGE).any():
+    image = _IMAGE if ours.duplicated("example").any() else ["example"]  # its target may hang on the model
+    if ours.duplicated(image).any() or theirs.duplicated(image).any():
         raise ReportError("an image comes twice, so the images cannot be paired")
-    both = ours.merge(theirs, on=_IMAGE, suffixes=("", "_theirs"))
+    both = ours.merge(theirs, on=image, suffixes=("", "_theirs"))
     if len(both) < len(ours):
         raise ReportError(f"{whose} has {len(both)} of the {len(ours)} images; a comparison needs all of them")
     if len(other := both[both["label"] != both["label_theirs"]]):

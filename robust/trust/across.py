@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from robust.trust.evidence import Reason, clearly
+from robust.trust.knowledge import black_box, is_noise
 from robust.trust.table import Doubt
 
-_BLACK_BOX = ("square", "transfer")
 _SHARED = ["model", "seed", "data", "norm", "eps"]
 _STRENGTH = ["case", "perturbation"]
 
@@ -24,8 +24,9 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     attacked = outcomes[outcomes["eps"].notna()]
     attacked = attacked.assign(fell=_fell(attacked))
     for shared, part in attacked.groupby(_SHARED):
-        black = part[part["perturbation"].isin(_BLACK_BOX)]
-        for named, white in part[~part["perturbation"].isin((*_BLACK_BOX, "noise"))].groupby(_STRENGTH):
+        blind, noise = part["perturbation"].map(black_box), part["perturbation"].map(is_noise)
+        black = part[blind & ~noise]
+        for named, white in part[~blind].groupby(_STRENGTH):
             beaten = [r for _, other in black.groupby(_STRENGTH) if (r := _beaten(white, other))]
             if beaten:
                 where = dict(zip([*_SHARED, *_STRENGTH], [*shared, *named], strict=True))

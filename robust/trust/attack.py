@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from robust.attacks.survivors import Task
+from robust.distance import at
 from robust.perturbed import Perturbed, fooled
 from robust.schema import Call
 from robust.trust.evidence import Reason, clearly
+from robust.trust.knowledge import black_box
 from robust.trust.model import nearby
 
-CONTROLS = ("noise", "transfer")  # they ask for no gradient of this model, and claim no strength
-_BLACK_BOX = (*CONTROLS, "square")
-_NOT_DOUBLED = ("autoattack", "apgd_t", "fab", "square")  # their budgets are their definition
+_PARTS = ("autoattack", "apgd_t", "fab")
+_ENOUGH = 100  # steps of each part of AutoAttack: its definition
 _ONE_STEP = ("fgsm",)
 _STEPS = 20  # of pgd where it stands in for an attack
 _QUERIES = 200
@@ -48,7 +49,13 @@ class Run:
 
 def gradient_based(call: Call) -> bool:
     """Does the attack ask for the gradients of the model?"""
-    return call.name not in _BLACK_BOX
+    return not black_box(call.name)
+
+
+def averages(call: Call) -> bool:
+    """Does the attack average its gradients over the randomness of the model?"""
+    many = call.arguments.get("samples", 1) > 1 or call.arguments.get("version") == "rand"
+    return many and gradient_based(call)
 
 
 def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Perturbed, np.ndarray]:
@@ -84,15 +91,15 @@ def unlimited(task: Task, call: Call) -> Iterator[Reason]:
     """
     if "eps" not in call.arguments:
         return
-    norm, pixels = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:])
-    free = {"eps": {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels))}
+    norm, pixels, averaged = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:]), averages(call)
     if call.name in (*_ONE_STEP, "autoattack"):
         call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
-    if call.arguments.get("step_size"):
-        free["step_size"] = call.arguments["step_size"] * free["eps"] / max(call.arguments["eps"], 1e-9)
     if call.name == "square":
-        free["queries"] = min(_QUERIES, call.arguments["queries"])
-    _, fell = attacked(replace(task, targets=None), _with(call, **free))
+        call = _with(call, queries=min(_QUERIES, call.arguments["queries"]))
+    call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
+    found, fell = attacked(replace(task, targets=None), call)
+    if averaged:  # at the boundary, where the search stops, another look may see another answer
+        fell |= found.by != ""
     if clearly(standing := int((~fell).sum()), n := len(fell)):
         yield Reason("unlimited_fails", standing / n, n)
 
@@ -139,12 +146,19 @@ def more_steps(run: Run) -> Iterator[Reason]:
 
 
 def doubled(call: Call) -> Call | None:
-    """The attack with twice the steps; PGD for an attack of one step; None where it has no steps to double."""
+    """The attack with twice the steps; None where it has none, or as many as its definition gives it.
+
+    PGD stands in for an attack of one step, and targeted APGD for AutoAttack.
+    """
+    arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
     if call.name in _ONE_STEP:
-        arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")
-    return _with(call, steps=2 * steps) if isinstance(steps, int) and call.name not in _NOT_DOUBLED else None
+    if not isinstance(steps, int) or (call.name in _PARTS and steps >= _ENOUGH):
+        return None
+    if call.name == "autoattack":
+        return Call("attacks", "apgd_t", {**arguments, "steps": 2 * steps})
+    return _with(call, steps=2 * steps)
 
 
 def order(weaker: Run, run: Run) -> Iterator[Reason]:

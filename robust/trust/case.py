@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Set
 
 import numpy as np
+import pandas as pd
 
 from robust.attacks.survivors import Task
 from robust.classifier import Classifier
@@ -18,7 +19,7 @@ IMAGES = 100
 
 
 def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> Run:
-    """What the attack did, at one strength, to the examples of these ids, at most 100.
+    """What the attack did, at one strength, to the examples of these ids, at most 100, each once.
 
     Args:
         classifier, outcome: the model, and what a case found on it.
@@ -29,12 +30,19 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
     trial = outcome.trial
     if outcome.call is None or trial.clean is None or trial.by is None:
         raise ValueError("there is no attack to judge")
-    rows = np.flatnonzero([i in ids for i in trial.ids.tolist()])[:IMAGES]
+    rows = _once(trial.ids, np.flatnonzero([i in ids for i in trial.ids.tolist()]))[:IMAGES]
     seeds = image_seeds(seed, name, trial.ids.tolist())[rows]
     labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
     task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
     fell = fooled(trial.predicted[rows], labels, aims)
     return Run(task, outcome.call, trial.clean.logits[rows], fell, outcome.trace[rows], trial.by)
+
+
+def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Each image once: of one that is sent to several targets one row, of the next image the next."""
+    _, place = np.unique(ids[rows], return_inverse=True)
+    turn = pd.Series(place).groupby(place).cumcount().to_numpy()
+    return rows[turn == place % np.bincount(place)[place]]
 
 
 def values(verdict: Verdict, n: int) -> Iterator[Value]:

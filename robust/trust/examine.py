@@ -15,6 +15,7 @@ from robust.trust import model as of_model
 from robust.trust.attack import Run
 from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
+from robust.trust.knowledge import is_control
 from robust.trust.silent import silent
 
 
@@ -65,7 +66,8 @@ def examine(
 def doubts(runs: Sequence[Run]) -> list[Verdict]:
     """The verdict on each strength of a case, weakest first: what is wrong with the model is wrong with all.
 
-    Where the model does not answer twice alike, no other check could tell its ill from that.
+    Where the model does not answer twice alike, no other check could tell its ill from that; but for an
+    attack that averages over its randomness: then it is asked for gradients, and to fall without a limit.
     The passes are those of the checks, and no part of what the attack has cost.
     """
     if not runs:
@@ -74,9 +76,11 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
     outputs = runs[0].before
     found = [*of_model.probabilities(outputs)] or [*of_model.changes(task, outputs)]
     if found:
-        averaged = call.arguments.get("samples", 1) > 1 or call.arguments.get("version") == "rand"
-        return [Verdict(tuple(r for r in found if r.name != "randomised" or not averaged))] * len(runs)
-    if call.name in of_attack.CONTROLS:
+        if of_attack.averages(call) and [r.name for r in found] == ["randomised"]:
+            own = [r for r in of_model.gradients(task) if r.name != "misleading_gradients"]  # it compares two answers
+            found = [*own, *of_attack.unlimited(task, call)]
+        return [Verdict(tuple(found))] * len(runs)
+    if is_control(call.name):
         return [Verdict()] * len(runs)
     general = [*_of_model(task, call, outputs)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]

@@ -136,6 +136,14 @@ def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
     assert margins[0] < margins[1] < margins[2] and fell[0] <= fell[1] < fell[2]
 
 
+def test_where_a_smaller_eps_has_ended_is_no_place_to_begin(trained):
+    options = {"seeds": trained.seeds, "eps": 0.05, "queries": 50}
+    alone = square(*trained[:3], **options)
+    led = square(*trained[:3], **options, start=np.clip(trained.images + 0.04, 0, 1))
+    assert 0 < (alone.by != "").sum() < 64
+    assert np.array_equal(alone.images, led.images) and np.array_equal(alone.by, led.by)
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40), (33, 5)])
 def test_images_of_any_shape(norm, shape):

@@ -1,5 +1,7 @@
 """Models that give answers only: functions, TFLite files, models asked as such."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from scipy.special import softmax
 
 import robust
 from robust.attacks import noise, pgd, square, transfer
-from robust.classifier import Classifier
+from robust.classifier import Classifier, tflite
 from robust.classifier.black_box import BlackBox
 from robust.errors import ContractError, ModelError
 from robust.loading import load
@@ -22,6 +24,12 @@ def predict(linear):
     """Probabilities in float32, as a service gives them."""
     kernel = linear().get_layer("head").kernel.numpy()
     return lambda x: softmax(x.reshape(len(x), -1) @ kernel, axis=1).astype("float32")
+
+
+def test_python_is_not_compiled_for_a_gpu(predict, dozen, monkeypatch):
+    monkeypatch.setattr("robust.classifier.classifier._has_gpu", lambda: True)
+    images, logits, _ = dozen
+    np.testing.assert_allclose(Classifier(predict, 3).logits(images).argmax(axis=1), logits.argmax(axis=1))
 
 
 def test_a_function_of_probabilities_answers_with_their_logarithms(predict, dozen):
@@ -176,6 +184,17 @@ def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
         robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
 
 
+@pytest.mark.parametrize("measure", ["structure", "clusters", "outliers"])
+def test_a_measure_that_looks_at_features_is_refused_for_a_black_box(predict, dozen, measure):
+    from robust.early import look
+    from robust.schema import bind
+
+    classifier = Classifier(predict, 3, batch_size=8)
+    look(classifier, dozen[0][:1], [bind("measures", "confusion")], print)
+    with pytest.raises(ModelError, match=f"answers only, and {measure} looks at features; leave it out of measure"):
+        look(classifier, dozen[0][:1], [bind("measures", measure)], print)
+
+
 def test_what_is_no_tflite_file_is_refused(tmp_path):
     (tmp_path / "x.tflite").write_bytes(b"x" * 100)
     with pytest.raises(ModelError, match=r"x.tflite: is not a TFLite model that can be run \("):
@@ -206,3 +225,66 @@ def test_the_graph_of_a_model_is_not_asked_for_gradients_through_its_answers(lin
     assert classifier.weights == Classifier(linear(activation="softmax"), 3).weights
     with pytest.raises(ModelError, match="has no gradient"):
         classifier.gradient(tf.constant(dozen[0]), tf.constant(dozen[2]), lambda z, y: z[:, 0])
+
+
+def test_answers_are_probabilities_for_all_images_or_for_none():
+    rows = np.tile(np.array([[0.2, 0.3, 0.5], [1.0, 2.0, 3.0]], np.float32), (6, 1))
+
+    def answer(x):  # the first pixel tells which row
+        return rows[x[:, 0, 0, 0].astype(int)]
+
+    model = BlackBox(answer, "mixed")
+    odd, even = np.ones((2, 4, 4, 1), np.float32), np.zeros((2, 4, 4, 1), np.float32)
+    np.testing.assert_allclose(model(tf.constant(even)), np.log(rows[[0, 0]]), atol=1e-6)
+    with pytest.raises(ModelError) as caught:
+        model(tf.constant(np.concatenate([even, odd])))
+    assert str(caught.value) == (
+        "model 'mixed' gave probabilities at first, and now numbers that sum to 6, the smallest 1; it must give one of "
+        "the two: probabilities for every image, or logits"
+    )
+    model = BlackBox(answer, "logits")
+    for batch in (np.concatenate([even, odd]), even):
+        np.testing.assert_allclose(model(tf.constant(batch)), answer(batch))
+
+
+@pytest.fixture
+def details():
+    """`details(dtype, scale, zero)`, as an interpreter gives them."""
+    return lambda dtype, scale, zero: {"dtype": dtype, "quantization": (scale, zero)}
+
+
+def test_a_quantised_softmax_is_told_by_its_scale(details):
+    steps = np.array([[0] * 997 + [10, 20, 30]], np.uint8)  # sums to 60 of 256: rounding swallowed the others
+    p = tflite._plain(steps, details(np.uint8, 1 / 256, 0))
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(p[0, -1] / p[0, -3], 3, rtol=1e-5)
+    assert 0 < p[0, 0] < p[0, -3] / 10
+    np.testing.assert_allclose(tflite._plain(steps[:, -1:], details(np.uint8, 1 / 256, 0)), [[30 / 256]])
+    np.testing.assert_allclose(tflite._plain(steps, details(np.uint8, 0.5, 0)), steps / 2)
+
+
+def test_a_quantised_input_says_its_range(details, lite, tmp_path, dozen):
+    assert tflite._range(details(np.float32, 0.0, 0)) is None
+    assert tflite._range(details(np.uint8, 0.0, 0)) == (0, 255)
+    assert tflite._range(details(np.int8, 1 / 128, 0)) == (-1, 127 / 128)
+    found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3)
+    assert found.understood[-1].endswith(", from its quantised input")
+    np.testing.assert_allclose((found.pixels.low, found.pixels.high), (0, dozen[0].max()), atol=0.005)
+    said = Classifier(load(tmp_path / "q.tflite"), 3, pixels=(0, 1))
+    assert said.understood[-1] == "pixels [0, 1], as declared"
+
+
+def test_a_file_that_wants_bytes_gets_them(linear, dozen, tmp_path):
+    bytes_in = linear(keras.layers.Rescaling(1 / 255), activation="softmax")
+    converter = tf.lite.TFLiteConverter.from_keras_model(bytes_in)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    ends = [np.zeros((1, 4, 4, 1), np.float32), np.full((1, 4, 4, 1), 255, np.float32)]
+    converter.representative_dataset = lambda: ([image] for image in [*ends, *(dozen[0][:, None] * 255)])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+        (tmp_path / "bytes.tflite").write_bytes(converter.convert())
+    classifier = Classifier(load(tmp_path / "bytes.tflite"), 3)
+    np.testing.assert_allclose((classifier.pixels.low, classifier.pixels.high), (0, 255), atol=0.01)
+    np.testing.assert_allclose(softmax(classifier.logits(dozen[0]), axis=1), softmax(dozen[1], axis=1), atol=0.06)

@@ -245,3 +245,21 @@ def test_whole_numbers_as_inputs_are_refused_with_the_way_out():
 def test_another_backend_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert _refusal(_net()) == "Keras runs on jax; robust needs KERAS_BACKEND=tensorflow"
+
+
+def _linear(kernel, bias):
+    head = layers.Dense(len(bias))
+    model = keras.Sequential([keras.Input(SHAPE), layers.Flatten(), head])
+    head.set_weights([np.full((int(np.prod(SHAPE)), len(bias)), kernel), np.array(bias)])
+    return model
+
+
+def test_logits_that_sum_to_one_by_chance_are_taken():
+    sigmoid = _linear(1e-6, [1.0])  # logits (0, z), with z near 1
+    assert Classifier(sigmoid, 2).logits(IMAGES).shape == (len(IMAGES), 2)
+    constant = _linear(0.0, [0.25, 0.5, 0.25])
+    assert Classifier(constant, 3).logits(IMAGES).shape == (len(IMAGES), 3)
+    varying = _linear([[1e-2, -1e-2]], [0.25, 0.75])
+    Classifier(varying, 2).logits(IMAGES[:1])
+    with pytest.raises(ModelError, match="gives probabilities"):
+        Classifier(varying, 2).logits(IMAGES)

@@ -1,8 +1,11 @@
 """Files from strangers are data: without trust nothing of theirs is run or imported. A marker file would tell."""
 
+import importlib
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,10 +13,15 @@ import pytest
 import tensorflow as tf
 
 import robust
-from robust import keras_file
+from robust import catalog, keras_file, models
 from robust.classifier import Classifier
+from robust.cli import main
 from robust.errors import ModelError, SuiteError
 from robust.loading import fingerprint, load
+from robust.progress import Silent
+from robust.schema import bind
+from robust.store import Store
+from robust.suite import Model, read_data, read_model
 
 
 @pytest.fixture
@@ -73,6 +81,7 @@ def custom(tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "marker").unlink()
     monkeypatch.syspath_prepend(tmp_path)
+    catalog._source.cache_clear()  # another test has a module of this name elsewhere
     yield tmp_path / "custom.keras"
     sys.modules.pop("theirs", None)
 
@@ -181,3 +190,112 @@ def test_the_command_line_asks_for_trust(shady, data, marker):
     done = subprocess.run([*command, "--trust"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert marker.exists()
+
+
+def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker):
+    model, data = read_model("custom", {"keras": str(custom), "train": "short"}, trust=True), SimpleNamespace()
+    data.fingerprint = "x"
+    plain = replace(model, train=None)
+
+    def known():
+        return models.identity(plain, 0, data, None), models.key(model, 0, data)["source"]
+
+    before = known()
+    theirs = custom.with_name("theirs.py")
+    theirs.write_text(theirs.read_text() + "# a comment does nothing\n")
+    assert known() == before
+    theirs.write_text(theirs.read_text().replace("2 * x", "3 * x"))
+    assert all(now != then for now, then in zip(known(), before, strict=True))
+    assert not marker.exists() and "theirs" not in sys.modules
+
+
+def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monkeypatch, data):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+        import keras
+        class Times(keras.layers.Layer):
+            def call(self, x):
+                return 2 * x
+        def net(*, input_shape, classes):
+            x = keras.Input(input_shape, name="i")
+            head = keras.layers.Dense(classes, kernel_initializer="ones", name="d")
+            return keras.Model(x, head(keras.layers.Flatten(name="f")(Times(name="t")(x))), name="net")
+    """
+    found, given = [], read_data(str(data))()
+    for factor in ("2", "30"):
+        (tmp_path / "made_here.py").write_text(textwrap.dedent(code).replace("2 * x", f"{factor} * x"))
+        model = Model("net", "python", bind("architectures", "made_here:net"))
+        found.append(models.prepare(model, 0, given, Store(tmp_path / "store"), Silent()).identity)
+        sys.modules.pop("made_here")
+        importlib.invalidate_caches()
+    assert found[0] != found[1]
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path, monkeypatch):
+    layer = "import keras\nclass Times(keras.layers.Layer):\n    def call(self, x):\n        return {} * x\n"
+    for name, factor in (("first_of_two", 2), ("second_of_two", 3)):
+        (tmp_path / f"{name}.py").write_text(layer.format(factor))
+    code = """
+        import keras, first_of_two, second_of_two
+        x = keras.Input((4, 4, 1))
+        y = second_of_two.Times()(first_of_two.Times()(x))
+        keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(y))).save("both.keras")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path / "both.keras", trust=True)
+    assert str(caught.value) == (
+        f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times, which Keras takes for one; register "
+        "them under names of their own, @keras.saving.register_keras_serializable(package=...), and save the model anew"
+    )
+
+
+def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
+    def swoosh(x):
+        return x * keras.ops.sigmoid(x)
+
+    linear(keras.layers.Dense(2, swoosh), keras.layers.Dense(1, "relu")).save(tmp_path / "own.keras")
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path / "own.keras")
+    assert str(caught.value) == (
+        f"{tmp_path}/own.keras: names the function swoosh, whose code is not in the file; register it with "
+        "@keras.saving.register_keras_serializable() and import its module first"
+    )
+
+
+def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monkeypatch, capsys, marker, data, linear):
+    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path('marker').touch()\ndef f(trial): return []\n")
+    linear().save(tmp_path / "net.keras")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    train = ["train", "net.keras", "--data", str(data)]
+    for words in (
+        ["evaluate", "net.keras", "--data", str(data), "--measure", "stranger:f"],
+        ["evaluate", "net.keras", "--data", str(data), "--attack", "stranger:f"],
+        ["attack", "panda", "--model", "net.keras", "--attack", "stranger:f"],
+        [*train, "--recipe", "stranger:f"],
+        [*train, "--objective", "stranger:f"],
+        [*train, "--adversary", "stranger:f"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["robust", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so with --trust\n"
+        assert (stop.value.code, capsys.readouterr().err) == (2, told)
+    assert not marker.exists() and "stranger" not in sys.modules
+
+
+def test_a_trusted_file_is_fine_tuned(shady, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    with np.load(data) as held:
+        np.savez("split.npz", x_train=held["x"], y_train=held["y"], x_test=held["x"], y_test=held["y"])
+    words = ["robust", "train", "shady.keras", "--data", "split.npz", "--epochs", "1"]
+    for more, code in (([], 2), (["--trust"], 0)):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said = capsys.readouterr()
+        assert stop.value.code == code, said.err
+    assert (tmp_path / "shady-tuned.keras").is_file()

@@ -108,6 +108,26 @@ def test_layers_of_others_are_not_copied(part, precision):
     assert folded(model, precision) is model
 
 
+def relu(x):
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": relu},
+        {"activation": lambda x: x * 2},
+        {"kernel_regularizer": lambda x: 0.0},
+        {"kernel_constraint": lambda x: x},
+        {"bias_initializer": lambda shape, dtype=None: np.ones(shape, dtype)},
+    ],
+    ids=["by a name of Keras'", "a lambda", "regularizer", "constraint", "initializer"],
+)
+def test_layers_with_functions_of_others_are_not_copied(options):
+    model = _net(layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Dense(4, **options))
+    assert folded(model) is model and folded(model, "bfloat16") is model
+
+
 def test_a_copy_leaves_no_trace_in_the_model():
     model = catalog.resolve("architectures", "resnet20")(width=0.25)
     before = [len(operation._inbound_nodes) for operation in model.operations]

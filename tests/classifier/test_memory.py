@@ -6,9 +6,12 @@ import pytest
 import tensorflow as tf
 
 import robust
+from robust import reference
+from robust.attacks import transfer
 from robust.classifier import Classifier
 from robust.classifier.memory import fitting
 from robust.errors import ModelError
+from robust.store import Store
 
 
 class Narrow(keras.layers.Layer):
@@ -103,3 +106,35 @@ def test_other_errors_of_tensorflow_are_left_as_they_are(linear, dozen):
 
     with pytest.raises(tf.errors.InternalError):
         fitting(classifier, work, lambda line: None)
+
+
+def test_under_a_transfer_the_batches_of_the_model_that_is_attacked_are_halved(linear, dozen):
+    images, _, labels = dozen
+    shown, made_on = Classifier(linear(), 3, batch_size=8), Classifier(linear(Narrow(3)), 3, batch_size=8)
+    given = {"seeds": np.arange(12), "attack": "fgsm", "eps": 0.3}
+    found = transfer(shown, images, labels, source=made_on, **given)
+    assert (shown.batch_size, made_on.batch_size) == (8, 2)
+    wide = transfer(shown, images, labels, source=Classifier(linear(), 3, batch_size=8), **given)
+    np.testing.assert_allclose(found.images, wide.images, atol=1e-6)
+
+
+def test_images_from_outside_are_asked_about_again_in_smaller_batches(linear, dozen, tmp_path, monkeypatch):
+    linear().save(tmp_path / "net.keras")
+    np.savez(tmp_path / "other.npz", x=1 - dozen[0], y=dozen[2])
+    halves = {f"{key}_{half}": of for key, of in (("x", dozen[0]), ("y", dozen[2])) for half in ("train", "test")}
+    np.savez(tmp_path / "data.npz", **halves)
+    (tmp_path / "s.toml").write_text(
+        'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n'
+        '[case.c]\nmeasure = ["outliers"]\noutside = { arrays = "other.npz" }\n'
+    )
+    save, failed = reference.save, []
+
+    def once(*given):
+        if not failed:
+            failed.append(True)
+            raise MemoryError
+        save(*given)
+
+    monkeypatch.setattr(reference, "save", once)
+    robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
+    assert failed

@@ -18,13 +18,15 @@ every = pytest.mark.parametrize("measure", catalog.names("measures"))
 
 
 def _trial(logits=LOGITS, labels=LABELS, **more):
-    clean = Trial(CLASSES, np.array([f"id{i}" for i in range(len(labels))]), labels, LOGITS[: len(labels)])
+    features = 0.3 * logits**2 + logits
+    ids = np.array([f"id{i}" for i in range(len(labels))])
+    clean = Trial(CLASSES, ids, labels, LOGITS[: len(labels)], look=lambda: features)
     attacked = replace(
         clean, logits=logits, clean=clean, by=np.where(np.arange(len(labels)) % 3, "", "pgd"),
         linf=np.zeros(len(labels)), l2=np.zeros(len(labels)),
         forward=np.ones(len(labels), int), backward=np.ones(len(labels), int), rounded=np.arange(len(labels)) % 2 == 0,
     )  # fmt: skip
-    asking = replace(attacked, superclasses=SUPERCLASSES, look=lambda: 0.3 * logits**2 + logits, ask=_answers)
+    asking = replace(attacked, superclasses=SUPERCLASSES, look=lambda: features, ask=_answers)
     searched = replace(asking, distance=np.abs(logits).max(axis=1).astype(np.float32), limit=4.0, norm="l2")
     return replace(searched, **more)
 

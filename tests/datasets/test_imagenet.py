@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import datasets
-from robust.datasets import imagenet, superclasses
+from robust import datasets, imagenet
+from robust.datasets import superclasses
 from robust.datasets.photos import FOLDER
 from robust.errors import DataError
 
@@ -63,3 +63,16 @@ def test_photos_are_the_pictures_at_the_size_asked_for():
         small = np.asarray(image.resize((64, 64), Image.Resampling.BILINEAR)) / 255
     assert np.abs(panda - small).max() <= 2 / 255
     assert [data.classes[k] for k in examples.labels][examples.ids.tolist().index("chicken.webp")] == "hen"
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("crane", "crane bird or construction crane"),
+        ("Maillot", "tights for gymnastics, a one-piece leotard, or a sport jersey or one-piece bathing suit"),
+    ],
+)
+def test_a_word_of_two_classes_is_refused(word, names):
+    with pytest.raises(DataError) as caught:
+        imagenet.index(word)
+    assert str(caught.value) == f"{word!r} is {names}; say which"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import robust
+from robust.schema import bind
 from robust.store import Store
 from robust.suite import Suite
 
@@ -55,11 +56,11 @@ def test_cifar10_runs_to_the_end(mock, tmp_path):
 
 
 @pytest.mark.slow
-def test_imagenet_runs_to_the_end(mock, tmp_path):
+def test_imagenet_trained_runs_to_the_end(mock, tmp_path):
     mock("imagenet2012", {"train": 40, "validation": 12})
     for name in ("imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r"):
         mock(name, {"test": 12}, labels=[2, 3, 5, 7])
-    suite = robust.load(SUITES / "imagenet.toml")
+    suite = robust.load(SUITES / "imagenet_training.toml")
     table = robust.run(
         small(suite, 4, transform={"size": 32, "crop": 0.875}), tmp_path / "out", store=Store(tmp_path / "store")
     )
@@ -67,7 +68,29 @@ def test_imagenet_runs_to_the_end(mock, tmp_path):
     assert robust.value(table, "top1", case="renditions", model="resnet50").n == 4
 
 
-@pytest.mark.parametrize("name", ["cifar10", "imagenet"])
+def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
+    """With thin untrained networks in the place of the pretrained ones, whose weights are downloads."""
+    mock("imagenet2012", {"train": 4, "validation": 12})
+    suite = robust.load(SUITES / "imagenet.toml")
+    cases = [
+        replace(case, images=4, perturbations=case.perturbations[:2], inspections=case.inspections[:1])
+        for case in suite.cases
+        if case.name != "autoattack"
+    ]
+    thin = bind("architectures", {"name": "mobilenet_v2", "width": 0.25})
+    models = [replace(suite.models[2], kind="architecture", source=thin)]
+    data = replace(suite.data, arguments={**suite.data.arguments, "transform": {"size": 32, "crop": 0.875}})
+    table = robust.run(
+        replace(suite, models=tuple(models), cases=tuple(cases), data=data),
+        tmp_path / "out",
+        store=Store(tmp_path / "store"),
+    )
+    assert set(table["case"]) == {"clean", "pgd", "corruptions"}
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Beside the published errors" in page and "28.7 %" in page
+
+
+@pytest.mark.parametrize("name", ["cifar10", "imagenet", "imagenet_training"])
 def test_they_load_and_bind(name):
     suite = robust.load(SUITES / f"{name}.toml")
     assert suite.data.name == "tfds" and len(list(suite.cells())) > 10

@@ -128,6 +128,16 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
     assert values["brier_scaled", ""].value < before["brier", ""].value
 
 
+def test_the_temperature_of_too_many_logits_has_no_interval(monkeypatch):
+    logits, labels = _sampled(300, seed=1)
+    trial = _trial(logits, labels, ask=lambda split: Answers(labels, logits, logits))
+    monkeypatch.setattr(binning, "WORK", 250 * logits.size - 1)  # 249 resamples, a fifth of which are too few
+    value = _values(temperature, trial)["temperature", ""]
+    assert np.isnan(value.low) and np.isnan(value.high) and value.value > 0
+    monkeypatch.setattr(binning, "WORK", 250 * logits.size)
+    assert _values(temperature, trial)["temperature", ""].low < value.value
+
+
 def test_data_without_a_validation_split_is_refused():
     from robust.datasets.dataset import from_arrays
 
@@ -180,6 +190,16 @@ def test_images_of_the_same_kind_cannot_be_told_apart():
         assert abs(values["auroc", name].value - 0.5) < 4 * 0.0183, (
             name
         )  # its standard error at 0.5: sqrt(1001 / 12) / 500
+
+
+def test_scores_that_lie_apart_have_no_interval():
+    labels = np.arange(40) % 2
+    inside, outside = (
+        Answers(labels, np.eye(2)[labels] * 9, np.eye(2)[labels]),
+        Answers(labels, np.zeros((40, 2)), np.zeros((40, 2))),
+    )
+    value = _values(outliers, _asking(inside, outside, inside))["auroc", "energy"]
+    assert value.value == 1 and np.isnan(value.low) and np.isnan(value.high)
 
 
 def test_directions_without_variance_do_not_count():

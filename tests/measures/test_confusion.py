@@ -98,6 +98,22 @@ def test_the_spread_and_the_entropy_by_hand():
     assert interval.low <= interval.value <= interval.high
 
 
+def test_the_entropy_of_few_classes_and_of_equal_answers():
+    value = _values(_trial(np.zeros(40, int), np.arange(40) % 5 // 3, CLASSES[:2]))["prediction_entropy", "cat"]
+    assert value.low < value.value < value.high == math.log(2)  # 0.4 and 0.6
+    alike = _values(_trial())["prediction_entropy", "car"]
+    assert math.isnan(alike.low) and math.isnan(alike.high)
+
+
+def test_the_worst_pair_is_told_though_others_have_more_errors():
+    labels, predicted = np.repeat([0, 1, 2], [20, 20, 2]), np.repeat([1, 0, 0, 1, 3], [9, 11, 9, 11, 2])
+    found = list(confusion(_trial(labels, predicted), pairs=1))
+    told = {v.group: (v.value, v.n) for v in found if v.metric == "confused"}
+    assert list(told) == ["cat -> dog", "dog -> cat", "car -> ship"]
+    worst = next(v for v in found if v.metric == "worst_pair")
+    assert told["car -> ship"] == (worst.value, worst.n) == (1, 2)
+
+
 def test_a_thousand_classes_give_no_million_values():
     random = np.random.default_rng(0)
     labels, predicted = random.integers(0, 1000, (2, 4000))
@@ -105,7 +121,7 @@ def test_a_thousand_classes_give_no_million_values():
     logits = np.zeros((4000, 1000), np.float32)
     logits[np.arange(4000), predicted] = 1
     found = list(confusion(Trial(classes, labels.astype(str), labels, logits)))
-    assert len(found) == 3 * 1000 + 2 * 5 + 3
+    assert len(found) == 3 * 1000 + 2 * 5 + 1 + 3
     pairs = np.unique(labels * 1000 + predicted, return_counts=True)
     of = np.bincount(labels)[pairs[0] // 1000]
     wrong = pairs[0] // 1000 != pairs[0] % 1000

@@ -9,10 +9,10 @@ CLASSES = ("a", "b", "c")
 SIZES = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, np.inf, np.inf], np.float32)
 
 
-def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2"):
+def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2", ids=None):
     n = len(sizes)
     trial = Trial(
-        CLASSES, np.arange(n).astype(str), np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
+        CLASSES, np.arange(n).astype(str) if ids is None else ids, np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
         distance=sizes, limit=limit, norm=norm,
     )  # fmt: skip
     return {(v.metric, v.group): v for v in distance(trial, points=points)}
@@ -66,6 +66,17 @@ def test_with_targets_the_median_is_told_of_each_pair_and_there_is_no_accuracy()
     assert found["median_distance", "a -> b"].value == pytest.approx(0.03)
     assert found["median_distance", "a -> b"].n == 3 and found["median_distance", "c -> a"].n == 2
     assert {group for metric, group in found if metric == "median_distance"} == {"", "a -> b", "b -> c", "c -> a"}
+
+
+def test_several_targets_of_one_image_are_not_so_many_images():
+    targets = (np.arange(8) % 3 + 1) % 3
+    ids = np.repeat(np.arange(4), 2).astype(str)
+    found, apart = values(targets=targets, ids=ids), values(targets=targets)
+    for of in (("median_distance", ""), ("censored", ""), ("distance_quartile", "lower")):
+        assert found[of].value == apart[of].value and (found[of].n, apart[of].n) == (4, 8)
+        assert found[of].interval == "" and np.isnan(found[of].low) and np.isnan(found[of].high)
+    assert apart["median_distance", ""].interval and apart["censored", ""].interval
+    assert found["median_distance", "a -> b"].n == 3
 
 
 def test_where_nobody_looked_nothing_is_said():

@@ -84,11 +84,16 @@ def test_what_the_outcomes_tell(report, case):
     matrix = pd.crosstab(rows["label"], rows["predicted"]).reindex(columns=recalls.index, fill_value=0)
     shares = matrix.div(matrix.sum(axis=1), axis=0).to_numpy()
     assert report.value("worst_pair", case) == pytest.approx((shares * (1 - np.eye(10))).max())
+    told = report.results[(report.results["metric"] == "precision") & (report.results["case"] == case)]
+    for name, value in right.groupby(rows["predicted"]).mean().items():
+        assert told.set_index("group")["value"][name] == pytest.approx(value)
     shirt = rows.loc[rows["label"] == "Shirt", "predicted"].value_counts(normalize=True)
     assert report.value("prediction_entropy", case, "Shirt") == pytest.approx(-(shirt * np.log(shirt)).sum())
     above = {name: group for group, members in report.data.superclasses.items() for name in members}
     same = rows["label"].map(above) == rows["predicted"].map(above)
     assert report.value("superclass_accuracy", case) == pytest.approx(same.mean())
+    for group, value in same.groupby(rows["label"].map(above)).mean().items():
+        assert report.value("superclass_recall", case, group) == pytest.approx(value)
     assert report.value("errors_inside", case) == pytest.approx(same[~right].mean())
     assert report.value("mistake_severity", case) == pytest.approx((2 - same[~right]).mean())
     confused = report.results[(report.results["metric"] == "confused") & (report.results["case"] == case)]
@@ -104,6 +109,9 @@ def test_what_the_features_tell(report, case):
     inner, outer = features - means[labels], means - means.mean(axis=0)
     within, between = inner.T @ inner / len(labels), outer.T @ outer / 10
     assert report.value("within_scatter", case) == pytest.approx(np.trace(within))
+    assert report.value("between_scatter", case) == pytest.approx(np.trace(between))
+    shirts = features[labels == report.data.classes.index("Shirt")]
+    assert report.value("class_scatter", case, "Shirt") == pytest.approx(shirts.var(axis=0).sum())
     assert report.value("fisher_ratio", case) == pytest.approx(np.trace(between) / np.trace(within))
     nc1 = np.trace(within @ np.linalg.pinv(between, rcond=1e-12, hermitian=True)) / 10
     assert report.value("nc1", case) == pytest.approx(nc1, rel=1e-6)
@@ -116,7 +124,7 @@ def test_what_the_features_tell(report, case):
 
 @CASES
 def test_what_the_clusters_tell(report, case):
-    features, labels, train = report.features(case), report.labels(case), report.answers["train"]
+    features, labels, train = report.features("clean"), report.labels(case), report.answers["train"]
     right, worst = report.logits(case).argmax(axis=1) == labels, 1.0
     for c, name in enumerate(report.data.classes):
         found = KMeans(3, n_init=4, random_state=0).fit(train["features"][train["labels"] == c].astype(float))
@@ -128,6 +136,9 @@ def test_what_the_clusters_tell(report, case):
                 assert report.value("cluster_recall", case, f"{name} #{i}") == pytest.approx(share)
                 worst = min(worst, share) if own.sum() >= 10 else worst
     assert report.value("worst_cluster", case) == pytest.approx(worst)
+    assert case == "clean" or np.array_equal(
+        np.load(report.blocks[case] / "features-clean.npy"), report.features("clean")
+    )
 
 
 @CASES
@@ -141,8 +152,28 @@ def test_what_the_logits_tell(report, case):
     assert report.value("brier", case) == pytest.approx(((probabilities - np.eye(10)[labels]) ** 2).sum(axis=1).mean())
     risks = np.cumsum(~right[np.argsort(-confidence)]) / np.arange(1, len(right) + 1)
     assert report.value("aurc", case) == pytest.approx(risks.mean(), abs=1e-3)  # up to ties
-    bins = report.results[(report.results["metric"] == "bin_accuracy") & (report.results["case"] == case)]
-    assert bins["n"].sum() == 300 and (bins["n"] * bins["value"]).sum() == pytest.approx(right.sum())
+    for metric, sum_ in (("bin_accuracy", right.sum()), ("bin_confidence", confidence.sum())):
+        bins = report.results[(report.results["metric"] == metric) & (report.results["case"] == case)]
+        assert bins["n"].sum() == 300 and (bins["n"] * bins["value"]).sum() == pytest.approx(sum_)
+    truth, places = np.eye(10)[labels], np.ceil(probabilities * 15)
+    gaps = [_gaps(probabilities[:, c], truth[:, c], places[:, c]) for c in range(10)]
+    assert report.value("ece_classwise", case) == pytest.approx(np.mean([(gap * n).sum() / 300 for gap, n in gaps]))
+    mass = np.arange(300) // 20  # 15 bins of 20 images each
+    gap, n = _gaps(*_sorted(confidence, right), mass)
+    assert report.value("ece_equal_mass", case) == pytest.approx((gap * n).sum() / 300)
+    gaps = [_gaps(*_sorted(probabilities[:, c], truth[:, c]), mass)[0] for c in range(10)]
+    assert report.value("ece_adaptive", case) == pytest.approx(np.mean(gaps), abs=1e-4)  # up to ties
+
+
+def _sorted(confidence, right):
+    order = np.argsort(confidence)
+    return confidence[order], right[order]
+
+
+def _gaps(confidence, right, place):
+    """|accuracy - mean confidence| of each bin that holds an image, and how many it holds."""
+    own = [place == b for b in np.unique(place)]
+    return np.array([abs((right - confidence)[o].mean()) for o in own]), np.array([o.sum() for o in own])
 
 
 def test_the_temperature_is_the_best_on_the_validation_split(report):
@@ -157,6 +188,8 @@ def test_the_temperature_is_the_best_on_the_validation_split(report):
     logits, labels = report.logits("clean").astype(float), report.labels("clean")
     scaled = -log_softmax(logits / t, axis=1)[np.arange(300), labels].mean()
     assert report.value("nll_scaled", "clean") == pytest.approx(scaled)
+    squares = ((softmax(logits / t, axis=1) - np.eye(10)[labels]) ** 2).sum(axis=1)
+    assert report.value("brier_scaled", "clean") == pytest.approx(squares.mean())
 
 
 def test_what_the_images_from_outside_tell(report):
@@ -167,6 +200,9 @@ def test_what_the_images_from_outside_tell(report):
     for name, score in (("energy", logsumexp), ("max softmax", lambda x, axis: softmax(x, axis).max(axis))):
         area = roc_auc_score(truth, np.concatenate([score(inside, axis=1), score(outside, axis=1)]))
         assert report.value("auroc", "clean", name) == pytest.approx(area)
+        at = np.sort(score(inside, axis=1))[15]  # 285 of the 300 reach it
+        let_in = (score(outside, axis=1) >= at).mean()
+        assert report.value("fpr95", "clean", name) == pytest.approx(let_in, abs=2 / 1797)
 
 
 def test_the_page_shows_it_all(report):

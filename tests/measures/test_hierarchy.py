@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,11 @@ def test_by_hand():
     assert values["errors_inside", ""].n == 5
     # cat for dog: pet, 1; cat for deer: animal, 2; car for ship: vehicle, 1; two that leave: the top, 3
     assert values["mistake_severity", ""].value == pytest.approx((1 + 2 + 1 + 3 + 3) / 5)
+
+
+def test_a_root_above_all_classes_changes_nothing():
+    assert _values(tree={"entity": {"object": TREE}}) == _values()
+    assert trees.paths({"all": {"all of it": ["a", "b"]}}, ["a", "b"]) == [("all of it",)] * 2
 
 
 def test_without_mistakes_there_is_no_severity():
@@ -93,3 +100,18 @@ def test_a_thousand_classes_cost_nothing():
     severities = trees.severities(trees.paths(groups, classes), labels, predicted)
     same = np.where(labels == predicted, 0, np.where(labels % 50 == predicted % 50, 1, 2))
     assert (severities == same).all()
+
+
+def test_wordnet_tells_how_bad_a_mistake_is_among_the_classes_of_imagenet(tmp_path):
+    lines = ["  1 the licence"]
+    above = {1: 0, 2: 1, 3: 2, 2510455: 2, 2483362: 3, 2480495: 3}  # entity > animal > ape; panda, gibbon, orangutan
+    for offset, parent in above.items():
+        pointers = f"001 @ {parent:08d} n 0000" if parent else "000"
+        lines.append(f"{offset:08d} 05 n 01 word{offset} 0 {pointers} | said")
+    (tmp_path / "data.noun").write_text("\n".join(lines) + "\n")
+    classes = ("giant panda", "gibbon", "n02480495")
+    trial = Trial(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(3)[[1, 2]])
+    values = {v.metric: v.value for v in hierarchy(trial, tree=str(tmp_path / "data.noun")) if not v.group}
+    assert values["mistake_severity"] == 1.5  # a gibbon for a panda: 2; an orangutan for a gibbon: 1
+    with pytest.raises(DataError, match="ImageNet has no class 'shoe'"):
+        list(hierarchy(replace(trial, classes=("shoe", "gibbon", "n02480495")), tree=str(tmp_path / "data.noun")))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,19 @@ def test_scatter_agrees_with_the_matrices_written_out():
     w, b = inner.T @ inner / 97, outer.T @ outer / 5
     found = scatter(features, labels)
     assert found == pytest.approx((np.trace(w), np.trace(b), np.trace(w @ np.linalg.pinv(b, rcond=1e-10)) / 5))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+def test_nc1_does_not_hang_on_where_the_features_lie(offset):
+    features, labels = _blobs(97, np.random.default_rng(1).normal(size=(5, 7)), 1.0)
+    assert scatter(features + offset, labels).nc1 == pytest.approx(scatter(features, labels).nc1, rel=1e-6)
+
+
+def test_a_predictor_that_gives_all_images_the_same_has_no_ratios():
+    features, labels = np.full((97, 7), 0.1), np.arange(97) % 5
+    values = {v.metric: v for v in structure(_trial(features, labels, Answers(labels, features, features), classes=5))}
+    for metric in ("nc1", "fisher_ratio"):
+        assert np.isnan(values[metric].value) and values[metric].n == 0
 
 
 def test_collapsed_classes_have_no_scatter_within():
@@ -82,6 +97,15 @@ def test_clusters_find_the_face_that_is_always_wrong():
     assert (worst.value, worst.n, worst.low) == (0, 30, 0) and 0.1 < worst.high < 0.3
     shown = values["cluster_recall", "a #2"].examples
     assert len(shown) == 6 and {int(name[1:]) for name in shown} <= set(np.flatnonzero(kind == 1))
+
+
+def test_an_attack_moves_no_image_to_another_cluster():
+    features, labels, kind = _two_faces()
+    clean = _trial(features, labels, None, classes=2)
+    moved = np.where((kind == 1)[:, None], [0.0, 0.0], features)  # all that fell look like the other face
+    trial = _trial(moved, labels, Answers(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
+    values = {(v.metric, v.group): v for v in clusters(replace(trial, clean=clean), k=2)}
+    assert (values["cluster_recall", "a #2"].value, values["cluster_recall", "a #2"].n) == (0, 30)
 
 
 def test_a_small_cluster_is_told_but_not_called_the_worst():

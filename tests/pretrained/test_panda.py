@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import attack, datasets
+from robust import attack, datasets, imagenet
 from robust.classifier import Classifier
-from robust.datasets import imagenet
 from robust.pretrained import load
 from robust.schema import bind
 from robust.suite import Published, read_model

@@ -124,6 +124,26 @@ def test_another_model_that_answers_alike_is_not_surely_the_same(tmp_path):
     assert row["difference"] == 0 and row["low"] < 0 < row["high"]
 
 
+def test_black_boxes_that_answer_alike_are_not_surely_the_same(tmp_path):
+    a, b = (report(tmp_path / w, skilled(40, 0.8), weights="") for w in "ab")
+    (row,) = robust.compare(a, b).to_dict("records")
+    assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+
+
+def test_targets_that_hang_on_the_model_do_not_part_the_images():
+    ours, theirs = (skilled(6, 0.5, s).assign(target=t) for s, t in ((1, "cat"), (2, "dog")))
+    assert difference(ours, theirs, "top1", ABOVE, whose="base", tail=0.05).n == 6
+    every = [pd.concat([one.assign(target=t) for t in CLASSES]) for one in (ours, theirs)]
+    assert difference(*every, "top1", ABOVE, whose="base", tail=0.05).n == 18  # an image once for each target
+
+
+def test_superclasses_of_a_thousand_classes_are_looked_up_and_classes_in_none_stay():
+    ours = skilled(6, 1)
+    many = {f"group {i}": [f"class {i}"] for i in range(1000)}
+    for above in (many, {}, {"animal": ["cat", "dog"]}):
+        assert difference(ours, ours, "superclass_accuracy", above, whose="base", tail=0.05).ours == 1
+
+
 @pytest.mark.parametrize(("key", "end"), [("top1", "low"), ("top1_error", "high"), ("nll", "high")])
 def test_worse_is_lower_or_higher_as_the_metric_has_it(key, end):
     good, bad = skilled(300, 0.95, 1), skilled(300, 0.6, 2)

@@ -92,7 +92,7 @@ def test_several_trainings_of_the_baseline_count_as_their_mean():
 
 def test_mce_of_alexnet_itself_is_one():
     errors = {"alexnet": {name: [_ALEXNET[name]] * 5 for name in COMMON}}
-    found, rows = _found(_table(errors, {"alexnet": 0.4348}), {}, True)
+    found, rows = _found(_table(errors, {"alexnet": 0.4348}), {}, "d")
     assert found["alexnet", "mce", ""] == pytest.approx(1)
     assert found["alexnet", "relative_mce", ""] == pytest.approx(1)
     assert {row["unit"] for row in rows if row["metric"].endswith("mce")} == {"× AlexNet"}
@@ -100,11 +100,11 @@ def test_mce_of_alexnet_itself_is_one():
     assert found["alexnet", "mean_corruption_error", ""] == pytest.approx(np.mean(list(_ALEXNET.values())))
 
 
-@pytest.mark.parametrize("missing", ["corruption", "severity", "imagenet"])
+@pytest.mark.parametrize("missing", ["corruption", "severity", "imagenet", "data"])
 def test_mce_needs_imagenet_and_all_of_its_corruptions_and_severities(missing):
     names, severities = COMMON[: 14 if missing == "corruption" else 15], 4 if missing == "severity" else 5
     errors = {"net": {name: [0.5] * severities for name in names}}
-    found, _ = _found(_table(errors, {"net": 0.2}), {}, missing != "imagenet")
+    found, _ = _found(_table(errors, {"net": 0.2}), {}, {"imagenet": "", "data": "imagenet2012"}.get(missing, "d"))
     assert ("net", "mce", "") not in found and ("net", "relative_mce", "") not in found
 
 

@@ -7,7 +7,7 @@ SUPERCLASSES = {"pet": ["cat", "dog"], "vehicle": ["car"]}
 
 
 def _table(rows, model="m", **where):
-    same = {"model": model, "seed": 0, "norm": "", "eps": np.nan, "severity": 1, **where}
+    same = {"model": model, "seed": 0, "data": "d", "norm": "", "eps": np.nan, "severity": 1, **where}
     return pd.DataFrame(rows, columns=["example", "label", "predicted"]).assign(**same)
 
 
@@ -40,6 +40,13 @@ def test_each_model_is_held_against_its_own_clean_images():
     lost = found[found["label"] != found["taken_for"]]
     assert lost.groupby("model")["images"].sum().to_dict() == {"m": 3, "n": 1}
     assert not found["inside"].any()
+
+
+def test_images_of_another_set_are_others_though_they_are_called_alike():
+    shifted = CLEAN.assign(data="e", predicted="car")
+    wanted = _rows(flow(pd.concat([CLEAN, FOG]), {}))
+    assert _rows(flow(pd.concat([shifted, CLEAN, FOG]), {})) == wanted
+    assert flow(pd.concat([shifted, FOG]), {}).empty
 
 
 def test_without_clean_images_nothing_is_said():

@@ -23,7 +23,7 @@ def found(*tables):
     return list(trust.across(pd.concat([WHITE, *tables])))
 
 
-@pytest.mark.parametrize("name", ["square", "transfer"])
+@pytest.mark.parametrize("name", ["square", "transfer", "foolbox:BoundaryAttack"])
 def test_what_a_black_box_fells_and_the_white_box_left_is_told(name):
     ((where, reason),) = found(outcomes("black", name, set(range(10, 40))))
     assert (where["case"], where["perturbation"], where["model"], where["eps"]) == ("white", "pgd", "net", 0.1)
@@ -42,11 +42,10 @@ def test_only_what_is_alike_is_compared(other):
 
 
 def test_noise_is_no_attack_to_be_beaten_and_none_that_beats():
-    assert found(outcomes("control", "noise", set(range(100)))) == []
-    assert (
-        list(trust.across(pd.concat([outcomes("control", "noise", set()), outcomes("b", "square", {*range(50)})])))
-        == []
-    )
+    for name in ("noise", "foolbox:L2AdditiveGaussianNoiseAttack"):
+        assert found(outcomes("control", name, set(range(100)))) == []
+        beaten = pd.concat([outcomes("control", name, set()), outcomes("b", "square", {*range(50)})])
+        assert list(trust.across(beaten)) == []
 
 
 def test_images_that_only_one_case_has_do_not_count():

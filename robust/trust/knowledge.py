@@ -1,0 +1,34 @@
+"""What an attack knows of the model: its gradients, or answers only."""
+
+from robust.catalog import FOOLBOX
+
+_OURS = ("noise", "transfer", "square")
+_DECISIONS = (
+    "BinarizationRefinementAttack", "BoundaryAttack", "DatasetAttack", "GenAttack", "HopSkipJumpAttack",
+    "InversionAttack", "PointwiseAttack", "SpatialAttack",
+)  # fmt: skip
+_RANDOM = ("Noise", "Contrast", "Blur")  # in the names of Foolbox's classes
+
+
+def black_box(name: str) -> bool:
+    """Does the attack ask for no gradient of this model?
+
+    >>> black_box("square"), black_box("foolbox:BoundaryAttack"), black_box("pgd")
+    (True, True, False)
+    """
+    own = name.removeprefix(FOOLBOX)
+    return own in (*_OURS, *_DECISIONS) or (own != name and any(part in own for part in _RANDOM))
+
+
+def is_noise(name: str) -> bool:
+    """Is it random noise, which an attack must beat?
+
+    >>> is_noise("foolbox:LinfAdditiveUniformNoiseAttack"), is_noise("square")
+    (True, False)
+    """
+    return name == "noise" or (name.startswith(FOOLBOX) and "Noise" in name)
+
+
+def is_control(name: str) -> bool:
+    """Does it ask for no gradient of this model, and claim no strength?"""
+    return name == "transfer" or is_noise(name)

@@ -1,0 +1,28 @@
+"""What recording sums up: mean corruption errors over AlexNet's are of ImageNet's validation images alone."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from robust import record, recording
+from robust.suite import Suite
+from robust.summaries.corruption_error import COMMON
+
+
+@pytest.mark.parametrize(
+    ("suite_data", "case_data", "told"),
+    [
+        ("imagenet2012:5.1.0", "imagenet2012:5.1.0", True),
+        ("imagenet2012", "imagenet2012", True),
+        ("imagenet_v2", "imagenet_v2", False),
+        ("my-imagenet", "my-imagenet", False),
+        ("imagenet2012_subset/10pct", "imagenet2012_subset/10pct", False),
+        ("imagenet2012", "imagenet_v2", False),
+    ],
+)
+def test_errors_over_those_of_alexnet_need_the_images_these_were_measured_on(suite_data, case_data, told):
+    data = SimpleNamespace(name=suite_data, classes=range(1000), image_shape=(224, 224, 3))
+    same = {"model": "m", "case": "c", "data": case_data, "metric": "top1_error", "value": 0.5, "seed": 0, "n": 9}
+    rows = [{**same, "perturbation": name, "severity": s} for name in COMMON for s in range(1, 6)]
+    found = recording._summed_up(Suite("s", (), (), data), data, record.table(rows, record.RESULTS))
+    assert ("mce" in {row["metric"] for row in found}) is told
