@@ -162,6 +162,7 @@ def test_missed_and_undecided_bounds_in_words():
     assert parse(">= 0.77").undecided(0.75, 0.79)
 
 
+@pytest.mark.slow
 def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
     monkeypatch.setenv("ROBUST_STORE", str(store.root))
     run(no=("reports/base", "two"), never=("by 0.5", "by 0"), unsure=('nll = "low >= 0"', 'top5 = "in [0.55, 0.56]"'))

@@ -9,12 +9,12 @@ from robust.errors import SuiteError
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
     """A module `theirs_only_here` that leaves a mark when it is imported."""
-    (tmp_path / "theirs_only_here.py").write_text(
-        f"import pathlib\npathlib.Path({str(tmp_path / 'mark')!r}).touch()\n\n\ndef f(*a, **k):\n    raise SystemExit('ran')\n"
-    )
+    mark = tmp_path / "mark"
+    code = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n\n\ndef f(*a, **k):\n    raise SystemExit('ran')\n"
+    (tmp_path / "theirs_only_here.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "mark"
+    return mark
 
 
 @pytest.mark.parametrize(

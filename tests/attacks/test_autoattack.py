@@ -38,7 +38,7 @@ def _standing(found):
     return int((found.by == "").sum())
 
 
-@norms
+@pytest.mark.parametrize("norm", ["linf", *(pytest.param(norm, marks=pytest.mark.slow) for norm in ("l2", "l1"))])
 def test_the_ladder(trained, run, whole, norm):
     clean = int((trained.classifier.logits(trained.images).argmax(axis=1) == trained.labels).sum())
     ladder = [

@@ -114,7 +114,7 @@ def test_a_model_without_a_gradient_is_named():
     assert str(caught.value).startswith(says)
 
 
-@pytest.mark.parametrize("search", ["float32", "bfloat16"])
+@pytest.mark.parametrize("search", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more, search):
     """Cases of several attacks, radii and numbers of images, as a suite runs them, on one classifier."""
     from robust.datasets.dataset import from_arrays

@@ -56,6 +56,7 @@ def test_the_workflow_installs_trains_and_judges_before_a_merge():
     assert [step.event for step in STEPS] == ["", "", "push", "pull_request", "pull_request"]
 
 
+@pytest.mark.slow
 def test_main_writes_a_report_and_a_change_is_judged_beside_it(workflow, project):
     told = workflow("push")
     assert "1 of 1 bounds passed; the page: reports/main/index.html" in told
