@@ -27,7 +27,7 @@ def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
 
     A model is not compared with itself. Of a rival with several seeds it is the cell's own seed, else its first.
     """
-    for _, limit in _limits(cell):
+    for _, limit in limits(cell):
         for model in suite.models:
             if limit.than == model.name:
                 yield Cell(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
@@ -42,7 +42,7 @@ def check(suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint
         data, fingerprint: of the suite's data.
     """
     for cell in cells:
-        for key, limit in _limits(cell):
+        for key, limit in limits(cell):
             if limit.of_report and not _itself(limit, out):
                 with_place = f"{suite.path}:{cell.case.line}: " if suite.path else ""
                 try:
@@ -78,7 +78,7 @@ def compared(
 
     Raises ReportError where the images cannot be paired.
     """
-    for key, limit in _limits(cell):
+    for key, limit in limits(cell):
         theirs = _theirs(cell, limit, rival, suite, out)
         if theirs is None:
             yield from comparison.not_judged(key, limit, ours.outcomes)
@@ -101,7 +101,8 @@ def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
     return None if rows.empty else Answers(rows, report.weights(cell.model.name, cell.seed))
 
 
-def _limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
+def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
+    """The bounds of a cell against others, with their keys; none of a model against itself."""
     for key, limit in cell.case.expect.items():
         if isinstance(limit, NoWorse) and limit.than != cell.model.name:
             yield key, limit

@@ -102,7 +102,7 @@ def compared(
 
     Raises ReportError, with file and line, where the images cannot be paired.
     """
-    if (block := find(cell)) is None:
+    if not any(judging.limits(cell)) or (block := find(cell)) is None:
         return []
     same = _same(suite, cell, block)
 

@@ -109,15 +109,17 @@ class Session:
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
-        for model, seed in filter(None, [(cell.model, cell.seed), self.source(cell)]):
-            if not models.is_made_here(model) and self.find(cell) is None:
+        if self.find(cell) is not None:
+            return
+        images, case = self.data.examples("test", min(2, self.data.size("test"))).images, cell.case
+        calls = (*case.calls, *case.inspections, *case.measures)
+        for (model, seed), put_to in zip(
+            filter(None, [(cell.model, cell.seed), self.source(cell)]), (calls, ()), strict=False
+        ):
+            if not models.is_made_here(model):
                 fitted = self.fitted(model, seed)
-                image, calls = (
-                    self.data.examples("test", min(2, self.data.size("test"))).images,
-                    (*cell.case.calls, *cell.case.inspections, *cell.case.measures) if model is cell.model else (),
-                )
                 with models.named(model):
-                    early.look(fitted.classifier, image, calls, self.progress.say)
+                    early.look(fitted.classifier, images, put_to, self.progress.say)
 
     def fitted(self, model: Model, seed: int) -> Fitted:
         """The model as a classifier; only the last are held in memory. What failed once is not tried again."""

@@ -40,6 +40,25 @@ def problem() -> Callable[..., Toy]:
     return toy
 
 
+class Said:
+    """A progress that remembers its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage(self, name: str, total: int) -> None: ...
+    def advance(self, note: str = "") -> None: ...
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="session")
+def remembering() -> Callable[[], Said]:
+    """`remembering()`: a progress whose `lines` are what was said."""
+    return Said
+
+
 def network(dtype: str = "float32", gain: float = 4.0) -> Any:
     """Convolution, batch normalisation with lopsided statistics, dropout, dense: right on about 97 %."""
     import keras

@@ -45,19 +45,6 @@ images = 60
 """
 
 
-class Said:
-    """A progress that remembers."""
-
-    def __init__(self):
-        self.lines = []
-
-    def stage(self, name, total): ...
-    def advance(self, note=""): ...
-
-    def say(self, line):
-        self.lines.append(line)
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return Store(tmp_path_factory.mktemp("store"))
@@ -71,8 +58,8 @@ def suite(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(suite, store, tmp_path_factory):
-    out, said = tmp_path_factory.mktemp("out"), Said()
+def ran(suite, store, tmp_path_factory, remembering):
+    out, said = tmp_path_factory.mktemp("out"), remembering()
     return out, robust.run(suite, out, store=store, progress=said), said
 
 
@@ -142,7 +129,7 @@ def test_samples_are_exact_and_the_same_images_in_each_case(ran):
     assert 0 < np.abs(loaded["pgd"]["perturbed"] - loaded["pgd"]["original"]).max() <= 8 / 255 + 1e-6
 
 
-def test_a_second_run_trains_and_attacks_nothing_and_finds_the_same(ran, suite, store, tmp_path):
+def test_a_second_run_trains_and_attacks_nothing_and_finds_the_same(ran, suite, store, tmp_path, remembering):
     _, results, said = ran
     assert [line.split()[0] for line in said.lines] == [
         "trained",
@@ -151,15 +138,15 @@ def test_a_second_run_trains_and_attacks_nothing_and_finds_the_same(ran, suite, 
         "noise[small]:",
         "aimed[small]:",
     ]
-    again = Said()
+    again = remembering()
     pd.testing.assert_frame_equal(robust.run(suite, tmp_path, store=store, progress=again), results)
     assert again.lines == []
 
 
-def test_a_changed_bound_is_judged_anew_without_running_anything(suite, store, tmp_path):
+def test_a_changed_bound_is_judged_anew_without_running_anything(suite, store, tmp_path, remembering):
     path = tmp_path / "small.toml"
     path.write_text(SUITE.replace(">= 0.99", ">= 0.01"))
-    said = Said()
+    said = remembering()
     results = robust.run(path, tmp_path / "out", store=store, progress=said)
     assert robust.value(results, "top1", case="clean").passed and said.lines == []
 

@@ -6,6 +6,7 @@ import pytest
 import robust
 from robust import recording
 from robust.errors import SuiteError
+from robust.progress import Silent
 from robust.run import Session
 from robust.store import Store
 from robust.suite import load
@@ -36,20 +37,9 @@ images = 100
 """
 
 
-class Said:
-    def __init__(self):
-        self.lines = []
-
-    def stage(self, name, total): ...
-    def advance(self, note=""): ...
-
-    def say(self, line):
-        self.lines.append(line)
-
-
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    path, said = tmp_path_factory.mktemp("suites") / "s.toml", Said()
+def ran(tmp_path_factory, remembering):
+    path, said = tmp_path_factory.mktemp("suites") / "s.toml", remembering()
     path.write_text(SUITE)
     store = Store(tmp_path_factory.mktemp("store"))
     out = tmp_path_factory.mktemp("out")
@@ -90,7 +80,7 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
     (line,) = [line for line in lines if line.startswith("slow")]
     assert line.endswith("at eps 16/255 (suspect: incomplete)") or "(suspect: incomplete, " in line
     assert "suspect" not in next(line for line in lines if line.startswith("sound"))
-    session = Session(load(path), store, Said())
+    session = Session(load(path), store, Silent())
     cell = next(cell for cell in session.suite.cells() if cell.case.name == "slow")
     missed = recording.missed(session.suite, cell, session.find(cell))
     assert len(missed) == 2 and all("on small) (suspect: incomplete" in line for line in missed)
@@ -117,4 +107,4 @@ def test_the_page_says_why(ran):
 def test_a_bound_on_trust_needs_an_attack_and_speaks_of_the_verdict(tmp_path, old, new, message):
     (tmp_path / "s.toml").write_text(SUITE.replace(old, new, 1))
     with pytest.raises(SuiteError, match=message):
-        Session(load(tmp_path / "s.toml"), Store(tmp_path), Said())
+        Session(load(tmp_path / "s.toml"), Store(tmp_path), Silent())
