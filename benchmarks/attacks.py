@@ -10,7 +10,8 @@ of the pairs in brackets; passes are counted where the network is called:
     model / copy             that pass of the model itself over that of the copy the search asks, with BatchNorm
                              folded; and of the copy in bfloat16
     Foolbox / ours           pgd-20 where nobody falls, and at 8/255 where ours stops at what fools, on 1,000
-                             images, since the places of those that fell are filled again
+                             images, since the places of those that fell are filled again; searched in float32
+                             and in bfloat16, for CPUs that multiply it: the bar is for the faster
     curve / Foolbox          passes of 8 values of eps upward over those of Foolbox's 8 runs, on 256 images;
                              and what the curve misses, for Square on 128 beside what another run alone misses
     autoattack / its passes  time over that of as many bare passes; its passes, both ways, over those of the
@@ -117,9 +118,10 @@ def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, nev
     climb = Climb("pgd", "linf", STEPS, numbers, losses.reach, ascend)
     graph = tf.function(walk(classifier, climb, True), autograph=False, jit_compile=XLA)
     fixed = {"centre": images, "label": labels, "aim": never, "seed": labels}
-    fixed, still = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, numbers))
-    begin = {"point": tf.constant(images), "left": tf.fill([BATCH], STEPS)}
-    return lambda: [v.numpy() for v in tf.nest.flatten(graph(fixed, begin, still, tf.constant(STEPS)))]
+    limits = {"turns": STEPS, "idle": BATCH, "stride": 1}
+    fixed, still, limits = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, numbers, limits))
+    begin = {"point": tf.constant(images), "left": tf.fill([BATCH], STEPS), "trace": tf.zeros([BATCH, STEPS])}
+    return lambda: [v.numpy() for v in tf.nest.flatten(graph(fixed, begin, still, limits))]
 
 
 def foolbox_pgd(model: object, images: np.ndarray, labels: np.ndarray, eps: float) -> Callable[[], object]:
@@ -138,8 +140,8 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     never = (classifier.logits(first).argmax(axis=1) + 5) % 10
     lean = classifier.lean()
     say(name, "step / bare", paired(stepping(lean, first, own, never), passing(lean, first, own), pairs), STEP[name])
-    half = Classifier(classifier.model, 10, search="bfloat16").lean()
-    for what, other in (("model / copy", lean), ("model / copy in bfloat16", half)):
+    half = Classifier(classifier.model, 10, search="bfloat16")
+    for what, other in (("model / copy", lean), ("model / copy in bfloat16", half.lean())):
         say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
 
     def full() -> Perturbed:
@@ -149,8 +151,9 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     ratios = paired(foolbox_pgd(classifier.model, first, own, 1e-9), full, max(pairs // 3, 3))
     say(name, f"Foolbox / ours, pgd-{STEPS}, nobody falls", ratios, least=FULL[name])
     theirs = foolbox_pgd(classifier.model, images, labels, EPS)
-    ratios = paired(theirs, lambda: pgd(classifier, images, labels, seeds=labels, eps=EPS, steps=STEPS), 3)
-    say(name, f"Foolbox / ours, pgd-{STEPS} at 8/255", ratios, least=STOPPED.get(name))
+    for asked, bar in ((classifier, None), (half, STOPPED.get(name))):
+        ratios = paired(theirs, lambda asked=asked: pgd(asked, images, labels, seeds=labels, eps=EPS, steps=STEPS), 3)
+        say(name, f"Foolbox / ours, pgd-{STEPS} at 8/255, {asked.search}", ratios, least=bar)
 
 
 def curve(name: str, classifier: Classifier, data: Dataset) -> None:

@@ -10,24 +10,25 @@ from robust.attacks.climb import Look, Memory, State, best, choose
 from robust.quantities import AnyNorm
 
 RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
-SHARE = 0.2  # of the pixels that the first steps change
-WINDOW = 0.04  # of the steps, between two looks at how many pixels the best point changes
+SHARE = 0.2  # of the pixels that the first step changes, at the least
+WINDOW = 0.04  # of a ball's steps, between two looks at how many pixels the best point changes
 SHORTER, SHORTEST = 1.5, 10  # what divides the step at such a look, and the radius by the least step
 
 
 def numbers(steps: int) -> dict[str, float]:
-    """The turns at which the ball shrinks, and the length of a window."""
+    """The turns at which the ball shrinks, and the length of a window in the first two balls and in the last."""
     two, one = (int(share * steps) for share in ENDS)
-    return {"steps": steps, "two": two, "one": one, "window": max(int(WINDOW * steps), 1)}
+    windows = {"window": two, "last_window": steps - one}
+    return {"steps": steps, "two": two, "one": one, **{k: max(int(WINDOW * n), 1) for k, n in windows.items()}}
 
 
 def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
-    """As a climb begins: a step as long as the radius, over a fifth of the pixels."""
+    """As a climb begins: a step as long as the radius, nothing seen."""
     n, dtype, radius = len(points), points.dtype, RADII[(numbers["two"] == 0) + (numbers["one"] == 0)]
     return {
         "best": points, "best_gradient": np.zeros_like(points), "best_loss": np.full(n, np.finfo(dtype).min),
         "size": np.full((n, 1, 1, 1), radius * numbers["eps"], dtype),
-        "share": np.full(n, SHARE, dtype), "pixels": np.full(n, points[0].size, dtype),
+        "share": np.ones(n, dtype), "pixels": np.full(n, points[0].size, dtype),
     }  # fmt: skip
 
 
@@ -36,13 +37,26 @@ def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     del norm
     slots = {**slots, **best(slots, look)}
     turn = numbers["steps"] - tf.cast(slots["left"], numbers["steps"].dtype)
-    factor = tf.where(turn < numbers["two"], 1.0 * RADII[0], tf.where(turn < numbers["one"], 1.0 * RADII[1], RADII[2]))
-    radius = (tf.cast(factor, turn.dtype) * numbers["eps"])[:, None, None, None]
-    shrinks = (turn > 0) & ((turn == numbers["two"]) | (turn == numbers["one"]))
-    climbed = _climb(slots, look, turn, radius, numbers)
+    factor, begun, window = _ball(turn, numbers)
+    radius = (factor * numbers["eps"])[:, None, None, None]
+    shrinks = (turn > 0) & (turn == begun)
+    ends = (turn > begun) & (tf.math.floormod(turn - begun, window) == 0)
+    climbed = _climb(slots, look, turn == 0, ends, radius)
     point = box.onto_l1_ball(choose(shrinks, slots["best"], climbed["point"]), slots["centre"], radius)
     begun = _begin(slots, point, radius)
     return {**{key: choose(shrinks, begun[key], climbed[key]) for key in begun}, "point": point}
+
+
+def _ball(turn: tf.Tensor, numbers: State) -> tuple[tf.Tensor, ...]:
+    """Of the ball of each slot's turn: its radius in eps, the turn at which it takes over, its window."""
+    first, second = turn < numbers["two"], turn < numbers["one"]
+
+    def of(*each: tf.Tensor | float) -> tf.Tensor:
+        large, middle, small = (tf.cast(v, turn.dtype) for v in each)
+        return tf.where(first, large, tf.where(second, middle, small))
+
+    window = numbers["window"]
+    return of(*RADII), of(0, numbers["two"], numbers["one"]), of(window, window, numbers["last_window"])
 
 
 def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
@@ -55,18 +69,18 @@ def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
     }  # fmt: skip
 
 
-def _climb(slots: State, look: Look, turn: tf.Tensor, radius: tf.Tensor, numbers: State) -> State:
+def _climb(slots: State, look: Look, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
     """One sparse step, not yet in the ball; at a window's end the best point tells over how many pixels to go on."""
-    ends = (turn > 0) & (tf.math.floormod(turn, numbers["window"]) == 0)
     pixels = _changed(slots["best"] - slots["centre"])
     sparser = ends & (pixels < 0.95 * slots["pixels"])
     size = tf.maximum(slots["size"] / SHORTER, radius / SHORTEST)
     size = choose(ends, choose(sparser, radius * tf.ones_like(size), size), slots["size"])
-    share = choose(ends, _share(pixels, slots["point"]), slots["share"])
+    share = _share(pixels, slots["point"])
+    share = choose(first, tf.maximum(share, SHARE), choose(ends, share, slots["share"]))
     point = choose(sparser, slots["best"], slots["point"])
     gradient = choose(sparser, slots["best_gradient"], look.gradients)
     return {
-        **slots, "size": size, "share": share, "pixels": choose(ends, pixels, slots["pixels"]),
+        **slots, "size": size, "share": share, "pixels": choose(first | ends, pixels, slots["pixels"]),
         "point": point + size * _sparse_sign(gradient, share),
     }  # fmt: skip
 

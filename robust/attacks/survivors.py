@@ -1,16 +1,16 @@
 """The engine of the native attacks: only images that still stand are attacked, in full batches.
 
 The search asks a copy of the model that takes less work (`Classifier.lean`); the model itself confirms each
-success, and what fooled the copy alone is attacked once more, on the model itself.
+success, and what fooled the copy alone is attacked from there once more, on the model itself.
 
 A batch has a fixed number of slots. Each turn looks at the points of all slots in one pass and hands what
-it saw to the attack's own step, which says where to look next. A compiled graph takes every slot a few
-turns and stops each at its first point that fools the model; then the slots of fooled and of finished
-images go to the next images that wait. An image's path hangs on its own seed, never on who shares its batch.
+it saw to the attack's own step, which says where to look next. A compiled graph takes every slot some
+turns and stops each at its first point that fools the model; where enough are fooled or finished, their
+slots go to the next images that wait. An image's path hangs on its own seed, never on who shares its batch.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +20,9 @@ from robust.attacks.walk import walk
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed, fooled
 
-LOOK = 4  # turns between two looks at who has fallen: fewer cost hand-overs, more cost turns of the fallen
-TRACE = 32  # places of a trace, at the most
+LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
+SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
+TRACE, STRIDE = 32, 4  # places of a trace, at the most; turns to a place, at the least
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class _Slots:
 
 def attack(task: Task, climb: Climb) -> Perturbed:
     """Climb from each image until it fools the model or its turns are used up; restart those that stand."""
-    result = Perturbed.of(task.images, looks=-(-climb.steps // _stride(climb)))
+    result = Perturbed.of(task.images, looks=_places(climb))
     doubtful = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
-    _search(task, climb, task.classifier, doubtful, result)
+    _search(replace(task, start=result.images), climb, task.classifier, doubtful, result)
     return result
 
 
@@ -69,8 +70,12 @@ def _search(task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, resul
 
 
 def _stride(climb: Climb) -> int:
-    """Turns between two places of the trace."""
-    return LOOK * -(-climb.steps // (LOOK * TRACE))
+    """Turns for which the trace has one place: the last of them is noted."""
+    return STRIDE * -(-climb.steps // (STRIDE * TRACE))
+
+
+def _places(climb: Climb) -> int:
+    return -(-climb.steps // _stride(climb))
 
 
 def _climb(
@@ -79,21 +84,23 @@ def _climb(
     """One climb of each of these images; gives their last points."""
     classifier, targeted = task.classifier, task.targets is not None
     waiting, slots, last = deque(rows), _empty(task), result.images.copy()
+    last[rows] = _starts(task, climb, rows, restart)
     graph = classifier.compiled(
         ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
         lambda: walk(asked, climb, targeted),
     )
     numbers = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items()}
-    turns = min(LOOK, climb.steps)
     while True:
-        _refill(slots, waiting, task, climb, restart)
+        _refill(slots, waiting, task, climb, restart, last)
         if (slots.rows < 0).all():
             return last
-        tensors = [{k: tf.constant(v) for k, v in part.items()} for part in (slots.fixed, slots.state)]
-        state, *seen = graph(*tensors, numbers, tf.constant(turns))
-        passes = turns * len(slots.rows)
+        idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
+        limits = {"turns": LOOK, "idle": idle, "stride": _stride(climb)}
+        tensors = [{k: tf.constant(v) for k, v in part.items()} for part in (slots.fixed, slots.state, limits)]
+        taken, state, hits = graph(*tensors[:2], numbers, tensors[2])
+        passes = int(taken) * len(slots.rows)
         classifier.count(forward=passes * max(climb.samples, 1), backward=passes * climb.samples)
-        _harvest(slots, {k: np.array(v) for k, v in state.items()}, seen, climb, result, last)
+        _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
 def _empty(task: Task) -> _Slots:
@@ -103,7 +110,7 @@ def _empty(task: Task) -> _Slots:
     return _Slots(np.full(size, -1), {"centre": centres, **numbers})
 
 
-def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: int) -> None:
+def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: int, starts: np.ndarray) -> None:
     free = np.flatnonzero(slots.rows < 0)[: len(waiting)]
     rows = np.array([waiting.popleft() for _ in free], int)
     if not rows.size:
@@ -112,8 +119,13 @@ def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: in
     for key, values in (("centre", task.images), ("label", task.labels), ("seed", task.seeds)):
         slots.fixed[key][free] = values[rows]
     slots.fixed["aim"][free] = _aims(task, restart)[rows]
-    points = _starts(task, climb, rows, restart).astype(slots.fixed["centre"].dtype)
-    known = {"point": points, "left": np.full(len(rows), climb.steps, np.int32), **climb.memory(points, climb.numbers)}
+    points = starts[rows].astype(slots.fixed["centre"].dtype)
+    known = {
+        "point": points,
+        "left": np.full(len(rows), climb.steps, np.int32),
+        "trace": np.full((len(rows), TRACE), np.nan, np.float32),
+        **climb.memory(points, climb.numbers),
+    }
     for key, values in known.items():
         empty = np.zeros((len(slots.rows), *values.shape[1:]), values.dtype)
         slots.state.setdefault(key, empty)[free] = values
@@ -133,27 +145,24 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
         return task.images[rows]
     classifier, draw, norm = task.classifier, climb.draw, climb.norm
     graph = classifier.compiled(("draw", draw, norm), lambda: lambda c, s, r, e: draw(c, s, r, e, norm))
-    padded = np.resize(rows, classifier.batch_size)  # the one shape: repeats the rows to fill up
-    points = graph(
-        tf.constant(task.images[padded], classifier.dtype),
-        tf.constant(task.seeds[padded]),
-        tf.constant(restart),
-        tf.constant(climb.numbers["eps"], classifier.dtype),
-    )
-    return points.numpy()[: len(rows)]
+    stream, eps = tf.constant(restart), tf.constant(climb.numbers["eps"], classifier.dtype)
+    batches = zip(classifier.batches(task.images[rows]), classifier.batches(task.seeds[rows]), strict=True)
+    points = [graph(tf.constant(c, classifier.dtype), tf.constant(s), stream, eps).numpy() for c, s in batches]
+    return np.concatenate(points)[: len(rows)]
 
 
-def _harvest(slots: _Slots, state: Memory, seen: list, climb: Climb, result: Perturbed, last: np.ndarray) -> None:
+def _harvest(
+    slots: _Slots, state: Memory, hits: np.ndarray, climb: Climb, result: Perturbed, last: np.ndarray
+) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
-    hits, values = (v.numpy() for v in seen)
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
     spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
     result.forward[rows] += spent * max(climb.samples, 1)
     result.backward[rows] += spent * climb.samples
-    result.trace[rows, (climb.steps - before) // _stride(climb)] = values[busy]
     done = busy & (hits | (state["left"] == 0))
     rows, fell = slots.rows[done], hits[done]
+    result.trace[rows] = state["trace"][done, : _places(climb)][:, ::-1]
     result.images[rows], last[rows] = state[climb.keep][done], state["point"][done]
     result.images[rows[fell]], result.by[rows[fell]] = last[rows[fell]], climb.name
     slots.state.update(state)

@@ -11,10 +11,18 @@ from robust.quantities import AnyNorm
 
 
 def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[State, State, State, tf.Tensor], tuple]:
-    """`(fixed, state, numbers, turns) -> (state, fooled, losses)`; who has fallen or no turns left stays there."""
+    """`(fixed, state, numbers, limits) -> (turns taken, state, fooled)`; who has fallen or no turns left stays there.
 
-    def take(fixed: State, state: State, numbers: State, turns: tf.Tensor) -> tuple:
-        def body(i, state, fooled, value):  # type: ignore[no-untyped-def]
+    Among the limits are "turns" at the most, "idle", the slots without anything to do that end it sooner, and
+    "stride", the turns for which the trace has one place. The state's "trace" runs backwards.
+    """
+
+    def take(fixed: State, state: State, numbers: State, limits: State) -> tuple:
+        def goes_on(i, state, fooled):  # type: ignore[no-untyped-def]
+            idle = tf.math.count_nonzero(fooled | (state["left"] == 0), dtype=tf.int32)
+            return (i < limits["turns"]) & (idle < limits["idle"])
+
+        def body(i, state, fooled):  # type: ignore[no-untyped-def]
             slots, left = {**fixed, **state}, state["left"]
             look = _look(classifier, slots, climb)
             predicted = tf.argmax(look.logits, 1)
@@ -25,13 +33,19 @@ def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[Stat
             changes = climb.step(slots, look, numbers, climb.norm)
             state = {k: choose(moving, changes[k], v) if k in changes else v for k, v in state.items()}
             state["left"] = left - tf.cast(moving, tf.int32)
-            return i + 1, state, (left > 0) & hits, tf.where(left > 0, tf.cast(look.losses, tf.float32), value)
+            state["trace"] = _noted(state["trace"], left, look.losses, limits["stride"])
+            return i + 1, state, (left > 0) & hits
 
-        left = state["left"]
-        start = 0, state, tf.zeros_like(left, tf.bool), tf.fill(tf.shape(left), float("nan"))
-        return tf.while_loop(lambda i, *_: i < turns, body, start, parallel_iterations=1)[1:]
+        start = 0, state, tf.zeros_like(state["left"], tf.bool)
+        return tf.while_loop(goes_on, body, start, parallel_iterations=1)
 
     return take
+
+
+def _noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tensor) -> tf.Tensor:
+    """The trace with these losses in the place of this turn; -1, of who has no turns left, is no place."""
+    here = tf.one_hot((left - 1) // stride, trace.shape[1], on_value=True, off_value=False)
+    return tf.where(here, tf.cast(losses, tf.float32)[:, None], trace)
 
 
 def _look(classifier: Classifier, slots: State, climb: Climb) -> Look:

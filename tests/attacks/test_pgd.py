@@ -131,13 +131,12 @@ def test_the_trace_is_the_loss_where_it_was_last_looked_at(two):
     logits = two.logits(IMAGES).astype(np.float64)
     labels = logits.argmax(axis=1)
     found = pgd(two, IMAGES, labels, seeds=SEEDS, eps=0.3, steps=10, step_size=0.01, random_start=False)
-    assert found.trace.shape == (19, 3)  # after 4, 8 and 10 steps
+    assert found.trace.shape == (19, 3)  # after 2, 6 and 10 steps
     margins = np.abs(logits[:, 0] - logits[:, 1])
     fall = np.abs(DIFFERENCE).sum() * 0.01  # of the margin, with each step
     for i in range(19):
-        seen = [min(last, found.forward[i] - 1) for last in (3, 7, 9) if found.forward[i] - 1 > last - 4]
-        if found.forward[i] - 1 <= 8:
-            seen = seen[: found.forward[i] // 4 + (found.forward[i] % 4 > 0)]
+        last = min(found.forward[i] - 1, 9)  # the turn at which it fell, or the last
+        seen = [min(turn, last) for turn in (1, 5, 9) if last > turn - 4]
         expected = [fall * step - margins[i] for step in seen]  # log (1 - p) / p
         np.testing.assert_allclose(found.trace[i, : len(seen)], expected, rtol=1e-3, atol=1e-5)
         assert np.isnan(found.trace[i, len(seen) :]).all()

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from robust.attacks import pgd
-from robust.attacks.survivors import LOOK
+from robust.attacks import pgd, survivors
 from robust.classifier import Classifier
 
 
@@ -69,24 +68,44 @@ def test_slots_are_refilled_and_everybody_is_served(band):
 
 
 def test_the_fallen_are_not_climbed_with(band):
-    """Twenty images that are wrong already: one walk of LOOK steps for each batch of four, and no last look."""
+    """Twenty images that are wrong already: one turn of each batch of four, and no last look."""
     before = band.forward, band.backward
     found = _climb(band, _grey(*[0.5] * 20), 20)
     assert set(found.by) == {"pgd"} and set(found.forward) == {1}
-    assert (band.forward - before[0], band.backward - before[1]) == (LOOK * 20, LOOK * 20)
+    assert (band.forward - before[0], band.backward - before[1]) == (20, 20)
 
 
 def test_one_who_stands_does_not_hold_up_the_others(band):
-    """One survivor of 20 steps beside eleven that fall at once: five walks, the others ride along."""
+    """One survivor of 20 steps beside eleven that fall at once: 20 turns, the others ride along."""
     before = band.backward
     _climb(band, _grey(0.35, *[0.5] * 11), 20)
-    assert band.backward - before == 5 * LOOK * 4
+    assert band.backward - before == 20 * 4
+
+
+def test_slots_are_filled_anew_as_soon_as_enough_are_idle(band):
+    """Of sixteen slots two: fourteen images that stand for 20 steps, and beside them six that fall at once."""
+    wide = Classifier(band.model, 2, batch_size=16)
+    _climb(wide, _grey(*[0.35] * 14, *[0.5] * 2), 20)
+    assert wide.backward == 20 * 16
+    before = wide.backward
+    _climb(wide, _grey(*[0.35] * 14, *[0.5] * 6), 20)
+    assert wide.backward - before == 20 * 16  # else the last four would come after the fourteen
+
+
+def test_a_climb_cut_into_short_walks_is_the_same_climb(band, monkeypatch):
+    """Ctrl-C waits for a walk, so that none is long."""
+    whole = _climb(band, _grey(0.35), 9)
+    monkeypatch.setattr(survivors, "LOOK", 2)
+    before = band.backward
+    found = _climb(band, _grey(0.35), 9)
+    assert np.array_equal(found.images, whole.images) and np.array_equal(found.trace, whole.trace, equal_nan=True)
+    assert band.backward - before == 9 * 4
 
 
 def test_no_restart_without_survivors(band):
     before = band.forward
     found = _climb(band, _grey(0.31, 0.5), 8, restarts=5)
-    assert found.forward.tolist() == [3, 1] and band.forward - before == LOOK * 4
+    assert found.forward.tolist() == [3, 1] and band.forward - before == 3 * 4
 
 
 def test_the_images_given_are_not_those_returned(band):
