@@ -1,4 +1,4 @@
-"""What an attack costs beside Foolbox, as ratios measured side by side in one run, each with its bar.
+"""What an attack costs beside Foolbox and ART, as ratios measured side by side in one run, each with its bar.
 
     python benchmarks/attacks.py [--pairs 15] [--only lenet5 resnet20]
 
@@ -9,9 +9,10 @@ of the pairs in brackets; passes are counted where the network is called:
     step / bare              a step of pgd over a bare compiled forward pass and input gradient of what it asks
     model / copy             that pass of the model itself over that of the copy the search asks, with BatchNorm
                              folded; and of the copy in bfloat16
-    Foolbox / ours           pgd-20 where nobody falls, and at 8/255 where ours stops at what fools, on 1,000
+    Foolbox, ART / ours      pgd-20 where nobody falls, and at 8/255 where ours stops at what fools, on 1,000
                              images, since the places of those that fell are filled again; searched in float32
-                             and in bfloat16, for CPUs that multiply it: the bar is for the faster
+                             and in bfloat16, for CPUs that multiply it: the bar is for the faster; ART where
+                             pip install adversarial-robustness-toolbox has put it
     curve / Foolbox          passes of 8 values of eps upward over those of Foolbox's 8 runs, on 256 images;
                              and what the curve misses, for Square on 128 beside what another run alone misses
     autoattack / its passes  time over that of as many bare passes; its passes, both ways, over those of the
@@ -20,7 +21,6 @@ of the pairs in brackets; passes are counted where the network is called:
 """
 
 import argparse
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -30,10 +30,11 @@ from robust import quiet
 quiet.tensorflow()
 
 import numpy as np  # noqa: E402
+import rivals  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from ratios import middle, seconds  # noqa: E402
 
-from robust import catalog, datasets, models, perturb, store, suite  # noqa: E402
+from robust import datasets, models, perturb, store, suite  # noqa: E402
 from robust.attacks import autoattack, losses, pgd  # noqa: E402
 from robust.attacks.autoattack import parts  # noqa: E402
 from robust.attacks.climb import Climb, ascend  # noqa: E402
@@ -51,7 +52,7 @@ BATCH, STEPS, EPS = 128, 20, 8 / 255
 CURVE = [eps / 255 for eps in (1, 2, 3, 4, 5, 6, 7, 8)]
 STEP = {"lenet5": 1.25, "resnet20": 1.11}
 FULL = {"lenet5": 2.0, "resnet20": 3.5}
-STOPPED = {"resnet20": 7.0}
+STOPPED = {("Foolbox", "resnet20"): 7.0}
 PASSES = {"lenet5": 1.0, "resnet20": 0.7, "hardened": 1.0}
 CLIMBS = {"apgd-ce": 1, "apgd-t": 9, "fab-t": 9}  # of AutoAttack's parts, at the most
 XLA = bool(tf.config.list_physical_devices("GPU")) or None
@@ -124,15 +125,6 @@ def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, nev
     return lambda: [v.numpy() for v in tf.nest.flatten(graph(fixed, begin, still, limits))]
 
 
-def foolbox_pgd(model: object, images: np.ndarray, labels: np.ndarray, eps: float) -> Callable[[], object]:
-    foolbox = catalog.foolbox()
-    attack = foolbox.attacks.LinfProjectedGradientDescentAttack(steps=STEPS)
-    device = "/GPU:0" if XLA else "/CPU:0"
-    wrapped = foolbox.TensorFlowModel(lambda x: model(x, training=False), bounds=(0, 1), device=device)
-    batches = [slice(i, i + BATCH) for i in range(0, len(images), BATCH)]
-    return lambda: [attack(wrapped, tf.constant(images[b]), tf.constant(labels[b]), epsilons=eps) for b in batches]
-
-
 def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     examples = data.examples("test", 1000)
     images, labels = examples.images, examples.labels
@@ -148,12 +140,14 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
         return pgd(classifier, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
 
     assert (full().by == "").all()
-    ratios = paired(foolbox_pgd(classifier.model, first, own, 1e-9), full, max(pairs // 3, 3))
-    say(name, f"Foolbox / ours, pgd-{STEPS}, nobody falls", ratios, least=FULL[name])
-    theirs = foolbox_pgd(classifier.model, images, labels, EPS)
-    for asked, bar in ((classifier, None), (half, STOPPED.get(name))):
-        ratios = paired(theirs, lambda asked=asked: pgd(asked, images, labels, seeds=labels, eps=EPS, steps=STEPS), 3)
-        say(name, f"Foolbox / ours, pgd-{STEPS} at 8/255, {asked.search}", ratios, least=bar)
+    for rival, make in rivals.INSTALLED.items():
+        theirs, bar = make(classifier.model, first, own, 1e-9, STEPS, BATCH), FULL[name] if rival == "Foolbox" else None
+        say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls", paired(theirs, full, max(pairs // 3, 3)), least=bar)
+    for rival, make in rivals.INSTALLED.items():
+        theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
+        for asked, least in ((classifier, None), (half, bar)):
+            ours = lambda asked=asked: pgd(asked, images, labels, seeds=labels, eps=EPS, steps=STEPS)  # noqa: E731
+            say(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {asked.search}", paired(theirs, ours, 3), least=least)
 
 
 def curve(name: str, classifier: Classifier, data: Dataset) -> None:
@@ -233,8 +227,7 @@ def original(part: str, found: Perturbed, steps: int, queries: int) -> np.ndarra
 
 def main(pairs: int, only: list[str]) -> None:
     print(f"GPU: {'yes' if tf.config.list_physical_devices('GPU') else 'none, so XLA is off'}")
-    art = importlib.util.find_spec("art")
-    print(f"ART: {'installed, but not measured here' if art else 'not installed'}", flush=True)
+    print(f"beside: {', '.join(rivals.INSTALLED)}", flush=True)
     data, quick = datasets.fashion_mini(), suite.load(ROOT / "suites" / "quick.toml")
     for model in (model for model in quick.models if model.name in only):
         classifier = models.prepare(model, model.seeds[0], data, store.default(), Silent()).classifier

@@ -1,5 +1,6 @@
 """What a case demands of its data: are the images, targets and groups there that it speaks of?"""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,17 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
             _check_bounds(case, data)
     except (SuiteError, DataError) as error:
         raise type(error)(f"{where}{error}") from None
+
+
+def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
+    """Raise SuiteError where the sets of two cases differ and bear one name: tables tell data by its name."""
+    seen: dict[str, tuple[str, str]] = {}
+    for case, each in data.items():
+        first, known = seen.setdefault(each.name, (case, each.fingerprint))
+        if known != each.fingerprint:
+            where = f"{suite.path}: " if suite.path else ""
+            what = f"the data of case.{first} and of case.{case} differ, and both are called {each.name!r}"
+            raise SuiteError(f"{where}{what}; rename one, as tables tell data by its name", "data")
 
 
 def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:

@@ -42,6 +42,16 @@ def names() -> tuple[str, ...]:
     return tuple(label.name for label in labels())
 
 
+def readable(classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes that are all called by their WordNet ids; others are left as they are.
+
+    >>> readable(["n01440764", "n01443537"]), readable(["n01440764", "cat"])
+    (('tench', 'goldfish'), ('n01440764', 'cat'))
+    """
+    known = {label.wnid: label.name for label in labels()}
+    return tuple(known[name] for name in classes) if all(name in known for name in classes) else tuple(classes)
+
+
 def index(word: str) -> int:
     """The place of the class that a word means: its name, lemma, WordNet id, or the place itself.
 

@@ -106,6 +106,7 @@ class Session:
             with _at(suite, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
             demands.check(suite, case, self._data_of[case.name], self.data)
+        demands.distinct(suite, self._data_of)
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""

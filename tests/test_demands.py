@@ -52,6 +52,14 @@ def test_bounds_on_groups_that_only_the_answers_tell():
         _check({"measure": ["clusters"], "expect": {"cluster_recall": ">= 0.8"}}, data)
 
 
+def test_two_sets_of_one_name_are_told_apart_or_refused():
+    suite = Suite("s", (), (), DATA, path="s.toml")
+    other = from_arrays(np.ones((4, 2, 2, 1), np.float32), [0, 1, 0, 1], ("cat", "dog"))
+    demands.distinct(suite, {"a": DATA, "b": DATA, "c": replace(other, name="bright")})
+    with pytest.raises(SuiteError, match=r"^s.toml: the data of case.a and of case.c differ, and both are called 'arr"):
+        demands.distinct(suite, {"a": DATA, "b": DATA, "c": other})
+
+
 def test_where_it_stands_is_told():
     suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"measure": ["temperature"]}), line=7)
     with pytest.raises(DataError, match=r"^s.toml:7: temperature asks for the split 'validation'"):

@@ -151,9 +151,7 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
     return np.concatenate(points)[: len(rows)]
 
 
-def _harvest(
-    slots: _Slots, state: Memory, hits: np.ndarray, climb: Climb, result: Perturbed, last: np.ndarray
-) -> None:
+def _harvest(slots: _Slots, state: Memory, hits: np.ndarray, climb: Climb, result: Perturbed, last: np.ndarray) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]

@@ -10,7 +10,7 @@ from robust.classifier import Classifier
 from robust.quantities import AnyNorm
 
 
-def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[State, State, State, tf.Tensor], tuple]:
+def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[State, State, State, State], tuple]:
     """`(fixed, state, numbers, limits) -> (turns taken, state, fooled)`; who has fallen or no turns left stays there.
 
     Among the limits are "turns" at the most, "idle", the slots without anything to do that end it sooner, and

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from robust import imagenet
 from robust.datasets import checks, files, superclasses
 from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
@@ -38,7 +39,8 @@ def folder(
         themselves, and all is test. PNG, JPEG, WebP, GIF (the first picture) and BMP, 8 bits a channel.
     labels: a CSV file in the folder, or elsewhere, with the columns file and label and, if wanted, split.
     classes: the names in the model's order; left out, those that are there in the order of the alphabet,
-        as Keras and torchvision have it, or where a table has only numbers, in theirs.
+        as Keras and torchvision have it, or where a table has only numbers, in theirs. WordNet ids of
+        ImageNet's classes, where all are, are read in their order and shown as names.
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
         { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
 
@@ -55,6 +57,7 @@ def folder(
     numbers = labels and all(name.isdecimal() for name in there)
     names = tuple(classes or sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
+    shown = imagenet.readable(names)
     if unknown := [row for row in rows if row.label not in places]:
         raise DataError(f"{unknown[0].file}: its class is {unknown[0].label!r}{suggest(unknown[0].label, names)}")
     looks = [files.look(row.file) for row in rows]
@@ -64,15 +67,15 @@ def folder(
     encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize))
     return Dataset(
         name=root.resolve().name,
-        classes=names,
+        classes=shown,
         image_shape=shape,
         sizes={split: n for split in SPLITS if (n := sum(row.split == split for row in rows))},
         read=encoded.read,
         fingerprint=fingerprint(
-            repr((names, shape, resize)).encode(),
+            repr((shown, shape, resize)).encode(),
             *(repr((*row[::2], i, each.digest)).encode() for row, i, each in zip(rows, ids, looks, strict=True)),
         ),
-        superclasses=superclasses.of(names),
+        superclasses=superclasses.of(shown),
         encoded=encoded,
     )
 

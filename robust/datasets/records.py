@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from robust import imagenet
 from robust.datasets import ranges, superclasses
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded
@@ -39,7 +40,7 @@ def dataset(
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
     sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})
     names, kept = builder.info.features[label].names, _kept(builder, label)
-    classes = tuple(names[i] for i in kept)
+    classes = imagenet.readable([names[i] for i in kept])
     new = np.full(len(names), -1, np.int64)
     new[kept] = np.arange(len(kept))
 

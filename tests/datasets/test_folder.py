@@ -48,6 +48,16 @@ def test_a_folder_for_each_class(photos):
     assert np.array_equal(np.round(examples.images * 255), expected)
 
 
+def test_imagenet_s_ids_are_shown_as_names_in_the_order_of_the_ids(tmp_path):
+    for wnid in ("n02510455", "n01440764", "n02483362"):
+        save(tmp_path / "val" / wnid / "a.png")
+    data = folder(path=str(tmp_path / "val"))
+    assert data.classes == ("tench", "gibbon", "giant panda") and data.superclasses["fish"] == ("tench",)
+    assert dict(zip(data.examples("test").ids, data.examples("test").labels.tolist(), strict=True)) == {
+        "n01440764/a.png": 0, "n02483362/a.png": 1, "n02510455/a.png": 2,
+    }  # fmt: skip
+
+
 def test_train_validation_and_test_folders(tmp_path):
     for i, split in enumerate(("train", "train", "val", "test")):
         save(tmp_path / split / ("x" if split != "test" else "y") / f"{i}.png", GREY)
