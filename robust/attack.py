@@ -37,6 +37,8 @@ class Attacked:
     """The attacked image as its PNG holds it, at 256 levels."""
     probabilities: tuple[np.ndarray, np.ndarray, np.ndarray]
     target: int | None
+    understood: tuple[str, ...] = ()
+    """How the model was understood, where it came from a file."""
 
     @property
     def fooled(self) -> bool:
@@ -96,7 +98,8 @@ def attack(
     attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim)
+    told = classifier.understood if model.kind == "keras" else ()
+    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, told)
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
     sheet = triptych.draw(found.image, found.saved, found.top(0, 1)[0], found.top(2, 1)[0])

@@ -96,7 +96,14 @@ def data_of(case: Case, data: Dataset) -> Dataset:
         what = f"an inspection looks at all outputs of a model, and {shifted.name} has {len(shifted.classes)} classes"
         raise DataError(f"case {case.name}: {what} of the {len(data.classes)} of {data.name}; leave out inspect")
     # Of which outputs of a model these classes are is part of what was measured.
-    return replace(shifted, fingerprint=fingerprint(repr((data.classes, shifted.fingerprint)).encode()))
+    told = fingerprint(repr((data.classes, shifted.fingerprint)).encode())
+    return replace(shifted, fingerprint=told, superclasses=shifted.superclasses or _groups(data, shifted.classes))
+
+
+def _groups(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The superclasses of the suite's data, as far as they hold these classes."""
+    kept = {name: tuple(c for c in members if c in set(classes)) for name, members in data.superclasses.items()}
+    return {name: members for name, members in kept.items() if members}
 
 
 def outside_of(case: Case, data: Dataset) -> Dataset:
@@ -169,8 +176,8 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         values += [{**place, **v._asdict()} for v in trust.values(verdict, len(run.fell))]
     pd.concat(tables).to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
-    about = {"data": data.name, "images": len(tables[0]), "strengths": strengths, "model": dict(fitted.about)}
-    files.write(out / "about.json", json.dumps(about))
+    about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
+    files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
 
 
 def _ids(case: Case, data: Dataset, n: int) -> set[str]:

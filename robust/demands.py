@@ -40,8 +40,8 @@ def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
     """Raise SuiteError where the sets of two cases differ and bear one name: tables tell data by its name."""
     seen: dict[str, tuple[str, str]] = {}
     for case, each in data.items():
-        first, known = seen.setdefault(each.name, (case, each.fingerprint))
-        if known != each.fingerprint:
+        first, known = seen.setdefault(each.name, (case, each.content))
+        if known != each.content:
             where = f"{suite.path}: " if suite.path else ""
             what = f"the data of case.{first} and of case.{case} differ, and both are called {each.name!r}"
             raise SuiteError(f"{where}{what}; rename one, as tables tell data by its name", "data")

@@ -16,7 +16,12 @@ from robust.schema import Call
 RUNGS = np.geomspace(1 / 64, 1, 32)  # the radii of a shrinking ball, as shares of the largest
 HALVINGS = 8  # of the way from an image to the point that fools the model
 _STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
-FURTHER = 1.01  # for a point so near the boundary that the model itself does not see what its lean copy saw
+FURTHER = (
+    1.01,
+    1.03,
+    1.1,
+    1.3,
+)  # times the change, for a point so near the boundary that the model itself does not see what its lean copy saw
 MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
 
 
@@ -108,7 +113,9 @@ def _fab(known: _Known) -> None:
             fell = _keep(known, everybody, found.images)
             change = found.images - task.images
             missed = np.flatnonzero(~fell & (change != 0).any(axis=(1, 2, 3)))
-            _keep(known, missed, np.clip(task.images[missed] + FURTHER * change[missed], 0, 1))
+            for further in FURTHER:
+                points = np.clip(task.images[missed] + further * change[missed], 0, 1)
+                missed = missed[~_keep(known, missed, points)]
 
 
 def _begin(known: _Known, restart: int) -> np.ndarray | None:

@@ -21,7 +21,7 @@ from robust.pixels import read as read_pixels
 from robust.progress import Progress
 from robust.quantities import Precision
 from robust.run import run
-from robust.store import Store
+from robust.store import Store, default
 from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
 from robust.suite.source import ASKED, asked
 
@@ -63,6 +63,8 @@ def evaluate(
         trust: may the file of a model run somebody's code (a Lambda, a SavedModel)?
         progress: told how far the work is; nobody where it is not given.
 
+    What was found on a model from a file is kept in the store, see `robust.store.default`.
+
     Returns a DataFrame with the columns of `robust.record.RESULTS`; cases are "clean" and the attacks' names.
 
     Raises RobustError for what is wrong with the model, the data or the attacks.
@@ -79,9 +81,10 @@ def evaluate(
         cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}, **same}))
     cases = [replace(case, models=(named.name,)) for case in cases]
     suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), _dataset(data, named, classes), seed)
+    in_memory = any(each.kind == "memory" for each in suite.models)  # else a run that is stopped can go on
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
-        return run(suite, folder, store=Store(Path(scratch)), progress=progress)
+        return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
 
 
 def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:

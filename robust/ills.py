@@ -30,6 +30,11 @@ ILLS = {
         "asking the model changes it: the answers to the same images are no longer the same",
         "ask it in inference mode (training=False), without counters or moving averages that go on",
     ),
+    "other_pixels": Ill(
+        "invalid",
+        "the range of the pixels is not declared, and in another one the model is right on {value} of the images more",
+        "declare it: pixels = [0, 255], or --pixels 0 255",
+    ),
     "non_finite": Ill(
         "invalid",
         "loss or gradient is NaN or infinite for {value} of the images",

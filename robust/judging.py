@@ -33,13 +33,15 @@ def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
                 yield Cell(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
 
 
-def check(suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint: str) -> None:
+def check(
+    suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint: str, contents: Mapping[str, str]
+) -> None:
     """Raise ReportError, with file and line, where an earlier report that a bound names cannot be compared with.
 
     Args:
         suite: the suite, and those of its cells that are to be judged. out: where the report goes: one that is
             itself the earlier one is made anew, and no bound is judged against it.
-        data, fingerprint: of the suite's data.
+        data, fingerprint: of the suite's data. contents: the fingerprint of the images of each case.
     """
     for cell in cells:
         for key, limit in limits(cell):
@@ -48,7 +50,7 @@ def check(suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint
                 try:
                     report = earlier.read(Path(limit.than))
                     earlier.comparable(report, suite.name, data, fingerprint)
-                    earlier.same_case(report, cell.case.name, suite.text)
+                    earlier.same_case(report, cell.case.name, suite.text, contents[cell.case.name])
                     _there(report, cell)
                 except ReportError as error:
                     raise ReportError(f"{with_place}expect.{key}: {error}") from error

@@ -26,9 +26,9 @@ def foreign(path: Path) -> list[Foreign]:
     return list(dict.fromkeys(_foreign(_config(path))))
 
 
-def functions(path: Path) -> list[str]:
-    """The functions that a .keras file names by themselves, as an activation of one's own: Keras saves no code."""
-    return list(dict.fromkeys(_functions(_config(path))))
+def named_only(path: Path) -> list[str]:
+    """The functions and classes that a .keras file names without a module, as an activation of one's own."""
+    return list(dict.fromkeys(_named_only(_config(path))))
 
 
 def _config(path: Path) -> Any:
@@ -40,14 +40,17 @@ def _config(path: Path) -> Any:
         return None
 
 
-def _functions(value: Any) -> Iterator[str]:
+def _named_only(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
+        registered = value.get("registered_name")
         if value.get("class_name") == "function" and isinstance(value.get("config"), str):
             yield value["config"]
+        elif "class_name" in value and value.get("module") is None and isinstance(registered, str):
+            yield registered
         value = list(value.values())
     if isinstance(value, list):
         for each in value:
-            yield from _functions(each)
+            yield from _named_only(each)
 
 
 def _foreign(value: Any) -> Iterator[Foreign]:

@@ -3,6 +3,10 @@
 import functools
 import hashlib
 import importlib
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +41,20 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
     if not trust and (why := keras_file.refusal(path, _registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
+    if not zipfile.is_zipfile(path):
+        kind = (
+            "is an HDF5 file: save it anew as .keras" if path.read_bytes()[:4] == b"\x89HDF" else "is no .keras archive"
+        )
+        raise ModelError(f"{path}: {kind} ({path.stat().st_size:,} bytes); was it cut off?")
     try:
         return keras.saving.load_model(path, _custom(path) if trust else None, compile=False, safe_mode=not trust)
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
         known = keras.saving.get_custom_objects()
-        if unknown := [name for name in keras_file.functions(path) if name not in known]:
-            remedy = "register it with @keras.saving.register_keras_serializable() and import its module first"
-            what = f"names the function {', '.join(unknown)}, whose code is not in the file"
-            raise ModelError(f"{path}: {what}; {remedy}") from error
+        if unknown := [name for name in keras_file.named_only(path) if name not in known]:
+            remedy = "load it in Python where that is registered, and give the model itself to robust.evaluate"
+            raise ModelError(f"{path}: names {', '.join(unknown)}, whose code is not in the file; {remedy}") from error
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
 
@@ -69,6 +77,16 @@ def _registered() -> set[str]:
     return {f"{each.__module__}.{each.__name__}" for each in keras.saving.get_custom_objects().values()}
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Modules that lie beside a trusted file can be imported, as those beside a suite can."""
+    sys.path.append(folder := str(path.resolve().parent))
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
 def _custom(path: Path) -> dict[str, Any]:
     """The classes of other modules that a trusted file names, imported."""
     found: dict[str, Any] = {}
@@ -80,7 +98,8 @@ def _custom(path: Path) -> dict[str, Any]:
                 remedy = f"register them under names of their own, {register}, and save the model anew"
                 raise ModelError(f"{path}: holds {both}, which Keras takes for one; {remedy}")
             try:
-                found[part.name] = getattr(importlib.import_module(part.module), part.name)
+                with _beside(path):
+                    found[part.name] = getattr(importlib.import_module(part.module), part.name)
             except (ImportError, AttributeError) as error:
                 raise ModelError(
                     f"{path}: {part.what} cannot be imported ({error}); is its folder on the path?"

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 import keras
+import tensorflow as tf
 
 from robust import catalog, keras_file
 from robust import store as stores
 from robust.classifier import Classifier, black_box, inputs, steady
+from robust.classifier.pixel_range import better
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, SuiteError
 from robust.files import write
@@ -44,6 +46,7 @@ _MADE_BY = (
 )
 
 BATCH = 128
+LOOKED_AT = 100  # images, to see whether the range of the pixels was understood
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,15 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
+def _doubts(classifier: Classifier, data: Dataset) -> tuple[str, ...]:
+    """What a first look at a model from elsewhere says against how it was understood."""
+    few = data.examples("test", min(data.size("test"), LOOKED_AT))
+    notes = steady.examine(classifier, few.images[:1])
+    with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
+        classifier.misread = better(classifier, few.images, few.labels)
+    return (*notes, *([str(classifier.misread)] if classifier.misread else []))
+
+
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
@@ -245,7 +257,7 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
             f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         )
     foreign = not is_made_here(model) and model.kind != "pretrained"
-    notes = steady.examine(classifier, data.examples("test", 1).images) if foreign else ()
+    notes = _doubts(classifier, data) if foreign else ()
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.network.count_params(), "weights": classifier.weights}
     return Fitted(identity, classifier, {**told, "understood": [*classifier.understood, *notes], **about})

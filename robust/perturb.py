@@ -37,7 +37,8 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     """Run a case's perturbations on the test split, weakest first, or its search; without any, the clean images.
 
     An image that fell at one eps is not attacked again at the next: what fooled the model lies in the
-    larger ball, too. The others go on from where they were left.
+    larger ball, too. The others go on from where they were left. What was wrong before, or has fallen, is lost:
+    it is not asked again, as another answer of a randomised model would not take that back.
 
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
@@ -52,16 +53,19 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         return
     examples, clean = _aim(case, examples, clean, seed)
     seeds = image_seeds(seed, case.name, examples.ids.tolist())
-    carried: Perturbed | None = None
+    carried, logits = None, clean.logits
     for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
             search = call if case.distance is None else partial(nearest, call)
-            carried = _attack(classifier, call, search, examples, clean, seeds, carried)
+            rows = _standing(clean, carried)
+            carried = _attack(classifier, call, search, examples, clean, seeds, carried, rows)
+            logits = logits.copy()
+            logits[rows] = classifier.logits(carried.images[rows])
+            carried = replace(carried, by=_felled(call, carried.by, clean, logits))
         else:
             carried = _corrupt(call, examples, seeds)
-        logits = classifier.logits(carried.images)
-        carried = carried if call.kind != "attacks" else replace(carried, by=_felled(call, carried.by, clean, logits))
+            logits = classifier.logits(carried.images)
         trial = _trial(clean, logits, examples.images, carried)
         trial = trial if case.distance is None else _with_distance(trial, call, carried.images - examples.images)
         if call.kind == "attacks":
@@ -89,6 +93,12 @@ def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np
     return np.flatnonzero(chosen >= 0), chosen[chosen >= 0]
 
 
+def _standing(clean: Trial, last: Perturbed | None) -> np.ndarray:
+    """Which images are still to be attacked: rows of those that were right, and that no smaller eps has felled."""
+    wrong = fooled(clean.predicted, clean.labels, clean.targets)
+    return np.flatnonzero(~wrong if last is None else ~wrong & (last.by == ""))
+
+
 def _attack(
     classifier: Classifier,
     call: Call,
@@ -97,14 +107,14 @@ def _attack(
     clean: Trial,
     seeds: np.ndarray,
     last: Perturbed | None,
+    rows: np.ndarray,
 ) -> Perturbed:
-    """Attack the images that still stand, from where a smaller eps has left them (`last`, if there was one)."""
+    """Attack the images that still stand, `rows`, from where a smaller eps has left them, if there was one: `last`."""
     images, labels, aims = examples.images, examples.labels, clean.targets
     result = Perturbed.of(images if last is None else last.images)
     result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
     if last is not None:  # what led here is part of the budget
         result.forward[:], result.backward[:] = last.forward, last.backward
-    rows = np.flatnonzero(result.by == "")
     if not rows.size:
         return result
     start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]

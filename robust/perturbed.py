@@ -1,6 +1,7 @@
 """What a perturbation gives back."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,8 @@ def fooled(predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray | None
     return predicted != labels if targets is None else predicted == targets
 
 
-def within(sizes: np.ndarray, eps: float) -> np.ndarray:
-    """Which sizes of changes are at most eps, but for rounding.
+def within(sizes: Any, eps: Any) -> Any:
+    """Which sizes of changes are at most eps, but for rounding: of arrays, or of tensors in a graph.
 
     >>> within(np.array([0.1, 0.2]), 0.1).tolist()
     [True, False]

@@ -4,6 +4,7 @@
 plain `pandas.DataFrame`s in Python.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,8 @@ def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) 
     telling = [c for c in differ if c != "perturbation" or "case" not in differ]  # mostly, the case says it
     raise LookupError(
         f"{len(found)} values {metric!r} fit {where}"
-        + (f"; say which {' and '.join(telling)}" if telling else f"; there are {_tell(results, metric, where)}")
+        + (f"; say which {' and '.join(telling)}: " if telling else "; there are ")
+        + _tell(results if not telling else found, metric, telling or where)
     )
 
 
@@ -127,6 +129,11 @@ def _equals(column: pd.Series, wanted: Any) -> pd.Series:
     return (column == wanted).fillna(False)
 
 
-def _tell(results: pd.DataFrame, metric: str, where: dict[str, Any]) -> str:
+def _tell(results: pd.DataFrame, metric: str, columns: Iterable[str]) -> str:
     rows = results[results["metric"] == metric]
-    return ", ".join(f"{c} = {sorted(set(rows[c].dropna().tolist()))}" for c in where)
+    return ", ".join(f"{c} = {_listed(rows[c].dropna())}" for c in columns)
+
+
+def _listed(column: pd.Series) -> str:
+    there = sorted(set(column.tolist()))
+    return ", ".join(f"{v * 255:.4g}/255" if column.name == "eps" else repr(v) for v in there)

@@ -21,6 +21,7 @@ from robust.errors import ReportError, SuiteError
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
+from robust.summaries.pairing import STRENGTH, by_strength
 from robust.trial import proportion
 
 Found = list[tuple[Cell, Path]]
@@ -75,7 +76,7 @@ def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[trust.Doubt] = 
     Raises SuiteError where a bound speaks of a value that the case did not give.
     """
     values = _read(block / "values.json")
-    values += _absent_pairs(cell, block, {judging.name(row) for row in values})
+    values += _absent_pairs(cell, block, {(judging.name(row), *_strength(row)) for row in values})
     values = trust.marked(trust.joined(values, doubts))
     same = _same(suite, cell, block)
     judged = [_judged(cell, {**row, **same}) for row in values]
@@ -120,21 +121,23 @@ def _answers(cell: Cell, block: Path) -> judging.Answers:
     return judging.Answers(_outcomes(cell, block), _read(block / "about.json")["model"]["weights"])
 
 
-def _absent_pairs(cell: Cell, block: Path, given: set[str]) -> list[dict[str, Any]]:
-    """A bound may speak of a pair of classes that is not among the most confused: count it from the outcomes."""
-    keys = [key for key in cell.case.expect if key.startswith("confused[") and key not in given]
+def _absent_pairs(cell: Cell, block: Path, given: set[tuple]) -> list[dict[str, Any]]:
+    """A bound may speak of a pair of classes that is not among the most confused of a strength: count it there."""
+    keys = [key for key in cell.case.expect if key.startswith("confused[")]
     if not keys:
         return []
-    outcomes, rows = pd.read_parquet(block / "outcomes.parquet"), []
-    strengths = ["perturbation", "norm", "eps", "severity"]
-    for where, part in outcomes.groupby(strengths, dropna=False):
-        known = {k: None if pd.isna(v) else v for k, v in zip(strengths, where, strict=True)}
-        for key in keys:
+    rows = []
+    for where, part in by_strength(pd.read_parquet(block / "outcomes.parquet")):
+        for key in (key for key in keys if (key, *_strength(where)) not in given):
             pair = key.removeprefix("confused[").removesuffix("]")
             label, _, taken_for = pair.partition(" -> ")
             hits = (part.loc[part["label"] == label, "predicted"] == taken_for).to_numpy()
-            rows.append({**known, **proportion("confused", hits, pair)._asdict()})
+            rows.append({**where, **proportion("confused", hits, pair)._asdict()})
     return rows
+
+
+def _strength(row: Mapping[str, Any]) -> tuple:
+    return tuple(row[key] for key in STRENGTH)
 
 
 def brief(suite: Suite, cell: Cell, block: Path) -> str:
@@ -220,6 +223,7 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
             "fingerprint": data.fingerprint,
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
         },
+        "contents": {cell.case.name: _read(block / "about.json")["content"] for cell, block in found},
         "models": {
             m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds) if m.name in asked else []}
             for m in suite.models

@@ -80,7 +80,10 @@ def select(suite: Suite, k: str = "") -> list[Cell]:
 
 
 def writable(out: Path) -> None:
-    """Raise StoreError where a folder cannot be made or written, before any work is done for it."""
+    """Raise StoreError where a folder cannot be written, or holds what others have, before any work is done for it."""
+    strange = [name for name in ("results.csv", "index.html") if (out / name).exists()]
+    if strange and not (out / "environment.json").exists():
+        raise StoreError(f"{out}: holds {strange[0]}, and is no report of robust; choose another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=out):
@@ -178,7 +181,8 @@ class Session:
 
     def check(self, cells: Iterable[Cell], out: Path) -> None:
         """Raise ReportError for an earlier report that the bounds of these cells cannot be judged against."""
-        judging.check(self.suite, cells, out, self.data.name, self.data.fingerprint)
+        contents = {name: data.content for name, data in self._data_of.items()}
+        judging.check(self.suite, cells, out, self.data.name, self.data.fingerprint, contents)
 
     def compared(self, cell: Cell, out: Path) -> list[dict[str, Any]]:
         """The rows of a finished cell's bounds against others; the cells of other models are run for it."""

@@ -28,26 +28,26 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson intervals of several proportions that all hold at once with 95 %: the worst of many was selected.
+    """Exact intervals of several proportions that all hold at once with 95 %: the worst of many was selected.
 
     Bonferroni: each at level 1 - 0.05 / comparisons. So the least of all true proportions lies between the
-    least low and the least high end; the largest between the largest ones.
+    least low and the least high end; the largest between the largest ones. Exact, as Wilson's does not keep
+    such a level for the few errors that the best of classes and pairs have.
 
     Args:
         successes, n: of each proportion, shape [k]; n at least 1.
         comparisons: among how many the selection was made, at least k; k where it is left out.
 
-    Source: Dunn, Multiple comparisons among means, JASA 56, 1961.
+    Source: Dunn, Multiple comparisons among means, JASA 56, 1961; Clopper & Pearson, Biometrika 26, 1934.
 
-    >>> simultaneous(np.array([9]), np.array([10]))[0].round(4) == round(wilson(9, 10)[0], 4)
-    array([ True])
+    >>> [end.round(4).tolist() for end in simultaneous(np.array([0, 10]), np.array([10, 10]))]
+    [[0.0, 0.6452], [0.3548, 1.0]]
     """
-    from scipy.stats import norm
+    from scipy.stats import beta
 
-    share, z = successes / n, norm.isf((1 - CONFIDENCE) / 2 / (comparisons or len(n)))
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    tail = (1 - CONFIDENCE) / 2 / (comparisons or len(n))
+    low = np.where(successes > 0, beta.ppf(tail, np.maximum(successes, 1), n - successes + 1), 0.0)
+    return low, np.where(successes < n, beta.isf(tail, successes + 1, np.maximum(n - successes, 1)), 1.0)
 
 
 def bootstrap(
@@ -106,6 +106,20 @@ def basic(value: float, found: np.ndarray, within: tuple[float, float] = (0, flo
     ends = np.clip(2 * value - np.quantile(found, [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]), *within)
     low, high = float(min(ends[0], value)), float(max(ends[1], value))
     return (low, high) if low < high else (float("nan"), float("nan"))  # no sample is that sure of its value
+
+
+def from_nothing(value: float, low: float, by_chance: np.ndarray) -> float:
+    """The low end of an interval: 0 where 1 in 20 samples of nothing at all would give as large a value.
+
+    A statistic that is never negative is more than 0 where the truth is 0, and its bootstrap hardly tells.
+
+    Args:
+        value, low: of the sample. by_chance: what samples give where the truth is 0, shape [resamples]; may be empty.
+
+    >>> from_nothing(0.1, 0.05, np.array([0.05, 0.2])), from_nothing(0.3, 0.05, np.array([0.05, 0.2]))
+    (0.0, 0.05)
+    """
+    return 0.0 if len(by_chance) and value <= np.quantile(by_chance, CONFIDENCE) and low == low else low
 
 
 def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:

@@ -64,21 +64,24 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
 
     A group that holds all classes, as the root of a tree, is left out where there are others below it.
 
-    Raises DataError where a class stands in no group or in two, is unknown, or where there are no groups.
+    A tree may hold more classes, as the thousand of ImageNet for data with some of them.
+
+    Raises DataError where a class stands in no group or in two, or where there are no groups.
 
     >>> paths({"animal": {"pet": ["cat"]}, "vehicle": ["car"]}, ["car", "cat"])
     [('vehicle',), ('animal', 'pet')]
     """
     if not tree:
         raise DataError('hierarchy: the data has no superclasses; write tree = { group = ["class", ...] } or a file')
-    known, found = set(classes), {}
+    found: dict[str, tuple[str, ...]] = {}
     for name, path in _leaves(tree, ()):
-        if name not in known:
-            raise DataError(f"hierarchy: there is no class {name!r}{suggest(name, classes)}")
         if name in found:
             raise DataError(f"hierarchy: {name!r} stands in {found[name][-1]!r} and in {path[-1]!r}")
         found[name] = path
     if missing := [name for name in classes if name not in found]:
+        for name in (name for name in found if name not in set(classes)):
+            if "did you mean" in (meant := suggest(name, missing)):
+                raise DataError(f"hierarchy: there is no class {name!r}{meant}")
         raise DataError(
             f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
         )

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,24 @@ def test_clean_errors_are_never_attacked_and_count_as_lost(run):
     assert outcome.trial.by[6] == "clean" and outcome.trial.predicted[6] != LABELS[6]
     assert (outcome.trial.linf[6], outcome.trial.forward[6]) == (0, 0)
     assert (outcome.trial.predicted == LABELS).tolist() == [True] * 6 + [False]
+
+
+def test_a_lucky_answer_of_a_random_model_brings_nothing_back():
+    """What was wrong or has fallen stays lost, though the model would answer otherwise if it were asked again."""
+    import keras
+
+    class Coin(keras.layers.Layer):
+        def call(self, images):
+            return keras.random.normal((keras.ops.shape(images)[0], 2))
+
+    model = keras.Sequential([keras.Input((1, 4, 1)), keras.layers.Flatten(), Coin()])
+    images, labels = np.tile(IMAGES, (30, 1, 1, 1)), np.tile(LABELS, 30)
+    case = Case("case", tuple(_across(eps, by="") for eps in (0.01, 0.02, 0.03)))
+    data = from_arrays(images, labels, CLASSES)
+    found = [o.trial for o in perturb.outcomes(Classifier(model, 2, batch_size=64), case, data, 0, Silent())]
+    lost = [found[0].clean.predicted != labels, *(trial.predicted != labels for trial in found)]
+    assert all((before <= after).all() and before.sum() < after.sum() for before, after in itertools.pairwise(lost))
+    assert (found[-1].by[lost[0]] == "clean").all() and lost[-1].mean() > 0.85  # 15 in 16 coins
 
 
 def test_seeds_are_those_of_the_case_and_the_example(run):

@@ -169,12 +169,13 @@ def test_a_value_is_found_again_in_the_file(tmp_path):
         ("recall", {}, "no value 'recall' with group ''; allowed: Coat, Shirt"),
         ("recall", {"group": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
         ("top1", {"modle": "lenet5"}, "no column 'modle'; did you mean 'model'?"),
-        ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps"),
-        ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed"),
-        ("top1", {"seed": 0}, "5 values 'top1' fit {'seed': 0}; say which model and case and eps and severity"),
-        ("top1", {"case": "pdg"}, "0 values 'top1' fit {'case': 'pdg'}; there are case = ['clean', 'fog', 'pgd']"),
+        ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps: eps = 2/255, 8/255"),
+        ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed: seed = 0, 1"),
+        ("top1", {"seed": 0}, "5 values 'top1' fit {'seed': 0}; say which model and case and eps and severity: model "
+                         "= 'lenet5', 'resnet20', case = 'clean', 'fog', 'pgd', eps = 2/255, 8/255, severity = 3"),
+        ("top1", {"case": "pdg"}, "0 values 'top1' fit {'case': 'pdg'}; there are case = 'clean', 'fog', 'pgd'"),
         ("top1", {"case": "clean", "eps": 0}, "0 values 'top1' fit {'case': 'clean', 'eps': 0}; there are "
-                                              f"case = ['clean', 'fog', 'pgd'], eps = [{2 / 255}, {8 / 255}]"),
+                                              "case = 'clean', 'fog', 'pgd', eps = 2/255, 8/255"),
     ],
 )  # fmt: skip
 def test_what_is_not_one_value_is_told(metric, where, says):

@@ -1,10 +1,12 @@
 """The fast adaptive boundary attack: to the nearest point of the decision boundary."""
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box, losses
-from robust.attacks.climb import Climb, Look, State
+from robust.attacks.climb import Climb, Look, State, choose
 from robust.attacks.survivors import Task, attack, ranked
 from robust.classifier import Classifier
 from robust.perturbed import Perturbed
@@ -37,7 +39,8 @@ def fab(
     turn of its own. Its points may lie outside the ball; an image falls when one inside fools the model.
 
     Args:
-        classifier, images, labels, seeds, start: see `robust.attacks`.
+        classifier, images, labels, seeds: see `robust.attacks`.
+        start: not used: where a search towards one class ended is a bad place to begin one towards another.
         targets: the one class to head for and to reach.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: in which the distance is made small.
@@ -50,11 +53,12 @@ def fab(
     """
     aims, passes = ranked(classifier, images, labels, targets, classes)
     tried = aims.shape[1]
+    loss, step = (losses.margin_to, _STEPS[False]) if targets is None else (losses.margin_of, _STEPS[True])
     climb = Climb(
-        "fab", norm, steps, {"eps": eps}, losses.margin_to, _step,
+        "fab", norm, steps, {"eps": eps}, loss, step,
         draw=_near, plain=tried, restarts=tried * restarts, roams=True,
     )  # fmt: skip
-    found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
+    found = attack(Task(classifier, images, labels, seeds, None, targets, aims), climb)
     found.forward[:] += passes
     return found
 
@@ -63,14 +67,22 @@ def _near(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     return ball.random_point(centres, seeds, stream, eps / 2, norm)
 
 
-def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def beyond(slots: State, look: Look, targeted: bool) -> tf.Tensor:
+    """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
+    predicted = tf.argmax(look.logits, 1)
+    return predicted == slots["aim"] if targeted else predicted != slots["label"]
+
+
+def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
-    beyond = tf.argmax(look.logits, 1) != slots["label"]
     back = centre + BACK * (point - centre)
-    following = tf.where(beyond[:, None, None, None], back, towards(centre, point, look, norm))
+    following = choose(beyond(slots, look, targeted), back, towards(centre, point, look, norm))
     # the last point is the one that is left: it must lie in the ball
     last = (slots["left"] == 1)[:, None, None, None]
     return {"point": tf.where(last, ball.project(following, centre, numbers["eps"], norm), following)}
+
+
+_STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
 
 
 def towards(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm) -> tf.Tensor:

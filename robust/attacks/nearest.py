@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.climb import Climb, Look, Memory, State, choose
-from robust.attacks.fab import BACK, towards
+from robust.attacks.fab import BACK, beyond, towards
 from robust.attacks.survivors import Task, attack
 from robust.perturbed import Perturbed
 from robust.quantities import AnyNorm
@@ -42,8 +42,7 @@ def _nothing_yet(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
 
 def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
-    predicted = tf.argmax(look.logits, 1)
-    fools = predicted == slots["aim"] if targeted else predicted != slots["label"]
+    fools = beyond(slots, look, targeted)
     size = ball.size(point - centre, norm)[:, 0, 0, 0]
     nearer = fools & (size < slots["best_size"]) & (size <= numbers["limit"])
     best = choose(nearer, point, slots["best"])

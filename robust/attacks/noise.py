@@ -37,7 +37,7 @@ def noise(
         norm: of the ball.
         kind: "uniform" in the ball; or normal noise of standard deviation eps / 2 in each pixel, cut at
             eps, for Linf, and for L2 and L1 normal noise as long as eps.
-        samples: points tried, at the most.
+        samples: points tried after the first one, at the most.
     """
     loss = losses.margin if targets is None else losses.margin_of
     numbers = {"eps": eps, "samples": samples}

@@ -36,7 +36,7 @@ def square(
         start: not used: without its stripes, the search finds less than one that begins afresh.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        queries: forward passes of each search, at the most: an image that falls stops there.
+        queries: squares tried after the stripes, a forward pass each, at the most: an image that falls stops.
         p_init: share of the image that the first squares cover.
 
     Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020; for L1 Croce & Hein, Mind the

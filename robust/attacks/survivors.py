@@ -50,23 +50,33 @@ class _Slots:
 def attack(task: Task, climb: Climb) -> Perturbed:
     """Climb from each image until it fools the model or its turns are used up; restart those that stand."""
     result = Perturbed.of(task.images, looks=_places(climb))
-    doubtful = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
-    _search(replace(task, start=result.images), climb, task.classifier, doubtful, result)
+    doubtful, begun = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
+    _search(begun, climb, task.classifier, doubtful, result)
     return result
 
 
-def _search(task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, result: Perturbed) -> np.ndarray:
-    """All climbs of these images; gives those that stand although the one asked was fooled."""
-    doubtful = np.zeros(len(task.images), bool)
+def _search(
+    task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, result: Perturbed
+) -> tuple[np.ndarray, Task]:
+    """All climbs of these images; gives those that stand although the one asked was fooled, and where it was so."""
+    points, fell_in = task.images.copy(), np.full(len(task.images), -1)
     for restart in range(climb.restarts):
         standing = rows[result.by[rows] == ""]
         if not standing.size:
             break
         last = _climb(task, climb, asked, standing, restart, result)
-        fell = result.by[standing] != ""
-        _judge(task, climb, standing if asked is not task.classifier else standing[~fell], result, last)
-        doubtful[standing[fell]] = True
-    return np.flatnonzero(doubtful & (result.by == ""))
+        fell = standing[result.by[standing] != ""]
+        _judge(task, climb, standing if asked is not task.classifier else np.setdiff1d(standing, fell), result, last)
+        new = fell[(result.by[fell] == "") & (fell_in[fell] < 0)]
+        points[new], fell_in[new] = last[new], restart
+    begun = replace(task, start=points, aims=None if task.aims is None else _rolled(task.aims, np.maximum(fell_in, 0)))
+    return np.flatnonzero((fell_in >= 0) & (result.by == "")), begun
+
+
+def _rolled(aims: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The same classes to head for, in a round that begins with the one of this restart."""
+    places = (first[:, None] + np.arange(aims.shape[1])) % aims.shape[1]
+    return np.take_along_axis(aims, places, axis=1)
 
 
 def _stride(climb: Climb) -> int:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from robust.attacks import ball
 from robust.attacks.climb import Climb, Look, State, choose
 from robust.classifier import Classifier
+from robust.perturbed import within
 from robust.quantities import AnyNorm
 
 
@@ -69,4 +70,4 @@ def _look(classifier: Classifier, slots: State, climb: Climb) -> Look:
 
 
 def _inside(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
-    return ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0] <= eps * (1 + 1e-6) + 1e-7
+    return within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps)

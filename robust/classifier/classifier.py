@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,7 +12,11 @@ import tensorflow as tf
 from robust.classifier import black_box, folding, heads, inputs
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
+from robust.pixels import Pixels
 from robust.quantities import Precision
+
+if TYPE_CHECKING:
+    from robust.classifier.pixel_range import Better
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]) -> one number an image [B]
 
@@ -35,6 +39,7 @@ class Classifier:
         network: the model as it was given; model: what is asked, ending in the main logits.
         forward, backward: passes of single images so far, padding included.
         kept: the outputs that are asked about, where these are not all.
+        misread: the range of pixels in which it does clearly better than in the one assumed, if one was found.
         graphs: how often something was traced, by its key: more than once a key is a defect.
 
     Raises ModelError for what cannot be attacked honestly, saying why and what to do.
@@ -59,6 +64,7 @@ class Classifier:
         self.understood = (*told, *notes, found)
         self.dtype = inputs.dtype(self.model)
         self.kept: list[int] | None = None
+        self.misread: Better | None = None
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}
@@ -75,6 +81,12 @@ class Classifier:
         part = self._twin()
         part.kept, part.classes = list(kept), len(kept)
         return part
+
+    def wanting(self, pixels: Pixels) -> "Classifier":
+        """The same model asked as if it wanted its pixels otherwise."""
+        other = self._twin()
+        other.pixels = pixels._replace(layout=self.pixels.layout)
+        return other
 
     def _twin(self) -> "Classifier":
         """The same, with graphs and a tally of its own."""
@@ -162,6 +174,8 @@ class Classifier:
 
         Raises ModelError where they are not finite, are probabilities, or do not match the classes.
         """
+        if not len(images):
+            return np.zeros((0, self.classes), np.float32)
         ask = self.compiled("logits", lambda: self.__call__)
         parts = []
         for batch in self.batches(images):

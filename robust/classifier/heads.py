@@ -56,21 +56,23 @@ def answers(model: keras.Model, classes: int | None = None, output: str | None =
 def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[Any, str]:
     """The output that classifies, and how it was told from the others."""
     told = getattr(model, "output", None)  # a Sequential has none before it is called
-    keys = list(told) if isinstance(told, dict) else [""] * len(model.outputs)
-    named = [({key, o._keras_history.operation.name} - {""}, o) for key, o in zip(keys, model.outputs, strict=True)]
-    shown = [key or min(names) for key, (names, _) in zip(keys, named, strict=True)]
+    by_layer = [(o._keras_history.operation.name, o) for o in model.outputs]
+    flat = isinstance(told, dict) and all(hasattr(o, "_keras_history") for o in told.values())
+    by_key = list(told.items()) if flat else by_layer  # Keras lists outputs in another order
+    shown = ", ".join(key for key, _ in by_key)
     for name in MAIN if output is None else (output,):
-        if len(found := [o for names, o in named if name in names]) == 1:
-            return found[0], f"output {name!r} of {', '.join(shown)}" if len(named) > 1 else ""
+        for named in (by_key, by_layer):
+            if len(found := [o for key, o in named if key == name]) == 1:
+                return found[0], f"output {name!r} of {shown}" if len(named) > 1 else ""
     if output is not None:
-        raise ModelError(f"model {model.name!r} has no output {output!r}{suggest(output, shown)}")
-    if len(named) == 1:
-        return named[0][1], ""
-    fits = [place for place, o in enumerate(model.outputs) if tuple(o.shape[1:]) == (classes,)]
+        raise ModelError(f"model {model.name!r} has no output {output!r}{suggest(output, dict(by_key))}")
+    if len(by_key) == 1:
+        return by_key[0][1], ""
+    fits = [(key, o) for key, o in by_key if tuple(o.shape[1:]) == (classes,)]
     if len(fits) != 1:
-        pick = f"say which one classifies, as in output = {shown[0]!r}"
-        raise ModelError(f"model {model.name!r} has {len(named)} outputs, {', '.join(shown)}; {pick}")
-    return model.outputs[fits[0]], f"output {shown[fits[0]]!r} of {', '.join(shown)}: it has {classes} numbers"
+        pick = f"say which one classifies, as in output = {by_key[0][0]!r}"
+        raise ModelError(f"model {model.name!r} has {len(by_key)} outputs, {shown}; {pick}")
+    return fits[0][1], f"output {fits[0][0]!r} of {shown}: it has {classes} numbers"
 
 
 def pick(answers: Any, output: str | None, name: str) -> Any:

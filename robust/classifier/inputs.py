@@ -11,6 +11,7 @@ from robust.errors import ModelError, SuiteError
 from robust.pixels import Pixels
 
 _COLOURS = (1, 3)
+UNSAID = "since nothing says otherwise"
 
 
 def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
@@ -34,7 +35,7 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
     elif layer := heads.scaled_by(model):
         found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
     else:
-        found, why = Pixels(), "since nothing says otherwise"
+        found, why = Pixels(), UNSAID
     found = found._replace(layout="channels_first") if first else found
     channels = shape[1 if found.layout == "channels_first" else 3] if len(shape) == 4 else None
     for key in ("mean", "std"):

@@ -69,6 +69,8 @@ def attack(
     names = None if classes is None else _lines(classes)
     folder = out or Path("reports") / f"{Path(image).stem}-as-{target or 'anything'}".replace(" ", "-")
     found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
+    if found.understood:
+        print(f"{model}: {'; '.join(found.understood)}; the image as {' x '.join(map(str, found.image.shape))}")
     _say(found, f"{image} shown to {model}, and after {call.name}:")
     print(f"{folder / 'triptych.png'} {folder / 'adversarial.png'}")
     return 0 if found.fooled else 1

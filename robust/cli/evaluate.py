@@ -60,6 +60,8 @@ def evaluate(
     from robust import quiet, typed
     from robust.suite import read_case, read_data, read_model
 
+    if eps and not attack:
+        raise SuiteError("--eps is how far an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
     strengths: Any = None if eps is None else eps if len(eps) > 1 else eps[0]
     attacks = [{"name": name, **({} if strengths is None else {"eps": strengths})} for name in attack or []]
     measures = measure or ["accuracy"]

@@ -53,9 +53,12 @@ class Dataset:
     """Superclass -> its classes; may be empty."""
     encoded: Encoded | None = None
     """Where `read` decodes images: what it decodes, and how."""
+    content: str = ""
+    """The fingerprint of the images themselves, where the set is replaced by one that tells more in its own."""
     _labels: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)  # read once
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "content", self.content or self.fingerprint)
         checks.check_names(self.name, self.classes, self.superclasses)
         for split, size in self.sizes.items():
             if split not in SPLITS:

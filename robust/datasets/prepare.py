@@ -51,6 +51,7 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         known = [*catalog.names("datasets"), *tfds.list_builders()]
         hint = said if (said := suggest(base, known)).startswith("; did") else ""
         who = "neither robust nor tensorflow-datasets has it"
+        hint = f"; for the folder of that name write {name.rstrip('/') + '/'!r}" if Path(name).is_dir() else hint
         raise DataError(f"no data set named {base!r}: {who}{hint}") from None
     except (ValueError, AssertionError, RuntimeError) as error:
         base, _, config = name.partition("/")

@@ -10,6 +10,8 @@ from robust.measures import binning
 from robust.quantities import Count
 from robust.trial import Trial, Value, proportion
 
+CHANCES = 200  # samples of a calibrated model
+
 
 def calibration(
     trial: Trial, *, bins: Count = 15
@@ -25,8 +27,10 @@ def calibration(
     Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_equal_mass` bins of as
     many images each; `ece_classwise` and `ece_adaptive` look at the probabilities of every class, in bins of
     the one and of the other kind. All are zero at best, and more than zero for a calibrated model, too, the
-    more so the fewer images. `brier` lies in [0, 2]. `aurc` is the area under the risk-coverage curve: the
-    error rate among the most confident images, averaged over their share. `nll` is a value of accuracy.
+    more so the fewer images: where such a model would often have as large an error, the interval begins at 0
+    (Bröcker & Smith, Weather and Forecasting 22, 2007). `brier` lies in [0, 2]. `aurc` is the area under the
+    risk-coverage curve: the error rate among the most confident images, averaged over their share. `nll` is a
+    value of accuracy.
 
     `bin_accuracy` and `bin_confidence` are the reliability diagram: of each bin of equal width that holds an
     image; the group is the bin. Of more than 2 million probabilities
@@ -51,16 +55,32 @@ def calibration(
         ends = statistics.bootstrap(statistic, each, resamples=resamples)
         return Value(metric, statistic(np.arange(len(each))), len(each), "", "", *ends, "bootstrap 95 %")
 
+    def error(metric: str, of: Callable[..., float], sureness: np.ndarray, truth: np.ndarray, resamples: int) -> Value:
+        found = sure(metric, lambda rows: of(sureness[rows], truth[rows], bins), resamples)
+        chance = [of(sureness, drawn, bins) for drawn in _calibrated(sureness, min(resamples, CHANCES))]
+        return found._replace(low=statistics.from_nothing(found.value, found.low, np.array(chance)))
+
     affordable = binning.resamples(probabilities)
-    yield sure("ece", lambda rows: binning.ece(confidence[rows], right[rows], bins))
-    yield sure("ece_equal_mass", lambda rows: binning.ece_equal_mass(confidence[rows], right[rows], bins))
-    yield sure("ece_classwise", lambda r: binning.ece_classwise(probabilities[r], labels[r], bins), affordable)
-    yield sure("ece_adaptive", lambda r: binning.ece_adaptive(probabilities[r], labels[r], bins), affordable)
+    yield error("ece", binning.ece, confidence, right, 500)
+    yield error("ece_equal_mass", binning.ece_equal_mass, confidence, right, 500)
+    yield error("ece_classwise", binning.ece_classwise, probabilities, labels, affordable)
+    yield error("ece_adaptive", binning.ece_adaptive, probabilities, labels, affordable)
     scores = binning.brier(probabilities, labels)
     ends = statistics.bootstrap_mean(scores)
     yield Value("brier", float(scores.mean()), len(scores), "", "", *ends, "bootstrap 95 %")
     yield sure("aurc", lambda rows: binning.aurc(confidence[rows], right[rows]))
     yield from _reliability(confidence, right, bins)
+
+
+def _calibrated(sureness: np.ndarray, times: int) -> Iterator[np.ndarray]:
+    """What would be true of these images if the model were calibrated: is it right [n], or the labels, drawn."""
+    random = np.random.default_rng(0)
+    for _ in range(times):
+        drawn = random.random(len(sureness))
+        if sureness.ndim == 1:
+            yield drawn < sureness
+        else:
+            yield (np.cumsum(sureness[:, :-1], axis=1) < drawn[:, None]).sum(axis=1)
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:

@@ -96,12 +96,14 @@ def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
 
 
 def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
-    """The interval draws images anew within each class."""
+    """The interval draws images anew within each class; it begins at 0 where classes of one recall spread as far."""
     n = np.unique(labels, return_counts=True)[1]
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
     share /= n
-    drawn = np.random.default_rng(0).binomial(n, share, (500, len(n))) / n
-    ends = statistics.basic(float(share.std()), drawn.std(axis=1))
-    return Value("recall_spread", float(share.std()), len(labels), "", "", *ends, "bootstrap 95 %")
+    random, value = np.random.default_rng(0), float(share.std())
+    low, high = statistics.basic(value, (random.binomial(n, share, (500, len(n))) / n).std(axis=1))
+    alike = (random.binomial(n, right.mean(), (500, len(n))) / n).std(axis=1)
+    low = statistics.from_nothing(value, low, alike)
+    return Value("recall_spread", value, len(labels), "", "", low, high, "bootstrap 95 %")

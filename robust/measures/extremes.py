@@ -5,7 +5,7 @@ import numpy as np
 from robust import statistics
 from robust.trial import Metric, Value
 
-SELECTED = "wilson 95 %, simultaneous"
+SELECTED = "exact 95 %, simultaneous"
 
 
 def least(metric: Metric, hits: np.ndarray, n: np.ndarray) -> Value[Metric]:

@@ -10,6 +10,8 @@ from robust.measures.means import class_means
 from robust.trial import Trial, Value, proportion
 
 RESAMPLES = 100  # each looks at all features again
+WORK = 2e11  # multiplications that an interval may cost, about a minute
+LEAST = 20  # resamples, below which there is no interval
 
 
 class Scatter(NamedTuple):
@@ -35,7 +37,9 @@ def structure(
     collapsed into its mean. `class_scatter` is tr W over the images of one class. All are of the images of
     this trial; `nearest_mean_agreement` is the share of them for which the nearest of the class means of the
     training images is the class that the model answers. Classes without images are left out. Where the
-    means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0.
+    means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0. Few
+    images of a class bring `nc1` out too low, and so do they its interval. Many images, features and classes
+    leave no time for intervals: then there are none.
 
     Raises ModelError for a model without a graph of layers.
 
@@ -48,7 +52,8 @@ def structure(
     """
     features, labels = np.asarray(trial.features, np.float64), trial.labels
     found = scatter(features, labels)
-    drawn = np.array([scatter(features[r], labels[r]) for r in statistics.resampled(labels, 0, RESAMPLES)])
+    resamples = statistics.resampled(labels, 0, _affordable(len(labels), features.shape[1], len(trial.classes)))
+    drawn = np.array([scatter(features[rows], labels[rows]) for rows in resamples]).reshape(-1, 3)
     ratio = _ratio(*found)
     ratios = np.array([_ratio(*one) for one in drawn])
     for metric, value, others in (
@@ -63,6 +68,13 @@ def structure(
         yield _class_scatter(features[labels == label], name)
     train = trial.answers("train")
     yield proportion("nearest_mean_agreement", nearest_mean(features, train.features, train.labels) == trial.predicted)
+
+
+def _affordable(images: int, features: int, classes: int) -> int:
+    """How many resamples are worth their time: a look multiplies the features and decomposes the means."""
+    smaller = min(features, classes)
+    times = min(RESAMPLES, int(WORK / (features * smaller * (2 * images + 10 * smaller))))
+    return times if times >= LEAST else 0
 
 
 def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:

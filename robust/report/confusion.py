@@ -12,16 +12,17 @@ class Confusion:
     """The confusion matrix of one model under one condition, as a list of its cells that are not zero.
 
     `counts` has a row for each pair of label and predicted class: how many `times` it came, and that as a
-    share of all images with the label.
+    share of all images with the label; `trainings`: of how many trainings the answers were added up.
     """
 
     model: str
     condition: Condition
     counts: pd.DataFrame
+    trainings: int
 
     @property
     def images(self) -> int:
-        """How many images were asked about."""
+        """How many images were asked about, each once for every training."""
         return int(self.counts["times"].sum())
 
     @property
@@ -38,17 +39,17 @@ class Confusion:
 def confusions(folder: Folder) -> list[Confusion]:
     """The confusion of every model under every condition whose answers were measured, in the order of the suite."""
     cells = [
-        (model, condition, _outcomes(folder, model, condition))
+        (model, condition, *_outcomes(folder, model, condition))
         for model in dict.fromkeys(run.model for run in folder.runs)
         for condition in folder.conditions
     ]
-    return [Confusion(model, c, _count(rows, folder.classes)) for model, c, rows in cells if len(rows)]
+    return [Confusion(m, c, _count(rows, folder.classes), times) for m, c, rows, times in cells if len(rows)]
 
 
-def _outcomes(folder: Folder, model: str, condition: Condition) -> pd.DataFrame:
+def _outcomes(folder: Folder, model: str, condition: Condition) -> tuple[pd.DataFrame, int]:
     keys = [(run, condition) for run in folder.runs if run.model == model and _measured(folder, run, condition)]
     found = [folder.outcomes[key] for key in keys if key in folder.outcomes]
-    return pd.concat(found) if found else pd.DataFrame()
+    return (pd.concat(found) if found else pd.DataFrame()), len(found)
 
 
 def _measured(folder: Folder, run: Run, condition: Condition) -> bool:

@@ -1,6 +1,5 @@
 """Which classes lose their images to which, once these are perturbed."""
 
-import tomllib
 from dataclasses import dataclass
 
 import pandas as pd
@@ -44,9 +43,7 @@ def _counts(folder: Folder, run, condition) -> bool:
 
 
 def _named(folder: Folder, run, condition) -> pd.DataFrame:
-    # two folders or files have one name, so the suite's own words are part of what the data is called
-    own = tomllib.loads(folder.suite).get("case", {}).get(condition.case, {}).get("data", "")
-    data = f"{folder.values[run, condition]['data'].iloc[0]} {own}"
+    data = folder.values[run, condition]["data"].iloc[0]
     return folder.outcomes[run, condition].assign(**run._asdict(), **condition._asdict(), data=data)
 
 
@@ -62,7 +59,7 @@ def _flow(folder: Folder, rows: pd.DataFrame) -> Flow:
     n, inside = int(gone["images"].sum()), int(gone.loc[gone["inside"], "images"].sum())
     said = f"{n:,} of {int(rows['images'].sum()):,} images that were right are lost"
     if folder.environment["data"].get("superclasses") and n:
-        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
+        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass of the data"
     sums = gone.groupby("label")["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
     listed = [_row(rows, str(label)) for label in sums.index]
     return Flow(folder.name(cell[0]), wording.title(cell[1]), said, listed, _leaving(folder, gone))

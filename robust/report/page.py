@@ -101,6 +101,7 @@ def _confusions(folder: Folder) -> dict[str, list[dict[str, Any]]]:
             "title": wording.title(one.condition),
             "right": one.right,
             "images": one.images,
+            "trainings": one.trainings,
             "chart": charts.matrix(one, folder.classes) if drawn else None,
             "pairs": one.worst(3 if drawn else 10).to_dict("records"),
         }

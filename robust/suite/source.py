@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robust import catalog, keras_file, pixels
-from robust.errors import SuiteError
+from robust.errors import SuiteError, suggest
 from robust.schema import Call, convert
 from robust.suite import pretrained
 from robust.suite.data import beside
@@ -77,5 +77,10 @@ def _model_file(kind: str, name: str, folder: Path) -> Path:
 def _file(folder: Path, name: str, key: str) -> Path:
     found = beside(folder, name)
     if found is None or not found.is_file():
-        raise SuiteError(f"{key} = {name!r}: there is no such file in {folder} or {Path.cwd()}", key)
+        places = list(dict.fromkeys([folder.resolve(), Path.cwd()]))
+        near = [each.name for place in places for each in place.glob(f"*.{key}")]
+        where = " or ".join(map(str, places))
+        raise SuiteError(
+            f"{key} = {name!r}: there is no such file in {where}{suggest(name, near) if near else ''}", key
+        )
     return found

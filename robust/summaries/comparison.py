@@ -1,7 +1,7 @@
 """One model beside another, or beside itself in an earlier report: paired differences, image by image."""
 
 from collections.abc import Iterator, Mapping
-from math import isnan
+from math import isclose, isnan
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, s
 
 def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[dict[str, Any]]:
     who = dict(zip(("model", "seed", "case"), run, strict=True))
-    earlier.same_case(one, run[2], other.suite)
+    earlier.same_case(one, run[2], other.suite, other.contents.get(run[2]))
     name, _, group = metric.removesuffix("]").partition("[")
     a, b = (at(report.outcomes, who) for report in (one, other))
     same = one.weights(*run[:2]) == other.weights(*run[:2]) != ""  # a black box does not show them
@@ -121,6 +121,9 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
             found = difference(part, there, metric, other.superclasses, whose=str(one.path), tail=TWO_SIDED)
         except ReportError as error:
             raise ReportError(f"{run[2]}[{run[0]}]: {error}") from error
+        told = float(at(measured, where)["value"].iloc[0])
+        if not isnan(told) and not isclose(found.ours, told, abs_tol=1e-5):  # by a tree of its own
+            raise ReportError(f"{run[2]}[{run[0]}]: its {metric} is not that of the data's own superclasses")
         found = found.certain() if same else found
         values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
         said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}

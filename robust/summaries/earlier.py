@@ -20,7 +20,8 @@ _JUDGED = ("expect", "models", "measure", "inspect", "baseline")  # keys of a ca
 class Report:
     """A report folder: its tables are read when they are asked for.
 
-    fingerprint: of the data, a hash of its content. suite: the text of suite.toml, "" for a suite from Python.
+    fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
+    suite: the text of suite.toml, "" for a suite from Python.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class Report:
     fingerprint: str
     superclasses: Mapping[str, list[str]]
     suite: str
+    contents: Mapping[str, str]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -61,7 +63,8 @@ def read(path: Path) -> Report:
         tomllib.loads(text)
         if "fingerprint" not in data:
             raise ReportError(f"{path}: does not say on which images it was made; run its suite again")
-        return Report(path, about["suite"], data["name"], data["fingerprint"], data["superclasses"], text)
+        told = data["name"], data["fingerprint"], data["superclasses"]
+        return Report(path, about["suite"], *told, text, about.get("contents", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
 
@@ -75,12 +78,15 @@ def comparable(report: Report, name: str, data: str, fingerprint: str) -> None:
         raise ReportError(f"{report.path}: its images are {which}; only the same images can be compared")
 
 
-def same_case(report: Report, case: str, suite: str) -> None:
+def same_case(report: Report, case: str, suite: str, content: str | None) -> None:
     """Raise ReportError where a case stands there with another perturbation, or on other images, than in `suite`.
 
     Args:
         report: the earlier one. case: its name. suite: the text of this suite; nothing is compared where one has none.
+        content: the fingerprint of the images of this case, as far as it is known.
     """
+    if content and report.contents.get(case, content) != content:
+        raise ReportError(f"{report.path}: the images of the case {case} are others; only the same can be compared")
     if not report.suite or not suite:
         return
     there, here = (_case(text, case) for text in (report.suite, suite))

@@ -18,9 +18,10 @@ _PARTS = ("autoattack", "apgd_t", "fab")
 _ENOUGH = 100  # steps of each part of AutoAttack: its definition
 _ONE_STEP = ("fgsm",)
 _STEPS = 20  # of pgd where it stands in for an attack
-_QUERIES = 200
+_QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
 _PLACES = 5  # a trace of fewer cannot be cut in halves
 _STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
+_NO_SLOPE = ("autoattack", "fab", "noise", "square")
 _FEW = 10  # standing images whose traces would say nothing
 _SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
 
@@ -119,10 +120,12 @@ def noise(run: Run) -> Iterator[Reason]:
 def climbing(run: Run) -> float | None:
     """The share of the loss' rise that came in the last half of the search: the median over standing images.
 
-    None where that cannot be told: no trace, or of several attacks, too few places, too few images.
+    None where that cannot be told: no trace, or of several attacks or balls, too few places, too few images; nor
+    does it tell anything of Square's, which rises in ever smaller steps.
     """
     trace = run.trace[~run.fell]
-    if run.call.name in ("autoattack", "fab", "noise") or trace.shape[1] < _PLACES:
+    given = run.call.arguments
+    if run.call.name in _NO_SLOPE or given.get("norm") == "l1" or trace.shape[1] < _PLACES:
         return None
     trace = trace[np.isfinite(trace).all(axis=1)]
     best = np.maximum.accumulate(trace, axis=1)
@@ -146,19 +149,22 @@ def more_steps(run: Run) -> Iterator[Reason]:
 
 
 def doubled(call: Call) -> Call | None:
-    """The attack with twice the steps; None where it has none, or as many as its definition gives it.
+    """The attack with twice the steps, at least 20; None where it has none, or as many as its definition gives it.
 
-    PGD stands in for an attack of one step, and targeted APGD for AutoAttack.
+    PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
     """
     arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
     if call.name in _ONE_STEP:
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")
+    if call.name == "square":
+        queries = int(call.arguments["queries"])
+        return None if queries >= _MOST_QUERIES else _with(call, queries=max(2 * queries, _QUERIES))
     if not isinstance(steps, int) or (call.name in _PARTS and steps >= _ENOUGH):
         return None
     if call.name == "autoattack":
-        return Call("attacks", "apgd_t", {**arguments, "steps": 2 * steps})
-    return _with(call, steps=2 * steps)
+        return Call("attacks", "apgd_t", {**arguments, "steps": max(2 * steps, _STEPS)})
+    return _with(call, steps=max(2 * steps, _STEPS))
 
 
 def order(weaker: Run, run: Run) -> Iterator[Reason]:

@@ -89,6 +89,7 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
 
 
 def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
+    yield from of_model.other_range(task.classifier)
     if of_attack.gradient_based(call):
         yield from of_model.gradients(task)
     yield from of_model.shaken(task, outputs)

@@ -35,6 +35,12 @@ def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
         yield Reason("probabilities", 1.0, len(outputs))
 
 
+def other_range(classifier: Classifier) -> Iterator[Reason]:
+    """Has nobody said what range the pixels have, and was the model clearly better in another?"""
+    if found := classifier.misread:
+        yield Reason("other_pixels", found.other - found.own, found.n)
+
+
 def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:
     """Asked twice more: is anything in the model changed by that (stateful), do the answers differ (randomised)?
 

@@ -28,7 +28,7 @@ def silent(run: Run) -> Iterator[Reason]:
     aims = None if task.targets is None else task.targets[rows]
     found = run.call(witness, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=None, targets=aims)
     fell = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels[rows], aims)
-    if clearly(count := int((witness.seen & ~fell).sum()), n := len(run.fell)):
+    if clearly(count := int((witness.seen & ~fell).sum()), n := len(rows)):
         yield Reason("silent_success", count / n, n)
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import optimize
 
 from robust.attacks import fab, pgd
 from robust.classifier import Classifier
@@ -103,6 +104,46 @@ def test_later_rounds_begin_at_random_points(four):
     common = {"eps": 1e-3, "steps": 1, "classes": 1}
     one, two = (fab(four, IMAGES, labels, seeds=SEEDS, **common, restarts=r) for r in (1, 2))
     assert (one.trace != two.trace).any()
+
+
+def _to_target(image, logits, target):
+    """The least change in Linf after which no other class has more than the target: a linear program."""
+    slopes = (WEIGHTS[:, [k for k in range(4) if k != target]] - WEIGHTS[:, [target]]).T.astype(np.float64)
+    gaps = np.delete(logits[target] - logits, target)
+    bound = np.vstack([np.hstack([slopes, np.zeros((3, 1))])] + [
+        np.hstack([sign * np.eye(PIXELS), -np.ones((PIXELS, 1))]) for sign in (1, -1)
+    ])  # fmt: skip
+    room = [(-x, 1 - x) for x in image.ravel().astype(np.float64)] + [(0, None)]
+    cost = np.zeros(PIXELS + 1)
+    cost[-1] = 1
+    return optimize.linprog(cost, bound, np.concatenate([gaps, np.zeros(2 * PIXELS)]), bounds=room).fun
+
+
+def test_with_a_target_only_the_target_counts_though_another_class_lies_between(four):
+    logits = four.logits(IMAGES).astype(np.float64)
+    order = np.argsort(-logits, axis=1)
+    labels, targets = order[:, 0], order[:, 2]
+    least = np.array([_to_target(x, z, t) for x, z, t in zip(IMAGES, logits, targets, strict=True)])
+    kept = np.flatnonzero(least < 0.3)
+    assert len(kept) > 5
+    for i in kept:
+        for factor, by in ((0.99, ""), (1.3, "fab")):
+            found = fab(
+                four, IMAGES[[i]], labels[[i]], seeds=SEEDS[[i]], targets=targets[[i]], eps=float(least[i] * factor)
+            )
+            assert found.by[0] == by, (i, factor)
+            assert (four.logits(found.images).argmax(axis=1) == targets[i])[0] == bool(by)
+
+
+def test_where_a_smaller_eps_has_left_an_image_it_does_not_begin(four):
+    labels = _margins(four, "linf")[0]
+    found, other = (fab(four, IMAGES, labels, seeds=SEEDS, eps=0.1, start=s) for s in (None, IMAGES + 0.05))
+    assert found.images.tobytes() == other.images.tobytes() and np.array_equal(found.forward, other.forward)
+
+
+def test_no_images_are_no_error(four):
+    nothing = fab(four, IMAGES[:0], np.zeros(0, np.int64), seeds=SEEDS[:0], eps=0.1)
+    assert nothing.images.shape == (0, 1, PIXELS, 1) and not len(nothing.by)
 
 
 def test_two_classes(affine):

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from robust.attacks import apgd, autoattack, fab, pgd, square
+from robust.attacks import apgd, autoattack, fab, losses, pgd, square, survivors
+from robust.attacks.climb import Climb, ascend
 from robust.classifier import Classifier
+from robust.perturbed import Perturbed
 
 layers = keras.layers
 EDGE = 0.503  # bfloat16 knows 0.5 and 0.5039 and nothing between
@@ -49,6 +51,18 @@ def test_what_fools_the_copy_alone_is_attacked_on_the_model_itself(edge):
     found = _climb(edge, 0.11, n=5)
     assert set(found.by) == {"pgd"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
     assert (found.forward == 2 + 1 + 2).all() and (found.backward == 2 + 2).all()  # the copy, a look, the model
+
+
+def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_restarts(edge):
+    """The second search begins there, and heads first for the class that the first one headed for."""
+    images, aims = np.full((5, 2, 2, 1), 0.4, np.float32), np.tile([1, 0], (5, 1))
+    task = survivors.Task(edge, images, np.zeros(5, np.int64), np.arange(5), None, None, aims)
+    climb = Climb("pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, plain=2, restarts=2)
+    result = Perturbed.of(images, looks=1)
+    doubtful, begun = survivors._search(task, climb, edge.lean(), np.arange(5), result)
+    assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.aims.tolist() == aims.tolist()
+    np.testing.assert_allclose(begun.start, 0.5025)
+    assert survivors._rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
 
 
 def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):

@@ -62,7 +62,10 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["x.keras", "--data", "photos/"], "robust: keras = 'x.keras': there is no such file in . or "),
+        (["z.keras", "--data", "photos/"], "robust: keras = 'z.keras': there is no such file in /"),
+        (["why.keras", "--data", "photos/"], "robust: keras = 'why.keras': there is no such file in /"),
+        (["y.keras", "--data", "photos/", "--eps", "4/255"], "robust: --eps is how far an attack may go; say which: "),
+        (["y.keras", "--data", "photos"], "robust: model y: y.keras: is no .keras archive (0 bytes); was it cut off?"),
         (
             ["x.h5", "--data", "photos/"],
             "robust: keras = 'x.h5': must be a .keras file, as model.save(\"x.keras\") writes",

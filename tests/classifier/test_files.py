@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -175,8 +176,15 @@ def test_a_folder_that_is_no_saved_model_and_files_that_are_no_models_are_refuse
     with pytest.raises(ModelError, match=r"is a folder without saved_model.pb, so no SavedModel; give a .keras file"):
         load(tmp_path, trust=True)
     (tmp_path / "x.keras").write_bytes(b"PK\3\4 no zip")
-    with pytest.raises(ModelError, match=r"x.keras: cannot be loaded as data \("):
+    with pytest.raises(ModelError, match=r"x.keras: is no .keras archive \(11 bytes\); was it cut off\?"):
         load(tmp_path / "x.keras")
+    (tmp_path / "h.keras").write_bytes(b"\x89HDF\r\n")
+    with pytest.raises(ModelError, match=r"h.keras: is an HDF5 file: save it anew as .keras"):
+        load(tmp_path / "h.keras")
+    with zipfile.ZipFile(tmp_path / "z.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match=r"z.keras: cannot be loaded as data \("):
+        load(tmp_path / "z.keras")
     with pytest.raises(ModelError, match=r"x.kers: there is no such file; did you mean '.*x.keras'\?"):
         load(tmp_path / "x.kers")
 
@@ -259,9 +267,38 @@ def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "own.keras")
     assert str(caught.value) == (
-        f"{tmp_path}/own.keras: names the function swoosh, whose code is not in the file; register it with "
-        "@keras.saving.register_keras_serializable() and import its module first"
+        f"{tmp_path}/own.keras: names swoosh, whose code is not in the file; load it in Python where that is "
+        "registered, and give the model itself to robust.evaluate"
     )
+
+
+def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path):
+    code = """
+        import keras
+        @keras.saving.register_keras_serializable("mine")
+        class Lay(keras.layers.Layer):
+            def call(self, x): return 2 * x
+        x = keras.Input((4, 4, 1))
+        keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(Lay()(x)))).save("own.keras")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
+    with pytest.raises(ModelError, match=r"own.keras: names mine>Lay, whose code is not in the file; load it in Pyth"):
+        load(tmp_path / "own.keras", trust=True)
+
+
+def test_a_trusted_file_finds_the_modules_beside_it(tmp_path):
+    (tmp_path / "beside_it.py").write_text(
+        "import keras\nclass Twice(keras.layers.Layer):\n    def call(self, x):\n        return 2 * x\n"
+    )
+    code = """
+        import keras, beside_it
+        x = keras.Input((4, 4, 1))
+        keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(beside_it.Twice()(x)))).save("net.keras")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
+    before = list(sys.path)
+    assert load(tmp_path / "net.keras", trust=True).layers[1].name == "twice"
+    assert sys.path == before
 
 
 def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monkeypatch, capsys, marker, data, linear):

@@ -70,7 +70,7 @@ def test_every_proportion_carries_its_wilson_interval(measure):
         if value.interval == "wilson 95 %":
             assert (value.low, value.high) == (low, high)
         else:
-            assert value.interval == "wilson 95 %, simultaneous" and value.high - value.low > (high - low) / 2
+            assert value.interval == "exact 95 %, simultaneous" and value.high - value.low > (high - low) / 2
         assert value.low <= value.value <= value.high
 
 

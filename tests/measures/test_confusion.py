@@ -79,7 +79,7 @@ def test_the_worst_class_and_pair_by_hand():
     worst = values["worst_class", ""]
     assert (worst.value, worst.n) == (1 / 4, 4)  # cat; dog has 1 of 3, car 1 of 1, and ship no images
     low, high = statistics.simultaneous(np.array([1, 1, 1]), np.array([4, 3, 1]))
-    assert (worst.low, worst.high) == (low.min(), high.min()) and worst.interval == "wilson 95 %, simultaneous"
+    assert (worst.low, worst.high) == (low.min(), high.min()) and worst.interval == "exact 95 %, simultaneous"
     worst = values["worst_pair", ""]
     assert (worst.value, worst.n) == (pytest.approx(2 / 3), 3)  # dog -> cat
     every = [[2, 4], [1, 4], [0, 4], [2, 3], [0, 3], [0, 3], [0, 1], [0, 1], [0, 1]]  # all pairs of classes with images

@@ -113,7 +113,7 @@ def test_a_table_without_corruptions_gives_nothing():
 
 
 def test_of_several_corruptions_one_is_asked_for_by_name():
-    with pytest.raises(LookupError, match=r"3 values 'top1_error' fit .*; say which perturbation$"):
+    with pytest.raises(LookupError, match=r"3 values 'top1_error' fit .*; say which perturbation: perturbation = 'f"):
         record.value(_table(), "top1_error", model="net", case="weather", severity=1)
     found = record.value(_table(), "top1_error", model="net", case="weather", severity=1, perturbation="fog")
     assert found.value == 0.1

@@ -126,8 +126,12 @@ def test_a_slow_climb_on_a_real_model_is_told(task):
 def test_twice_the_steps_of_one_step_is_pgd():
     call = attack.doubled(bind("attacks", {"name": "fgsm", "eps": 0.1}))
     assert call.name == "pgd" and call.arguments == {"eps": 0.1, "norm": "linf", "steps": 20}
-    assert attack.doubled(bind("attacks", {"name": "pgd", "eps": 0.1, "steps": 7})).arguments["steps"] == 14
+    for steps, more in ((1, 20), (7, 20), (30, 60)):
+        assert attack.doubled(bind("attacks", {"name": "pgd", "eps": 0.1, "steps": steps})).arguments["steps"] == more
     assert attack.doubled(bind("attacks", {"name": "square", "eps": 0.1})) is None
+    for queries, more in ((5, 200), (300, 600)):
+        call = bind("attacks", {"name": "square", "eps": 0.1, "queries": queries})
+        assert attack.doubled(call).arguments["queries"] == more
 
 
 @pytest.mark.parametrize("name", ["autoattack", "apgd_t", "fab"])
@@ -135,7 +139,7 @@ def test_a_part_of_autoattack_is_doubled_where_it_has_fewer_than_its_100_steps(n
     assert attack.doubled(bind("attacks", {"name": name, "eps": 0.1})) is None
     call = attack.doubled(bind("attacks", {"name": name, "eps": 0.1, "norm": "l2", "steps": 7}))
     assert call.name == ("apgd_t" if name == "autoattack" else name)
-    assert {k: call.arguments[k] for k in ("eps", "norm", "steps")} == {"eps": 0.1, "norm": "l2", "steps": 14}
+    assert {k: call.arguments[k] for k in ("eps", "norm", "steps")} == {"eps": 0.1, "norm": "l2", "steps": 20}
 
 
 def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
