@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust import files, reference, trust
+from robust import files, reference, trees, trust
 from robust import store as stores
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset, fingerprint
@@ -22,6 +22,7 @@ from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
 from robust.schema import Call
 from robust.suite import Case, Cell
+from robust.summaries.corruption_error import own_errors
 from robust.trial import Answers, Trial
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
@@ -43,6 +44,7 @@ _FOUND_BY = (
     "suite/transfer",
     "trial",
     "statistics",
+    "summaries/corruption_error",
     "trees",
     "imagenet",
     "wordnet",
@@ -174,10 +176,24 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             runs.append(trust.seen(fitted.classifier, outcome, probed, seed, case.name))
     for place, run, verdict in zip(places, runs, trust.doubts(runs), strict=case.attacked):
         values += [{**place, **v._asdict()} for v in trust.values(verdict, len(run.fell))]
-    pd.concat(tables).to_parquet(out / "outcomes.parquet", index=False)
+    outcomes_of_all = pd.concat(tables)
+    if any(call.kind == "corruptions" for call in case.calls):
+        values += own_errors(outcomes_of_all)
+    outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
-    files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
+    files.write(out / "about.json", json.dumps({**about, "groups": _grouped(case, data), "model": dict(fitted.about)}))
+
+
+def _grouped(case: Case, data: Dataset) -> dict[str, list[str]]:
+    """The superclasses that the case judges by: those of its own hierarchy, or of the data."""
+    trees_named = [m.arguments["tree"] for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
+    if not trees_named:
+        return {name: list(members) for name, members in data.superclasses.items()}
+    found: dict[str, list[str]] = {}
+    for name, path in zip(data.classes, trees.above(trees_named[0], {}, data.classes), strict=True):
+        found.setdefault(path[0], []).append(name)
+    return found
 
 
 def _ids(case: Case, data: Dataset, n: int) -> set[str]:

@@ -10,6 +10,7 @@ from robust.datasets.dataset import Dataset
 from robust.errors import DataError, SuiteError, suggest
 from robust.schema import metrics
 from robust.suite import Case, Suite
+from robust.summaries.corruption_error import COMMON
 from robust.trial import Answers, Trial
 
 _SPLITS = {"structure": "train", "clusters": "train", "outliers": "train", "temperature": "validation"}
@@ -61,6 +62,9 @@ def _check_bounds(case: Case, data: Dataset) -> None:
     """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
     given = {(v.metric, v.group): v.unit for m in case.measures for v in m(_perfect(case, data))}
     given |= {("trust", ""): ""} if case.attacked else {}
+    corruptions = [call.name for call in case.calls if call.kind == "corruptions"]
+    given |= {("corruption_error", name): "proportion" for name in corruptions}
+    given |= {("mean_corruption_error", ""): "proportion"} if {*corruptions} & {*COMMON} else {}
     units = {metric: unit for (metric, _), unit in given.items()}
     inspected = {metric for call in case.inspections for metric in metrics(call)}
     for key, bound in case.expect.items():

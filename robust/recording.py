@@ -224,6 +224,7 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
         },
         "contents": {cell.case.name: _read(block / "about.json")["content"] for cell, block in found},
+        "groups": {cell.case.name: _read(block / "about.json")["groups"] for cell, block in found},
         "models": {
             m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds) if m.name in asked else []}
             for m in suite.models

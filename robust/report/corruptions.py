@@ -81,7 +81,11 @@ def _by_model(folder: Folder, rows: pd.DataFrame) -> list[tuple[str, pd.DataFram
 
 def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
     found = rows[(rows["metric"] == metric) & (rows["group"] == group)].to_dict("records")
-    return wording.quantity(found[0]["value"], found[0]["unit"]) if found else "–"
+    if not found:
+        return "–"
+    said = wording.quantity(found[0]["value"], found[0]["unit"])
+    between = wording.interval(found[0]["low"], found[0]["high"], found[0]["unit"])
+    return f"{said} ({between})" if between else said
 
 
 def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame, pictures: dict[Any, Any]) -> Line:

@@ -1,5 +1,6 @@
 """Which classes lose their images to which, once these are perturbed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,11 +32,16 @@ def flows(folder: Folder) -> list[Flow]:
     """One for every perturbed cell of a model that was also asked about the clean images, class by class."""
     cells = {cell: rows for cell, rows in folder.outcomes.items() if cell in folder.values}
     wanted = {cell[0]: True for cell in cells if "worst_class" in set(folder.values[cell]["metric"])}
-    tables = [_named(folder, *cell) for cell in cells if cell[0] in wanted and _counts(folder, *cell)]
-    if not tables:
-        return []
-    lost = flow(pd.concat(tables), folder.environment["data"].get("superclasses", {}))
-    return [_flow(folder, rows) for _, rows in lost.groupby(CELL, dropna=False, sort=False)]
+    tables = {cell: _named(folder, *cell) for cell in cells if cell[0] in wanted and _counts(folder, *cell)}
+    clean = [table for (_, condition), table in tables.items() if condition.clean]
+    found = []
+    for case in dict.fromkeys(condition.case for _, condition in tables if not condition.clean):
+        own = [table for (_, condition), table in tables.items() if condition.case == case]
+        groups = folder.superclasses(case)
+        lost = flow(pd.concat([*clean, *own]), groups)
+        lost = lost[lost["case"] == case]
+        found += [_flow(folder, rows, groups) for _, rows in lost.groupby(CELL, dropna=False, sort=False)]
+    return found
 
 
 def _counts(folder: Folder, run, condition) -> bool:
@@ -47,7 +53,7 @@ def _named(folder: Folder, run, condition) -> pd.DataFrame:
     return folder.outcomes[run, condition].assign(**run._asdict(), **condition._asdict(), data=data)
 
 
-def _flow(folder: Folder, rows: pd.DataFrame) -> Flow:
+def _flow(folder: Folder, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> Flow:
     first = rows.iloc[0]
     cell = next(
         (run, c) for run, c in folder.outcomes
@@ -58,22 +64,21 @@ def _flow(folder: Folder, rows: pd.DataFrame) -> Flow:
     gone = rows[rows["label"] != rows["taken_for"]]
     n, inside = int(gone["images"].sum()), int(gone.loc[gone["inside"], "images"].sum())
     said = f"{n:,} of {int(rows['images'].sum()):,} images that were right are lost"
-    if folder.environment["data"].get("superclasses") and n:
-        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass of the data"
+    if groups and n:
+        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
     sums = gone.groupby("label")["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
     listed = [_row(rows, str(label)) for label in sums.index]
-    return Flow(folder.name(cell[0]), wording.title(cell[1]), said, listed, _leaving(folder, gone))
+    return Flow(folder.name(cell[0]), wording.title(cell[1]), said, listed, _leaving(groups, gone))
 
 
-def _leaving(folder: Folder, gone: pd.DataFrame) -> str:
-    superclasses = folder.environment["data"].get("superclasses", {})
-    above = {name: group for group, members in superclasses.items() for name in members}
+def _leaving(groups: Mapping[str, Sequence[str]], gone: pd.DataFrame) -> str:
+    above = {name: group for group, members in groups.items() for name in members}
     out = (
         gone[~gone["inside"]]
         .assign(start=gone["label"].map(above), end=gone["taken_for"].map(above))
         .dropna(subset="end")
     )
-    sums = out.groupby(["start", "end"])["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
+    sums = out.groupby(["start", "end"], observed=True)["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
     rows = sums.reset_index()
     return ", ".join(f"{a} → {b} {n}" for a, b, n in zip(rows["start"], rows["end"], rows["images"], strict=True))
 

@@ -117,6 +117,10 @@ class Folder:
         """The names of the classes, in the order of the data set."""
         return self.environment["data"]["classes"]
 
+    def superclasses(self, case: str) -> dict[str, list[str]]:
+        """The superclasses that a case judges by: of its own hierarchy, or of the data; may be empty."""
+        return self.environment.get("groups", {}).get(case) or self.environment["data"].get("superclasses", {})
+
     def name(self, run: Run) -> str:
         """The model's name, with its seed where it was trained with several."""
         alone = sum(other.model == run.model for other in self.runs) == 1

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from robust import statistics
+
 COMMON = (
     "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
     "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
@@ -28,12 +30,37 @@ class Errors(NamedTuple):
     clean: float
 
 
-def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = "") -> list[dict[str, Any]]:
-    """The rows that sum up every case with corruptions.
+def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows that sum up one case with corruptions on one model by itself.
 
-    - corruption_error: the top-1 error of each corruption (the group), the mean over the severities; and with no
-      group `mean_corruption_error`, the mean over those of the 15 common corruptions that the case has.
-    - relative_corruption_error: the same over the baseline's, sum_s E / sum_s E_base, and the mean of these.
+    - corruption_error: the top-1 error of each corruption (the group), the mean over the severities.
+    - mean_corruption_error: the mean over those of the 15 common corruptions that the case has.
+
+    Both are means over the images, each of which is shown at every strength: the interval draws the images anew.
+
+    Args:
+        outcomes: of the case, with the columns of `robust.record.OUTCOMES`.
+    """
+    corrupted = outcomes[outcomes["severity"].notna()]
+    wrong = (corrupted["predicted"] != corrupted["label"]).groupby([corrupted["example"], corrupted["perturbation"]])
+    each = wrong.mean().unstack()  # [images, corruptions]
+    found = [_row("corruption_error", str(name), each[name]) for name in corrupted["perturbation"].unique()]
+    if common := [name for name in COMMON if name in each]:
+        found.append(_row("mean_corruption_error", "", each[common].mean(axis=1)))
+    return found
+
+
+def _row(metric: str, group: str, shares: pd.Series) -> dict[str, Any]:
+    low, high = statistics.bootstrap_mean(shares.to_numpy())
+    where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
+    what = {"metric": metric, "group": group, "value": float(shares.mean()), "unit": "proportion", "n": len(shares)}
+    return {**where, **what, "low": low, "high": high, "interval": "bootstrap 95 %"}
+
+
+def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = "") -> list[dict[str, Any]]:
+    """The rows that sum up every case with corruptions beside another model; see `own_errors`.
+
+    - relative_corruption_error: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
     - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
       the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
       baseline would rule. It needs a case on the same images, clean.
@@ -55,7 +82,7 @@ def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], image
         for (model, seed), errors in asked.items():
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
             same = {key: first[key] for key in ("suite", "data", "split", "model", "seed", "case", "weights", "n")}
-            values = [*_own(errors), *(_beside(errors, base, f"× {baselines[str(case)]}") if base else ())]
+            values = list(_beside(errors, base, f"× {baselines[str(case)]}")) if base else []
             if imagenet and first["data"] == imagenet and _complete(rows):
                 values += _mce(errors)
             found += [{**same, "perturbation": MADE, **value} for value in values]
@@ -83,10 +110,6 @@ def _mean(several: list[Errors]) -> Errors | None:
         return None
     clean = sum(one.clean for one in several) / len(several)
     return Errors(pd.concat([one.corrupted for one in several], axis=1).mean(axis=1), clean)
-
-
-def _own(errors: Errors) -> Iterator[dict[str, Any]]:
-    yield from _rows("corruption_error", errors.corrupted, "proportion", "mean_corruption_error")
 
 
 def _beside(errors: Errors, base: Errors, unit: str) -> Iterator[dict[str, Any]]:

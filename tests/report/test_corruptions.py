@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record, report
+from robust import demands, record, report
+from robust.datasets.fashion_mini import fashion_mini
+from robust.errors import SuiteError
 from robust.report import corruptions
 from robust.report.folder import read
 from robust.suite import Case, Model, Suite, read_case
 from robust.summaries.corruption_error import COMMON
 
 CORRUPT = {"name": ["speckle_noise", "fog", "gaussian_noise"], "severity": [1, 5]}
+BOUNDS = {"mean_corruption_error": "<= 1", "corruption_error[fog]": "high < 0.01"}
 IMAGES = 60
 
 
@@ -29,14 +32,13 @@ def _net(seed, data):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A report of two small nets: clean, several corruptions in a case, and one corruption in another."""
-    from robust.datasets.fashion_mini import fashion_mini
     from robust.run import run
     from robust.store import Store
 
     data = fashion_mini()
     cases = (
         Case("clean", images=IMAGES),
-        read_case("bad", {"corrupt": CORRUPT, "images": IMAGES}),
+        read_case("bad", {"corrupt": CORRUPT, "images": IMAGES, "expect": BOUNDS}),
         read_case("misty", {"corrupt": {"name": "fog", "severity": [2, 4]}, "images": IMAGES}),
     )
     cases = (cases[0], *(replace(case, baseline="net0") for case in cases[1:]))
@@ -70,6 +72,20 @@ def test_every_figure_follows_from_the_outcomes(folder):
             for name in names:
                 mean = record.value(results, "corruption_error", group=name, case=case, model=net)
                 assert mean.value == pytest.approx(own[name])
+
+
+def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
+    results = record.read_results(folder / "results.csv")
+    for net in ("net0", "net1"):
+        mean = record.value(results, "mean_corruption_error", case="bad", model=net)
+        assert mean.low < mean.value < mean.high and (mean.n, mean.bound, mean.passed) == (IMAGES, "<= 1", True)
+        fog = record.value(results, "corruption_error", group="fog", case="bad", model=net)
+        assert (fog.bound, fog.passed) == ("high < 0.01", False)
+    with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
+        case = read_case("c", {"corrupt": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
+        demands.check(Suite("s", (), (), None), case, fashion_mini(), fashion_mini())
+    with pytest.raises(SuiteError, match="this case measures no 'mean_corruption_error'"):
+        read_case("c", {"expect": {"mean_corruption_error": "<= 1"}})
 
 
 def test_a_case_of_several_has_its_own_section_and_no_columns(folder):
