@@ -73,13 +73,9 @@ def _flow(folder: Folder, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]
 
 def _leaving(groups: Mapping[str, Sequence[str]], gone: pd.DataFrame) -> str:
     above = {name: group for group, members in groups.items() for name in members}
-    out = (
-        gone[~gone["inside"]]
-        .assign(start=gone["label"].map(above), end=gone["taken_for"].map(above))
-        .dropna(subset="end")
-    )
-    sums = out.groupby(["start", "end"], observed=True)["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
-    rows = sums.reset_index()
+    ends = gone.assign(start=gone["label"].map(above), end=gone["taken_for"].map(above)).dropna(subset="end")
+    sums = ends[~ends["inside"]].groupby(["start", "end"])["images"].sum()
+    rows = sums.sort_values(ascending=False, kind="stable").head(CLASSES).reset_index()
     return ", ".join(f"{a} → {b} {n}" for a, b, n in zip(rows["start"], rows["end"], rows["images"], strict=True))
 
 
