@@ -56,7 +56,8 @@ def attack(
     seed
         Of the attack.
     out
-        The folder for adversarial.png and triptych.png; reports/IMAGE-as-TARGET where it is not given.
+        The folder for adversarial.png and triptych.png; reports/IMAGE-as-TARGET where it is not given, with the
+        attack where it is not pgd.
     """
     from robust import quiet, typed
 
@@ -67,7 +68,9 @@ def attack(
     from robust.attack import attack as attack_one
 
     names = None if classes is None else _lines(classes)
-    folder = out or Path("reports") / f"{Path(image).stem}-as-{target or 'anything'}".replace(" ", "-")
+    by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not take another's place
+    place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
+    folder = out or Path("reports") / place
     found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
     if found.understood:
         print(f"{model}: {'; '.join(found.understood)}; the image as {' x '.join(map(str, found.image.shape))}")
