@@ -4,6 +4,7 @@ Nothing is trained by steps: hidden weights are random, the head is the least-sq
 imported when the first of them is asked for. And the wheel, for environments of their own.
 """
 
+import gc
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
+# Thousands of live Keras objects are looked through by each collection: fewer take a tenth off the whole run.
+gc.set_threshold(200_000, 50, 100)
 
 ROOT = Path(__file__).parents[1]
 SHAPE, CLASSES = (6, 6, 1), 3

@@ -120,10 +120,11 @@ def test_fgsm(both, norm):
     [
         ("LInfFMNAttack", "linf", {"steps": 100}),
         ("L2FMNAttack", "l2", {"steps": 100}),
-        (
+        pytest.param(
             "L2CarliniWagnerAttack",
             "l2",
             {"steps": 100, "binary_search_steps": 4, "stepsize": 0.02, "initial_const": 1.0},
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -12,6 +12,9 @@ from robust.classifier import Classifier
 EPS = {"linf": 0.05, "l2": 0.4, "l1": 1.0}
 QUERIES = 300
 norms = pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+linf_by_default = pytest.mark.parametrize(
+    "norm", ["linf", *(pytest.param(norm, marks=pytest.mark.slow) for norm in ("l2", "l1"))]
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def _standing(found):
     return int((found.by == "").sum())
 
 
-@pytest.mark.parametrize("norm", ["linf", *(pytest.param(norm, marks=pytest.mark.slow) for norm in ("l2", "l1"))])
+@linf_by_default
 def test_the_ladder(trained, run, whole, norm):
     clean = int((trained.classifier.logits(trained.images).argmax(axis=1) == trained.labels).sum())
     ladder = [
@@ -74,7 +77,7 @@ def test_the_ladder_of_a_hardened_network(trained, hardened):
     assert ladder[-1] > _standing(plain) + 3  # it is hardened
 
 
-@norms
+@linf_by_default
 def test_each_part_alone_never_beats_the_whole(trained, run, whole, norm):
     left = whole(norm).by == ""
     for i, part in enumerate(parts("standard", norm, 100, QUERIES).values()):
