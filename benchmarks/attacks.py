@@ -142,7 +142,7 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     assert (full().by == "").all()
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, first, own, 1e-9, STEPS, BATCH), FULL[name] if rival == "Foolbox" else None
-        say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls", paired(theirs, full, max(pairs // 3, 3)), least=bar)
+        say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls", paired(theirs, full, pairs), least=bar)
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
         for asked, least in ((classifier, None), (half, bar)):
