@@ -11,8 +11,8 @@ of the pairs in brackets; passes are counted where the network is called:
                              folded; and of the copy in bfloat16
     Foolbox, ART / ours      pgd-20 where nobody falls, and at 8/255 where ours stops at what fools, on 1,000
                              images, since the places of those that fell are filled again; searched in float32
-                             and in bfloat16, for CPUs that multiply it: the bar is for the faster; ART where
-                             pip install adversarial-robustness-toolbox has put it
+                             and in bfloat16, for CPUs that multiply it; ART where pip install
+                             adversarial-robustness-toolbox has put it
     curve / Foolbox          passes of 8 values of eps upward over those of Foolbox's 8 runs, on 256 images;
                              and what the curve misses, for Square on 128 beside what another run alone misses
     autoattack / its passes  time over that of as many bare passes; its passes, both ways, over those of the
@@ -136,13 +136,15 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     for what, other in (("model / copy", lean), ("model / copy in bfloat16", half.lean())):
         say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
 
-    def full() -> Perturbed:
-        return pgd(classifier, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
+    def full(asked: Classifier) -> Perturbed:
+        return pgd(asked, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
 
-    assert (full().by == "").all()
+    assert (full(classifier).by == "").all() and (full(half).by == "").all()
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, first, own, 1e-9, STEPS, BATCH), FULL[name] if rival == "Foolbox" else None
-        say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls", paired(theirs, full, pairs), least=bar)
+        for asked in (classifier, half):
+            ratios = paired(theirs, lambda asked=asked: full(asked), max(pairs // 2, 3))
+            say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls, {asked.search}", ratios, least=bar)
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
         for asked, least in ((classifier, None), (half, bar)):
