@@ -147,9 +147,9 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
             say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls, {asked.search}", ratios, least=bar)
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
-        for asked, least in ((classifier, None), (half, bar)):
+        for asked in (classifier, half):
             ours = lambda asked=asked: pgd(asked, images, labels, seeds=labels, eps=EPS, steps=STEPS)  # noqa: E731
-            say(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {asked.search}", paired(theirs, ours, 3), least=least)
+            say(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {asked.search}", paired(theirs, ours, 3), least=bar)
 
 
 def curve(name: str, classifier: Classifier, data: Dataset) -> None:

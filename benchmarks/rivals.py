@@ -43,4 +43,5 @@ def art(
     return lambda: attack.generate(images, labels)
 
 
-INSTALLED = {"Foolbox": foolbox} | ({"ART": art} if importlib.util.find_spec("art") else {})
+_ART = importlib.util.find_spec("art")  # a folder of that name is no library
+INSTALLED = {"Foolbox": foolbox} | ({"ART": art} if _ART and _ART.origin else {})

@@ -99,10 +99,10 @@ def data_of(case: Case, data: Dataset) -> Dataset:
         raise DataError(f"case {case.name}: {what} of the {len(data.classes)} of {data.name}; leave out inspect")
     # Of which outputs of a model these classes are is part of what was measured.
     told = fingerprint(repr((data.classes, shifted.fingerprint)).encode())
-    return replace(shifted, fingerprint=told, superclasses=shifted.superclasses or _groups(data, shifted.classes))
+    return replace(shifted, fingerprint=told, superclasses=shifted.superclasses or _restricted(data, shifted.classes))
 
 
-def _groups(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The superclasses of the suite's data, as far as they hold these classes."""
     kept = {name: tuple(c for c in members if c in set(classes)) for name, members in data.superclasses.items()}
     return {name: members for name, members in kept.items() if members}
@@ -182,17 +182,17 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
-    files.write(out / "about.json", json.dumps({**about, "groups": _grouped(case, data), "model": dict(fitted.about)}))
+    files.write(
+        out / "about.json", json.dumps({**about, "groups": _own_groups(case, data), "model": dict(fitted.about)})
+    )
 
 
-def _grouped(case: Case, data: Dataset) -> dict[str, list[str]]:
-    """The superclasses that the case judges by: those of its own hierarchy, or of the data."""
-    trees_named = [m.arguments["tree"] for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
-    if not trees_named:
-        return {name: list(members) for name, members in data.superclasses.items()}
+def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
+    """The superclasses of the case's own hierarchy; none where it judges by those of the data."""
     found: dict[str, list[str]] = {}
-    for name, path in zip(data.classes, trees.above(trees_named[0], {}, data.classes), strict=True):
-        found.setdefault(path[0], []).append(name)
+    for tree in [m.arguments["tree"] for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")][:1]:
+        for name, path in zip(data.classes, trees.above(tree, {}, data.classes), strict=True):
+            found.setdefault(path[0], []).append(name)
     return found
 
 

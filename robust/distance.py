@@ -16,12 +16,8 @@ from robust.schema import Call
 RUNGS = np.geomspace(1 / 64, 1, 32)  # the radii of a shrinking ball, as shares of the largest
 HALVINGS = 8  # of the way from an image to the point that fools the model
 _STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
-FURTHER = (
-    1.01,
-    1.03,
-    1.1,
-    1.3,
-)  # times the change, for a point so near the boundary that the model itself does not see what its lean copy saw
+# Times the change, for a point so near the boundary that the model itself does not see what its lean copy saw.
+FURTHER = (1.01, 1.03, 1.1, 1.3, 2, 4)
 MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
 
 

@@ -42,10 +42,10 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if not trust and (why := keras_file.refusal(path, _registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
     if not zipfile.is_zipfile(path):
-        kind = (
-            "is an HDF5 file: save it anew as .keras" if path.read_bytes()[:4] == b"\x89HDF" else "is no .keras archive"
-        )
-        raise ModelError(f"{path}: {kind} ({path.stat().st_size:,} bytes); was it cut off?")
+        with path.open("rb") as file:
+            is_hdf5 = file.read(4) == b"\x89HDF"
+        what = "is an HDF5 file: save it anew as .keras" if is_hdf5 else "is no .keras archive"
+        raise ModelError(f"{path}: {what} ({path.stat().st_size:,} bytes); was it cut off?")
     try:
         return keras.saving.load_model(path, _custom(path) if trust else None, compile=False, safe_mode=not trust)
     except ModelError:

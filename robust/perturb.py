@@ -58,8 +58,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         began = time.perf_counter()
         if call.kind == "attacks":
             search = call if case.distance is None else partial(nearest, call)
-            rows = _standing(clean, carried)
-            carried = _attack(classifier, call, search, examples, clean, seeds, carried, rows)
+            carried, rows = _attack(classifier, call, search, examples, clean, seeds, carried)
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
             carried = replace(carried, by=_felled(call, carried.by, clean, logits))
@@ -93,12 +92,6 @@ def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np
     return np.flatnonzero(chosen >= 0), chosen[chosen >= 0]
 
 
-def _standing(clean: Trial, last: Perturbed | None) -> np.ndarray:
-    """Which images are still to be attacked: rows of those that were right, and that no smaller eps has felled."""
-    wrong = fooled(clean.predicted, clean.labels, clean.targets)
-    return np.flatnonzero(~wrong if last is None else ~wrong & (last.by == ""))
-
-
 def _attack(
     classifier: Classifier,
     call: Call,
@@ -107,16 +100,16 @@ def _attack(
     clean: Trial,
     seeds: np.ndarray,
     last: Perturbed | None,
-    rows: np.ndarray,
-) -> Perturbed:
-    """Attack the images that still stand, `rows`, from where a smaller eps has left them, if there was one: `last`."""
+) -> tuple[Perturbed, np.ndarray]:
+    """Attack the images that still stand, from where a smaller eps has left them (`last`); also gives their rows."""
     images, labels, aims = examples.images, examples.labels, clean.targets
     result = Perturbed.of(images if last is None else last.images)
     result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
     if last is not None:  # what led here is part of the budget
         result.forward[:], result.backward[:] = last.forward, last.backward
+    rows = np.flatnonzero(result.by == "")
     if not rows.size:
-        return result
+        return result, rows
     start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
     found = search(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
     check(call, images[rows], found.images)
@@ -125,7 +118,7 @@ def _attack(
     result.backward[rows] += found.backward
     trace = np.full((len(images), found.trace.shape[1]), np.nan, np.float32)
     trace[rows] = found.trace
-    return replace(result, trace=trace)
+    return replace(result, trace=trace), rows
 
 
 def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> Perturbed:

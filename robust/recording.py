@@ -207,7 +207,8 @@ def _write_samples(folder: Path, found: Found) -> None:
 
 
 def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
-    about = {cell.model.name: _read(block / "about.json") for cell, block in found}
+    told = [(cell, _read(block / "about.json")) for cell, block in found]
+    about = {cell.model.name: of_block for cell, of_block in told}
     asked = {cell.model.name for cell in suite.cells()}  # the others only lend their images
     return {
         "suite": suite.name,
@@ -223,8 +224,8 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
             "fingerprint": data.fingerprint,
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
         },
-        "contents": {cell.case.name: _read(block / "about.json")["content"] for cell, block in found},
-        "groups": {cell.case.name: _read(block / "about.json")["groups"] for cell, block in found},
+        "contents": {cell.case.name: of_block["content"] for cell, of_block in told},
+        "groups": {cell.case.name: of_block["groups"] for cell, of_block in told if of_block["groups"]},
         "models": {
             m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds) if m.name in asked else []}
             for m in suite.models

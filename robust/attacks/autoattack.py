@@ -44,7 +44,7 @@ def autoattack(
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: where the first climb of each part begins, but Square's.
+        start: where the first climb of each APGD begins.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
         version: which parts.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog
+from robust import catalog, typed
 from robust.errors import SuiteError
 from robust.schema import Call, bind
 
@@ -79,8 +79,7 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True) -> Call:
         value = {"folder": value}
     table = named(value)
     name = table.get("name") if isinstance(table, Mapping) else None
-    if not trust and isinstance(name, str) and catalog.is_foreign(name):
-        raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so with --trust")
+    typed.refuse([name] if isinstance(name, str) else [], trust)
     return located(bind("datasets", table), Path())
 
 

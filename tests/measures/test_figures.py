@@ -10,9 +10,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
 
 import robust
-from robust import record
+from robust import blocks, record
 from robust.store import Store
-from robust.suite import load
+from robust.suite import load, read_case
 
 SUITE = """
 data = { name = "fashion_mini" }
@@ -222,6 +222,15 @@ def test_the_page_shows_it_all(report):
         with np.load(report.out / "samples" / file) as arrays:
             assert set(rows["example"]) == set(arrays["ids"].tolist())
     assert page.count('class="face wrong"') > 10
+
+
+def test_the_report_says_which_images_and_whose_groups(report):
+    told = json.loads((report.out / "environment.json").read_text())
+    assert told["contents"] == {"clean": report.data.content, "fgsm": report.data.content}  # outside is no part of it
+    assert told["groups"] == {}  # the data's own
+    tree = {"name": "hierarchy", "tree": {"a": list(report.data.classes[:4]), "b": list(report.data.classes[4:])}}
+    found = blocks._own_groups(read_case("c", {"measure": [tree]}), report.data)
+    assert {name: len(members) for name, members in found.items()} == {"a": 4, "b": 6}
 
 
 def test_features_are_computed_once_a_model_and_only_where_a_measure_asks(report):
