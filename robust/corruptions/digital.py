@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from robust import pictures
 from robust.corruptions.published import constant, each
 from robust.corruptions.resample import bilinear, mirror, reflect
 from robust.quantities import Severity
@@ -104,7 +105,7 @@ def jpeg_compression(images: np.ndarray, *, seeds: np.ndarray, severity: Severit
     def one(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
         file = io.BytesIO()
         _picture(image).save(file, "JPEG", quality=quality)
-        return _pixels(Image.open(file))
+        return _pixels(pictures.opened(file))
 
     return each(images, seeds, one)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from robust import pictures
 from robust.corruptions.liquid import mud, puddles, water
 from robust.corruptions.plasma import plasma
 from robust.corruptions.published import SMALL, constant, each, luminance, pale
@@ -100,7 +101,7 @@ def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> n
 @cache
 def _fitting(name: str, high: int, wide: int) -> np.ndarray:
     """A photograph of frost, uint8 [H, W, 3], out of which an image of this size can be cut."""
-    with Image.open(Path(__file__).parent / "data/frost" / name) as file:
+    with pictures.opened(Path(__file__).parent / "data/frost" / name) as file:
         photo = file.convert("RGB")
     if max(high, wide) < SMALL:
         return np.asarray(photo)[2::5, 2::5]  # where linear interpolation at a fifth of the size looks

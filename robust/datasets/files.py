@@ -1,15 +1,15 @@
 """Image files: which there are, what size they have, and their pixels."""
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
 
+from robust import pictures
 from robust.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
@@ -39,12 +39,12 @@ def images_in(folder: Path) -> list[Path]:
 
 def look(path: Path) -> Look:
     """Open a file without decoding it; raises DataError where it is not an image we can read."""
-    try:
-        with Image.open(path) as image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata
+        with pictures.opened(path) as image:
             size, mode = image.size, image.mode
-        digest = sha256(path.read_bytes()).hexdigest()
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mode not in (*_GREY, *_COLOUR):
         raise DataError(f"{path}: its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel")
     return Look(size[1], size[0], mode in _GREY, digest)
@@ -70,8 +70,9 @@ def load(path: str | Path, channels: int) -> np.ndarray:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, and of transparency in palettes
-        try:
-            with Image.open(path) as image:
-                return np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(*image.size[::-1], channels)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be decoded ({error})") from None
+        with pictures.opened(path) as image:
+            try:
+                levels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            except Exception as error:  # what damaged pixels make of Pillow's decoders has no common name
+                raise DataError(f"{path}: cannot be decoded ({error or type(error).__name__})") from None
+            return levels.reshape(*image.size[::-1], channels)

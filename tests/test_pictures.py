@@ -1,0 +1,96 @@
+import ast
+import io
+import struct
+import subprocess
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import robust
+from robust import pictures
+from robust.datasets import files
+from robust.errors import DataError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+Image.init()
+NAMED = sorted(Image.ID)
+
+
+def written(format):
+    """A file of the format, where Pillow can write it; of EPS one that Ghostscript would run."""
+    file = io.BytesIO()
+    for mode in ("RGB", "L", "1", "P"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow will forget some of them
+                Image.fromarray(PIXELS).convert(mode).save(file, format)
+            return file.getvalue()
+        except (KeyError, OSError, ValueError):
+            file = io.BytesIO()
+    return EPS if format == "EPS" else b""
+
+
+def png(width, height):
+    """The head of a PNG, and nothing behind it."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
+@pytest.mark.parametrize("format", NAMED)
+def test_of_all_formats_that_pillow_can_name_those_on_the_list_are_read_and_no_program_is_started(
+    tmp_path, monkeypatch, format
+):
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: pytest.fail(f"a program was started: {args}"))
+    (path := tmp_path / "0.png").write_bytes(EPS if format == "EPS" else written(format))
+    if format in pictures.FORMATS:
+        assert files.look(path).height == 16
+        assert files.load(path, 3).shape == (16, 16, 3)
+    elif path.read_bytes() and format not in ("MPO", "DIB"):  # an MPO of one picture is a JPEG
+        for read in (files.look, lambda path: files.load(path, 3)):
+            with pytest.raises(DataError, match="0.png: cannot be read as an image"):
+                read(path)
+
+
+def test_most_formats_were_tried():
+    assert len([format for format in NAMED if written(format)]) > 20
+    assert len(NAMED) > 40 and "EPS" in NAMED
+
+
+@pytest.mark.parametrize(("width", "height"), [(8193, 8192), (2**31 - 1, 2**31 - 1), (1, 2**27)])
+def test_a_picture_is_not_decoded_where_its_head_says_that_it_is_too_large(tmp_path, width, height):
+    (path := tmp_path / "big.png").write_bytes(png(width, height))
+    for read in (files.look, lambda path: files.load(path, 3)):
+        with pytest.raises(
+            DataError, match=r"big.png: (has [\d,]+ x [\d,]+ pixels, and 67,108,864 are|cannot be read)"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize("format", pictures.FORMATS)
+def test_whatever_bytes_are_damaged_the_error_is_ours(tmp_path, format):
+    random, whole = np.random.default_rng(0), written(format)
+    for i in range(60):
+        damaged = bytearray(whole[: random.integers(1, len(whole))] if i % 3 == 0 else whole)
+        for place in random.integers(0, min(len(damaged), 200 if i % 2 else len(damaged)), 4):
+            damaged[place] = random.integers(256)
+        (path := tmp_path / "a.png").write_bytes(damaged)
+        for read in (files.look, lambda path: files.load(path, 1)):
+            try:
+                read(path)
+            except DataError as error:
+                assert str(path) in str(error) and "\n" not in str(error)
+
+
+def test_nothing_of_ours_lets_pillow_or_tensorflow_choose_the_format():
+    told = ("opened", "open", "decode_image", "decode_png", "decode_jpeg", "load_img", "image_dataset_from_directory")
+    for path in Path(robust.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in told:
+                of = ast.unparse(node.func)
+                is_picture = of.startswith("Image.") or "decode_" in of or "load_img" in of or "dataset_from" in of
+                assert not is_picture or path.name == "pictures.py", f"{path}:{node.lineno}: {of}"
