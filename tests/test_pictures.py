@@ -52,7 +52,7 @@ def test_of_all_formats_that_pillow_can_name_those_on_the_list_are_read_and_no_p
         assert files.load(path, 3).shape == (16, 16, 3)
     elif path.read_bytes() and format not in ("MPO", "DIB"):  # an MPO of one picture is a JPEG
         for read in (files.look, lambda path: files.load(path, 3)):
-            with pytest.raises(DataError, match="0.png: cannot be read as an image"):
+            with pytest.raises(DataError, match=r"0\.png: cannot be read as an image"):
                 read(path)
 
 
