@@ -61,7 +61,7 @@ def run(
             session.block(cell)
         for cell in chosen:
             session.compared(cell, out)
-    except (RobustError, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):
         if any(session.find(cell) for cell in suite.cells()):
             session.record(out)  # what was found until now is not lost
         raise

@@ -1,6 +1,8 @@
+import errno
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -124,7 +126,8 @@ def test_describe_all_prints_the_family_and_draws_its_page(tmp_path):
         assert (tmp_path / "reports/architectures" / name).is_file()
 
 
-def test_an_interrupted_run_keeps_what_it_found_and_says_how_to_go_on(suite, tmp_path):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_keeps_what_it_found_and_says_how_to_go_on(suite, tmp_path, sent, code):
     path = suite(">= 0")
     path.write_text(path.read_text() + '[case.long]\nattack = { name = "pgd", eps = "1/255", steps = 100000 }\n')
     with subprocess.Popen(
@@ -138,9 +141,9 @@ def test_an_interrupted_run_keeps_what_it_found_and_says_how_to_go_on(suite, tmp
         while not list(tmp_path.glob("store/blocks/*/key.json")) and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(1)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(sent)
         told = running.communicate(timeout=60)[1]
-    assert running.returncode == 130
+    assert running.returncode == code
     assert told.endswith("robust: stopped; run it again to go on\n"), told
     assert (tmp_path / "out/index.html").is_file()
 
@@ -164,3 +167,39 @@ def test_the_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit):
         cli.app(["--version"])
     assert version("robust") in capsys.readouterr().out
+
+
+def fails(monkeypatch, capsys, error):
+    def app(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(cli.signal, "signal", lambda number, handler: None)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith("robust: ") and len(told) < 1000
+    return stopped.value.code, told.removeprefix("robust: ").rstrip("\n")
+
+
+def test_an_error_of_ours_is_exit_code_4_and_a_line_that_names_a_file_with_the_traceback(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code, told = fails(monkeypatch, capsys, KeyError("first line\n" + "x" * 5000 + "\udcff"))
+    assert code == 4
+    assert told.startswith("this is an error of robust ") and "KeyError" in told
+    file = Path(told.rpartition(": ")[2])
+    assert file.parent == tmp_path and "Traceback" in file.read_text("utf-8") and "in app" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000), "File name too long"),
+        (OSError(errno.EFBIG, "File too large"), "File too large"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "a.csv: No space left on device"),
+        (MemoryError(), "it needs more memory than there is"),
+    ],
+)
+def test_what_the_machine_refuses_is_bad_input_and_no_traceback(monkeypatch, capsys, error, said):
+    code, told = fails(monkeypatch, capsys, error)
+    assert code == 2 and said in told

@@ -1,0 +1,51 @@
+"""Errors that are our own fault, and those of the machine: one line for the user, and the traceback in a file."""
+
+import errno
+import tempfile
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+
+ISSUES = "the project's list of issues"
+
+_MACHINE = {
+    getattr(errno, name)
+    for name in (
+        "EACCES", "EDQUOT", "EFBIG", "EIO", "EISDIR", "ELOOP", "EMFILE", "ENAMETOOLONG", "ENFILE", "ENODEV", "ENOENT",
+        "ENOMEM", "ENOSPC", "ENOTDIR", "ENXIO", "EPERM", "EROFS", "ESTALE", "ETXTBSY",
+    )
+}  # fmt: skip
+
+
+def environment(error: BaseException) -> str:
+    """What the machine refused, in words; "" where the error says nothing of the machine.
+
+    >>> environment(OSError(errno.EFBIG, "File too large", "reports/page"))
+    'reports/page: File too large'
+    >>> environment(MemoryError())
+    'it needs more memory than there is; give fewer or smaller images'
+    >>> environment(ValueError("no"))
+    ''
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "it needs more memory than there is; give fewer or smaller images"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        named = "" if error.filename is None else f"{_short(str(error.filename))}: "
+        return f"{named}{error.strerror or error}"
+    return ""
+
+
+def told(error: BaseException) -> str:
+    """A line about an error of ours, which names a file with its traceback and says how to report it."""
+    what = _short(" ".join(f"{type(error).__name__}: {error}".split()))
+    said = f"this is an error of robust {version('robust')}, not of yours ({what})"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="robust-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)).encode("utf-8", "replace").decode("utf-8"))
+    except OSError:
+        return f"{said}; to report it, run it again where temporary files can be written"
+    return f"{said}; to report it, add this file to {ISSUES}: {Path(file.name)}"
+
+
+def _short(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
