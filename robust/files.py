@@ -7,6 +7,21 @@ from pathlib import Path
 
 from robust.errors import StoreError
 
+TEXT = 2**26
+"""So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
+
+
+def text(path: Path) -> str:
+    """A text in UTF-8, with or without a byte order mark.
+
+    Raises OSError where it cannot be read, and ValueError where it is none or is larger than `TEXT`.
+    """
+    with path.open("rb") as file:
+        content = file.read(TEXT + 1)
+    if len(content) > TEXT:
+        raise ValueError(f"it has more than {TEXT:,} bytes")
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
 
 def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
     """Write a file so that a reader, or a crash, never meets half of it.

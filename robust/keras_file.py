@@ -2,11 +2,15 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from robust import archives
+
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
+_TEXT = 2**26  # bytes that config.json may have
 _OURS = ("keras", "builtins")  # the modules that Keras itself brings
 
 
@@ -31,12 +35,39 @@ def named_only(path: Path) -> list[str]:
     return list(dict.fromkeys(_named_only(_config(path))))
 
 
+def oversized(path: Path) -> str:
+    """Why the archive would take more memory than it can mean; "" where it would not, or is no archive."""
+    try:
+        archives.check(path)
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _TEXT:
+                return f"its config.json has more than {_TEXT:,} bytes"
+            _weights(archive)
+    except ValueError as error:
+        return str(error)
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        pass  # loading it will say what is wrong with it
+    return ""
+
+
+def _weights(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError where the weights claim sizes that their bytes cannot hold: HDF5 keeps what is empty in none."""
+    import h5py
+
+    sizes: list[int] = []
+    with archive.open("model.weights.h5") as member, h5py.File(member, "r") as file:
+        file.visititems(lambda _, each: sizes.append(each.nbytes) if isinstance(each, h5py.Dataset) else None)
+    archives.sizes(sum(sizes), archive.getinfo("model.weights.h5").file_size)
+
+
 def _config(path: Path) -> Any:
     """What config.json says, None where it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _TEXT:
+                return None
             return json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+    except (OSError, KeyError, ValueError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 

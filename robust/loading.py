@@ -39,6 +39,8 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if not path.is_file():
         near = [str(p) for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
+    if why := keras_file.oversized(path):
+        raise ModelError(f"{path}: {why}")
     if not trust and (why := keras_file.refusal(path, _registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
     if not zipfile.is_zipfile(path):

@@ -1,14 +1,13 @@
 """Hierarchies of classes: groups, groups of groups, and how far two classes lie apart in them."""
 
 import csv
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from robust import imagenet, wordnet
+from robust import files, imagenet, toml, wordnet
 from robust.errors import DataError, suggest
 
 Tree = Mapping[str, Any]
@@ -24,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         if path.suffix == ".toml":
-            return tomllib.loads(path.read_text("utf-8"))
+            return toml.loads(files.text(path))
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [[word.strip() for word in row if word.strip()] for row in csv.reader(file)]
     except (OSError, ValueError, csv.Error) as error:

@@ -1,10 +1,9 @@
 """Settings as they are typed at a prompt: `key=value`."""
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from robust import catalog, schema
+from robust import catalog, schema, toml
 from robust.errors import SuiteError
 from robust.schema import Call
 
@@ -54,6 +53,6 @@ def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:
 
 def _toml(word: str) -> Any:
     try:
-        return tomllib.loads(f"value = {word}")["value"]
-    except tomllib.TOMLDecodeError:
+        return toml.loads(f"value = {word}")["value"]
+    except ValueError:
         return word

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from robust import files
 from robust.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def _model(name: str, pixels: tuple[float, float] | None, output: str | None, tr
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        return files.text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise SuiteError(f"--classes {path}: cannot be read as text ({error})") from error
 
 

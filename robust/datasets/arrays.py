@@ -1,11 +1,13 @@
 """Images and labels in one .npz file."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from robust import archives
 from robust.datasets.dataset import Dataset, from_splits
 from robust.errors import DataError
 
@@ -27,11 +29,9 @@ def arrays(*, path: str, classes: list[str] | None = None) -> Dataset:
     Nothing in it is unpickled. Raises DataError for what is missing or not so.
     """
     try:
-        with zipfile.ZipFile(path):  # what else NumPy reads is one array, or a pickle
-            pass
-        with np.load(path, allow_pickle=False) as file:
+        with archives.arrays(path) as file:
             splits = _splits(path, file)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read as arrays ({error})") from None
     try:
         return from_splits(splits, classes, Path(path).stem)

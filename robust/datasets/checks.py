@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from robust.errors import DataError, suggest
 
+CLASSES = 1_000_000
+"""So many classes there may be: each gets a name, and each image a number for it."""
+
 
 def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> None:
     """Each class has a printable name of its own, and is in one superclass at most; else DataError."""
@@ -73,6 +76,8 @@ def check_classes(classes: int | Iterable[str] | None) -> tuple[str, ...] | None
     """The names of the classes, "0", "1", ... where only their number is known; None stays None."""
     if classes is None:
         return None
+    if isinstance(classes, int) and classes > CLASSES:
+        raise DataError(f"classes: {classes:,}; allowed: up to {CLASSES:,}")
     names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
     if not names:
         raise DataError(f"classes: {classes!r}; allowed: their names, or how many there are, 1 or more")
@@ -91,6 +96,8 @@ def check_labels(values: ArrayLike, length: int, classes: int | None) -> np.ndar
     _refuse_first("labels", labels, labels != np.floor(labels), "a whole number")
     allowed = "0 or more" if classes is None else f"0 to {classes - 1}, for {classes} classes"
     _refuse_first("labels", labels, (labels < 0) | (labels >= (classes or np.inf)), allowed)
+    most = f"0 to {CLASSES - 1:,}, the index of a class; where labels are other numbers, count them from 0"
+    _refuse_first("labels", labels, labels >= CLASSES, most)
     return labels.astype(np.int64)
 
 

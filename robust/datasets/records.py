@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from robust import imagenet
+from robust import files, imagenet
 from robust.datasets import ranges, superclasses
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded
@@ -148,7 +148,7 @@ def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
     """The names of the test images that a file lists, one a line, as ".../ILSVRC2012_val_00000293.JPEG"."""
     if "file_name" not in builder.info.features:
         raise DataError(f"data set {name!r}: its images have no file names, so ids = {str(ids)!r} cannot choose them")
-    listed = [line.split()[0].rpartition("/")[2] for line in ids.read_text("utf-8").splitlines() if line.strip()]
+    listed = [line.split()[0].rpartition("/")[2] for line in _text(name, ids).splitlines() if line.strip()]
     there = {value.decode() for value in _values(builder, spec, "file_name")}
     if missing := [line for line in listed if line not in there]:
         many = f"{len(missing)} of its {len(listed)} names are not in {spec}, as {missing[0]!r}"
@@ -156,6 +156,13 @@ def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
     if len(set(listed)) < len(listed) or not listed:
         raise DataError(f"data set {name!r}: {ids}: must name each image once, and one at least")
     return listed
+
+
+def _text(name: str, ids: Path) -> str:
+    try:
+        return files.text(ids)
+    except (OSError, ValueError) as error:
+        raise DataError(f"data set {name!r}: {ids}: cannot be read as text ({error})") from None
 
 
 def _coarse(builder: Builder, spec: str, label: str, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -170,10 +177,10 @@ def _coarse(builder: Builder, spec: str, label: str, classes: tuple[str, ...]) -
 
 def _contents(folder: Path) -> list[bytes]:
     """Name, size and content of each file; of more than a GiB in all, the first 256 KiB of each."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    limit = -1 if sum(path.stat().st_size for path in files) <= _WHOLE else _HEAD
+    there = sorted(path for path in folder.iterdir() if path.is_file())
+    limit = -1 if sum(path.stat().st_size for path in there) <= _WHOLE else _HEAD
     parts = []
-    for path in files:
+    for path in there:
         with path.open("rb") as file:
             parts += [f"{path.name} {path.stat().st_size}".encode(), file.read(limit)]
     return parts

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from robust import archives
 from robust.errors import ReportError
 from robust.report import wording
 from robust.report.folder import Condition, Folder, Run
@@ -95,7 +96,7 @@ def _shown(path: Path) -> pd.DataFrame:
 
 def _images(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with archives.arrays(path) as arrays:
             return dict(zip(arrays["ids"].tolist(), arrays["perturbed"], strict=True))
     except Exception as error:  # a damaged archive fails in many ways
         raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error

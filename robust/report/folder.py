@@ -1,7 +1,6 @@
 """Read a report folder, and refuse it with a clear message where it is incomplete or damaged."""
 
 import json
-import tomllib
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust import bound, record
+from robust import bound, files, record, toml
 from robust.errors import ReportError
 from robust.summaries.corruption_error import MADE
 
@@ -80,7 +79,7 @@ class Folder:
     @cached_property
     def cases(self) -> dict[str, list[str] | None]:
         """The cases of suite.toml and the models each is limited to, None for all of them."""
-        cases = tomllib.loads(self.suite).get("case", {})
+        cases = toml.loads(self.suite).get("case", {})
         return {name: case.get("models") for name, case in cases.items()}
 
     @cached_property
@@ -164,7 +163,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _environment(path: Path) -> dict[str, Any]:
-    environment = json.loads(path.read_text(encoding="utf-8"))
+    environment = json.loads(files.text(path))
     _check(path, "", environment, _ENVIRONMENT)
     _check(path, "data.", environment["data"], _DATA)
     for name, model in environment["models"].items():
@@ -221,8 +220,8 @@ def _sample_file(index: Path, name: str) -> Path:
 
 
 def _suite(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    for name, case in tomllib.loads(text).get("case", {}).items():
+    text = files.text(path)
+    for name, case in toml.loads(text).get("case", {}).items():
         _check(path, f"case.{name}.", case, {})
     return text
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from robust import archives
 from robust.errors import ReportError
 from robust.report.folder import Condition, Folder, Run
 
@@ -136,7 +137,7 @@ def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None
 def read(path: Path) -> _Sample:
     """The arrays of one file of samples; raises ReportError where it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with archives.arrays(path) as arrays:
             ids, targets, original, perturbed = (arrays[n] for n in ("ids", "targets", "original", "perturbed"))
     except Exception as error:  # a damaged archive fails in many ways
         raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error

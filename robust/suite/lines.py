@@ -1,12 +1,12 @@
 """In which line of a TOML file a key stands; `tomllib` does not say."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from robust import toml
 from robust.errors import SuiteError
 
 _WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
@@ -52,8 +52,8 @@ class Lines:
 
 def _keys(dotted: str) -> tuple[str, ...]:
     try:
-        table: Any = tomllib.loads(f"{dotted} = 0")
-    except tomllib.TOMLDecodeError:
+        table: Any = toml.loads(f"{dotted} = 0")
+    except ValueError:
         return (dotted,)
     keys: tuple[str, ...] = ()
     while isinstance(table, dict):

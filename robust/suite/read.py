@@ -5,13 +5,12 @@ Nothing here imports TensorFlow. Every error says file and line.
 
 import re
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog
+from robust import catalog, files, toml
 from robust.errors import SuiteError, suggest
 from robust.quantities import Count, Eps, Precision, Seed, Severity, Target
 from robust.schema import Call, bind, convert
@@ -53,8 +52,8 @@ def load(path: str | Path, *, trust: bool = False) -> Suite:
             f"{path}: the file names the suite, so it has letters, digits and _, and after the first . + -"
         )
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # the latter: lists in lists in lists ...
+        table = toml.loads(text)
+    except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
     return _Reader(path, text, trust).suite(table)
@@ -95,11 +94,11 @@ def read_model(name: str, table: dict[str, Any], seed: int = 0, *, trust: bool =
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return files.text(path)
     except FileNotFoundError:
         near = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise SuiteError(f"{path}: there is no such file{suggest(str(path), near)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SuiteError(f"{path}: cannot be read ({error})") from None
 
 

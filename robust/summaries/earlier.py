@@ -1,7 +1,6 @@
 """Reports that `robust run` has written before: read, and refused where they cannot be compared with another one."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust import record
+from robust import files, record, toml
 from robust.errors import ReportError
 
 _JUDGED = ("expect", "models", "measure", "inspect", "baseline")  # keys of a case that leave each image as it is
@@ -56,16 +55,16 @@ def read(path: Path) -> Report:
     if not path.is_dir():
         raise ReportError(f"{path}: there is no such folder in {Path.cwd()}; `robust run SUITE --out {path}` makes it")
     try:
-        about = json.loads((path / "environment.json").read_text("utf-8"))
+        about = json.loads(files.text(path / "environment.json"))
         data = about["data"]
         suite = path / "suite.toml"
-        text = suite.read_text("utf-8") if suite.is_file() else ""
-        tomllib.loads(text)
+        text = files.text(suite) if suite.is_file() else ""
+        toml.loads(text)
         if "fingerprint" not in data:
             raise ReportError(f"{path}: does not say on which images it was made; run its suite again")
         told = data["name"], data["fingerprint"], data["superclasses"]
         return Report(path, about["suite"], *told, text, about.get("contents", {}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
         raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
 
 
@@ -97,7 +96,7 @@ def same_case(report: Report, case: str, suite: str, content: str | None) -> Non
 
 
 def _case(text: str, name: str) -> dict[str, Any]:
-    case = tomllib.loads(text).get("case", {}).get(name, {})
+    case = toml.loads(text).get("case", {}).get(name, {})
     return {key: value for key, value in case.items() if key not in _JUDGED}
 
 

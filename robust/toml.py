@@ -1,0 +1,33 @@
+"""TOML of others: `tomllib`, with a limit to the parts of a key, for each of which it makes a table."""
+
+import re
+import tomllib
+from typing import Any
+
+PARTS = 50
+"""So many parts a key may have, as the three of a.b.c."""
+
+_TEXT = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
+_LONG = re.compile(rf"(?<![\w.\-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{PARTS}}}")
+
+
+def loads(text: str) -> dict[str, Any]:
+    """What TOML says; raises ValueError where it is none, is nested too deeply, or has a key of too many parts.
+
+    >>> loads("a.b = 1")
+    {'a': {'b': 1}}
+    >>> loads("a." * 100_000 + "a = 1")
+    Traceback (most recent call last):
+    ValueError: a key has more than 50 parts (at line 1)
+    """
+    blank = _TEXT.sub(lambda found: "\n" * found[0].count("\n") if found[0][0] == "#" else _word(found[0]), text)
+    if long := _LONG.search(blank):
+        raise ValueError(f"a key has more than {PARTS} parts (at line {blank.count(chr(10), 0, long.start()) + 1})")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("lists or tables are nested too deeply") from None
+
+
+def _word(text: str) -> str:
+    return "a" + "\n" * text.count("\n")

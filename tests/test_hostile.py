@@ -1,0 +1,176 @@
+"""What others send is looked at before memory is taken for it: each is an error of ours, in little memory."""
+
+import io
+import json
+import struct
+import tracemalloc
+import zipfile
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import pytest
+
+from robust import archives, files, keras_file, toml, typed
+from robust.datasets import checks
+from robust.datasets.arrays import arrays
+from robust.datasets.dataset import from_arrays
+from robust.errors import DataError, ModelError, ReportError, RobustError, SuiteError
+from robust.loading import load
+from robust.report import gallery
+from robust.suite import load as load_suite
+
+GIGA = 2**30
+
+
+@contextmanager
+def frugal(megabytes=150):
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def zeros(path, name, size, head=b"", **more):
+    """A zip file with a member of so many zeros, packed."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for other, content in more.items():
+            archive.writestr(other.replace("__", "."), content)
+        with archive.open(name, "w", force_zip64=True) as member:
+            member.write(head)
+            for _ in range(size // 2**24):
+                member.write(bytes(2**24))
+    return path
+
+
+def header(shape, kind="|u1"):
+    said = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode()
+    said += b" " * (-(len(said) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(said)) + said
+
+
+def npz(path, **members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+def test_an_npz_that_unpacks_to_gigabytes_or_says_so_is_refused(tmp_path):
+    bomb = zeros(tmp_path / "bomb.npz", "x.npy", GIGA, header((GIGA,)))
+    terabytes = npz(tmp_path / "t.npz", x=header((10**12, 8, 8)), y=header((3,), "<i8") + bytes(24))
+    nothing = npz(tmp_path / "n.npz", x=header((10**12,), "<U0"), y=header((3,), "<i8") + bytes(24))
+    for path, why in ((bomb, "unpack to 1,073,7"), (terabytes, "and holds 0"), (nothing, "of nothing")):
+        with frugal(), pytest.raises(DataError, match=why):
+            arrays(path=str(path))
+        with frugal(), pytest.raises(ReportError, match=why):
+            gallery.read(path)
+
+
+def test_the_remedy_for_what_packs_too_well_works(tmp_path):
+    images, labels = np.zeros((7000, 200, 200), np.uint8), np.arange(7000) % 3
+    np.savez_compressed(tmp_path / "packed.npz", x=images, y=labels)
+    with pytest.raises(DataError, match="write it without compression"):
+        arrays(path=str(tmp_path / "packed.npz"))
+    np.savez(tmp_path / "plain.npz", x=images, y=labels)
+    with archives.arrays(tmp_path / "plain.npz") as read:
+        assert read["x"].shape == images.shape
+
+
+def test_more_than_there_is_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(archives, "memory", lambda: 1000)
+    archives.sizes(1000, 1000)
+    with pytest.raises(ValueError, match="it unpacks to 1,001 bytes, and this process may have 1,000"):
+        archives.sizes(1001, 1001)
+
+
+def keras_archive(path, config=b"{}", weights=b""):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", weights)
+    return path
+
+
+def claiming(shape):
+    """Weights of this shape, of which not a byte is there."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as weights:
+        weights.create_dataset("layers/dense/vars/0", shape, "float32", chunks=(1024,) * len(shape))
+    return file.getvalue()
+
+
+def test_a_keras_file_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(tmp_path):
+    json_bomb = zeros(tmp_path / "a.keras", "config.json", GIGA, metadata__json="{}")
+    weights_bomb = zeros(tmp_path / "b.keras", "model.weights.h5", GIGA, config__json="{}")
+    empty = keras_archive(tmp_path / "c.keras", weights=claiming((10**6, 10**6)))
+    for path in (json_bomb, weights_bomb, empty):
+        with frugal(), pytest.raises(ModelError, match="unpack to"):
+            load(path)
+        assert keras_file.foreign(path) == []
+
+
+def test_deep_nesting_is_an_error_of_ours(tmp_path):
+    deep = keras_archive(tmp_path / "a.keras", b"[" * 100_000)
+    with pytest.raises(ModelError):
+        load(deep)
+    deep = keras_archive(
+        tmp_path / "b.keras", json.dumps({"a": 1}).encode()[:-1] + b', "b": ' + b'{"a":' * 900 + b"1" + b"}" * 901
+    )
+    with pytest.raises(ModelError):
+        load(deep)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 100_000 + "a = 1",
+        "[" + "a." * 100_000 + "a]\nb = 1",
+        "'a'." * 100_000 + "a = 1",
+        '"a" . ' * 100_000 + "a = 1",
+        "x = { " + "a." * 100_000 + "a = 1 }",
+        "[" * 100_000,
+        "a = " + "[" * 100_000,
+        "a = " + "{a = " * 100_000,
+        "a = " + "1" * 100_000,
+        "a" * 1_000_000,
+    ],
+    ids=range(10),
+)
+def test_toml_that_takes_gigabytes_or_the_stack_is_refused(tmp_path, text):
+    with frugal(), pytest.raises(ValueError):
+        toml.loads(text)
+    (tmp_path / "s.toml").write_text(text)
+    with frugal(), pytest.raises(SuiteError, match=r"s\.toml:\d+: not TOML"):
+        load_suite(tmp_path / "s.toml")
+    if "." in text and "[" not in text and "{" not in text:
+        with frugal(), pytest.raises(RobustError):
+            typed.bind("attacks", "pgd", [f"eps={{{text}}}"], "--set")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['a = "' + "x." * 200 + '"', "a = [" + "0.5, " * 200 + "]", "#" + "x." * 200, "a = '''\n" + "x." * 200 + "'''"],
+)
+def test_what_has_many_dots_and_no_long_key_is_read(text):
+    toml.loads(text)
+
+
+def test_a_label_of_a_milliard_makes_no_names():
+    for classes in (None, 10**9):
+        with frugal(), pytest.raises(DataError, match=r"labels\[1\] is 999999999; allowed|classes: 1,000,000,000"):
+            from_arrays(np.zeros((2, 4, 4, 1), np.uint8), [0, 999_999_999], classes)
+    assert checks.check_labels([0, checks.CLASSES - 1], 2, None)[1] == checks.CLASSES - 1
+
+
+def test_a_text_without_an_end_is_not_read_and_a_byte_order_mark_is_none_of_it(tmp_path):
+    with frugal(300), pytest.raises(SuiteError, match="cannot be read"):
+        load_suite("/dev/zero")
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1\r\nb = 2\r\n")
+    assert files.text(tmp_path / "a.toml") == "a = 1\nb = 2\n"
+    (tmp_path / "s.toml").write_bytes(
+        b"\xef\xbb\xbf" + b'data = { name = "fashion_mini" }\n[model.m]\narchitecture = "lenet5"\n[case.c]\n'
+    )
+    assert load_suite(tmp_path / "s.toml").name == "s"
