@@ -1,7 +1,8 @@
 """Fitted models and finished blocks, kept by the hash of everything that made them.
 
 An entry is a folder that is either whole or not there: it is filled beside its place, under a lock, and
-renamed. So a run that is killed goes on where it stopped, and two processes never do the same work.
+renamed. So a run that is killed goes on where it stopped, and two processes never do the same work. What
+changed on the disk since it was written is put aside and made again.
 """
 
 import errno
@@ -10,22 +11,25 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from robust import catalog
 from robust.errors import StoreError
 
-_KEY = "key.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_KEY, _SUMS = "key.json", "sums.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
+PATIENCE = 2.0
+"""After so many seconds whoever waits for another process is told."""
 _NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
 
 
@@ -35,20 +39,41 @@ def default() -> "Store":
     return Store(Path(os.environ.get("ROBUST_STORE") or Path(cache) / "robust"))
 
 
+def _aloud(line: str) -> None:
+    print(f"robust: {line}", file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class Store:
-    """A folder of entries: `root/kind/hash/`."""
+    """A folder of entries: `root/kind/hash/`; `say` is told of what is damaged, and of waiting for others."""
 
     root: Path
+    say: Callable[[str], None] = field(default=_aloud, compare=False)
 
     def path(self, kind: str, key: Mapping[str, Any]) -> Path:
         """Where the entry of this key stands, or would."""
         return self.root / kind / digest(key)
 
     def find(self, kind: str, key: Mapping[str, Any]) -> Path | None:
-        """The entry of this key, if it is finished: its key is what is written last."""
+        """The entry of this key, if it is finished and whole; one that is damaged is put aside."""
         path = self.path(kind, key)
-        return path if (path / _KEY).is_file() else None
+        if not (path / _KEY).is_file():  # it is written last
+            return None
+        if fault := _fault(path):
+            self._put_aside(path, fault)
+            return None
+        return path
+
+    def _put_aside(self, path: Path, fault: str) -> None:
+        aside = path.with_name(f"{path.name}.damaged")
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        except FileNotFoundError:
+            return  # another process did
+        except OSError as error:
+            raise StoreError(f"{path}: {fault}, and it cannot be put aside ({error.strerror}); remove it") from None
+        self.say(f"{path}: {fault}; it is put aside as {aside.name} and made again")
 
     def unfinished(self, key: Mapping[str, Any]) -> Path:
         """Where the work on an entry that takes long keeps what it has until now; whoever uses it removes it."""
@@ -73,7 +98,12 @@ class Store:
     def _locked(self, path: Path) -> AbstractContextManager:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return FileLock(f"{path}.lock").acquire()
+            lock = FileLock(f"{path}.lock")
+            try:
+                return lock.acquire(timeout=PATIENCE)
+            except Timeout:
+                self.say(f"waiting for another process, which makes {path}")
+                return lock.acquire()
         except OSError as error:
             raise self._error(error) from error
 
@@ -88,11 +118,41 @@ def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         make(unfinished)
+        (unfinished / _SUMS).write_text(json.dumps(_sums(unfinished)))
         (unfinished / _KEY).write_text(_canonical(key))
         shutil.rmtree(path, ignore_errors=True)  # a damaged one, without its key
         return unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _files(entry: Path) -> list[Path]:
+    return sorted(path for path in entry.rglob("*") if path.is_file() and path.name not in (_KEY, _SUMS))
+
+
+def _sums(entry: Path) -> dict[str, str]:
+    """The hash of each file of an entry."""
+    return {path.relative_to(entry).as_posix(): _sum(path, path.stat().st_mtime_ns) for path in _files(entry)}
+
+
+@functools.cache
+def _sum(path: Path, changed: int) -> str:
+    del changed  # it is part of what is remembered
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fault(entry: Path) -> str:
+    """What is wrong with a finished entry; "" where it is as it was written."""
+    try:
+        written = json.loads((entry / _SUMS).read_text("utf-8"))
+        there = _sums(entry)
+        if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
+            return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
+        json.loads((entry / _KEY).read_text("utf-8"))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return "cannot be read"
+    return ""
 
 
 def digest(key: Any) -> str:

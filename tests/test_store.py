@@ -251,3 +251,59 @@ def test_an_unwritable_entry_is_not_left_behind(tmp_path):
     with pytest.raises(StoreError, match="No space left on device"):
         kept.keep("models", KEY, full)
     assert not any(p.is_dir() for p in (tmp_path / "models").iterdir())
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda entry: flip(entry / "value"), "value is damaged"),
+        (lambda entry: (entry / "value").write_text(""), "value is damaged"),
+        (lambda entry: (entry / "value").unlink(), "value is missing or strange"),
+        (lambda entry: (entry / "more").write_text(""), "more is missing or strange"),
+        (lambda entry: (entry / "key.json").write_text("{"), "cannot be read"),
+        (lambda entry: (entry / "sums.json").write_text("[1]"), "cannot be read"),
+        (lambda entry: (entry / "sums.json").write_text("[" * 10**5), "cannot be read"),
+        (lambda entry: (entry / "sums.json").unlink(), "cannot be read"),
+    ],
+)
+def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, told):
+    lines = []
+    kept = Store(tmp_path, lines.append)
+    path = kept.keep("models", KEY, made())
+    for _ in range(2):
+        damage(path)
+        assert kept.keep("models", KEY, made("again")) == path
+        assert (path / "value").read_text() == "again" and kept.find("models", KEY) == path
+        [line] = lines
+        assert line == f"{path}: {told}; it is put aside as {path.name}.damaged and made again"
+        assert (tmp_path / f"models/{path.name}.damaged").is_dir()
+        lines.clear()
+
+
+def test_who_waits_for_another_process_is_told_after_two_seconds(tmp_path, monkeypatch):
+    assert store.PATIENCE == 2
+    monkeypatch.setattr(store, "PATIENCE", 0.05)
+    lines = []
+    kept = Store(tmp_path, lines.append)
+    with in_process(
+        tmp_path,
+        "(folder / 'value').write_text('theirs')\nwhile not Path(sys.argv[0]).is_file(): time.sleep(0.01)".replace(
+            "Path(sys.argv[0])", f"Path({str(tmp_path / 'go')!r})"
+        ),
+    ) as other:
+        until(lambda: list(tmp_path.glob("models/.*")))
+        kept = Store(tmp_path, lambda line: (lines.append(line), (tmp_path / "go").touch()))
+        path = kept.keep("models", KEY, lambda folder: pytest.fail("made twice"))
+        other.communicate()
+    assert lines == [f"waiting for another process, which makes {path}"]
+    assert (path / "value").read_text() == "theirs"
+
+
+def test_nobody_is_told_who_need_not_wait(tmp_path):
+    Store(tmp_path, lambda line: pytest.fail(line)).keep("models", KEY, made())

@@ -1,12 +1,13 @@
 """An unfinished training on disk: all that it needs to go on as if nothing had happened."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from robust import files
+from robust import archives, files
 from robust.training.step import Learner
 
 _FILE = "training.npz"
@@ -25,13 +26,34 @@ def save(folder: Path, learner: Learner, history: History) -> None:
 
 
 def restore(folder: Path, learner: Learner) -> History:
-    """Put a checkpoint back, and return its history; an empty one where there is none."""
-    if not (folder / _FILE).is_file():
+    """Put a checkpoint back, and return its history; an empty one where there is none.
+
+    One that is damaged is put aside, which stderr is told.
+    """
+    if not (path := folder / _FILE).is_file():
         return {}
-    with np.load(folder / _FILE, allow_pickle=False) as state:
-        for i, variable in enumerate(learner.variables()):
-            variable.assign(state[f"v{i}"])
-        return json.loads(str(state["history"]))
+    try:
+        values, history = _read(path, [tuple(variable.shape) for variable in learner.variables()])
+    except Exception as error:  # what a damaged archive makes of its readers has no common name
+        path.replace(aside := path.with_suffix(".damaged"))
+        said = f"{path}: is damaged ({' '.join(str(error).split())}); put aside as {aside.name}"
+        print(f"robust: {said}, the training begins anew", file=sys.stderr)
+        return {}
+    for variable, value in zip(learner.variables(), values, strict=True):
+        variable.assign(value)
+    return history
+
+
+def _read(path: Path, shapes: list[tuple[int, ...]]) -> tuple[list[np.ndarray], History]:
+    """The variables, all of them before any is put back, and the history; raises what it likes where it is damaged."""
+    with archives.arrays(path) as state:
+        values, history = [state[f"v{i}"] for i in range(len(shapes))], json.loads(str(state["history"]))
+    if wrong := [value.shape for value, shape in zip(values, shapes, strict=True) if value.shape != shape]:
+        raise ValueError(f"a variable has another shape, {list(wrong[0])}")
+    lists = isinstance(history, dict) and [each for each in history.values() if isinstance(each, list)]
+    if not lists or len(lists) < len(history) or any(type(v) not in (int, float) for each in lists for v in each):
+        raise ValueError("its history is none")
+    return values, history
 
 
 def arrays(variables: list[Any]) -> list[np.ndarray]:
