@@ -174,8 +174,11 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             _save_samples(out / f"shown-{i}.npz", outcome, named)
         if case.attacked:
             runs.append(trust.seen(fitted.classifier, outcome, probed, seed, case.name))
-    for place, run, verdict in zip(places, runs, trust.doubts(runs), strict=case.attacked):
-        values += [{**place, **v._asdict()} for v in trust.values(verdict, len(run.fell))]
+    verdicts = trust.doubts(runs) if runs else [trust.Verdict(fitted.classifier.doubts)] * len(places)
+    looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
+    for place, n, verdict in zip(places, looked, verdicts, strict=True):
+        if runs or verdict.reasons:
+            values += [{**place, **v._asdict()} for v in trust.values(verdict, n)]
     outcomes_of_all = pd.concat(tables)
     if any(call.kind == "corruptions" for call in case.calls):
         values += own_errors(outcomes_of_all)

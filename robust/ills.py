@@ -17,6 +17,23 @@ class Ill(NamedTuple):
     verdict: Word
     words: str
     remedy: str
+    of_model: bool = False  # is every number of the model in doubt, the clean ones, too?
+
+
+class Reason(NamedTuple):
+    """An ill, the share of images (or of a rise) that shows it, and of how many images."""
+
+    name: str
+    value: float
+    n: int
+
+    def __str__(self) -> str:
+        """The reason as a sentence.
+
+        >>> print(Reason("zero_gradients", 0.25, 100))
+        no gradient reaches 25 % of the images, under the cross-entropy and under the margin
+        """
+        return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %")
 
 
 ILLS = {
@@ -32,8 +49,20 @@ ILLS = {
     ),
     "other_pixels": Ill(
         "invalid",
-        "the range of the pixels is not declared, and in another one the model is right on {value} of the images more",
-        "declare it: pixels = [0, 255], or --pixels 0 255",
+        "the model is asked for its pixels in one way, and in another one it is right on {value} of the images more",
+        'declare what it was trained with, as in pixels = [0, 255] or "caffe", or --pixels 0 255; the page names it',
+        of_model=True,
+    ),
+    "pixels_guessed": Ill(
+        "suspect",
+        "in another range of pixels the model is right on {value} of the images more, which may be chance",
+        'declare what it was trained with, as in pixels = [0, 1] or "torch", or look at more images',
+        of_model=True,
+    ),
+    "bounded_outputs": Ill(
+        "suspect",
+        "the model ends in a sigmoid or tanh: {value} of its outputs lie at their bounds, and gradients vanish there",
+        "give the model without its last activation",
     ),
     "non_finite": Ill(
         "invalid",

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robust import catalog, keras_file
@@ -46,7 +47,6 @@ _MADE_BY = (
 )
 
 BATCH = 128
-LOOKED_AT = 100  # images, to see whether the range of the pixels was understood
 
 
 @dataclass(frozen=True)
@@ -236,13 +236,18 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
-def _doubts(classifier: Classifier, data: Dataset) -> tuple[str, ...]:
-    """What a first look at a model from elsewhere says against how it was understood."""
-    few = data.examples("test", min(data.size("test"), LOOKED_AT))
-    notes = steady.examine(classifier, few.images[:1])
+def _looked_at(classifier: Classifier, data: Dataset) -> tuple[tuple[str, ...], list[str]]:
+    """What a first look at a model from elsewhere shows: notes, and doubts that mark every number of it."""
+
+    def look(n: int) -> tuple[np.ndarray, np.ndarray]:
+        return (few := data.examples("test", n)).images, few.labels
+
+    notes = steady.examine(classifier, look(1)[0])
     with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
-        classifier.misread = better(classifier, few.images, few.labels)
-    return (*notes, *([str(classifier.misread)] if classifier.misread else []))
+        if found := better(classifier, look, data.size("test")):
+            classifier.doubts = (found.reason,)
+            return notes, [str(found)]
+    return notes, []
 
 
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
@@ -256,8 +261,8 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
         raise ModelError(
             f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         )
-    foreign = not is_made_here(model) and model.kind != "pretrained"
-    notes = _doubts(classifier, data) if foreign else ()
+    notes, doubts = ((), []) if is_made_here(model) else _looked_at(classifier, data)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.network.count_params(), "weights": classifier.weights}
-    return Fitted(identity, classifier, {**told, "understood": [*classifier.understood, *notes], **about})
+    understood = [*classifier.understood, *notes, *doubts]
+    return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about})

@@ -18,6 +18,7 @@ from robust import files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
+from robust.ills import LEVELS, verdict
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
@@ -38,7 +39,8 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found) -> pd.DataFrame:
     for cell, _ in found:
         judged += compared(suite, data, cell, lambda other: finished.get(other.id), out)
     results = record.table(judged, record.RESULTS)
-    results = record.table([*judged, *_summed_up(suite, data, results)], record.RESULTS)
+    summed = [{**row, "trust": _worst(row, found)} for row in _summed_up(suite, data, results)]
+    results = record.table([*judged, *summed], record.RESULTS)
     record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
     _write_samples(out / "samples", found)
     shown.write(out / "samples", found)
@@ -56,6 +58,12 @@ def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame) -> list[dict[
     imagenet = data.name if alike and re.split("[/:]", data.name)[0] == "imagenet2012" else ""
     baselines = {case.name: case.baseline for case in suite.cases if case.baseline}
     return corruption_errors(results, baselines, imagenet)
+
+
+def _worst(row: Mapping[str, Any], found: Found) -> str:
+    """The verdict on every number of the model that a row speaks of; a baseline's shows in its own rows."""
+    of = [_trust_of_model(block) for cell, block in found if all(row[k] == v for k, v in _whose(cell).items())]
+    return min(filter(None, of), key=lambda word: LEVELS[word], default="")
 
 
 def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
@@ -93,6 +101,13 @@ def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
     return {"suite": suite.name, "split": "test", **_whose(cell), "data": about["data"], "weights": weights}
 
 
+def doubts_of_models(found: Found) -> list[str]:
+    """What puts every number of a model in doubt, a line for each model, from blocks that may be of earlier runs."""
+    abouts = [(cell.model.name, _read(block / "about.json")["model"]) for cell, block in found]
+    told = [(model, doubt) for model, about in abouts for doubt in about.get("doubts", [])]
+    return [f"{model}: {doubt}" for model, doubt in dict.fromkeys(told)]
+
+
 def compared(
     suite: Suite, data: Dataset, cell: Cell, find: Callable[[Cell], Path | None], out: Path
 ) -> list[dict[str, Any]]:
@@ -112,9 +127,15 @@ def compared(
 
     try:
         found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
-        return [{**row, **same, "trust": ""} for row in found]
+        return [{**row, **same, "trust": _trust_of_model(block)} for row in found]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
+
+
+def _trust_of_model(block: Path) -> str:
+    """The verdict on every number of the model; "" where nothing is known against it."""
+    names = trust.of_model(_read(block / "values.json"))
+    return verdict(names) if names else ""
 
 
 def _answers(cell: Cell, block: Path) -> judging.Answers:

@@ -1,5 +1,6 @@
 """The only loop: for each model each case is run, judged and recorded, and the folder is filled."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -66,8 +67,18 @@ def run(
             session.record(out)  # what was found until now is not lost
         raise
     results = session.record(out)
+    _warn(session, chosen, progress)
     wanted = pd.MultiIndex.from_tuples([(c.model.name, c.seed, c.case.name) for c in chosen])
     return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
+
+
+def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) -> None:
+    """Say what puts every number of a model in doubt, also where all of them come from the store."""
+    for doubt in recording.doubts_of_models([(cell, block) for cell in cells if (block := session.find(cell))]):
+        if progress is None:
+            warnings.warn(doubt, stacklevel=3)
+        else:
+            progress.say(doubt)
 
 
 def select(suite: Suite, k: str = "") -> list[Cell]:

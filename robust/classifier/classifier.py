@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,11 +12,9 @@ import tensorflow as tf
 from robust.classifier import black_box, folding, heads, inputs
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
+from robust.ills import Reason
 from robust.pixels import Pixels
 from robust.quantities import Precision
-
-if TYPE_CHECKING:
-    from robust.classifier.pixel_range import Better
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]) -> one number an image [B]
 
@@ -39,7 +37,7 @@ class Classifier:
         network: the model as it was given; model: what is asked, ending in the main logits.
         forward, backward: passes of single images so far, padding included.
         kept: the outputs that are asked about, where these are not all.
-        misread: the range of pixels in which it does clearly better than in the one assumed, if one was found.
+        doubts: ills of the model itself, such as a wrong range of pixels; they mark every number of it.
         graphs: how often something was traced, by its key: more than once a key is a defect.
 
     Raises ModelError for what cannot be attacked honestly, saying why and what to do.
@@ -64,7 +62,7 @@ class Classifier:
         self.understood = (*told, *notes, found)
         self.dtype = inputs.dtype(self.model)
         self.kept: list[int] | None = None
-        self.misread: Better | None = None
+        self.doubts: tuple[Reason, ...] = ()
         self.forward = self.backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}

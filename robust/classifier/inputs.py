@@ -1,5 +1,6 @@
 """What a Keras model wants as inputs: pixels, their type, and how many images at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +13,12 @@ from robust.pixels import Pixels
 
 _COLOURS = (1, 3)
 UNSAID = "since nothing says otherwise"
+GUESSED = "the usual range nearest to that of its calibration"
+
+
+def is_said(understood: Sequence[str]) -> bool:
+    """Does the user or the model say how it wants its pixels, by what `Classifier.understood` ends in?"""
+    return not understood[-1].endswith((UNSAID, GUESSED))
 
 
 def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:

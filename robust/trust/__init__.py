@@ -8,7 +8,7 @@ from robust.trust.attack import Run
 from robust.trust.case import IMAGES, seen, values
 from robust.trust.evidence import Reason, Verdict, clearly
 from robust.trust.examine import doubts, examine
-from robust.trust.table import Doubt, doubt, joined, marked
+from robust.trust.table import Doubt, doubt, joined, marked, of_model
 
 __all__ = [
     "IMAGES",
@@ -23,6 +23,7 @@ __all__ = [
     "examine",
     "joined",
     "marked",
+    "of_model",
     "seen",
     "values",
 ]

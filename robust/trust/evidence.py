@@ -1,28 +1,11 @@
 """Reasons to doubt a number, the verdict they give, and when a count of images is more than chance."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from robust.ills import ILLS, Word, verdict
+from robust.ills import ILLS, Reason, Word, verdict
 
 CHANCE = 0.001  # of accusing a number by one check, where nothing but chance is at work
 TOLERANCE = 0.02  # share of images on which another try may differ, and nothing is wrong
-
-
-class Reason(NamedTuple):
-    """An ill of `robust.ills`, the share of images (or of a rise) that shows it, and of how many images."""
-
-    name: str
-    value: float
-    n: int
-
-    def __str__(self) -> str:
-        """The reason as a sentence.
-
-        >>> print(Reason("zero_gradients", 0.25, 100))
-        no gradient reaches 25 % of the images, under the cross-entropy and under the margin
-        """
-        return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %")
 
 
 @dataclass(frozen=True)

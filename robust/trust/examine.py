@@ -68,10 +68,16 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
 
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
     attack that averages over its randomness: then it is asked for gradients, and to fall without a limit.
-    The passes are those of the checks, and no part of what the attack has cost.
+    The passes are those of the checks, and no part of what the attack has cost. What is known of the model
+    already (`Classifier.doubts`) comes first, whatever the attack.
     """
     if not runs:
         return []
+    known = runs[0].task.classifier.doubts
+    return [Verdict((*known, *found.reasons)) for found in _doubts(runs)]
+
+
+def _doubts(runs: Sequence[Run]) -> list[Verdict]:
     task, call = runs[0].task, runs[0].call
     outputs = runs[0].before
     found = [*of_model.probabilities(outputs)] or [*of_model.changes(task, outputs)]
@@ -89,8 +95,8 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
 
 
 def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
-    yield from of_model.other_range(task.classifier)
     if of_attack.gradient_based(call):
+        yield from of_model.bounded(task, outputs)
         yield from of_model.gradients(task)
     yield from of_model.shaken(task, outputs)
     yield from of_attack.unlimited(task, call)

@@ -13,6 +13,8 @@ from robust.quantities import AnyNorm
 from robust.trust.evidence import Reason
 
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
+_LOUD = 1e4  # times an image: what is not bounded grows with it
+_AT_END = 0.01
 _LEVEL = 1 / 255  # one grey level of an 8-bit image
 _BOX, _POINTS = 8 / 255, 10
 _ZERO = 0.01  # share of images without gradient that is still let pass
@@ -35,10 +37,15 @@ def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
         yield Reason("probabilities", 1.0, len(outputs))
 
 
-def other_range(classifier: Classifier) -> Iterator[Reason]:
-    """Has nobody said what range the pixels have, and was the model clearly better in another?"""
-    if found := classifier.misread:
-        yield Reason("other_pixels", found.other - found.own, found.n)
+def bounded(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+    """Do the outputs stay within [0, 1] or [-1, 1], reach their ends, and not leave them whatever is shown?"""
+    loud = answers(task.classifier, (task.images * _LOUD).astype(task.images.dtype))
+    both = np.concatenate([outputs, loud])
+    low = 0.0 if both.min() >= 0 else -1.0
+    ends = np.minimum(np.abs(loud - low), np.abs(loud - 1)) < _AT_END
+    if both.min() >= low and both.max() <= 1 and outputs.ndim == 2 and ends.mean() > 1 / 2:
+        at = np.minimum(np.abs(outputs - low), np.abs(outputs - 1)) < _AT_END
+        yield Reason("bounded_outputs", float(at.mean()), len(outputs))
 
 
 def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:

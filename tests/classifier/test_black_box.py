@@ -125,7 +125,7 @@ def test_an_error_in_the_middle_of_an_attack_is_told_in_its_own_words(dozen):
 
     def answer(x):
         asked.append(len(x))
-        if len(asked) > 6:
+        if len(asked) > 10:
             raise ConnectionError("the service has gone")
         return np.eye(3)[[0] * len(x)]
 

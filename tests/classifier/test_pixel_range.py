@@ -8,10 +8,11 @@ from keras import layers
 import robust
 from robust.classifier import Classifier
 from robust.classifier.pixel_range import better
-from robust.pixels import Pixels
+from robust.pixels import MODES, Pixels
+from robust.store import Store
 
 random = np.random.default_rng(0)
-IMAGES = random.uniform(0, 1, (200, 4, 4, 1)).astype(np.float32)
+IMAGES = random.uniform(0, 1, (300, 4, 4, 1)).astype(np.float32)
 LABELS = np.digitize(IMAGES.mean(axis=(1, 2, 3)), [0.45, 0.55])
 
 
@@ -27,25 +28,102 @@ def graded(low, high):
     return model
 
 
+def found(classifier, images=IMAGES, labels=LABELS):
+    """What `better` says of as many images as it asks for."""
+    return better(classifier, lambda n: (images[:n], labels[:n]), len(images))
+
+
+def black_box(model):
+    return lambda x: model.predict(x, verbose=0)
+
+
+@pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1)])
-def test_the_range_in_which_it_does_clearly_better_is_found(low, high):
-    model = graded(low, high)
-    found = better(Classifier(model, 3), IMAGES, LABELS)
-    assert (found.pixels, found.other, found.n) == (Pixels(low, high), 1.0, 200) and found.own < 0.6
-    assert str(found).endswith(f"100% with [{low}, {high}]: if that is meant, say pixels = [{low}, {high}]")
+def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
+    doubt = found(Classifier(wrapped(graded(low, high)), 3))
+    assert (doubt.pixels, doubt.other, doubt.n) == ((Pixels(low, high),), 1.0, 300) and doubt.own < 0.6
+    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say pixels = [{low}, {high}]")
+    assert doubt.reason.name == "other_pixels"
 
 
-def test_nothing_is_said_where_the_range_is_right_or_declared_or_no_range_helps():
-    assert better(Classifier(graded(0, 1), 3), IMAGES, LABELS) is None
-    assert better(Classifier(graded(0, 255), 3, pixels=(0, 1)), IMAGES, LABELS) is None
-    assert better(Classifier(graded(0, 255), 3, pixels=(0, 255)), IMAGES, LABELS) is None
-    assert better(Classifier(graded(0, 255), 3), IMAGES, random.permutation(LABELS)) is None
+def test_nothing_is_said_where_the_range_is_right_or_no_range_helps():
+    assert found(Classifier(graded(0, 1), 3)) is None
+    assert found(Classifier(graded(0, 255), 3, pixels=(0, 255))) is None
+    assert found(Classifier(graded(0, 255), 3), labels=random.permutation(LABELS)) is None
 
 
-def test_the_report_says_so_and_no_attack_on_it_is_reliable():
-    table = robust.evaluate(graded(0, 255), (IMAGES, LABELS), attacks="fgsm", eps="1/255")
-    told = table[table["case"] == "fgsm"]
-    assert set(told["trust"]) == {"invalid"} and "other_pixels" in {*told["group"], *told["metric"]}
-    table = robust.evaluate(graded(0, 255), (IMAGES, LABELS), attacks="fgsm", eps="1/255", pixels=(0, 255))
-    assert set(table.loc[table["case"] == "fgsm", "trust"]) == {"reliable"}
-    assert robust.value(table, "top1", case="clean").value == 1
+def test_what_is_declared_is_held_against_the_images_too():
+    doubt = found(Classifier(graded(0, 255), 3, pixels=(0, 1)))
+    assert (doubt.pixels, doubt.reason.name) == ((Pixels(0, 255),), "other_pixels")
+
+
+def test_caffe_is_advised_and_not_the_range_that_is_half_right():
+    model = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D(), layers.Dense(3)])
+    model.layers[-1].set_weights([np.eye(3), np.zeros(3)])  # the colour that is farthest above its mean
+    images = random.uniform(0.3, 0.6, (300, 1, 1, 3)) * np.ones((1, 4, 4, 1))
+    labels = (images[:, 0, 0, ::-1] * 255 - np.array(MODES["caffe"].mean)).argmax(axis=1)
+    doubt = found(Classifier(model, 3), images.astype("float32"), labels)
+    assert doubt.pixels == (MODES["caffe"],) and doubt.other == 1
+    assert str(doubt).endswith(': if that is meant, say pixels = "caffe"')
+    assert found(Classifier(model, 3, pixels="caffe"), images.astype("float32"), labels) is None
+
+
+def test_ways_that_do_equally_well_are_all_named_and_none_is_advised():
+    model = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    model.layers[-1].set_weights([np.repeat([[-1.0, 1.0]], 3, axis=0), np.array([0.9, -0.9])])  # is it above 0.3?
+    images = np.where(np.arange(200) % 2, 0.9, 0.2)[:, None, None, None] * np.ones((1, 4, 4, 3))
+    doubt = found(Classifier(model, 2, pixels=(0, 255)), images.astype("float32"), np.arange(200) % 2)
+    assert len(doubt.pixels) > 1 and doubt.other == 1 and doubt.reason.name == "other_pixels"
+    assert " or " in str(doubt) and "if that is meant" not in str(doubt)
+
+
+def test_of_few_images_there_is_a_suspicion():
+    doubt = found(Classifier(graded(0, 255), 3), IMAGES[:8], LABELS[:8])
+    assert doubt.reason.name == "pixels_guessed" and "which may be chance" in str(doubt)
+
+
+def test_a_function_that_refuses_other_ranges_is_believed():
+    model = graded(0, 1)
+
+    def strict(x):
+        if x.max() > 1 or x.min() < 0:
+            raise ValueError("pixels lie in [0, 1]")
+        return model.predict(x, verbose=0)
+
+    assert found(Classifier(strict, 3)) is None
+
+
+def marks(table):
+    return set(table["trust"])
+
+
+@pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
+def test_every_number_is_marked_and_python_is_told(wrapped):
+    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels = \[0, 255\]"):
+        table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
+    assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
+    assert (table.loc[table["group"] == "other_pixels", "n"] == 300).all()
+    table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", pixels=(0, 255))
+    assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
+    assert marks(table[table["case"] == "clean"]) == {""}
+
+
+def test_few_images_are_marked_too():
+    with pytest.warns(UserWarning, match="which may be chance"):
+        table = robust.evaluate(graded(0, 255), (IMAGES[:8], LABELS[:8]))
+    assert marks(table) == {"suspect"}
+
+
+def test_a_second_run_from_the_store_says_it_again(tmp_path):
+    graded(0, 255).save(tmp_path / "net.keras")
+    np.savez(tmp_path / "data.npz", x=IMAGES, y=LABELS)
+    (tmp_path / "s.toml").write_text(
+        'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n[case.clean]\n'
+        '[case.fog]\ncorrupt = { name = "brightness" }\n'
+    )
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="net: .* if that is meant, say pixels"):
+            table = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
+        assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "if that is meant, say pixels = [0, 255]" in page and "invalid" in page
