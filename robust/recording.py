@@ -18,7 +18,7 @@ from robust import files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
-from robust.ills import LEVELS, verdict
+from robust.ills import LEVELS, Word, verdict
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
@@ -63,7 +63,7 @@ def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame) -> list[dict[
 def _worst(row: Mapping[str, Any], found: Found) -> str:
     """The verdict on every number of the model that a row speaks of; a baseline's shows in its own rows."""
     of = [_trust_of_model(block) for cell, block in found if all(row[k] == v for k, v in _whose(cell).items())]
-    return min(filter(None, of), key=lambda word: LEVELS[word], default="")
+    return min((word for word in of if word), key=lambda word: LEVELS[word], default="")
 
 
 def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
@@ -127,15 +127,15 @@ def compared(
 
     try:
         found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
-        return [{**row, **same, "trust": _trust_of_model(block)} for row in found]
+        return [{**row, **same, "trust": _trust_of_model(block) or ""} for row in found]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
 
-def _trust_of_model(block: Path) -> str:
-    """The verdict on every number of the model; "" where nothing is known against it."""
+def _trust_of_model(block: Path) -> Word | None:
+    """The verdict on every number of the model; None where nothing is known against it."""
     names = trust.of_model(_read(block / "values.json"))
-    return verdict(names) if names else ""
+    return verdict(names) if names else None
 
 
 def _answers(cell: Cell, block: Path) -> judging.Answers:
