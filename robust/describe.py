@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pandas as pd
 
-from robust import files
+from robust import cells, files
 from robust.errors import ModelError
 from robust.layer_table import layer_table, remark, sized, totals, unallocated
 from robust.macs import Shape
@@ -58,7 +58,7 @@ def layers(name: str, options: Sequence[str] = (), out: Path | None = None, **sh
     """
     table = layer_table(network(name, options, **shape))
     if out is not None:
-        files.write(out, table.to_csv(index=False))
+        files.write(out, cells.csv(table))
     return table
 
 
@@ -108,8 +108,8 @@ def write(folder: Path, progress: Progress | None = None) -> pd.DataFrame:
     Raises StoreError where it cannot be written.
     """
     table, layers = family(progress), layer_table(network("vgg16"))
-    files.write(folder / architectures.LAYERS, layers.to_csv(index=False))
-    files.write(folder / architectures.TABLE, table.to_csv(index=False))
+    files.write(folder / architectures.LAYERS, cells.csv(layers))
+    files.write(folder / architectures.TABLE, cells.csv(table))
     architectures.write(folder)
     return table
 

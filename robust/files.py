@@ -1,11 +1,16 @@
 """Files that are either whole or not there."""
 
+import fcntl
+import functools
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from robust.errors import StoreError
+
+_OURS = ".robust-"  # how temporary files begin
 
 TEXT = 2**26
 """So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
@@ -34,11 +39,38 @@ def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        os.close(handle)
-        return _fill(Path(name), fill, path)
+        _sweep(path.parent.resolve(), os.getpid())
+        with _temporary(path) as temporary:
+            return _fill(temporary, fill, path)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise StoreError(f"{_short(path)}: cannot be written ({error.strerror or error})") from error
+
+
+def _short(path: Path) -> str:
+    return text if len(text := str(path)) <= 300 else f"{text[:100]}...{text[-100:]}"
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new file beside `path`, locked as long as this process is at it, so that others know that it is wanted."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_OURS, suffix=path.suffix)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else a sweep came between
+                yield Path(name)
+                return
+        finally:
+            os.close(handle)
+
+
+@functools.cache
+def _sweep(folder: Path, process: int) -> None:
+    """Remove what processes that were killed have left in a folder; once for each folder and process is enough."""
+    for left in folder.glob(f"{_OURS}*"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink(missing_ok=True)
 
 
 def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: Path) -> Path:

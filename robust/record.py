@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust import files
+from robust import cells, files
 from robust.errors import ReportError, suggest
 from robust.quantities import Eps
 from robust.schema import convert
@@ -47,13 +47,13 @@ def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) ->
 
 def write_results(results: pd.DataFrame, path: Path) -> Path:
     """Write results.csv, whole or not at all; numbers keep every digit."""
-    return files.write(path, lambda temporary: results.to_csv(temporary, index=False))
+    return files.write(path, cells.csv(results))
 
 
 def read_results(path: Path) -> pd.DataFrame:
     """Read results.csv as it was written; an empty word is "", never NaN."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = cells.read(path, dtype=str, keep_default_na=False)
         if missing := [name for name in RESULTS if name not in frame]:
             raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
         return pd.DataFrame({name: _parsed(frame[name], kind) for name, kind in RESULTS.items()})

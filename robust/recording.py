@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import files, judging, record, report, shown, trust
+from robust import cells, files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
@@ -222,7 +222,7 @@ def _write_samples(folder: Path, found: Found) -> None:
             name = f"{len(index):04d}.npz"  # whose it is, the index says
             files.write(folder / name, lambda path, source=block / f"samples-{i}.npz": shutil.copyfile(source, path))
             index.append({"file": name, **_whose(cell), **where})
-    files.write(folder / "index.csv", pd.DataFrame(index, columns=_SAMPLES).to_csv(index=False))
+    files.write(folder / "index.csv", cells.csv(pd.DataFrame(index, columns=_SAMPLES)))
     for name in stale - {row["file"] for row in index}:  # only what an earlier run has written
         (folder / Path(name).name).unlink(missing_ok=True)
 

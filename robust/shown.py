@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust import files
+from robust import cells, files
 from robust.suite import Cell
 
 COLUMNS = [
@@ -34,6 +34,6 @@ def write(folder: Path, found: Iterable[tuple[Cell, Path]]) -> None:
                 for each in v["examples"]
             ]
     if rows or (folder / "shown.csv").exists():
-        files.write(folder / "shown.csv", pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False))
+        files.write(folder / "shown.csv", cells.csv(pd.DataFrame(rows, columns=COLUMNS)))
     for stale in {*folder.glob("shown-[0-9]*.npz")} - {folder / name for name in names}:
         stale.unlink(missing_ok=True)

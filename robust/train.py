@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust import files, models, statistics
+from robust import cells, files, models, statistics
 from robust import store as stores
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset
@@ -75,7 +75,7 @@ def train(
         history = _history(json.loads((folder / "about.json").read_text())["history"])
         if chief := models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
-            files.write(out.with_suffix(".csv"), history.to_csv(index=False))
+            files.write(out.with_suffix(".csv"), cells.csv(history))
         tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
         return Trained(history, *tested)
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -103,3 +105,38 @@ def test_a_full_disk_is_told(tmp_path):
     with pytest.raises(StoreError, match=r"a.txt: cannot be written \(No space left on device\)"):
         files.write(tmp_path / "a.txt", fill)
     assert left_in(tmp_path) == []
+
+
+def killed_while_writing(path):
+    code = f"""
+import os, signal
+from pathlib import Path
+from robust import files
+files.write(Path({str(path)!r}), lambda temporary: (temporary.write_text("half"), os.kill(os.getpid(), signal.SIGKILL)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path):
+    killed_while_writing(tmp_path / "page.html")
+    killed_while_writing(tmp_path / "table.csv")  # and sweeps the first
+    assert len(left_in(tmp_path)) == 1
+    files._sweep.cache_clear()
+    files.write(tmp_path / "other.txt", "x")
+    assert left_in(tmp_path) == ["other.txt"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    def fill(temporary):
+        temporary.write_text("long")
+        code = f"from pathlib import Path; from robust import files; files.write(Path({str(tmp_path / 'b')!r}), 'b')"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    files.write(tmp_path / "a", fill)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "long", "b": "b"}
+
+
+def test_a_name_that_is_too_long_is_told_in_a_short_line(tmp_path):
+    with pytest.raises(StoreError, match=r"\(File name too long\)") as error:
+        files.write(tmp_path / ("x" * 5000), "x")
+    assert len(str(error.value)) < 400

@@ -23,11 +23,11 @@ def compare(a: Path, b: Path, *, case: str = "", metric: str = "top1", out: Path
     out
         A CSV file for the table, with every digit.
     """
-    from robust import files, terminal
+    from robust import cells, files, terminal
     from robust.summaries.comparison import compare as compared
 
     table = compared(a, b, case=case, metric=metric)
     terminal.differences(table)
     if out is not None:
-        print(files.write(out, table.to_csv(index=False)))
+        print(files.write(out, cells.csv(table)))
     return 0

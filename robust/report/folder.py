@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust import bound, files, record, toml
+from robust import bound, cells, files, record, toml
 from robust.errors import ReportError
 from robust.summaries.corruption_error import MADE
 
@@ -205,10 +205,10 @@ def _outcomes(path: Path) -> Cells:
 
 def _samples(path: Path) -> dict[tuple[Run, Condition], Path]:
     words: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
-    index = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+    index = cells.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
-    cells = _cells(index.astype(_SAMPLES))
-    return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in cells.items()}
+    found = _cells(index.astype(_SAMPLES))
+    return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
 
 
 def _sample_file(index: Path, name: str) -> Path:

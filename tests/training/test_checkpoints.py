@@ -22,7 +22,9 @@ def rewritten(path, **changes):
     [
         lambda path: path.write_bytes(path.read_bytes()[:-30]),
         lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"loss", b"less")),
+        lambda path: path.write_bytes(
+            path.read_bytes().replace("loss".encode("utf-32-le"), "less".encode("utf-32-le"))
+        ),
         lambda path: rewritten(path, v1=np.zeros((3, 2))),
         lambda path: rewritten(path, history="[]"),
         lambda path: rewritten(path, history='{"loss": "low"}'),

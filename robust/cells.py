@@ -1,0 +1,42 @@
+"""Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def escape(cell: Any) -> Any:
+    """A word that no spreadsheet takes for a formula; numbers stay.
+
+    >>> escape("=1+1"), escape("'=1"), escape("cat"), escape(-0.5)
+    ("'=1+1", "''=1", 'cat', -0.5)
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def unescape(cell: Any) -> Any:
+    """The word that `escape` was given.
+
+    >>> [unescape(escape(word)) for word in ("=1", "'=1", "''-", "'", "'a", "")]
+    ['=1', "'=1", "''-", "'", "'a", '']
+    """
+    return cell[1:] if isinstance(cell, str) and cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as CSV, with every digit and without its index."""
+    return _each(table, escape).to_csv(index=False)
+
+
+def read(path: Path, **options: Any) -> pd.DataFrame:
+    """What `csv` wrote; options as those of `pandas.read_csv`."""
+    return _each(pd.read_csv(path, **options), unescape)
+
+
+def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:
+    words = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{name: table[name].map(change) for name in words})

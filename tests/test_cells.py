@@ -1,0 +1,25 @@
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robust import cells, record
+
+WORDS = st.text(st.sampled_from("'=+-@\t\rab1,\"\n|"), max_size=6)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5))
+def test_words_are_read_as_they_were_and_none_begins_like_a_formula(words):
+    assert [cells.unescape(cells.escape(word)) for word in words] == words
+    assert not any(cells.escape(word).startswith(("=", "+", "-", "@", "\t", "\r")) for word in words)
+
+
+def test_results_with_classes_that_look_like_formulas_come_back(tmp_path):
+    names = ['=HYPERLINK("http://x","y")', "+1", "-1", "@a", "'=1", "'", "cat", "\ttab"]
+    common = {"suite": "=s", "seed": 0, "value": -0.5, "metric": "recall", "n": 3, "bound": ">= 0.5", "passed": True}
+    table = record.table([{**common, "group": name} for name in names], record.RESULTS)
+    path = record.write_results(table, tmp_path / "results.csv")
+    pd.testing.assert_frame_equal(record.read_results(path), table)
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    words = raw[["suite", "group", "metric", "bound"]].to_numpy().ravel().tolist()
+    assert not [word for word in words if word.startswith(("=", "+", "-", "@", "\t"))]
+    assert set(raw["value"]) == {"-0.5"}
