@@ -39,4 +39,4 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
 
 def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:
     words = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    return table.assign(**{name: table[name].map(change) for name in words})
+    return table.assign(**{str(name): table[name].map(change) for name in words})
