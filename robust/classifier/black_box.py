@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.classifier import heads
+from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError
 
 ATTACKS = "square, noise or transfer"  # what asks for answers only
@@ -24,7 +25,9 @@ class BlackBox:
         function: takes and gives NumPy arrays.
         name: what the model is called.
         weights: variables, or anything with `numpy()`, that identify it.
-        pixels: (lowest, highest) of the images it takes, where that is known.
+        pixels, why: the images it takes, as `robust.pixels.read` reads it, and who says so, where that is known.
+        inputs: what its only input takes, as of a Keras model: the shape of a batch and its type; empty: not known.
+            Of whole numbers it is shown the nearest.
 
     Whether it gives probabilities is seen from its first answer; a later one that is none is a ModelError.
 
@@ -40,20 +43,18 @@ class BlackBox:
         function: Callable[[np.ndarray], Any],
         name: str,
         weights: Sequence[Any] = (),
-        pixels: tuple[float, float] | None = None,
+        pixels: Any = None,
+        why: str = "",
+        inputs: Sequence[tf.TensorSpec] = (),
     ):
-        self.function, self.name, self.weights, self.pixels = function, name, list(weights), pixels
+        self.function, self.name, self.weights, self.inputs = function, name, list(weights), list(inputs)
+        self.pixels, self.why = pixels, why
         self.gives_probabilities: bool | None = None
-        self.failed: Exception | None = None
 
     def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Logits, float32; inside a graph, too, which then leaves it for the answer."""
+        """Logits, float32; never inside a graph, which would wait for a function that itself waits for TensorFlow."""
         del training
-        if tf.executing_eagerly():
-            return tf.constant(self._answers(images.numpy()))
-        answers = tf.numpy_function(self._kept, [images], tf.float32)
-        answers.set_shape([images.shape[0], None])
-        return answers
+        return tf.constant(self._answers(self._typed(images.numpy())))
 
     def count_params(self) -> int:
         """Of the weights that are known."""
@@ -64,13 +65,12 @@ class BlackBox:
         """As of a Keras model."""
         return self.weights
 
-    def _kept(self, images: np.ndarray) -> np.ndarray:
-        """The answers; an error is kept, since a graph would hand on only its text."""
-        try:
-            return self._answers(images)
-        except Exception as error:
-            self.failed = error
-            raise
+    def _typed(self, images: np.ndarray) -> np.ndarray:
+        kind = np.dtype(self.inputs[0].dtype.as_numpy_dtype) if self.inputs else images.dtype
+        if kind.kind not in "iu":
+            return images
+        limits = np.iinfo(kind)
+        return np.clip(np.rint(images), limits.min, limits.max).astype(kind)
 
     def _answers(self, images: np.ndarray) -> np.ndarray:
         try:
@@ -143,4 +143,8 @@ def asked(model: Any, classes: int, output: str | None = None) -> BlackBox:
     def ask(images: np.ndarray) -> np.ndarray:
         return tf.cast(answer(tf.constant(images)), tf.float32).numpy()
 
-    return BlackBox(ask, model.name, model.weights)
+    listed = getattr(model, "inputs", None) or []
+    specs = [tf.TensorSpec(each.shape, each.dtype) for each in listed[:1]]
+    said = takes_bytes(model)
+    why = f"from its layer {said!r}" if said else ""
+    return BlackBox(ask, model.name, model.weights, (0, 255) if said else None, why, specs)

@@ -145,9 +145,11 @@ class Classifier:
         return losses, logits, gradient
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        """The graph of this key, built when it is first asked for; XLA only on a GPU, and never of Python's calls."""
+        """The graph of this key, built when it is first asked for; XLA only on a GPU. A black box is asked eagerly."""
+        if self.is_black_box:
+            return build()
         if key not in self._compiled:
-            xla = (_has_gpu() and not self.is_black_box) or None
+            xla = _has_gpu() or None
             self._compiled[key] = tf.function(self._counted(key, build()), autograph=False, jit_compile=xla)
         return self._compiled[key]
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError, suggest
 
 MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output that classifies, of several
@@ -188,34 +189,7 @@ def _before(output: Any) -> Any:
 
 def pixel_range(model: keras.Model) -> tuple[float, float]:
     """What the model's own first layers say of its inputs: [0, 255] where they divide by that, else [0, 1]."""
-    return (0.0, 255.0) if scaled_by(model) else (0.0, 1.0)
-
-
-def scaled_by(model: keras.Model) -> str:
-    """The name of the first layer where it takes pixels in [0, 255], "" where it does not say so.
-
-    Layers that augment are passed by, and nested models looked into.
-    """
-    first = next((layer for layer in flat(model) if not isinstance(layer, _PASSED)), None)
-    divides = isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 1 / 50
-    centres = isinstance(first, keras.layers.Normalization) and first.built and _largest(first.mean) > 2
-    return first.name if first is not None and (divides or centres) else ""
-
-
-def _largest(numbers: Any) -> float:
-    return float(np.abs(np.asarray(numbers)).max())
-
-
-_PASSED = (
-    keras.layers.InputLayer,
-    keras.layers.RandomFlip,
-    keras.layers.RandomRotation,
-    keras.layers.RandomZoom,
-    keras.layers.RandomCrop,
-    keras.layers.RandomTranslation,
-    keras.layers.Resizing,
-    keras.layers.ZeroPadding2D,
-)
+    return (0.0, 255.0) if takes_bytes(model) else (0.0, 1.0)
 
 
 def flat(model: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from robust import pixels as wanted
-from robust.classifier import heads
 from robust.classifier.black_box import BlackBox
+from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError, SuiteError
 from robust.pixels import Pixels
 
@@ -38,9 +38,11 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
         except SuiteError as error:
             raise ModelError(str(error)) from None
     elif isinstance(model, BlackBox) and model.pixels is not None:
-        found, why = Pixels(*model.pixels), "from its quantised input"
-    elif layer := heads.scaled_by(model):
+        found, why = wanted.read(model.pixels), model.why
+    elif not isinstance(model, BlackBox) and (layer := takes_bytes(model)):
         found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
+    elif (kind := _kind(model)).is_integer:
+        found, why = Pixels(0.0, 255.0), f"from its inputs of type {kind.name}"
     else:
         found, why = Pixels(), UNSAID
     found = found._replace(layout="channels_first") if first else found
@@ -97,11 +99,19 @@ def dtype(model: Any) -> tf.DType:
 
     Raises ModelError for whole numbers, which have no gradient.
     """
-    listed = getattr(model, "inputs", None)
-    own = tf.as_dtype(listed[0].dtype) if listed else tf.float32
+    own = _kind(model)
+    if not own.is_floating and isinstance(model, BlackBox):
+        return tf.float32
     if not own.is_floating:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
-            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]"
+            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]; or say "
+            "black_box = true, for attacks that ask for answers only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
+
+
+def _kind(model: Any) -> tf.DType:
+    """The type of the model's inputs."""
+    listed = getattr(model, "inputs", None)
+    return tf.as_dtype(listed[0].dtype) if listed else tf.float32

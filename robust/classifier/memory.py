@@ -18,7 +18,7 @@ def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[st
         classifier: whom the work asks.
         say: is told the new size.
 
-    Raises ModelError where not even one image fits, and where the function behind a black box has failed.
+    Raises ModelError where not even one image fits.
     """
     while True:
         try:
@@ -30,7 +30,3 @@ def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[st
                 raise ModelError(f"model {name!r}: {what} not fit in memory; take smaller images") from error
             classifier.halve()
             say(f"model {name!r}: {size} images at once do not fit in memory; going on with {classifier.batch_size}")
-        except tf.errors.OpError as error:  # of what a function has raised, a graph hands on only the text
-            if (failed := getattr(classifier.model, "failed", None)) is None:
-                raise
-            raise failed from error

@@ -9,8 +9,11 @@ import tensorflow as tf
 
 from robust import quiet
 from robust.classifier.black_box import BlackBox
+from robust.classifier.inputs import GUESSED, UNSAID
 from robust.errors import ModelError
+from robust.pixels import MODES, Pixels
 
+_USUAL = (Pixels(), Pixels(0.0, 255.0), *MODES.values())
 _OF_SOFTMAX = 1 / 256  # the scale that TFLite gives the outputs of every quantised softmax
 
 
@@ -40,7 +43,9 @@ def read(path: Path) -> BlackBox:
             found.append(_plain(interpreter.get_tensor(to), outputs[0])[: len(images) - begin])
         return np.concatenate(found)
 
-    return BlackBox(ask, path.stem, pixels=_range(inputs[0]))
+    pixels, why = _pixels(inputs[0])
+    shape = [None, *(None if side < 0 else int(side) for side in inputs[0]["shape_signature"][1:])]
+    return BlackBox(ask, path.stem, pixels=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
 def _interpreter(path: Path) -> Any:
@@ -71,12 +76,35 @@ def _batch(details: dict[str, Any]) -> int | None:
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
 
-def _range(details: dict[str, Any]) -> tuple[float, float] | None:
-    """What the whole numbers of a quantised input stand for: the file says it of itself; None where it takes floats."""
+def _pixels(details: dict[str, Any]) -> tuple[Pixels | None, str]:
+    """How a quantised input wants its pixels, and how that is known; None where it takes floats.
+
+    Its whole numbers stand for the range of the images that it was calibrated with, which need not have held every
+    grey level: the narrowest of the usual ways that holds this range, and is not five times as wide.
+    """
     if np.issubdtype(details["dtype"], np.floating):
-        return None
+        return None, ""
     (scale, zero), limits = details["quantization"], np.iinfo(details["dtype"])
-    return ((limits.min - zero) * scale, (limits.max - zero) * scale) if scale else (0.0, 255.0)
+    if not scale:
+        return Pixels(0.0, 255.0), f"from its inputs of type {np.dtype(details['dtype']).name}"
+    low, high = (float((end - zero) * scale) for end in (limits.min, limits.max))
+    slack = 2 * scale
+    fits = [
+        (ends[1] - ends[0], way)
+        for way in _USUAL
+        if (ends := _ends(way))[0] - slack <= low and high <= ends[1] + slack and ends[1] - ends[0] < 5 * (high - low)
+        if len(way.mean) in (0, details["shape"][-1])
+    ]
+    calibrated = Pixels(low, high)
+    if not fits:
+        return calibrated, f"from its calibration, {UNSAID}"
+    return min(fits, key=lambda fit: fit[0])[1], f"its calibration being {calibrated}: {GUESSED}"
+
+
+def _ends(way: Pixels) -> tuple[float, float]:
+    """The least and the largest number that an image may hold, given so."""
+    mean, std = np.array(way.mean or (0.0,)), np.array(way.std or (1.0,))
+    return float(((way.low - mean) / std).min()), float(((way.high - mean) / std).max())
 
 
 def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:

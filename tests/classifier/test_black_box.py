@@ -1,5 +1,7 @@
 """Models that give answers only: functions, TFLite files, models asked as such."""
 
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -14,6 +16,7 @@ from robust.classifier import Classifier, tflite
 from robust.classifier.black_box import BlackBox
 from robust.errors import ContractError, ModelError
 from robust.loading import load
+from robust.pixels import MODES, Pixels
 from robust.store import Store
 
 NO_GRADIENT = "use a black-box attack: square, noise or transfer"
@@ -263,15 +266,58 @@ def test_a_quantised_softmax_is_told_by_its_scale(details):
     np.testing.assert_allclose(tflite._plain(steps, details(np.uint8, 0.5, 0)), steps / 2)
 
 
-def test_a_quantised_input_says_its_range(details, lite, tmp_path, dozen):
-    assert tflite._range(details(np.float32, 0.0, 0)) is None
-    assert tflite._range(details(np.uint8, 0.0, 0)) == (0, 255)
-    assert tflite._range(details(np.int8, 1 / 128, 0)) == (-1, 127 / 128)
+@pytest.mark.parametrize(
+    ("low", "high", "wants"),
+    [
+        (0, 1, Pixels()),
+        (0, 0.83, Pixels()),
+        (0, 255, Pixels(0, 255)),
+        (0, 201, Pixels(0, 255)),
+        (-1, 1, MODES["tf"]),
+        (-0.9, 0.95, MODES["tf"]),
+        (-2.1, 2.5, MODES["torch"]),
+        (-120, 149, MODES["caffe"]),
+    ],
+)
+def test_the_range_of_a_calibration_is_taken_for_the_usual_one_that_holds_it(details, low, high, wants):
+    scale = (high - low) / 255
+    given = {**details(np.uint8, scale, round(-low / scale)), "shape": [1, 8, 8, 3]}
+    found, why = tflite._pixels(given)
+    assert found == wants and why.endswith("the usual range nearest to that of its calibration")
+
+
+def test_a_calibration_of_no_usual_range_is_taken_as_it_is(details):
+    found, why = tflite._pixels({**details(np.uint8, 3.25 / 255, 33), "shape": [1, 8, 8, 1]})
+    np.testing.assert_allclose((found.low, found.high), (-0.42, 2.83), atol=0.01)
+    assert why == "from its calibration, since nothing says otherwise"
+    assert tflite._pixels({**details(np.float32, 0.0, 0), "shape": [1, 8, 8, 1]}) == (None, "")
+    found, why = tflite._pixels({**details(np.uint8, 0.0, 0), "shape": [1, 8, 8, 1]})
+    assert (found, why) == (Pixels(0, 255), "from its inputs of type uint8")
+
+
+def test_a_quantised_file_is_asked_in_the_usual_range(lite, tmp_path):
     found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3)
-    assert found.understood[-1].endswith(", from its quantised input")
-    np.testing.assert_allclose((found.pixels.low, found.pixels.high), (0, dozen[0].max()), atol=0.005)
+    assert found.pixels == Pixels() and found.understood[-1].startswith("pixels [0, 1], its calibration being [0, 0.")
     said = Classifier(load(tmp_path / "q.tflite"), 3, pixels=(0, 1))
     assert said.understood[-1] == "pixels [0, 1], as declared"
+
+
+def test_any_function_that_runs_tensorflow_answers_on_one_core(tmp_path):
+    """Inside of a graph it would wait for itself: one thread between operations is held by the graph."""
+    script = tmp_path / "one.py"
+    script.write_text(
+        "import keras, numpy as np, robust, tensorflow as tf\n"
+        "tf.config.threading.set_inter_op_parallelism_threads(1)\n"
+        "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
+        "m = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])\n"
+        "x = np.random.default_rng(0).random((30, 4, 4, 1), 'float32')\n"
+        "ask = lambda x: m.predict(x * 255, verbose=0)\n"
+        "square = {'name': 'square', 'queries': 5}\n"
+        "table = robust.evaluate(ask, (x, ask(x).argmax(1)), [square, 'noise'], eps='1/255', classes=3)\n"
+        "print(robust.value(table, 'top1', case='clean').value)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "1.0", done.stderr[-2000:]
 
 
 def test_a_file_that_wants_bytes_gets_them(linear, dozen, tmp_path):

@@ -1,0 +1,117 @@
+"""What range of pixels a Keras model takes, read off what stands before its first weights: layers and operations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_LEVELS = (0.0, 127.5, 255.0)  # of the grey images that are sent through
+_SIDE = 32  # of these images, where the model takes any size
+_SMALL = 1 / 50  # a gain below it takes [0, 255] to a few units
+_FAR = 2.0  # a mean above it is one of grey levels
+_STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)  # their weights say what they were shown
+
+
+def takes_bytes(model: keras.Model) -> str:
+    """The name of the layer or operation that says pixels lie in [0, 255], by a division or a mean; "" where none does.
+
+    Grey images of three levels go through whatever has no weights of its own, and through statistics of pixels. What
+    comes to the first weights is a x + b of each channel: a below 1/50, or -b / a above 2, speak of [0, 255].
+    """
+    try:
+        ends = list(_ends(model, _probe(model)))
+    except Exception:  # somebody's layer that takes no such image: then the answers will tell
+        return ""
+    said = [_says(name, value) for name, value in ends]
+    return said[0] if said and all(said) else ""
+
+
+def _probe(model: keras.Model) -> tf.Tensor:
+    """A grey image of each level, [3, ...], as the model takes its images."""
+    listed = getattr(model, "inputs", None)
+    shape = tuple(listed[0].shape)[1:] if listed else (_SIDE, _SIDE, 3)
+    sizes = [side or _SIDE for side in shape]
+    kind = listed[0].dtype if listed else "float32"
+    return tf.cast(tf.stack([tf.fill(sizes, level) for level in _LEVELS]), kind)
+
+
+def _says(name: str, value: tf.Tensor) -> str:
+    rows = np.asarray(tf.cast(value, tf.float64)).reshape(len(_LEVELS), -1)
+    step, rest = rows[1] - rows[0], rows[2] - rows[1]
+    size = np.abs(step).max()
+    if not np.isfinite(rows).all() or not size or np.abs(step - rest).max() > 0.02 * size + 1e-6:
+        return ""  # no multiple of the pixels, or none of their level
+    gain = step / (_LEVELS[1] - _LEVELS[0])
+    moved = np.abs(gain) > 0.01 * np.abs(gain).max()
+    means = -rows[0][moved] / gain[moved]
+    return name if np.abs(gain).max() < _SMALL or means.max() > _FAR else ""
+
+
+def _ends(model: Any, value: Any) -> Iterator[tuple[str, tf.Tensor]]:
+    """What comes to the first weights of a model on each way, with the name of what came last before them."""
+    walk = _Walk()
+    out = walk.model(model, ("", value))
+    yield from walk.ends or ([out] if out and isinstance(out[1], tf.Tensor) else [])
+
+
+class _Walk:
+    """Values on their way through a graph; `None` stands for what has passed weights."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, tf.Tensor]] = []
+
+    def model(self, model: Any, given: tuple[str, Any]) -> tuple[str, Any] | None:
+        """What a model makes of a value, and of what name it is; a graph of several inputs is not looked through."""
+        if isinstance(model, keras.Sequential) or not getattr(model, "_nodes_by_depth", None):
+            return self.chain(model.layers, given)
+        known: dict[int, tuple[str, Any] | None] = {id(model.inputs[0]): given}
+        for node in (n for depth in sorted(model._nodes_by_depth, reverse=True) for n in model._nodes_by_depth[depth]):
+            if not node.is_input:
+                self.node(node, known)
+        return known.get(id(model.outputs[0]))
+
+    def chain(self, layers: list[Any], given: tuple[str, Any]) -> tuple[str, Any] | None:
+        """Layers that follow each other, as a Sequential's, or those of a subclass in the order of their making."""
+        found: tuple[str, Any] | None = given
+        for layer in layers:
+            found = None if found is None else self.call(layer, found, lambda each, x: each(x, **_inference(each)))
+        return found
+
+    def node(self, node: Any, known: dict[int, tuple[str, Any] | None]) -> None:
+        """A call of a layer or operation in a graph."""
+        before = [known.get(id(tensor)) for tensor in node.input_tensors]
+        inputs = [value for value in before if value is not None]
+        out = None
+        if inputs and len(inputs) == len(before):
+            filled = {id(t): value[1] for t, value in zip(node.input_tensors, inputs, strict=True)}
+            args, kwargs = node.arguments.fill_in(filled)
+            given = (next((name for name, _ in inputs if name), ""), args[0] if args else None)
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}
+            out = self.call(node.operation, given, lambda op, _: op(*args, **kwargs, **_inference(op)))
+        for tensor in node.outputs:
+            known[id(tensor)] = out
+
+    def call(self, operation: Any, given: tuple[str, Any], ask: Any) -> tuple[str, Any] | None:
+        """What it gives, under its name if it changes the values; where it has weights, the way ends."""
+        name, value = given
+        if isinstance(operation, keras.Model) and isinstance(value, tf.Tensor):
+            return self.model(operation, given)
+        if getattr(operation, "weights", None) and not isinstance(operation, _STATISTICS):
+            self.ends += [(name, value)] if isinstance(value, tf.Tensor) else []
+            return None
+        out = ask(operation, value)
+        return (name or (operation.name if _changes(value, out) else "")), out
+
+
+def _inference(operation: Any) -> dict[str, bool]:
+    return {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
+
+
+def _changes(value: Any, out: Any) -> bool:
+    """Are the values other ones, and not only in another place?"""
+    if not isinstance(value, tf.Tensor) or not isinstance(out, tf.Tensor):
+        return True
+    ends = [float(tf.reduce_max(tf.cast(each, tf.float32))) for each in (value, out)]
+    return abs(ends[0] - ends[1]) > 1e-3 * max(abs(ends[0]), 1e-9)
