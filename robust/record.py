@@ -58,7 +58,7 @@ def read_results(path: Path) -> pd.DataFrame:
             raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
         return pd.DataFrame({name: _parsed(frame[name], kind) for name, kind in RESULTS.items()})
     except (OSError, ValueError, KeyError, TypeError) as error:  # TypeError: a row that is too short
-        raise ReportError(f"{path}: cannot be read ({error})") from error
+        raise ReportError(f"{path}: cannot be read ({str(error)[:300]})") from error
 
 
 def _parsed(words: pd.Series, kind: str) -> pd.Series:

@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import tensorflow_datasets as tfds
@@ -33,7 +34,7 @@ def prepared(name: str, data_dir: str = "", hint: str = "", fill: Fill | None = 
 
     Raises DataError for a set that is not known, and one that is neither there nor to be had.
     """
-    with _quiet():
+    with _quiet(), _only_their_features(name):
         builder = _found(name, data_dir)
         if not builder.is_prepared():
             _download(builder, name, data_dir, hint, fill)
@@ -54,10 +55,39 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         hint = f"; for the folder of that name write {name.rstrip('/') + '/'!r}" if Path(name).is_dir() else hint
         raise DataError(f"no data set named {base!r}: {who}{hint}") from None
     except (ValueError, AssertionError, RuntimeError) as error:
-        base, _, config = name.partition("/")
-        configs = list(getattr(tfds.builder_cls(base.partition(":")[0]), "builder_configs", {}))
+        configs, config = _configs(name), name.partition("/")[2]
         said = suggest(config, configs) if config and configs else f": {str(error).splitlines()[0]}"
         raise DataError(f"data set {name!r}: tensorflow-datasets has no such configuration or version{said}") from None
+    except DataError:
+        raise
+    except Exception as error:  # what damaged files make of its readers has no common name
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise DataError(f"data set {name!r}: what is kept of it is damaged ({said[:200]})") from None
+
+
+def _configs(name: str) -> list[str]:
+    try:
+        return list(getattr(tfds.builder_cls(re.split("[/:]", name)[0]), "builder_configs", {}))
+    except tfds.core.registered.DatasetNotFoundError:
+        return []  # a set that only its files tell of
+
+
+@contextlib.contextmanager
+def _only_their_features(name: str) -> Iterator[None]:
+    """The features.json of a prepared set names classes, whose modules would be imported: none but their own are."""
+    feature: Any = tfds.features.FeatureConnector
+    theirs, known = feature.__dict__["cls_from_name"], feature._registered_features
+
+    def checked(cls: Any, python_class_name: str) -> Any:
+        if python_class_name not in known and not python_class_name.startswith("tensorflow_datasets."):
+            raise DataError(f"data set {name!r}: its features.json names {python_class_name!r}, which is not imported")
+        return theirs.__get__(None, cls)(python_class_name)
+
+    feature.cls_from_name = classmethod(checked)
+    try:
+        yield
+    finally:
+        feature.cls_from_name = theirs
 
 
 def _download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, hint: str, fill: Fill | None) -> None:

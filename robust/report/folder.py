@@ -43,6 +43,7 @@ Cells = dict[tuple[Run, Condition], pd.DataFrame]
 _CELL = [*Run._fields, *Condition._fields]
 _SAMPLES = {"file": "str", **{c: kind for c, kind in record.OUTCOMES.items() if c in _CELL}}
 _OUTCOMES = [*_CELL, "example", "label", "target", "predicted", "confidence", "fooled_by"]
+_ROWS, _RADIUS = 10**6, 1e9
 _ENVIRONMENT = {
     "suite": str, "summary": str, "seed": int, "made": str, "robust": str, "python": str,
     "packages": dict, "machine": dict, "data": dict, "models": dict,
@@ -159,7 +160,7 @@ def _remedy(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
 
 
 def _environment(path: Path) -> dict[str, Any]:
@@ -170,12 +171,26 @@ def _environment(path: Path) -> dict[str, Any]:
         _check(path, f"models.{name}.", model, {})
         known = {key: kind for key, kind in _MODEL.items() if model.get(key) is not None}
         _check(path, f"models.{name}.", model, known)
+        if not all(isinstance(each, str) for each in model.get("understood") or []):
+            raise ReportError(f"{path}: models.{name}.understood must hold sentences")
+        if any(type(seed) is not int for seed in model.get("seeds") or []):
+            raise ReportError(f"{path}: models.{name}.seeds must be whole numbers")
+    _groups(path, "data.superclasses", environment["data"].get("superclasses", {}))
+    _check(path, "groups.", environment.get("groups", {}), {})
+    for case, groups in environment.get("groups", {}).items():
+        _groups(path, f"groups.{case}", groups)
     if not all(isinstance(name, str) for name in environment["data"]["classes"]):
         raise ReportError(f"{path}: data.classes must be names")
     shape = environment["data"]["image_shape"]
-    if [type(side) for side in shape] != [int, int, int]:
-        raise ReportError(f"{path}: data.image_shape must be [height, width, channels], not {shape}")
+    if [type(side) for side in shape] != [int, int, int] or min(shape) < 1:
+        raise ReportError(f"{path}: data.image_shape must be [height, width, channels], not {str(shape)[:100]}")
     return environment
+
+
+def _groups(path: Path, where: str, groups: Any) -> None:
+    _check(path, where, groups, {})
+    if not all(isinstance(names, list) and all(isinstance(each, str) for each in names) for names in groups.values()):
+        raise ReportError(f"{path}: {where} must hold lists of names")
 
 
 def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
@@ -193,6 +208,7 @@ def _results(path: Path) -> pd.DataFrame:
     results = record.read_results(path)
     for text in set(results["bound"]) - {""}:
         bound.parse(text)
+    _sane(path, results)
     return results
 
 
@@ -200,13 +216,32 @@ def _outcomes(path: Path) -> Cells:
     from pyarrow import parquet
 
     _columns(path, parquet.read_schema(path).names, _OUTCOMES)
-    return _cells(pd.read_parquet(path, columns=_OUTCOMES))
+    _counted(path, parquet.read_metadata(path).num_rows)
+    outcomes = pd.read_parquet(path, columns=_OUTCOMES)
+    for name in (name for name in _OUTCOMES if record.OUTCOMES[name] == "str"):
+        if odd := [each for each in outcomes[name].unique() if not isinstance(each, str)]:
+            raise ReportError(f"{path}: the column {name} must hold words, not {odd[0]!r}")
+    _sane(path, outcomes)
+    return _cells(outcomes)
+
+
+def _counted(path: Path, rows: int) -> None:
+    """Of a million rows and more each has some bits of its own: an id, a confidence."""
+    if rows > _ROWS and rows > 4 * path.stat().st_size:
+        raise ReportError(f"{path}: says that it has {rows:,} rows, and has {path.stat().st_size:,} bytes")
+
+
+def _sane(path: Path, table: pd.DataFrame) -> None:
+    """Radii are finite, and so small that they can be written in units of 1/255."""
+    if (odd := table["eps"][table["eps"].abs() > _RADIUS]).size:
+        raise ReportError(f"{path}: eps must be finite and no larger than {_RADIUS:g}, not {odd.iloc[0]}")
 
 
 def _samples(path: Path) -> dict[tuple[Run, Condition], Path]:
     words: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
     index = cells.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
+    _sane(path, index.astype({"eps": "float64"}))
     found = _cells(index.astype(_SAMPLES))
     return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
 

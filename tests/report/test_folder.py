@@ -156,3 +156,52 @@ def test_a_sample_is_damaged(folder, change, words):
 def test_a_sample_lacks_an_array(folder):
     np.savez(folder / "samples" / "lenet5-fgsm.npz", ids=np.array(["0"]))
     refuses(folder, "lenet5-fgsm.npz: is damaged")
+
+
+def edited(folder, change):
+    about = json.loads((folder / "environment.json").read_text())
+    change(about)
+    (folder / "environment.json").write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda e: e["data"].update(image_shape=[0, 10, 1]),
+            "data.image_shape must be [height, width, channels], not [",
+        ),
+        (lambda e: e["models"]["lenet5"].update(seeds=[[0]]), "models.lenet5.seeds must be whole numbers"),
+        (lambda e: e["data"].update(superclasses={"a": 1}), "data.superclasses must hold lists of names"),
+        (lambda e: e.update(groups={"clean": {"a": [1]}}), "groups.clean must hold lists of names"),
+        (lambda e: e.update(groups=[]), "groups must be an object"),
+    ],
+)
+def test_what_a_stranger_wrote_about_the_run_is_checked(folder, change, words):
+    edited(folder, change)
+    refuses(folder, f"environment.json: {words}")
+
+
+def test_seeds_of_null_are_none(folder):
+    edited(folder, lambda e: [model.update(seeds=None) for model in e["models"].values()])
+    report.write(folder)
+
+
+@pytest.mark.parametrize("eps", ["inf", "1e308", "-inf"])
+def test_radii_that_no_image_has_are_refused(folder, eps):
+    for name in ("results.csv", "samples/index.csv"):
+        old = (folder / name).read_text()
+        table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)
+        table.loc[table["eps"] != "", "eps"] = eps
+        table.to_csv(folder / name, index=False)
+        refuses(folder, f"{name}: eps must be finite and no larger than 1e+09")
+        (folder / name).write_text(old)
+
+
+def test_outcomes_that_are_no_words_or_more_than_the_file_can_hold_are_refused(folder):
+    table = pd.read_parquet(folder / "outcomes.parquet")
+    table.assign(predicted=None).to_parquet(folder / "outcomes.parquet", index=False)
+    refuses(folder, "the column predicted must hold words, not None")
+    constant = table.iloc[np.zeros(2_000_000, int)]
+    constant.to_parquet(folder / "outcomes.parquet", index=False)
+    refuses(folder, "outcomes.parquet: says that it has 2,000,000 rows, and has ")
