@@ -1,6 +1,7 @@
 """What in a .keras file would run somebody's code, read from its text; nothing is loaded or imported."""
 
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -11,6 +12,8 @@ from robust import archives
 
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
 _TEXT = 2**26  # bytes that config.json may have
+_WIDE = ("units", "filters", "output_dim", "input_dim", "hidden_dim", "intermediate_dim", "key_dim", "value_dim")
+_WIDTH = 2**26
 _OURS = ("keras", "builtins")  # the modules that Keras itself brings
 
 
@@ -43,10 +46,33 @@ def oversized(path: Path) -> str:
             if archive.getinfo("config.json").file_size > _TEXT:
                 return f"its config.json has more than {_TEXT:,} bytes"
             _weights(archive)
+            widths = sorted(_widths(json.loads(archive.read("config.json"))))[-2:]
+            return _too_wide(widths, archive.getinfo("model.weights.h5").file_size)
+    except json.JSONDecodeError:
+        pass
     except ValueError as error:
         return str(error)
-    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):  # RecursionError is a RuntimeError
         pass  # loading it will say what is wrong with it
+    return ""
+
+
+def _widths(value: Any) -> Iterator[int]:
+    """How wide layers are, as their configurations say: Keras makes room for their weights before it reads any."""
+    if isinstance(value, dict):
+        yield from (n for key, n in value.items() if key in _WIDE and type(n) is int and n > 0)
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _widths(each)
+
+
+def _too_wide(widths: list[int], stored: int) -> str:
+    """Of the two widest layers each unit has a weight, and may have one for each unit of the other."""
+    most = math.prod(widths)
+    if widths and (widths[-1] > max(_WIDTH, 2 * stored) or most > max(_WIDTH * 16, 8 * stored)):
+        layers = " and ".join(f"{width:,}" for width in widths)
+        return f"its layers have up to {layers} units, for which weights of {stored:,} bytes are too few"
     return ""
 
 

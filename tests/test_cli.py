@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from robust import catalog, cli
+from robust import catalog, cli, errors
 
 BLOCKER = """
 import sys
@@ -197,6 +197,7 @@ def test_an_error_of_ours_is_exit_code_4_and_a_line_that_names_a_file_with_the_t
         (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000), "File name too long"),
         (OSError(errno.EFBIG, "File too large"), "File too large"),
         (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "a.csv: No space left on device"),
+        (errors.DataError("x" * 5000 + " is not known"), "xxx is not known"),
         (MemoryError(), "it needs more memory than there is"),
     ],
 )

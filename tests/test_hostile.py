@@ -112,6 +112,25 @@ def test_a_keras_file_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(t
         assert keras_file.foreign(path) == []
 
 
+@pytest.mark.parametrize("units", [[10**9], [10**5, 10**5], [36, 10**9, 3]])
+def test_layers_too_wide_for_their_weights_are_refused_before_room_is_made_for_them(tmp_path, units):
+    layers = [{"class_name": "Dense", "config": {"units": each}} for each in units]
+    path = keras_archive(
+        tmp_path / "a.keras", json.dumps({"config": {"layers": layers}}).encode(), claiming((2000, 2000))
+    )
+    with frugal(), pytest.raises(ModelError, match="units, for which weights of"):
+        load(path)
+
+
+@pytest.mark.parametrize("units", [[784, 10, 784], [4096, 8, 4096, 1000]])
+def test_wide_layers_around_a_narrow_one_are_read(tmp_path, units):
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *map(keras.layers.Dense, units)])
+    model.save(tmp_path / "wide.keras")
+    assert load(tmp_path / "wide.keras").count_params() == model.count_params()
+
+
 def test_deep_nesting_is_an_error_of_ours(tmp_path):
     deep = keras_archive(tmp_path / "a.keras", b"[" * 100_000)
     with pytest.raises(ModelError):

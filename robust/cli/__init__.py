@@ -5,6 +5,7 @@ Ctrl-C, 143 by SIGTERM.
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -75,4 +76,5 @@ def _failed(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
+    line = re.sub(r"\S{400,}", lambda word: f"{word[0][:100]}...{word[0][-100:]}", line)
     print(f"robust: {line}".encode("utf-8", "replace").decode("utf-8"), file=sys.stderr)
