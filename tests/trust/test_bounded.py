@@ -1,0 +1,45 @@
+"""Outputs that a sigmoid or tanh bounds, recognised by what they give: gradients vanish where it is sure."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from robust import trust
+from robust.classifier import Classifier
+
+random = np.random.default_rng(0)
+IMAGES = random.random((40, 4, 4, 1), "float32")
+LABELS = random.integers(0, 3, 40)
+
+
+def net(activation, scale=3.0):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flat, self.head = layers.Flatten(), layers.Dense(3)
+
+        def call(self, images):
+            return activation(self.head(self.flat(images)))
+
+    model = Net()
+    model(IMAGES)
+    kernel = np.random.default_rng(1).normal(0, scale, (16, 3))
+    model.head.set_weights([kernel - kernel.mean(axis=0), np.zeros(3)])
+    return model
+
+
+def ills(model):
+    found = trust.examine(Classifier(model, 3), {"name": "pgd", "eps": 0.02, "steps": 5}, IMAGES, LABELS)
+    return {reason.name: reason for reason in found.reasons}
+
+
+@pytest.mark.parametrize("activation", [keras.ops.sigmoid, keras.ops.tanh, keras.ops.hard_sigmoid])
+def test_bounded_outputs_are_told(activation):
+    found = ills(net(activation))["bounded_outputs"]
+    assert found.n == 40 and 0 < found.value <= 1 and "sigmoid or tanh" in str(found)
+
+
+@pytest.mark.parametrize("activation", [lambda z: z, lambda z: z / 100, lambda z: 5 * keras.ops.tanh(z)])
+def test_logits_are_not_though_they_be_small(activation):
+    assert "bounded_outputs" not in ills(net(activation, scale=0.3))
