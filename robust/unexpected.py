@@ -27,12 +27,18 @@ def environment(error: BaseException) -> str:
     >>> environment(ValueError("no"))
     ''
     """
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    if _is_memory(error):
         return "it needs more memory than there is; give fewer or smaller images"
     if isinstance(error, OSError) and error.errno in _MACHINE:
         named = "" if error.filename is None else f"{_short(str(error.filename))}: "
         return f"{named}{error.strerror or error}"
     return ""
+
+
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    return any(said in str(error) for said in ("annot allocate memory", "failed to map segment", "std::bad_alloc"))
 
 
 def told(error: BaseException) -> str:

@@ -198,6 +198,7 @@ def test_an_error_of_ours_is_exit_code_4_and_a_line_that_names_a_file_with_the_t
         (OSError(errno.EFBIG, "File too large"), "File too large"),
         (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "a.csv: No space left on device"),
         (errors.DataError("x" * 5000 + " is not known"), "xxx is not known"),
+        (ImportError("a.so: failed to map segment from shared object"), "it needs more memory than there is"),
         (MemoryError(), "it needs more memory than there is"),
     ],
 )
