@@ -53,7 +53,9 @@ def _ends(model: Any, value: Any) -> Iterator[tuple[str, tf.Tensor]]:
     """What comes to the first weights of a model on each way, with the name of what came last before them."""
     walk = _Walk()
     out = walk.model(model, ("", value))
-    yield from walk.ends or ([out] if out and isinstance(out[1], tf.Tensor) else [])
+    if out and not walk.ends and isinstance(out[1], tf.Tensor) and tf.size(out[1]) >= tf.size(value):
+        yield out  # it has no weights; were there fewer numbers, they would be the answers of a network inside
+    yield from walk.ends
 
 
 class _Walk:

@@ -170,3 +170,21 @@ def test_evaluate_asks_a_black_box_in_the_range_of_its_layers():
     labels = model.predict(images * 255, verbose=0).argmax(axis=1)
     for given in (model, {"model": model, "black_box": True}):
         assert robust.value(robust.evaluate(given, (images, labels), classes=3), "top1").value == 1
+
+
+def test_the_answers_of_a_network_within_an_operation_are_no_pixels():
+    kernel = np.random.default_rng(0).normal(0, 0.001, (192, 3))
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, ops.matmul(ops.reshape(inputs, (-1, 192)), kernel.astype("float32")))
+    assert not takes_bytes(model)
+
+
+def test_a_model_of_bytes_is_evaluated_by_its_answers():
+    inputs = keras.Input(batch_shape=(4, 3, 8, 8), dtype="uint8")
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0)))
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
+    labels = model.predict(images.transpose(0, 3, 1, 2), batch_size=4, verbose=0).argmax(axis=1)
+    with pytest.raises(robust.RobustError, match="or say black_box = true"):
+        robust.evaluate(model, (images, labels), classes=3)
+    found = robust.evaluate({"model": model, "black_box": True}, (images, labels), ["noise"], eps="1/255", classes=3)
+    assert robust.value(found, "top1", case="clean").value == 1
