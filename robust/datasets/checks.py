@@ -12,6 +12,9 @@ from robust.errors import DataError, suggest
 CLASSES = 1_000_000
 """So many classes there may be: each gets a name, and each image a number for it."""
 
+ROUNDING = 1e-6
+"""So far outside of [0, 1] a pixel is taken for the end that it has left."""
+
 
 def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> None:
     """Each class has a printable name of its own, and is in one superclass at most; else DataError."""
@@ -40,7 +43,7 @@ def check_images(values: ArrayLike) -> np.ndarray:
         hint = "; did you mean images.astype('uint8')?" if fits else ""
         raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
     _check_range(images)
-    return images.astype(np.float32)
+    return images.astype(np.float32).clip(0, 1)
 
 
 def _check_shape(images: np.ndarray) -> None:
@@ -60,15 +63,17 @@ def _check_range(images: np.ndarray) -> None:
     if not np.isfinite([low, high]).all():
         first = np.argwhere(~np.isfinite(images))[0]
         raise DataError(f"images: images{first.tolist()} is {images[tuple(first)]}; allowed: finite floats in [0, 1]")
-    if low < 0 or high > 1:
-        raise DataError(f"images: floats from {low:.6g} to {high:.6g}; allowed: [0, 1]{_range_hint(low, high)}")
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise DataError(f"images: floats from {low:.9g} to {high:.9g}; allowed: [0, 1]{_range_hint(low, high)}")
 
 
 def _range_hint(low: float, high: float) -> str:
     if low >= 0 and 1.5 < high <= 255:
         return "; did you mean images / 255?"
-    if -1 <= low < 0 and high <= 1:
+    if -1 <= low < -0.5 and high <= 1:
         return "; did you mean (images + 1) / 2?"
+    if low >= -0.25 and high <= 1.25:
+        return "; did you mean np.clip(images, 0, 1)?"
     return ""
 
 

@@ -90,7 +90,7 @@ NAN[1, 2, 0, 0] = np.nan
         (GREY * 15.0, "images: floats from 0 to 255; allowed: [0, 1]; did you mean images / 255?"),
         (FLOATS * 30 - 1, "images: floats from -1 to 1; allowed: [0, 1]; did you mean (images + 1) / 2?"),
         (FLOATS * 45 - 1.5, "images: floats from -1.5 to 1.5; allowed: [0, 1]"),
-        (FLOATS * 15.015, "images: floats from 0 to 1.001; allowed: [0, 1]"),
+        (FLOATS * 15.015, "images: floats from 0 to 1.001; allowed: [0, 1]; did you mean np.clip(images, 0, 1)?"),
     ],
 )
 def test_images_that_are_refused(images, expected):
@@ -158,3 +158,11 @@ def complaint(*arguments, **options) -> str:
     with pytest.raises(DataError) as caught:
         from_arrays(*arguments, **options)
     return str(caught.value)
+
+
+def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full():
+    above, below = (np.full((1, 2, 2, 1), value, np.float32) for value in (1 + 1e-6, -1e-9))
+    assert from_arrays(above, [0]).examples("test").images.max() == 1
+    assert from_arrays(below, [0]).examples("test").images.min() == 0
+    said = complaint(above + np.float32(1e-4), [0])
+    assert "1.0001" in said and said.endswith("did you mean np.clip(images, 0, 1)?")
