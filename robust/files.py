@@ -84,3 +84,20 @@ def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: P
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def stand_in(path: Path) -> str:
+    """What a file is that stands in the place of the one that was wanted; "" for any other.
+
+    >>> stand_in(Path("pyproject.toml"))
+    ''
+
+    Raises OSError where it cannot be read.
+    """
+    with path.open("rb") as file:
+        begin = file.read(200).lstrip().lower()
+    if begin.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file itself: fetch that with git lfs pull"
+    if begin.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "is a page (HTML or XML) that a server gave in the place of the file; download the file itself"
+    return ""

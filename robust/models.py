@@ -120,7 +120,7 @@ def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
     """Everything that makes a network with weights from elsewhere what it is."""
     key = {"name": source.name, "code": stores.code("architectures", "pretrained")}
     if isinstance(source, Weights):
-        own = source.architecture.key(), source.layout, source.mean, source.std
+        own = source.architecture.key(), source.layout, pretrained.normalisation(source)[0]
         key |= {"file": fingerprint(source.file), "weights": own, "shape": data.image_shape}
     return key
 
@@ -264,5 +264,6 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
     notes, doubts = ((), []) if is_made_here(model) else _looked_at(classifier, data)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.network.count_params(), "weights": classifier.weights}
-    understood = [*classifier.understood, *notes, *doubts]
+    said = pretrained.said(model.source) if model.kind == "pretrained" else ()
+    understood = [*classifier.understood, *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about})

@@ -5,18 +5,22 @@ from pathlib import Path
 from typing import IO, Any
 
 from robust.errors import ModelError
+from robust.files import stand_in
 from robust.pretrained import safetensors, torch_files
 from robust.pretrained.tensor import Tensor
 
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Under what a training's checkpoint keeps the weights; averaged ones first, as timm publishes those."""
+WRAPPERS = (
+    "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net", "weights",
+    "params", "teacher", "last",
+)  # fmt: skip
+"""Under what a training's checkpoint keeps the weights; averaged ones first, as timm and torchvision publish those."""
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a `.pth` (older and zip form) or `.safetensors` file, by name.
 
     A checkpoint's table of weights ("state_dict", "model", averaged ones first) is found in it, and
-    the "module." of a training on several devices is taken off the names. Values are only read from
+    so is one alone under another name. Values are only read from
     the file when they are asked for.
 
     Raises ModelError, which names the file, for one that is none of these, that is damaged, or that
@@ -27,6 +31,8 @@ def read(path: str | Path) -> dict[str, Tensor]:
     robust.errors.ModelError: pyproject.toml: cannot be read as weights (ValueError: ...); is it whole?
     """
     try:
+        if what := stand_in(Path(path)):
+            raise ModelError(what)
         with Path(path).open("rb") as file:
             return _unwrapped(_read(file))
     except ModelError as error:
@@ -44,10 +50,21 @@ def _read(file: IO[bytes]) -> Any:
 
 
 def _unwrapped(table: dict[str, Any]) -> dict[str, Tensor]:
-    inner = next((table[key] for key in WRAPPERS if isinstance(table.get(key), dict)), table)
-    tensors = {name: tensor for name, tensor in inner.items() if isinstance(tensor, Tensor)}
-    if not tensors:
+    if (key := next((key for key in WRAPPERS if _holds(table.get(key))), None)) is not None:
+        return _unwrapped(table[key])
+    if tensors := {name: tensor for name, tensor in table.items() if isinstance(tensor, Tensor)}:
+        return tensors
+    inner = [key for key, value in table.items() if _holds(value)]
+    if not inner:
         raise ModelError("it holds no tensors")
-    if all(name.startswith("module.") for name in tensors):
-        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors
+    if len(inner) > 1:
+        listed = ", ".join(map(repr, inner[:5]))
+        raise ModelError(
+            f"it holds tensors under {listed}; save one of them: torch.save(checkpoint[{inner[0]!r}], file)"
+        )
+    return _unwrapped(table[inner[0]])
+
+
+def _holds(value: Any) -> bool:
+    """Is it a table with tensors, at whatever depth?"""
+    return isinstance(value, dict) and any(isinstance(each, Tensor) or _holds(each) for each in value.values())

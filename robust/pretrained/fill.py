@@ -1,5 +1,6 @@
 """Tensors of a file -> the weights of one of our networks: every one of both, or none."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,8 +10,6 @@ import numpy as np
 from robust.errors import ModelError
 from robust.pretrained.tensor import Tensor
 
-UNUSED = "num_batches_tracked"
-"""A counter beside every BatchNorm, which no prediction hangs on."""
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 Shape = tuple[int, ...]
@@ -23,6 +22,8 @@ class Slot(NamedTuple):
     weight: keras.Variable
     shapes: tuple[Shape, ...]
     turned: Callable[[np.ndarray], np.ndarray]
+    channels: int | None = None  # of the maps that a dense layer sees
+    stride: int | None = None  # pixels of the image in a step of these maps
 
 
 def fill(model: keras.Model, tensors: Mapping[str, Tensor], modules: Mapping[str, str]) -> None:
@@ -34,7 +35,6 @@ def fill(model: keras.Model, tensors: Mapping[str, Tensor], modules: Mapping[str
     that the model has no use for, and of those of another shape.
     """
     places = slots(model, modules)
-    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != UNUSED}
     _check(model.name, places, tensors)
     for name, slot in places.items():
         slot.weight.assign(slot.turned(tensors[name].values()))
@@ -45,13 +45,24 @@ def _check(network: str, places: dict[str, Slot], tensors: Mapping[str, Tensor])
         f"tensors that {network} needs are missing": [name for name in places if name not in tensors],
         f"tensors for which {network} has no place are left over": [name for name in tensors if name not in places],
         "shapes differ": [
-            f"{name} is {tensors[name].shape}, {slot.layer} wants {slot.shapes[0]}"
+            f"{name} is {tensors[name].shape}, {slot.layer} wants {slot.shapes[0]}{_sizes(slot, tensors[name].shape)}"
             for name, slot in places.items()
             if name in tensors and tensors[name].shape not in slot.shapes
         ],
     }
     if any(faults.values()):
         raise ModelError("; ".join(f"{len(names)} {what}: {_few(names)}" for what, names in faults.items() if names))
+
+
+def _sizes(slot: Slot, shape: Shape) -> str:
+    """Which images a dense layer behind maps is for, where only their size differs."""
+    if slot.stride is None or slot.channels is None or len(shape) not in (2, 4) or shape[0] != slot.shapes[0][0]:
+        return ""
+    side = math.isqrt(math.prod(shape[1:]) // slot.channels)
+    if side < 1 or side**2 * slot.channels != math.prod(shape[1:]):
+        return ""
+    low = side * slot.stride
+    return f" (it fits images of {low} to {low + slot.stride - 1} pixels a side, as size = {low})"
 
 
 def _few(names: list[str]) -> str:
@@ -67,8 +78,18 @@ def slots(model: keras.Model, modules: Mapping[str, str]) -> dict[str, Slot]:
         parts = BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else ("weight", "bias")
         for part, weight in zip(parts, layer.weights, strict=False):  # a convolution may have no bias
             shapes, turned = _form(layer, tuple(weight.shape))
-            found[f"{modules[layer.name]}.{part}"] = Slot(layer.name, weight, shapes, turned)
+            maps = _maps(model, layer) if part == "weight" else (None, None)
+            found[f"{modules[layer.name]}.{part}"] = Slot(layer.name, weight, shapes, turned, *maps)
     return found
+
+
+def _maps(model: keras.Model, layer: keras.Layer) -> tuple[int | None, int | None]:
+    """Channels of the maps that a dense layer sees through a Flatten, and how many pixels a step of them is."""
+    before = layer.input._keras_history.operation
+    if not isinstance(layer, keras.layers.Dense) or not isinstance(before, keras.layers.Flatten):
+        return None, None
+    pools = [each for each in model.layers if isinstance(each, keras.layers.MaxPooling2D)]
+    return before.input.shape[-1], math.prod(pool.strides[0] for pool in pools)
 
 
 def _form(layer: keras.Layer, shape: Shape) -> tuple[tuple[Shape, ...], Callable[[np.ndarray], np.ndarray]]:

@@ -10,10 +10,11 @@ import numpy as np
 from robust.architectures.normalization import set_statistics
 from robust.errors import ModelError
 from robust.layer_table import unallocated
-from robust.pretrained import checkpoint, packaged, timm, torchvision
-from robust.pretrained.fill import fill
+from robust.pretrained import checkpoint, packaged, prefixes, releases, timm, torchvision
+from robust.pretrained.fill import fill, slots
 from robust.pretrained.keras import from_keras, own_shape
 from robust.pretrained.layout import Layout, check
+from robust.pretrained.prefixes import Normalisation
 from robust.pretrained.tensor import Tensor
 from robust.schema import Call, bind
 from robust.suite import Published, Weights
@@ -53,7 +54,8 @@ def original(source: Weights | Published, input_shape: tuple[int, int, int]) -> 
     weights = source if isinstance(source, Weights) else _packaged(source)
     with unallocated():
         last = _layout(weights).modules(_built(weights.architecture, input_shape, 1000))["logits"]
-    tensor = checkpoint.read(weights.file).get(f"{last}.weight")
+    held = [tensor for name, tensor in _read(weights).items() if f".{name}".endswith(f".{last}.weight")]
+    tensor = held[0] if held else None
     return from_file(weights, input_shape, tensor.shape[0] if tensor and tensor.shape else 1000)
 
 
@@ -83,11 +85,40 @@ def from_file(weights: Weights, input_shape: tuple[int, int, int], classes: int)
     """
     layout, call = _layout(weights), weights.architecture
     check(call, layout, weights.layout)
-    tensors = {_modern(name): tensor for name, tensor in checkpoint.read(weights.file).items()}
+    tensors = _read(weights)
     try:
         return _filled(weights, layout, tensors, _built(call, input_shape, classes))
     except ModelError as error:
         raise ModelError(f"{weights.file} into {call.name}: {error}") from error
+
+
+def _read(weights: Weights) -> dict[str, Tensor]:
+    return {_modern(name): tensor for name, tensor in checkpoint.read(weights.file).items()}
+
+
+def normalisation(weights: Weights, held: Normalisation | None = None) -> tuple[Normalisation, str]:
+    """Mean and deviation of [0, 1] pixels, and who says so: the user, the file, its name, or else its layout.
+
+    held: what the file itself holds.
+    """
+    layout, named = _layout(weights), releases.of(weights.file)
+    (mean, std), why = (layout.mean, layout.std), f"as layout {weights.layout!r} has it, unless the file says otherwise"
+    if held is not None:
+        (mean, std), why = held, "as the file holds them"
+    elif named is not None:
+        (mean, std), why = named[0], f"as the name says ({named[1]}, of {weights.file.name})"
+    if weights.mean or weights.std:
+        return (weights.mean or mean, weights.std or std), "as declared"
+    return (mean, std), why
+
+
+def said(source: Weights | Published) -> tuple[str, ...]:
+    """How the pixels of weights from elsewhere are normalised, in words."""
+    if not isinstance(source, Weights):
+        return ()
+    (mean, std), why = normalisation(source)
+    numbers = [f"({', '.join(f'{n:g}' for n in each)})" for each in (mean, std)]
+    return (f"normalised inside by mean {numbers[0]} and deviation {numbers[1]}, {why}; mean and std say others",)
 
 
 def _layout(weights: Weights) -> Layout:
@@ -108,13 +139,14 @@ def _built(call: Call, input_shape: tuple[int, int, int], classes: int) -> keras
 
 def _filled(weights: Weights, layout: Layout, tensors: Mapping[str, Tensor], model: keras.Model) -> keras.Model:
     modules = layout.modules(model)
+    tensors, held = prefixes.stripped(tensors, slots(model, modules))
     _check_norm(weights.architecture, tensors)
     _check_classes(modules["logits"], tensors, model.output_shape[-1])
     fill(model, tensors, modules)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = layout.momentum
-    _normalise(model, weights.mean or layout.mean, weights.std or layout.std)
+    _normalise(model, *normalisation(weights, held)[0])
     return model
 
 

@@ -29,11 +29,19 @@ STORAGES = {
 REBUILT = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 WRAPPED = {"torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter", "torch.Size"}
 """What only wraps its first argument."""
-KNOWN = {*STORAGES, *REBUILT, *WRAPPED, "collections.OrderedDict"}
+_NUMPY = {f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")}
+BESIDE = {
+    *_NUMPY, "numpy.dtype", "numpy.ndarray", "argparse.Namespace", "_codecs.encode", "copy_reg._reconstructor",
+    "copyreg._reconstructor", "__builtin__.object", "builtins.object", "torch.device", "__builtin__.set",
+    "builtins.set",
+}  # fmt: skip
+"""What trainings save beside the tensors, arguments and single numbers: passed over, and never made."""
+TABLES = {"collections.OrderedDict", "collections.Counter", "collections.defaultdict"}
+KNOWN = {*STORAGES, *REBUILT, *WRAPPED, *BESIDE, *TABLES, "__builtin__.dict", "builtins.dict"}
 
 _LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
-    "SHORT_BINSTRING",
+    "SHORT_BINSTRING", "SHORT_BINBYTES", "BINBYTES",
 }  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -44,6 +52,13 @@ class Name:
     """A function or class that the file names."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """Something of no use here that the file wants to be made: it is not."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,7 @@ class Machine:
                 self.marks.append(len(self.stack))
             case "BINPERSID":
                 self.stack.append(self.stored(self.stack.pop()))
-            case "REDUCE":
+            case "REDUCE" | "NEWOBJ":
                 arguments = self.stack.pop()
                 self.stack.append(_made(self.stack.pop(), arguments))
             case "BUILD":  # attributes of a table or a parameter: nothing that we need
@@ -174,6 +189,12 @@ def _named(name: str) -> Name:
 def _made(function: Any, arguments: Any) -> Any:
     """What the file wants to be made of the arguments; by us, for the few functions that we know."""
     match function, arguments:
+        case Name(name), tuple() if name in BESIDE:
+            return PassedOver(name)
+        case Name("collections.defaultdict"), (Name("__builtin__.dict" | "builtins.dict"),):
+            return {}
+        case Name("collections.Counter"), (dict() as counts,):
+            return counts
         case Name("collections.OrderedDict"), ():
             return {}
         case Name("collections.OrderedDict"), ([*pairs],):

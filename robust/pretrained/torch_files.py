@@ -73,16 +73,24 @@ def read_legacy(data: mmap.mmap) -> Any:
     return _tensors(tree, data, places)
 
 
+_DEPTH = 4  # of tables within tables: deeper, nobody keeps weights
+
+
 def _tensors(tree: Any, data: mmap.mmap, places: Places) -> Any:
-    """The tree with a `Tensor` for every `View` in its first two levels of tables; deeper, nobody keeps weights."""
+    """The tree with a `Tensor` for every `View` in its tables; the rest is left out."""
     if not isinstance(tree, dict):
         raise ModelError(f"it holds a {type(tree).__name__}, not a table of tensors")
-    inner = {k: _of_views(v, data, places) for k, v in tree.items() if isinstance(v, dict)}
-    return _of_views(tree, data, places) | inner
+    return _of_views(tree, data, places, _DEPTH)
 
 
-def _of_views(table: dict, data: mmap.mmap, places: Places) -> dict[str, Tensor]:
-    return {k: _tensor(v, data, places) for k, v in table.items() if isinstance(v, View) and isinstance(k, str)}
+def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, View) and isinstance(key, str):
+            found[key] = _tensor(value, data, places)
+        elif isinstance(value, dict) and isinstance(key, str) and depth > 1:
+            found[key] = _of_views(value, data, places, depth - 1)
+    return found
 
 
 def _tensor(view: View, data: mmap.mmap, places: Places) -> Tensor:

@@ -1,5 +1,6 @@
 """Files of weights are read as data: what Torch wrote is understood, and nothing else ever happens."""
 
+import argparse
 import os
 import pickle
 import zipfile
@@ -96,7 +97,13 @@ def test_noise_is_refused(start, content, read):
         ({"epoch": 3, "state_dict": {"a": "A"}}, {"a": "A"}),
         ({"model": {"a": "A"}, "optimizer": {"b": "B"}}, {"a": "A"}),
         ({"state_dict": {"a": "A"}, "state_dict_ema": {"a": "B"}}, {"a": "B"}),
-        ({"state_dict": {"module.a": "A", "module.b": "B"}}, {"a": "A", "b": "B"}),
+        (
+            {"model": {"a": "A"}, "model_ema": {"n_averaged": "A", "module.b": "B"}},
+            {"n_averaged": "A", "module.b": "B"},
+        ),
+        ({"epoch": 3, "model": {"state_dict": {"a": "A"}}}, {"a": "A"}),
+        ({"mine": {"a": "A"}, "epoch": 3}, {"a": "A"}),
+        *[({key: {"a": "A"}, "epoch": 3, "optimizer": {"b": "B"}}, {"a": "A"}) for key in checkpoint.WRAPPERS],
         ({"module.a": "A", "b": "B"}, {"module.a": "A", "b": "B"}),
         ({"state_dict": "A", "b": "B"}, {"state_dict": "A", "b": "B"}),
     ],
@@ -113,6 +120,20 @@ def test_checkpoints_of_trainings_are_understood(wrapped, names, pickle_of, tens
     raw = b"".join(arrays[key].size.to_bytes(8, "little") + arrays[key].tobytes() for key in used)
     found = read(b"".join(map(pickle_of, (*head, used))) + raw)
     assert {name: "AB"[int(value[0])] for name, value in found.items()} == names
+
+
+@pytest.mark.parametrize(
+    "beside", [argparse.Namespace(lr=0.1, folder="x"), np.float64(0.3), np.int64(3), np.arange(3.0)]
+)
+def test_arguments_and_scalars_beside_the_tensors_are_passed_over(beside, form, read, raw):
+    pickled = pickle.dumps(beside, 2)
+    assert list(read(form["legacy"]({"a": np.zeros(2, np.float32), "args": raw(pickled[2:-1])}))) == ["a"]
+
+
+def test_a_file_that_stands_in_for_another_is_named(read):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    assert "is a pointer of Git LFS" in refusal(read, pointer)
+    assert "is a page (HTML or XML)" in refusal(read, b"\n<!DOCTYPE html><html></html>")
 
 
 class Malice:

@@ -1,5 +1,6 @@
 """Weights of torchvision and timm in our networks: the logits that Torch gave, stored as references."""
 
+import dataclasses
 import functools
 import json
 import re
@@ -163,9 +164,6 @@ def without(tensors, *names):
          "1 shapes differ: features.18.0.weight is (1, 1, 320, 1280), last_conv wants (1280, 320, 1, 1)"),
         (lambda t: {**t, "classifier.1.weight": np.ones((1000, 1280), np.float32)},
          "classifier.1.weight, the last layer, has 1000 classes, and the data has 10"),
-        (lambda t: {f"model.{name}": value for name, value in t.items()},
-         "262 tensors that mobilenet_v2 needs are missing: features.0.0.weight, features.0.1.weight, "
-         "features.0.1.bias, ...; 262 tensors for which mobilenet_v2 has no place are left over: "),
     ],
 )  # fmt: skip
 def test_every_tensor_is_used_and_every_weight_is_filled(change, message, reference, loaded):
@@ -173,6 +171,54 @@ def test_every_tensor_is_used_and_every_weight_is_filled(change, message, refere
     with pytest.raises(ModelError, match=r"weights\.safetensors into mobilenet_v2: ") as error:
         loaded(theirs, tensors=change(theirs.tensors))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.backbone.", "anything."])
+def test_a_prefix_of_all_names_is_taken_off(prefix, reference, loaded):
+    theirs = reference("torchvision", "mobilenet_v3_small")
+    named = {f"{prefix}{name}": value for name, value in theirs.tensors.items()}
+    assert apart(loaded(theirs, tensors={**named, "n_averaged": np.array(3, np.int64)}), theirs) <= 1e-3
+
+
+def test_normalisation_in_the_file_is_believed_and_a_second_copy_dropped(reference, loaded):
+    theirs = reference("torchvision", "mobilenet_v3_small")
+    extra = {"module.normalizer.new_mean": np.float32([0.485, 0.456, 0.406]).reshape(3, 1, 1)}
+    extra |= {"module.normalizer.new_std": np.float32([0.5, 0.5, 0.5]).reshape(3, 1, 1)}
+    for prefix in ("module.model.", "module.attacker.model."):
+        extra |= {f"{prefix}{name}": value for name, value in theirs.tensors.items()}
+    norm = loaded(theirs, tensors=extra).get_layer("normalization")
+    assert np.allclose(norm.mean, [0.485, 0.456, 0.406]) and np.allclose(norm.variance, 0.25)
+
+
+def test_two_different_networks_in_a_file_are_told(reference, loaded):
+    theirs = reference("torchvision", "mobilenet_v3_small")
+    both = {f"{who}.{n}": v + (who == "b") * (v.ndim > 1) for who in "ab" for n, v in theirs.tensors.items()}
+    with pytest.raises(ModelError, match=r"two networks, under 'a\.' and 'b\.'; save one"):
+        loaded(theirs, tensors=both)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std"),
+    [
+        ("tf_efficientnet_b0_ap-f262efe1.pth", 0.5, 0.5),
+        ("models--timm--tf_efficientnet_b0.ap_in1k/model.safetensors", 0.5, 0.5),
+        ("efficientnet_b0.ra4_e3600_r224_in1k.safetensors", 0.5, 0.5),
+        ("mobilenetv3_large_100.miil_in21k_ft_in1k.safetensors", 0, 1),
+        ("mobilenetv3_large_100_1k_miil_78_0.pth", 0, 1),
+    ],
+)
+def test_a_name_that_says_the_normalisation_is_believed_unless_another_is_declared(name, mean, std):
+    weights = Weights(Path(name), bind("architectures", "efficientnet_b0"), "timm_tf")
+    (found, why), declared = load.normalisation(weights), dataclasses.replace(weights, mean=(0.1,) * 3)
+    assert found == ((mean,) * 3, (std,) * 3) and "as the name says" in why
+    assert load.normalisation(declared) == (((0.1,) * 3, (std,) * 3), "as declared")
+    assert "as the name says" in load.said(weights)[0]
+
+
+@pytest.mark.parametrize("name", ["capital.pth", "resnet34.pth", "tf_efficientnet_b0.ns_jft_in1k.safetensors"])
+def test_other_names_say_nothing(name):
+    weights = Weights(Path(name), bind("architectures", "efficientnet_b0"), "timm_tf")
+    assert load.normalisation(weights)[0][0] == (0.485, 0.456, 0.406)
 
 
 def test_counters_of_batches_may_be_missing_and_nothing_hangs_on_them(reference, loaded):
@@ -184,7 +230,9 @@ def test_counters_of_batches_may_be_missing_and_nothing_hangs_on_them(reference,
 def test_images_of_another_kind_are_told(reference, loaded):
     with pytest.raises(ModelError, match=r"features.0.0.weight is \(32, 3, 3, 3\), conv1_conv wants \(32, 1, 3, 3\)"):
         loaded(reference(*V2), shape=(64, 64, 1))
-    with pytest.raises(ModelError, match=r"classifier.0.weight is \(410, 2499\), fc1 wants \(410, 459\)"):
+    with pytest.raises(
+        ModelError, match=r"classifier.0.weight is \(410, 2499\), fc1 wants \(410, 459\) \(it fits images of 224 to 255"
+    ):
         loaded(reference("torchvision", "vgg11"), shape=(96, 96, 3))
     with pytest.raises(ModelError, match='stem = "small" is a form for small images'):
         loaded(reference(*V2), stem="small")
