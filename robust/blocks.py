@@ -34,6 +34,7 @@ _FOUND_BY = (
     "datasets",
     "classifier",
     "pixels",
+    "pictures",
     "quiet",
     "features",
     "reference",

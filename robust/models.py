@@ -43,7 +43,9 @@ _MADE_BY = (
     "attacks/box",
     "randomness",
     "classifier/heads",
+    "classifier/graph",
     "pixels",
+    "pictures",
 )
 
 BATCH = 128

@@ -186,7 +186,7 @@ def test_passes_are_counted(four, known):
 
 
 @pytest.mark.parametrize("table", [{"name": "fab", "steps": 5}, {"name": "pgd", "steps": 5}], ids=["fab", "pgd"])
-def test_company_and_order_do_not_matter(four, known, table):
+def test_company_and_order_do_not_matter(rows_apart, four, known, table):
     labels, _ = known
     call = bind("attacks", {**table, "norm": "linf", "eps": 0.3})
     whole = nearest(call, four, IMAGES, labels, seeds=SEEDS)

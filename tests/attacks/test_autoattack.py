@@ -146,7 +146,7 @@ def test_few_classes(affine, classes):
 
 
 @norms
-def test_any_order_and_company_gives_the_same_bytes(trained, run, whole, norm):
+def test_any_order_and_company_gives_the_same_bytes(rows_apart, trained, run, whole, norm):
     rows = np.random.default_rng(0).permutation(64)[:40]
     alone = autoattack(
         trained.classifier, trained.images[rows], trained.labels[rows], seeds=trained.seeds[rows],

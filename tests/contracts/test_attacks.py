@@ -132,7 +132,7 @@ def test_other_seeds_give_other_images_where_it_is_random(call, attack, classifi
 @ours
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(rows=st.permutations(range(N)).flatmap(lambda p: st.integers(1, N).map(lambda n: p[:n])))
-def test_any_order_and_any_company_gives_the_same_bytes(call, attack, classifier, data, rows):
+def test_any_order_and_any_company_gives_the_same_bytes(rows_apart, call, attack, classifier, data, rows):
     whole, part = attack(call), _fresh(call, classifier, data, rows)
     for name in ("images", "forward", "backward"):
         assert getattr(part, name).tobytes() == getattr(whole, name)[rows].tobytes()

@@ -85,7 +85,7 @@ def after(function):
 
 
 ILL = {
-    "saturated by a softmax": (after(lambda z: 20 * tf.nn.softmax(300 * z)), "zero_gradients"),
+    "saturated by a softmax": (after(lambda z: 20 * tf.nn.softmax(3000 * z)), "zero_gradients"),
     "saturated by a tanh": (
         after(lambda z: 10 * tf.tanh(50 * (z - tf.sort(z, axis=1)[:, -2:-1]))), "zero_gradients"
     ),
