@@ -43,7 +43,7 @@ def softmax(activation="softmax"):
 
 
 def evaluated(model, data, attack, eps):
-    row = robust.value(robust.evaluate(model, data, [attack], eps=eps), "top1", case="pgd")
+    row = robust.value(robust.evaluate(model, data, [attack], eps=eps, pixels=(0, 1)), "top1", case="pgd")
     return row.value, row.low, row.high
 
 

@@ -85,7 +85,10 @@ def after(function):
 
 
 ILL = {
-    "saturated by a softmax": (after(lambda z: 20 * tf.nn.softmax(3000 * z)), "zero_gradients"),
+    # where a processor's softmax sums to 1 - 6e-8, roundings stand in the place of zeros, and mislead
+    "saturated by a softmax": (
+        after(lambda z: 20 * tf.nn.softmax(300 * z)), "zero_gradients", "misleading_gradients"
+    ),
     "saturated by a tanh": (
         after(lambda z: 10 * tf.tanh(50 * (z - tf.sort(z, axis=1)[:, -2:-1]))), "zero_gradients"
     ),
@@ -104,11 +107,11 @@ ILL = {
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("ill", ILL)
 def test_an_ill_model_is_called(ill, seed, trained, examples):
-    build, reason = ILL[ill]
+    build, *reasons = ILL[ill]
     model = build(trained("lenet5", 0.5, seed, 2, False))
     found = trust.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
     assert found.word != "reliable"
-    assert reason in {r.name for r in found.reasons}
+    assert {r.name for r in found.reasons} & set(reasons)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
