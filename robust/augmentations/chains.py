@@ -20,13 +20,14 @@ _RAND_AUGMENT = (
 )  # fmt: skip
 
 
-def rand_augment(images: tf.Tensor, *, seeds: tf.Tensor, steps: Count = 2, strength: Proportion = 0.3) -> tf.Tensor:
+def rand_augment(images: tf.Tensor, *, seeds: tf.Tensor, steps: Count = 2, strength: Proportion = 0.9) -> tf.Tensor:
     """Some operations of the fourteen, one after the other, all of one strength.
 
     Args:
         images, seeds: see `robust.augmentations`.
         steps: how many operations, N in the paper.
-        strength: share of AutoAugment's largest level; .3 is the paper's M = 9 of 30.
+        strength: share of AutoAugment's largest level; .9 is M = 9 of the 10 levels
+            that the release counts to.
 
     Source: Cubuk et al., RandAugment: Practical automated data augmentation, NeurIPS 2020.
 

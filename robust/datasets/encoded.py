@@ -14,6 +14,8 @@ class Encoded:
     """Split -> (encoded image, label int64, id string), in a fixed order."""
     decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     """Encoded image -> pixels [H, W, C], uint8 or float32 in [0, 1]."""
+    light: bool = False
+    """Are rows paths or the like, so that all of them fit into memory and are shuffled together?"""
 
     def read(self, split: str) -> tf.data.Dataset:
         """(image [H, W, C], label, id) of a split."""

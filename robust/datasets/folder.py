@@ -64,7 +64,7 @@ def folder(
     shape = _image_shape(rows, looks, resize)
     ids = [row.file.relative_to(root).as_posix() if row.file.is_relative_to(root) else str(row.file) for row in rows]
     checks.check_ids(ids, len(rows))
-    encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize))
+    encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize), light=True)
     return Dataset(
         name=root.resolve().name,
         classes=shown,

@@ -12,7 +12,7 @@ import tensorflow as tf
 from robust.architectures.normalization import set_normalization
 from robust.classifier import heads
 from robust.datasets.dataset import Dataset
-from robust.errors import DataError
+from robust.errors import DataError, ModelError
 from robust.progress import Progress
 from robust.schema import bind
 from robust.suite import Model, Training
@@ -87,6 +87,11 @@ def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, d
     strategy = strategies.strategy(recipe.strategy)
     with strategy.scope(), _precision(recipe.precision):
         network = make()
+        if recipe.auxiliary_weight and len(getattr(network, "outputs", None) or []) == 1:
+            raise ModelError(
+                f"auxiliary_weight = {recipe.auxiliary_weight:g}: {network.name} has no auxiliary heads; leave it out"
+                ', or ask for them: heads = "all" of googlenet'
+            )
         averages = [tf.Variable(weight.numpy()) for weight in averaged(network)] if recipe.ema else []
         made = optimizer(recipe, network, strategy.num_replicas_in_sync)
         spared = Rematerialised(network) if recipe.remat == "blocks" else None
@@ -97,7 +102,7 @@ def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, d
 
 
 def _objective(train: Training, recipe: Recipe) -> Objective:
-    weights = recipe.label_smoothing, recipe.auxiliary_weight
+    weights = recipe.label_smoothing, recipe.auxiliary
     if train.objective is not None and train.adversary is not None:
         return weighed(train.adversary, train.objective, *weights)
     return objective(train.adversary, *weights)

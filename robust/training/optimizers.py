@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from robust.classifier import heads
 from robust.errors import ModelError
 from robust.training.recipes import Recipe
 
@@ -33,7 +34,7 @@ def optimizer(recipe: Recipe, network: keras.Model, replicas: int = 1) -> keras.
         raise ModelError(f"clip_norm = {recipe.clip_norm:g} and clip_value = {recipe.clip_value:g}: set one of them")
     made = OPTIMIZERS[recipe.optimizer](
         momentum=recipe.momentum,
-        weight_decay=(recipe.weight_decay or None) if recipe.decay == "decoupled" else None,
+        weight_decay=(recipe.weight_decay or None) if recipe.decays == "decoupled" else None,
         global_clipnorm=recipe.clip_norm and recipe.clip_norm / replicas,
         clipvalue=recipe.clip_value and recipe.clip_value / replicas,
     )
@@ -43,10 +44,18 @@ def optimizer(recipe: Recipe, network: keras.Model, replicas: int = 1) -> keras.
     if recipe.precision == "mixed_float16":
         made = keras.optimizers.LossScaleOptimizer(made)
     made.build(network.trainable_weights)
+    if recipe.optimizer == "rmsprop":  # as in the releases of TensorFlow, so that first steps are not tenfold
+        for average in getattr(made, "inner_optimizer", made)._velocities:
+            average.assign(average * 0 + 1)
     return made
 
 
 def decayed(recipe: Recipe, network: keras.Model) -> list[keras.Variable]:
     """The trainable weights that decay under the recipe."""
     decays = DECAYED[recipe.decayed]
-    return [w for layer in network.layers for w in layer.trainable_weights if decays(layer, w)]
+    return [w for layer in _innermost(network) for w in layer.trainable_weights if decays(layer, w)]
+
+
+def _innermost(network: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of the network and of all nested models, each once."""
+    return list({id(layer): layer for layer in heads.flat(network)}.values())

@@ -10,13 +10,16 @@ from robust import randomness
 from robust.augmentations import MIXES
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
+from robust.errors import DataError
 from robust.schema import Call
 
 IN_MEMORY = 4 * 2**30
 """Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
 
-BUFFER = 2**30
-"""Bytes of decoded images among which a split that is read again is shuffled."""
+BUFFER = 4 * 2**30
+"""Bytes of stored images, as they are encoded, among which those that have to be held for it are shuffled."""
+MIXED = 0.2
+"""How far the classes of such a buffer may be from those of all, as a total variation beyond that of chance."""
 
 
 def training_batches(
@@ -45,7 +48,10 @@ def training_batches(
     Returns (images float32 [B, H, W, C] in [0, 1]; labels int64 [B], or float32 [B, classes] where
     `augment` mixes images; seeds int64 [B], the examples' own in this epoch).
 
-    Raises DataError where the split is not there.
+    All rows are shuffled together where they are held in memory or are paths; encoded images of a larger set
+    among as many as `BUFFER` holds.
+
+    Raises DataError where the split is not there, and where its order is by class and it cannot be shuffled.
 
     >>> from robust import datasets, schema
     >>> flip = schema.bind("augmentations", "flip")
@@ -60,7 +66,7 @@ def training_batches(
         batches = _from_memory(rows, seed, numbers, batch_size)
     else:
         source = data.encoded or Encoded(data.read)
-        batches = _streamed(source, source.rows(split), seed, numbers, batch_size, max(1, BUFFER // one))
+        batches = _streamed(source, source.rows(split), seed, numbers, batch_size, _together(data, source, split))
     steps = -(-size // batch_size) * len(range(start_epoch, epochs))
     prepared = batches.map(augmented(data, augment), num_parallel_calls=tf.data.AUTOTUNE)
     return prepared.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
@@ -81,6 +87,35 @@ def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, bat
         return tf.gather(images, places), tf.gather(labels, places), seeds
 
     return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _together(data: Dataset, source: Encoded, split: str) -> int:
+    """How many rows are shuffled together; DataError where these are of other classes than the whole."""
+    size = data.size(split)
+    if source.light:
+        return size
+    stored = [
+        len(row) if isinstance(row, bytes) else row.nbytes
+        for row, *_ in source.rows(split).take(64).as_numpy_iterator()
+    ]
+    buffer = min(size, max(1, BUFFER // max(1, int(np.mean(stored)))))
+    if buffer < size and (apart := _apart(data.labels(split), buffer)) > MIXED:
+        raise DataError(
+            f"data set {data.name!r}: split {split!r} stands in the order of its classes ({apart:.0%} of a stretch of "
+            f"{buffer:,} images is of other classes than the whole), and its {size:,} images are too many to be "
+            "shuffled in memory; store it in a random order, or as a folder of images, whose paths are shuffled"
+        )
+    return buffer
+
+
+def _apart(labels: np.ndarray, buffer: int) -> float:
+    """The largest total variation between the classes of a stretch and of all, beyond what chance explains."""
+    classes = int(labels.max()) + 1
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    starts = range(0, len(labels) - buffer + 1, buffer)
+    counts = [np.bincount(labels[start : start + buffer], minlength=classes) / buffer for start in starts]
+    chance = np.sqrt(shares * (1 - shares) / buffer).sum() / 2
+    return max(float(np.abs(count - shares).sum() / 2 - chance) for count in counts)
 
 
 def _streamed(

@@ -33,20 +33,22 @@ class Recipe:
     epochs, batch_size: passes over the training split; images an update, on all devices together.
     learning_rate: the highest.
     optimizer: "sgd" with plain momentum, v := momentum v + rate g, w := w - v; "nesterov", the same looking
-        ahead; "rmsprop" (Tieleman & Hinton 2012; average over .9, epsilon .001); "adamw" (Loshchilov &
-        Hutter, ICLR 2019).
+        ahead; "rmsprop" (Tieleman & Hinton 2012; average over .9, which begins at one as in TensorFlow's
+        releases, epsilon .001); "adamw" (Loshchilov & Hutter, ICLR 2019).
     momentum: of the first three.
     schedule: "constant"; "cosine", half a wave to 0 (Loshchilov & Hutter, ICLR 2017), which with a warm-up is
         one cycle (Smith & Topin 2017, arXiv:1708.07120); "steps", times `factor` at each of `milestones`;
         "exponential", times `factor` after each `every` epochs; "polynomial", (1 - share done) ** `power`.
-    warmup: share of all steps in which the rate rises linearly from a hundredth.
+    warmup: share of all steps in which the rate rises linearly from its share warmup_start, or with
+        warmup_shape = "flat" stays there.
     milestones: shares of all steps; factor: one for all of them, or one for each.
     weight_decay, decay: "l2" adds weight_decay * w to the gradient, so that it goes through the momentum, as
         the papers before 2017 have it; "decoupled" takes rate * weight_decay * w from w.
+        Where it is not given, that of "adamw" is decoupled and that of the others l2.
     decayed: which weights; kernels are those that are no bias and no normalisation.
     label_smoothing: share of the target that is spread over all classes (Szegedy et al., CVPR 2016).
     augment: what is done to training images, by name or as tables with a name; none if not given.
-    auxiliary_weight: of the loss of each auxiliary head, where the network has any.
+    auxiliary_weight: of the loss of each auxiliary head, .3 where it is not given; refused where the network has none.
     ema: of the weights and statistics, w' := d w' + (1 - d) w with d = min(ema, (1 + step) / (10 + step));
         they are what is validated and kept. 0 keeps the last weights themselves.
     clip_norm: bound of the norm of all gradients together (Pascanu, Mikolov & Bengio, ICML 2013);
@@ -76,16 +78,18 @@ class Recipe:
     momentum: Proportion = 0.9
     schedule: Literal["constant", "cosine", "steps", "exponential", "polynomial"] = "cosine"
     warmup: Proportion = 0.0
+    warmup_start: Proportion = 0.01
+    warmup_shape: Literal["linear", "flat"] = "linear"
     milestones: list[Proportion] | None = None
     factor: Positive | list[Positive] = 0.1
     every: Positive = 1.0
     power: Positive = 1.0
     weight_decay: NonNegative = 0.0
-    decay: Literal["l2", "decoupled"] = "l2"
+    decay: Literal["l2", "decoupled"] | None = None
     decayed: Literal["kernels", "all", "all_but_batch_norm", "kernels_but_depthwise"] = "kernels"
     label_smoothing: Proportion = 0.0
     augment: list | None = None
-    auxiliary_weight: NonNegative = 0.3
+    auxiliary_weight: NonNegative | None = None
     ema: Proportion = 0.0
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
@@ -98,6 +102,16 @@ class Recipe:
     unfreeze_after: NonNegative | None = None
     rate_below: Proportion = 1.0
     tune: Literal["all", "batch_norm_and_head"] = "all"
+
+    @property
+    def decays(self) -> str:
+        """How weights decay, where nothing is said as the optimiser's name promises."""
+        return self.decay or ("decoupled" if self.optimizer == "adamw" else "l2")
+
+    @property
+    def auxiliary(self) -> float:
+        """What the loss of each auxiliary head counts."""
+        return 0.3 if self.auxiliary_weight is None else self.auxiliary_weight
 
 
 short = Recipe(
@@ -153,7 +167,9 @@ googlenet2014 = Recipe(
     ema=0.9999,
     augment=["area_and_aspect_crop", "flip", "photometric_distortion"],
 )  # fmt: skip
-"""Momentum SGD, the rate 4 % less every 8 epochs, auxiliary losses at .3, averaged weights; crops of 8 to 100 %.
+"""Momentum SGD, the rate 4 % less every 8 epochs, averaged weights; crops of 8 to 100 %.
+
+The paper's auxiliary losses, at .3, are those of heads = "all" of the architecture; its main head has none.
 
 Szegedy et al., CVPR 2015, section 6; epochs, batch, rate and decay are those of BVLC's release for Caffe, the
 decay of the average that of its successors.
@@ -176,7 +192,8 @@ resnet_cifar = Recipe(
 )  # fmt: skip
 """64,000 steps of 128 of 45,000 images, which are 182 epochs; momentum SGD from .1, a tenth after 32,000 and 48,000.
 
-With crops after padding by 4 pixels, and flips. For ResNet-110 begin with warmup = .01, as the paper does.
+With crops after padding by 4 pixels, and flips. For ResNet-110 the paper trains at .01 for the first 400 steps:
+warmup = "400/64000", warmup_start = 0.1, warmup_shape = "flat".
 He, Zhang, Ren & Sun, CVPR 2016, section 4.2.
 """
 
@@ -205,7 +222,7 @@ efficientnet2019 = Recipe(
     epochs=350, batch_size=4096, learning_rate=0.256, optimizer="rmsprop", warmup=0.0142857142857,
     schedule="exponential", factor=0.97, every=2.4, weight_decay=0.00001, decayed="all_but_batch_norm",
     label_smoothing=0.1, ema=0.9999,
-    augment=["area_and_aspect_crop", "flip", "rand_augment"],
+    augment=["area_and_aspect_crop", "flip", {"name": "rand_augment", "strength": 0.9}],
 )  # fmt: skip
 """RMSprop from .256 for 4,096 images, 3 % less every 2.4 epochs after 5 of warm-up, smoothing, averaged weights.
 

@@ -4,9 +4,6 @@ import math
 
 from robust.training.recipes import Recipe
 
-START = 0.01
-"""The share of the highest rate at which a warm-up begins."""
-
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The rate of update number `step`, counted from 0, where an epoch has `steps` of them.
@@ -21,7 +18,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     total = recipe.epochs * steps
     warmup = round(recipe.warmup * total)
     if step < warmup:
-        return recipe.learning_rate * (START + (1 - START) * step / warmup)
+        done = 0.0 if recipe.warmup_shape == "flat" else step / warmup
+        return recipe.learning_rate * (recipe.warmup_start + (1 - recipe.warmup_start) * done)
     return recipe.learning_rate * _share(recipe, step, steps, total, warmup)
 
 

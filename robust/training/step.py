@@ -78,7 +78,7 @@ def _update(learner: Learner, batch: Batch) -> tuple[tuple[tf.Tensor, ...], list
     replicas = learner.strategy.num_replicas_in_sync
     count = context.all_reduce("SUM", tf.shape(batch[0])[0])
     (*gradients, loss, right), states = _gradient(learner, batch, count)
-    if recipe.weight_decay and recipe.decay == "l2":
+    if recipe.weight_decay and recipe.decays == "l2":
         decays = {id(weight) for weight in decayed(recipe, learner.network)}
         rate = optimizer.scale_loss(recipe.weight_decay / replicas)
         gradients = [g + rate * w if id(w) in decays else g for g, w in zip(gradients, weights, strict=True)]

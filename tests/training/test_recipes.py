@@ -52,7 +52,7 @@ def test_the_constants_are_the_papers(name):
     r = getattr(recipes, name)
     found = (r.epochs, r.batch_size, r.optimizer, r.momentum, r.weight_decay, r.decayed, r.label_smoothing, r.ema)
     assert found == CONSTANTS[name]
-    assert r.decay == "l2"  # before 2017 there was no other
+    assert r.decays == "l2"  # before 2017 there was no other
 
 
 @pytest.mark.parametrize("name", RATES)
@@ -118,3 +118,18 @@ def test_it_trains_a_network_on_images_in_colour(stripes, model, name):
     recipe = bind("recipes", {"name": name, "epochs": 2, "batch_size": 64, "learning_rate": 0.01})
     _, history = fit(dataclasses.replace(model(), train=Training(recipe)), colour, 0, Silent())
     assert history["loss"][1] < history["loss"][0]
+
+
+def test_adamw_decays_as_its_name_says_and_the_others_as_the_papers():
+    base = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
+    found = {name: Recipe(**base, optimizer=name).decays for name in ("sgd", "nesterov", "rmsprop", "adamw")}
+    assert found == {"sgd": "l2", "nesterov": "l2", "rmsprop": "l2", "adamw": "decoupled"}
+    assert Recipe(**base, optimizer="adamw", decay="l2").decays == "l2"
+
+
+def test_a_flat_warm_up_is_that_of_he_et_al_for_resnet_110():
+    """A rate of .01 for 400 of 64,000 steps, then .1."""
+    asked = {"name": "resnet_cifar", "warmup": "400/64000", "warmup_start": 0.1, "warmup_shape": "flat"}
+    warm = Recipe(**bind("recipes", {**asked, "epochs": 160}).arguments)
+    assert [learning_rate(warm, step, 400) for step in (0, 200, 399)] == pytest.approx([0.01] * 3)
+    assert [learning_rate(warm, step, 400) for step in (400, 31_999)] == pytest.approx([0.1] * 2)

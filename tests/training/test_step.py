@@ -59,6 +59,10 @@ def test_twenty_steps_are_those_of_keras_fit(name):
     ours, theirs = small(), small()
     losses, _ = steps(ours, recipe(optimizer=name), 20)
     theirs.compile(THEIRS[name](), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    if name == "rmsprop":  # the releases begin the average of squares at one, Keras at zero
+        theirs.optimizer.build(theirs.trainable_variables)
+        for average in theirs.optimizer._velocities:
+            average.assign(keras.ops.ones_like(average))
     seen = []
     note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs["loss"]))
     batches = BATCHES.map(lambda image, label, _: (image, label)).repeat()
