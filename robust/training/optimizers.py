@@ -41,13 +41,12 @@ def optimizer(recipe: Recipe, network: keras.Model, replicas: int = 1) -> keras.
     if made.weight_decay:
         spared = {id(w) for w in network.trainable_weights} - {id(w) for w in decayed(recipe, network)}
         made.exclude_from_weight_decay([w for w in network.trainable_weights if id(w) in spared])
-    if recipe.precision == "mixed_float16":
-        made = keras.optimizers.LossScaleOptimizer(made)
-    made.build(network.trainable_weights)
-    if recipe.optimizer == "rmsprop":  # as in the releases of TensorFlow, so that first steps are not tenfold
-        for average in getattr(made, "inner_optimizer", made)._velocities:
-            average.assign(average * 0 + 1)
-    return made
+    outer = keras.optimizers.LossScaleOptimizer(made) if recipe.precision == "mixed_float16" else made
+    outer.build(network.trainable_weights)
+    if isinstance(made, keras.optimizers.RMSprop):  # as in TensorFlow's releases: first steps are not tenfold
+        for average in (each for each in made.variables if each.path.endswith("velocity")):
+            average.assign(keras.ops.ones(average.shape, average.dtype))
+    return outer
 
 
 def decayed(recipe: Recipe, network: keras.Model) -> list[keras.Variable]:
