@@ -93,6 +93,17 @@ class NoWorse:
         """Could a difference of what lies in [low, high] miss it?"""
         return self.by < high - low
 
+    def open(self, row: Mapping[Any, Any]) -> bool:
+        """Does the value itself meet it, though its end does not, so that the sample cannot tell?
+
+        >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "low": -0.02, "high": float("nan")})
+        True
+        """
+        ends, value = (row["low"], row["high"]), row["value"]
+        if all(map(isnan, ends)):
+            return True
+        return not self.judge(row) and bool(value <= self.by if isnan(ends[0]) else value >= -self.by)
+
     def undecided(self, low: float, high: float) -> bool:
         """Never: the interval itself is judged."""
         return False
@@ -124,6 +135,27 @@ def parse(text: str) -> Bound | NoWorse:
         return Bound(text.strip(), low, high, of=of)
     ways = '">= 0.80", "> 0.8", "<= 0.2", "< 0.2", "in [0, 0.3]", "low >= 0.80"'
     raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
+
+
+def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
+    """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
+
+    - passed, missed.
+    - unsupported: the value would pass, and is invalid by the trust checks. A bound on that verdict itself is not.
+    - undecided: no worse by the value, and the sample is too small to show it ("no worse than").
+    - not judged: what it is compared with is not there.
+
+    >>> row = {"metric": "top1", "value": 0.9, "low": 0.8, "high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
+    >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "trust": "suspect"})
+    ('unsupported', 'passed', 'missed', 'passed')
+    """
+    limit = parse(row["bound"])
+    if isinstance(limit, NoWorse) and isnan(row["value"]):
+        return "not judged"
+    if not limit.judge(row):
+        return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"
+    unsure = row["trust"] == "invalid" and row["metric"] != "trust"
+    return "unsupported" if unsure and not allow_invalid else "passed"
 
 
 def _end(text: str) -> tuple[Any, str]:

@@ -114,6 +114,14 @@ ILLS = {
         "the loss was still rising when the steps ran out: {value} of its rise came in the last half",
         "more steps, or larger ones",
     ),
+    "one_step": Ill(
+        "suspect",
+        "pgd with 20 steps fells {value} of the images more than the one step of this attack",
+        'attack with pgd: attack = { name = "pgd", steps = 20 }, or --attack pgd',
+    ),
+    "too_few_queries": Ill(
+        "suspect", "twice the queries fell {value} of the images more", "give square more queries: queries = 5000"
+    ),
     "too_few_steps": Ill("suspect", "twice the steps fell {value} of the images more", "more steps"),
     "silent_success": Ill(
         "suspect",
@@ -142,6 +150,15 @@ false sense of security, ICML 2018 (misleading, randomised).
 
 LEVELS: dict[Word, float] = {"reliable": 1.0, "suspect": 0.5, "invalid": 0.0}
 """A verdict as a number, which a bound can be held against: `expect = { trust = ">= 1" }`."""
+
+
+def worse(one: str, other: str) -> str:
+    """The worse of two verdicts, of which either may be "" for none.
+
+    >>> worse("suspect", "invalid"), worse("", "suspect")
+    ('invalid', 'suspect')
+    """
+    return min(filter(None, (one, other)), key=lambda word: LEVELS.get(word, 0.0), default="")  # type: ignore[call-overload]
 
 
 def verdict(names: Iterable[str]) -> Word:

@@ -156,6 +156,10 @@ def missed(row: Mapping[Any, Any]) -> str:
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
     """
     limit = bound.parse(row["bound"])
+    if limit.judge(row):
+        return f"{name(row)} {say(row)} is an invalid number, so that {row['bound']} is unsupported"
+    if isinstance(limit, NoWorse) and limit.open(row):
+        return f"{name(row)} {say(row)} leaves {row['bound']} undecided: the sample cannot tell; more images can"
     if isinstance(limit, Bound) and limit.lacks_its_end(row):
         return f"{name(row)} {say(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
     verb = "is not" if row["bound"][0] in "<>i" else "misses"

@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import cells, files, judging, record, report, shown, trust
+from robust import bound, cells, files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
-from robust.ills import LEVELS, Word, verdict
+from robust.ills import LEVELS, Word, verdict, worse
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
@@ -127,7 +127,9 @@ def compared(
 
     try:
         found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
-        return [{**row, **same, "trust": _trust_of_model(block) or ""} for row in found]
+        told = [rows(suite, one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
+        seen = _trusts(row for each in told for row in each)
+        return [_passed(cell, {**row, **same, "trust": seen.get(_strength(row), "")}) for row in found]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
@@ -136,6 +138,14 @@ def _trust_of_model(block: Path) -> Word | None:
     """The verdict on every number of the model; None where nothing is known against it."""
     names = trust.of_model(_read(block / "values.json"))
     return verdict(names) if names else None
+
+
+def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
+    """The worst verdict on the numbers at each strength."""
+    found: dict[tuple, str] = {}
+    for row in judged:
+        found[_strength(row)] = worse(found.get(_strength(row), ""), row["trust"])
+    return found
 
 
 def _answers(cell: Cell, block: Path) -> judging.Answers:
@@ -206,7 +216,13 @@ def _judged(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
     """A bound against others has rows of its own; see `compared`."""
     if not isinstance(limit := cell.case.expect.get(judging.name(row)), Bound):
         return {**row, "bound": "", "passed": None}
-    return {**row, "bound": limit.text, "passed": limit.judge(row)}
+    return _passed(cell, {**row, "bound": limit.text})
+
+
+def _passed(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its verdict; None where it has no bound, or nothing to be held against."""
+    state = bound.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] else "not judged"
+    return {**row, "passed": None if state == "not judged" else state == "passed"}
 
 
 def _whose(cell: Cell) -> dict[str, Any]:

@@ -46,13 +46,13 @@ def run(
 
 
 def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
-    from robust import judging
+    from robust import bound, judging
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
     for row in missed.to_dict("records"):
         doubt = "" if row["trust"] in ("", "reliable") else f" ({row['trust']})"
-        print(f"missed: {row['case']}[{row['model']}]{judging.strength(row)} {judging.missed(row)}{doubt}")
+        print(f"{bound.state(row)}: {row['case']}[{row['model']}]{judging.strength(row)} {judging.missed(row)}{doubt}")
     for line in judging.open_questions(results):
         print(line)
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"

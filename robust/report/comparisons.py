@@ -43,7 +43,7 @@ def comparisons(folder: Folder) -> list[Comparison]:
                         wording.change(row["value"], row["unit"]),
                         wording.changes(row["low"], row["high"], row["unit"]),
                         wording.bound(limit, row["unit"]),
-                        state(row["passed"]),
+                        state(folder, row),
                         wording.scientific(tests.get(row["group"], float("nan"))),
                         wording.number(row["n"]),
                     )

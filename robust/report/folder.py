@@ -84,6 +84,12 @@ class Folder:
         return {name: case.get("models") for name, case in cases.items()}
 
     @cached_property
+    def allow_invalid(self) -> set[str]:
+        """The cases of suite.toml whose bounds may pass on invalid numbers."""
+        expected = {name: case.get("expect") for name, case in toml.loads(self.suite).get("case", {}).items()}
+        return {name for name, of in expected.items() if isinstance(of, dict) and of.get("allow_invalid") is True}
+
+    @cached_property
     def sweeps(self) -> list[str]:
         """The cases with several corruptions: they have a section of their own, and no conditions."""
         corrupted = self.results[self.results["severity"].notna()]

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from robust import bound
 from robust.report import wording
 from robust.report.folder import Condition, Folder, Run
@@ -55,7 +53,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 *_said(row),
                 wording.number(row["n"]),
                 wording.bound(limits, row["unit"]),
-                state(row["passed"]),
+                state(folder, row),
                 bool(limits.undecided(row["low"], row["high"])),
             )
 
@@ -68,11 +66,9 @@ def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 
 
-def state(passed: Any) -> str:
-    """What became of a bound, as the column `passed` says it."""
-    if pd.isna(passed):
-        return "not judged"
-    return "passed" if passed else "missed"
+def state(folder: Folder, row: Mapping[Any, Any]) -> str:
+    """What becomes of a bound: recomputed from the row, see `robust.bound.state`, never read from `passed`."""
+    return bound.state(row, allow_invalid=row["case"] in folder.allow_invalid)
 
 
 def headline(found: list[Judgement]) -> str:
@@ -81,9 +77,12 @@ def headline(found: list[Judgement]) -> str:
     >>> headline([])
     'Measured without bounds'
     """
-    missed = sum(one.state == "missed" for one in found)
+    missed = sum(one.state in ("missed", "undecided") for one in found)
+    unsupported = sum(one.state == "unsupported" for one in found)
     if not found:
         return "Measured without bounds"
+    if unsupported:
+        return f"{f'{missed} missed and ' if missed else ''}{unsupported} unsupported of {len(found)} bounds"
     if missed:
         return f"{missed} of {len(found)} bounds missed"
     if any(one.state == "not judged" for one in found):

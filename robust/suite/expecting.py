@@ -9,6 +9,13 @@ from robust.bound import Bound, NoWorse
 from robust.errors import SuiteError, suggest
 from robust.schema import Call, convert, metrics
 
+ALLOW = "allow_invalid"
+
+
+def allows_invalid(table: Mapping[str, Any]) -> bool:
+    """May the bounds of a case pass on invalid numbers? Only where `expect = { ..., allow_invalid = true }` says so."""
+    return convert(convert(table.get("expect", {}), dict, "expect").get(ALLOW, False), bool, f"expect.{ALLOW}")
+
 
 def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict[str, Bound | NoWorse]:
     """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
@@ -22,6 +29,8 @@ def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict
     known += ["corruption_error", "mean_corruption_error"] if "corrupt" in table else []
     found = {}
     for key, text in convert(table.get("expect", {}), dict, "expect").items():
+        if key == ALLOW:
+            continue
         if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
             hint = (
                 "; it needs an attack with a target"

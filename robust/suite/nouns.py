@@ -76,6 +76,7 @@ class Case:
     images: int | None = None  # a stratified choice of the test split; None: all of it
     models: tuple[str, ...] | None = None  # None: all of the suite's
     expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
+    allow_invalid: bool = False  # may a bound pass on a number that the trust checks call invalid?
     line: int = 0
     distance: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
     outside: Call | None = None  # a data set with images of no class

@@ -191,6 +191,7 @@ class _Reader:
                 images=convert(table["images"], Count, "images") if "images" in table else None,
                 models=_models(table["models"], models) if "models" in table else None,
                 expect=expecting.bounds(table, (*measures, *inspections), target),
+                allow_invalid=expecting.allows_invalid(table),
                 line=self.lines.find("case", name),
             )
             comparing.check(found, models)

@@ -145,7 +145,10 @@ def more_steps(run: Run) -> Iterator[Reason]:
     if rows.size and (longer := doubled(run.call)):
         fell = attacked(run.task, longer, rows)[1]
         if clearly(count := int(fell.sum()), n := len(run.fell)):
-            yield Reason("too_few_steps", count / n, n)
+            yield {
+                "fgsm": Reason("one_step", count / n, n),
+                "square": Reason("too_few_queries", count / n, n),
+            }.get(run.call.name, Reason("too_few_steps", count / n, n))
 
 
 def doubled(call: Call) -> Call | None:

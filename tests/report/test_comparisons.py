@@ -38,7 +38,7 @@ def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_th
         "-1.2 pp",
         "≥ -3.4 pp",
         "by 2 pp",
-        "missed",
+        "? undecided",
         "0.041",
     ):
         assert words in first

@@ -49,10 +49,10 @@ def test_an_interval_that_contains_the_bound_is_undecided(change):
     assert table.rows[0][1][0].judgements[0].state == "passed"
 
 
-def test_a_bound_that_was_not_judged(change):
+def test_the_column_passed_is_not_believed(change):
     _, judged = change(lambda results: results.assign(passed=""))
-    assert {one.state for one in judged} == {"not judged"}
-    assert verdict.headline(judged) == "Not every bound was judged"
+    assert {one.state for one in judged} == {"passed", "missed"}
+    assert verdict.headline(judged) == "1 of 4 bounds missed"
 
 
 def test_headlines(change):
