@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,14 @@ def text(path: Path) -> str:
     if len(content) > TEXT:
         raise ValueError(f"it has more than {TEXT:,} bytes")
     return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+@functools.cache
+def sha256(path: Path, changed: int) -> str:
+    """A hash of a file's content, read once for each version of it: `changed` is its time, st_mtime_ns."""
+    del changed  # it is part of what is remembered
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:

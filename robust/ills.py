@@ -120,9 +120,20 @@ ILLS = {
         'attack with pgd: attack = { name = "pgd", steps = 20 }, or --attack pgd',
     ),
     "too_few_queries": Ill(
-        "suspect", "twice the queries fell {value} of the images more", "give square more queries: queries = 5000"
+        "suspect",
+        "with twice the queries, and 200 at least, {value} of the images more fall",
+        "give it as many as its definition has: queries = 5000",
     ),
-    "too_few_steps": Ill("suspect", "twice the steps fell {value} of the images more", "more steps"),
+    "targeted_beats_autoattack": Ill(
+        "suspect",
+        "apgd_t with twice the steps, and 20 at least, fells {value} of the images more than this autoattack",
+        "give autoattack the steps of its definition: steps = 100",
+    ),
+    "too_few_steps": Ill(
+        "suspect",
+        "with twice the steps, and 20 at least, {value} of the images more fall",
+        'give it more steps, as in attack = { name = "pgd", steps = 100 }',
+    ),
     "silent_success": Ill(
         "suspect",
         "on the way to {value} of the images the model was fooled, but not by the image given back",

@@ -1,6 +1,5 @@
 """Models from files: as data, unless the user trusts whoever made them."""
 
-import functools
 import hashlib
 import importlib
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robust import keras_file
+from robust import files, keras_file
 from robust.classifier import tflite
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError, suggest
@@ -64,14 +63,8 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
 def fingerprint(path: Path) -> str:
     """A hash of a file, or of all files in a folder; read once for each version of it."""
     listed = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    parts = [(each.relative_to(path).as_posix(), _hash_of_version(each, each.stat().st_mtime_ns)) for each in listed]
+    parts = [(each.relative_to(path).as_posix(), files.sha256(each, each.stat().st_mtime_ns)) for each in listed]
     return parts[0][1] if listed == [path] else hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-@functools.cache
-def _hash_of_version(path: Path, changed: int) -> str:
-    del changed  # it is part of what is remembered
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _registered() -> set[str]:

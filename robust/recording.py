@@ -1,5 +1,6 @@
 """Filling the report folder from finished blocks: both tables, the samples, the provenance, the page."""
 
+import functools
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ from robust import bound, cells, files, judging, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
-from robust.ills import LEVELS, Word, verdict, worse
+from robust.ills import verdict, worse
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
@@ -63,7 +64,7 @@ def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame) -> list[dict[
 def _worst(row: Mapping[str, Any], found: Found) -> str:
     """The verdict on every number of the model that a row speaks of; a baseline's shows in its own rows."""
     of = [_trust_of_model(block) for cell, block in found if all(row[k] == v for k, v in _whose(cell).items())]
-    return min((word for word in of if word), key=lambda word: LEVELS[word], default="")
+    return functools.reduce(worse, of, "")
 
 
 def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
@@ -134,10 +135,10 @@ def compared(
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
 
-def _trust_of_model(block: Path) -> Word | None:
-    """The verdict on every number of the model; None where nothing is known against it."""
+def _trust_of_model(block: Path) -> str:
+    """The verdict on every number of the model; "" where nothing is known against it."""
     names = trust.of_model(_read(block / "values.json"))
-    return verdict(names) if names else None
+    return verdict(names) if names else ""
 
 
 def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:

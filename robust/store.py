@@ -23,7 +23,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from robust import catalog
+from robust import catalog, files
 from robust.errors import StoreError
 
 _KEY, _SUMS = "key.json", "sums.json"
@@ -132,14 +132,7 @@ def _files(entry: Path) -> list[Path]:
 
 def _sums(entry: Path) -> dict[str, str]:
     """The hash of each file of an entry."""
-    return {path.relative_to(entry).as_posix(): _sum(path, path.stat().st_mtime_ns) for path in _files(entry)}
-
-
-@functools.cache
-def _sum(path: Path, changed: int) -> str:
-    del changed  # it is part of what is remembered
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(entry).as_posix(): files.sha256(path, path.stat().st_mtime_ns) for path in _files(entry)}
 
 
 def _fault(entry: Path) -> str:

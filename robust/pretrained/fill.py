@@ -62,7 +62,8 @@ def _sizes(slot: Slot, shape: Shape) -> str:
     if side < 1 or side**2 * slot.channels != math.prod(shape[1:]):
         return ""
     low = side * slot.stride
-    return f" (it fits images of {low} to {low + slot.stride - 1} pixels a side, as size = {low})"
+    remedy = f"give the data transform = {{ size = {low} }}"
+    return f" (it fits images of {low} to {low + slot.stride - 1} pixels a side: {remedy})"
 
 
 def _few(names: list[str]) -> str:

@@ -17,6 +17,8 @@ from robust.trust.model import nearby
 _PARTS = ("autoattack", "apgd_t", "fab")
 _ENOUGH = 100  # steps of each part of AutoAttack: its definition
 _ONE_STEP = ("fgsm",)
+_LONGER = {"fgsm": "one_step", "square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
+"""What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
 _STEPS = 20  # of pgd where it stands in for an attack
 _QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
 _PLACES = 5  # a trace of fewer cannot be cut in halves
@@ -145,10 +147,7 @@ def more_steps(run: Run) -> Iterator[Reason]:
     if rows.size and (longer := doubled(run.call)):
         fell = attacked(run.task, longer, rows)[1]
         if clearly(count := int(fell.sum()), n := len(run.fell)):
-            yield {
-                "fgsm": Reason("one_step", count / n, n),
-                "square": Reason("too_few_queries", count / n, n),
-            }.get(run.call.name, Reason("too_few_steps", count / n, n))
+            yield Reason(_LONGER.get(run.call.name, "too_few_steps"), count / n, n)
 
 
 def doubled(call: Call) -> Call | None:

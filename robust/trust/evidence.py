@@ -14,7 +14,7 @@ class Verdict:
 
     >>> print(Verdict((Reason("too_few_steps", 0.1, 100),)))
     suspect
-      twice the steps fell 10 % of the images more: more steps
+      with twice the steps, and 20 at least, 10 % of the images more fall: give it more steps, as in ...
     """
 
     reasons: tuple[Reason, ...] = ()

@@ -104,6 +104,29 @@ def test_steps_that_do_not_suffice_are_told(task):
     assert names(attack.more_steps(attack.run(task, enough))) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "ill", "experiment"),
+    [
+        ({"name": "fgsm"}, "one_step", "pgd with 20 steps"),
+        ({"name": "square", "queries": 10}, "too_few_queries", "twice the queries"),
+        ({"name": "autoattack", "steps": 2, "queries": 10}, "targeted_beats_autoattack", "apgd_t with twice the steps"),
+        ({"name": "pgd", "steps": 2}, "too_few_steps", "twice the steps, and 20 at least"),
+    ],
+)
+def test_a_reason_names_the_experiment_that_was_made(task, monkeypatch, table, ill, experiment):
+    made = []
+
+    def all_fall(task, call, rows):
+        made.append(call)
+        return None, np.ones(len(rows), bool)
+
+    monkeypatch.setattr(attack, "attacked", all_fall)
+    call = bind("attacks", {**table, "eps": 0.15})
+    [reason] = attack.more_steps(ran(task, call, np.empty((100, 0)), [""] * 100))
+    assert reason == (ill, 1.0, 100) and experiment in str(reason)
+    assert made[0].name in str(reason) or made[0].name == call.name
+
+
 def test_a_loss_that_rises_to_the_end_is_told_and_one_that_settles_is_not(task):
     def run(curve, places=10):
         trace = np.tile(curve(np.linspace(0, 1, places)), (100, 1))

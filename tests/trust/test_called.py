@@ -85,10 +85,7 @@ def after(function):
 
 
 ILL = {
-    # where a processor's softmax sums to 1 - 6e-8, roundings stand in the place of zeros, and mislead
-    "saturated by a softmax": (
-        after(lambda z: 20 * tf.nn.softmax(300 * z)), "zero_gradients", "misleading_gradients"
-    ),
+    "saturated by a softmax": (after(lambda z: 20 * tf.nn.softmax(300 * z)), "zero_gradients"),
     "saturated by a tanh": (
         after(lambda z: 10 * tf.tanh(50 * (z - tf.sort(z, axis=1)[:, -2:-1]))), "zero_gradients"
     ),
@@ -104,14 +101,22 @@ ILL = {
 }  # fmt: skip
 
 
+def a_sure_softmax_is_one():
+    """Where a processor's softmax gives 1 - 6e-8 for 1, roundings stand in the place of zero gradients."""
+    sure = np.eye(10, dtype=np.float32) * 300
+    return bool((tf.nn.softmax(sure).numpy().max(axis=1) == 1).all())
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("ill", ILL)
 def test_an_ill_model_is_called(ill, seed, trained, examples):
-    build, *reasons = ILL[ill]
+    build, reason = ILL[ill]
+    if ill == "saturated by a softmax" and not a_sure_softmax_is_one():
+        reason = "misleading_gradients"
     model = build(trained("lenet5", 0.5, seed, 2, False))
     found = trust.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
     assert found.word != "reliable"
-    assert {r.name for r in found.reasons} & set(reasons)
+    assert reason in {r.name for r in found.reasons}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

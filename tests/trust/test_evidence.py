@@ -29,11 +29,17 @@ def test_so_a_healthy_model_is_accused_by_a_check_in_fewer_than_one_of_a_thousan
         assert tail(min(accused), n, 0.02) < 0.001 <= tail(min(accused) - 1, n, 0.02)
 
 
+def _is_table(node):
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and isinstance(node.targets[0], ast.Name)
+
+
 def test_every_reason_is_explained_and_every_ill_can_be_found():
     rooms = [Path(robust.trust.__file__).parent, Path(robust.trust.__file__).parents[1] / "classifier"]
     nodes = [node for room in rooms for path in room.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     made = [node.args[0] for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason"]
-    chosen = [each for name in made for each in ((name.body, name.orelse) if isinstance(name, ast.IfExp) else (name,))]
+    tables = {node.targets[0].id: node.value.values for node in nodes if _is_table(node)}
+    inside = [node for name in made for node in ast.walk(name)]
+    chosen = [*inside, *(v for node in inside if isinstance(node, ast.Name) for v in tables.get(node.id, ()))]
     named = {argument.value for argument in chosen if isinstance(argument, ast.Constant)}
     assert named == set(ILLS)
     assert all(ill.words and ill.remedy and ill.verdict in ("suspect", "invalid") for ill in ILLS.values())
