@@ -44,6 +44,7 @@ def examine(
     Raises SuiteError for what is wrong with the attack, ModelError where the model's outputs do not fit.
 
     >>> import keras
+    >>> keras.utils.set_random_seed(0)
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     >>> images = np.random.default_rng(0).random((8, 2, 2, 1), "float32")
     >>> examine(Classifier(model, 2), {"name": "pgd", "eps": 0.1}, images, np.zeros(8, int)).word
