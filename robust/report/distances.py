@@ -55,13 +55,17 @@ def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]
 
 
 def size(value: float, condition: Condition) -> str:
-    """A distance in the words of its norm; an infinite one lies beyond the eps up to which was looked.
+    """A distance in the words of its norm; an infinite one was not found up to that eps, and may yet be there.
 
     >>> size(0.01, Condition("far", "fab", "linf", 16 / 255, None)), size(0.5, Condition("far", "fab", "l2", 2.0, None))
     ('2.55/255', '0.5')
+    >>> size(float("inf"), Condition("far", "fab", "l2", 2.0, None))
+    'not found up to 2'
     """
     if not isfinite(value):
-        return "–" if value != value or condition.eps is None else f"> {radius(condition.eps, condition.norm)}"
+        if value != value or condition.eps is None:
+            return "–"
+        return f"not found up to {radius(condition.eps, condition.norm)}"
     return f"{255 * value:.3g}/255" if condition.norm == "linf" else f"{value:.3g}"
 
 

@@ -35,7 +35,7 @@ def quantity(value: float, unit: str) -> str:
         return percent(value)
     if unit == "bytes":
         return size(value)
-    return f"{amount(value, unit)} {unit}".rstrip() if isfinite(value) else number(value)
+    return f"{amount(value, unit)} {unit}".rstrip() if isfinite(value) else amount(value, unit)
 
 
 def size(value: float) -> str:
@@ -49,11 +49,15 @@ def size(value: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A value in a unit that stands elsewhere: large counts and sizes with three digits.
+    """A value in a unit that stands elsewhere: large counts and sizes with three digits; what a search did not find.
 
     >>> amount(15_470_264_320, "MACs"), amount(60_950_432, "bytes"), amount(9118, "values"), amount(61706, "parameters")
     ('15.5 G', '61.0 M', '9,118', '61,706')
+    >>> amount(inf, "distance")
+    'not found up to eps'
     """
+    if value == inf and unit == "distance":
+        return "not found up to eps"
     return scaled(value) if unit in _SCALED else number(value)
 
 
@@ -100,7 +104,7 @@ def interval(low: float, high: float, unit: str) -> str:
         return ""
     if unit == "proportion":
         return f"{100 * low:.1f} – {percent(high)}"
-    return f"{number(low)} – {number(high)}"
+    return f"{amount(low, unit)} – {amount(high, unit)}"
 
 
 def change(value: float, unit: str) -> str:

@@ -29,8 +29,8 @@ def test_medians_quartiles_and_what_was_not_found_in_the_words_of_the_norm(page_
     assert found.title == "far (fab, L∞, ε = 16/255)"
     plain, hardened = found.rows
     assert (plain["median"], plain["interval"], plain["upper"]) == ("10/255", "[9/255, 11/255]", "15/255")
-    assert (hardened["median"], hardened["interval"]) == ("> 16/255", "[14/255, > 16/255]")
-    assert (hardened["upper"], hardened["censored"], hardened["n"]) == ("> 16/255", "20.0 %", "50")
+    assert (hardened["median"], hardened["interval"]) == ("not found up to 16/255", "[14/255, not found up to 16/255]")
+    assert (hardened["upper"], hardened["censored"], hardened["n"]) == ("not found up to 16/255", "20.0 %", "50")
 
 
 def test_a_median_of_few_images_has_no_interval(page_of):
@@ -68,7 +68,7 @@ def test_other_cases_are_left_alone(page_of):
 
 
 @pytest.mark.parametrize(
-    ("value", "norm", "words"), [(0.5, "l2", "0.5"), (INF, "l2", "> 2"), (float("nan"), "l2", "–")]
+    ("value", "norm", "words"), [(0.5, "l2", "0.5"), (INF, "l2", "not found up to 2"), (float("nan"), "l2", "–")]
 )
 def test_a_distance_in_words(value, norm, words):
     assert distances.size(value, Condition("far", "fab", norm, 2.0, None)) == words
