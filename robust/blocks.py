@@ -55,6 +55,7 @@ _FOUND_BY = (
     "ills",
     "layer_table",
     "macs",
+    "parameters",
     "architectures",
 )
 

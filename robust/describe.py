@@ -66,16 +66,17 @@ def in_words(table: pd.DataFrame) -> str:
     """The totals of a layer table under each convention, and a remark where something was not counted.
 
     >>> print(in_words(layers("lenet5")))
-    parameters  61,706 trained of 61,709, 247 kB as float32
+    parameters  61,706, all of them trained; 247 kB as float32
     depth       5 layers
     MACs        417 k an image
     memory      35.5 kB an image forward, in place where it can be; 44.2 kB with every output kept for training
     """
     sums = totals(table)
-    counted = ("parameters", "forward", "training")
+    trained = "all" if sums["trainable"] == sums["parameters"] else f"{sums['trainable']:,}"
+    counted = ("held", "forward", "training")
     weights, forward, training = (wording.size(FLOAT_BYTES * sums[name]) for name in counted)
     lines = [
-        f"parameters  {sums['trainable']:,} trained of {sums['parameters']:,}, {weights} as float32",
+        f"parameters  {sums['parameters']:,}, {trained} of them trained; {weights} as float32",
         f"depth       {sums['depth']} layers",
         f"MACs        {wording.scaled(sums['macs'])} an image",
         f"memory      {forward} an image forward, in place where it can be; "

@@ -18,6 +18,7 @@ import pandas as pd
 from keras import layers
 from keras.src.backend.common import global_state
 
+from robust import parameters
 from robust.errors import ModelError
 from robust.macs import Shape, has_kernel, macs, package
 
@@ -33,6 +34,7 @@ class Row(NamedTuple):
     shape: Shape
     parameters: int
     trainable: int
+    held: int
     macs: int | None
     depth: int
     weighted: int
@@ -63,10 +65,11 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
         model: a functional or Sequential model with a fixed input shape; it may have been built under
             `unallocated`, without weights.
 
-    Columns: layer, kind ("ops.Add" for an operation that is no layer), shape, parameters, trainable
-    (parameters), macs (<NA> for a kind that is not known), depth (of the longest path until here, in
-    convolutions and dense layers), and the values kept: weighted, forward, training. The parameters of a
-    layer that is used twice stand in the row of its first use.
+    Columns: layer, kind ("ops.Add" for an operation that is no layer), shape, parameters (see
+    `robust.parameters`), trainable (those that are not frozen), held (parameters, statistics and constants),
+    macs (<NA> for a kind that is not known), depth (of the longest path until here, in convolutions and dense
+    layers), and the values kept: weighted, forward, training. The parameters of a layer that is used twice
+    stand in the row of its first use.
 
     Raises ModelError for a model without a graph (a subclassed one), and for one without fixed shapes.
 
@@ -164,12 +167,12 @@ class _Walk:
             if node.input_tensors or id(tensor) not in self.origins:  # a nested model's inputs are what it was given
                 self.origins[id(tensor)] = own
 
-    def _parameters(self, layer: Any) -> tuple[int, int]:
-        """All parameters and the trainable ones, at the first use of a layer."""
+    def _parameters(self, layer: Any) -> tuple[int, int, int]:
+        """All parameters, the trainable ones, and all that is held, at the first use of a layer."""
         if id(layer) in self.counted or not isinstance(layer, layers.Layer):
-            return 0, 0
+            return 0, 0, 0
         self.counted.add(id(layer))
-        return _size(layer.weights), _size(layer.trainable_weights)
+        return parameters.count(layer), _size(layer.trainable_weights), _size(layer.weights)
 
 
 def _size(weights: list[Any]) -> int:

@@ -265,7 +265,7 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
         )
     notes, doubts = ((), []) if is_made_here(model) else _looked_at(classifier, data)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
-    told = {"architecture": source, "parameters": classifier.network.count_params(), "weights": classifier.weights}
+    told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
     understood = [*classifier.understood, *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about})

@@ -56,7 +56,8 @@ def mobilenet(
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 32 -> 13 times (3x3 depthwise, BatchNorm,
     ReLU6, 1x1, BatchNorm, ReLU6) up to 1024 channels, H/32 x W/32 -> global average, dropout 0.001
     -> logits [N, classes]. 4,231,976 trainable parameters; ImageNet top-1 70.6 %. Standardised
-    inputs. Borders, ReLU6 (the paper writes ReLU), dropout and BatchNorm as in the release.
+    inputs. Borders, ReLU6 (the paper writes ReLU), dropout and BatchNorm's epsilon as in the release;
+    its averages have the momentum 0.99 of keras.applications (the release: 0.9997).
 
     Args:
         input_shape: height and width, and the channels; at least 32 pixels for the stem "imagenet",
@@ -101,7 +102,8 @@ def mobilenet_v2(
 
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 32 -> 17 inverted residuals up to 320
     channels, H/32 x W/32 -> 1x1 to 1280 -> global average, dropout 0.2 -> logits [N, classes].
-    3,504,872 trainable parameters; ImageNet top-1 72.0 %. Standardised inputs.
+    3,504,872 trainable parameters; ImageNet top-1 72.0 %. Standardised inputs. BatchNorm's averages
+    have the momentum 0.999 of keras.applications (the release: 0.997).
 
     Args:
         input_shape, classes, stem: as for `mobilenet`.
@@ -149,6 +151,7 @@ def mobilenet_v3_large(
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 16 -> 15 inverted residuals up to 160
     channels, H/32 x W/32 -> 1x1 to 960 -> global average, dense 1280, dropout 0.2 -> logits
     [N, classes]. 5,483,032 trainable parameters; ImageNet top-1 75.2 %. Standardised inputs.
+    BatchNorm's averages have the momentum 0.999 of keras.applications (the release: 0.997).
 
     Args:
         input_shape, classes, stem: as for `mobilenet`.

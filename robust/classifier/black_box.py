@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust import parameters
 from robust.classifier import heads
 from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError
@@ -26,6 +27,7 @@ class BlackBox:
         name: what the model is called.
         weights: variables, or anything with `numpy()`, that identify it.
         pixels, why: the images it takes, as `robust.pixels.read` reads it, and who says so, where that is known.
+        parameters: how many it has, None where that is not known.
         inputs: what its only input takes, as of a Keras model: the shape of a batch and its type; empty: not known.
             Of whole numbers it is shown the nearest.
 
@@ -46,19 +48,16 @@ class BlackBox:
         pixels: Any = None,
         why: str = "",
         inputs: Sequence[tf.TensorSpec] = (),
+        parameters: int | None = None,
     ):
         self.function, self.name, self.weights, self.inputs = function, name, list(weights), list(inputs)
-        self.pixels, self.why = pixels, why
+        self.pixels, self.why, self.parameters = pixels, why, parameters
         self.gives_probabilities: bool | None = None
 
     def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits, float32; never inside a graph, which would wait for a function that itself waits for TensorFlow."""
         del training
         return tf.constant(self._answers(self._typed(images.numpy())))
-
-    def count_params(self) -> int:
-        """Of the weights that are known."""
-        return sum(int(np.prod(w.shape)) for w in self.weights)
 
     @property
     def variables(self) -> list[Any]:
@@ -147,4 +146,4 @@ def asked(model: Any, classes: int, output: str | None = None) -> BlackBox:
     specs = [tf.TensorSpec(each.shape, each.dtype) for each in listed[:1]]
     said = takes_bytes(model)
     why = f"from its layer {said!r}" if said else ""
-    return BlackBox(ask, model.name, model.weights, (0, 255) if said else None, why, specs)
+    return BlackBox(ask, model.name, model.weights, (0, 255) if said else None, why, specs, parameters.count(model))

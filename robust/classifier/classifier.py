@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust import parameters
 from robust.classifier import black_box, folding, heads, inputs
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
@@ -119,6 +120,11 @@ class Classifier:
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Images in [0, 1] as the model wants its pixels."""
         return inputs.prepared(images, self.pixels)
+
+    @property
+    def parameters(self) -> int | None:
+        """How many the model that is asked has, see `robust.parameters`; None where that is not known."""
+        return self.model.parameters if isinstance(self.model, BlackBox) else parameters.count(self.model)
 
     @property
     def has_fixed_batch(self) -> bool:

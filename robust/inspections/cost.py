@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import keras
 import tensorflow as tf
 
 from robust.classifier import Classifier
+from robust.classifier.black_box import BlackBox
 from robust.datasets.dataset import Dataset
 from robust.layer_table import has_graph, layer_table, sized, totals
 from robust.quantities import FLOAT_BYTES
@@ -35,7 +35,8 @@ def cost(
 ]:
     """Parameters, multiply-accumulates, activations and their memory, size and depth, for one image.
 
-    - parameters, trainable_parameters: all of them, and those that training changes.
+    - parameters, trainable_parameters: all of them as papers count, frozen ones included and no statistics or
+      constants of a normalisation (see `robust.parameters`), and those that training changes.
     - weights_size: bytes of all weights as they are held, BatchNorm's statistics included; a .keras file adds
       some kilobytes of description.
     - macs: multiply-accumulates of convolutions and dense layers; biases, pools and the like are free.
@@ -50,7 +51,8 @@ def cost(
       kind, and one for all of them.
 
     All but training_* speak of the model that is asked: auxiliary heads are left out, as is a softmax. Of a
-    model without a graph of layers (a subclassed one) only the first three can be said.
+    model without a graph of layers (a subclassed one) only the first three can be said, of a black box the first
+    at most.
 
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
     >>> from robust.datasets.dataset import from_arrays
@@ -58,7 +60,7 @@ def cost(
     >>> {value.metric: value.value for value in cost(Classifier(model, classes=3), data)}["macs"]
     12.0
     """
-    yield from _weights(classifier.model)
+    yield from _weights(classifier)
     if not has_graph(classifier.model):
         return
     table = layer_table(sized(classifier.model, data.image_shape))
@@ -75,9 +77,12 @@ def cost(
         yield Value("uncounted_layers", float(uses), 1, str(kind), unit="layers")
 
 
-def _weights(model: keras.Model) -> Iterator[Value[Any]]:
+def _weights(classifier: Classifier) -> Iterator[Value[Any]]:
+    if classifier.parameters is not None:
+        yield Value("parameters", float(classifier.parameters), 1, unit="parameters")
+    if isinstance(model := classifier.model, BlackBox):
+        return
     trainable = sum(math.prod(v.shape) for v in model.trainable_variables)
     size = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.weights)
-    yield Value("parameters", float(model.count_params()), 1, unit="parameters")
     yield Value("trainable_parameters", float(trainable), 1, unit="parameters")
     yield Value("weights_size", float(size), 1, unit="bytes")

@@ -5,7 +5,7 @@ from keras import layers
 
 from robust import schema
 from robust.architectures import googlenet
-from robust.classifier import Classifier
+from robust.classifier import Classifier, black_box
 from robust.datasets.dataset import from_arrays
 from robust.inspections import cost
 
@@ -30,7 +30,7 @@ def _values(model, data=DATA):
 def test_costs_by_hand(head, kept):
     found = list(cost(Classifier(_net(*head), 3), DATA))
     assert [(v.metric, v.value, v.n, v.unit) for v in found] == [
-        ("parameters", 40 + 16 + 195, 1, "parameters"),
+        ("parameters", 40 + 8 + 195, 1, "parameters"),
         ("trainable_parameters", 40 + 8 + 195, 1, "parameters"),
         ("weights_size", 4 * 251, 1, "bytes"),
         ("macs", 16 * 9 * 4 + 64 * 3, 1, "MACs"),
@@ -47,7 +47,13 @@ def test_costs_by_hand(head, kept):
 def test_what_is_frozen_is_not_trained():
     model = _net(layers.Dense(3))
     model.layers[0].trainable = False
-    assert (_values(model)["parameters"], _values(model)["trainable_parameters"]) == (251, 203)
+    assert (_values(model)["parameters"], _values(model)["trainable_parameters"]) == (243, 203)
+
+
+def test_of_a_black_box_the_parameters_at_most():
+    asked = Classifier(black_box.asked(_net(layers.Dense(3)), 3), 3)
+    assert [(v.metric, v.value) for v in cost(asked, DATA)] == [("parameters", 243)]
+    assert not list(cost(Classifier(lambda images: np.full((len(images), 3), 1 / 3), 3), DATA))
 
 
 def test_a_weight_of_two_bytes_takes_two():
