@@ -11,6 +11,10 @@ from robust.quantities import Count
 from robust.trial import Trial, Value
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
+UNTOLD = "none: no T in [0.02, 50] is best for the images held out; the temperature is the end of the range"
+UNITS: dict[Literal["nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"], str] = {
+    "nll_scaled": "nats", "brier_scaled": "", "ece_scaled": "", "ece_equal_mass_scaled": "",
+}  # fmt: skip
 
 
 def temperature(
@@ -19,9 +23,12 @@ def temperature(
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 
     T minimises the negative log-likelihood there, in [1/50, 50]; over 1 means that the model is too sure of
-    itself. The other values are of this trial's images, with that T; the classes that are answered do not
-    change. The images that are measured are never used for fitting. Of more than 400,000 logits held out the
-    temperature has no interval.
+    itself. Where no T there is best, as where all images held out are right and every lower T is better yet, T
+    is the end of the range, its `interval` says so, and the scaled values are NaN, with n = 0.
+
+    The other values are of this trial's images, with that T; the classes that are answered do not change. The
+    images that are measured are never used for fitting. Of more than 400,000 logits held out the temperature
+    has no interval.
 
     Args:
         trial: what the model answered. bins: how many, for the calibration errors.
@@ -35,6 +42,10 @@ def temperature(
     """
     held = trial.answers("validation")
     best = fit(held.logits, held.labels)
+    if best in np.exp(LIMITS):
+        yield Value("temperature", best, len(held.labels), "", "", interval=UNTOLD)
+        yield from (Value(metric, float("nan"), 0, "", unit, interval=UNTOLD) for metric, unit in UNITS.items())
+        return
     affordable = binning.resamples(held.logits) // 5  # a fit looks at all logits some 20 times
     limit = affordable if affordable >= binning.LEAST else 0
     ends = statistics.bootstrap(
@@ -52,15 +63,29 @@ def temperature(
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives labels int [n] the largest likelihood under softmax(logits / T)."""
-    from scipy.optimize import minimize_scalar
+    """The temperature in `LIMITS` that gives labels int [n] the largest likelihood under softmax(logits / T).
 
-    rows = np.arange(len(labels))
-    found = minimize_scalar(
-        lambda log_t: -_scaled(logits, np.exp(log_t))[rows, labels].mean(), bounds=LIMITS, method="bounded",
-        options={"xatol": 1e-6},
-    )  # fmt: skip
-    return float(np.exp(found.x))
+    One of the limits where it rises up to there: it is concave in 1 / T, so its slope tells.
+    """
+    from scipy.optimize import brentq
+
+    def slope(log_t: float) -> float:
+        return float(_score(logits, labels, np.exp(log_t)).mean())
+
+    if slope(LIMITS[0]) <= 0:
+        return float(np.exp(LIMITS[0]))
+    if slope(LIMITS[1]) >= 0:
+        return float(np.exp(LIMITS[1]))
+    return float(np.exp(brentq(slope, *LIMITS, xtol=1e-9)))
+
+
+def _score(logits: np.ndarray, labels: np.ndarray, by: float) -> np.ndarray:
+    """Of each image its mean logit at a temperature minus that of the label, [n]; it falls as the temperature rises.
+
+    Summed over the differences from the label, so that of images that are right it is never above 0 by rounding.
+    """
+    beyond = logits.astype(np.float64) - logits[np.arange(len(labels)), labels, None]
+    return (np.exp(_scaled(logits, by)) * beyond).sum(axis=1)
 
 
 def _scaled(logits: np.ndarray, by: float) -> np.ndarray:

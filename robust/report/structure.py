@@ -24,7 +24,7 @@ _SELECTED = {"worst_class": "recall", "worst_pair": "confused", "worst_cluster":
 
 @dataclass(frozen=True)
 class Cell:
-    """A value, its interval, and the class, pair or cluster that it is about."""
+    """A value, its interval or why it has none, and the class, pair or cluster that it is about."""
 
     value: str = ""
     interval: str = ""
@@ -68,7 +68,8 @@ def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> Cell:
     unit = row["unit"] if row["unit"] == "proportion" else ""
     value, low, high = (row[key] if unit else float(f"{row[key]:.3g}") for key in ("value", "low", "high"))
     whose = _whose(rows, metric, row["value"], row["n"])
-    return Cell(wording.quantity(value, unit), wording.interval(low, high, unit), whose)
+    why = row["interval"] if str(row["interval"]).startswith("none: ") else ""
+    return Cell(wording.quantity(value, unit), wording.interval(low, high, unit) or why, whose)
 
 
 def _whose(rows: pd.DataFrame, metric: str, value: float, n: int) -> str:

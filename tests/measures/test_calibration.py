@@ -2,12 +2,13 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from robust.errors import DataError
 from robust.measures import binning, calibration, outliers, temperature
 from robust.measures.outliers import mahalanobis
-from robust.measures.temperature import fit
+from robust.measures.temperature import UNITS, fit
 from robust.trial import Answers, Trial
 
 random = np.random.default_rng(0)
@@ -107,6 +108,32 @@ def test_reliability_counts_every_image_once():
 def test_the_temperature_is_recovered_from_scaled_logits(wrong_by):
     logits, labels = _sampled(20_000, seed=1)
     assert fit(wrong_by * logits, labels) == pytest.approx(wrong_by, rel=0.03)
+
+
+@pytest.mark.parametrize("scale", [10, 20, 40, 80, 1e4])
+def test_where_all_are_right_no_temperature_is_best_and_the_end_of_the_range_says_so(scale):
+    labels = np.arange(60) % 4
+    logits = scale * np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.5, (60, 4))
+    values = list(temperature(_trial(logits, labels, ask=lambda split: Answers(labels, logits, logits))))
+    assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].low) and np.isnan(values[0].high)
+    assert all("no T in [0.02, 50] is best" in value.interval for value in values)
+    assert [(v.metric, v.n) for v in values[1:]] == [(metric, 0) for metric in UNITS]
+    assert all(np.isnan(value.value) for value in values[1:])
+
+
+def test_logits_that_know_less_than_nothing_have_no_best_temperature_either():
+    labels = np.arange(60) % 4
+    assert fit(-np.eye(4)[labels], labels) == pytest.approx(50)
+
+
+def test_one_mistake_gives_a_temperature_that_doubles_where_the_logits_do():
+    labels, logits = np.arange(60) % 4, 8 * np.eye(4)[np.arange(60) % 4]
+    labels[0] = 1
+    assert fit(2 * logits, labels) == pytest.approx(2 * fit(logits, labels), rel=1e-6)
+    rows = np.arange(60)
+    best = fit(logits, labels)
+    own = [-(log_softmax(logits / t, axis=1)[rows, labels]).mean() for t in (best, 0.999 * best, 1.001 * best)]
+    assert own[0] < min(own[1:])
 
 
 def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():

@@ -132,3 +132,10 @@ def test_the_flow_between_superclasses_is_counted(folder, document):
     assert up and down and inside
     assert {f"lower → upper {up}", f"upper → lower {down}"} == set(flow.leaving.split(", "))
     assert f"{inside} of them (" in flow.said and "Between superclasses: " in document(report.write(folder)).text
+
+
+def test_why_a_value_has_no_interval_stands_where_the_interval_would():
+    row = {"metric": "temperature", "group": "", "value": 0.02, "low": np.nan, "high": np.nan, "unit": "", "n": 60}
+    rows = pd.DataFrame([{**row, "interval": "none: no T is best"}, {**row, "metric": "ece", "interval": "x 95 %"}])
+    assert structure._cell(rows, "temperature").interval == "none: no T is best"
+    assert structure._cell(rows, "ece").interval == ""
