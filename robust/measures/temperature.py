@@ -12,7 +12,7 @@ from robust.trial import Trial, Value
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 UNTOLD = "none: no T in [0.02, 50] is best for the images held out; the temperature is the end of the range"
-UNITS: dict[Literal["nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"], str] = {
+UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"], str] = {
     "nll_scaled": "nats", "brier_scaled": "", "ece_scaled": "", "ece_equal_mass_scaled": "",
 }  # fmt: skip
 
