@@ -1,0 +1,224 @@
+"""Run the tests nearest to a mutant, in a process forked from one that has imported all but the package itself."""
+
+import hashlib
+import importlib
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mutants
+import pytest
+
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-info")
+FLAGS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+SLACK = 5.0
+"""So many times what the tests took, and `patience` seconds: then it hangs, which counts as noticed."""
+
+
+class Watch:
+    """A pytest plugin: notes which test executes which lines of the sources, and how long it takes."""
+
+    def __init__(self, root: Path, sources: list[str]) -> None:
+        self.root, self.sources = f"{root}/", tuple(f"{root}/{source}" for source in sources)
+        self.tests: dict[str, dict] = {}
+        self.lines: set[tuple[str, int]] = set()  # those of the import, then of each test
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.tests.setdefault("", {"seconds": 0.0, "passed": True, "lines": sorted(self.lines)})
+        self.lines, start = set(), time.process_time()
+        found = self.tests[item.nodeid] = {"seconds": 0.0, "passed": True, "lines": []}
+        result = yield
+        found.update(seconds=time.process_time() - start, lines=sorted(self.lines))
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome != "passed":
+            self.tests[report.nodeid]["passed"] = False
+
+    def trace(self, frame, event, arg):
+        if not frame.f_code.co_filename.startswith(self.sources):
+            return None
+        self.lines.add((frame.f_code.co_filename.removeprefix(self.root), frame.f_lineno))
+        return self.trace
+
+
+class Choice:
+    """A pytest plugin: runs these tests in this order, and notes the first that fails."""
+
+    def __init__(self, order: list[str]) -> None:
+        self.rank = {test: place for place, test in enumerate(order)}
+        self.failed = ""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        kept = [item for item in items if item.nodeid in self.rank]
+        items[:] = sorted(kept, key=lambda item: self.rank[item.nodeid])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+class Bench:
+    """Copies of the checkout, in which tests are measured and mutants run."""
+
+    def __init__(self, root: Path, work: Path, config: dict, budget: float) -> None:
+        self.work, self.budget = work.resolve(), budget
+        self.root = self.work / "plain"  # the checkout as it was: it may change while mutants run
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(root, self.root, ignore=LEFT_OUT)
+        self.groups = {group["name"]: group for group in config["groups"]}
+        self.sources = sorted({source for group in config["groups"] for source in group["sources"]})
+        self.patience = config["patience"]
+        self.cache = self.work / "measured"
+        self.cache.mkdir(parents=True, exist_ok=True)
+        for name in config["preload"]:
+            importlib.import_module(name)
+
+    def run(self, rows: list[dict], jobs: int) -> Iterator[tuple[dict, tuple[str, str]]]:
+        """Each row with what became of it: (killed, timeout or survived; by which test)."""
+        files = {group: self._tests(self.groups[group]["tests"]) for group in {row["group"] for row in rows}}
+        measured = self._measured(sorted({file for each in files.values() for file in each}), jobs)
+        tasks = []
+        for row in rows:
+            mutant = self._mutant(row)
+            order, seconds = self._order(mutant, [(file, measured[file]) for file in files[row["group"]]])
+            tasks.append((row, mutant, order, seconds))
+        done = self._forked([lambda copy, t=t: self._try(copy, *t[1:]) for t in tasks], [t[3] for t in tasks], jobs)
+        for i, answer in done:
+            yield tasks[i][0], tuple(answer)
+
+    def _tests(self, named: list[str]) -> list[str]:
+        found = [path for name in named for path in sorted((self.root / name).rglob("test_*.py")) or [self.root / name]]
+        return [path.relative_to(self.root).as_posix() for path in found]
+
+    def _mutant(self, row: dict) -> mutants.Mutant:
+        found = mutants.of(row["file"], (self.root / row["file"]).read_bytes())
+        return next(mutant for mutant in found if mutant.key == row["key"])
+
+    def _order(self, mutant: mutants.Mutant, near: list[tuple[str, dict]]) -> tuple[list[str], float]:
+        """The passing tests that execute the mutant, quickest first in each file, that of its own name first."""
+        files = []
+        for file, tests in near:
+            hit = {test: one for test, one in tests.items() if test and one["passed"] and _executes(one, mutant)}
+            if not hit and _executes(tests.get("", {"lines": []}), mutant):  # a constant: any of them may use it
+                hit = {test: one for test, one in tests.items() if test and one["passed"]}
+            mirrored = Path(file).stem == f"test_{Path(mutant.file).stem}"
+            files.append((not mirrored, sum(one["seconds"] for one in hit.values()), hit))
+        order, total = [], 0.0
+        for _, _, hit in sorted(files, key=lambda each: each[:2]):
+            for test in sorted(hit, key=lambda test: hit[test]["seconds"]):
+                if total < self.budget:
+                    order.append(test)
+                    total += hit[test]["seconds"]
+        return order, total
+
+    def _measured(self, files: list[str], jobs: int) -> dict[str, dict]:
+        found = {file: self._known(file) for file in files}
+        due = [file for file in files if not found[file]]
+        for i, tests in self._forked([lambda copy, f=f: self._measure(copy, f) for f in due], [600] * len(due), jobs):
+            if isinstance(tests, list):
+                raise SystemExit(f"{due[i]} cannot be measured: {tests[1]}")
+            failed = [test for test, one in tests.items() if not one["passed"]]
+            print(f"measured {due[i]}: {len(tests) - 1} tests; not passed: {failed}", flush=True)
+            hit = sorted({file for one in tests.values() for file, _ in one["lines"]} | {due[i]})
+            kept = {"hashes": {name: self._hash(name) for name in hit}, "tests": tests}
+            self._cached(due[i]).write_text(json.dumps(kept))
+            found[due[i]] = tests
+        return found
+
+    def _cached(self, file: str) -> Path:
+        return self.cache / f"{mutants.hashed(file)}.json"
+
+    def _known(self, file: str) -> dict:
+        if not self._cached(file).exists():
+            return {}
+        kept = json.loads(self._cached(file).read_text())
+        return kept["tests"] if all(self._hash(name) == value for name, value in kept["hashes"].items()) else {}
+
+    def _hash(self, name: str) -> str:
+        path = self.root / name
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+    def _measure(self, copy: Path, file: str) -> dict:
+        watch = Watch(copy, self.sources)
+        threading.settrace(watch.trace)
+        sys.settrace(watch.trace)
+        code = pytest.main([*FLAGS, f"--basetemp={copy}.tmp", file], plugins=[watch])
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+            raise RuntimeError(f"pytest ends with {code}")
+        return watch.tests
+
+    def _try(self, copy: Path, mutant: mutants.Mutant, order: list[str], seconds: float) -> list[str]:
+        if not order:
+            return ["survived", "no test executes it"]
+        sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
+        target = copy / mutant.file
+        plain = target.read_bytes()
+        target.write_bytes(mutant.applied(plain))
+        choice = Choice(order)
+        files = list(dict.fromkeys(test.split("::")[0] for test in order))
+        code = pytest.main([*FLAGS, "-x", f"--basetemp={copy}.tmp", *files], plugins=[choice])
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+            return ["error", "none of its tests is there"]
+        return ["killed", choice.failed or f"exit {int(code)}"] if code else ["survived", f"{len(order)} tests"]
+
+    def _forked(self, works: list, seconds: list[float], jobs: int) -> Iterator[tuple[int, object]]:
+        """(place, what came back) of each work, as they finish; ["timeout", ...] where nothing came back."""
+        busy: dict[int, tuple[int, int, float]] = {}  # process -> place, slot, latest end
+        waiting, slots = list(range(len(works))), list(range(jobs))
+        while waiting or busy:
+            while waiting and slots:
+                place, slot = waiting.pop(0), slots.pop()
+                limit = SLACK * seconds[place] + self.patience
+                pid = self._fork(works[place], self._copy(slot), limit)
+                busy[pid] = place, slot, time.monotonic() + 10 * limit
+            time.sleep(0.05)
+            for pid, (place, _, end) in list(busy.items()):
+                if os.waitpid(pid, os.WNOHANG)[0] or (time.monotonic() > end and self._stopped(pid)):
+                    answer = self.work / f"answer-{pid}.json"
+                    yield place, json.loads(answer.read_text()) if answer.exists() else ["timeout", "no answer in time"]
+                    answer.unlink(missing_ok=True)
+                    slots.append(busy.pop(pid)[1])
+
+    def _copy(self, slot: int) -> Path:
+        copy = self.work / f"copy-{slot}"
+        shutil.copytree(self.root, copy, ignore=LEFT_OUT, dirs_exist_ok=True)
+        return copy
+
+    def _fork(self, work, copy: Path, seconds: float) -> int:
+        if pid := os.fork():
+            return pid
+        os.setsid()
+        log = os.open(self.work / f"{copy.name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
+        os.chdir(copy)
+        sys.path.insert(0, str(copy))
+        os.environ["PYTHONPATH"] = str(copy)
+        try:
+            answer = work(copy)
+        except BaseException as error:
+            answer = ["error", repr(error)]
+        (self.work / f"answer-{os.getpid()}.json").write_text(json.dumps(answer))
+        sys.stdout.flush()
+        os._exit(0)
+
+    def _stopped(self, pid: int) -> bool:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return True
+
+
+def _executes(test: dict, mutant: mutants.Mutant) -> bool:
+    first, last = mutant.lines
+    return any(file == mutant.file and first <= line <= last for file, line in test["lines"])
