@@ -11,6 +11,7 @@ tools/mutation.jsonl: there a survivor is given its `reason` by hand. All runs i
 import argparse
 import json
 import os
+import tempfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
