@@ -95,7 +95,7 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) ->
     if pixels != Pixels():
         low, high, mean, std = pixels.low, pixels.high, np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
         scale, offset = (high - low) / std, (low - mean) / std
-        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), name="pixels")(x)
+        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="pixels")(x)
     made: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **options: Any) -> Any:

@@ -16,7 +16,7 @@ from robust.errors import DataError, ModelError
 from robust.progress import Progress
 from robust.schema import bind
 from robust.suite import Model, Training
-from robust.training import finetune, hardness, loop, strategies
+from robust.training import finetune, hardness, loop, precision, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
 from robust.training.optimizers import optimizer
@@ -58,11 +58,13 @@ def fit(
     Raises ModelError where the training diverges, DataError where the data has no training split.
     """
     if model.train is None:
-        return _built(model, data, seed), {}
+        return _built(model, data, seed, "float32"), {}
     if "train" not in data.sizes:
         raise DataError(f"data set {data.name!r} has no training split, so {model.name} cannot be trained on it")
     train, recipe = model.train, Recipe(**model.train.recipe.arguments)
-    make = partial(_built, model, data, seed) if base is None else partial(_adapted, base, model, recipe, data, seed)
+    make = partial(_built, model, data, seed, recipe.precision)
+    if base is not None:
+        make = partial(_adapted, base, model, recipe, data, seed)
     learner = _learner(make, train, recipe, data)
     run = loop.Run(
         model.name,
@@ -85,7 +87,7 @@ def fit(
 
 def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, data: Dataset) -> Learner:
     strategy = strategies.strategy(recipe.strategy)
-    with strategy.scope(), _precision(recipe.precision):
+    with strategy.scope():
         network = make()
         if recipe.auxiliary_weight and len(getattr(network, "outputs", None) or []) == 1:
             raise ModelError(
@@ -114,9 +116,10 @@ def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.As
     return hardness.robust_accuracy(learner.network, data, train.adversary, learner.recipe.batch_size)
 
 
-def _built(model: Model, data: Dataset, seed: int) -> keras.Model:
+def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = model.source(input_shape=data.image_shape, classes=len(data.classes))
+    with _precision(policy):
+        network = model.source(input_shape=data.image_shape, classes=len(data.classes))
     if "train" in data.sizes:
         most = LOOKED_AT // (4 * math.prod(data.image_shape))
         size = data.sizes["train"]
@@ -126,7 +129,9 @@ def _built(model: Model, data: Dataset, seed: int) -> keras.Model:
 
 def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data: Dataset, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    return finetune.adapted(base(), data, recipe, model.pixels)
+    network = finetune.adapted(base(), data, recipe, model.pixels)
+    precision.give(network, recipe.precision)
+    return network
 
 
 def _validation(data: Dataset, batch_size: int) -> tf.data.Dataset | None:

@@ -54,7 +54,8 @@ class Recipe:
     clip_norm: bound of the norm of all gradients together (Pascanu, Mikolov & Bengio, ICML 2013);
         clip_value: of each of their entries; at most one of the two.
     accumulation: in so many parts, one after the other, the gradient of a batch is computed, to save memory.
-    precision: of the layers that are built; weights are float32 always, and the loss is scaled under "mixed_float16".
+    precision: of the layers; weights are float32 always, and so is what is computed before the first of them; of a
+        network that has weights, with them, too. The loss is scaled under "mixed_float16".
     remat: "blocks" computes activations again when the gradient needs them, rather than to store them
         (Chen et al. 2016, arXiv:1604.06174).
     strategy: "mirrored" on all devices of this machine; "multi_worker" on the machines that TF_CONFIG names.

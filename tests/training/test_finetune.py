@@ -19,6 +19,7 @@ from robust.store import Store
 from robust.suite import Model, Training, read_model
 from robust.training import finetune
 from robust.training.fit import fit
+from robust.training.optimizers import decayed
 from robust.training.recipes import Recipe
 
 
@@ -254,3 +255,22 @@ def test_an_objective_needs_an_adversary():
     wrong = {"architecture": "lenet5", "train": {"recipe": "short", "objective": "trades"}}
     with pytest.raises(SuiteError, match=r"train\.objective weighs what an adversary makes: write adversary = "):
         read_model("net", wrong)
+
+
+@pytest.mark.parametrize("decays", ["kernels", "all", "all_but_batch_norm", "kernels_but_depthwise"])
+def test_what_decays_of_a_nested_backbone_is_what_decays_of_its_layers(decays):
+    inner = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(2, 3, name="conv"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.DepthwiseConv2D(3, name="depthwise"),
+            keras.layers.GlobalAveragePooling2D(),
+        ],
+        name="backbone",
+    )
+    image = keras.Input((8, 8, 1))
+    nested = keras.Model(image, keras.layers.Dense(3, name="logits")(inner(image)))
+    flat = keras.Model(inner.inputs, nested.get_layer("logits")(inner.outputs[0]))
+    ids = lambda network: {id(w) for w in decayed(recipe(decayed=decays), network)}  # noqa: E731
+    assert ids(nested) == ids(flat) and len(ids(flat)) >= 2

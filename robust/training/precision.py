@@ -1,0 +1,72 @@
+"""In what precision the layers of a network compute that has weights already; its weights are float32 always."""
+
+from typing import Any
+
+import keras
+
+from robust.classifier import heads
+from robust.errors import ModelError
+
+_STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
+
+
+def give(network: keras.Model, policy: str) -> None:
+    """Let each layer compute under this policy, but in float32 what touches pixels, and what gives the logits.
+
+    What touches pixels is what stands before the first weights and the layers that have these: bfloat16 knows 256
+    levels of [0.5, 1], so that most changes of less than 1/255 would be lost, and attacks with them.
+
+    Args:
+        network: a functional model; nested ones are seen through. policy: "float32" or a mixed one.
+
+    Raises ModelError where a layer has weights that are not float32, and where no layer is left that could take it.
+    """
+    exact = [*_touching(network), *(output._keras_history.operation for output in network.outputs)]
+    spared = {id(part) for layer in exact for part in _parts(layer)}
+    given = 0
+    for part in (part for layer in heads.flat(network) for part in _parts(layer)):
+        if part.weights and part.variable_dtype != "float32":
+            raise ModelError(
+                f"precision = {policy!r}: layer {part.name!r} of {network.name} has weights of type "
+                f"{part.variable_dtype}; save the network with weights of type float32"
+            )
+        part.dtype_policy = "float32" if id(part) in spared else policy
+        given += bool(id(part) not in spared and part.weights)
+        if isinstance(part, keras.layers.Normalization):
+            part.finalize_state()  # which keeps its statistics in the precision in which it computes
+    if policy != "float32" and not given:
+        raise ModelError(
+            f"precision = {policy!r}: {network.name} has no layer that could compute in it, as what touches pixels and "
+            'what gives the logits is float32 always; leave it out, or write precision = "float32"'
+        )
+
+
+def _parts(layer: Any) -> list[keras.layers.Layer]:
+    """A layer and those that it is made of, but no inputs and no operation without a policy."""
+    parts = layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
+    return [part for part in parts if not isinstance(part, keras.layers.InputLayer | keras.Model)]
+
+
+def _touching(network: keras.Model) -> list[Any]:
+    """What stands before the first weights, on every way, and what has these."""
+    graph = getattr(network, "_functional", None) or network
+    return _from(graph, {id(graph.inputs[0])})
+
+
+def _from(graph: Any, pixels: set[int]) -> list[Any]:
+    """The same in a graph of which some tensors are pixels; to these are added those that are made of them."""
+    found: list[Any] = []
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input or pixels.isdisjoint(id(tensor) for tensor in node.input_tensors):
+                continue
+            inner = getattr(node.operation, "_functional", None) or node.operation
+            if hasattr(inner, "_nodes_by_depth"):
+                known = {id(inner.inputs[0])}
+                found += _from(inner, known)
+                passes = not known.isdisjoint(id(tensor) for tensor in inner.outputs)
+            else:
+                found.append(inner)
+                passes = isinstance(inner, _STATISTICS) or not getattr(inner, "weights", None)
+            pixels |= {id(tensor) for tensor in node.outputs} if passes else set()
+    return found
