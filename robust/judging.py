@@ -12,6 +12,7 @@ from robust.bound import Bound, NoWorse
 from robust.errors import ReportError
 from robust.suite import Cell, Suite
 from robust.summaries import comparison, earlier
+from robust.summaries.corruption_error import ABSENT
 from robust.summaries.pairing import Superclasses, at
 
 
@@ -181,7 +182,19 @@ def open_questions(results: pd.DataFrame) -> list[str]:
     }
     seeds = results.groupby("model")["seed"].nunique()
     places = {what: [_place(row, seeds[row["model"]] > 1) for row in found] for what, found in kinds.items()}
-    return [f"{what}: {', '.join(found)}" for what, found in places.items() if found]
+    return [f"{what}: {', '.join(found)}" for what, found in places.items() if found] + absent(results)
+
+
+def absent(results: pd.DataFrame) -> list[str]:
+    """The numbers that were asked for and could not be given, with the reason, a line for each.
+
+    >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "relative_corruption_error", "group": "fog"}
+    >>> absent(pd.DataFrame([{**row, "interval": "not given: lenet5 makes no error under fog"}]))
+    ['weather[net] relative_corruption_error[fog] is not given: lenet5 makes no error under fog']
+    """
+    rows = results[results["interval"].str.startswith(ABSENT)].to_dict("records")
+    seeds = results.groupby("model")["seed"].nunique()
+    return [f"{_place(row, seeds[row['model']] > 1)} is {row['interval']}" for row in rows]
 
 
 def _place(row: Mapping[Any, Any], several: bool) -> str:

@@ -22,7 +22,7 @@ SMALL_MOMENTUM = 0.9  # a training on small images is too short to fill averages
 
 @dataclass(frozen=True)
 class Release:
-    """What a family's released code sets in all its layers."""
+    """What a family sets in all its layers, as its released code does; the momentum is that of keras.applications."""
 
     initializer: Callable[[], keras.Initializer]  # of a kernel
     momentum: float  # of BatchNorm's averages

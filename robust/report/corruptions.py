@@ -9,7 +9,7 @@ from PIL import Image
 
 from robust.report import gallery, wording
 from robust.report.folder import Folder
-from robust.summaries.corruption_error import COMMON, MADE
+from robust.summaries.corruption_error import ABSENT, COMMON, MADE
 
 THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {
@@ -83,6 +83,8 @@ def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
     found = rows[(rows["metric"] == metric) & (rows["group"] == group)].to_dict("records")
     if not found:
         return "–"
+    if found[0]["interval"].startswith(ABSENT):
+        return f"– ({found[0]['interval']})"
     said = wording.quantity(found[0]["value"], found[0]["unit"])
     between = wording.interval(found[0]["low"], found[0]["high"], found[0]["unit"])
     return f"{said} ({between})" if between else said

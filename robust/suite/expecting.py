@@ -10,6 +10,11 @@ from robust.errors import SuiteError, suggest
 from robust.schema import Call, convert, metrics
 
 ALLOW = "allow_invalid"
+_SUMMED = '; it sums up several models, and is not judged: bound mean_corruption_error, or "corruption_error[fog]"'
+_HINTS = {
+    "target_reached": "; it needs an attack with a target",
+    **dict.fromkeys(("relative_corruption_error", "relative_error_increase", "mce", "relative_mce"), _SUMMED),
+}
 
 
 def allows_invalid(table: Mapping[str, Any]) -> bool:
@@ -32,11 +37,7 @@ def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict
         if key == ALLOW:
             continue
         if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
-            hint = (
-                "; it needs an attack with a target"
-                if key == "target_reached"
-                else suggest(key.partition("[")[0], known)
-            )
+            hint = _HINTS.get(named[1] if named else key) or suggest(key.partition("[")[0], known)
             raise SuiteError(f"expect: this case measures no {key!r}{hint}", f"expect.{key}")
         try:
             found[key] = bound.parse(text)

@@ -44,6 +44,12 @@ def check(measures: Iterable[Call], key: str | None, target: Any) -> None:
             raise SuiteError(f'measure: with target = "all" {name} {many}; measure targetability', "measure")
 
 
+def check_baseline(measures: Iterable[Call], baseline: str | None) -> None:
+    """Raise SuiteError where errors are to be compared with those of a model, and nobody counts them."""
+    if baseline and "accuracy" not in {call.name for call in measures}:
+        raise SuiteError('baseline: compares errors, which accuracy counts; add "accuracy" to measure', "measure")
+
+
 def check_outside(measures: Iterable[Call], given: bool) -> None:
     """Raise SuiteError where images from outside are given and nobody looks at them, or the other way round.
 

@@ -177,6 +177,7 @@ class _Reader:
             measures = self.calls("measures", table, "measure", default)
             measuring.check(measures, key, target)
             measuring.check_outside(measures, "outside" in table)
+            measuring.check_baseline(measures, baseline := corrupting.baseline(table, models))
             inspections = self.calls("inspections", table, "inspect", [])
             found = Case(
                 name,
@@ -185,7 +186,7 @@ class _Reader:
                 target=target,
                 data=self.data(table["data"]) if "data" in table else None,
                 outside=self.data(table["outside"]) if "outside" in table else None,
-                baseline=corrupting.baseline(table, models),
+                baseline=baseline,
                 measures=measures,
                 inspections=inspections,
                 images=convert(table["images"], Count, "images") if "images" in table else None,

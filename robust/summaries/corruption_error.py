@@ -1,6 +1,7 @@
 """Mean corruption error: how often a model errs on corrupted images, beside another model."""
 
 from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -21,6 +22,11 @@ _ALEXNET_CLEAN = 0.4348
 
 MADE = "corruptions on the fly"
 """What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
+
+ABSENT = "not given: "
+"""What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
+_RARE = "the case has none of the common corruptions"
+_NAN = float("nan")
 
 
 class Errors(NamedTuple):
@@ -64,6 +70,8 @@ def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], image
     - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
       the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
       baseline would rule. It needs a case on the same images, clean.
+    Where one of them has no value, NaN stands there, and the column `interval` says why: "not given: ...".
+
     - mce and relative_mce: the two means over AlexNet's errors, for ImageNet at 224 pixels, all 15 corruptions and
       all severities. AlexNet's stand for the stored JPEG images, ours for images made on the fly: compare with care.
 
@@ -82,7 +90,7 @@ def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], image
         for (model, seed), errors in asked.items():
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
             same = {key: first[key] for key in ("suite", "data", "split", "model", "seed", "case", "weights", "n")}
-            values = list(_beside(errors, base, f"× {baselines[str(case)]}")) if base else []
+            values = list(_beside(errors, base, baselines[str(case)])) if str(case) in baselines else []
             if imagenet and first["data"] == imagenet and _complete(rows):
                 values += _mce(errors)
             found += [{**same, "perturbation": MADE, **value} for value in values]
@@ -112,14 +120,37 @@ def _mean(several: list[Errors]) -> Errors | None:
     return Errors(pd.concat([one.corrupted for one in several], axis=1).mean(axis=1), clean)
 
 
-def _beside(errors: Errors, base: Errors, unit: str) -> Iterator[dict[str, Any]]:
+def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str, Any]]:
+    """The ratios of one model to its baseline, called `name`; None: it has not run."""
+    unit = f"× {name}"
+    if base is None:
+        for metric in ("relative_corruption_error", "relative_error_increase"):
+            yield _ratio(metric, "", _NAN, unit, f"{name} has not run in this case")
+        return
     ratios, added = _ratios(errors, base)
-    yield from _rows("relative_corruption_error", ratios, unit, "relative_corruption_error")
-    yield from _rows("relative_error_increase", added, unit, "")
-    common = [name for name in COMMON if name in errors.corrupted.index]
+    for group, value in ratios.items():
+        yield _ratio("relative_corruption_error", str(group), value, unit, f"{name} makes no error under {group}")
+    yield _mean_ratio(ratios, unit, name)
+    unknown = "no case shows the same images clean" if isnan(errors.clean + base.clean) else ""
+    for group, value in added.items():
+        yield _ratio("relative_error_increase", str(group), value, unit, unknown or f"{group} does {name} no harm")
+    common = [each for each in COMMON if each in errors.corrupted.index]
     own, theirs = ((one.corrupted.reindex(common) - one.clean).sum(skipna=False) for one in (errors, base))
-    if theirs > 0 and own == own:
-        yield {"metric": "relative_error_increase", "group": "", "value": float(own / theirs), "unit": unit}
+    whole = own / theirs if theirs > 0 else _NAN
+    yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
+
+
+def _mean_ratio(ratios: pd.Series, unit: str, name: str) -> dict[str, Any]:
+    """The mean over the common corruptions; without one of them it would be of something else."""
+    counted = ratios[[each for each in COMMON if each in ratios.index]]
+    lost = ", ".join(map(str, counted.index[counted.isna()]))
+    why = f"{name} makes no error under {lost}" if lost else _RARE
+    return _ratio("relative_corruption_error", "", counted.mean(skipna=False), unit, why)
+
+
+def _ratio(metric: str, group: str, value: float, unit: str, why: str) -> dict[str, Any]:
+    row = {"metric": metric, "group": group, "value": float(value), "unit": unit}
+    return {**row, "interval": f"{ABSENT}{why}"} if isnan(value) else row
 
 
 def _ratios(errors: Errors, base: Errors) -> tuple[pd.Series, pd.Series]:
@@ -127,15 +158,6 @@ def _ratios(errors: Errors, base: Errors) -> tuple[pd.Series, pd.Series]:
     same = base.corrupted.reindex(errors.corrupted.index)
     added = same - base.clean
     return errors.corrupted / same.where(same > 0), (errors.corrupted - errors.clean) / added.where(added > 0)
-
-
-def _rows(metric: str, values: pd.Series, unit: str, mean: str) -> Iterator[dict[str, Any]]:
-    """A row for each corruption that has a value and, where `mean` names it, one for the mean of the common ones."""
-    for name, value in values.dropna().items():
-        yield {"metric": metric, "group": str(name), "value": float(value), "unit": unit}
-    counted = values[[name for name in COMMON if name in values.index]]
-    if mean and len(counted) and counted.notna().all():
-        yield {"metric": mean, "group": "", "value": float(counted.mean()), "unit": unit}
 
 
 def _complete(rows: pd.DataFrame) -> bool:

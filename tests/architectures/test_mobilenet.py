@@ -102,6 +102,8 @@ def test_batch_normalization(outline, name, momentum):
     for options, expected in (({}, momentum), ({"input_shape": (32, 32, 3)}, 0.9)):
         norms = of(outline(name, **options), layers.BatchNormalization)
         assert {(norm.momentum, norm.epsilon) for norm in norms} == {(expected, 1e-3)}
+    told = catalog.resolve("architectures", name).__doc__
+    assert f"the momentum {momentum} of" in " ".join(told.split()) or "as for `mobilenet_v3_large`" in told
 
 
 @pytest.mark.parametrize(("name", "rate"), list(zip(NAMES, (0.001, 0.2, 0.2, 0.2), strict=True)))

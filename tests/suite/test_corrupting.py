@@ -45,6 +45,12 @@ def test_all_are_all():
         ('"mlp"\n', '"mpl"\n', r"s.toml:8: baseline: 'mpl' is not a model of this case; did you mean 'mlp'\?"),
         ('"mlp"\n', '"mlp"\nmodels = ["lenet5"]\n', r"s.toml:8: baseline: 'mlp' is not a model of this case"),
         ('corrupt = { name = ["snow", "fog"], severity = [5, 1] }\n', "", r"baseline: only a case with corrupt"),
+        ('"mlp"\n', '"mlp"\nmeasure = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to measure'),
+        (
+            '"mlp"\n',
+            '"mlp"\nexpect = { relative_corruption_error = "< 1" }\n',
+            r"s.toml:9: expect: this case measures no 'relative_corruption_error'; .* bound mean_corruption_error",
+        ),
     ],
 )
 def test_a_mistake_is_told(tmp_path, given, written, says):

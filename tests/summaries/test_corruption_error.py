@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record
+from robust import judging, record
+from robust.report import corruptions
 from robust.summaries.corruption_error import _ALEXNET, COMMON, MADE, corruption_errors, own_errors
 
 ERRORS = {  # model -> corruption -> the errors at severities 1 and 2
@@ -29,6 +30,10 @@ def _table(errors=ERRORS, clean=CLEAN, **more):
 def _found(table, *args):
     rows = corruption_errors(table, *args)
     return {(row["model"], row["metric"], row["group"]): row["value"] for row in rows}, rows
+
+
+def _reasons(rows):
+    return {(r["model"], r["metric"], r["group"]): r["interval"] for r in rows if "interval" in r}
 
 
 def _outcomes(n=100):
@@ -83,22 +88,49 @@ def test_the_rows_fit_the_table_and_are_marked():
 
 @pytest.mark.parametrize("more", [{"n": 99}, {"data": "other"}])
 def test_without_a_clean_case_on_the_same_images_nothing_is_said_of_the_increase(more):
-    found, _ = _found(_table(**more), {"weather": "base"})
-    assert ("net", "relative_error_increase", "") not in found
-    assert ("net", "relative_corruption_error", "") in found
+    found, rows = _found(_table(**more), {"weather": "base"})
+    assert np.isnan(found["net", "relative_error_increase", ""])
+    assert _reasons(rows)["net", "relative_error_increase", "fog"] == "not given: no case shows the same images clean"
+    assert found["net", "relative_corruption_error", ""] > 0
 
 
 def test_a_baseline_that_has_not_run_gives_no_ratios():
     table = _table()
-    assert corruption_errors(table[(table["model"] != "base")], {"weather": "base"}) == []
+    found, rows = _found(table[(table["model"] != "base")], {"weather": "base"})
+    assert [key[1:] for key in found] == [("relative_corruption_error", ""), ("relative_error_increase", "")]
+    assert set(_reasons(rows).values()) == {"not given: base has not run in this case"}
+    assert all(np.isnan(value) for value in found.values())
+    assert corruption_errors(table, {}) == [], "nobody asked"
 
 
 def test_of_a_baseline_without_errors_there_is_no_ratio():
     errors = {**ERRORS, "base": {"fog": [0, 0], "snow": [0.5, 0.7]}}
-    found, _ = _found(_table(errors), {"weather": "base"})
-    assert ("net", "relative_corruption_error", "fog") not in found
-    assert ("net", "relative_corruption_error", "") not in found  # a mean of the others would be of something else
+    errors["net"] = {name: ERRORS["net"][name] for name in ("fog", "snow")}
+    found, rows = _found(_table(errors), {"weather": "base"})
+    reasons = _reasons(rows)
+    assert reasons["net", "relative_corruption_error", "fog"] == "not given: base makes no error under fog"
+    assert reasons["net", "relative_corruption_error", ""] == "not given: base makes no error under fog"
+    assert reasons["net", "relative_error_increase", "fog"] == "not given: fog does base no harm"
+    assert {key for key, value in found.items() if np.isnan(value)} == set(reasons)
     assert found["net", "relative_corruption_error", "snow"] == pytest.approx(1.25)
+
+
+def test_without_common_corruptions_there_is_no_mean():
+    errors = {model: {"saturate": of["saturate"]} for model, of in ERRORS.items()}
+    _, rows = _found(_table(errors), {"weather": "base"})
+    missing = _reasons(rows)["net", "relative_corruption_error", ""]
+    assert missing == _reasons(rows)["net", "relative_error_increase", ""]
+    assert missing == "not given: the case has none of the common corruptions"
+
+
+def test_what_is_absent_is_told_on_the_page_and_in_the_terminal():
+    errors = {**ERRORS, "base": {**ERRORS["base"], "fog": [0, 0]}}
+    table = record.table(_found(_table(errors), {"weather": "base"})[1], record.RESULTS)
+    why = "not given: base makes no error under fog"
+    assert f"weather[net] relative_corruption_error[fog] is {why}" in judging.open_questions(table)
+    of = table[table["model"] == "net"]
+    assert corruptions._total(of, "relative_corruption_error") == f"– ({why})"
+    assert corruptions._total(of, "relative_corruption_error", "snow") == "1.25 × base"
 
 
 def test_several_trainings_of_the_baseline_count_as_their_mean():
