@@ -13,6 +13,7 @@ import pandas as pd
 from robust import files, reference, trees, trust
 from robust import store as stores
 from robust.classifier import Classifier
+from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.given import dataset_of
 from robust.errors import DataError, SuiteError, suggest
@@ -70,8 +71,9 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None 
         name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")
     }
     return {
-        **calls, "case": case.name, "target": case.target, "images": case.images, "data": data.fingerprint,
-        "seed": seed, "model": identity, "pixels": cell.model.pixels, "output": cell.model.output,
+        **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
+        "data": data.fingerprint, "seed": seed, "model": identity,
+        "pixels": cell.model.pixels, "output": cell.model.output,
         "black_box": cell.model.black_box,
         "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
         "code": stores.code(*_FOUND_BY),
@@ -155,12 +157,13 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     """
     values, tables, strengths, places, runs = [], [], [], [], []
     ask = functools.cache(functools.partial(_answers, fitted, case, data, out))
-    shown, probed = _ids(case, data, SAMPLES), _ids(case, data, trust.IMAGES)
+    shown: set[str] = set()
     for i, outcome in enumerate(outcomes(fitted.classifier, case, data, seed, progress)):
         where = _where(outcome.call)
         strengths.append(where)
         places.append({**where, **_spent(outcome)})
         trial = _askable(outcome, fitted, ask)
+        shown = shown or _some(trial, SAMPLES, seed, balanced=True)
         found = [v for measure in case.measures for v in measure(trial)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
@@ -175,6 +178,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         if named := {name for v in found for name in v.examples}:
             _save_samples(out / f"shown-{i}.npz", outcome, named)
         if case.attacked:
+            probed = _some(trial, trust.IMAGES, seed, case.balanced)
             runs.append(trust.seen(fitted.classifier, outcome, probed, seed, case.name))
     verdicts = trust.doubts(runs) if runs else [trust.Verdict(fitted.classifier.doubts)] * len(places)
     looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
@@ -201,9 +205,10 @@ def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     return found
 
 
-def _ids(case: Case, data: Dataset, n: int) -> set[str]:
-    """Of the images of a case n, a stratified choice."""
-    return set(data.examples("test", min(n, case.images or n, data.size("test"))).ids.tolist())
+def _some(trial: Trial, n: int, seed: int, balanced: bool) -> set[str]:
+    """The ids of n of a case's images, or of all."""
+    ids, rows = np.unique(trial.ids, return_index=True)
+    return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
 
 
 def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Answers]) -> Trial:

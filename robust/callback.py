@@ -36,7 +36,8 @@ class RobustAccuracy(keras.callbacks.Callback):
             [N]), a `tf.data.Dataset` of (image, label), or a `robust` data set, of which the validation split.
         attack: a name, or a table as in a suite: {"name": "pgd", "norm": "l2", "steps": 40}.
         eps: of an attack that gives none of its own; None for one that takes none.
-        images: how many, the same number of each class; all where there are fewer.
+        images: how many, chosen at random in proportion to the classes; all where there are fewer.
+        balanced: choose as many of each class instead.
         every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
         classes: names of the classes, or how many; else the model's outputs are counted.
         pixels: what the model's inputs range over, where its own layers do not say it.
@@ -61,6 +62,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         eps: float | str | None = "8/255",
         *,
         images: int = 200,
+        balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
         pixels: tuple[float, float] | None = None,
@@ -72,7 +74,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._every = convert(every, Count, "every")
         self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
         given = dataset_of(data, classes=classes)
-        self._examples = _examples(given, convert(images, Count, "images"))
+        self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[Classifier, Dataset] | None = None
         self._first: int | None = None
@@ -120,11 +122,11 @@ def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:
     return case
 
 
-def _examples(data: Dataset, images: int) -> Examples:
+def _examples(data: Dataset, images: int, *, seed: int, balanced: bool) -> Examples:
     """So many images of the validation split, or of all there is: test images choose no weights."""
     split = "validation" if "validation" in data.sizes else "test"
     if split == "test" and len(data.sizes) > 1:
         has = ", ".join(data.sizes)
         what = f"data set {data.name!r} has no validation split, only {has}; test images are for the end"
         raise DataError(f"{what}: give (images, labels) that are neither trained on nor tested on")
-    return data.examples(split, min(images, data.size(split)))
+    return data.examples(split, min(images, data.size(split)), seed=seed, balanced=balanced)

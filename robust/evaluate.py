@@ -38,6 +38,7 @@ def evaluate(
     search: Precision = "float32",
     seed: int = 0,
     images: int | None = None,
+    balanced: bool = False,
     out: str | Path | None = None,
     trust: bool = False,
     progress: Progress | None = None,
@@ -58,7 +59,8 @@ def evaluate(
         classes: names of the classes, or how many; else the model's outputs are counted.
         pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
         search: the precision in which attacks search; "bfloat16" is faster where the processor has it.
-        seed: of all that is random. images: how many of the test split, as many of each class; all if not given.
+        seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
+        balanced: choose as many of each class, instead of in proportion to the classes.
         out: a folder for the report, if one is wanted.
         trust: may the file of a model run somebody's code (a Lambda, a SavedModel)?
         progress: told how far the work is; nobody where it is not given.
@@ -73,7 +75,7 @@ def evaluate(
         named = _model(model, seed, trust)
         named = replace(named, pixels=named.pixels if pixels is None else read_pixels(pixels), search=search)
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
-    same = {"measure": _listed(measures), **({} if images is None else {"images": images})}
+    same = {"measure": _listed(measures), **_choice(images, balanced)}
     cases = [_case("clean", same)]
     sources = _sources(tables, named)
     for table in tables:
@@ -85,6 +87,10 @@ def evaluate(
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
         return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
+
+
+def _choice(images: int | None, balanced: bool) -> dict[str, Any]:
+    return {**({} if images is None else {"images": images}), **({"balanced": True} if balanced else {})}
 
 
 def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:

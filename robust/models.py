@@ -244,7 +244,7 @@ def _looked_at(classifier: Classifier, data: Dataset) -> tuple[tuple[str, ...], 
     def look(n: int) -> tuple[np.ndarray, np.ndarray]:
         return (few := data.examples("test", n)).images, few.labels
 
-    notes = steady.examine(classifier, look(1)[0])
+    notes = steady.examine(classifier, data.first("test", 1))
     with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
         if found := better(classifier, look, data.size("test")):
             classifier.doubts = (found.reason,)

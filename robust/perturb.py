@@ -42,7 +42,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
 
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
-    examples, began = data.examples("test", case.images), time.perf_counter()
+    examples, began = data.examples("test", case.images, seed=seed, balanced=case.balanced), time.perf_counter()
     clean = Trial(
         data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from robust import store as stores
 from robust.classifier import Classifier
-from robust.datasets.dataset import Dataset, stratified
+from robust.datasets.dataset import Dataset
 from robust.errors import DataError, ModelError
 from robust.features import features
 from robust.models import Fitted
@@ -16,7 +16,7 @@ from robust.suite import Model
 from robust.trial import Answers
 
 MOST = 20_000
-"""So many images of a split are looked at, as many of each class: means and clusters hardly change with more."""
+"""So many images of a split are looked at: means, clusters and a temperature hardly change with more."""
 
 _CHUNK = 8  # batches that are held at a time
 _FOUND_BY = ("classifier", "pixels", "features", "reference", "datasets", "imagenet")
@@ -47,8 +47,8 @@ def save(found: Answers, out: Path) -> None:
 
 def look(classifier: Classifier, data: Dataset, split: str) -> Answers:
     """Ask the model about a split; the images are read in parts and not held. Without features D is 0."""
-    labels = data.labels(split)
-    chosen = stratified(labels, min(MOST, len(labels)))
+    labels = data.labels(split)  # of train as many of each class, as it is asked for what belongs to a class
+    chosen = data.choose(split, min(MOST, len(labels)), balanced=split == "train")
     logits, found, begin, size = [], [], 0, _CHUNK * classifier.batch_size
     for images, _, _ in data.split(split).batch(size).as_numpy_iterator():
         images = images[chosen[begin : begin + size]]

@@ -126,7 +126,7 @@ class Session:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
         if self.find(cell) is not None:
             return
-        images, case = self.data.examples("test", min(2, self.data.size("test"))).images, cell.case
+        images, case = self.data.first("test", 2), cell.case
         calls = (*case.calls, *case.inspections, *case.measures)
         for (model, seed), put_to in zip(
             filter(None, [(cell.model, cell.seed), self.source(cell)]), (calls, ()), strict=False

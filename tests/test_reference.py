@@ -28,7 +28,7 @@ def test_the_answers_to_a_split_are_those_of_the_model(classifier, data, monkeyp
 
 def test_of_a_large_split_as_many_of_each_class_are_looked_at(classifier, data, monkeypatch):
     monkeypatch.setattr(reference, "MOST", 12)
-    found, examples = reference.look(classifier, data, "train"), data.examples("train", 12)
+    found, examples = reference.look(classifier, data, "train"), data.examples("train", 12, balanced=True)
     assert np.bincount(found.labels).tolist() == [4, 4, 4]
     assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
 

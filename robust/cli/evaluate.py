@@ -17,6 +17,7 @@ def evaluate(
     eps: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     measure: Annotated[list[str] | None, Parameter(negative="")] = None,
     images: int | None = None,
+    balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
     pixels: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     output: str | None = None,
@@ -40,7 +41,10 @@ def evaluate(
     measure
         What is measured; accuracy where it is not given; may be given several times.
     images
-        How many images of the test split, as many of each class; all of them where it is not given.
+        How many images of the test split, chosen at random in proportion to the classes; all of them where it is not
+        given.
+    balanced
+        Choose as many images of each class.
     transform
         For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
     pixels
@@ -76,7 +80,8 @@ def evaluate(
     from robust.evaluate import evaluate as measured
 
     with progress.on(sys.stderr) as shown:
-        options: dict[str, Any] = {"measures": measures, "seed": seed, "images": images, "out": out, "trust": trust}
+        options: dict[str, Any] = {"measures": measures, "seed": seed, "out": out, "trust": trust}
+        options |= {"images": images, "balanced": balanced}
         results = measured(table, source(), attacks, progress=shown, **options)
     terminal.results(results)
     if out is not None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from robust.datasets import checks
+from robust.datasets.choice import chosen
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError, suggest
 
@@ -55,7 +55,7 @@ class Dataset:
     """Where `read` decodes images: what it decodes, and how."""
     content: str = ""
     """The fingerprint of the images themselves, where the set is replaced by one that tells more in its own."""
-    _labels: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)  # read once
+    _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "content", self.content or self.fingerprint)
@@ -80,37 +80,53 @@ class Dataset:
         known = tf.data.experimental.assert_cardinality(self.size(name))
         return self.read(name).map(_to_unit_range, num_parallel_calls=tf.data.AUTOTUNE).apply(known)
 
-    def examples(self, split: str, images: int | None = None) -> Examples:
-        """The arrays of a split, in its order: all, or a stratified choice of so many `images`.
-
-        The choice takes the same number of each class, the first ones of each in the order of the
-        split. What does not divide goes to the first classes, and what a small class lacks to the
-        others. A larger choice contains the smaller ones.
+    def examples(self, split: str, images: int | None = None, *, seed: int = 0, balanced: bool = False) -> Examples:
+        """The arrays of a split, in its order: all, or a random choice of so many `images`, see `choose`.
 
         Only what is asked for is decoded and held: 0.6 MB an image of 224 x 224 x 3, so 30 GB for the 50,000
         of ImageNet's validation split and 3 GB for 5,000.
 
         Raises DataError for a split that is not there, and for fewer than one image or more than there are.
         """
-        if images is not None and not 1 <= images <= self.size(split):
-            asked = f"{images} images asked of its split {split!r}"
-            raise DataError(f"data set {self.name!r}: {asked}; allowed: 1 to {self.size(split)}")
         size = self.size(split) if images is None else images
         source = self.encoded or Encoded(self.read)
+        taken = None if images is None else self.choose(split, images, seed=seed, balanced=balanced)
         rows = source.rows(split)
-        if images is not None:
-            chosen = stratified(self.labels(split), images)
-            chosen = chosen[: 1 + int(np.flatnonzero(chosen)[-1])]  # reading stops at the last one
-            rows = tf.data.Dataset.zip(rows, tf.data.Dataset.from_tensor_slices(chosen)).filter(_is_chosen).map(_row)
+        if taken is not None:
+            taken = taken[: 1 + int(np.flatnonzero(taken)[-1])]  # reading stops at the last one
+            rows = tf.data.Dataset.zip(rows, tf.data.Dataset.from_tensor_slices(taken)).filter(_is_chosen).map(_row)
         decoded = rows.map(source.decoded, num_parallel_calls=tf.data.AUTOTUNE)
         pixels, labels, ids = self._arrays(split, decoded.map(_to_unit_range), size)
-        return Examples(pixels, labels, np.char.decode(ids.astype(bytes), "utf-8"))
+        return Examples(pixels, labels, _text(ids))
+
+    def choose(self, split: str, images: int, *, seed: int = 0, balanced: bool = False) -> np.ndarray:
+        """Which so many `images` of a split are chosen, bool [N]; no image is decoded for it.
+
+        At random by a hash of seed and id, in proportion to the classes, so that what is measured on them estimates
+        what all would give; or `balanced`, as many of each class. A larger choice contains the smaller ones.
+
+        Raises DataError for a split that is not there, and for fewer than one image or more than there are.
+        """
+        if not 1 <= images <= self.size(split):
+            asked = f"{images} images asked of its split {split!r}"
+            raise DataError(f"data set {self.name!r}: {asked}; allowed: 1 to {self.size(split)}")
+        labels, ids = self._heads(split)
+        return chosen(ids.tolist(), labels, images, seed, balanced)
+
+    def first(self, split: str, images: int) -> np.ndarray:
+        """The first so many images of a split, or all where it has fewer: float32 [N, H, W, C], little of it read."""
+        return next(self.split(split).batch(images).as_numpy_iterator())[0]
 
     def labels(self, split: str) -> np.ndarray:
         """The labels of a split, int64 [N], in its order; no image is decoded for them."""
+        return self._heads(split)[0]
+
+    def _heads(self, split: str) -> list[np.ndarray]:
+        """The labels of a split, int64 [N], and its ids, str [N]."""
         if split not in self._labels:
-            rows = (self.encoded.rows if self.encoded else self.read)(split).map(_label)
-            self._labels[split] = self._arrays(split, rows, self.size(split))[0]
+            rows = (self.encoded.rows if self.encoded else self.read)(split).map(_head)
+            labels, ids = self._arrays(split, rows, self.size(split))
+            self._labels[split] = [labels, _text(ids)]
         return self._labels[split]
 
     def _arrays(self, split: str, rows: tf.data.Dataset, size: int) -> list[np.ndarray]:
@@ -141,8 +157,12 @@ def _to_unit_range(image: tf.Tensor, label: tf.Tensor, id: tf.Tensor) -> tuple[t
     return (tf.cast(image, tf.float32) / 255 if image.dtype == tf.uint8 else image), label, id
 
 
-def _label(image: tf.Tensor, label: tf.Tensor, id: tf.Tensor) -> tuple[tf.Tensor]:
-    return (label,)
+def _head(image: tf.Tensor, label: tf.Tensor, id: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    return label, id
+
+
+def _text(ids: np.ndarray) -> np.ndarray:
+    return np.char.decode(ids.astype(bytes), "utf-8")
 
 
 def _is_chosen(row: tuple[tf.Tensor, ...], chosen: tf.Tensor) -> tf.Tensor:
@@ -151,19 +171,6 @@ def _is_chosen(row: tuple[tf.Tensor, ...], chosen: tf.Tensor) -> tf.Tensor:
 
 def _row(row: tuple[tf.Tensor, ...], chosen: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return row
-
-
-def stratified(labels: Sequence[int] | np.ndarray, images: int) -> np.ndarray:
-    """bool [N]: the first `images` when each class in turn gives its next one.
-
-    >>> stratified([0, 0, 0, 1, 2, 1], 4)
-    array([ True,  True, False,  True,  True, False])
-    """
-    labels = np.asarray(labels)
-    turn = pd.Series(labels).groupby(labels).cumcount()
-    chosen = np.zeros(len(labels), bool)
-    chosen[np.lexsort((labels, turn))[:images]] = True
-    return chosen
 
 
 def fingerprint(*parts: bytes | np.ndarray) -> str:

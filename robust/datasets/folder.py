@@ -1,6 +1,7 @@
 """A folder of images: a folder for each class, or a table of files and labels."""
 
 import csv
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,7 @@ def folder(
         raise DataError(f"{unknown[0].file}: its class is {unknown[0].label!r}{suggest(unknown[0].label, names)}")
     looks = [files.look(row.file) for row in rows]
     shape = _image_shape(rows, looks, resize)
-    ids = [row.file.relative_to(root).as_posix() if row.file.is_relative_to(root) else str(row.file) for row in rows]
+    ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # wherever the folder lies
     checks.check_ids(ids, len(rows))
     encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize), light=True)
     return Dataset(

@@ -73,7 +73,8 @@ class Case:
     data: Call | None = None  # a shifted set, instead of the suite's own
     measures: tuple[Call, ...] = (Call("measures", "accuracy"),)
     inspections: tuple[Call, ...] = ()
-    images: int | None = None  # a stratified choice of the test split; None: all of it
+    images: int | None = None  # a random choice of the test split; None: all of it
+    balanced: bool = False  # are as many images of each class chosen, instead of in proportion to the classes?
     models: tuple[str, ...] | None = None  # None: all of the suite's
     expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
     allow_invalid: bool = False  # may a bound pass on a number that the trust checks call invalid?

@@ -24,7 +24,8 @@ from robust.suite.training import training
 _NAME = r"\w[\w.+-]*"
 _MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "search")
 _CASE = (
-    "attack", "corrupt", "distance", "data", "outside", "measure", "inspect", "images", "models", "expect", "baseline",
+    "attack", "corrupt", "distance", "data", "outside", "measure", "inspect", "images", "balanced", "models",
+    "expect", "baseline",
 )  # fmt: skip
 _SWEPT = {
     "attack": ("attacks", "eps", Eps),
@@ -189,7 +190,7 @@ class _Reader:
                 baseline=baseline,
                 measures=measures,
                 inspections=inspections,
-                images=convert(table["images"], Count, "images") if "images" in table else None,
+                **_choice(table),
                 models=_models(table["models"], models) if "models" in table else None,
                 expect=expecting.bounds(table, (*measures, *inspections), target),
                 allow_invalid=expecting.allows_invalid(table),
@@ -236,6 +237,14 @@ class _Reader:
             return found
         except SuiteError as error:
             raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
+
+
+def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
+    """How many images of the test split, and in which proportion."""
+    balanced = convert(table.get("balanced", False), bool, "balanced")
+    if balanced and "images" not in table:
+        raise SuiteError("balanced = true says how images are chosen; say how many, as in images = 100", "balanced")
+    return {"images": convert(table["images"], Count, "images") if "images" in table else None, "balanced": balanced}
 
 
 def _models(value: Any, models: tuple[Model, ...]) -> tuple[str, ...]:

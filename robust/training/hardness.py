@@ -12,7 +12,7 @@ from robust.training.adversaries import pgd
 from robust.training.objectives import image_gradient, outputs
 
 IMAGES = 256
-"""Of the validation split, stratified; fewer where it has fewer."""
+"""Of the validation split, chosen at random; fewer where it has fewer."""
 STEPS = 10
 """Of the climb, a quarter of eps each."""
 

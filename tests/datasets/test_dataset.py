@@ -1,6 +1,3 @@
-from collections import deque
-from itertools import cycle
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust.datasets import fashion_mini
-from robust.datasets.dataset import Dataset, fingerprint, from_arrays, stratified
+from robust.datasets.dataset import Dataset, fingerprint, from_arrays
 from robust.errors import DataError
 
 CLASSES = ("cat", "dog")
@@ -38,36 +35,20 @@ def test_all_examples_in_order():
     assert examples.images.shape == (6, 1, 1, 1)
 
 
-@pytest.mark.parametrize("images", [1, 10, 77, 1000])
-def test_a_choice_takes_the_first_of_each_class(images):
+@pytest.mark.parametrize(("images", "balanced"), [(1, False), (77, False), (77, True), (1000, False)])
+def test_a_choice_keeps_the_order_of_the_split(images, balanced):
     data = fashion_mini()
-    everything, chosen = data.examples("test"), data.examples("test", images)
-    counts = np.bincount(chosen.labels, minlength=10)
-    assert counts.tolist() == [images // 10 + (label < images % 10) for label in range(10)]
+    everything, chosen = data.examples("test"), data.examples("test", images, balanced=balanced)
     where = np.flatnonzero(np.isin(everything.ids, chosen.ids))
+    assert len(where) == images
     assert np.array_equal(everything.ids[where], chosen.ids)
     assert np.array_equal(everything.images[where], chosen.images)
-    for label, count in enumerate(counts):
-        of_class = everything.ids[everything.labels == label]
-        assert np.array_equal(chosen.ids[chosen.labels == label], of_class[:count])
+    assert np.array_equal(everything.labels[where], chosen.labels)
 
 
-def in_turn(labels: list[int], images: int) -> list[int]:
-    """What `stratified` should choose, by queues: each class in turn gives its next image."""
-    queues = {label: deque(i for i, each in enumerate(labels) if each == label) for label in sorted(set(labels))}
-    turns = cycle(queues.values())
-    chosen: list[int] = []
-    while len(chosen) < images:
-        queue = next(turns)
-        chosen += [queue.popleft()] if queue else []
-    return sorted(chosen)
-
-
-@given(st.data())
-def test_a_choice_is_stratified_whatever_the_classes_hold(data):
-    labels = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=60))
-    images = data.draw(st.integers(1, len(labels)))
-    assert np.flatnonzero(stratified(labels, images)).tolist() == in_turn(labels, images)
+def test_the_first_images_of_a_split():
+    assert (dataset().first("train", 2).ravel() * 255).round().tolist() == [0, 1]
+    assert len(dataset().first("train", 99)) == 6
 
 
 @settings(deadline=None, max_examples=15)

@@ -334,6 +334,7 @@ MISTAKES = [
     (DMC + 'inspect = ["costs"]\n', "5: no inspections named 'costs'; did you mean 'cost'?"),
     (DMC + 'inspect = ["cost", "cost"]\n', "5: inspect: the same one stands there twice"),
     (DMC + "images = 0\n", "5: images = 0: must be a number >= 1"),
+    (DMC + "balanced = true\n", "5: balanced = true says how images are chosen; say how many, as in images = 100"),
     (DMC + 'images = "all"\n', "5: images = 'all': must be a whole number"),
     (DMC + 'models = "m"\n', "5: models = 'm': must be a list"),
     (DMC + "models = []\n", "5: models = []: the list is empty"),

@@ -1,0 +1,37 @@
+"""Which images are chosen where not all are wanted: at random by a hash of their ids."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from robust.randomness import image_seeds
+
+
+def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, balanced: bool = False) -> np.ndarray:
+    """bool [N]: so many `images`, in proportion to the classes, so that a mean over them estimates that over all.
+
+    Args:
+        ids: unique, [N]; whether an image is chosen hangs on the ids of its split, not on their order or their files.
+        labels: int [N], the classes, within which the choice is random.
+        images: how many, from 0 to N. A larger choice contains the smaller ones.
+        seed: of the choice.
+        balanced: as many of each class instead; what a small class lacks goes to the others.
+
+    Each class puts its images in random order, evenly spaced over [0, 1] from a random begin on, and the least are
+    taken: systematic sampling within strata (Cochran, Sampling Techniques, 3rd edition, 1977, chapters 5 and 8).
+
+    >>> labels = np.array([0] * 900 + [1] * 100)
+    >>> ids = [f"{i}" for i in range(1000)]
+    >>> np.bincount(labels[chosen(ids, labels, 100)]), np.bincount(labels[chosen(ids, labels, 100, balanced=True)])
+    (array([90, 10]), array([50, 50]))
+    """
+    draw = image_seeds(seed, "choice", ids)
+    order = np.lexsort((draw, labels))  # class by class
+    _, first, place, size = np.unique(
+        np.asarray(labels)[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    begin = image_seeds(seed, "begin", [ids[row] for row in order[first]]) / 2.0**64 + 0.5  # uniform on [0, 1)
+    turn = np.arange(len(order)) - first[place] + begin[place]
+    taken = np.zeros(len(order), bool)
+    taken[order[np.argsort(turn if balanced else turn / size[place], kind="stable")[:images]]] = True
+    return taken
