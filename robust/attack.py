@@ -214,6 +214,8 @@ def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) ->
     """The same network with one logit shifted: its gradients are the same, but it is fooled only when it is sure."""
     shift = np.zeros(classifier.classes, np.float32)
     shift[seen if aim is None else aim] = SURE if aim is None else -SURE
-    logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32")(classifier.model.outputs[0])
+    answers = classifier.model.outputs[0]
+    name = heads.unused("unsure", answers)
+    logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(answers)
     network = keras.Model(classifier.model.inputs, logits, name=classifier.model.name)
     return Classifier(network, classifier.classes, pixels=model.pixels, batch_size=1)

@@ -187,7 +187,7 @@ class Classifier:
         for batch in self.batches(images):
             parts.append(ask(tf.constant(batch, self.dtype)).numpy())
             self.count(forward=len(batch))
-        return self._checked(np.concatenate(parts)[: len(images)])
+        return self._checked(np.concatenate(parts)[: len(images)], images[:1])
 
     def batches(self, images: np.ndarray) -> list[np.ndarray]:
         """The images in batches of the one shape; the last repeats its first image to fill up."""
@@ -195,7 +195,7 @@ class Classifier:
         parts = [images[i : i + size] for i in range(0, len(images), size)]
         return [np.concatenate([p, np.repeat(p[:1], size - len(p), axis=0)]) if len(p) < size else p for p in parts]
 
-    def _checked(self, logits: np.ndarray) -> np.ndarray:
+    def _checked(self, logits: np.ndarray, image: np.ndarray) -> np.ndarray:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
             shape, wanted = logits.shape[1:], self.classes
             raise ModelError(
@@ -206,12 +206,20 @@ class Classifier:
             of = f"{len(bad)} of {len(logits)} images"
             raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {of}")
         if _are_probabilities(logits):
+            remedy = _logarithm(self.model, self.inputs(tf.constant(image)))
             raise ModelError(
-                f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; "
-                "give logits: end it in Dense(classes) and train with from_logits=True; or say black_box = true, "
-                f"for attacks that ask for answers only: {black_box.ATTACKS}"
+                f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
+                f"logits: end it in Dense(classes) and train with from_logits=True, or give {remedy}; "
+                f"or say black_box = true, for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
+
+
+def _logarithm(model: keras.Model, image: tf.Tensor) -> str:
+    """What makes logits of a model's probabilities, to be typed; 1e-30 keeps those that underflow finite."""
+    if getattr(model, "outputs", None):
+        return "keras.Model(model.inputs, keras.ops.log(model.outputs[0] + 1e-30))"
+    return f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log(model(x) + 1e-30))"
 
 
 def _are_probabilities(logits: np.ndarray) -> bool:

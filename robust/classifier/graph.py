@@ -78,7 +78,7 @@ class _Walk:
         """Layers that follow each other, as a Sequential's, or those of a subclass in the order of their making."""
         found: tuple[str, Any] | None = given
         for layer in layers:
-            found = None if found is None else self.call(layer, found, lambda each, x: each(x, **_inference(each)))
+            found = None if found is None else self.call(layer, found, lambda each, x: each(x, **inference(each)))
         return found
 
     def node(self, node: Any, known: dict[int, tuple[str, Any] | None]) -> None:
@@ -91,7 +91,7 @@ class _Walk:
             args, kwargs = node.arguments.fill_in(filled)
             given = (next((name for name, _ in inputs if name), ""), args[0] if args else None)
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
-            out = self.call(node.operation, given, lambda op, _: op(*args, **kwargs, **_inference(op)))
+            out = self.call(node.operation, given, lambda op, _: op(*args, **kwargs, **inference(op)))
         for tensor in node.outputs:
             known[id(tensor)] = out
 
@@ -107,7 +107,8 @@ class _Walk:
         return (name or (operation.name if _changes(value, out) else "")), out
 
 
-def _inference(operation: Any) -> dict[str, bool]:
+def inference(operation: Any) -> dict[str, bool]:
+    """The argument that asks an operation as `predict` does, for those that have it."""
     return {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
 
 

@@ -1,13 +1,14 @@
 """Where a Keras model's logits are, and what range of pixels it wants."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.classifier.graph import takes_bytes
+from robust.classifier.graph import inference, takes_bytes
 from robust.errors import ModelError, suggest
 
 MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output that classifies, of several
@@ -91,27 +92,64 @@ def pick(answers: Any, output: str | None, name: str) -> Any:
 
 
 def _logits(output: Any) -> tuple[Any, str]:
-    """The logits behind an output, and what was taken off: what goes into its softmax, if it ends in one."""
+    """The logits behind an output, and what was taken off: what goes into its softmax, if it ends in one.
+
+    What stands behind the softmax and leaves its numbers as they are is taken off with it.
+    """
+    if (inner := _unchanged(output)) is not None:
+        logits, taken = _logits(inner)
+        return (logits, taken) if taken else (output, "")
     last, before = output._keras_history.operation, _before(output)
     if isinstance(last, keras.Model) and len(getattr(last, "outputs", None) or []) == 1:
         inner = understood(last)
         return (output if inner.model is last else inner.model(before)), ", ".join(inner.notes)
     function = _activation(last)
     squashed = "" if function is None else _squashing(function, output.shape[-1])
-    single = len(output.shape) == 2 and output.shape[-1] == 1
+    single = set(output.shape[1:]) == {1}
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
             f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
             "end it in Dense(1) or Dense(1, 'sigmoid'), or say black_box = true: the probability of the second class"
         )
     if squashed:
-        output = before if function is last else _without_activation(last, before)
+        output = _flat(before if function is last else _without_activation(last, before))
     if single:
         of = f"the sigmoid of {last.name!r} taken off" if squashed else f"{last.name!r} gives one logit z"
         return _of_two(output), f"{of}: two classes, of logits 0 and z"
     if squashed == "sigmoid":
         raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
     return output, f"{squashed} of {last.name!r} taken off" if squashed else ""
+
+
+def _unchanged(output: Any) -> Any:
+    """What goes into a last operation that only hands it on, as Dropout, a linear activation or Reshape; else None.
+
+    It is tried: the same numbers in the same order.
+    """
+    node = output._keras_history.operation._inbound_nodes[output._keras_history.node_index]
+    last = node.operation
+    if len(node.input_tensors) != 1 or isinstance(last, keras.Model) or getattr(last, "weights", None):
+        return None
+    before = node.input_tensors[0]
+    shape = before.shape[1:]
+    if set(shape[:-1]) not in (set(), {1}) or shape[-1:] != output.shape[-1:]:
+        return None
+    numbers = np.random.default_rng(0).normal(0, 2, (3, *shape)).astype(np.float32)
+    try:
+        args, options = node.arguments.fill_in({id(before): tf.constant(numbers)})
+        options = {key: value for key, value in options.items() if key != "training"}
+        found = last(*args, **options, **inference(last))
+        same = np.array_equal(np.asarray(tf.cast(found, tf.float32)).ravel(), numbers.ravel())
+    except Exception:  # somebody's code: it cannot be told
+        return None
+    return before if same else None
+
+
+def _flat(logits: Any) -> Any:
+    """Logits [B, C] of those that a convolution gives, [B, 1, 1, C]."""
+    if len(logits.shape) == 2 or set(logits.shape[1:-1]) != {1}:
+        return logits
+    return keras.layers.Reshape((logits.shape[-1],), name=unused("flat", logits))(logits)
 
 
 def _activation(last: Any) -> Callable | None:
@@ -148,10 +186,11 @@ def _of_two(z: Any) -> Any:
     last = z._keras_history.operation
     if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
         kernel, bias = (*last.get_weights(), np.zeros(1))[:2]
-        twin, before = keras.layers.Dense(2, dtype=last.dtype_policy, name=last.name), _before(z)
+        before = _before(z)
+        twin = keras.layers.Dense(2, dtype=last.dtype_policy, name=unused(last.name, before))
     else:
         kernel, bias = np.ones((1, 1)), np.zeros(1)
-        twin, before = keras.layers.Dense(2, name="two_classes"), z
+        twin, before = keras.layers.Dense(2, name=unused("two_classes", z)), z
     logits = twin(before)
     twin.set_weights([np.pad(kernel, [(0, 0), (1, 0)]), np.pad(bias, (1, 0))])
     return logits
@@ -165,10 +204,21 @@ def _left_on(model: keras.Model) -> str:
 
 
 def _without_activation(last: Any, before: Any) -> Any:
-    twin = type(last).from_config({**last.get_config(), "activation": "linear"})
+    twin = type(last).from_config({**last.get_config(), "activation": "linear", "name": unused(last.name, before)})
     logits = twin(before)
     twin.set_weights(last.get_weights())
     return logits
+
+
+def unused(name: str, tensor: Any) -> str:
+    """The name, with a number behind it where an operation that leads to the tensor has it: a graph takes none twice.
+
+    >>> unused("pixels", keras.layers.Flatten(name="pixels")(keras.Input((2, 2))))
+    'pixels_1'
+    """
+    graph = keras.Model(keras.utils.get_source_inputs(tensor), tensor)
+    taken = {operation.name for operation in graph.operations}
+    return next(each for i in count() if (each := f"{name}_{i}" if i else name) not in taken)
 
 
 def last(model: keras.Model) -> Any:

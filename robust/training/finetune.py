@@ -83,7 +83,8 @@ def _with_head(network: keras.Model, classes: int) -> keras.Model:
             f"{network.name} ends in {last.name!r}, a {type(last).__name__}: only a Dense layer is replaced; "
             'give the network one, or write head = "kept"'
         )
-    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(heads.features(network))
+    features = heads.features(network)
+    logits = keras.layers.Dense(classes, dtype="float32", name=heads.unused("logits", features))(features)
     return keras.Model(network.inputs, logits, name=network.name)
 
 
@@ -91,18 +92,20 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) ->
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
     if (pixels.order, pixels.layout) != ("rgb", "channels_last"):
         raise ModelError(f"{network.name} wants pixels {pixels}; one that is fine-tuned takes RGB, channels last")
-    image = x = keras.Input(shape)
+    answers = network.outputs[0]
+    image = x = keras.Input(shape, name=heads.unused("image", answers))
     if pixels != Pixels():
         low, high, mean, std = pixels.low, pixels.high, np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
         scale, offset = (high - low) / std, (low - mean) / std
-        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="pixels")(x)
+        name = heads.unused("pixels", answers)
+        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
     made: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **options: Any) -> Any:
         made[layer.name] = layer(*args, **options)
         return made[layer.name]
 
-    source = keras.Model(network.inputs[0], network.outputs[0])
+    source = keras.Model(network.inputs[0], answers)
     keras.models.clone_model(source, input_tensors=x, call_function=call)
     copy = keras.Model(image, made[heads.last(source).name], name=network.name)
     for old, new in zip(network.weights, copy.weights, strict=True):

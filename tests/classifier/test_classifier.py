@@ -1,9 +1,12 @@
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
+import robust
 from robust.attacks import pgd
 from robust.classifier import Classifier
 from robust.errors import ModelError
@@ -233,12 +236,23 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     inputs = keras.Input(SHAPE)
     powers = keras.ops.exp(layers.Dense(3)(layers.Flatten()(inputs)))
     unknown = keras.Model(inputs, powers / keras.ops.sum(powers, axis=1, keepdims=True), name="net")
-    expected = (
-        "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: "
-        "end it in Dense(classes) and train with from_logits=True; or say black_box = true, for attacks that ask "
-        "for answers only: square, noise or transfer"
-    )
-    assert _refusal(subclassed, ask=True) == _refusal(unknown, ask=True) == expected
+    flat = layers.Flatten()(inputs)
+    averaged = layers.Average()([layers.Dense(3, "softmax")(flat), layers.Dense(3, "softmax")(flat)])
+    ensemble = keras.Model(inputs, averaged, name="net")
+    for model in (subclassed, unknown, ensemble):
+        told = re.fullmatch(
+            "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
+            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box = true, for attacks "
+            "that ask for answers only: square, noise or transfer",
+            _refusal(model, ask=True),
+        )
+        remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed
+        wanted = model(IMAGES).numpy()
+        table = robust.evaluate(remedy, (IMAGES, wanted.argmax(axis=1)), ["pgd"], eps=0.3)
+        assert robust.value(table, "top1", case="clean").value == 1
+        assert robust.value(table, "top1", case="pgd").value < 1
+        found = Classifier(remedy, 3).logits(IMAGES)
+        np.testing.assert_allclose(tf.nn.softmax(found), wanted, atol=1e-5)
 
 
 def test_whole_numbers_as_inputs_are_refused_with_the_way_out():

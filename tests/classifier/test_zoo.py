@@ -8,7 +8,7 @@ from keras import layers
 
 import robust
 from robust.attacks import pgd
-from robust.classifier import Classifier, steady
+from robust.classifier import Classifier, heads, steady
 from robust.errors import ModelError
 
 SHAPE = (4, 4, 3)
@@ -74,6 +74,59 @@ def test_a_softmax_of_keras_ops_is_taken_off():
     inputs = keras.Input(SHAPE)
     model = keras.Model(inputs, keras.ops.softmax(dense()(layers.Flatten()(inputs))))
     np.testing.assert_allclose(asked(model).logits(IMAGES), LOGITS, atol=1e-5)
+
+
+class _Same(keras.layers.Layer):
+    """Of somebody's own."""
+
+    def call(self, x, factor=1.0):
+        return x * factor
+
+
+BEHIND = {
+    "linear activation": lambda: [layers.Activation("linear", dtype="float32")],
+    "Reshape": lambda: [layers.Reshape((3,))],
+    "Flatten": lambda: [layers.Flatten()],
+    "Identity": lambda: [layers.Identity()],
+    "Dropout": lambda: [layers.Dropout(0.5)],
+    "Dropout that stays on": lambda: [lambda p: layers.Dropout(0.5)(p, training=True)],
+    "Lambda": lambda: [layers.Lambda(lambda p: p)],
+    "own": lambda: [_Same()],
+    "noise": lambda: [layers.GaussianNoise(0.1)],
+    "operation": lambda: [lambda p: keras.ops.reshape(p, (-1, 3))],
+    "several": lambda: [layers.Dropout(0.1), layers.Activation("linear"), layers.Reshape((3,))],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_a_softmax_is_taken_off_with_what_hands_it_on(behind):
+    model = functional(layers.Flatten(), dense(activation="softmax", name="head"), *BEHIND[behind]())
+    classifier = asked(model)
+    np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
+    assert classifier.understood[0] == "softmax of 'head' taken off"
+
+
+@pytest.mark.parametrize("last", [layers.Reshape((3,)), layers.Flatten()])
+def test_a_softmax_of_maps_of_one_pixel_is_taken_off(last):
+    head = layers.Conv2D(3, 1, activation="softmax", name="head")
+    model = functional(layers.Flatten(), layers.Reshape((1, 1, 48)), head, last)
+    head.set_weights([KERNEL[:, :3][None, None], BIAS[:3]])
+    np.testing.assert_allclose(asked(model).logits(IMAGES), LOGITS, atol=1e-5)
+
+
+@pytest.mark.parametrize("behind", [lambda: [layers.Reshape((1,))], lambda: [layers.Dropout(0.5)]])
+@pytest.mark.parametrize("activation", ["linear", "sigmoid"])
+def test_one_number_handed_on_is_understood(behind, activation):
+    model = functional(layers.Flatten(), dense(1, activation=activation, name="head"), *behind())
+    np.testing.assert_allclose(asked(model, classes=2).logits(IMAGES)[:, 1], LOGITS[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes", [lambda p: _Same()(p, factor=2.0), layers.Rescaling(2.0), layers.Lambda(lambda p: p[:, ::-1])]
+)
+def test_what_changes_the_probabilities_stays(changes):
+    model = functional(layers.Flatten(), dense(), layers.Softmax(), changes)
+    assert heads.linear(model) is model
 
 
 def test_a_softmax_inside_a_nested_model_is_taken_off():
