@@ -1,6 +1,6 @@
 """What a case demands of its data: are the images, targets and groups there that it speaks of?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +35,11 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
             _check_bounds(case, data)
     except (SuiteError, DataError) as error:
         raise type(error)(f"{where}{error}") from None
+
+
+def asks(cases: Iterable[Case], split: str) -> bool:
+    """Does a case measure on this split of the data?"""
+    return any(_SPLITS.get(measure.name) == split for case in cases for measure in case.measures)
 
 
 def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:

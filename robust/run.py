@@ -16,6 +16,7 @@ from robust import store as stores
 from robust.classifier.memory import fitting
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
+from robust.datasets.held_out import with_validation
 from robust.errors import DataError, RobustError, StoreError, SuiteError
 from robust.models import Fitted
 from robust.progress import Progress, Silent
@@ -121,6 +122,8 @@ class Session:
                 self._data_of[case.name] = blocks.data_of(case, self.data)
             demands.check(suite, case, self._data_of[case.name], self.data)
         demands.distinct(suite, self._data_of)
+        for note in self.data.notes if demands.asks(suite.cases, "validation") else ():
+            progress.say(f"{note}; a model that has learned these images elsewhere is surer of them than of others")
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
@@ -228,9 +231,9 @@ class Session:
 
 def _data(suite: Suite) -> Dataset:
     if isinstance(suite.data, Dataset):
-        return suite.data
+        return with_validation(suite.data)
     with _at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
-        return dataset_of(suite.data(), name=suite.data.name)
+        return with_validation(dataset_of(suite.data(), name=suite.data.name))
 
 
 @contextmanager

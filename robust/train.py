@@ -12,6 +12,7 @@ from robust import store as stores
 from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
+from robust.datasets.held_out import with_validation
 from robust.progress import Progress, Silent
 from robust.schema import Call
 from robust.store import Store
@@ -30,6 +31,8 @@ class Trained:
     """Low, accuracy, high on the test split; None where the data has none, or another process says it."""
     images: int
     """Of the test split."""
+    notes: tuple[str, ...] = ()
+    """What was made of the data, such as a validation split."""
 
     def in_words(self) -> str:
         """The accuracies, a line each, of the epoch whose weights were kept."""
@@ -43,6 +46,7 @@ class Trained:
         if self.test is not None:
             low, accuracy, high = self.test
             lines.append(f"test {accuracy:.4f} [{low:.4f}, {high:.4f}], {self.images:,} images")
+        lines += self.notes
         return "\n".join(lines)
 
 
@@ -70,14 +74,14 @@ def train(
     """
     models.meet([model])
     seed = model.seeds[0]
-    found = dataset_of(data(), name=data.name)
+    found = with_validation(dataset_of(data(), name=data.name))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         history = _history(json.loads((folder / "about.json").read_text())["history"])
         if chief := models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), cells.csv(history))
         tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
-        return Trained(history, *tested)
+        return Trained(history, *tested, found.notes)
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:

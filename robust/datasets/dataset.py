@@ -55,6 +55,8 @@ class Dataset:
     """Where `read` decodes images: what it decodes, and how."""
     content: str = ""
     """The fingerprint of the images themselves, where the set is replaced by one that tells more in its own."""
+    notes: tuple[str, ...] = ()
+    """What was made of it that whoever trains on it is told."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:
@@ -120,6 +122,10 @@ class Dataset:
     def labels(self, split: str) -> np.ndarray:
         """The labels of a split, int64 [N], in its order; no image is decoded for them."""
         return self._heads(split)[0]
+
+    def ids(self, split: str) -> np.ndarray:
+        """The ids of a split, str [N], in its order; no image is decoded for them."""
+        return self._heads(split)[1]
 
     def _heads(self, split: str) -> list[np.ndarray]:
         """The labels of a split, int64 [N], and its ids, str [N]."""

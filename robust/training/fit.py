@@ -16,7 +16,7 @@ from robust.errors import DataError, ModelError
 from robust.progress import Progress
 from robust.schema import bind
 from robust.suite import Model, Training
-from robust.training import finetune, hardness, loop, precision, strategies
+from robust.training import finetune, hardness, lacks, loop, precision, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
 from robust.training.optimizers import optimizer
@@ -62,6 +62,8 @@ def fit(
     if "train" not in data.sizes:
         raise DataError(f"data set {data.name!r} has no training split, so {model.name} cannot be trained on it")
     train, recipe = model.train, Recipe(**model.train.recipe.arguments)
+    for line in (*data.notes, *lacks.of(data, train.adversary)):
+        progress.say(f"{model.name}: {line}")
     make = partial(_built, model, data, seed, recipe.precision)
     if base is not None:
         make = partial(_adapted, base, model, recipe, data, seed)

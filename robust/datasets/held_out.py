@@ -1,0 +1,61 @@
+"""A validation split for data that has none: a tenth of each class of train, always the same images."""
+
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.datasets.dataset import Dataset, fingerprint
+from robust.datasets.encoded import Encoded
+
+FEWEST = 5
+"""Images of a class, below which all of them are learned."""
+
+
+def with_validation(data: Dataset) -> Dataset:
+    """The data with a tenth of each class of train as its validation split, where it has train and no such split.
+
+    The tenth of a class, rounded and at least one image, hangs on the images' ids alone: not on their order, and
+    not on the seed of a training, so that trainings can be compared. The rest is train, in its order. Data of which
+    no class has `FEWEST` images stays as it is.
+
+    >>> from robust.datasets.dataset import from_splits
+    >>> data = from_splits({"train": (np.zeros([24, 4, 4], "uint8"), [0] * 20 + [1] * 4)})
+    >>> dict(with_validation(data).sizes)
+    {'train': 22, 'validation': 2}
+    """
+    if "train" not in data.sizes or "validation" in data.sizes:
+        return data
+    source = data.encoded or Encoded(data.read)
+    chosen = _tenth(data.labels("train"), data.ids("train").tolist())
+    if not (count := int(chosen.sum())):
+        return data
+    train = {"train": data.size("train") - count, "validation": count}
+    own = Encoded(lambda split: _rows(source, split, chosen), source.decode, source.light)
+    note = f"{data.name} has no validation split: it is a tenth of each class of train, {count:,} images"
+    return replace(
+        data,
+        sizes={**train, **{split: size for split, size in data.sizes.items() if split != "train"}},
+        read=own.read,
+        encoded=own if data.encoded else None,
+        fingerprint=fingerprint(data.fingerprint.encode(), chosen),
+        notes=(*data.notes, note),
+    )
+
+
+def _tenth(labels: np.ndarray, ids: list[str]) -> np.ndarray:
+    """Which images are chosen, bool [N]."""
+    chosen, draws = np.zeros(len(labels), bool), randomness.image_seeds(0, "validation", ids)
+    for label, size in zip(*np.unique(labels, return_counts=True), strict=True):
+        if size >= FEWEST:
+            own = np.flatnonzero(labels == label)
+            chosen[own[np.argsort(draws[own])[: max(1, round(size / 10))]]] = True
+    return chosen
+
+
+def _rows(source: Encoded, split: str, chosen: np.ndarray) -> tf.data.Dataset:
+    if split not in ("train", "validation"):
+        return source.rows(split)
+    wanted = tf.data.Dataset.from_tensor_slices(chosen if split == "validation" else ~chosen)
+    return tf.data.Dataset.zip(source.rows("train"), wanted).filter(lambda row, keep: keep).map(lambda row, keep: row)
