@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust.bound import Bound, NoWorse, parse
+from robust.bound import Bound, NoWorse, parse, state
 from robust.errors import SuiteError
 
 WHOLE = st.integers(-20, 20)
@@ -203,3 +203,34 @@ def test_a_difference_is_judged_by_the_end_that_it_has():
 )  # fmt: skip
 def test_what_a_proportion_could_never_meet_or_never_miss(text, possible):
     assert parse(text).possible(0, 1) == possible
+
+
+NOTHING = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "is_open"),
+    [
+        (-0.25, -0.5, NOTHING, True),  # the value just meets it
+        (-0.26, -0.5, NOTHING, False),
+        (0.25, NOTHING, 0.5, True),
+        (0.26, NOTHING, 0.5, False),
+        (0.0, -0.25, NOTHING, False),  # the end meets it, too: passed
+        (0.0, NOTHING, 0.25, False),
+        (0.9, NOTHING, NOTHING, True),
+    ],
+)
+def test_no_worse_is_open_where_the_value_meets_it_and_its_end_does_not(value, low, high, is_open):
+    assert parse("no worse than a by 0.25").open(row(value, low, high, "difference")) is is_open
+
+
+@pytest.mark.parametrize(("trust", "metric", "allowed", "becomes"), [
+    ("invalid", "top1", False, "unsupported"), ("invalid", "top1", True, "passed"),
+    ("invalid", "trust", False, "passed"), ("reliable", "top1", False, "passed"),
+    ("suspect", "top1", False, "passed"), ("", "top1", True, "passed"),
+])  # fmt: skip
+def test_only_an_invalid_number_is_unsupported_unless_that_is_allowed(trust, metric, allowed, becomes):
+    found = {**row(0.9, 0.8, 1.0, metric), "bound": ">= 0.5", "trust": trust}
+    assert state(found, allow_invalid=allowed) == becomes
+    assert state({**found, "value": 0.4}, allow_invalid=allowed) == "missed"
+    assert state(found) == ("unsupported" if trust == "invalid" and metric != "trust" else "passed")

@@ -178,3 +178,15 @@ def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
     assert "difference[top1 vs two] " in tested.stdout and "misses no worse than two by 0 (40 images" in tested.stdout
     wanted = "undecided, the interval holds the bound: clean[one"
     assert f"robust: {wanted}" in tested.stdout and wanted in done.stdout
+
+
+@pytest.mark.parametrize(("row", "words"), [
+    ({"severity": None, "eps": None, "norm": ""}, ""),
+    ({"severity": float("nan"), "eps": float("nan"), "norm": ""}, ""),  # as a table has it
+    ({"severity": 3, "eps": float("nan"), "norm": ""}, " at severity 3"),
+    ({"severity": None, "eps": 0.5, "norm": "l2"}, " at eps 0.5"),
+    ({"severity": float("nan"), "eps": 8 / 255, "norm": "linf"}, " at eps 8/255"),
+    ({}, ""),
+])  # fmt: skip
+def test_the_strength_of_a_row_is_said_where_there_is_one(row, words):
+    assert judging.strength(row) == words

@@ -1,7 +1,7 @@
 """Mutants of a Python file: one small change each, which some test ought to notice.
 
 What is not changed: annotations, decorators, docstrings, what is printed or raised (that something is raised is),
-`strict` of `zip`, `num_parallel_calls` and `repr` (a check and two hints), and what compiles to the same code.
+paths, `strict` of `zip`, `num_parallel_calls` and `repr` (a check and two hints), and what compiles to the same code.
 """
 
 import ast
@@ -48,12 +48,19 @@ class Mutant:
     @property
     def shown(self) -> str:
         """The change in short: a little of what stands around it, and what becomes of it."""
-        old, new = " ".join(self.old.split()), " ".join(self.new.split())
+        old, new = _plain(self.old), _plain(self.new)
         if len(old) + len(new) < 90:
             return f"{old} -> {new}"
         begin = max(_alike(old, new) - 24, 0)
         end = max(_alike(old[begin:][::-1], new[begin:][::-1]) - 12, 0)
         return f"..{old[begin : len(old) - end][:120]}.. -> ..{new[begin : len(new) - end][:120]}.."
+
+
+def _plain(text: str) -> str:
+    try:
+        return ast.unparse(ast.parse(text, mode="eval"))
+    except SyntaxError:  # a statement
+        return " ".join(text.split())
 
 
 def _alike(one: str, other: str) -> int:
@@ -138,7 +145,7 @@ def _with(node: ast.AST, **fields: object) -> str:
 
 def _operator(node: ast.Compare | ast.BinOp) -> Iterator[str]:
     if isinstance(node, ast.BinOp):
-        if not _is_text(node.left):
+        if not _is_text(node.left) and not _is_path(node):
             yield from (_with(node, op=other()) for other in SWAPPED.get(type(node.op), []))
         return
     for i, op in enumerate(node.ops):
@@ -148,6 +155,12 @@ def _operator(node: ast.Compare | ast.BinOp) -> Iterator[str]:
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _is_path(node: ast.BinOp) -> bool:
+    """A file within a folder: nothing but `/` can be written there."""
+    places = ("path", "root", "folder", "out", "room", "entry", "unfinished")
+    return isinstance(node.op, ast.Div) and (_is_text(node.right) or ast.unparse(node.left).endswith(places))
 
 
 def _boolean(node: ast.BoolOp) -> Iterator[str]:

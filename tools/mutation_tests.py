@@ -17,7 +17,16 @@ import mutants
 import pytest
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-info")
-FLAGS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+FLAGS = [
+    "-q",
+    "--doctest-modules",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+]
 SLACK = 5.0
 """So many times what the tests took, and `patience` seconds: then it hangs, which counts as noticed."""
 
@@ -85,12 +94,13 @@ class Bench:
 
     def run(self, rows: list[dict], jobs: int) -> Iterator[tuple[dict, tuple[str, str]]]:
         """Each row with what became of it: (killed, timeout or survived; by which test)."""
-        files = {group: self._tests(self.groups[group]["tests"]) for group in {row["group"] for row in rows}}
+        near = {group: self._tests(self.groups[group]["tests"]) for group in {row["group"] for row in rows}}
+        files = {row["file"]: [*self._doctested(row["file"]), *near[row["group"]]] for row in rows}
         measured = self._measured(sorted({file for each in files.values() for file in each}), jobs)
         tasks = []
         for row in rows:
             mutant = self._mutant(row)
-            order, seconds = self._order(mutant, [(file, measured[file]) for file in files[row["group"]]])
+            order, seconds = self._order(mutant, [(file, measured[file]) for file in files[row["file"]]])
             tasks.append((row, mutant, order, seconds))
         done = self._forked([lambda copy, t=t: self._try(copy, *t[1:]) for t in tasks], [t[3] for t in tasks], jobs)
         for i, answer in done:
@@ -98,7 +108,10 @@ class Bench:
 
     def _tests(self, named: list[str]) -> list[str]:
         found = [path for name in named for path in sorted((self.root / name).rglob("test_*.py")) or [self.root / name]]
-        return [path.relative_to(self.root).as_posix() for path in found]
+        return [path.relative_to(self.root).as_posix() for path in found if path.exists()]
+
+    def _doctested(self, file: str) -> list[str]:
+        return [file] if ">>>" in (self.root / file).read_text() else []
 
     def _mutant(self, row: dict) -> mutants.Mutant:
         found = mutants.of(row["file"], (self.root / row["file"]).read_bytes())
@@ -111,7 +124,7 @@ class Bench:
             hit = {test: one for test, one in tests.items() if test and one["passed"] and _executes(one, mutant)}
             if not hit and _executes(tests.get("", {"lines": []}), mutant):  # a constant: any of them may use it
                 hit = {test: one for test, one in tests.items() if test and one["passed"]}
-            mirrored = Path(file).stem == f"test_{Path(mutant.file).stem}"
+            mirrored = Path(file).stem in (f"test_{Path(mutant.file).stem}", Path(mutant.file).stem)
             files.append((not mirrored, sum(one["seconds"] for one in hit.values()), hit))
         order, total = [], 0.0
         for _, _, hit in sorted(files, key=lambda each: each[:2]):

@@ -131,6 +131,22 @@ def test_in_l1_the_ball_shrinks_to_eps_and_the_best_point_is_inside(steps):
         assert 1.4 < max(sizes[:29]) <= 1.5 + 1e-6 and 0.9 < max(sizes[30:59]) <= 1 + 1e-6
 
 
+def test_in_l1_the_balls_and_the_windows_are_those_of_the_paper():
+    """Three, two and one eps, for 30, 30 and 40 % of the steps, with a look after each 4 % of a ball's steps."""
+    known = {"steps": 1000, "two": 300, "one": 600, "window": 12, "last_window": 16}
+    assert sparse_step.numbers(1000) == known
+    for steps, radius in ((1000, 3), (3, 2), (1, 1)):  # few steps leave no time for the larger balls
+        begun = sparse_step.memory(CENTRE, {"eps": 0.5, **sparse_step.numbers(steps)})
+        assert begun["size"].item() == radius * 0.5
+
+
+@pytest.mark.parametrize(("share", "steepest"), [(1.0, 8), (0.5, 4), (0.25, 2), (0.125, 1), (0.0, 1)])
+def test_in_l1_a_step_goes_over_the_steepest_pixels_alone(share, steepest):
+    slopes = np.array([3.0, -8, 1, 6, -2, 7, 4, -5], np.float32)
+    step = sparse_step._sparse_sign(tf.constant(slopes.reshape(1, 2, 4, 1)), tf.constant([share])).numpy().ravel()
+    np.testing.assert_allclose(step, np.sign(slopes) * (np.abs(slopes) > 8 - steepest) / steepest, rtol=1e-6)
+
+
 def test_the_targeted_form_heads_for_the_likeliest_classes_and_any_error_counts(affine):
     weights = np.random.default_rng(3).normal(size=(PIXELS, 5)).astype(np.float32)
     classifier = Classifier(affine(weights), 5, batch_size=8)

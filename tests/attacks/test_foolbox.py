@@ -1,10 +1,14 @@
+import importlib
+import inspect
+
 import numpy as np
 import pytest
 
-from robust import perturb, schema
-from robust.attacks import fgsm
+from robust import catalog, perturb, schema
+from robust.attacks import carlini_wagner, deepfool, fgsm
 from robust.classifier import Classifier
 from robust.errors import ContractError, SuiteError
+from robust.perturbed import Perturbed
 
 N = 11  # a batch of 8 and a ragged one
 
@@ -165,3 +169,43 @@ def test_options_are_checked_before_anything_runs():
         schema.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.1, "stepz": 3})
     with pytest.raises(SuiteError, match="did you mean 'foolbox:LinfDeepFoolAttack'"):
         schema.bind("attacks", {"name": "foolbox:LinfDepFoolAttack", "eps": 0.1})
+
+
+CARLINI_WAGNER = {"searches": "binary_search_steps", "step_size": "stepsize", "constant": "initial_const"}
+DEEPFOOL = {"steps": "steps", "overshoot": "overshoot", "candidates": "candidates"}
+NAMED = [
+    (carlini_wagner, "l2", "L2CarliniWagnerAttack", {"steps": "steps", **CARLINI_WAGNER}),
+    (deepfool, "l2", "L2DeepFoolAttack", DEEPFOOL),
+    (deepfool, "linf", "LinfDeepFoolAttack", DEEPFOOL),
+]
+
+
+@pytest.mark.parametrize(("attack", "norm", "name", "options"), NAMED)
+def test_those_with_a_name_of_their_own_hand_on_all_they_are_given(
+    monkeypatch, classifier, data, attack, norm, name, options
+):
+    got = {}
+
+    def run(classifier, images, labels, **given):
+        got.update(given)
+        return Perturbed.of(images)
+
+    monkeypatch.setattr(importlib.import_module(f"robust.attacks.{attack.__name__}"), "foolbox_attack", run)
+    values = {key: 2 + place for place, key in enumerate(options)}
+    values |= {"candidates": 2} if "candidates" in options else {}
+    given = {"seeds": data.seeds, "start": data.images, "targets": data.labels, "eps": 0.3, "norm": norm}
+    attack(classifier, data.images, data.labels, **given, **values)
+    assert got == {**given, "attack": name, **{theirs: values[ours] for ours, theirs in options.items()}}
+
+
+@pytest.mark.parametrize(("attack", "name", "options"), [
+    (carlini_wagner, "L2CarliniWagnerAttack", CARLINI_WAGNER), (deepfool, "L2DeepFoolAttack", DEEPFOOL),
+])  # fmt: skip
+def test_those_with_a_name_of_their_own_begin_as_foolbox_does(attack, name, options):
+    ours, theirs = (inspect.signature(f).parameters for f in (attack, getattr(catalog.foolbox().attacks, name)))
+    assert {key: ours[key].default for key in options} == {key: theirs[options[key]].default for key in options}
+
+
+def test_deepfool_considers_no_more_classes_than_there_are(classifier, data):
+    found = deepfool(classifier, data.images, data.labels, seeds=data.seeds, eps=1.0, candidates=10)
+    assert set(found.by) <= {"", "deepfool"} and (found.by == "deepfool").sum() > N / 2

@@ -81,6 +81,35 @@ def test_in_l2_and_l1_every_proposal_is_as_long_as_eps(norm, order):
     assert (changed.sum(axis=(1, 2)) > 20).all()
 
 
+@pytest.mark.parametrize(("height", "width"), [(10, 12), (17, 23)])
+def test_in_l2_it_begins_with_tiles_of_one_shape_and_nothing_beside_them(height, width):
+    centres, side = np.full((50, height, width, 3), 0.5), min(height, width) // 5
+    begun = squares.tiles(tf.constant(centres), tf.constant(SEEDS[:50]), tf.constant(0), 0.4, "l2").numpy() - 0.5
+    down, across = height // side, width // side
+    top, left = (height - down * side) // 2, (width - across * side) // 2
+    inner = begun[:, top : top + down * side, left : left + across * side].copy()
+    begun[:, top : top + down * side, left : left + across * side] = 0
+    assert (begun == 0).all()
+    tiles = inner.reshape(50, down, side, across, side, 3).transpose(0, 1, 3, 5, 2, 4)  # [B, down, across, C, ...]
+    signs = np.sign(tiles[..., 0, 0])
+    shapes = (tiles * signs[..., None, None]).reshape(50, -1, side * side)
+    for of_image in shapes:  # lying and standing, else all alike
+        lying, standing = np.unique(of_image.round(9), axis=0).reshape(2, side, side)
+        np.testing.assert_allclose(lying, standing.T, atol=1e-8)
+    assert len(np.unique(signs.reshape(-1, 3), axis=0)) == 8  # each colour has a sign of its own
+    assert (np.ptp(signs.reshape(50, -1, 3), axis=1) == 2).all()  # and so has each tile
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_the_square_that_changes_keeps_the_direction_of_its_change(norm):
+    """To the unit change of the square a unit pattern is added: the sum never points the other way."""
+    begun = squares.tiles(tf.constant(CENTRES), tf.constant(SEEDS), tf.constant(0), 0.4, norm).numpy()
+    made, change = _moved(squares.shift, best=begun, eps=0.4, norm=norm)
+    along = (made - 0.5) * (begun - 0.5) if norm == "l2" else (made - 0.5) * np.sign(begun - 0.5)
+    along = np.where(np.abs(change) > 1e-9, along, 0).sum(axis=(1, 2))
+    assert (along > -1e-6).all() and (along > 1e-3).mean() > 0.5
+
+
 @pytest.mark.parametrize("side", [3, 5, 8])
 def test_pyramids_are_opposed_and_highest_in_the_middle_of_their_half(side):
     a, b = np.mgrid[:side, :side].astype(np.int32)

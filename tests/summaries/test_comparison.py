@@ -112,6 +112,19 @@ def test_the_same_model_is_no_worse_than_itself_by_any_margin(said, margin):
         assert {first["low"], first["high"]} >= {0} or len(said) == 1
 
 
+def test_one_model_that_answers_otherwise_at_random_differs_within_an_interval():
+    """The same weights, of which a randomised network makes other answers: that hangs on the sample."""
+    ours, theirs = skilled(60, 0.8, 1), skilled(60, 0.8, 2)
+    found = next(judged("top1", parse("no worse than other by 0.5"), ours, theirs, ABOVE, same=True))
+    assert found["low"] < found["value"]
+
+
+def test_targets_reached_are_compared_as_they_were_aimed_at():
+    ours, theirs = (answers(said).assign(target="ship") for said in (["ship"] * 3 + ["dog"], ["ship"] + ["dog"] * 3))
+    found = difference(ours, theirs, "target_reached", ABOVE, whose="base", tail=0.05)
+    assert (found.ours, found.theirs, found.value) == (0.75, 0.25, 0.5)
+
+
 def test_a_report_beside_itself_differs_by_nothing(tmp_path):
     folder = report(tmp_path / "a", skilled(40, 0.8))
     (row,) = robust.compare(folder, folder).to_dict("records")
@@ -158,6 +171,7 @@ def test_worse_is_lower_or_higher_as_the_metric_has_it(key, end):
         assert test is None  # McNemar counts; it does not weigh
     else:
         assert test["metric"] == "mcnemar" and test["value"] < 1e-6 and test["passed"] is None
+        assert np.isnan(test["low"]) and np.isnan(test["high"])  # a p-value has no interval
 
 
 def test_the_one_sided_bound_decides_not_the_difference():
@@ -221,6 +235,24 @@ def test_bounds_models_and_measures_may_have_changed_since(tmp_path):
     outcomes = skilled(6, 0.5)
     changed = SUITE.replace("[case.clean]", '[case.clean]\nexpect = { top1 = ">= 0.9" }\nmeasure = ["calibration"]')
     robust.compare(report(tmp_path / "a", outcomes), report(tmp_path / "b", outcomes, suite=changed))
+
+
+def test_only_models_that_both_have_are_compared(tmp_path):
+    both, new = skilled(6, 0.5), skilled(6, 0.5).assign(model="new")
+    a, b = report(tmp_path / "a", both), report(tmp_path / "b", pd.concat([both, new]))
+    assert robust.compare(a, b)["model"].tolist() == ["net"]
+    c = report(tmp_path / "c", new)
+    with pytest.raises(ReportError, match=r"a and .*c: have no model and case in common"):
+        robust.compare(a, c)
+
+
+def test_a_single_row_of_results_tells_the_weights(tmp_path):
+    from robust.summaries import earlier
+
+    folder = report(tmp_path / "a", skilled(6, 0.5))
+    record.write_results(record.read_results(folder / "results.csv").head(1), folder / "results.csv")
+    found = earlier.read(folder)
+    assert (found.weights("net", 0), found.weights("net", 1), found.weights("other", 0)) == ("w", "", "")
 
 
 def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):

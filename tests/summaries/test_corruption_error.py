@@ -140,6 +140,15 @@ def test_several_trainings_of_the_baseline_count_as_their_mean():
     assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.15 / 0.6)
 
 
+def test_the_errors_of_alexnet_are_those_of_the_paper():
+    """In per cent, in the order of its columns: noise, blur, weather, digital; and 43.48 % on clean images."""
+    published = [88.6, 89.4, 92.3, 82.0, 82.6, 78.6, 79.8, 86.7, 82.7, 81.9, 56.5, 85.3, 64.6, 71.8, 60.7]
+    assert [100 * _ALEXNET[name] for name in COMMON] == pytest.approx(published)
+    errors = {"half": {name: [percent / 200] * 5 for name, percent in zip(COMMON, published, strict=True)}}
+    found, _ = _found(_table(errors, {"half": 0.2174}), {}, "d")
+    assert (found["half", "mce", ""], found["half", "relative_mce", ""]) == pytest.approx((0.5, 0.5))
+
+
 def test_mce_of_alexnet_itself_is_one():
     errors = {"alexnet": {name: [_ALEXNET[name]] * 5 for name in COMMON}}
     found, rows = _found(_table(errors, {"alexnet": 0.4348}), {}, "d")
