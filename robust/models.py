@@ -28,7 +28,7 @@ from robust.pretrained import load as pretrained
 from robust.progress import Progress
 from robust.store import Store
 from robust.suite import Model, Published, Weights
-from robust.training import strategies
+from robust.training import strategies, tensorboard
 from robust.training.fit import fit
 from robust.training.hardness import kept
 from robust.trial import Answers
@@ -185,7 +185,10 @@ def trained(
         _save(network, history, time.perf_counter() - began, out)
         _tell(model, history, time.perf_counter() - began, progress)
 
-    if is_chief(model) or store.find("models", made_from):
+    known = store.find("models", made_from)
+    if known and logs and is_chief(model):
+        progress.say(tensorboard.of_history(logs, json.loads((known / "about.json").read_text())["history"]))
+    if is_chief(model) or known:
         folder = store.keep("models", made_from, make)
         shutil.rmtree(unfinished, ignore_errors=True)
         yield folder

@@ -13,6 +13,7 @@ from robust.classifier import Classifier
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
 from robust.datasets.held_out import with_validation
+from robust.errors import ModelError
 from robust.progress import Progress, Silent
 from robust.schema import Call
 from robust.store import Store
@@ -72,6 +73,7 @@ def train(
 
     Raises RobustError for what is wrong with model, data or folder.
     """
+    _check(out, model, data)
     models.meet([model])
     seed = model.seeds[0]
     found = with_validation(dataset_of(data(), name=data.name))
@@ -82,6 +84,20 @@ def train(
             files.write(out.with_suffix(".csv"), cells.csv(history))
         tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
         return Trained(history, *tested, found.notes)
+
+
+def _check(out: Path, model: Model, data: Call) -> None:
+    """Raise ModelError where `out` is no .keras file, or it or the history would stand in the place of an input."""
+    if out.suffix != ".keras":
+        raise ModelError(f"--out {out}: must be a .keras file, as in --out {out.with_suffix('.keras')}")
+    file = model.source if model.kind == "keras" else getattr(model.source, "file", None)
+    inputs = [] if file is None else [Path(file)]
+    given = [data.arguments.get(key) for key in ("path", "labels")]
+    inputs += [Path(root, each) for each in given if each for root in ("", data.arguments.get("path") or "")]
+    for written in (out, out.with_suffix(".csv")):
+        if written.is_file() and any(each.exists() and each.samefile(written) for each in inputs):
+            other = out.with_stem(f"{out.stem}-tuned")
+            raise ModelError(f"--out {out}: {written} is read by this training, and would be lost; write --out {other}")
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:

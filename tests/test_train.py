@@ -8,7 +8,7 @@ import pytest
 
 from robust import cli, models
 from robust.datasets import fashion_mini
-from robust.errors import SuiteError
+from robust.errors import ModelError, SuiteError
 from robust.progress import Silent
 from robust.schema import Call
 from robust.store import Store
@@ -133,3 +133,19 @@ def test_the_command_fine_tunes_a_file_and_says_the_epoch_that_is_kept(tmp_path,
         "train 0.2000, in epoch 2", "validation 0.5000",
         "robust 0.3500, under PGD on the validation split; the best epoch is kept", "a-tuned.keras a-tuned.csv",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["itself", "a link", "its table", "a name"])
+def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
+    network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    network.save(tmp_path / "a.keras")
+    (tmp_path / "b.keras").symlink_to(tmp_path / "a.keras")
+    (tmp_path / "labels.csv").write_text("file,label\n")
+    before = (tmp_path / "a.keras").read_bytes()
+    model = read_model("a", {"keras": str(tmp_path / "a.keras"), "train": {"recipe": "short", "epochs": 1}})
+    data = Call("datasets", "folder", {"path": str(tmp_path), "labels": "labels.csv"})
+    out = {"itself": "a.keras", "a link": "b.keras", "its table": "labels.keras", "a name": "c.csv"}[how]
+    told = "must be a .keras file" if how == "a name" else "is read by this training, and would be lost; write --out "
+    with pytest.raises(ModelError, match=told):
+        train(model, data, tmp_path / out)
+    assert (tmp_path / "a.keras").read_bytes() == before

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from robust import files
+from robust.cli.numbers import Whole
 from robust.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def attack(
     pixels: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
     output: str | None = None,
     trust: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
+    seed: Whole = 0,
     out: Path | None = None,
 ) -> int:
     """Attack one image: say what the network sees before and after, and draw image + perturbation = image.

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from robust.cli.numbers import MaybeWhole
 from robust.errors import SuiteError
 
 
@@ -13,7 +14,7 @@ def describe(
     network: str | None = None,
     *,
     option: Annotated[list[str] | None, Parameter(negative="")] = None,
-    classes: int | None = None,
+    classes: MaybeWhole = None,
     input_shape: Annotated[tuple[int, int, int] | None, Parameter(negative="")] = None,
     all_: Annotated[bool, Parameter(name=["--all"], negative="")] = False,
     out: Path | None = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
 
 
@@ -16,14 +17,14 @@ def evaluate(
     attack: Annotated[list[str] | None, Parameter(negative="")] = None,
     eps: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     measure: Annotated[list[str] | None, Parameter(negative="")] = None,
-    images: int | None = None,
+    images: MaybeWhole = None,
     balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
     pixels: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
     trust: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
+    seed: Whole = 0,
     out: Path | None = None,
 ) -> int:
     """Measure a model of your own on clean images and under attacks.

@@ -5,15 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from robust.cli.numbers import Whole
+
 
 def show(
     data: str,
     *,
     augment: list[str],
     out: Path = Path("augmented.png"),
-    images: int = 8,
-    epochs: int = 8,
-    seed: int = 0,
+    images: Whole = 8,
+    epochs: Whole = 8,
+    seed: Whole = 0,
     trust: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Draw training images as augmentations change them: a row an image, first as it is, then epoch by epoch.

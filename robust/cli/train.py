@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
 
 
@@ -15,8 +16,8 @@ def train(
     data: str = "fashion_mini",
     recipe: str = "short",
     out: Path | None = None,
-    seed: int = 0,
-    epochs: int | None = None,
+    seed: Whole = 0,
+    epochs: MaybeWhole = None,
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     option: list[str] | None = None,
     precision: str | None = None,

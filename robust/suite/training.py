@@ -6,6 +6,7 @@ from typing import Any
 from robust import catalog
 from robust.errors import SuiteError, suggest
 from robust.schema import Call, convert
+from robust.suite import schedules
 from robust.suite.nouns import Training
 
 _AGAINST = {"adversary": "adversaries", "objective": "objectives"}
@@ -18,7 +19,8 @@ def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
         value: the name of a recipe, or a table with it, with any of its fields, and with what it trains against.
         call: binds a name or table to a member of a catalogue; told the key.
 
-    Raises SuiteError where there is no recipe, and for an objective without an adversary.
+    Raises SuiteError where there is no recipe, for an objective without an adversary, and for a schedule that could
+    not be followed.
 
     >>> from robust.schema import bind
     >>> training({"recipe": "short", "epochs": 3}, lambda kind, table, _: bind(kind, table)).recipe.name
@@ -33,7 +35,9 @@ def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
         write = 'adversary = { name = "pgd", eps = "8/255" }'
         raise SuiteError(f"train.objective weighs what an adversary makes: write {write}, too", "train.objective")
     options = {key: v for key, v in table.items() if key not in ("recipe", *_AGAINST)}
+    schedules.check_milestones(options.get("milestones"))
     recipe = call("recipes", {"name": table["recipe"], **options}, "train")
+    schedules.check(recipe.arguments)
     for each in recipe.arguments.get("augment") or []:
         call("augmentations", each, "train.augment")
     return Training(recipe, **{k: call(kind, table[k], f"train.{k}") for k, kind in _AGAINST.items() if k in table})

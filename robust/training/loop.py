@@ -52,16 +52,16 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
     progress.stage(f"training {run.name}", (recipe.epochs - done) * run.steps)
     validate = _validator(run)
     writes = strategies.is_chief(learner.strategy)
-    for epoch, row in enumerate(_epochs(run, done, progress), start=done):
-        row |= validate()
-        for key, value in row.items():
-            history.setdefault(key, []).append(value)
-        if run.robustness:
-            _watch(run, history, progress)
-        if logs and writes:
-            tensorboard.log(logs, epoch, row)
-        if unfinished and writes:
-            checkpoints.save(unfinished, learner, history)
+    with tensorboard.written(logs if writes else None) as log:
+        for epoch, row in enumerate(_epochs(run, done, progress), start=done):
+            row |= validate()
+            for key, value in row.items():
+                history.setdefault(key, []).append(value)
+            if run.robustness:
+                _watch(run, history, progress)
+            log(epoch, row)
+            if unfinished and writes:
+                checkpoints.save(unfinished, learner, history)
     use_averages(learner)
     if learner.best:
         _put(averaged(learner.network), checkpoints.arrays(learner.best))

@@ -1,7 +1,12 @@
+import json
+
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
+from robust import models
 from robust.progress import Silent
+from robust.store import Store
 from robust.training.fit import fit
 
 
@@ -22,3 +27,28 @@ def test_tensorboard_is_told_each_epoch_what_the_history_tells(stripes, model, t
     assert logged.keys() == history.keys()
     for name, values in history.items():
         assert [round(v, 4) for v in logged[name]] == [round(v, 4) for v in values]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_training_that_the_store_has_writes_its_logs_or_says_why_not(stripes, model, tmp_path):
+    said = []
+
+    class Says(Silent):
+        def say(self, line):
+            said.append(line)
+
+    store, job = Store(tmp_path / "store"), model(epochs=2)
+
+    def train(logs):
+        with models.trained(job, 0, stripes, store, Says(), logs) as folder:
+            return json.loads((folder / "about.json").read_text())["history"]
+
+    history, said[:] = train(None), []
+    assert train(tmp_path / "logs") == history
+    assert said == [f"the training was done before; its logs are written to {tmp_path / 'logs'}"]
+    logged = scalars(tmp_path / "logs")
+    assert {name: np.round(values, 4).tolist() for name, values in logged.items()} == {
+        name: np.round(values, 4).tolist() for name, values in history.items()
+    }
+    train(tmp_path / "logs")
+    assert "nothing is added" in said[-1] and scalars(tmp_path / "logs") == logged

@@ -1,0 +1,64 @@
+"""Is what a recipe says of its schedule something that can be followed? Asked before any data is read."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robust.errors import SuiteError
+
+
+def check_milestones(given: Any) -> None:
+    """Raise SuiteError for milestones that are epochs: they are shares of all steps.
+
+    >>> check_milestones(["1/2", 0.75])
+    >>> check_milestones([30, 60])
+    Traceback (most recent call last):
+    ...
+    robust.errors.SuiteError: milestones = [30, 60]: are shares of all steps; of 90 epochs write ["30/90", "60/90"]
+    """
+    late = [each for each in given if type(each) in (int, float) and each > 1] if isinstance(given, list) else []
+    if late:
+        total = max(90, *(int(each) + 1 for each in late))
+        shares = ", ".join(f'"{each}/{total}"' for each in given)
+        where = f"are shares of all steps; of {total} epochs write [{shares}]"
+        raise SuiteError(f"milestones = {given}: {where}", "train.milestones")
+
+
+def check(recipe: Mapping[str, Any]) -> None:
+    """Raise SuiteError for a recipe's arguments that contradict each other, or one that could never act.
+
+    >>> check({"schedule": "steps", "milestones": [0.5, 0.75], "factor": 0.1, "epochs": 3})
+    """
+    factor, milestones = recipe.get("factor"), recipe.get("milestones")
+    if recipe.get("schedule") == "steps":
+        _check_steps(milestones, factor)
+    elif recipe.get("schedule") == "exponential" and isinstance(factor, list) and len(factor) != 1:
+        raise SuiteError(
+            f"factor = {factor}: an exponential schedule has one factor; write factor = 0.97", "train.factor"
+        )
+    if recipe.get("clip_norm") and recipe.get("clip_value"):
+        both = f"clip_norm = {recipe['clip_norm']:g} and clip_value = {recipe['clip_value']:g}"
+        raise SuiteError(f"{both}: set one of them", "train.clip_value")
+    _check_unfreezing(recipe.get("unfreeze_after"), recipe.get("epochs"))
+
+
+def _check_steps(milestones: Sequence[float] | None, factor: Any) -> None:
+    if not milestones:
+        raise SuiteError('schedule = "steps" needs milestones, as in milestones = ["1/2", "3/4"]', "train.schedule")
+    wrong = [b for a, b in itertools.pairwise(milestones) if b <= a]
+    if wrong or milestones[-1] >= 1:
+        said = f"{wrong[0]:g} stands after one that is not smaller" if wrong else "at 1 all steps are done"
+        raise SuiteError(f"milestones = {milestones}: must rise, below 1; {said}", "train.milestones")
+    if isinstance(factor, list) and len(factor) != len(milestones):
+        counts = f"{len(factor)} of them for {len(milestones)} milestones"
+        raise SuiteError(f"factor = {factor}: {counts}; write one for all, or one for each", "train.factor")
+
+
+def _check_unfreezing(after: float | None, epochs: int | None) -> None:
+    if after is None or epochs is None:
+        return
+    if after != int(after):
+        raise SuiteError(f"unfreeze_after = {after:g}: must be a whole number of epochs", "train.unfreeze_after")
+    if after >= epochs:
+        what = f"the training has {epochs} epochs, so nothing is ever unfrozen"
+        raise SuiteError(f"unfreeze_after = {after:g}: {what}; lower it, or leave it out", "train.unfreeze_after")
