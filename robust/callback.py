@@ -23,7 +23,7 @@ LOGGED = "val_robust_accuracy"
 class RobustAccuracy(keras.callbacks.Callback):
     """A Keras callback: the share of images that are classified correctly after an attack, epoch by epoch.
 
-    It logs `val_robust_accuracy` and the ends of its 95 % Wilson interval, `val_robust_accuracy_low` and
+    It logs `val_robust_accuracy` and the ends of its exact 95 % interval, `val_robust_accuracy_low` and
     `val_robust_accuracy_high`. Put it before the callbacks that read them (EarlyStopping, ModelCheckpoint,
     ReduceLROnPlateau, TensorBoard) and give these mode="max": Keras calls them in their order.
 

@@ -23,7 +23,7 @@ from robust.training.hardness import kept
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. Accuracies are shares; `test` has its 95 % Wilson interval around it."""
+    """What a training came to. Accuracies are shares; `test` has its exact 95 % interval around it."""
 
     history: pd.DataFrame
     """A row an epoch: epoch, loss, accuracy and, where there is a validation split, val_loss, val_accuracy; after
@@ -110,5 +110,5 @@ def _tested(folder: Path, data: Dataset, trust: bool) -> tuple[tuple[float, floa
     network, examples = models.load(folder / "model.keras", trust=trust), data.examples("test")
     classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())
-    low, high = statistics.wilson(right, len(examples.labels))
+    low, high = statistics.clopper_pearson(right, len(examples.labels))
     return (low, right / len(examples.labels), high), len(examples.labels)

@@ -33,7 +33,7 @@ class Value(NamedTuple, Generic[Metric]):
 
 
 def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metric]:
-    """The share of `hits` (bool [n]) with its Wilson interval; NaN where there is nothing to count.
+    """The share of `hits` (bool [n]) with its exact interval; NaN where there is nothing to count.
 
     >>> proportion("top1", np.array([True, False])).value
     0.5
@@ -41,9 +41,22 @@ def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metri
     n = len(hits)
     if not n:
         return Value(metric, float("nan"), 0, group)
-    return Value(
-        metric, float(np.mean(hits)), n, group, "proportion", *statistics.wilson(int(np.sum(hits)), n), "wilson 95 %"
-    )
+    ends = statistics.clopper_pearson(int(np.sum(hits)), n)
+    return Value(metric, float(np.mean(hits)), n, group, "proportion", *ends, statistics.EXACT)
+
+
+def mean(
+    metric: Metric, values: np.ndarray, least: float, most: float, group: str = "", unit: str = ""
+) -> Value[Metric]:
+    """The mean of `values` (float [n]) that lie between two ends, with its interval; NaN where there are none.
+
+    >>> mean("brier", np.array([0.5, 0.7]), 0, 2).value
+    0.6
+    """
+    if not len(values):
+        return Value(metric, float("nan"), 0, group, unit)
+    ends = statistics.bounded_mean(values, least, most)
+    return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, statistics.BOUNDED)
 
 
 class Answers(NamedTuple):

@@ -104,11 +104,11 @@ def test_outcomes_of_an_attack():
     assert attacked.clean.predicted.tolist() == [0, 2]
 
 
-def test_a_proportion_carries_wilsons_interval():
+def test_a_proportion_carries_an_exact_interval():
     value = proportion("top1", np.array([True] * 7 + [False] * 3), "cat")
     assert (value.metric, value.group, value.value, value.n, value.unit) == ("top1", "cat", 0.7, 10, "proportion")
-    assert (value.low, value.high) == statistics.wilson(7, 10)
-    assert value.interval == "wilson 95 %"
+    assert (value.low, value.high) == statistics.clopper_pearson(7, 10)
+    assert value.interval == "exact 95 %"
 
 
 def test_a_proportion_of_nothing_is_not_a_number():

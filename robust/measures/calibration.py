@@ -8,7 +8,7 @@ import numpy as np
 from robust import statistics
 from robust.measures import binning
 from robust.quantities import Count
-from robust.trial import Trial, Value, proportion
+from robust.trial import Trial, Value, mean, proportion
 
 CHANCES = 200  # samples of a calibrated model
 
@@ -65,9 +65,7 @@ def calibration(
     yield error("ece_equal_mass", binning.ece_equal_mass, confidence, right, 500)
     yield error("ece_classwise", binning.ece_classwise, probabilities, labels, affordable)
     yield error("ece_adaptive", binning.ece_adaptive, probabilities, labels, affordable)
-    scores = binning.brier(probabilities, labels)
-    ends = statistics.bootstrap_mean(scores)
-    yield Value("brier", float(scores.mean()), len(scores), "", "", *ends, "bootstrap 95 %")
+    yield mean("brier", binning.brier(probabilities, labels), 0, 2)
     yield sure("aurc", lambda rows: binning.aurc(confidence[rows], right[rows]))
     yield from _reliability(confidence, right, bins)
 
@@ -88,6 +86,4 @@ def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterat
     for one in np.unique(place):
         own, group = place == one, f"({one / bins:.3g}, {(one + 1) / bins:.3g}]"
         yield proportion("bin_accuracy", right[own], group)
-        ends = statistics.bootstrap_mean(confidence[own])
-        mean = float(confidence[own].mean())
-        yield Value("bin_confidence", mean, int(own.sum()), group, "", *ends, "bootstrap 95 %")
+        yield mean("bin_confidence", confidence[own], one / bins, (one + 1) / bins, group)

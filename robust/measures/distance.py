@@ -32,7 +32,7 @@ def distance(
         trial: of a case with `distance = `.
         points: steps of the accuracy.
 
-    The median's interval is of order statistics; shares have Wilson intervals. Where an image is sent to
+    The median's interval is of order statistics; shares have exact intervals. Where an image is sent to
     several targets, numbers over all of them have none: `n` counts the images.
 
     >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from robust import statistics, trees
-from robust.trial import Trial, Value, proportion
+from robust import trees
+from robust.trial import Trial, Value, mean, proportion
 
 
 def hierarchy(
@@ -46,6 +46,4 @@ def hierarchy(
     yield proportion("errors_inside", same[wrong])
     yield proportion("errors_leaving", ~same[wrong])
     heights = trees.severities(paths, trial.labels[wrong], trial.predicted[wrong])
-    mean = float(heights.mean()) if len(heights) else float("nan")
-    ends = statistics.bootstrap_mean(heights)
-    yield Value("mistake_severity", mean, len(heights), "", "levels", *ends, "bootstrap 95 %")
+    yield mean("mistake_severity", heights, 1, max(map(len, paths)) + 1, unit="levels")

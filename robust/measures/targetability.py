@@ -11,7 +11,7 @@ def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]
 
     An image counts for every class it was sent to; one that the model takes for j before the attack counts,
     too. `most_sent` is the largest share of all pairs; as the largest of many it is a little too large for
-    its own sample, and has no interval. Shares have Wilson intervals. Without targets it yields nothing.
+    its own sample, and has no interval. Shares have exact intervals. Without targets it yields nothing.
 
     >>> import numpy as np
     >>> trial = Trial(("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1]))

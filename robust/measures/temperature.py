@@ -8,7 +8,7 @@ import numpy as np
 from robust import statistics
 from robust.measures import binning
 from robust.quantities import Count
-from robust.trial import Trial, Value
+from robust.trial import Trial, Value, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 UNTOLD = "none: no T in [0.02, 50] is best for the images held out; the temperature is the end of the range"
@@ -54,9 +54,9 @@ def temperature(
     yield Value("temperature", best, len(held.labels), "", "", *ends, "bootstrap 95 %")
     logp = _scaled(trial.logits, best)
     own = logp[np.arange(len(logp)), trial.labels]
-    yield _mean("nll_scaled", -own, "nats")
+    yield mean("nll_scaled", -own, 0, float(-logp.min()), unit="nats")
     probabilities, right = np.exp(logp), trial.predicted == trial.labels
-    yield _mean("brier_scaled", binning.brier(probabilities, trial.labels), "")
+    yield mean("brier_scaled", binning.brier(probabilities, trial.labels), 0, 2)
     confidence = probabilities.max(axis=1)
     yield _error("ece_scaled", binning.ece, confidence, right, bins)
     yield _error("ece_equal_mass_scaled", binning.ece_equal_mass, confidence, right, bins)
@@ -92,11 +92,6 @@ def _scaled(logits: np.ndarray, by: float) -> np.ndarray:
     from scipy.special import log_softmax
 
     return log_softmax(logits.astype(np.float64) / by, axis=1)
-
-
-def _mean(metric: Literal["nll_scaled", "brier_scaled"], values: np.ndarray, unit: str) -> Value:
-    ends = statistics.bootstrap_mean(values)
-    return Value(metric, float(values.mean()), len(values), "", unit, *ends, "bootstrap 95 %")
 
 
 def _error(metric: str, error: Callable[..., float], confidence: np.ndarray, right: np.ndarray, bins: int) -> Value:

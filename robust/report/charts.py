@@ -73,7 +73,7 @@ def _clean(folder: Folder, run: Run, conditions: list[Condition]) -> list[dict[s
         return []
     same = clean[clean["example"].isin(asked)]
     right, n = int((same["label"] == same["predicted"]).sum()), len(same)
-    low, high = statistics.wilson(right, n)
+    low, high = statistics.clopper_pearson(right, n)
     return [{"level": 0, "at": "clean", "value": right / n, "low": low, "high": high, "n": n}]
 
 

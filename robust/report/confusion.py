@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from robust import statistics
 from robust.report.folder import Condition, Folder, Run
 
 
@@ -60,7 +61,7 @@ def _measured(folder: Folder, run: Run, condition: Condition) -> bool:
     rows = folder.values.get((run, condition))
     if rows is None or rows["metric"].isin(["sent", "censored"]).any():
         return False
-    return bool(rows["interval"].str.startswith("wilson").any())
+    return bool((rows["interval"] == statistics.EXACT).any())
 
 
 def _count(outcomes: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     - corruption_error: the top-1 error of each corruption (the group), the mean over the severities.
     - mean_corruption_error: the mean over those of the 15 common corruptions that the case has.
 
-    Both are means over the images, each of which is shown at every strength: the interval draws the images anew.
+    Both are means over the images, each of which is shown at every strength: the interval is that of a mean of shares.
 
     Args:
         outcomes: of the case, with the columns of `robust.record.OUTCOMES`.
@@ -57,10 +57,10 @@ def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _row(metric: str, group: str, shares: pd.Series) -> dict[str, Any]:
-    low, high = statistics.bootstrap_mean(shares.to_numpy())
+    low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
     where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
     what = {"metric": metric, "group": group, "value": float(shares.mean()), "unit": "proportion", "n": len(shares)}
-    return {**where, **what, "low": low, "high": high, "interval": "bootstrap 95 %"}
+    return {**where, **what, "low": low, "high": high, "interval": statistics.BOUNDED}
 
 
 def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = "") -> list[dict[str, Any]]:

@@ -63,11 +63,11 @@ def test_values_are_plain_numbers_in_their_ranges(measure):
 
 
 @every
-def test_every_proportion_carries_its_wilson_interval(measure):
+def test_every_proportion_carries_its_exact_interval(measure):
     shares = [v for v in _measured(measure, _trial()) if v.unit == "proportion"]
     for value in shares:
-        low, high = statistics.wilson(round(value.value * value.n), value.n)
-        if value.interval == "wilson 95 %":
+        low, high = statistics.clopper_pearson(round(value.value * value.n), value.n)
+        if value.interval == "exact 95 %":
             assert (value.low, value.high) == (low, high)
         else:
             assert value.interval == "exact 95 %, simultaneous" and value.high - value.low > (high - low) / 2

@@ -33,18 +33,19 @@ def test_shares_by_hand():
     assert {value.n for value in values.values()} == {5} and {value.group for value in values.values()} == {""}
 
 
-def test_each_share_has_wilsons_interval():
+def test_each_share_has_an_exact_interval():
     for metric, count in {"top1": 2, "top5": 3, "top1_error": 3, "top5_error": 2}.items():
         value = _values(TRIAL)[metric]
-        assert (value.low, value.high, value.interval) == (*statistics.wilson(count, 5), "wilson 95 %")
+        assert (value.low, value.high, value.interval) == (*statistics.clopper_pearson(count, 5), statistics.EXACT)
 
 
 def test_nll_by_hand():
     value = _values(TRIAL)["nll"]
     by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, TRIAL.labels, strict=True)]
     assert value.value == pytest.approx(np.mean(by_hand))
-    assert (value.unit, value.interval) == ("nats", "bootstrap 95 %")
-    assert (value.low, value.high) == pytest.approx(statistics.bootstrap_mean(np.array(by_hand)))
+    assert (value.unit, value.interval) == ("nats", statistics.BOUNDED)
+    dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
+    assert (value.low, value.high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
     assert value.low < value.value < value.high
 
 

@@ -31,7 +31,7 @@ def test_recall_and_precision_by_hand():
     for key, (right, n) in expected.items():
         value = values[key]
         assert (value.value, value.n) == (pytest.approx(right / n), n)
-        assert (value.low, value.high) == statistics.wilson(right, n)
+        assert (value.low, value.high) == statistics.clopper_pearson(right, n)
 
 
 def test_a_class_without_images_or_never_predicted_has_no_number():

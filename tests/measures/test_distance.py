@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from robust.measures import distance
-from robust.statistics import order_statistics, wilson
+from robust.statistics import clopper_pearson, order_statistics
 from robust.trial import Trial
 
 CLASSES = ("a", "b", "c")
@@ -30,7 +30,7 @@ def test_the_median_its_interval_and_the_quartiles():
 
 def test_the_share_that_is_censored():
     censored = values()["censored", ""]
-    assert censored.value == 0.25 and (censored.low, censored.high) == wilson(2, 8)
+    assert censored.value == 0.25 and (censored.low, censored.high) == clopper_pearson(2, 8)
 
 
 def test_where_most_are_censored_the_median_is_too():
@@ -45,7 +45,7 @@ def test_the_accuracy_curve_counts_what_lies_farther():
     found = values()
     curve = {group: v.value for (metric, group), v in found.items() if metric == "top1_by_distance"}
     assert curve == {"0": 7 / 8, "0.015": 6 / 8, "0.03": 4 / 8, "0.045": 3 / 8, "0.06": 2 / 8}
-    assert found["top1_by_distance", "0.03"].low == wilson(4, 8)[0]
+    assert found["top1_by_distance", "0.03"].low == clopper_pearson(4, 8)[0]
 
 
 def test_the_curve_is_labelled_in_the_words_of_its_norm():

@@ -1,7 +1,7 @@
 import numpy as np
 
 from robust.measures import targetability
-from robust.statistics import wilson
+from robust.statistics import clopper_pearson
 from robust.trial import Trial
 
 CLASSES = ("panda", "gibbon", "cat")
@@ -20,7 +20,7 @@ def test_the_share_of_each_pair_with_its_interval():
         "panda -> gibbon": 2 / 3, "panda -> cat": 0, "gibbon -> panda": 0,
     }  # fmt: skip
     sent = found["sent", "panda -> gibbon"]
-    assert (sent.n, sent.low, sent.high, sent.unit) == (3, *wilson(2, 3), "proportion")
+    assert (sent.n, sent.low, sent.high, sent.unit) == (3, *clopper_pearson(2, 3), "proportion")
 
 
 def test_the_largest_share_comes_first_and_has_no_interval():

@@ -11,7 +11,7 @@ import pytest
 
 from robust import record
 from robust.report.folder import Condition, Folder, Run
-from robust.statistics import wilson
+from robust.statistics import clopper_pearson
 
 CLASSES = ["T-shirt/top", "Trouser", "Coat", "Shirt"]
 SHAPE = (12, 10, 1)
@@ -77,10 +77,10 @@ def results(run: dict, condition: dict, asked: list[dict], bound: tuple[str, flo
 
 
 def _share(metric: str, group: str, right: list[bool], bound: tuple[str, float] | None) -> dict:
-    low, high = wilson(sum(right), len(right))
+    low, high = clopper_pearson(sum(right), len(right))
     value = sum(right) / len(right)
     row = {"metric": metric, "group": group, "value": value, "low": low, "high": high, "n": len(right)}
-    row |= {"interval": "wilson 95 %", "unit": "proportion"}
+    row |= {"interval": "exact 95 %", "unit": "proportion"}
     return row | ({"bound": f">= {bound[1]}", "passed": value >= bound[1]} if bound else {})
 
 

@@ -35,7 +35,7 @@ def test_the_clean_point_is_of_the_same_images(folder):
     clean = outcomes[few & (outcomes["case"] == "clean") & (outcomes["model"] == "lenet5")]
     right = int((clean["label"] == clean["predicted"]).sum())
     assert (first["n"], first["value"]) == (10, right / 10)
-    assert (first["low"], first["high"]) == pytest.approx(statistics.wilson(right, 10))
+    assert (first["low"], first["high"]) == pytest.approx(statistics.clopper_pearson(right, 10))
 
 
 def test_no_clean_point_without_the_same_images(folder):

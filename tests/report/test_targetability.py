@@ -12,7 +12,7 @@ def rows(model="plain", far=None, **where):
     same = {"model": model, **WHERE, **where}
     for pair, share in SHARES.items():
         ends = {"low": max(share - 0.1, 0), "high": min(share + 0.1, 1)}
-        known = {"group": pair, "value": share, "n": 10, "unit": "proportion", "interval": "wilson 95 %"}
+        known = {"group": pair, "value": share, "n": 10, "unit": "proportion", "interval": "exact 95 %"}
         yield {**same, **known, **ends, "metric": "sent"}
         if far:
             yield {**same, "group": pair, "value": far[pair], "n": 10, "metric": "median_distance"}

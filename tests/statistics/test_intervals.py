@@ -7,96 +7,124 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from robust import statistics
-from robust.statistics import bootstrap_mean, mcnemar, order_statistics, paired_difference, paired_proportions, wilson
+from robust.statistics import (
+    bounded_mean,
+    clopper_pearson,
+    mcnemar,
+    order_statistics,
+    paired_difference,
+    paired_proportions,
+)
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
 @settings(deadline=None)
 @given(COUNTS)
-def test_wilson_is_the_closed_formula(counts):
+def test_the_ends_of_a_share_leave_2_5_percent_on_either_side(counts):
     k, n = counts
-    z = 1.959963984540054
-    centre = (k + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * math.sqrt(k * (n - k) / n + z**2 / 4)
-    assert wilson(k, n) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    low, high = clopper_pearson(k, n)
+    assert 0 <= low <= k / n <= high <= 1 and low < high
+    assert low == 0 if k == 0 else stats.binom.sf(k - 1, n, low) == pytest.approx(0.025)
+    assert high == 1 if k == n else stats.binom.cdf(k, n, high) == pytest.approx(0.025)
 
 
 @settings(deadline=None)
 @given(COUNTS)
-def test_wilson_holds_the_share_and_stays_a_share(counts):
+def test_the_interval_of_a_share_is_the_same_for_what_is_left(counts):
     k, n = counts
-    low, high = wilson(k, n)
-    assert 0 <= low <= k / n <= high <= 1
-    assert low < high
-
-
-@settings(deadline=None)
-@given(COUNTS)
-def test_wilson_is_the_same_for_what_is_left(counts):
-    k, n = counts
-    low, high = wilson(k, n)
-    assert wilson(n - k, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    low, high = clopper_pearson(k, n)
+    assert clopper_pearson(n - k, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
 @settings(deadline=None)
 @given(COUNTS)
 def test_ten_times_the_images_give_a_narrower_interval(counts):
     k, n = counts
-    low, high = wilson(k, n)
-    narrow_low, narrow_high = wilson(10 * k, 10 * n)
+    low, high = clopper_pearson(k, n)
+    narrow_low, narrow_high = clopper_pearson(10 * k, 10 * n)
     assert narrow_high - narrow_low < high - low
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9])
-def test_wilson_covers_the_true_share_about_95_times_in_a_hundred(share):
-    n = 200
-    held = [k for k in range(n + 1) if wilson(k, n)[0] <= share <= wilson(k, n)[1]]
-    assert 0.93 <= stats.binom.pmf(held, n, share).sum() <= 0.975
+@pytest.mark.parametrize("n", [20, 100, 200])
+def test_every_true_share_is_covered_95_times_of_100_or_more(n):
+    """Exact, and at the shares just beyond an end, where it is least; the score interval comes down to 84 there."""
+    ends = np.array([clopper_pearson(k, n) for k in range(n + 1)])
+    for share in np.clip(np.concatenate([ends.ravel() - 1e-9, ends.ravel() + 1e-9, [0.001, 0.5]]), 1e-12, 1 - 1e-12):
+        held = np.flatnonzero((ends[:, 0] <= share) & (share <= ends[:, 1]))
+        assert stats.binom.pmf(held, n, share).sum() >= 0.95 - 1e-9
 
 
-def test_wilson_takes_the_numbers_of_numpy():
-    assert wilson(np.int64(3), np.int32(10)) == wilson(3, 10)
-    assert type(wilson(np.int64(3), np.int64(10))[0]) is float
+def test_shares_take_the_numbers_of_numpy():
+    assert clopper_pearson(np.int64(3), np.int32(10)) == clopper_pearson(3, 10)
+    assert type(clopper_pearson(np.int64(3), np.int64(10))[0]) is float
 
 
 @pytest.mark.parametrize(("k", "n"), [(1, 0), (-1, 10), (11, 10)])
-def test_wilson_refuses_what_is_no_share(k, n):
+def test_what_is_no_share_is_refused(k, n):
     with pytest.raises(ValueError):
-        wilson(k, n)
+        clopper_pearson(k, n)
 
 
 def sample(n, seed=0):
     return np.random.default_rng(seed).normal(3, 2, n)
 
 
-def test_the_bootstrap_of_the_same_values_is_the_same():
-    assert bootstrap_mean(sample(50)) == bootstrap_mean(sample(50))
-    assert bootstrap_mean(sample(50), seed=1) != bootstrap_mean(sample(50), seed=2)
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 20), (1, 20), (10, 20), (0, 1000), (3, 1000), (700, 1000)])
+@pytest.mark.parametrize("tail", [0.025, 0.05])
+def test_the_mean_of_zeros_and_ones_has_the_exact_interval_of_a_share(k, n, tail):
+    """By its tail, which the saddle point gives on the safe side: 2.4 to 2.5 % for 2.5 %."""
+    low, high = bounded_mean(np.repeat([0.0, 1.0], [n - k, k]), 0, 1, tail)
+    assert low == 0 if k == 0 else 0.945 * tail <= stats.binom.sf(k - 1, n, low) <= 1.0001 * tail
+    assert 0.945 * tail <= stats.binom.cdf(k, n, high) <= 1.0001 * tail
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_bootstrap_holds_the_mean(seed):
-    values = sample(30, seed) ** 2
-    low, high = bootstrap_mean(values)
-    assert values.min() <= low < values.mean() < high <= values.max()
+@pytest.mark.parametrize("n", [5, 30, 300])
+def test_the_end_of_a_bounded_mean_is_the_quantile_of_means_under_random_weights(n):
+    """The definition, drawn: weights uniform on the simplex of the values and of the largest that there can be."""
+    values = np.minimum(np.random.default_rng(n).lognormal(0, 1.5, n), 20)
+    weights = np.random.default_rng(0).standard_exponential((20_000, n + 1))
+    drawn = weights @ np.append(values, 20.0) / weights.sum(axis=1)
+    low, high = bounded_mean(values, 0, 20)
+    assert (drawn > high).mean() == pytest.approx(0.025, abs=0.004)
+    drawn = weights @ np.append(values, 0.0) / weights.sum(axis=1)
+    assert (drawn < low).mean() == pytest.approx(0.025, abs=0.004)
 
 
-def test_the_bootstrap_of_many_normal_values_is_the_normal_interval():
+def test_of_many_normal_values_far_from_their_bounds_it_is_the_normal_interval():
     values = sample(4000)
     half = 1.96 * values.std() / math.sqrt(len(values))
-    low, high = bootstrap_mean(values)
+    low, high = bounded_mean(values, values.min(), values.max())
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.06 * half)
 
 
-def test_the_bootstrap_moves_and_stretches_with_the_values():
-    low, high = bootstrap_mean(sample(100))
-    assert bootstrap_mean(sample(100) + 7) == pytest.approx((low + 7, high + 7))
-    assert bootstrap_mean(sample(100) * 10) == pytest.approx((10 * low, 10 * high))
+def test_a_bounded_mean_moves_stretches_and_turns_with_the_values():
+    low, high = bounded_mean(sample(100), -10, 20)
+    assert bounded_mean(sample(100) + 7, -3, 27) == pytest.approx((low + 7, high + 7))
+    assert bounded_mean(sample(100) * 10, -100, 200) == pytest.approx((10 * low, 10 * high))
+    assert bounded_mean(-sample(100), -20, 10) == pytest.approx((-high, -low))
 
 
-def test_one_value_has_no_bootstrap_interval():
-    assert np.isnan(bootstrap_mean(np.array([0.25], np.float32))).all()
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=40), st.floats(0, 1e6))
+def test_a_bounded_mean_holds_the_mean_within_the_bounds(values, beyond):
+    low, high = bounded_mean(np.array(values), -5 - beyond, 5 + beyond)
+    mean = np.mean(np.array(values, np.float64))
+    assert -5 - beyond <= low < mean < high <= 5 + beyond
+    inner = bounded_mean(np.array(values), -5, 5)
+    assert low <= inner[0] + 1e-9 and inner[1] <= high + 1e-9
+
+
+def test_a_value_beyond_its_bounds_moves_them_and_no_values_have_no_mean():
+    values = np.array([0.2, 0.4, 1.5])
+    assert bounded_mean(values, 0, 1) == bounded_mean(values, 0, 1.5)
+    assert bounded_mean(np.full(3, 2.0), 2, 2) == (2, 2)
+    assert np.isnan(bounded_mean(np.array([]), 0, 1)).all()
+
+
+def test_one_value_says_nearly_nothing_of_its_mean():
+    low, high = bounded_mean(np.array([0.25], np.float32), 0, 1)
+    assert low < 0.02 and high > 0.96
 
 
 @pytest.mark.parametrize("n", [6, 9, 17, 30, 101])
@@ -127,10 +155,9 @@ def test_simultaneous_intervals_hold_the_worst_of_many_where_single_ones_do_not(
         hits = random.binomial(images, recall, classes)
         least, most = statistics.simultaneous(hits, n)
         held += least.min() <= recall <= most.min() and least.max() <= recall <= most.max()
-        alone += (
-            statistics.wilson(int(hits.max()), images)[0] <= recall <= statistics.wilson(int(hits.min()), images)[1]
-        )
-    assert held >= 950 and alone < 900
+        ends = [clopper_pearson(int(of), images) for of in (hits.max(), hits.min())]
+        alone += ends[0][0] <= recall <= ends[1][1]
+    assert held >= 950 and alone < 960
 
 
 def test_a_low_end_is_0_where_nothing_at_all_would_give_as_much():
@@ -196,19 +223,19 @@ def test_paired_proportions_are_near_the_score_interval(counts, tail):
     value, low, high = paired_proportions(*outcomes(*counts), tail)
     assert value == (counts[1] - counts[2]) / n
     expected = tango(counts[1], counts[2], n, stats.norm.isf(tail))
-    assert [low, high] == pytest.approx(expected, abs=0.15 * (expected[1] - expected[0]))
+    assert [low, high] == pytest.approx(expected, abs=0.2 * (expected[1] - expected[0]))
 
 
-@pytest.mark.parametrize(("p", "q"), [(0.1, 0.1), (0.05, 0.02), (0.3, 0.1), (0.02, 0.02)])
-def test_a_one_sided_bound_of_paired_proportions_holds_95_times_in_a_hundred(p, q):
-    """Exact: every table of n images by its multinomial probability."""
-    n, held = 60, 0.0
-    for b in range(n + 1):
-        for c in range(n + 1 - b):
-            likely = stats.multinomial.pmf([b, c, n - b - c], n, [p, q, 1 - p - q]) if b + c < 40 else 0.0
-            if likely > 1e-9:
-                held += likely * (paired_proportions(*outcomes(0, b, c, n - b - c), 0.05)[1] <= p - q)
-    assert 0.935 <= held <= 0.99
+@pytest.mark.parametrize("n", [20, 60])
+@pytest.mark.parametrize(("p", "by"), [(0.0, 0.05), (0.0, 0.01), (0.02, 0.02), (0.1, 0.05), (0.3, 0.1)])
+def test_no_worse_is_wrong_at_most_5_times_of_100_where_the_difference_is_just_that(n, p, by):
+    """Exact: every table of n images by its probability; with adjusted Wald's interval it is up to 7 times."""
+    wrong = 0.0
+    for c in range(n + 1):
+        row = stats.binom.pmf(c, n, p + by) * stats.binom.pmf(np.arange(n - c + 1), n - c, p / (1 - p - by))
+        for b in np.flatnonzero(row > 1e-6):
+            wrong += row[b] * (paired_proportions(*outcomes(0, b, c, n - b - c), 0.05)[1] >= -by)
+    assert wrong <= 0.05
 
 
 @settings(deadline=None)
@@ -230,31 +257,41 @@ def test_mcnemar_is_the_two_sided_tail_of_a_fair_coin(b, c, both):
     assert p == mcnemar(*outcomes(both, c, b, 0))
 
 
-def test_pairs_that_are_alike_differ_by_nothing():
+def test_pairs_that_are_alike_differ_by_nothing_that_came():
     values = sample(50)
-    assert paired_difference(values, values) == (0, 0, 0)
+    value, low, high = paired_difference(values, values)
+    assert value == 0 and low == -high and high == pytest.approx(statistics.SURE * clopper_pearson(0, 50)[1], rel=0.01)
     assert mcnemar(values > 3, values > 3) == 1
 
 
-def test_the_paired_difference_is_the_paired_t_interval_of_scipy():
+def test_a_paired_difference_is_the_mean_of_bounded_ones():
     ours, theirs = sample(40), sample(40, 1)
+    assert paired_difference(ours, theirs)[1:] == bounded_mean(ours - theirs, -16, 16)
+    assert paired_difference(ours, theirs, 0.05, most=1)[1:] == bounded_mean(
+        ours - theirs, -np.abs(ours - theirs).max(), np.abs(ours - theirs).max(), 0.05
+    )
+
+
+def test_of_many_pairs_whose_differences_are_bounded_it_is_the_paired_t_interval_of_scipy():
+    ours, theirs = sample(4000), sample(4000, 1)
     found = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
-    assert paired_difference(ours, theirs) == pytest.approx((np.mean(ours - theirs), found.low, found.high))
-    one_sided = stats.ttest_rel(ours, theirs, alternative="greater").confidence_interval(0.95)
-    assert paired_difference(ours, theirs, 0.05)[1] == pytest.approx(one_sided.low)
+    assert paired_difference(ours, theirs, most=1)[1:] == pytest.approx((found.low, found.high), abs=0.01)
 
 
-def test_a_one_sided_bound_of_a_paired_difference_holds_95_times_in_a_hundred():
-    random = np.random.default_rng(0)
-    theirs = random.normal(5, 3, (2000, 25))
-    ours = theirs + random.normal(0.3, 1, (2000, 25))
-    lows = [paired_difference(one, other, 0.05)[1] for one, other in zip(ours, theirs, strict=True)]
-    assert np.mean(np.array(lows) <= 0.3) == pytest.approx(0.95, abs=0.015)
+@pytest.mark.parametrize("n", [20, 100])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_worse_nll_is_not_passed_where_rare_heavy_differences_are_missing_from_the_sample(n, sign):
+    """One image of 50 is much worse: Student's bound passes 71 (n = 20) and 35 (n = 100) times of 100."""
+    random, passed = np.random.default_rng(0), 0
+    for _ in range(300):
+        differences = sign * np.where(random.random(n) < 0.02, random.exponential(5, n), 0) + random.normal(0, 0.05, n)
+        passed += paired_difference(differences, np.zeros(n), 0.05)[2] <= sign * 0.1
+    assert passed <= 15
 
 
-def test_one_pair_has_no_interval():
+def test_one_pair_tells_next_to_nothing():
     value, low, high = paired_difference(np.array([2.0]), np.array([0.5]))
-    assert value == 1.5 and math.isnan(low) and math.isnan(high)
+    assert value == 1.5 and low < -14 and high > 14
 
 
 def test_the_interval_of_a_median_whose_largest_values_are_censored():

@@ -28,7 +28,7 @@ def standing(network, data) -> tuple[float, float]:
     seeds = np.arange(len(examples.labels))
     found = attacks.pgd(classifier, examples.images, examples.labels, seeds=seeds, eps=0.1)
     right = int((classifier.logits(found.images).argmax(1) == examples.labels).sum())
-    return statistics.wilson(right, len(examples.labels))
+    return statistics.clopper_pearson(right, len(examples.labels))
 
 
 @pytest.fixture(scope="module")
