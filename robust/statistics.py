@@ -159,7 +159,7 @@ def _highest(values: np.ndarray, most: float, tail: float) -> float:
 
     Its saddle point s is told by how far beyond the largest x the pole t + 1 / s lies: 1 - s (x - t) is `share`.
     """
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
     from scipy.special import ndtr
 
     x, times = np.unique(np.append(values, max(most, values.max())), return_counts=True)
@@ -174,13 +174,13 @@ def _highest(values: np.ndarray, most: float, tail: float) -> float:
 
     def excess(log_apart: float) -> float:
         factor = share(math.exp(log_apart))[1]
-        w, u = (math.sqrt((times * each).sum()) for each in (2 * np.log(factor), (1 / factor - 1) ** 2))
+        w, u = (math.sqrt(float((times * each).sum())) for each in (2 * np.log(factor), (1 / factor - 1) ** 2))
         return float(ndtr(-w)) + math.exp(-w * w / 2) / math.sqrt(2 * math.pi) * (1 / u - 1 / w) - tail
 
     nearest, farthest = math.log(spread) - 30, math.log(2 * spread)  # there w is below 1/2
     if excess(nearest) > 0:
         return float(x[-1])
-    apart = math.exp(brentq(excess, nearest, farthest, xtol=1e-9))
+    apart = math.exp(root_scalar(excess, bracket=(nearest, farthest), xtol=1e-9).root)
     return float(x[-1] + apart - 1 / share(apart)[0])
 
 

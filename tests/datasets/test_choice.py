@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import robust
 from robust.datasets.choice import chosen
 from robust.datasets.folder import folder
-from robust.statistics import wilson
+from robust.statistics import clopper_pearson
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 
@@ -68,7 +68,7 @@ def test_the_interval_of_a_choice_covers_the_accuracy_of_all_images(images):
     covered = []
     for seed in range(200):
         right = random.random(1000) < chance
-        low, high = wilson(int(right[chosen(ids_of(1000), labels, images, seed)].sum()), images)
+        low, high = clopper_pearson(int(right[chosen(ids_of(1000), labels, images, seed)].sum()), images)
         covered.append(low <= right.mean() <= high)
     assert np.mean(covered) >= 0.93
 
