@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,8 @@ from robust.datasets.dataset import from_splits
 from robust.errors import DataError, SuiteError
 from robust.features import features
 from robust.models import Fitted
-from robust.store import Store
-from robust.suite import read_case, read_model
+from robust.store import Store, digest
+from robust.suite import Cell, read_case, read_model
 from robust.trial import Answers
 
 
@@ -70,6 +72,47 @@ def test_what_lies_outside_is_part_of_what_was_measured(data):
     cases = [read_case("c", {"outside": t, "measure": ["outliers"]} if t else {}) for t in tables]
     one, same, without = (blocks.data_of(case, data).fingerprint for case in cases)
     assert one == same != without
+
+
+def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(classifier, data, tmp_path):
+    fitted = Fitted("id", classifier, {})
+    case = read_case("c", {"outside": {"name": "digits", "size": 6}, "measure": ["outliers"]})
+    asked = []
+    known = Answers(np.zeros(6, int), np.zeros((6, 3)), np.zeros((6, 0)))
+
+    def look(classifier, outside, split):
+        asked.append((outside.image_shape, split))
+        return known
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reference, "look", look)
+        for _ in range(2):
+            assert blocks._answers(fitted, case, data, tmp_path, "outside") is known
+    assert asked == [((6, 6, 1), "test")] * 2 and any((tmp_path / "outside").iterdir())
+
+
+KEYED = [
+    {}, {"attack": {"name": "fgsm", "eps": 0.1}}, {"attack": {"name": "fgsm", "eps": 0.2}}, {"images": 9},
+    {"attack": {"name": "pgd", "eps": 0.1, "target": "least-likely"}}, {"measure": ["calibration"]},
+    {"inspect": ["cost"]},
+    {"attack": {"name": "pgd", "eps": 0.1}}, {"distance": {"name": "pgd", "eps": 0.1}},
+]  # fmt: skip
+
+
+def test_whatever_is_asked_of_whomever_makes_another_block(data):
+    cell = Cell(read_case("c", {}), read_model("net", {"architecture": "lenet5"}), 0)
+    keys = [blocks.key(0, replace(cell, case=read_case("c", table)), data, "id") for table in KEYED]
+    keys += [
+        blocks.key(0, cell, data, "other"),
+        blocks.key(1, cell, data, "id"),
+        blocks.key(0, cell, data, "id", "far"),
+    ]
+    keys.append(blocks.key(0, replace(cell, case=read_case("d", {})), data, "id"))
+    keys.append(blocks.key(0, cell, replace(data, fingerprint="other"), "id"))
+    assert len({digest(key) for key in keys}) == len(keys)
+    assert blocks.key(0, cell, data, "id") == keys[0]
+    bounded = replace(cell, case=read_case("c", {"expect": {"top1": ">= 0.5"}}))
+    assert blocks.key(0, bounded, data, "id") == keys[0]  # a bound is judged anew
 
 
 def test_a_split_that_is_not_there_is_named_with_the_remedy(classifier, data, tmp_path):

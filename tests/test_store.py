@@ -1,3 +1,5 @@
+import errno
+import hashlib
 import json
 import signal
 import subprocess
@@ -144,6 +146,12 @@ def test_the_order_of_keys_does_not_count(key, random):
     assert digest(dict(shuffled)) == digest(key)
 
 
+def test_a_hash_is_that_of_the_sorted_json():
+    """Else what is kept already would not be found again."""
+    whole = hashlib.sha256(b'{"a": "x", "b": [1, null]}').hexdigest()
+    assert digest({"b": [1, None], "a": "x"}) == whole[:24]
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
@@ -284,6 +292,33 @@ def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, tol
         assert line == f"{path}: {told}; it is put aside as {path.name}.damaged and made again"
         assert (tmp_path / f"models/{path.name}.damaged").is_dir()
         lines.clear()
+
+
+def test_a_damaged_entry_that_cannot_be_put_aside_is_no_silent_loss(tmp_path, monkeypatch):
+    kept = Store(tmp_path, lambda line: pytest.fail(line))
+    path = kept.keep("models", KEY, made())
+    flip(path / "value")
+
+    def rename(self, target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(StoreError) as error:
+        kept.find("models", KEY)
+    assert str(error.value) == f"{path}: value is damaged, and it cannot be put aside (Permission denied); remove it"
+
+
+@pytest.mark.parametrize(("error", "why"), [
+    (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    (OSError(errno.ENOSPC, ""), "[Errno"),
+])  # fmt: skip
+def test_why_the_store_cannot_be_written_is_said_in_the_systems_words(tmp_path, error, why):
+    def full(folder):
+        raise error
+
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path).keep("models", KEY, full)
+    assert str(caught.value).startswith(f"{tmp_path}: cannot be written ({why}")
 
 
 def test_who_waits_for_another_process_is_told_after_two_seconds(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import robust
+from robust.blocks import data_of
 from robust.classifier import Classifier
 from robust.datasets.dataset import from_arrays
 from robust.errors import DataError
@@ -70,6 +71,15 @@ def test_the_order_of_the_classes_may_differ(tmp_path):
     labels = random.integers(0, 4, len(X))
     table = run(tmp_path, from_arrays(X, labels, tuple(CLASSES[i] for i in order)))
     assert robust.value(table, "top1").value == pytest.approx(np.mean(LOGITS[:, order].argmax(axis=1) == labels))
+
+
+def test_of_which_outputs_the_classes_are_is_part_of_what_was_measured():
+    """The same images of classes a and b, asked of models with other outputs, are other blocks."""
+    given = Shifted("datasets", "shifted", {"data": from_arrays(X, np.arange(40) % 2, ("a", "b"))})
+    case = Case("plain", (), data=given)
+    suites = [from_arrays(X, np.arange(40) % 4, names) for names in (CLASSES, CLASSES, ("b", "a", "c", "d"))]
+    one, again, other = (data_of(case, data).fingerprint for data in suites)
+    assert one == again != other
 
 
 def test_a_restricted_classifier_counts_for_itself():
