@@ -85,7 +85,6 @@ class Bench:
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(root, self.root, ignore=LEFT_OUT)
         self.groups = {group["name"]: group for group in config["groups"]}
-        self.sources = sorted({source for group in config["groups"] for source in group["sources"]})
         self.patience = config["patience"]
         self.cache = self.work / "measured"
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -112,6 +111,15 @@ class Bench:
 
     def _doctested(self, file: str) -> list[str]:
         return [file] if ">>>" in (self.root / file).read_text() else []
+
+    def _watched(self, file: str) -> list[str]:
+        """The sources of those groups whose tests, or doctests, stand in this file."""
+        near = [
+            group["sources"]
+            for group in self.groups.values()
+            if file in self._tests(group["tests"]) or file.startswith(tuple(group["sources"]))
+        ]
+        return sorted({source for sources in near for source in sources})
 
     def _mutant(self, row: dict) -> mutants.Mutant:
         found = mutants.of(row["file"], (self.root / row["file"]).read_bytes())
@@ -162,7 +170,7 @@ class Bench:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
     def _measure(self, copy: Path, file: str) -> dict:
-        watch = Watch(copy, self.sources)
+        watch = Watch(copy, self._watched(file))
         threading.settrace(watch.trace)
         sys.settrace(watch.trace)
         code = pytest.main([*FLAGS, f"--basetemp={copy}.tmp", file], plugins=[watch])

@@ -164,5 +164,21 @@ def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full()
     above, below = (np.full((1, 2, 2, 1), value, np.float32) for value in (1 + 1e-6, -1e-9))
     assert from_arrays(above, [0]).examples("test").images.max() == 1
     assert from_arrays(below, [0]).examples("test").images.min() == 0
+    for value in (1 + 1.6e-6, -1.6e-6):
+        assert "allowed: [0, 1]; did you mean np.clip(images, 0, 1)?" in complaint(above * 0 + np.float32(value), [0])
     said = complaint(above + np.float32(1e-4), [0])
     assert "1.0001" in said and said.endswith("did you mean np.clip(images, 0, 1)?")
+
+
+@pytest.mark.parametrize(("images", "hint"), [
+    (np.array([[[0, 255]]]), "; did you mean images.astype('uint8')?"),
+    (np.array([[[0, 256]]]), ""), (np.array([[[-1, 9]]]), ""), (np.array([[[True, False]]]), ""),
+    (np.array([[[0.0, 255.0]]]), "; did you mean images / 255?"), (np.array([[[0.0, 256.0]]]), ""),
+    (np.array([[[-1.0, 1.0]]]), "; did you mean (images + 1) / 2?"),
+    (np.array([[[-0.9, 0.9]]]), "; did you mean (images + 1) / 2?"),
+    (np.array([[[-0.2, 1.2]]]), "; did you mean np.clip(images, 0, 1)?"), (np.array([[[-0.2, 9.0]]]), ""),
+    (np.array([[[-9.0, 1.2]]]), ""), (np.array([[[-3.0, 3.0]]]), ""), (np.array([[[0.0, 1.4]]]), ""),
+])  # fmt: skip
+def test_a_hint_is_given_where_one_way_is_likely_and_none_elsewhere(images, hint):
+    said = complaint(images, [0])
+    assert said.endswith(hint) if hint else "did you mean" not in said

@@ -56,6 +56,16 @@ def test_its_parts_can_be_chosen(data, folder):
     assert np.array_equal(small.examples("test").ids, data.examples("test").ids[:100])
 
 
+def test_each_part_is_the_one_that_was_asked_for(monkeypatch):
+    known = fashion_mnist.__globals__
+    monkeypatch.setattr(known["prepare"], "prepared", lambda name, *more: name)
+    monkeypatch.setattr(known["records"], "dataset", lambda builder, asked: (builder, asked))
+    asked = {"train": "train[:80%]", "validation": "train[80%:]", "test": "test[:9]"}
+    assert fashion_mnist(**asked) == ("fashion_mnist", asked)
+    for split, spec in asked.items():
+        assert fashion_mnist(**{split: spec}) == ("fashion_mnist", {split: spec})
+
+
 def test_where_it_is_not_to_be_had_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "_unreachable", lambda builder: "a.example")
     monkeypatch.setitem(fashion_mnist.__globals__, "DEBIAN", tmp_path / "none")

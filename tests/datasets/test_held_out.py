@@ -1,6 +1,7 @@
 """The validation split of data that has none: a tenth of each class, always the same images."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,3 +77,16 @@ def test_a_folder_holds_out_paths_and_decodes_only_what_is_asked_for(tmp_path):
     assert [each.split("/")[1] for each in held.ids] == ["a", "a", "b"]
     assert np.allclose(held.images[:, 0, 0, 0] * 255, levels)
     assert not {*ids(found, "train")} & {*held.ids}
+
+
+def test_images_that_are_decoded_as_they_are_read_stay_so(data, tmp_path):
+    assert with_validation(data).encoded is None
+    for i in range(20):
+        place = tmp_path / "train" / "ab"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4, 3), i, np.uint8)).save(place / f"{i}.png")
+    files = folder(path=str(tmp_path))
+    found = with_validation(files)
+    assert files.encoded is not None and found.encoded is not None
+    paths = [row[0].decode() for row in found.encoded.rows("validation").as_numpy_iterator()]
+    assert len(paths) == 2 and {Path(path).parent.name for path in paths} == {"a", "b"}

@@ -60,6 +60,29 @@ def test_all_splits_at_once():
     assert parse("x", infos(train=3, test=2), "test", "all") == [("train", 0, 3), ("test", 0, 2)]
 
 
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("train[:0]", "holds no image"),
+        ("train[7:7]", "holds no image"),
+        ("tarin", "no split 'tarin'; did you mean 'train'?"),
+        ("train[:10]+tset", "no split 'tset'; allowed: train"),
+    ],
+)
+def test_a_spec_without_images_is_refused(spec, said):
+    with pytest.raises(DataError) as caught:
+        parse("x", infos(train=50), "test", spec)
+    assert str(caught.value) == f"data set 'x': test = {spec!r}: {said}"
+
+
+def test_a_spec_that_tensorflow_datasets_cannot_read_is_told_in_one_line():
+    with pytest.raises(
+        DataError, match=r'^data set .x.: test = .train\[a:b\].: .+; write "test\[:1000\]" or'
+    ) as caught:
+        parse("x", infos(train=50), "test", "train[a:b]")
+    assert "\n" not in str(caught.value)
+
+
 def test_two_that_share_images_are_refused():
     with pytest.raises(DataError) as caught:
         divided({"train": 50}, asked={"train": "train", "test": "train[:3]"})

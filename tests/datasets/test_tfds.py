@@ -129,6 +129,15 @@ def test_the_fingerprint_follows_content_splits_and_transform(prepared, tmp_path
     assert len({base, *(each.fingerprint for each in others)}) == 4
 
 
+def test_of_large_sets_the_fingerprint_covers_the_first_quarter_of_a_mebibyte_of_each_file(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(bytes(2**18) + b"tail")
+    (tmp_path / "b").write_bytes(b"short")
+    sizes = [b"a 262148", b"b 5"]
+    assert records._contents(tmp_path) == [sizes[0], bytes(2**18) + b"tail", sizes[1], b"short"]
+    monkeypatch.setattr(records, "_WHOLE", 2**18)
+    assert records._contents(tmp_path) == [sizes[0], bytes(2**18), sizes[1], b"short"]
+
+
 def test_cifar10_on_mock_data(mock):
     mock("cifar10", {"train": 100, "test": 23})
     data = load(builder="cifar10", test="test[:20]")
