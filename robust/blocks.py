@@ -87,8 +87,10 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     """
     if case.outside is not None:  # what lies outside is part of what was measured, too
         found = data_of(replace(case, outside=None), data)
-        both = repr((found.fingerprint, outside_of(case, data).fingerprint)).encode()
-        return replace(found, fingerprint=fingerprint(both))
+        outer = outside_of(case, data)
+        both = repr((found.fingerprint, outer.fingerprint)).encode()
+        told = (*found.remarks, *(f"outside, {outer.name}: {each}" for each in outer.remarks))
+        return replace(found, fingerprint=fingerprint(both), remarks=told)
     if case.data is None:
         return data
     shifted = dataset_of(case.data(), name=case.data.name)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from robust.classifier import Classifier, heads
+from robust.datasets import remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
 from robust.errors import DataError, SuiteError
@@ -74,6 +75,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._every = convert(every, Count, "every")
         self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
         given = dataset_of(data, classes=classes)
+        remarks.tell([given], None)
         self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[Classifier, Dataset] | None = None

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import codecs
 import fcntl
 import functools
 import hashlib
@@ -17,8 +18,19 @@ TEXT = 2**26
 """So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
 
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_SAVE = "save it as UTF-8 (of Excel: CSV UTF-8), or convert it, as with"
+
+
 def text(path: Path) -> str:
-    """A text in UTF-8, with or without a byte order mark.
+    """A text in UTF-8, or in UTF-16 or UTF-32 where a byte order mark says so; line ends are those of Unix.
 
     Raises OSError where it cannot be read, and ValueError where it is none or is larger than `TEXT`.
     """
@@ -26,7 +38,21 @@ def text(path: Path) -> str:
         content = file.read(TEXT + 1)
     if len(content) > TEXT:
         raise ValueError(f"it has more than {TEXT:,} bytes")
-    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    return _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(content: bytes) -> str:
+    """Raises ValueError that says where a text is not UTF-8, and how to make it so."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and (zero := content.find(b"\0")) >= 0:
+        source = "UTF-16LE" if zero % 2 else "UTF-16BE"
+        raise ValueError(f"holds bytes of 0, as {source} does; {_SAVE} iconv -f {source} -t UTF-8 OLD > NEW")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"line {line} is not {encoding.upper()}, at a byte 0x{content[error.start]:02x}"
+        raise ValueError(f"{what}; {_SAVE} iconv -f CP1252 -t UTF-8 OLD > NEW") from None
 
 
 @functools.cache

@@ -31,8 +31,11 @@ _SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "sev
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "pandas")
 
 
-def fill(out: Path, suite: Suite, data: Dataset, found: Found) -> pd.DataFrame:
-    """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html."""
+def fill(out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[str] = ()) -> pd.DataFrame:
+    """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html.
+
+    notes: what was passed by or guessed when the data was read.
+    """
     outcomes = pd.concat([_outcomes(cell, block) for cell, block in found])
     doubts = list(trust.across(outcomes))
     judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]
@@ -47,7 +50,7 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found) -> pd.DataFrame:
     shown.write(out / "samples", found)
     if suite.text:
         files.write(out / "suite.toml", suite.text)
-    files.write(out / "environment.json", json.dumps(_environment(suite, data, found), indent=2))
+    files.write(out / "environment.json", json.dumps(_environment(suite, data, found, notes), indent=2))
     record.write_results(results, out / "results.csv")
     report.write(out)
     return results
@@ -244,7 +247,7 @@ def _write_samples(folder: Path, found: Found) -> None:
         (folder / Path(name).name).unlink(missing_ok=True)
 
 
-def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
+def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]) -> dict[str, Any]:
     told = [(cell, _read(block / "about.json")) for cell, block in found]
     about = {cell.model.name: of_block for cell, of_block in told}
     asked = {cell.model.name for cell in suite.cells()}  # the others only lend their images
@@ -261,6 +264,7 @@ def _environment(suite: Suite, data: Dataset, found: Found) -> dict[str, Any]:
             "name": data.name, "split": "test", "classes": list(data.classes), "images": data.size("test"),
             "fingerprint": data.fingerprint,
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
+            "notes": list(notes),
         },
         "contents": {cell.case.name: of_block["content"] for cell, of_block in told},
         "groups": {cell.case.name: of_block["groups"] for cell, of_block in told if of_block["groups"]},

@@ -14,6 +14,7 @@ import pandas as pd
 from robust import blocks, demands, early, expression, judging, models, recording, reference
 from robust import store as stores
 from robust.classifier.memory import fitting
+from robust.datasets import remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
 from robust.datasets.held_out import with_validation
@@ -55,6 +56,7 @@ def run(
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
+    remarks.tell(session.sets, progress)
     session.check(chosen, out)
     try:
         for cell in chosen:
@@ -124,6 +126,11 @@ class Session:
         demands.distinct(suite, self._data_of)
         for note in self.data.notes if demands.asks(suite.cases, "validation") else ():
             progress.say(f"{note}; a model that has learned these images elsewhere is surer of them than of others")
+
+    @property
+    def sets(self) -> list[Dataset]:
+        """All data that the suite names: its own, and that of its cases."""
+        return [self.data, *self._data_of.values()]
 
     def ask(self, cell: Cell) -> None:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
@@ -226,7 +233,7 @@ class Session:
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
         found = [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
-        return recording.fill(out, self.suite, self.data, found)
+        return recording.fill(out, self.suite, self.data, found, remarks.lines(self.sets))
 
 
 def _data(suite: Suite) -> Dataset:

@@ -10,6 +10,7 @@ import pandas as pd
 from robust import cells, files, models, statistics
 from robust import store as stores
 from robust.classifier import Classifier
+from robust.datasets import remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
 from robust.datasets.held_out import with_validation
@@ -77,6 +78,7 @@ def train(
     models.meet([model])
     seed = model.seeds[0]
     found = with_validation(dataset_of(data(), name=data.name))
+    remarks.tell([found], progress)
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         history = _history(json.loads((folder / "about.json").read_text())["history"])
         if chief := models.is_chief(model):

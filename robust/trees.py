@@ -24,8 +24,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".toml":
             return toml.loads(files.text(path))
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[word.strip() for word in row if word.strip()] for row in csv.reader(file)]
+        lines = csv.reader(files.text(path).splitlines())
+        rows = [[word.strip() for word in row if word.strip()] for row in lines]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a hierarchy ({error}); it must be .toml or .csv") from None
     tree: dict[str, Any] = {}

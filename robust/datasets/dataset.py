@@ -57,6 +57,8 @@ class Dataset:
     """The fingerprint of the images themselves, where the set is replaced by one that tells more in its own."""
     notes: tuple[str, ...] = ()
     """What was made of it that whoever trains on it is told."""
+    remarks: tuple[str, ...] = ()
+    """What was passed by, or guessed, when it was read: whoever sees a number of this set is told."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:
@@ -71,7 +73,8 @@ class Dataset:
     def size(self, split: str) -> int:
         """How many images a split holds; raises DataError for a split that is not there."""
         if split not in self.sizes:
-            raise DataError(f"data set {self.name!r} has no split {split!r}{suggest(split, self.sizes)}")
+            judged = "; to judge another split, give its folder or arrays alone: they are test then" * (split == "test")
+            raise DataError(f"data set {self.name!r} has no split {split!r}{suggest(split, self.sizes)}{judged}")
         return self.sizes[split]
 
     def split(self, name: str) -> tf.data.Dataset:

@@ -26,17 +26,6 @@ class Look:
     digest: str
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The image files in a folder and those below it, by name; hidden ones are passed by.
-
-    Raises DataError for a file that is not an image: it would be missing without a word.
-    """
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if other := [p for p in found if p.suffix.lower() not in SUFFIXES]:
-        raise DataError(f"{other[0]}: not an image; allowed: {', '.join(SUFFIXES)}")
-    return found
-
-
 def look(path: Path) -> Look:
     """Open a file without decoding it; raises DataError where it is not an image we can read."""
     with warnings.catch_warnings():

@@ -1,11 +1,10 @@
 """A folder of images: a folder for each class, or a table of files and labels."""
 
-import csv
 import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -15,16 +14,11 @@ from robust.datasets import checks, files, superclasses
 from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded
+from robust.datasets.layout import Row, found
+from robust.datasets.table import listed
 from robust.datasets.transform import Transform
+from robust.datasets.walk import check_name, class_name
 from robust.errors import DataError, suggest
-
-
-class Row(NamedTuple):
-    """One image: its split, its file and the name of its class."""
-
-    split: str
-    file: Path
-    label: str
 
 
 def folder(
@@ -36,9 +30,12 @@ def folder(
 ) -> Dataset:
     """A folder of images with a folder for each class, as { folder = "photos/" }.
 
-    path: holds train/, validation/ and test/ with the folders of the classes in them; or these folders
-        themselves, and all is test. PNG, JPEG, WebP, GIF (the first picture) and BMP, 8 bits a channel.
-    labels: a CSV file in the folder, or elsewhere, with the columns file and label and, if wanted, split.
+    path: holds train/, validation/ and test/, or folders of other usual names of splits, with the folders of the
+        classes in them; or these folders themselves, and all is test. PNG, JPEG, WebP, GIF (the first picture)
+        and BMP, 8 bits a channel. What is hidden and files that are no pictures are passed by and counted, links
+        are followed, and an empty folder is a class without images: see `robust.datasets.walk`.
+    labels: a CSV file in the folder, or elsewhere, with the columns file and label and, if wanted, split; in UTF-8,
+        or UTF-16 with its mark. Spaces around names are no part of them.
     classes: the names in the model's order; left out, those that are there in the order of the alphabet,
         as Keras and torchvision have it, or where a table has only numbers, in theirs. WordNet ids of
         ImageNet's classes, where all are, are read in their order and shown as names.
@@ -48,15 +45,16 @@ def folder(
     Ids are the files' paths within the folder. If all images are grey, they have one channel, else three.
     The fingerprint covers every byte of the images.
 
-    Raises DataError for a file that is not an image, and for images of different sizes without a `transform`.
+    Raises DataError for a file that is not an image, for images of different sizes without a `transform`, and where
+    splits cannot be told from classes.
     """
     root, resize = Path(path), transforms.read(transform)
     if not root.is_dir():
         raise DataError(f"folder {path!r}: there is no such folder")
-    rows = _listed(root, labels) if labels else _found(root)
-    there = {row.label for row in rows}
+    check_name(root.resolve())
+    rows, there, remarks = listed(root, labels) if labels else found(root, classes)
     numbers = labels and all(name.isdecimal() for name in there)
-    names = tuple(classes or sorted(there, key=int if numbers else str))
+    names = tuple(map(class_name, classes or ())) or tuple(sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
     shown = imagenet.readable(names)
     if unknown := [row for row in rows if row.label not in places]:
@@ -78,53 +76,8 @@ def folder(
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
+        remarks=remarks,
     )
-
-
-def _found(root: Path) -> list[Row]:
-    """By folders: root/class/file, or root/split/class/file."""
-    inner = _folders(root)
-    named = {"val": "validation", **dict.fromkeys(SPLITS)}
-    if inner and all(each.name in named for each in inner):
-        splits = {named[each.name] or each.name: each for each in inner}
-    else:
-        splits = {"test": root}
-    rows = [
-        Row(split, file, of_class.name)
-        for split, place in splits.items()
-        for of_class in _folders(place)
-        for file in files.images_in(of_class)
-    ]
-    if not rows:
-        raise DataError(f'folder {str(root)!r}: no images; allowed: a folder for each class, or labels = "labels.csv"')
-    return rows
-
-
-def _folders(place: Path) -> list[Path]:
-    return sorted(each for each in place.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _listed(root: Path, labels: str) -> list[Row]:
-    """By a CSV file with a header."""
-    table = next((place for place in (root / labels, Path(labels)) if place.is_file()), None)
-    if table is None:
-        raise DataError(f"labels = {labels!r}: there is no such file in {root} or {Path.cwd()}")
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        lines = list(csv.DictReader(file))
-    rows = []
-    for number, line in enumerate(lines, 2):
-        for column in ("file", "label"):
-            if not line.get(column):
-                said = f"has no {column!r}; its columns are {', '.join(map(str, line))}"
-                raise DataError(f"{table}:{number}: {said}; allowed: file, label and, if wanted, split")
-        if (split := line.get("split") or "test") not in SPLITS:
-            raise DataError(f"{table}:{number}: a split {split!r}{suggest(split, SPLITS)}")
-        if not (root / line["file"]).is_file():
-            raise DataError(f"{table}:{number}: there is no file {line['file']!r} in {root}")
-        rows.append(Row(split, root / line["file"], line["label"]))
-    if not rows:
-        raise DataError(f"{table}: names no image")
-    return rows
 
 
 def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | None) -> tuple[int, int, int]:

@@ -149,7 +149,7 @@ def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
     if "file_name" not in builder.info.features:
         raise DataError(f"data set {name!r}: its images have no file names, so ids = {str(ids)!r} cannot choose them")
     listed = [line.split()[0].rpartition("/")[2] for line in _text(name, ids).splitlines() if line.strip()]
-    there = {value.decode() for value in _values(builder, spec, "file_name")}
+    there = {value.decode(errors="surrogateescape") for value in _values(builder, spec, "file_name")}
     if missing := [line for line in listed if line not in there]:
         many = f"{len(missing)} of its {len(listed)} names are not in {spec}, as {missing[0]!r}"
         raise DataError(f"data set {name!r}: {ids}: {many}")

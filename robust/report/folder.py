@@ -187,6 +187,9 @@ def _environment(path: Path) -> dict[str, Any]:
         _groups(path, f"groups.{case}", groups)
     if not all(isinstance(name, str) for name in environment["data"]["classes"]):
         raise ReportError(f"{path}: data.classes must be names")
+    notes = environment["data"].get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise ReportError(f"{path}: data.notes must hold sentences")
     shape = environment["data"]["image_shape"]
     if [type(side) for side in shape] != [int, int, int] or min(shape) < 1:
         raise ReportError(f"{path}: data.image_shape must be [height, width, channels], not {str(shape)[:100]}")

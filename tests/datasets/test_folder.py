@@ -1,9 +1,14 @@
 import csv
+import json
+import re
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+import robust
+from robust import cli
 from robust.datasets.folder import folder
 from robust.errors import DataError
 
@@ -157,15 +162,62 @@ def test_what_is_refused(photos):
         f"folder '{photos}/empty': no images; allowed: a folder for each class, or labels = \"labels.csv\""
     )
     (photos / "cat/notes.txt").write_text("x")
-    assert complaint(path=str(photos)) == (
-        f"{photos}/cat/notes.txt: not an image; allowed: .png, .jpg, .jpeg, .webp, .gif, .bmp"
-    )
     (photos / "cat/notes.txt").rename(photos / "cat/notes.png")
     assert complaint(path=str(photos)).startswith(f"{photos}/cat/notes.png: cannot be read as an image (")
     Image.fromarray(GREY.astype(np.uint16) * 257).save(photos / "cat/notes.png")
     assert complaint(path=str(photos)) == (
         f"{photos}/cat/notes.png: its pixels are 'I;16' in Pillow's terms; allowed: 8 bits a channel"
     )
+
+
+TABLE = "file;label;Split\r\ncat/b.png; Löwe ;Valid\r\ndog/deep/c.webp;Hund;\r\n\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("between", [";", ",", "\t"])
+def test_tables_as_spreadsheets_write_them(photos, encoding, between):
+    (photos / "labels.csv").write_bytes(TABLE.replace(";", between).encode(encoding))
+    data = folder(path=str(photos), labels="labels.csv")
+    assert (data.classes, dict(data.sizes)) == (("Hund", "Löwe"), {"validation": 1, "test": 1})
+    assert data.examples("validation").ids.tolist() == ["cat/b.png"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("cp1252", "labels.csv: cannot be read as text (line 2 is not UTF-8, at a byte 0xf6; save it as UTF-8"),
+        ("utf-16-le", "labels.csv: cannot be read as text (holds bytes of 0, as UTF-16LE does; save it as UTF-8"),
+        ("utf-16-be", "labels.csv: cannot be read as text (holds bytes of 0, as UTF-16BE does; save it as UTF-8"),
+    ],
+)
+def test_a_table_in_another_encoding_is_refused_and_the_remedy_works(photos, encoding, expected):
+    (photos / "labels.csv").write_bytes(TABLE.encode(encoding))
+    said = complaint(path=str(photos), labels="labels.csv")
+    assert expected in said
+    source = re.search(r"iconv -f (\S+) -t UTF-8 OLD > NEW", said)[1]
+    assert source.replace("-", "").lower() == encoding.replace("-", "")
+    (photos / "labels.csv").write_bytes((photos / "labels.csv").read_bytes().decode(source).encode("utf-8"))
+    assert folder(path=str(photos), labels="labels.csv").classes == ("Hund", "Löwe")
+
+
+def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, tmp_path, capsys):
+    for place in ("cat/Thumbs.db", "cat/notes.txt"):
+        (photos / place).write_bytes(b"x")
+    model = keras.Sequential([keras.Input((5, 7, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    said = "data photos: passed by, as no images: 2 ('LICENSE', 'cat/notes.txt')"
+    with pytest.warns(UserWarning) as caught:
+        robust.evaluate(model, f"{photos}/", out=tmp_path / "out")
+    told = [str(each.message) for each in caught]
+    assert said in told and "'cat/Thumbs.db', 'dog/.DS_Store'" in " ".join(told)
+    notes = json.loads((tmp_path / "out/environment.json").read_text())["data"]["notes"]
+    assert said in notes and len(notes) == 3
+    assert "passed by, as no images: 2" in (tmp_path / "out/index.html").read_text()
+    with pytest.warns(UserWarning, match="passed by, as no images: 2"):
+        robust.RobustAccuracy(folder(path=str(photos)), "fgsm", images=2)
+    arguments = ["evaluate", str(tmp_path / "m.keras"), "--data", f"{photos}/"]
+    assert cli.app(arguments, exit_on_error=False, result_action="return_value") == 0
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

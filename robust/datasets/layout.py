@@ -1,0 +1,192 @@
+"""How a folder of images is laid out: its splits, its classes and their files.
+
+A folder holds the folders of the classes, and then all is test; or it holds folders of splits that hold these.
+Splits are known by their usual names (`split_of`). Where what would be classes hold the same folders, or one holds
+nothing but folders, nobody can tell splits from classes: that is an error, which says how to say it. The folder of
+a class may be empty: it is a class without images, as for Keras. What is passed by, `robust.datasets.walk` says.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from robust.datasets.dataset import SPLITS
+from robust.datasets.walk import OTHER, Walk, class_name, is_image, names
+from robust.errors import DataError
+
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "validate", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), "test"),
+}
+"""The words of datasets of Hugging Face, and a few more of their kind."""
+_AROUND = {"set", "sets", "data", "dataset", "split", "images", "image", "imgs", "img", "photos", "seg", "the", "my"}
+_USUAL = {"train", "training", "validation", "valid", "val", "test", "testing"}
+LOOSE, BESIDE = "images in the folder of no class", "folders beside the splits"
+
+
+class Row(NamedTuple):
+    """One image: its split, its file and the name of its class."""
+
+    split: str
+    file: Path
+    label: str
+
+
+class Found(NamedTuple):
+    """The images of a folder, the names of its classes, and what is to be said of it."""
+
+    rows: list[Row]
+    classes: set[str]
+    notes: tuple[str, ...]
+
+
+def split_of(name: str) -> str | None:
+    """The split that a folder's name means, in any case; None for another name.
+
+    >>> [split_of(name) for name in ("Train", "valid", "test_set", "seg_train", "ValData", "val2017", "cat")]
+    ['train', 'validation', 'test', 'train', 'validation', 'validation', None]
+    """
+    words = re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])", name)
+    kept = [_bare(word.lower()) for word in words if word.lower() not in _AROUND]
+    return _WORDS.get(kept[0]) if len(kept) == 1 else None
+
+
+def _bare(word: str) -> str:
+    """As "trainset" and "traindata" mean "train"."""
+    return next((bare for end in ("set", "data") if (bare := word.removesuffix(end)) in _WORDS), word)
+
+
+def found(root: Path, classes: Sequence[str] | None = None) -> Found:
+    """What a folder holds: root/class/file, or root/split/class/file.
+
+    classes: the names that the user gave, if any; folders of these names are classes, whatever they hold.
+
+    Raises DataError where splits and classes cannot be told apart, where there are no images, and for whatever
+    `Walk` does not take.
+    """
+    walk, given = Walk(root), {class_name(each) for each in classes or ()}
+    rows, there, notes = [], set[str](), []
+    splits = _splits(walk, root, given)
+    for split, place in splits.items():
+        inner = walk.folders(place)
+        _check_classes(walk, place, inner, given)
+        rows += [Row(split, file, class_name(each.name)) for each in inner for file in walk.images(each)]
+        there |= _distinct(inner)
+        _pass_loose(walk, place)
+        notes += _nested(walk, inner)
+    if any(place != root for place in splits.values()):
+        _pass_loose(walk, root)
+    if not rows:
+        loose = next((note for note in walk.notes if LOOSE in note), "")
+        said = f"no images{loose and f' in the folder of a class; {loose}'}"
+        raise DataError(f'folder {str(root)!r}: {said}; allowed: a folder for each class, or labels = "labels.csv"')
+    notes += [*_unusual(splits, root), *_bare_of_images(splits, rows), *_empty(there, rows), *walk.notes]
+    return Found(rows, there, tuple(dict.fromkeys(notes)))
+
+
+def _splits(walk: Walk, root: Path, given: Collection[str]) -> dict[str, Path]:
+    """The folder of each split; where there are none all is test."""
+    inner = walk.folders(root)
+    named = [each for each in inner if split_of(each.name)]
+    holding = [each for each in named if walk.folders(each)]
+    if not holding or _are(inner, given):
+        return {"test": root}
+    if others := [each for each in inner if each not in named]:
+        _check_beside(walk, root, holding, others)
+    splits: dict[str, Path] = {}
+    for each in named:
+        if (split := split_of(each.name) or "") in splits:
+            both = f"{splits[split].name!r} and {each.name!r}"
+            raise DataError(f"folder {str(root)!r}: {both} both mean {split}; move one elsewhere, or rename it")
+        splits[split] = each
+    return {split: _inmost(walk, splits[split]) for split in SPLITS if split in splits}
+
+
+def _are(inner: Sequence[Path], given: Collection[str]) -> bool:
+    """Are all folders classes that the user named?"""
+    return bool(given) and {class_name(each.name) for each in inner} <= set(given)
+
+
+def _check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
+    """Pass by what stands beside splits, where they are surely splits and it is none; else raise DataError."""
+    inside = {each: {one.name for one in walk.folders(_inmost(walk, each))} for each in (*holding, *others)}
+    known = set.union(*(inside[each] for each in holding))
+    alike = any(inside[one] & inside[other] for one in holding for other in holding if one != other)
+    if alike and not any(inside[each] & known for each in others):
+        return walk.pass_by(BESIDE, others)
+    splits, rest = names([each.name for each in holding]), names([each.name for each in others])
+    seen = f"{splits} hold{'s' if len(holding) == 1 else ''} folders as a split does, beside {rest}"
+    raise DataError(f"folder {str(root)!r}: {seen}: {_remedy(walk.folders(root))}")
+
+
+def _inmost(walk: Walk, place: Path) -> Path:
+    """The folder of the classes, where a split's folder holds nothing but one of the same meaning, as archives do."""
+    split = split_of(place.name)
+    while len(inner := walk.folders(place)) == 1 and split_of(inner[0].name) == split and walk.folders(inner[0]):
+        place = inner[0]
+    return place
+
+
+def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection[str]) -> None:
+    """Raise DataError where what would be classes hold the same folders, or one alone nothing but folders."""
+    if _are(inner, given):
+        return
+    first: dict[str, Path] = {}
+    for each in inner:
+        for one in walk.folders(each):
+            if (other := first.setdefault(one.name, each)) != each:
+                both = names([n for n in sorted(first) if (each / n).is_dir() and (other / n).is_dir()])
+                seen = f"{other.name!r} and {each.name!r} hold the same folders, {both}"
+                raise DataError(f"folder {str(place)!r}: {seen}: {_remedy(inner)}")
+    if len(inner) == 1 and (inside := walk.folders(inner[0])) and not walk.has_images(inner[0]):
+        seen = f"{inner[0].name!r} stands alone and holds folders, {names([each.name for each in inside])}"
+        raise DataError(f"folder {str(place)!r}: {seen}, and no images itself: {_remedy(inner)}")
+
+
+def _remedy(inner: Sequence[Path]) -> str:
+    listed = ", ".join(f'"{each.name}"' for each in inner)
+    return (
+        "are they splits? then call them train, validation and test, with nothing else beside them, or give one "
+        f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, classes = [{listed}]"
+    )
+
+
+def _distinct(inner: Sequence[Path]) -> set[str]:
+    """The names of the classes; raises DataError where two differ only in what is not seen."""
+    first: dict[str, Path] = {}
+    for each in inner:
+        if (other := first.setdefault(class_name(each.name), each)) != each:
+            both = f"{other.name!a} and {each.name!a}"
+            raise DataError(f"folder {str(each.parent)!r}: {both} are one name but for spaces or accents; rename one")
+    return set(first)
+
+
+def _pass_loose(walk: Walk, place: Path) -> None:
+    """Count the files that stand beside the folders of the classes or splits."""
+    files = [entry.path for entry in walk.entries(place) if not entry.is_folder]
+    walk.pass_by(LOOSE, filter(is_image, files))
+    walk.pass_by(OTHER, (path for path in files if not is_image(path)))
+
+
+def _nested(walk: Walk, inner: Sequence[Path]) -> list[str]:
+    deep = [each for each in inner if walk.folders(each) and not walk.has_images(each)]
+    return [f"classes whose images stand in inner folders: {names([each.name for each in deep])}"] if deep else []
+
+
+def _bare_of_images(splits: Collection[str], rows: Sequence[Row]) -> list[str]:
+    lacking = [split for split in splits if split not in {row.split for row in rows}]
+    return [f"splits without images in folders of classes: {names(lacking)}"] if lacking else []
+
+
+def _empty(there: Collection[str], rows: Sequence[Row]) -> list[str]:
+    empty = sorted(set(there) - {row.label for row in rows})
+    return [f"classes without images, as their folders are empty: {names(empty)}"] if empty else []
+
+
+def _unusual(splits: dict[str, Path], root: Path) -> list[str]:
+    """Which folder was taken for which split, where that is not plain."""
+    odd = [(place.relative_to(root), split) for split, place in splits.items() if place != root]
+    told = [f"{str(place)!r} for {split}" for place, split in odd if str(place).lower() not in _USUAL]
+    return [f"taken as splits by their names: {', '.join(told)}"] if told else []

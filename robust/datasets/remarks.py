@@ -1,0 +1,28 @@
+"""Saying what was passed by or guessed when data was read."""
+
+import warnings
+from collections.abc import Iterable
+
+from robust.datasets.dataset import Dataset
+from robust.progress import Progress
+
+
+def lines(sets: Iterable[Dataset]) -> list[str]:
+    """The remarks on data sets, each once and with the name of its set.
+
+    >>> from dataclasses import replace
+    >>> from robust.datasets.dataset import from_arrays
+    >>> data = replace(from_arrays([[[0.0]]], [0], name="x"), remarks=("classes without images: 'b'",))
+    >>> lines([data, data])
+    ["data x: classes without images: 'b'"]
+    """
+    return list(dict.fromkeys(f"data {data.name}: {note}" for data in sets for note in data.remarks))
+
+
+def tell(sets: Iterable[Dataset], progress: Progress | None, stacklevel: int = 3) -> None:
+    """Say the remarks to whoever watches; where nobody does, they are warnings."""
+    for line in lines(sets):
+        if progress is None:
+            warnings.warn(line, stacklevel=stacklevel)
+        else:
+            progress.say(line)

@@ -1,0 +1,62 @@
+"""A table of images: a text with the columns file and label and, if wanted, split."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from robust import files
+from robust.datasets.dataset import SPLITS
+from robust.datasets.layout import Found, Row, split_of
+from robust.datasets.walk import check_name, class_name
+from robust.errors import DataError, suggest
+
+_BETWEEN = (",", ";", "\t")
+"""What stands between columns; a semicolon where the comma is decimal, a tab in what Excel calls a Unicode text."""
+
+
+def listed(root: Path, labels: str) -> Found:
+    """The images that a table names, in its order.
+
+    Args:
+        root: where its files are. labels: the table, in this folder or elsewhere; in UTF-8, or UTF-16 with its mark.
+
+    Spaces around names are no part of them. Raises DataError, with the line, for what is not so.
+    """
+    table = next((place for place in (root / labels, Path(labels)) if place.is_file()), None)
+    if table is None:
+        raise DataError(f"labels = {labels!r}: there is no such file in {root} or {Path.cwd()}")
+    rows = [_row(root, f"{table}:{number}", line) for number, line in _lines(table)]
+    if not rows:
+        raise DataError(f"{table}: names no image")
+    return Found(rows, {row.label for row in rows}, ())
+
+
+def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of the table, each with the line at which it ends."""
+    try:
+        text = files.text(table)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{table}: cannot be read as text ({error})") from None
+    head = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text), delimiter=max(_BETWEEN, key=head.count), strict=True)
+    try:
+        columns = [column.strip().lower() for column in next(reader, [])]
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=False))
+    except csv.Error as error:
+        raise DataError(f"{table}:{reader.line_num}: cannot be read as a table ({error})") from None
+
+
+def _row(root: Path, where: str, line: Mapping[str, str]) -> Row:
+    for column in ("file", "label"):
+        if not line.get(column):
+            said = f"has no {column!r}; its columns are {', '.join(line)}"
+            raise DataError(f"{where}: {said}; allowed: file, label and, if wanted, split")
+    if (split := split_of(given := line.get("split") or "test")) is None:
+        raise DataError(f"{where}: a split {given!r}{suggest(given, SPLITS)}")
+    if not (file := root / line["file"]).is_file():
+        raise DataError(f"{where}: there is no file {line['file']!r} in {root}")
+    check_name(file)
+    return Row(split, file, class_name(line["label"]))
