@@ -74,7 +74,8 @@ class Walk:
 
         Raises DataError for a link to a folder in which it stands, and for a picture that is not called one of ours.
         """
-        found, waiting = [], [(of_class, (of_class.resolve(),))]
+        found: list[Path] = []
+        waiting: list[tuple[Path, tuple[Path, ...]]] = [(of_class, (of_class.resolve(),))]
         while waiting:
             place, above = waiting.pop()
             for path, is_folder in self.entries(place):
