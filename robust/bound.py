@@ -13,6 +13,7 @@ _NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
 _INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
 _END = re.compile(r"([A-Za-z]+)\s*((?:>|<|in\b).*)", re.DOTALL)
+_NO_SUPPORT = ("invalid", "unverified")  # verdicts on a number that no bound passes on
 _NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
 
 BETTER: Mapping[str, Literal["higher", "lower"]] = {
@@ -137,11 +138,21 @@ def parse(text: str) -> Bound | NoWorse:
     raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
 
 
+def name(row: Mapping[Any, Any]) -> str:
+    """The key of a row, as a suite would bound it.
+
+    >>> name({"metric": "recall", "group": "Shirt"})
+    'recall[Shirt]'
+    """
+    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+
+
 def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
 
     - passed, missed.
-    - unsupported: the value would pass, and is invalid by the trust checks. A bound on that verdict itself is not.
+    - unsupported: the value would pass, and is invalid by the trust checks, or these are not on record. A bound on
+      that verdict itself is not.
     - undecided: no worse by the value, and the sample is too small to show it ("no worse than").
     - not judged: what it is compared with is not there.
 
@@ -154,7 +165,7 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
         return "not judged"
     if not limit.judge(row):
         return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"
-    unsure = row["trust"] == "invalid" and row["metric"] != "trust"
+    unsure = row["trust"] in _NO_SUPPORT and row["metric"] != "trust"
     return "unsupported" if unsure and not allow_invalid else "passed"
 
 

@@ -163,6 +163,10 @@ LEVELS: dict[Word, float] = {"reliable": 1.0, "suspect": 0.5, "invalid": 0.0}
 """A verdict as a number, which a bound can be held against: `expect = { trust = ">= 1" }`."""
 
 
+UNVERIFIED = "unverified"
+"""In the place of a verdict, where the checks of an attack are not on record: nothing is known of the number."""
+
+
 def worse(one: str, other: str) -> str:
     """The worse of two verdicts, of which either may be "" for none.
 

@@ -141,15 +141,6 @@ def strength(row: Mapping[Any, Any]) -> str:
     return f" at eps {eps * 255:.3g}/255" if row["norm"] == "linf" else f" at eps {eps:.3g}"
 
 
-def name(row: Mapping[Any, Any]) -> str:
-    """The key of a row, as a suite would bound it.
-
-    >>> name({"metric": "recall", "group": "Shirt"})
-    'recall[Shirt]'
-    """
-    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
-
-
 def missed(row: Mapping[Any, Any]) -> str:
     """A missed bound in words.
 
@@ -158,14 +149,17 @@ def missed(row: Mapping[Any, Any]) -> str:
     """
     limit = bound.parse(row["bound"])
     if limit.judge(row):
-        return f"{name(row)} {say(row)} is an invalid number, so that {row['bound']} is unsupported"
+        kind = "is an invalid number" if row["trust"] == "invalid" else "has no verdict of the trust checks on record"
+        return f"{bound.name(row)} {say(row)} {kind}, so that {row['bound']} is unsupported"
     if isinstance(limit, NoWorse) and limit.open(row):
-        return f"{name(row)} {say(row)} leaves {row['bound']} undecided: the sample cannot tell; more images can"
+        return f"{bound.name(row)} {say(row)} leaves {row['bound']} undecided: the sample cannot tell; more images can"
     if isinstance(limit, Bound) and limit.lacks_its_end(row):
-        return f"{name(row)} {say(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
+        return (
+            f"{bound.name(row)} {say(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
+        )
     verb = "is not" if row["bound"][0] in "<>i" else "misses"
     doubt = ", but undecided: the interval holds the bound" if undecided(row) else ""
-    return f"{name(row)} {say(row)} {verb} {row['bound']}{doubt}"
+    return f"{bound.name(row)} {say(row)} {verb} {row['bound']}{doubt}"
 
 
 def undecided(row: Mapping[Any, Any]) -> bool:
@@ -199,4 +193,4 @@ def absent(results: pd.DataFrame) -> list[str]:
 
 def _place(row: Mapping[Any, Any], several: bool) -> str:
     seed = f"-{row['seed']}" if several else ""
-    return f"{row['case']}[{row['model']}{seed}] {name(row)}{strength(row)}"
+    return f"{row['case']}[{row['model']}{seed}] {bound.name(row)}{strength(row)}"

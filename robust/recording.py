@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import bound, cells, files, judging, record, report, shown, trust
+from robust import bound, cells, files, judging, marks, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
@@ -75,12 +75,12 @@ def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
     return pd.read_parquet(block / "outcomes.parquet").assign(**_whose(cell), data=data)
 
 
-def _about(cell: Cell, doubts: list[trust.Doubt]) -> list[trust.Doubt]:
+def _about(cell: Cell, doubts: list[marks.Doubt]) -> list[marks.Doubt]:
     """Of the doubts that several cases raise together, those about this one."""
     return [(where, reason) for where, reason in doubts if all(where[k] == v for k, v in _whose(cell).items())]
 
 
-def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[trust.Doubt] = ()) -> list[dict[str, Any]]:
+def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[marks.Doubt] = ()) -> list[dict[str, Any]]:
     """The rows of results.csv that a block gives, judged by the bounds of its case.
 
     doubts: what other cases say against this one's numbers.
@@ -88,12 +88,12 @@ def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[trust.Doubt] = 
     Raises SuiteError where a bound speaks of a value that the case did not give.
     """
     values = _read(block / "values.json")
-    values += _absent_pairs(cell, block, {(judging.name(row), *_strength(row)) for row in values})
-    values = trust.marked(trust.joined(values, doubts))
+    values += _absent_pairs(cell, block, {(bound.name(row), *_strength(row)) for row in values})
+    values = marks.marked(marks.joined(values, doubts))
     same = _same(suite, cell, block)
     judged = [_judged(cell, {**row, **same}) for row in values]
-    if silent := set(cell.case.expect) - {judging.name(row) for row in values}:
-        gave = ", ".join(sorted({judging.name(row) for row in values}))
+    if silent := set(cell.case.expect) - {bound.name(row) for row in values}:
+        gave = ", ".join(sorted({bound.name(row) for row in values}))
         raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
     return judged
 
@@ -140,7 +140,7 @@ def compared(
 
 def _trust_of_model(block: Path) -> str:
     """The verdict on every number of the model; "" where nothing is known against it."""
-    names = trust.of_model(_read(block / "values.json"))
+    names = marks.of_model(_read(block / "values.json"))
     return verdict(names) if names else ""
 
 
@@ -183,7 +183,7 @@ def brief(suite: Suite, cell: Cell, block: Path) -> str:
         worst, mean = min(shown, key=lambda row: row["value"]), sum(row["value"] for row in shown) / len(shown)
         least = f"{say(worst)} under {worst['perturbation']}{strength(worst)}"
         return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}"
-    return ", ".join(f"{row['metric']} {say(row)}{strength(row)}{trust.doubt(row, values)}" for row in shown)
+    return ", ".join(f"{row['metric']} {say(row)}{strength(row)}{marks.doubt(row, values)}" for row in shown)
 
 
 def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
@@ -194,7 +194,7 @@ def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, An
     values = [*rows(suite, cell, block), *against]
     return [
         f"{judging.missed(row)} "
-        f"({row['n']} images, {row['perturbation']}{strength(row)} on {cell.model.name}){trust.doubt(row, values)}"
+        f"({row['n']} images, {row['perturbation']}{strength(row)} on {cell.model.name}){marks.doubt(row, values)}"
         for row in values
         if row["passed"] is False
     ]
@@ -218,7 +218,7 @@ def doubted(results: pd.DataFrame) -> str:
 
 def _judged(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
     """A bound against others has rows of its own; see `compared`."""
-    if not isinstance(limit := cell.case.expect.get(judging.name(row)), Bound):
+    if not isinstance(limit := cell.case.expect.get(bound.name(row)), Bound):
         return {**row, "bound": "", "passed": None}
     return _passed(cell, {**row, "bound": limit.text})
 

@@ -1,7 +1,7 @@
 """The command line: thin functions over the API, one command a file.
 
-Exit codes: 0 all bounds passed, 1 a bound was missed, 2 bad usage or input, 4 an error of ours, 130 stopped by
-Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 all bounds passed, 1 a bound was missed, unsupported, undecided, or absent in `robust report`, 2
+bad usage or input, 4 an error of ours, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 import os

@@ -4,7 +4,9 @@ from pathlib import Path
 
 
 def report(folder: Path) -> int:
-    """Draw the page of a report folder again, from the folder alone; TensorFlow is not needed.
+    """Draw the page of a report folder again, from the folder alone, and judge its bounds anew.
+
+    TensorFlow is not needed. Exit code 1 where a bound is missed, unsupported, undecided, or has no value.
 
     Parameters
     ----------
@@ -15,4 +17,17 @@ def report(folder: Path) -> int:
     from robust import report as page
 
     print(page.write(folder))
-    return 0
+    return 0 if page.of_architectures(folder) else _gate(folder)
+
+
+def _gate(folder: Path) -> int:
+    from robust.report import folder as folders
+    from robust.report import verdict
+
+    judged = [one for one in verdict.judgements(folders.read(folder)) if one.state != "not judged"]
+    for one in judged:
+        if one.state != "passed" or one.doubted:
+            print(f"{one.state}: {one.place}: {one.words}{one.doubted}")
+    passed = sum(one.state == "passed" for one in judged)
+    print(f"{passed} of {len(judged)} bounds passed" if judged else "no bounds to judge")
+    return 1 if passed < len(judged) else 0

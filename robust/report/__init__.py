@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["write"]
+__all__ = ["of_architectures", "write"]
 
 
 def write(folder: Path) -> Path:
@@ -18,5 +18,11 @@ def write(folder: Path) -> Path:
     """
     from robust.report import architectures, page
 
-    of_architectures = (Path(folder) / architectures.TABLE).is_file()
-    return architectures.write(Path(folder)) if of_architectures else page.write(Path(folder))
+    return architectures.write(Path(folder)) if of_architectures(folder) else page.write(Path(folder))
+
+
+def of_architectures(folder: Path) -> bool:
+    """Is it what `robust describe --all` has filled, which has no bounds?"""
+    from robust.report import architectures
+
+    return (Path(folder) / architectures.TABLE).is_file()

@@ -20,6 +20,7 @@ class Comparison:
     end: str
     asked: str
     state: str
+    trust: str
     p: str
     n: str
 
@@ -44,6 +45,7 @@ def comparisons(folder: Folder) -> list[Comparison]:
                         wording.changes(row["low"], row["high"], row["unit"]),
                         wording.bound(limit, row["unit"]),
                         state(folder, row),
+                        row["trust"],
                         wording.scientific(tests.get(row["group"], float("nan"))),
                         wording.number(row["n"]),
                     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from robust import bound, cells, files, record, toml
 from robust.errors import ReportError
+from robust.report.verified import Expected, absent, allows, expected, verified
 from robust.summaries.corruption_error import MADE
 
 
@@ -86,8 +87,12 @@ class Folder:
     @cached_property
     def allow_invalid(self) -> set[str]:
         """The cases of suite.toml whose bounds may pass on invalid numbers."""
-        expected = {name: case.get("expect") for name, case in toml.loads(self.suite).get("case", {}).items()}
-        return {name for name, of in expected.items() if isinstance(of, dict) and of.get("allow_invalid") is True}
+        return allows(toml.loads(self.suite))
+
+    @cached_property
+    def absent(self) -> list[Expected]:
+        """The bounds of suite.toml that no value answers."""
+        return absent(self.results, toml.loads(self.suite), _measured(self.outcomes))
 
     @cached_property
     def sweeps(self) -> list[str]:
@@ -140,14 +145,24 @@ def read(path: Path) -> Folder:
     """
     if not path.is_dir():
         raise ReportError(f"{path}: there is no such folder{_remedy(path)}")
+    environment, results = _load(path, "environment.json", _environment), _load(path, "results.csv", _results)
+    outcomes = _load(path, "outcomes.parquet", _outcomes)
+    suite = _load(path, "suite.toml", _suite) if (path / "suite.toml").exists() else ""
     return Folder(
         path=path,
-        environment=_load(path, "environment.json", _environment),
-        results=_load(path, "results.csv", _results),
-        outcomes=_load(path, "outcomes.parquet", _outcomes),
+        environment=environment,
+        results=_load(path, "results.csv", lambda _: verified(results, toml.loads(suite), _measured(outcomes))),
+        outcomes=outcomes,
         samples=_load(path, "samples/index.csv", _samples),
-        suite=_load(path, "suite.toml", _suite) if (path / "suite.toml").exists() else "",
+        suite=suite,
     )
+
+
+def _measured(outcomes: Cells) -> dict[tuple, float]:
+    """How often each model was right, by model, seed, case and strength."""
+    return {
+        (*run, *condition): float((of["predicted"] == of["label"]).mean()) for (run, condition), of in outcomes.items()
+    }
 
 
 def _load(path: Path, name: str, reader: Callable[[Path], Any]) -> Any:
@@ -265,8 +280,15 @@ def _sample_file(index: Path, name: str) -> Path:
 
 def _suite(path: Path) -> str:
     text = files.text(path)
-    for name, case in toml.loads(text).get("case", {}).items():
-        _check(path, f"case.{name}.", case, {})
+    table = toml.loads(text)
+    for kind in ("model", "case"):
+        _check(path, kind, table.get(kind, {}), {})
+        for name, of in table.get(kind, {}).items():
+            _check(path, f"{kind}.{name}.", of, {})
+            _check(path, f"{kind}.{name}.expect", of.get("expect", {}), {})
+            for key in ("seeds", "models"):
+                _check(path, f"{kind}.{name}.", {key: of.get(key, [])}, {key: list})
+    list(expected(table))
     return text
 
 

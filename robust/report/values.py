@@ -47,7 +47,7 @@ def _entry(name: str, value: Any, row: Mapping[Hashable, Any]) -> Entry:
     if name in ("value", "low", "high") and row["unit"] == "proportion":
         return Entry(wording.percent(value), repr(float(value)))
     if name == "passed":
-        return Entry("passed" if value else "missed")
+        return Entry("passed" if value else "not passed")
     if isinstance(value, str):
         return Entry(value)
     if name in ("value", "low", "high"):

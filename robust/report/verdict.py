@@ -8,6 +8,9 @@ from robust import bound
 from robust.report import wording
 from robust.report.folder import Condition, Folder, Run
 
+ABSENT = "absent"
+"""The state of a bound that no value answers."""
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -23,12 +26,20 @@ class Judgement:
     bound: str
     state: str
     undecided: bool
+    trust: str
 
     @property
     def words(self) -> str:
         """The whole judgement as a sentence, without its mark."""
+        if self.state == ABSENT:
+            return f"the suite asks for {self.metric} {self.bound}, and results.csv has no such value everywhere"
         sure = f"95 % interval {self.interval}, {self.n} images" if self.interval else f"{self.n} images"
         return f"{self.metric} is {self.value} ({sure}); the suite asks for {self.bound}"
+
+    @property
+    def doubted(self) -> str:
+        """What the trust checks say against the value, in brackets; "" for nothing."""
+        return "" if self.trust in ("", "reliable") else f" ({self.trust})"
 
     @property
     def place(self) -> str:
@@ -37,8 +48,15 @@ class Judgement:
 
 
 def judgements(folder: Folder) -> list[Judgement]:
-    """Every bound that was judged, in the order of the table."""
-    return list(_judgements(folder))
+    """Every bound that was judged, in the order of the table, and those that no value answers."""
+    return [*_judgements(folder), *_absent(folder)]
+
+
+def _absent(folder: Folder) -> Iterator[Judgement]:
+    for one in folder.absent:
+        run, condition = Run(one.model, one.seed), Condition(one.case, "", "", None, None)
+        limit = wording.bound(one.limit, "")
+        yield Judgement(run, condition, folder.name(run), one.name, "not there", "", "0", limit, ABSENT, False, "")
 
 
 def _judgements(folder: Folder) -> Iterator[Judgement]:
@@ -55,6 +73,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
                 bool(limits.undecided(row["low"], row["high"])),
+                row["trust"],
             )
 
 
@@ -85,6 +104,6 @@ def headline(found: list[Judgement]) -> str:
         return f"{f'{missed} missed and ' if missed else ''}{unsupported} unsupported of {len(found)} bounds"
     if missed:
         return f"{missed} of {len(found)} bounds missed"
-    if any(one.state == "not judged" for one in found):
+    if any(one.state in ("not judged", ABSENT) for one in found):
         return "Not every bound was judged"
     return "The one bound passed" if len(found) == 1 else f"All {len(found)} bounds passed"

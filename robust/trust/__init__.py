@@ -8,22 +8,16 @@ from robust.trust.attack import Run
 from robust.trust.case import IMAGES, seen, values
 from robust.trust.evidence import Reason, Verdict, clearly
 from robust.trust.examine import doubts, examine
-from robust.trust.table import Doubt, doubt, joined, marked, of_model
 
 __all__ = [
     "IMAGES",
-    "Doubt",
     "Reason",
     "Run",
     "Verdict",
     "across",
     "clearly",
-    "doubt",
     "doubts",
     "examine",
-    "joined",
-    "marked",
-    "of_model",
     "seen",
     "values",
 ]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from robust.marks import Doubt
 from robust.trust.evidence import Reason, clearly
 from robust.trust.knowledge import black_box, is_noise
-from robust.trust.table import Doubt
 
 _SHARED = ["model", "seed", "data", "norm", "eps"]
 _STRENGTH = ["case", "perturbation"]

@@ -33,13 +33,19 @@ SUITE = """summary = "A fake"
 
 [model.lenet5]
 architecture = "lenet5"
+[model.resnet20]
+architecture = "resnet20"
+[model.hardened]
+architecture = "resnet20"
 
 [case.clean]
+expect = { top1 = ">= 0.8" }
 [case.fgsm]
 [case.pgd]
 [case.weather]
 [case.survives]
 models = ["hardened"]
+expect = { top1 = ">= 0.95" }
 """
 FIELDS = ["case", "perturbation", "norm", "eps", "severity"]
 

@@ -34,13 +34,15 @@ def test_a_cell_has_its_value_interval_and_bound(change, folder):
     assert cell.track["low"] < cell.track["value"] < cell.track["high"]
 
 
-def test_an_interval_that_contains_the_bound_is_undecided(change):
+def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
+    (folder / "suite.toml").unlink()  # whose bound counts
+
     def near(results):
         clean = (results["case"] == "clean") & (results["metric"] == "top1")
         return results.assign(
             **{
                 name: results[name].where(~clean, value)
-                for name, value in {"value": 0.81, "low": 0.7, "high": 0.9, "passed": "True"}.items()
+                for name, value in {"bound": ">= 0.7", "low": 0.6, "high": 1.0, "passed": "True"}.items()
             }
         )
 
@@ -62,7 +64,9 @@ def test_headlines(change):
     assert verdict.headline(judged[:1]) == "The one bound passed"
 
 
-def test_bounds_on_other_metrics_stand_in_their_cell(change):
+def test_bounds_on_other_metrics_stand_in_their_cell(change, folder):
+    (folder / "suite.toml").unlink()  # which asks for no such bound
+
     def bound(results):
         results.loc[results["metric"] == "nll", ["bound", "passed"]] = ["<= 0.3", "False"]
         return results[results["case"] == "clean"]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import trust
+from robust import marks, trust
 from robust.trust.evidence import Reason
 
 LABELS = ["cat", "dog"] * 50
@@ -60,11 +60,11 @@ def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
         return [{**place, "metric": m, "group": g, "value": v, "n": 9, "unit": ""} for m, g, v in named]
 
     doubts = found(outcomes("black", "square", set(range(10, 40))))
-    values = trust.marked(trust.joined([*rows(0.1), *rows(0.2)], doubts))
+    values = marks.marked(marks.joined([*rows(0.1), *rows(0.2)], doubts))
     assert [(row["eps"], row["metric"], row["group"], row["trust"]) for row in values] == [
         (0.1, "top1", "", "suspect"), (0.1, "trust", "", "suspect"), (0.2, "top1", "", "reliable"),
         (0.2, "trust", "", "reliable"), (0.1, "trust", "black_box_beats", "suspect"),
     ]  # fmt: skip
     assert [row["value"] for row in values] == [0.6, 0.5, 0.6, 1.0, 0.2]
-    assert trust.doubt(values[0], values) == " (suspect: black box beats)"
-    assert trust.doubt(values[2], values) == ""
+    assert marks.doubt(values[0], values) == " (suspect: black box beats)"
+    assert marks.doubt(values[2], values) == ""

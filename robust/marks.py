@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from robust.ills import ILLS, LEVELS, Word, verdict
-from robust.trust.evidence import Reason
+from robust.ills import ILLS, LEVELS, Reason, Word, verdict
 
 Row = Mapping[str, Any]
 Doubt = tuple[Row, Reason]

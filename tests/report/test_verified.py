@@ -1,0 +1,204 @@
+"""What a forger may write into a report folder is not believed: `trust`, `bound`, `passed`, a share of 1.7."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust import record, report
+from robust.cli.report import report as command
+from robust.errors import ReportError
+from robust.report import verdict
+from robust.report.folder import read
+
+SUITE = """[model.lenet5]
+architecture = "lenet5"
+[model.resnet20]
+architecture = "resnet20"
+[model.hardened]
+architecture = "resnet20"
+[case.clean]
+expect = { top1 = ">= 0.7" }
+[case.pgd]
+attack = { name = "pgd", eps = ["2/255", "8/255"] }
+models = ["hardened"]
+expect = { top1 = ">= 0.3", trust = ">= 0.5" }
+[case.fgsm]
+[case.weather]
+[case.survives]
+"""
+
+
+@pytest.fixture
+def gate(folder):
+    """`gate(change)`: the lines and the exit code of `robust report`, after the rows of results.csv were changed."""
+    (folder / "suite.toml").write_text(SUITE)
+    path = folder / "results.csv"
+    results = record.read_results(path)
+    of = (results["case"] == "pgd") & (results["model"] == "hardened") & (results["metric"] == "nll")
+    checked = results[of].assign(metric="trust", value=1.0, unit="", trust="reliable")
+    results = pd.concat([results, checked])
+    results.loc[results["case"].isin(["clean", "pgd"]) & (results["metric"] == "top1"), "trust"] = "reliable"
+
+    def gate(change=lambda table: table, suite=SUITE):
+        (folder / "suite.toml").write_text(suite)
+        record.write_results(record.table(change(results.copy()), record.RESULTS), path)
+        return command(folder)
+
+    gate.folder = folder
+    return gate
+
+
+def reasons(*names, eps=8 / 255):
+    """Rows of the trust checks on the hardened model, with the column `trust` forged: reliable."""
+
+    def change(table):
+        of = table[(table["metric"] == "trust") & np.isclose(table["eps"].astype(float), eps)].iloc[0].to_dict()
+        more = [{**of, "group": name, "value": 0.5, "unit": "proportion"} for name in names]
+        return pd.concat([table, pd.DataFrame(more)])
+
+    return change
+
+
+def top1(table):
+    return (table["metric"] == "top1") & (table["case"] == "pgd") & (table["model"] == "hardened")
+
+
+def test_an_honest_folder_passes(gate, capsys):
+    assert gate() == 0
+    assert "7 of 7 bounds passed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("unlimited_fails", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+        ("too_few_steps", 0, "passed: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+        ("of_a_later_version", 0, "passed: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+        ("other_pixels", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+    ],
+)
+def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, says):
+    assert gate(reasons(name)) == code
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(says))
+    assert line.endswith("(invalid)" if code else "(suspect)")
+    page = (gate.folder / "index.html").read_text()
+    assert f'<span class="mark missed">{"invalid" if code else "suspect"}</span>' in page
+
+
+def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, capsys):
+    assert gate(reasons("unlimited_fails")) == 1
+    assert "missed: hardened on pgd (L∞, ε = 8/255): trust is 0" in capsys.readouterr().out
+
+
+def test_who_allows_it_may_pass_on_it(gate):
+    allowing = SUITE.replace('trust = ">= 0.5" }', "allow_invalid = true }")
+    assert gate(reasons("unlimited_fails"), allowing) == 0
+
+
+def test_checks_that_are_not_on_record_support_nothing(gate, capsys):
+    assert gate(lambda table: table[table["metric"] != "trust"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("unsupported: hardened on pgd") == 2 and "(unverified)" in said
+    assert "absent: hardened on pgd" in said, "the bound on trust itself"
+
+
+def test_a_worse_verdict_on_record_stands(gate):
+    def change(table):
+        return table.assign(trust=table["trust"].where(~top1(table), "invalid"))
+
+    assert gate(change) == 1
+
+
+@pytest.mark.parametrize("bound", ["", ">= 0.01", "<= 1"])
+def test_the_bound_is_that_of_the_suite(gate, capsys, bound):
+    def change(table):
+        return table.assign(bound=table["bound"].where(~top1(table), bound), passed=True)
+
+    assert gate(change, SUITE.replace('">= 0.3"', '">= 0.99"')) == 1
+    assert capsys.readouterr().out.count("missed: hardened on pgd") == 2
+
+
+def test_passed_is_computed_anew(gate):
+    assert gate(lambda table: table.assign(passed=False)) == 0
+    judged = read(gate.folder).results
+    assert set(judged.loc[judged["bound"] != "", "passed"]) == {True}
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (
+            lambda t: t[~((t["metric"] == "top1") & (t["case"] == "clean") & (t["model"] == "lenet5"))],
+            "lenet5 on clean",
+        ),
+        (lambda t: t[~(top1(t) & (t["eps"] > 0.02))], "hardened on pgd"),
+        (lambda t: t[t["model"] != "resnet20"], "resnet20 on clean"),
+    ],
+    ids=["a case", "one of two strengths", "a model"],
+)
+def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
+    assert gate(lost) == 1
+    assert f"absent: {said}: the suite asks for top1" in capsys.readouterr().out
+    page = (gate.folder / "index.html").read_text()
+    assert "∅ absent" in page and "Not every bound was judged" in page and "1 absent" in page
+
+
+def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
+    asked = SUITE.replace("[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n')
+    assert gate(suite=asked) == 1
+    assert "absent: lenet5 on fgsm: the suite asks for recall[Boot]" in capsys.readouterr().out
+    assert gate(suite=asked.replace("Boot", "Coat")) in (0, 1), "which is there"
+    assert "absent" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("value", 1.7, r"results.csv: pgd\[hardened\] top1: value is 1.7, and must lie in \[0, 1\]"),
+        ("value", -0.1, "value is -0.1"),
+        ("high", np.inf, "high is inf"),
+        ("low", 0.99, "its interval ends at .*, before it begins at 0.99"),
+        ("value", 0.999, "top1 is 0.999, and .* by outcomes.parquet"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
+    def change(table):
+        return table.assign(**{column: table[column].where(~top1(table), value)})
+
+    with pytest.raises(ReportError, match=says):
+        gate(change)
+
+
+def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
+    asked = SUITE.replace('">= 0.3", trust = ">= 0.5"', '"no worse than lenet5 by 1"')
+    asked = asked.replace('["hardened"]', '["hardened", "lenet5"]')
+
+    def change(table):
+        table = reasons("unlimited_fails")(table)
+        table = table.assign(model=table["model"].where(table["metric"] != "trust", "lenet5"))
+        own = table[table["metric"] == "trust"].assign(model="hardened", trust="reliable")
+        differs = own[own["group"] == ""].assign(
+            metric="difference", group="top1 vs lenet5", value=0.5, unit="proportion", low=0.4, bound="x", high=np.nan
+        )
+        return pd.concat([table, own[own["group"] == ""], differs.assign(bound="no worse than lenet5 by 1")])
+
+    assert gate(change, asked) == 1
+    said = capsys.readouterr().out
+    assert "unsupported: hardened on pgd (L∞, ε = 8/255)" in said and "(invalid)" in said
+    assert "hardened on pgd (L∞, ε = 2/255)" not in said, "there it passes"
+
+
+@pytest.mark.parametrize("expect", ["1", "[1]", "{ top1 = 1 }", '{ top1 = "=> 1" }'])
+def test_expectations_that_cannot_be_read_are_refused(gate, expect):
+    with pytest.raises(ReportError, match=r"suite.toml: "):
+        gate(suite=SUITE.replace('{ top1 = ">= 0.7" }', expect))
+
+
+def test_the_record_of_a_folder_without_bounds_has_no_gate(folder, capsys):
+    (folder / "suite.toml").write_text('[model.lenet5]\narchitecture = "lenet5"\n[case.clean]\n')
+    assert command(folder) in (0, 1)
+    known = json.loads((folder / "environment.json").read_text())
+    assert known["suite"] == "quick" and verdict.headline([]) == "Measured without bounds"
+    assert report.of_architectures(folder) is False
