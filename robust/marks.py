@@ -5,7 +5,7 @@ from typing import Any
 
 from robust.ills import ILLS, LEVELS, Reason, Word, verdict
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 Doubt = tuple[Row, Reason]
 _STRENGTH = ("perturbation", "norm", "eps", "severity")
 
