@@ -99,8 +99,8 @@ def _source(model: Model, data: Dataset) -> dict[str, Any]:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": _theirs(model.source), "pixels": model.pixels}
-    return _elsewhere(model.source, data)
+        return {"file": _theirs(model.source), "pixels": model.pixels, "output": model.output}
+    return {**_elsewhere(model.source, data), "pixels": model.pixels, "output": model.output}
 
 
 def _theirs(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from robust.cli import preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
 
@@ -20,7 +21,7 @@ def evaluate(
     images: MaybeWhole = None,
     balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
-    pixels: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
+    pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
     trust: Annotated[bool, Parameter(negative="")] = False,
@@ -34,7 +35,8 @@ def evaluate(
     model
         A .keras or .tflite file, or the folder of a SavedModel.
     data
-        A folder of images with a folder for each class, an .npz file, or the name of a data set.
+        A folder of images with a folder for each class, a .csv table of files and labels beside the images, an
+        .npz file, or the name of a data set.
     attack
         An attack; `robust list attacks` shows them; may be given several times.
     eps
@@ -75,7 +77,7 @@ def evaluate(
         read_case(each["name"], {"attack": each, "measure": measures})
     table = {_kind(model): model, **_asked(pixels, output, black_box)}
     read_model(Path(model).stem, table)
-    source = read_data(_data(data, transform), trust=trust)
+    source = read_data(data, trust=trust, transform=transform)
     quiet.tensorflow()
     from robust import progress, terminal
     from robust.evaluate import evaluate as measured
@@ -98,14 +100,5 @@ def _asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dic
     """As the keys of a suite's [model.NAME]."""
     given: dict[str, Any] = {"output": output, "black_box": black_box or None}
     if pixels is not None:
-        try:
-            given["pixels"] = pixels[0] if len(pixels) == 1 else [float(end) for end in pixels]
-        except ValueError:
-            raise SuiteError(f"--pixels {' '.join(pixels)}: must be two numbers, or caffe, tf or torch") from None
+        given["pixels"] = preprocessing.pixels(pixels)
     return {key: value for key, value in given.items() if value is not None}
-
-
-def _data(data: str, transform: str | None) -> str | dict[str, Any]:
-    if transform is None:
-        return data
-    return {"folder": data, "transform": {"size": int(transform)} if transform.isdecimal() else transform}

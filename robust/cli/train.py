@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from robust.cli import preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
 
@@ -14,12 +15,14 @@ def train(
     network: str,
     *,
     data: str = "fashion_mini",
+    transform: str | None = None,
     recipe: str = "short",
     out: Path | None = None,
     seed: Whole = 0,
     epochs: MaybeWhole = None,
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     option: list[str] | None = None,
+    pixels: preprocessing.Words = None,
     precision: str | None = None,
     strategy: str | None = None,
     adversary: str | None = None,
@@ -36,7 +39,11 @@ def train(
         The name of an architecture, as `robust list architectures` shows them; or what has weights and is to be
         fine-tuned: a .keras file, or keras:resnet50 for the weights of keras.applications.
     data
-        The name of a data set; its test split is looked at once, at the end.
+        The name of a data set, a folder of images (train/, validation/ and test/ with a folder for each class in
+        them), a .csv table of files, labels and splits beside the images, or an .npz file. Its test split is looked
+        at once, at the end.
+    transform
+        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
     recipe
         How it is trained; `robust list recipes` shows them.
     out
@@ -50,6 +57,9 @@ def train(
         Another field of the recipe, as in --set learning_rate=.05 or --set freeze=conv1; may be given several times.
     option
         Of the architecture, as in --option form=1998; may be given several times.
+    pixels
+        What a network that has weights wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; what its first layers say where it is not given, else 0 1. What is written takes 0 1.
     precision
         float32, mixed_float16 or mixed_bfloat16.
     strategy
@@ -77,8 +87,9 @@ def train(
     }  # fmt: skip
     fields = {key: value for key, value in given.items() if value is not None}
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
-    source = _with_weights(network, option) if has_weights else _architecture(network, option)
-    model, images = read_model(name, {**source, "train": table}, seed, trust=trust), read_data(data, trust=trust)
+    source = _with_weights(network, option, pixels) if has_weights else _architecture(network, option, pixels)
+    model = read_model(name, {**source, "train": table}, seed, trust=trust)
+    images = read_data(data, trust=trust, transform=transform)
     quiet.tensorflow()
     from robust import models, progress
     from robust.train import train as train_model
@@ -96,13 +107,16 @@ def _adversary(name: str | None, eps: str | None) -> dict | None:
     return None if name is None and eps is None else {"name": name or "pgd", "eps": eps or "8/255"}
 
 
-def _architecture(name: str, option: list[str] | None) -> dict:
+def _architecture(name: str, option: list[str] | None, pixels: list[str] | None) -> dict:
     from robust import typed
 
+    if pixels is not None:
+        raise SuiteError(f"--pixels {' '.join(pixels)}: {name} is built here and takes 0 1; leave it out")
     return {"architecture": {"name": name, **typed.settings("architectures", name, option or [], "--option")}}
 
 
-def _with_weights(network: str, option: list[str] | None) -> dict:
+def _with_weights(network: str, option: list[str] | None, pixels: list[str] | None) -> dict:
     if option:
         raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
-    return {"keras" if network.endswith(".keras") else "pretrained": network}
+    wants = {} if pixels is None else {"pixels": preprocessing.pixels(pixels)}
+    return {"keras" if network.endswith(".keras") else "pretrained": network, **wants}

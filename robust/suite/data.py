@@ -62,25 +62,40 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
         raise
 
 
-def read_data(value: str | Mapping[str, Any], *, trust: bool = True) -> Call:
-    """What a command line or Python names as data, as a suite would; trust: may it be "module:function"?
+def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: str | None = None) -> Call:
+    """What a command line or Python names as data, as a suite would.
 
     A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
-    of an .npz file names that.
+    of an .npz file names that; one that ends in .csv names a table of files and labels.
+
+    Args:
+        value: what names the data.
+        trust: may it be "module:function"?
+        transform: "imagenet", or the side of a square as in "96", for data whose images differ in size.
 
     Raises SuiteError for what is wrong with it.
 
-    >>> read_data("mnist").arguments["builder"]
-    'mnist'
+    >>> read_data("mnist", transform="96").arguments["transform"]
+    {'size': 96}
     """
-    if isinstance(value, str) and value.endswith(".npz"):
-        value = {"arrays": value}
-    elif isinstance(value, str) and (_PATH.search(value) or ("/" in value and Path(value).is_dir())):
-        value = {"folder": value}
+    if isinstance(value, str):
+        value = _by_path(value, transform is not None)
     table = named(value)
+    if transform is not None and isinstance(table, Mapping):
+        table = {**table, "transform": {"size": int(transform)} if transform.isdecimal() else transform}
     name = table.get("name") if isinstance(table, Mapping) else None
     typed.refuse([name] if isinstance(name, str) else [], trust)
     return located(bind("datasets", table), Path())
+
+
+def _by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
+    """The table for a path, or the string itself, which is then a name."""
+    if value.endswith(".npz"):
+        return {"arrays": value}
+    if value.endswith(".csv"):
+        return {"folder": str(Path(value).parent), "labels": Path(value).name}
+    is_there = ("/" in value or wants_a_folder) and Path(value).is_dir()
+    return {"folder": value} if _PATH.search(value) or is_there else value
 
 
 def _is_ours(name: str) -> bool:

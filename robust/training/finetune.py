@@ -1,22 +1,29 @@
 """Fine-tuning: a network that has weights, for other images and other classes, and what of it learns when."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
-from robust.classifier import heads
+from robust.classifier import heads, inputs
 from robust.datasets.dataset import Dataset
-from robust.errors import ModelError, suggest
-from robust.pixels import Pixels, read
+from robust.errors import ModelError
+from robust.pixels import Pixels
+from robust.training import parts
 from robust.training.recipes import Recipe
 
 
-def adapted(network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels | None = None) -> keras.Model:
+def adapted(
+    network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels | None = None, output: str | None = None
+) -> keras.Model:
     """The network for [0, 1] images of the data's shape, ending in logits of its classes; the rest is as it was.
 
     Args:
-        network: with its weights. pixels: what it wants; found where its first layer says it.
+        network: with its weights. pixels: what it wants; found where its layers or the type of its inputs say it.
+        output: which of several classifies.
         data: its image shape may be another than the network's, where no weight hangs on the size.
         recipe: head = "new" replaces the last layer, "kept" needs as many classes as before.
 
@@ -25,11 +32,12 @@ def adapted(network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels 
     Another resolution for a trained network: Touvron et al., Fixing the train-test resolution discrepancy,
     NeurIPS 2019.
     """
-    network = heads.linear(network)
+    network = heads.understood(network, output=output).model
     if not getattr(network, "outputs", None):
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
-    wanted = read(pixels or heads.pixel_range(network))
-    if wanted != Pixels() or network.input_shape[1:] != data.image_shape:
+    wanted = inputs.pixels(network, pixels)[0]
+    fits = wanted == Pixels() and network.inputs[0].dtype == "float32"
+    if not fits or network.input_shape[1:] != data.image_shape:
         network = _for_images(network, data.image_shape, wanted)
     if recipe.head == "new":
         return _with_head(network, len(data.classes))
@@ -51,28 +59,46 @@ def held(network: keras.Model, recipe: Recipe) -> list[keras.layers.Layer]:
         return []
     if recipe.unfreeze_after is None and recipe.rate_below != 1.0:
         raise ModelError(f"rate_below = {recipe.rate_below:g}: never used; set unfreeze_after, 0 for the beginning")
-    layers = set() if recipe.freeze is None else _up_to(network, recipe.freeze)
+    layers = set() if recipe.freeze is None else parts.up_to(network, recipe.freeze)
     if recipe.tune == "batch_norm_and_head":
         last = heads.last(network)
         normal = keras.layers.BatchNormalization
         layers |= {each for each in heads.flat(network) if each is not last and not isinstance(each, normal)}
     found = [layer for layer in heads.flat(network) if layer in layers and layer.trainable]
+    if recipe.unfreeze_after is not None and not any(layer.trainable_weights for layer in found):
+        raise ModelError(
+            f"unfreeze_after = {recipe.unfreeze_after:g}: what is frozen up to {recipe.freeze!r} was saved with "
+            "trainable = False, or has no weights, so nothing could learn; set trainable = True and save it again"
+        )
     if len({id(w) for layer in found for w in layer.trainable_weights}) == len(network.trainable_weights):
         raise ModelError(f"freeze = {recipe.freeze!r}: nothing is left of {network.name} to learn")
     return found
 
 
+@contextmanager
+def in_inference(layers: Iterable[keras.layers.Layer]) -> Iterator[None]:
+    """Batch normalisation among these layers keeps its statistics, even where it learns its scale and offset.
+
+    As in Keras' guide to transfer learning, which calls the backbone with training=False: statistics that move when
+    it is unfrozen would undo what it has learned.
+    """
+    normal = [each for each in layers if isinstance(each, keras.layers.BatchNormalization)]
+    for layer in normal:
+        layer.call = partial(_without_training, type(layer).call, layer)
+    try:
+        yield
+    finally:
+        for layer in normal:
+            del layer.call
+
+
+def _without_training(call: Any, layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    return call(layer, inputs, training=False, mask=mask)
+
+
 def is_frozen(recipe: Recipe, epoch: int) -> bool:
     """Are the held layers frozen in this epoch, counted from 0?"""
     return recipe.unfreeze_after is None or epoch < recipe.unfreeze_after
-
-
-def _up_to(network: keras.Model, name: str) -> set[keras.layers.Layer]:
-    """The layer of this name, and all that lead to it."""
-    names = [layer.name for layer in network.layers]
-    if name not in names:
-        raise ModelError(f"freeze = {name!r}: {network.name} has no such layer{suggest(name, names)}")
-    return set(heads.flat(keras.Model(network.inputs, network.get_layer(name).output)))
 
 
 def _with_head(network: keras.Model, classes: int) -> keras.Model:
@@ -85,33 +111,35 @@ def _with_head(network: keras.Model, classes: int) -> keras.Model:
         )
     features = heads.features(network)
     logits = keras.layers.Dense(classes, dtype="float32", name=heads.unused("logits", features))(features)
-    return keras.Model(network.inputs, logits, name=network.name)
+    return keras.Model(network.inputs[0], logits, name=network.name)
 
 
 def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
-    if (pixels.order, pixels.layout) != ("rgb", "channels_last"):
-        raise ModelError(f"{network.name} wants pixels {pixels}; one that is fine-tuned takes RGB, channels last")
     answers = network.outputs[0]
-    image = x = keras.Input(shape, name=heads.unused("image", answers))
-    if pixels != Pixels():
-        low, high, mean, std = pixels.low, pixels.high, np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
-        scale, offset = (high - low) / std, (low - mean) / std
-        name = heads.unused("pixels", answers)
-        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
+    image = keras.Input(shape, name=heads.unused("image", answers))
+    x = _preprocessed(image, pixels, answers)
     made: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **options: Any) -> Any:
+        _check_nested(layer, args[0])
         made[layer.name] = layer(*args, **options)
         return made[layer.name]
 
     source = keras.Model(network.inputs[0], answers)
-    keras.models.clone_model(source, input_tensors=x, call_function=call)
+    try:
+        keras.models.clone_model(source, input_tensors=x, call_function=call)
+    except ValueError as error:
+        own, why = inputs.image_shape(network, pixels), " ".join(str(error).split())
+        raise ModelError(
+            f"{network.name} takes images of shape {own}, and these are {shape}: a layer in it, or a model that is "
+            f"nested in it, takes no others ({why[:300]}); {_remedy(own, shape)}"
+        ) from None
     copy = keras.Model(image, made[heads.last(source).name], name=network.name)
     for old, new in zip(network.weights, copy.weights, strict=True):
         if old.shape != new.shape:
             raise ModelError(
-                f"{network.name} takes images of shape {network.input_shape[1:]}, and these are {shape}: "
+                f"{network.name} takes images of shape {inputs.image_shape(network, pixels)}, and these are {shape}: "
                 f"{old.path} is made for its own size"
             )
     copy.set_weights(network.get_weights())
@@ -119,3 +147,39 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) ->
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
     return copy
+
+
+def _check_nested(layer: Any, given: Any) -> None:
+    """Raise ValueError where a nested model takes no such images; Keras notices some of that when it trains."""
+    listed = getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
+    if not listed or not hasattr(given, "shape"):
+        return
+    own, shape = tuple(listed[0].shape)[1:], tuple(given.shape)[1:]
+    if len(own) != len(shape) or any(a not in (None, b) for a, b in zip(own, shape, strict=True)):
+        raise ValueError(f"{layer.name!r} takes {own}, not {shape}")
+
+
+def _preprocessed(image: Any, pixels: Pixels, answers: Any) -> Any:
+    """[0, 1] images as the network wants them, in float32 and by layers and operations that are saved as data."""
+    x = keras.ops.flip(image, axis=-1) if pixels.order == "bgr" else image
+    mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
+    scale, offset = (pixels.high - pixels.low) / std, (pixels.low - mean) / std
+    if (scale != 1).any() or (offset != 0).any():
+        name = heads.unused("pixels", answers)
+        x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
+    if pixels.layout == "channels_first":
+        x = keras.layers.Permute((3, 1, 2), dtype="float32", name=heads.unused("channels_first", answers))(x)
+    return x
+
+
+def _remedy(own: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
+    """What to do about images of another shape."""
+    height, width, channels = own
+    if channels not in (None, shape[-1]):
+        return f"give it images of {channels} channels"
+    size = (
+        f"transform = {{ size = {height} }} (--transform {height})"
+        if height == width
+        else f"images of {height} x {width}"
+    )
+    return f"give the data {size}, or build the nested model for any size, as in keras.Input((None, None, {channels}))"

@@ -131,7 +131,7 @@ def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
 
 def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data: Dataset, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = finetune.adapted(base(), data, recipe, model.pixels)
+    network = finetune.adapted(base(), data, recipe, model.pixels, model.output)
     precision.give(network, recipe.precision)
     return network
 

@@ -52,7 +52,7 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
     progress.stage(f"training {run.name}", (recipe.epochs - done) * run.steps)
     validate = _validator(run)
     writes = strategies.is_chief(learner.strategy)
-    with tensorboard.written(logs if writes else None) as log:
+    with tensorboard.written(logs if writes else None) as log, finetune.in_inference(learner.held):
         for epoch, row in enumerate(_epochs(run, done, progress), start=done):
             row |= validate()
             for key, value in row.items():

@@ -63,9 +63,11 @@ class Recipe:
     For a network that has weights already:
 
     head: "new", for the classes of the data, or "kept".
-    freeze: the name of a layer; the weights and statistics of it and of all that lead to it stay as they are.
-        Batch normalisation is as in inference there; dropout still drops.
-    unfreeze_after: epochs after which they learn, too; never if not given.
+    freeze: the name of a layer, of a nested model (all of it), or of a layer in one ("backbone/conv1" where several
+        have that name); the weights and statistics of it and of all that lead to it stay as they are.
+        Batch normalisation is as in inference there, also after it is unfrozen, as in Keras' guide to transfer
+        learning; dropout still drops.
+    unfreeze_after: epochs after which weights there learn, too, but no statistics; never if not given.
     rate_below: their share of the learning rate from then on.
     tune: "batch_norm_and_head" freezes all else, for a network that has learned and is to see images of
         another size (Touvron et al., Fixing the train-test resolution discrepancy: FixEfficientNet, 2020,

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from robust.errors import SuiteError
@@ -120,3 +122,15 @@ def test_a_command_line_may_name_a_path(tmp_path, monkeypatch):
 def test_a_name_with_its_builder_is_left_alone():
     assert named({"name": "mnist", "builder": "x"}) == {"name": "mnist", "builder": "x"}
     assert named(3) == 3
+
+
+def test_a_table_is_named_by_its_path_and_a_transform_goes_with_any_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/labels.csv").write_text("file,label\n")
+    for text in ("photos/labels.csv", str(tmp_path / "photos/labels.csv")):
+        found = read_data(text, transform="96")
+        assert Path(found.arguments["path"]).resolve() == tmp_path / "photos"
+        assert (found.arguments["labels"], found.arguments["transform"]) == ("labels.csv", {"size": 96})
+    assert read_data("photos", transform="imagenet").arguments["path"] == "photos"
+    assert read_data("cifar10", transform="imagenet").arguments["builder"] == "cifar10"
