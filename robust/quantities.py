@@ -9,6 +9,7 @@ before anything runs. They cost nothing at run time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from math import inf, isfinite
 from typing import Annotated, Any, Literal
 
@@ -55,20 +56,26 @@ FLOAT_BYTES = 4
 """Of a float32, as which the activations of a network are counted."""
 
 
+_DIGITS = 100  # of a quotient: so many that rounding it once more to a float does no harm
+
+
 def exact(text: str) -> float:
     """The number that a suite writes as a string: "8/255" is the float that is nearest to the fraction.
 
+    Above and below the line stand decimal numbers: "0.5/255", "1e-3/2", "0.5 / 255".
+
     Raises ValueError for anything else, and for what is not finite.
 
-    >>> exact("8/255") == 8 / 255
-    True
+    >>> exact("8/255") == 8 / 255, exact("0.5/255") == 1 / 510
+    (True, True)
     """
-    over, slash, under = text.partition("/")
     try:
-        number = int(over) / int(under) if slash else float(over)
-    except ArithmeticError:  # a zero below, or too large for a float
-        number = inf
-    if not isfinite(number):
+        parts = [Decimal(part) for part in text.split("/", 1)]
+        with localcontext(prec=_DIGITS):
+            number = float(parts[0] if len(parts) == 1 else parts[0] / parts[1])
+    except ArithmeticError:  # no number, a zero below, too large
+        raise ValueError(f"{text!r} is not a finite number") from None
+    if not isfinite(number) or not all(part.is_finite() for part in parts):
         raise ValueError(f"{text!r} is not a finite number")
     return number
 

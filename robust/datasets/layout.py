@@ -2,8 +2,9 @@
 
 A folder holds the folders of the classes, and then all is test; or it holds folders of splits that hold these.
 Splits are known by their usual names (`split_of`). Where what would be classes hold the same folders, or one holds
-nothing but folders, nobody can tell splits from classes: that is an error, which says how to say it. The folder of
-a class may be empty: it is a class without images, as for Keras. What is passed by, `robust.datasets.walk` says.
+nothing but folders, nobody can tell splits from classes: that is an error, which says how to say it, unless they
+hold as many images themselves as folders. The folder of a class may be empty: it is a class without images, as for
+Keras. What is passed by, `robust.datasets.walk` says.
 """
 
 import re
@@ -134,15 +135,20 @@ def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection
     if _are(inner, given):
         return
     first: dict[str, Path] = {}
-    for each in inner:
+    for each in [each for each in inner if not _is_class(walk, each)]:
         for one in walk.folders(each):
             if (other := first.setdefault(one.name, each)) != each:
                 both = names([n for n in sorted(first) if (each / n).is_dir() and (other / n).is_dir()])
                 seen = f"{other.name!r} and {each.name!r} hold the same folders, {both}"
                 raise DataError(f"folder {str(place)!r}: {seen}: {_remedy(inner)}")
-    if len(inner) == 1 and (inside := walk.folders(inner[0])) and not walk.has_images(inner[0]):
+    if len(inner) == 1 and (inside := walk.folders(inner[0])) and not walk.own_images(inner[0]):
         seen = f"{inner[0].name!r} stands alone and holds folders, {names([each.name for each in inside])}"
         raise DataError(f"folder {str(place)!r}: {seen}, and no images itself: {_remedy(inner)}")
+
+
+def _is_class(walk: Walk, place: Path) -> bool:
+    """Does a folder hold images itself, and no fewer than folders, as none of a split does?"""
+    return len(walk.own_images(place)) >= max(len(walk.folders(place)), 1)
 
 
 def _remedy(inner: Sequence[Path]) -> str:
@@ -171,8 +177,8 @@ def _pass_loose(walk: Walk, place: Path) -> None:
 
 
 def _nested(walk: Walk, inner: Sequence[Path]) -> list[str]:
-    deep = [each for each in inner if walk.folders(each) and not walk.has_images(each)]
-    return [f"classes whose images stand in inner folders: {names([each.name for each in deep])}"] if deep else []
+    deep = [each.name for each in inner if walk.folders(each)]
+    return [f"classes that hold folders, whose images are theirs, too: {names(deep)}"] if deep else []
 
 
 def _bare_of_images(splits: Collection[str], rows: Sequence[Row]) -> list[str]:

@@ -65,9 +65,9 @@ class Walk:
         """The folders in a folder."""
         return [entry.path for entry in self.entries(place) if entry.is_folder]
 
-    def has_images(self, place: Path) -> bool:
-        """Does a folder hold an image itself?"""
-        return any(is_image(entry.path) for entry in self.entries(place) if not entry.is_folder)
+    def own_images(self, place: Path) -> list[Path]:
+        """The images that stand in a folder itself."""
+        return [entry.path for entry in self.entries(place) if not entry.is_folder and is_image(entry.path)]
 
     def images(self, of_class: Path) -> list[Path]:
         """The images of a class, by name, those of its inner and linked folders among them.

@@ -117,7 +117,21 @@ def test_inner_folders_of_classes_are_told(tmp_path):
     save(tmp_path / "cat/persian/1.png", tmp_path / "dog/pug/1.png", tmp_path / "dog/2.png")
     data = folder(path=str(tmp_path))
     assert data.classes == ("cat", "dog") and data.size("test") == 3
-    assert data.remarks == ("classes whose images stand in inner folders: 'cat'",)
+    assert data.remarks == ("classes that hold folders, whose images are theirs, too: 'cat', 'dog'",)
+
+
+def test_classes_with_images_of_their_own_may_hold_the_same_folders(tmp_path):
+    save(*(tmp_path / label / name for label in ("cat", "dog") for name in ("1.png", "batch2/2.png")))
+    data = folder(path=str(tmp_path))
+    assert (data.classes, data.size("test")) == (("cat", "dog"), 4)
+    assert data.remarks == ("classes that hold folders, whose images are theirs, too: 'cat', 'dog'",)
+
+
+@pytest.mark.parametrize("stray", [1, 2])
+def test_a_stray_image_makes_no_class_of_a_split(tmp_path, stray):
+    save(*(tmp_path / fold / label / "1.png" for fold in ("fold1", "fold2") for label in "abc"))
+    save(*(tmp_path / fold / f"{i}.png" for fold in ("fold1", "fold2") for i in range(stray)))
+    assert "'fold1' and 'fold2' hold the same folders, 'a', 'b', 'c'" in complaint(tmp_path)
 
 
 def test_an_empty_folder_is_a_class_without_images(tmp_path):
