@@ -167,15 +167,27 @@ def undecided(row: Mapping[Any, Any]) -> bool:
     return bool(row["bound"]) and bound.parse(row["bound"]).undecided(row["low"], row["high"])
 
 
+def in_doubt(row: Mapping[Any, Any]) -> str:
+    """What the trust checks say against a number, in brackets; "" for nothing.
+
+    >>> in_doubt({"trust": "suspect"}), in_doubt({"trust": "reliable"})
+    (' (suspect)', '')
+    """
+    return "" if row["trust"] in ("", "reliable") else f" ({row['trust']})"
+
+
 def open_questions(results: pd.DataFrame) -> list[str]:
-    """The verdicts of a table that are not settled, in a line each: undecided ones, and bounds that were not judged."""
+    """The verdicts of a table that are not settled, in a line each: undecided, passed in doubt, and not judged ones."""
     rows = results[results["bound"] != ""].to_dict("records")
     kinds = {
+        "passed, on a number in doubt": [row for row in rows if row["passed"] is True and in_doubt(row)],
         "undecided, the interval holds the bound": [row for row in rows if undecided(row)],
         "not judged, what it is compared with is this report or has not run": [r for r in rows if pd.isna(r["passed"])],
     }
     seeds = results.groupby("model")["seed"].nunique()
-    places = {what: [_place(row, seeds[row["model"]] > 1) for row in found] for what, found in kinds.items()}
+    places = {
+        what: [_place(row, seeds[row["model"]] > 1) + in_doubt(row) for row in found] for what, found in kinds.items()
+    }
     return [f"{what}: {', '.join(found)}" for what, found in places.items() if found] + absent(results)
 
 

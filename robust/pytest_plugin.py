@@ -100,6 +100,8 @@ class CellItem(pytest.Item):
             against = session.compared(self.cell, _out(self.path, self.config))
         self.identity = session.identity(self.cell.model, self.cell.seed)
         self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
+        for line in recording.passed_in_doubt(session.suite, self.cell, block, against):
+            self.user_properties.append(("robust_in_doubt", line))
         if missed := recording.missed(session.suite, self.cell, block, against):
             raise _MissedError(missed)
 

@@ -200,6 +200,16 @@ def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, An
     ]
 
 
+def passed_in_doubt(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+    """The bounds that passed on numbers which the trust checks doubt, one line each; `against` as for `missed`."""
+    values = [*rows(suite, cell, block), *against]
+    return [
+        f"{bound.name(row)} {say(row)} passes {row['bound']}{strength(row)}{marks.doubt(row, values)}"
+        for row in values
+        if row["passed"] and judging.in_doubt(row)
+    ]
+
+
 def doubted(results: pd.DataFrame) -> str:
     """How many verdicts of the table are in doubt, in words; "" where none is.
 

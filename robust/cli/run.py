@@ -51,7 +51,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
     for row in missed.to_dict("records"):
-        doubt = "" if row["trust"] in ("", "reliable") else f" ({row['trust']})"
+        doubt = judging.in_doubt(row)
         print(f"{bound.state(row)}: {row['case']}[{row['model']}]{judging.strength(row)} {judging.missed(row)}{doubt}")
     for line in judging.open_questions(results):
         print(line)
