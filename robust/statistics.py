@@ -1,7 +1,6 @@
 """Intervals for what a sample of images can tell: they speak of the sampling of images alone."""
 
 import math
-from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -53,78 +52,6 @@ def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None =
     tail = (1 - CONFIDENCE) / 2 / (comparisons or len(n))
     low = np.where(successes > 0, beta.ppf(tail, np.maximum(successes, 1), n - successes + 1), 0.0)
     return low, np.where(successes < n, beta.isf(tail, successes + 1, np.maximum(n - successes, 1)), 1.0)
-
-
-def bootstrap(
-    statistic: Callable[[np.ndarray], float],
-    strata: np.ndarray,
-    *,
-    within: tuple[float, float] = (0, float("inf")),
-    seed: int = 0,
-    resamples: int = 500,
-) -> tuple[float, float]:
-    """The 95 % basic bootstrap interval of any statistic, images drawn within their strata.
-
-    Twice the value minus the percentiles of the resamples: a statistic that resampling shifts, as a
-    calibration error, is shifted by the data, too. Where that leaves the value itself out, it is taken in.
-
-    Args:
-        statistic: of the images whose rows it is given, int [n], with repetition.
-        strata: int [n]; as many images of each are drawn as there are: the classes, or all 0.
-        within: what the statistic can be.
-        seed: of the resampling, so that the same values give the same interval.
-        resamples: how many; what is not finite among them does not count.
-
-    NaN, NaN where fewer than two resamples are finite, and where the interval would have no width.
-
-    Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2.1.
-
-    >>> values = np.arange(100.0)
-    >>> low, high = bootstrap(lambda rows: float(values[rows].mean()), np.zeros(100, int))
-    >>> 42 < low < 45 and 54 < high < 57
-    True
-    """
-    found = np.array([statistic(rows) for rows in resampled(strata, seed, resamples)])
-    return basic(statistic(np.arange(len(strata))), found, within)
-
-
-def resampled(strata: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Rows of images drawn with repetition, int [n], each in the place of one of its own stratum; see `bootstrap`."""
-    random, order = np.random.default_rng(seed), np.argsort(strata, kind="stable")
-    counts = np.unique(strata, return_counts=True)[1]
-    begin, sizes = np.repeat(np.cumsum(counts) - counts, counts), np.repeat(counts, counts)
-    for _ in range(resamples):
-        rows = np.empty_like(order)
-        rows[order] = order[begin + random.integers(0, sizes)]
-        yield rows
-
-
-def basic(value: float, found: np.ndarray, within: tuple[float, float] = (0, float("inf"))) -> tuple[float, float]:
-    """The 95 % basic bootstrap interval of a value from what its resamples gave; see `bootstrap`.
-
-    >>> basic(0.5, np.array([0.4, 0.4, 0.4]))
-    (0.5, 0.6)
-    """
-    found = found[np.isfinite(found)]
-    if len(found) < 2:
-        return float("nan"), float("nan")
-    ends = np.clip(2 * value - np.quantile(found, [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]), *within)
-    low, high = float(min(ends[0], value)), float(max(ends[1], value))
-    return (low, high) if low < high else (float("nan"), float("nan"))  # no sample is that sure of its value
-
-
-def from_nothing(value: float, low: float, by_chance: np.ndarray) -> float:
-    """The low end of an interval: 0 where 1 in 20 samples of nothing at all would give as large a value.
-
-    A statistic that is never negative is more than 0 where the truth is 0, and its bootstrap hardly tells.
-
-    Args:
-        value, low: of the sample. by_chance: what samples give where the truth is 0, shape [resamples]; may be empty.
-
-    >>> from_nothing(0.1, 0.05, np.array([0.05, 0.2])), from_nothing(0.3, 0.05, np.array([0.05, 0.2]))
-    (0.0, 0.05)
-    """
-    return 0.0 if len(by_chance) and value <= np.quantile(by_chance, CONFIDENCE) and low == low else low
 
 
 def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TAIL) -> tuple[float, float]:

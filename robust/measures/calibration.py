@@ -1,6 +1,6 @@
 """Does the model know how sure it may be?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -9,8 +9,6 @@ from robust import statistics
 from robust.measures import binning
 from robust.quantities import Count
 from robust.trial import Trial, Value, mean, proportion
-
-CHANCES = 200  # samples of a calibrated model
 
 
 def calibration(
@@ -27,14 +25,12 @@ def calibration(
     Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_equal_mass` bins of as
     many images each; `ece_classwise` and `ece_adaptive` look at the probabilities of every class, in bins of
     the one and of the other kind. All are zero at best, and more than zero for a calibrated model, too, the
-    more so the fewer images: where such a model would often have as large an error, the interval begins at 0
-    (Bröcker & Smith, Weather and Forecasting 22, 2007). `brier` lies in [0, 2]. `aurc` is the area under the
-    risk-coverage curve: the error rate among the most confident images, averaged over their share. `nll` is a
-    value of accuracy.
+    more so the fewer images; their intervals allow for it, and so reach further down than up. `brier` lies in
+    [0, 2]. `aurc` is the area under the risk-coverage curve: the error rate among the most confident images,
+    averaged over their share. `nll` is a value of accuracy.
 
     `bin_accuracy` and `bin_confidence` are the reliability diagram: of each bin of equal width that holds an
-    image; the group is the bin. Of more than 2 million probabilities
-    the errors that look at all of them have no interval.
+    image; the group is the bin.
 
     Args:
         trial: what the model answered. bins: how many.
@@ -49,36 +45,19 @@ def calibration(
     """
     probabilities, labels = np.exp(trial.log_probabilities), trial.labels
     confidence, right = probabilities.max(axis=1), trial.predicted == labels
-    each = np.zeros(len(labels), int)
-
-    def sure(metric: str, statistic: Callable[[np.ndarray], float], resamples: int = 500) -> Value:
-        ends = statistics.bootstrap(statistic, each, resamples=resamples)
-        return Value(metric, statistic(np.arange(len(each))), len(each), "", "", *ends, "bootstrap 95 %")
-
-    def error(metric: str, of: Callable[..., float], sureness: np.ndarray, truth: np.ndarray, resamples: int) -> Value:
-        found = sure(metric, lambda rows: of(sureness[rows], truth[rows], bins), resamples)
-        chance = [of(sureness, drawn, bins) for drawn in _calibrated(sureness, min(resamples, CHANCES))]
-        return found._replace(low=statistics.from_nothing(found.value, found.low, np.array(chance)))
-
-    affordable = binning.resamples(probabilities)
-    yield error("ece", binning.ece, confidence, right, 500)
-    yield error("ece_equal_mass", binning.ece_equal_mass, confidence, right, 500)
-    yield error("ece_classwise", binning.ece_classwise, probabilities, labels, affordable)
-    yield error("ece_adaptive", binning.ece_adaptive, probabilities, labels, affordable)
+    errors: dict[Literal["ece", "ece_equal_mass", "ece_classwise", "ece_adaptive"], binning.Gaps] = {
+        "ece": binning.ece(confidence, right, bins),
+        "ece_equal_mass": binning.ece_equal_mass(confidence, right, bins),
+        "ece_classwise": binning.ece_classwise(probabilities, labels, bins),
+        "ece_adaptive": binning.ece_adaptive(probabilities, labels, bins),
+    }
+    for metric, found in errors.items():
+        yield Value(metric, found.value, len(labels), "", "", found.low, found.high, binning.INTERVAL)
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)
-    yield sure("aurc", lambda rows: binning.aurc(confidence[rows], right[rows]))
+    harmonic = float((1 / np.arange(1, len(labels) + 1)).sum())  # of an error that is the surest of all
+    ends = statistics.bounded_mean(binning.refused(confidence, right), 0, harmonic)
+    yield Value("aurc", binning.aurc(confidence, right), len(labels), "", "", *ends, statistics.BOUNDED)
     yield from _reliability(confidence, right, bins)
-
-
-def _calibrated(sureness: np.ndarray, times: int) -> Iterator[np.ndarray]:
-    """What would be true of these images if the model were calibrated: is it right [n], or the labels, drawn."""
-    random = np.random.default_rng(0)
-    for _ in range(times):
-        drawn = random.random(len(sureness))
-        if sureness.ndim == 1:
-            yield drawn < sureness
-        else:
-            yield (np.cumsum(sureness[:, :-1], axis=1) < drawn[:, None]).sum(axis=1)
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:

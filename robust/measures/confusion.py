@@ -1,6 +1,5 @@
 """What the model takes for what."""
 
-import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -10,6 +9,10 @@ from robust import statistics
 from robust.measures.extremes import largest, least
 from robust.quantities import Count
 from robust.trial import Trial, Value, proportion
+
+UNSEEN = "none: answers that did not come among so many images would add to it, nobody knows how much"
+SPREAD = "triangle inequality 95 %"
+DRAWS = 2000  # of the recalls of all classes
 
 
 def confusion(
@@ -30,7 +33,8 @@ def confusion(
     `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
     `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
     since they are selected, their intervals hold for all classes, or all pairs, at once. `recall_spread` is
-    the standard deviation of the recalls of the classes.
+    the standard deviation of the recalls of the classes. An entropy has no interval: what answers that did not
+    come would add to it is not known.
 
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
@@ -43,7 +47,7 @@ def confusion(
     for label, name in enumerate(classes):
         yield proportion("recall", predicted[labels == label] == label, name)
         yield proportion("precision", labels[predicted == label] == label, name)
-        yield _entropy(predicted[labels == label], name, len(classes))
+        yield _entropy(predicted[labels == label], name)
     n = np.bincount(labels, minlength=len(classes))
     kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     wrong = kinds[:, 0] != kinds[:, 1]
@@ -55,19 +59,13 @@ def confusion(
     yield _spread(labels, predicted == labels)
 
 
-def _entropy(predicted: np.ndarray, name: str, classes: int) -> Value:
-    """By the counts of the answers; the interval draws them anew."""
+def _entropy(predicted: np.ndarray, name: str) -> Value:
+    """By the counts of the answers. Few images bring it out too low; by how much hangs on answers that did not come."""
     if not len(predicted):
         return Value("prediction_entropy", float("nan"), 0, name, "nats")
     share = np.unique(predicted, return_counts=True)[1] / len(predicted)
-    drawn = np.random.default_rng(0).multinomial(len(predicted), share, 500) / len(predicted)
-    value, others = float(-_xlogx(share).sum()), -_xlogx(drawn).sum(axis=1)
-    ends = statistics.basic(value, others, within=(0, math.log(classes)))
-    return Value("prediction_entropy", value, len(predicted), name, "nats", *ends, "bootstrap 95 %")
-
-
-def _xlogx(share: np.ndarray) -> np.ndarray:
-    return share * np.log(np.where(share > 0, share, 1))
+    value = float(-(share * np.log(share)).sum()) + 0.0  # of one answer 0, not -0
+    return Value("prediction_entropy", value, len(predicted), name, "nats", interval=UNSEEN)
 
 
 def _told(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
@@ -96,14 +94,14 @@ def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
 
 
 def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
-    """The interval draws images anew within each class; it begins at 0 where classes of one recall spread as far."""
+    """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn."""
     n = np.unique(labels, return_counts=True)[1]
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
     share /= n
-    random, value = np.random.default_rng(0), float(share.std())
-    low, high = statistics.basic(value, (random.binomial(n, share, (500, len(n))) / n).std(axis=1))
-    alike = (random.binomial(n, right.mean(), (500, len(n))) / n).std(axis=1)
-    low = statistics.from_nothing(value, low, alike)
-    return Value("recall_spread", value, len(labels), "", "", low, high, "bootstrap 95 %")
+    near = (share * n + 0.5) / (n + 1)  # no class is surely always right
+    drawn = np.random.default_rng(0).binomial(n, near, (DRAWS, len(n))) / n
+    half, value = float(np.quantile((drawn - near).std(axis=1), statistics.CONFIDENCE)), float(share.std())
+    ends = max(value - half, 0.0), min(value + half, 0.5)
+    return Value("recall_spread", value, len(labels), "", "", *ends, SPREAD)

@@ -5,11 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from robust import statistics
+from robust.measures import roc
 from robust.measures.means import class_means
 from robust.trial import Answers, Trial, Value
-
-RESAMPLES = 200
 
 
 def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
@@ -24,7 +22,7 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
 
     Raises ModelError for a model without a graph of layers, DataError for data without training images.
 
-    >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    >>> roc.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
     outside, train = trial.answers("outside"), trial.answers("train")
@@ -35,17 +33,12 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
         "energy": energy,
         "mahalanobis": lambda found: apart(found.features),
     }
-    both = np.repeat([0, 1], [len(inner.labels), len(outside.labels)])
     for name, score in scores.items():
-        found = np.concatenate([score(inner), score(outside)])
-        for metric, statistic in (("auroc", auroc), ("fpr95", fpr95)):
-
-            def of(rows: np.ndarray, found: np.ndarray = found, statistic: Callable = statistic) -> float:
-                return statistic(found[rows][both == 0], found[rows][both == 1])  # strata keep their places
-
-            ends = statistics.bootstrap(of, both, within=(0, 1), resamples=RESAMPLES)
-            n = len(inner.labels)
-            yield Value(metric, of(np.arange(len(both))), n, name, "", *ends, "bootstrap 95 %")  # type: ignore[arg-type]
+        within, beyond, n = score(inner), score(outside), len(inner.labels)
+        ends = roc.area_interval(within, beyond)
+        yield Value("auroc", roc.auroc(within, beyond), n, name, "", *ends, roc.AREA)
+        ends = roc.fpr95_interval(within, beyond)
+        yield Value("fpr95", roc.fpr95(within, beyond), n, name, "", *ends, roc.AT_QUANTILE)
 
 
 def max_softmax(found: Answers) -> np.ndarray:
@@ -77,21 +70,3 @@ def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:
         return -np.min([((turned - mean) ** 2).sum(axis=1) for mean in white], axis=0)
 
     return score
-
-
-def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """The area under the ROC curve, where higher scores should be inside."""
-    from sklearn.metrics import roc_auc_score
-
-    truth = np.repeat([1, 0], [len(inside), len(outside)])
-    return float(roc_auc_score(truth, np.concatenate([inside, outside])))
-
-
-def fpr95(inside: np.ndarray, outside: np.ndarray) -> float:
-    """The share of `outside` at or above the score that 95 % of `inside` reach.
-
-    >>> fpr95(np.arange(100.0), np.array([3.0, 5.0, 200.0, -1.0]))
-    0.5
-    """
-    threshold = np.sort(inside)[::-1][int(np.ceil(0.95 * len(inside))) - 1]
-    return float((outside >= threshold).mean())

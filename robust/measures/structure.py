@@ -5,13 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from robust import statistics
 from robust.measures.means import class_means
 from robust.trial import Trial, Value, proportion
-
-RESAMPLES = 100  # each looks at all features again
-WORK = 2e11  # multiplications that an interval may cost, about a minute
-LEAST = 20  # resamples, below which there is no interval
 
 UNBOUNDED = "none: features have no bounds, so that images which did not come may change it as they please"
 
@@ -40,8 +35,8 @@ def structure(
     this trial; `nearest_mean_agreement` is the share of them for which the nearest of the class means of the
     training images is the class that the model answers. Classes without images are left out. Where the
     means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0. Few
-    images of a class bring `nc1` out too low, and so do they its interval. Many images, features and classes
-    leave no time for intervals: then there are none.
+    images of a class bring `nc1` out too low. Features have no bounds, and so their scatter has no intervals that
+    would cover it: compare it between models on the same images.
 
     Raises ModelError for a model without a graph of layers.
 
@@ -54,29 +49,18 @@ def structure(
     """
     features, labels = np.asarray(trial.features, np.float64), trial.labels
     found = scatter(features, labels)
-    resamples = statistics.resampled(labels, 0, _affordable(len(labels), features.shape[1], len(trial.classes)))
-    drawn = np.array([scatter(features[rows], labels[rows]) for rows in resamples]).reshape(-1, 3)
-    ratio = _ratio(*found)
-    ratios = np.array([_ratio(*one) for one in drawn])
-    for metric, value, others in (
-        ("within_scatter", found.within, drawn[:, 0]),
-        ("between_scatter", found.between, drawn[:, 1]),
-        ("fisher_ratio", ratio, ratios),
-        ("nc1", found.nc1, drawn[:, 2]),
+    for metric, value in (
+        ("within_scatter", found.within),
+        ("between_scatter", found.between),
+        ("fisher_ratio", _ratio(*found)),
+        ("nc1", found.nc1),
     ):
         n = len(labels) if np.isfinite(value) else 0
-        yield Value(metric, value, n, "", "", *statistics.basic(value, others), "bootstrap 95 %")  # type: ignore[arg-type]
+        yield Value(metric, value, n, "", "", interval=UNBOUNDED)  # type: ignore[arg-type]
     for label, name in enumerate(trial.classes):
         yield _class_scatter(features[labels == label], name)
     train = trial.answers("train")
     yield proportion("nearest_mean_agreement", nearest_mean(features, train.features, train.labels) == trial.predicted)
-
-
-def _affordable(images: int, features: int, classes: int) -> int:
-    """How many resamples are worth their time: a look multiplies the features and decomposes the means."""
-    smaller = min(features, classes)
-    times = min(RESAMPLES, int(WORK / (features * smaller * (2 * images + 10 * smaller))))
-    return times if times >= LEAST else 0
 
 
 def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:

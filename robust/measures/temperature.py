@@ -11,6 +11,7 @@ from robust.quantities import Count
 from robust.trial import Trial, Value, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
+STEP = 1e-3  # of ln T, to which an end of its interval is found
 UNTOLD = "none: no T in [0.02, 50] is best for the images held out; the temperature is the end of the range"
 UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"], str] = {
     "nll_scaled": "nats", "brier_scaled": "", "ece_scaled": "", "ece_equal_mass_scaled": "",
@@ -27,8 +28,7 @@ def temperature(
     is the end of the range, its `interval` says so, and the scaled values are NaN, with n = 0.
 
     The other values are of this trial's images, with that T; the classes that are answered do not change. The
-    images that are measured are never used for fitting. Of more than 400,000 logits held out the temperature
-    has no interval.
+    images that are measured are never used for fitting; the intervals of the others hold T fast.
 
     Args:
         trial: what the model answered. bins: how many, for the calibration errors.
@@ -46,20 +46,16 @@ def temperature(
         yield Value("temperature", best, len(held.labels), "", "", interval=UNTOLD)
         yield from (Value(metric, float("nan"), 0, "", unit, interval=UNTOLD) for metric, unit in UNITS.items())
         return
-    affordable = binning.resamples(held.logits) // 5  # a fit looks at all logits some 20 times
-    limit = affordable if affordable >= binning.LEAST else 0
-    ends = statistics.bootstrap(
-        lambda rows: fit(held.logits[rows], held.labels[rows]), np.zeros(len(held.labels), int), resamples=limit
-    )
-    yield Value("temperature", best, len(held.labels), "", "", *ends, "bootstrap 95 %")
+    ends = interval(held.logits, held.labels)
+    yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.BOUNDED)
     logp = _scaled(trial.logits, best)
     own = logp[np.arange(len(logp)), trial.labels]
     yield mean("nll_scaled", -own, 0, float(-logp.min()), unit="nats")
     probabilities, right = np.exp(logp), trial.predicted == trial.labels
     yield mean("brier_scaled", binning.brier(probabilities, trial.labels), 0, 2)
     confidence = probabilities.max(axis=1)
-    yield _error("ece_scaled", binning.ece, confidence, right, bins)
-    yield _error("ece_equal_mass_scaled", binning.ece_equal_mass, confidence, right, bins)
+    yield _error("ece_scaled", binning.ece(confidence, right, bins), len(right))
+    yield _error("ece_equal_mass_scaled", binning.ece_equal_mass(confidence, right, bins), len(right))
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -67,25 +63,41 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
 
     One of the limits where it rises up to there: it is concave in 1 / T, so its slope tells.
     """
+    return _falls_to_0(lambda by: float(_score(logits, labels, by)[0].mean()), 1e-9)
+
+
+def interval(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """The temperatures at which the mean score may be 0: the interval of a bounded mean, turned round; 95 %."""
+
+    def end(by: float, side: int) -> float:
+        each, least, most = _score(logits, labels, by)
+        return statistics.bounded_mean(each, least, most)[side]
+
+    return _falls_to_0(lambda by: end(by, 0), STEP), _falls_to_0(lambda by: end(by, 1), STEP)
+
+
+def _falls_to_0(of: Callable[[float], float], step: float) -> float:
+    """The temperature at which a function of it that falls is 0, to a `step` of ln T; one of the limits if none."""
     from scipy.optimize import brentq
 
-    def slope(log_t: float) -> float:
-        return float(_score(logits, labels, np.exp(log_t)).mean())
-
-    if slope(LIMITS[0]) <= 0:
+    if of(np.exp(LIMITS[0])) <= 0:
         return float(np.exp(LIMITS[0]))
-    if slope(LIMITS[1]) >= 0:
+    if of(np.exp(LIMITS[1])) >= 0:
         return float(np.exp(LIMITS[1]))
-    return float(np.exp(brentq(slope, *LIMITS, xtol=1e-9)))
+    return float(np.exp(brentq(lambda log_t: of(np.exp(log_t)), *LIMITS, xtol=step)))
 
 
-def _score(logits: np.ndarray, labels: np.ndarray, by: float) -> np.ndarray:
-    """Of each image its mean logit at a temperature minus that of the label, [n]; it falls as the temperature rises.
+def _score(logits: np.ndarray, labels: np.ndarray, by: float) -> tuple[np.ndarray, float, float]:
+    """Of each image its mean logit at a temperature minus that of the label, [n], and what it may be at least and most.
 
-    Summed over the differences from the label, so that of images that are right it is never above 0 by rounding.
+    It falls as the temperature rises. Summed over the differences from the label, so that of images that are right
+    it is never above 0 by rounding.
     """
-    beyond = logits.astype(np.float64) - logits[np.arange(len(labels)), labels, None]
-    return (np.exp(_scaled(logits, by)) * beyond).sum(axis=1)
+    values = logits.astype(np.float64)
+    probabilities, own = np.exp(_scaled(values, by)), values[np.arange(len(labels)), labels, None]
+    each = (probabilities * (values - own)).sum(axis=1)
+    expected = (probabilities * values).sum(axis=1)
+    return each, float((expected - values.max(axis=1)).min()), float((expected - values.min(axis=1)).max())
 
 
 def _scaled(logits: np.ndarray, by: float) -> np.ndarray:
@@ -94,6 +106,5 @@ def _scaled(logits: np.ndarray, by: float) -> np.ndarray:
     return log_softmax(logits.astype(np.float64) / by, axis=1)
 
 
-def _error(metric: str, error: Callable[..., float], confidence: np.ndarray, right: np.ndarray, bins: int) -> Value:
-    ends = statistics.bootstrap(lambda rows: error(confidence[rows], right[rows], bins), np.zeros(len(right), int))
-    return Value(metric, error(confidence, right, bins), len(right), "", "", *ends, "bootstrap 95 %")
+def _error(metric: Literal["ece_scaled", "ece_equal_mass_scaled"], found: binning.Gaps, n: int) -> Value:
+    return Value(metric, found.value, n, "", "", found.low, found.high, binning.INTERVAL)

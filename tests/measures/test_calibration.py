@@ -2,13 +2,14 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax, logit, softmax
+from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from robust.errors import DataError
-from robust.measures import binning, calibration, outliers, temperature
+from robust.measures import binning, calibration, outliers, roc, temperature
 from robust.measures.outliers import mahalanobis
-from robust.measures.temperature import UNITS, fit
+from robust.measures.temperature import UNITS, fit, interval
 from robust.trial import Answers, Trial
 
 random = np.random.default_rng(0)
@@ -44,7 +45,7 @@ def test_a_model_that_says_90_and_is_right_on_70_has_an_ece_of_20_percent():
 
 
 def test_a_calibrated_model_has_a_small_error_that_shrinks_with_more_images():
-    few, many = (binning.ece(*_confidence(*_sampled(n))) for n in (500, 50_000))
+    few, many = (binning.ece(*_confidence(*_sampled(n))).value for n in (500, 50_000))
     assert many < 0.01 and many < few / 2
 
 
@@ -155,14 +156,42 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
     assert values["brier_scaled", ""].value < before["brier", ""].value
 
 
-def test_the_temperature_of_too_many_logits_has_no_interval(monkeypatch):
-    logits, labels = _sampled(300, seed=1)
-    trial = _trial(logits, labels, ask=lambda split: Answers(labels, logits, logits))
-    monkeypatch.setattr(binning, "WORK", 250 * logits.size - 1)  # 249 resamples, a fifth of which are too few
-    value = _values(temperature, trial)["temperature", ""]
-    assert np.isnan(value.low) and np.isnan(value.high) and value.value > 0
-    monkeypatch.setattr(binning, "WORK", 250 * logits.size)
-    assert _values(temperature, trial)["temperature", ""].low < value.value
+@pytest.mark.parametrize("over", [0.5, 3.0])
+def test_the_interval_of_a_temperature_is_where_the_mean_score_may_be_0(over):
+    logits, labels = _sampled(400, seed=4)
+    low, high = interval(over * logits, labels)
+    assert low < fit(over * logits, labels) < high and low < over < high
+    wide = [end / over for end in interval(logits * over, labels)]
+    assert wide == pytest.approx(interval(logits, labels), rel=3e-3)  # it doubles where the logits do
+    assert high / low < 2
+    few = interval(over * logits[:50], labels[:50])
+    assert few[0] < low and few[1] > high
+
+
+def test_a_calibrated_model_has_an_error_of_0_in_its_interval_and_a_boaster_not():
+    logits, labels = _sampled(1000, seed=6)
+    calibrated, boaster = (_values(calibration, _trial(by * logits, labels)) for by in (1, 4))
+    for metric in ("ece", "ece_equal_mass", "ece_classwise", "ece_adaptive"):
+        assert calibrated[metric, ""].low == 0 < calibrated[metric, ""].value < calibrated[metric, ""].high
+        assert 0 < boaster[metric, ""].low < boaster[metric, ""].value < boaster[metric, ""].high
+        assert boaster[metric, ""].interval == binning.INTERVAL
+
+
+def test_the_chance_gaps_of_a_calibrated_model_are_what_the_low_end_allows_for():
+    """Drawn anew from its own probabilities, 97.5 of 100 errors lie below the allowance."""
+    logits, _ = _sampled(300, seed=7)
+    own, above = np.random.default_rng(0), []
+    probabilities = softmax(logits, axis=1)
+    confidence = probabilities.max(axis=1)
+    for _ in range(400):
+        right = own.random(300) < confidence
+        above.append(binning.ece(confidence, right).low > 0)
+    assert np.mean(above) <= 0.05
+
+
+def test_each_image_adds_its_part_of_the_area_under_risk_and_coverage():
+    confidence, right = np.random.default_rng(0).random(50).round(1), np.random.default_rng(1).random(50) < 0.7
+    assert binning.refused(confidence, right).mean() == pytest.approx(binning.aurc(confidence, right))
 
 
 def test_data_without_a_validation_split_is_refused():
@@ -219,14 +248,57 @@ def test_images_of_the_same_kind_cannot_be_told_apart():
         )  # its standard error at 0.5: sqrt(1001 / 12) / 500
 
 
-def test_scores_that_lie_apart_have_no_interval():
+def test_scores_that_lie_apart_have_an_interval_below_1():
+    """40 of each that do not overlap say that the area is large, and not that it is 1."""
     labels = np.arange(40) % 2
     inside, outside = (
         Answers(labels, np.eye(2)[labels] * 9, np.eye(2)[labels]),
         Answers(labels, np.zeros((40, 2)), np.zeros((40, 2))),
     )
-    value = _values(outliers, _asking(inside, outside, inside))["auroc", "energy"]
-    assert value.value == 1 and np.isnan(value.low) and np.isnan(value.high)
+    values = _values(outliers, _asking(inside, outside, inside))
+    assert values["auroc", "energy"].value == 1 == values["auroc", "energy"].high
+    assert 0.85 < values["auroc", "energy"].low < 0.97
+    assert (values["fpr95", "energy"].low, values["fpr95", "energy"].high) == (0, 1)  # 2 of 40 may lie anywhere
+    many = roc.fpr95_interval(np.arange(200.0) + 1, -np.arange(200.0))
+    assert many[0] == 0 < many[1] < 0.03
+
+
+def test_the_interval_of_an_area_is_delongs_on_the_logit_scale_where_that_is_the_wider():
+    """Written out by pairs of images: unlike spreads, so that the ranks of one side alone carry the variance."""
+    own = np.random.default_rng(3)
+    inside, outside = own.normal(1, 1, 60), own.normal(0, 4, 40)
+    wins = (inside[:, None] > outside) + 0.5 * (inside[:, None] == outside)
+    area = wins.mean()
+    spread = wins.mean(axis=1).var(ddof=1) / 60 + wins.mean(axis=0).var(ddof=1) / 40
+    half = norm.isf(0.025) * np.sqrt(spread) / (area * (1 - area))
+    found = roc.area_interval(inside, outside)
+    assert roc.auroc(inside, outside) == pytest.approx(area)
+    assert found == pytest.approx(expit(logit(area) + np.array([-half, half])), abs=1e-12)
+
+
+@pytest.mark.parametrize("area", [0.5, 0.8, 1.0])
+def test_newcombes_ends_are_where_the_variance_of_hanley_and_mcneil_reaches_the_value(area):
+    low, high = roc._newcombe(area, 30, 50)
+    for end in {low, high} - {1.0}:
+        q1, q2 = end / (2 - end), 2 * end**2 / (1 + end)
+        variance = (end * (1 - end) + 39 * (q1 - end**2) + 39 * (q2 - end**2)) / (30 * 50)
+        assert abs(area - end) == pytest.approx(norm.isf(0.025) * np.sqrt(variance), rel=1e-6)
+    assert high == 1 or area < 1
+
+
+def test_the_share_let_in_is_told_by_ranks_inside_and_exact_shares_outside():
+    inside, outside = np.arange(100.0), np.arange(-50.0, 50.0)
+    fell = binom(100, 0.95)
+    best, worst = inside[::-1][int(fell.ppf(0.0125)) - 1], inside[::-1][int(fell.isf(0.0125))]
+    low = binomtest(int((outside >= best).sum()), 100).proportion_ci(0.975, method="exact").low
+    high = binomtest(int((outside >= worst).sum()), 100).proportion_ci(0.975, method="exact").high
+    assert roc.fpr95_interval(inside, outside) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("area", [roc.area_interval, roc.fpr95_interval])
+def test_one_score_says_nearly_nothing(area):
+    low, high = area(np.array([2.0]), np.array([1.0]))
+    assert 0 <= low < 0.5 and high > 0.97
 
 
 def test_directions_without_variance_do_not_count():

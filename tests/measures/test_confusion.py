@@ -94,15 +94,30 @@ def test_the_spread_and_the_entropy_by_hand():
     assert values["prediction_entropy", "cat"].value == pytest.approx(-(shares * np.log(shares)).sum())
     assert values["prediction_entropy", "car"].value == 0
     assert values["prediction_entropy", "ship"].n == 0
-    interval = values["prediction_entropy", "cat"]
-    assert interval.low <= interval.value <= interval.high
 
 
-def test_the_entropy_of_few_classes_and_of_equal_answers():
-    value = _values(_trial(np.zeros(40, int), np.arange(40) % 5 // 3, CLASSES[:2]))["prediction_entropy", "cat"]
-    assert value.low < value.value < value.high == math.log(2)  # 0.4 and 0.6
-    alike = _values(_trial())["prediction_entropy", "car"]
-    assert math.isnan(alike.low) and math.isnan(alike.high)
+def test_an_entropy_has_no_interval_and_says_why():
+    for name in ("cat", "car"):  # of several answers, of equal ones
+        value = _values(_trial())["prediction_entropy", name]
+        assert math.isnan(value.low) and math.isnan(value.high) and value.interval.startswith("none: ")
+
+
+def test_the_spread_of_recalls_that_may_be_alike_begins_at_0_and_of_others_not():
+    labels = np.repeat(np.arange(4), 200)
+    alike = _values(_trial(labels, np.where(np.arange(800) % 10 < 8, labels, (labels + 1) % 4)))["recall_spread", ""]
+    apart = _values(_trial(labels, np.where(labels < 2, labels, 0)))["recall_spread", ""]
+    assert alike.low == 0 <= alike.value < alike.high
+    assert apart.value == apart.high == 0.5 and 0.4 < apart.low < 0.5  # no four recalls lie further apart
+
+
+def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
+    """Of many classes and images it is the root of the mean variance of a recall."""
+    labels = np.repeat(np.arange(50), 100)
+    predicted = np.where(np.arange(5000) % 100 < 20, (labels + 1) % 50, labels)
+    value = _values(_trial(labels, predicted, tuple(f"c{i}" for i in range(50))))["recall_spread", ""]
+    near = (80 + 0.5) / 101
+    assert value.value == pytest.approx(0, abs=1e-12)
+    assert value.high == pytest.approx(np.sqrt(near * (1 - near) / 100), rel=0.25) and value.low == 0
 
 
 def test_the_worst_pair_is_told_though_others_have_more_errors():

@@ -135,3 +135,10 @@ def test_without_a_model_there_are_no_features():
         next(structure(trial))
     with pytest.raises(ModelError, match="has no answers to 'train': give it ask"):
         trial.answers("train")
+
+
+def test_scatter_has_no_interval_and_says_why():
+    features, labels = _blobs(30, np.eye(3), 0.1)
+    for value in structure(_trial(features, labels, Answers(labels, features, features))):
+        if value.metric != "nearest_mean_agreement":
+            assert np.isnan(value.low) and np.isnan(value.high) and value.interval.startswith("none: ")

@@ -160,45 +160,6 @@ def test_simultaneous_intervals_hold_the_worst_of_many_where_single_ones_do_not(
     assert held >= 950 and alone < 960
 
 
-def test_a_low_end_is_0_where_nothing_at_all_would_give_as_much():
-    """The spread of ten recalls that are alike: the bootstrap alone takes it for real half of the time."""
-    random = np.random.default_rng(0)
-    chance = (random.binomial(100, 0.8, (2000, 10)) / 100).std(axis=1)
-    lows = [statistics.from_nothing(value, 0.01, chance[:1000]) for value in chance[1000:]]
-    assert 0.92 < np.mean(np.array(lows) == 0) < 0.98
-    assert math.isnan(statistics.from_nothing(0.1, float("nan"), np.array([0.2])))
-    assert statistics.from_nothing(0.1, 0.05, np.array([])) == 0.05
-
-
-def test_the_bootstrap_of_a_mean_agrees_with_its_standard_error():
-    values = np.random.default_rng(1).normal(size=400)
-    low, high = statistics.bootstrap(
-        lambda rows: float(values[rows].mean()), np.zeros(400, int), within=(-np.inf, np.inf), resamples=2000
-    )
-    half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
-
-
-def test_the_bootstrap_draws_within_strata():
-    strata = np.repeat([3, 1], [5, 20])
-    for rows in statistics.resampled(strata, 0, 50):
-        assert (strata[rows] == strata).all()
-    assert np.isnan(statistics.bootstrap(lambda rows: float(strata[rows].mean()), strata)).all()  # each draws 1.4
-
-
-def test_the_bootstrap_is_seeded_and_needs_finite_values():
-    values = np.arange(30.0)
-    interval = [statistics.bootstrap(lambda rows: float(values[rows].mean()), np.zeros(30, int)) for _ in range(2)]
-    assert interval[0] == interval[1]
-    assert all(np.isnan(statistics.bootstrap(lambda rows: float("nan"), np.zeros(30, int))))
-
-
-def test_an_interval_without_width_is_none():
-    assert all(map(math.isnan, statistics.basic(1.0, np.ones(500), within=(0, 1))))
-    assert all(map(math.isnan, statistics.bootstrap(lambda rows: float(len(rows)), np.zeros(1, int))))
-    assert all(map(math.isnan, statistics.basic(1.0, np.array([1.0, 0.9] * 50), within=(0, 1))))  # 1 to 1.1, cut off
-
-
 def outcomes(both, ours, theirs, neither):
     """Which images count: with both, with one alone, with none."""
     counts = [both, ours, theirs, neither]
