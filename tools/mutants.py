@@ -35,7 +35,8 @@ class Mutant:
     file: str
     function: str
     line: int
-    lines: tuple[int, int]  # of the statement it stands in
+    lines: tuple[int, int]  # of the statement it stands in; where that runs at the import, of all that may use it
+    imported: bool  # does it run at the import?
     begin: int
     end: int
     old: str
@@ -74,13 +75,13 @@ def of(file: str, source: bytes) -> list[Mutant]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     plain, found, times = compile(source, file, "exec", dont_inherit=True), [], {}
-    for node, new, statement, function in _changes(ast.parse(source)):
+    for node, new, statement, function, scope in _changes(ast.parse(source)):
         begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         old = source[begin:end].decode()
         what = repr((file, function, ast.unparse(statement), old, new))
         times[what] = times.get(what, 0) + 1
         key = hashed(f"{what} {times[what]}")
-        mutant = Mutant(file, function, node.lineno, _lines(statement), begin, end, old, new, key)
+        mutant = Mutant(file, function, node.lineno, *_spot(statement, scope), begin, end, old, new, key)
         if not same(plain, compile(mutant.applied(source), file, "exec", dont_inherit=True)):
             found.append(mutant)
     return found
@@ -98,23 +99,30 @@ def same(one: CodeType, other: CodeType) -> bool:
     return all(same(a, b) if isinstance(a, CodeType) else repr(a) == repr(b) for a, b in pairs)
 
 
-def _lines(statement: ast.stmt) -> tuple[int, int]:
+def _spot(statement: ast.stmt, scope: tuple[int, int] | None) -> tuple[tuple[int, int], bool]:
+    """The lines of a mutant, and whether they run at the import; scope: as in `_changes`."""
     body = getattr(statement, "body", None)
-    return statement.lineno, max(statement.lineno, body[0].lineno - 1) if body else statement.end_lineno
+    if isinstance(statement, ast.FunctionDef):
+        return (statement.lineno, statement.end_lineno), True
+    ends = statement.lineno, max(statement.lineno, body[0].lineno - 1) if body else statement.end_lineno
+    return (scope, True) if scope else (ends, False)
 
 
-def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, ast.stmt, str]]:
-    """(what is changed, its new text, its statement, the function it stands in)."""
+def _changes(tree: ast.Module) -> Iterator[tuple]:
+    """(what is changed, its new text, its statement, the function, and the lines of a class or file outside of one)."""
 
-    def walk(node: ast.AST, statement: ast.stmt | None, function: str) -> Iterator[tuple]:
+    def walk(
+        node: ast.AST, statement: ast.stmt | None, function: str, scope: tuple[int, int] | None
+    ) -> Iterator[tuple]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             function = f"{function}.{node.name}".lstrip(".")
+            scope = (node.lineno, node.end_lineno) if scope and isinstance(node, ast.ClassDef) else None
         statement = node if isinstance(node, ast.stmt) else statement
-        yield from ((changed, new, statement, function) for changed, new in _of_node(node))
+        yield from ((changed, new, statement, function, scope) for changed, new in _of_node(node))
         for child in _looked_into(node):
-            yield from walk(child, statement, function)
+            yield from walk(child, statement, function, scope)
 
-    return walk(tree, None, "")
+    return walk(tree, None, "", (1, 10**9))
 
 
 def _looked_into(node: ast.AST) -> Iterator[ast.AST]:

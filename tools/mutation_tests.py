@@ -126,21 +126,25 @@ class Bench:
         return next(mutant for mutant in found if mutant.key == row["key"])
 
     def _order(self, mutant: mutants.Mutant, near: list[tuple[str, dict]]) -> tuple[list[str], float]:
-        """The passing tests that execute the mutant, quickest first in each file, that of its own name first."""
-        files = []
+        """The passing tests that execute the mutant, quickest first, those of its own name as if thrice as quick.
+
+        Of what runs at the import, all that import it come after those that run the function it stands in.
+        """
+        ranks: dict[str, tuple[int, float]] = {}
+        seconds = {test: one["seconds"] for _, tests in near for test, one in tests.items()}
         for file, tests in near:
-            hit = {test: one for test, one in tests.items() if test and one["passed"] and _executes(one, mutant)}
-            if not hit and _executes(tests.get("", {"lines": []}), mutant):  # a constant: any of them may use it
-                hit = {test: one for test, one in tests.items() if test and one["passed"]}
             mirrored = Path(file).stem in (f"test_{Path(mutant.file).stem}", Path(mutant.file).stem)
-            files.append((not mirrored, sum(one["seconds"] for one in hit.values()), hit))
-        order, total = [], 0.0
-        for _, _, hit in sorted(files, key=lambda each: each[:2]):
-            for test in sorted(hit, key=lambda test: hit[test]["seconds"]):
-                if total < self.budget:
-                    order.append(test)
-                    total += hit[test]["seconds"]
-        return order, total
+            for test, one in tests.items():
+                executes = _executes(one, mutant)
+                if test and one["passed"] and (executes or (mutant.imported and _executes(tests[""], mutant))):
+                    ranks[test] = not executes, one["seconds"] / (3 if mirrored else 1)
+        chosen, total = [], 0.0
+        for test in sorted(ranks, key=ranks.__getitem__):
+            if total + seconds[test] <= self.budget or not chosen:
+                chosen.append(test)
+                total += seconds[test]
+        files = list(dict.fromkeys(test.split("::")[0] for test in chosen))  # a file's fixtures are made once
+        return sorted(chosen, key=lambda test: files.index(test.split("::")[0])), total
 
     def _measured(self, files: list[str], jobs: int) -> dict[str, dict]:
         found = {file: self._known(file) for file in files}
