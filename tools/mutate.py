@@ -29,7 +29,7 @@ def main() -> None:
     known = {row["key"]: row for row in map(json.loads, state.read_text().splitlines())} if state.exists() else {}
     rows = [row for group in config["groups"] for row in _drawn(group, config["seed"], known)]
     due = [row for row in rows if not asked.groups or row["group"] in asked.groups]
-    due = [row for row in due if row["status"] in ("survived",) + ("",) * (not asked.from_survivors)]
+    due = [row for row in due if row["status"] == ("survived" if asked.from_survivors else "")]
     bench = Bench(Path.cwd(), asked.work, config, asked.budget)
     for row, (status, by) in bench.run(due, asked.jobs):
         row.update(status=status, by=by, reason="" if status != "survived" else row["reason"])

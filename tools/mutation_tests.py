@@ -216,7 +216,7 @@ class Bench:
 
     def _copy(self, slot: int) -> Path:
         copy = self.work / f"copy-{slot}"
-        shutil.copytree(self.root, copy, ignore=LEFT_OUT, dirs_exist_ok=True)
+        shutil.copytree(self.root, copy, ignore=LEFT_OUT, dirs_exist_ok=True, copy_function=_renewed)
         return copy
 
     def _fork(self, work, copy: Path, seconds: float) -> int:
@@ -242,6 +242,13 @@ class Bench:
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         return True
+
+
+def _renewed(source: str, target: str) -> None:
+    """Copy a file where it is not there as it was: the last mutant has changed one."""
+    there = Path(target)
+    if not there.exists() or there.stat().st_mtime_ns != Path(source).stat().st_mtime_ns:
+        shutil.copy2(source, target)
 
 
 def _executes(test: dict, mutant: mutants.Mutant) -> bool:
