@@ -78,3 +78,9 @@ def test_what_falls_does_not_hang_on_how_sure_the_model_is(affine, attack, norm)
         eps = {"linf": 0.05, "l2": 0.15}[norm]
         fell.append(attack(classifier, images, labels, seeds=np.arange(40), eps=eps, norm=norm).by != "")
     assert np.array_equal(*fell) and 4 < fell[0].sum() < 36
+
+
+def test_three_classes_that_are_level_are_kept_apart_as_in_the_release():
+    """AutoAttack adds 1e-12 to z_1 - z_3, so that the loss stays finite where three logits share the top."""
+    found = losses.dlr(tf.constant([[0.0, 1, 1, 1]]), tf.constant([0], tf.int64), tf.constant([0], tf.int64))
+    np.testing.assert_allclose(found, [1e12], rtol=1e-6)
