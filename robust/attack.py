@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from robust import files, imagenet, models, triptych
-from robust.classifier import Classifier, heads
+from robust import catalog, files, imagenet, models, triptych
+from robust.classifier import Classifier, black_box, heads
+from robust.classifier.black_box import BlackBox
+from robust.classifier.pixel_range import better, of_one, typed
 from robust.datasets import files as images
-from robust.datasets.photos import FOLDER
+from robust.datasets.photos import FOLDER, photos
 from robust.datasets.transform import Transform
 from robust.errors import ContractError, DataError, ModelError, suggest
 from robust.perturb import check
@@ -22,6 +25,7 @@ from robust.pretrained.keras import own_shape
 from robust.randomness import image_seeds
 from robust.schema import Call
 from robust.suite import Model, Published
+from robust.trust.attack import gradient_based
 
 SURE = 50.0  # nats by which the search wants to be ahead: more than any softmax shows
 
@@ -88,8 +92,7 @@ def attack(
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015, figure 1.
     """
     network = _network(model)
-    count = heads.understood(network, output=model.output).model.output_shape[-1]
-    classifier = Classifier(network, count, pixels=model.pixels, output=model.output, batch_size=1)
+    classifier = _classifier(network, model, call)
     names = _names(classifier.classes, classes)
     pixels = _pixels(find(image), model, network)[None]
     classifier.logits(np.concatenate([pixels, 1 - pixels]))  # of one image alone, logits may look like probabilities
@@ -98,7 +101,7 @@ def attack(
     attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    told = classifier.understood if model.kind == "keras" else ()
+    told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, told)
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
@@ -123,19 +126,48 @@ def find(image: str | Path) -> Path:
     raise DataError(f"{image}: there is no such file, nor a photo of that name here{suggest(path.stem, ours)}")
 
 
-def _network(model: Model) -> keras.Model:
+def _network(model: Model) -> Any:
     if model.kind == "keras":
         return _for_images(models.load(model.source, trust=model.trust), model)
     if not isinstance(model.source, Published):
-        raise ModelError(f"model {model.name}: must be a .keras file, or weights that are known by name")
+        raise ModelError(f"model {model.name}: must be a file of a model, or weights that are known by name")
     return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)
 
 
-def _for_images(network: keras.Model, model: Model) -> keras.Model:
-    shape = getattr(network, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
+def _for_images(network: Any, model: Model) -> Any:
+    shape = _shape(network)
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
         raise ModelError(f"model {model.name}: takes {shape}; must take square images of one or three channels")
     return network
+
+
+def _shape(network: Any) -> tuple[int | None, ...]:
+    """Of a batch of its images, () where it does not say that."""
+    listed = getattr(network, "inputs", None)
+    return tuple(listed[0].shape) if listed else ()
+
+
+def _classifier(network: Any, model: Model, call: Call) -> Classifier:
+    count = heads.outputs(network, model.output, black_box=model.black_box)
+    if count is None:  # only an answer tells
+        batch, *sides = _shape(network)
+        count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
+    asked = black_box.asked(network, count, model.output) if model.black_box else network
+    found = Classifier(asked, count, pixels=model.pixels, output=model.output, batch_size=1)
+    if found.is_black_box and call.name in catalog.names("attacks") and gradient_based(call):
+        what = f"model {model.name!r} gives answers and no gradients, which {call.name} asks for"
+        raise ModelError(f"{what}; use --attack square or --attack noise")
+    return found
+
+
+def _doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:
+    """What speaks for other pixels: photos that a model of ImageNet ought to know, else what is seen in this image."""
+    if names != imagenet.names() or pixels.shape[3] != 3:
+        return list(filter(None, [of_one(classifier, pixels, names)]))
+    data = photos(transform={"size": pixels.shape[1]})
+    known = data.examples("test", data.size("test"))
+    found = better(classifier, lambda n: (known.images[:n], known.labels[:n]), len(known.labels))
+    return [] if found is None else [f"of our own photos {found}; here --pixels {typed(found.pixels[0])}"]
 
 
 def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -158,10 +190,10 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
     return aim
 
 
-def _pixels(path: Path, model: Model, network: keras.Model) -> np.ndarray:
+def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
     images.look(path)  # says what is wrong with it
-    height, width, channels = network.input_shape[1:]
+    height, width, channels = _shape(network)[1:]
     read = images.load(path, channels)
     if height is not None and read.shape[:2] != (height, width):
         read = _transform(height, model)(tf.constant(read)).numpy()
@@ -214,6 +246,9 @@ def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) ->
     """The same network with one logit shifted: its gradients are the same, but it is fooled only when it is sure."""
     shift = np.zeros(classifier.classes, np.float32)
     shift[seen if aim is None else aim] = SURE if aim is None else -SURE
+    if isinstance(box := classifier.model, BlackBox):
+        shifted = BlackBox(lambda x: box(tf.constant(x)).numpy() + shift, box.name, box.weights, inputs=box.inputs)
+        return Classifier(shifted, classifier.classes, pixels=classifier.pixels, batch_size=1)
     answers = classifier.model.outputs[0]
     name = heads.unused("unsure", answers)
     logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(answers)

@@ -1,12 +1,15 @@
 """Robust accuracy after each epoch of Keras' own `fit`."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robust.classifier import Classifier, heads
+from robust.classifier.pixel_range import Better, better
 from robust.datasets import remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
@@ -41,7 +44,8 @@ class RobustAccuracy(keras.callbacks.Callback):
         balanced: choose as many of each class instead.
         every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
         classes: names of the classes, or how many; else the model's outputs are counted.
-        pixels: what the model's inputs range over, where its own layers do not say it.
+        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`;
+            a UserWarning says where another way suits the model better.
         output: which of several outputs classifies, where its name does not tell.
         seed: of the attack.
 
@@ -66,7 +70,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
-        pixels: tuple[float, float] | None = None,
+        pixels: Any = None,
         output: str | None = None,
         seed: int = 0,
     ):
@@ -80,11 +84,14 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[Classifier, Dataset] | None = None
         self._first: int | None = None
+        self._doubt: Better | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Look at the model with two images, so that a bad one is told before it is trained."""
         self._first = None
         self._ready()[0].logits(self._examples.images[:2])
+        self._doubt = None
+        self._look_at_pixels()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Attack the images and log how many are still right."""
@@ -94,9 +101,28 @@ class RobustAccuracy(keras.callbacks.Callback):
         if logs is not None:
             logs.update(zip((LOGGED, f"{LOGGED}_low", f"{LOGGED}_high"), found, strict=True))
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Say of the pixels what may be chance, too, if the last look has left such a doubt."""
+        if self._doubt is not None and not self._doubt.clear:
+            warnings.warn(f"{self.model.name}: {self._doubt}", stacklevel=2)
+
+    def _look_at_pixels(self) -> None:
+        """Warn, once a training, of pixels in another way that suit the model clearly better."""
+        if self._doubt is not None and self._doubt.clear:
+            return
+        classifier, data = self._ready()
+
+        def look(n: int) -> tuple[np.ndarray, np.ndarray]:
+            return (few := data.examples("test", n)).images, few.labels
+
+        self._doubt = better(classifier, look, data.size("test"))
+        if self._doubt is not None and self._doubt.clear:
+            warnings.warn(f"{self.model.name}: {self._doubt}", stacklevel=2)
+
     def _look(self) -> tuple[float, float, float]:
         """The value and the ends of its interval."""
         classifier, data = self._ready()
+        self._look_at_pixels()
         (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
         found = proportion(LOGGED, outcome.trial.predicted == outcome.trial.labels)
         return found.value, found.low, found.high
@@ -104,8 +130,7 @@ class RobustAccuracy(keras.callbacks.Callback):
     def _ready(self) -> tuple[Classifier, Dataset]:
         """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
         if self._asked is None or self._asked[0].network is not self.model:
-            shape = getattr(heads.understood(self.model, output=self._output).model, "output_shape", None)
-            classes = self._classes or (shape[-1] if isinstance(shape, tuple) else None)
+            classes = self._classes or heads.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
             options = {"pixels": self._pixels, "output": self._output}

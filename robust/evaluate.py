@@ -35,6 +35,8 @@ def evaluate(
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | Sequence[str] | None = None,
     pixels: Any = None,
+    output: str | None = None,
+    black_box: bool = False,
     search: Precision = "float32",
     seed: int = 0,
     images: int | None = None,
@@ -58,6 +60,8 @@ def evaluate(
         measures: what is measured of each.
         classes: names of the classes, or how many; else the model's outputs are counted.
         pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
+        output: which of several outputs classifies, where its name does not tell.
+        black_box: may its answers alone be asked, as where a softmax cannot be taken off?
         search: the precision in which attacks search; "bfloat16" is faster where the processor has it.
         seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
         balanced: choose as many of each class, instead of in proportion to the classes.
@@ -73,7 +77,10 @@ def evaluate(
     """
     with _said_of_the_model():
         named = _model(model, seed, trust)
-        named = replace(named, pixels=named.pixels if pixels is None else read_pixels(pixels), search=search)
+        given = {
+            "pixels": None if pixels is None else read_pixels(pixels), "output": output, "black_box": black_box or None
+        }  # fmt: skip
+        named = replace(named, search=search, **{key: value for key, value in given.items() if value is not None})
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
     same = {"measure": _listed(measures), **_choice(images, balanced)}
     cases = [_case("clean", same)]
@@ -144,8 +151,7 @@ def _dataset(data: Any, model: Model, classes: int | Sequence[str] | None) -> Da
 def _outputs(model: Model) -> int | None:
     """How many classes the model tells apart, where its last layer says it."""
     network = load(model.source, trust=model.trust) if model.kind == "keras" else model.source
-    shape = getattr(heads.understood(network, output=model.output).model, "output_shape", None)
-    return shape[-1] if isinstance(shape, tuple) else None
+    return heads.outputs(network, model.output, black_box=model.black_box)
 
 
 def _listed(given: Any) -> list[Any]:

@@ -45,6 +45,7 @@ MODES = {
 """What `preprocess_input` of keras.applications does outside of the model, by the name of its mode."""
 
 _KEYS = ("range", *Pixels._fields[2:])
+_LEVELS = 255
 _WORDS = {"order": ("rgb", "bgr"), "layout": ("channels_last", "channels_first")}
 
 
@@ -79,7 +80,23 @@ def _table(table: Mapping[str, Any]) -> Pixels:
     mean, std = (_channels(table.get(key, ()), key) for key in ("mean", "std"))
     if not all(s > 0 for s in std) or (mean and std and len(mean) != len(std)):
         raise SuiteError(f"pixels.std = {list(std)}: must be positive, and as many as mean", "pixels.std")
-    return Pixels(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
+    found = Pixels(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
+    _check_unit(found)
+    return found
+
+
+def _check_unit(found: Pixels) -> None:
+    """Refuse a mean or a deviation that pixels of this range cannot have: it is of grey levels, or of [0, 1]."""
+    low, high = found.low, found.high
+    for key, numbers, least, most in (("mean", found.mean, low, high), ("std", found.std, 0.0, high - low)):
+        if any(not least <= n <= most for n in numbers):
+            of_levels = max(numbers) <= _LEVELS and min(numbers) >= 0 and high <= 1
+            meant = f"; did you mean range = [0, {_LEVELS}]?" if of_levels else ""
+            what = f"pixels in {_listed((low, high), '[]')} have none such"
+            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}{meant}", f"pixels.{key}")
+        if high - low > _LEVELS / 2 and any(numbers) and max(numbers) < 1:
+            what = f"of pixels in [0, 1], and range = {_listed((low, high), '[]')}; did you mean range = [0, 1]?"
+            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}", f"pixels.{key}")
 
 
 def _range(value: Any, key: str) -> tuple[float, float]:
@@ -108,5 +125,5 @@ def _numbers(value: Any) -> tuple[float, ...] | None:
     return tuple(map(float, numbers)) if right else None
 
 
-def _listed(numbers: Sequence[float]) -> str:
-    return f"({', '.join(f'{n:g}' for n in numbers)})"
+def _listed(numbers: Sequence[float], around: str = "()") -> str:
+    return f"{around[0]}{', '.join(f'{n:g}' for n in numbers)}{around[1]}"

@@ -1,8 +1,11 @@
 """One image attacked: the words, the PNG that is read back, the picture."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from robust import attack, triptych
@@ -190,3 +193,62 @@ def test_a_file_with_code_needs_trust(folder, monkeypatch, capsys):
     assert "say so: --trust" in capsys.readouterr().err
     assert robust(*words, "--trust", monkeypatch=monkeypatch) in (0, 1)
     assert "the PNG is" in capsys.readouterr().out
+
+
+def graded(low, high):
+    """Three classes by the mean grey, of pixels from low to high: dark, middle, bright."""
+    image = keras.Input((SIDE, SIDE, 3))
+    head = keras.layers.Dense(3)
+    model = keras.Model(image, head(keras.layers.Flatten()(keras.layers.GlobalAveragePooling2D()(image))))
+    one, two = (low + (high - low) * edge for edge in (0.2, 0.8))
+    head.set_weights([np.array([[0.0, 1.0, 2.0]] * 3) / 3, np.array([0.0, -one, -one - two])])
+    return model
+
+
+def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(folder, monkeypatch, capsys):
+    graded(0, 255).save(folder / "graded.keras")
+    (folder / "names.txt").write_text("dark\nmiddle\nbright\n")
+    words = ["attack", "grey.png", "--model", "graded.keras", "--classes", "names.txt", "--eps", "1/255"]
+    robust(*words, monkeypatch=monkeypatch)
+    told = capsys.readouterr().out.splitlines()[0]
+    assert "the image is dark with these pixels, middle with pixels [0, 255]" in told
+    remedy = re.search(r"say which, as in (--pixels \S+ \S+?);", told)[1]
+    assert remedy == "--pixels 0 255"
+    robust(*words, *remedy.split(), monkeypatch=monkeypatch)
+    told, _, first, *_ = capsys.readouterr().out.splitlines()
+    assert "pixels [0, 255], as declared" in told and "with these pixels" not in told
+    assert first.split()[0] == "middle"
+
+
+def test_a_mode_of_keras_applications_is_a_word(folder, monkeypatch, capsys):
+    graded(-1, 1).save(folder / "graded.keras")
+    words = ["attack", "grey.png", "--model", "graded.keras", "--eps", "1/255", "--pixels"]
+    for mode, way in (("tf", "[-1, 1]"), ("caffe", "[0, 255], minus (103.939, 116.779, 123.68), in the order BGR")):
+        assert robust(*words, mode, monkeypatch=monkeypatch) in (0, 1)
+        assert capsys.readouterr().out.startswith(f"graded.keras: pixels {way}, as declared")
+    assert robust(*words, "cafe", monkeypatch=monkeypatch) == 2
+    assert "did you mean 'caffe'?" in capsys.readouterr().err
+
+
+def test_a_tflite_file_is_attacked_by_its_answers(folder, monkeypatch, capsys):
+    image = keras.Input((SIDE, SIDE, 3))
+    network = keras.Model(image, keras.layers.Softmax()(keras.saving.load_model("model.keras")(image)))
+    (folder / "own.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    words = ["attack", "grey.png", "--model", "own.tflite", "--eps", "8/255", "--classes", "names.txt"]
+    assert robust(*words, monkeypatch=monkeypatch) == 2
+    told = capsys.readouterr().err
+    remedy = re.search(r"--attack \w+", told)[0]
+    assert robust(*words, *remedy.split(), "--set", "queries=60", monkeypatch=monkeypatch) == 0
+    assert "own.tflite: a black box without gradients" in capsys.readouterr().out
+
+
+def test_what_cannot_be_taken_off_is_attacked_as_a_black_box(folder, monkeypatch, capsys):
+    image = keras.Input((SIDE, SIDE, 3))
+    logits = keras.saving.load_model("model.keras")(image)
+    averaged = keras.layers.Average()([keras.layers.Softmax()(logits) for _ in range(2)])
+    keras.Model(image, averaged).save(folder / "both.keras")
+    words = ["attack", "grey.png", "--model", "both.keras", "--eps", "8/255", "--attack", "square"]
+    words += ["--set", "queries=60"]
+    assert robust(*words, monkeypatch=monkeypatch) == 2
+    assert "or say black_box = true" in capsys.readouterr().err
+    assert robust(*words, "--black-box", monkeypatch=monkeypatch) == 0

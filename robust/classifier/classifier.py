@@ -210,7 +210,7 @@ class Classifier:
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
                 f"logits: end it in Dense(classes) and train with from_logits=True, or give {remedy}; "
-                f"or say black_box = true, for attacks that ask for answers only: {black_box.ATTACKS}"
+                f"or say black_box = true (--black-box), for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
 

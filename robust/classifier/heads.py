@@ -55,6 +55,17 @@ def answers(model: keras.Model, classes: int | None = None, output: str | None =
     return keras.Model(model.inputs, _main(model, classes, output)[0], name=model.name)
 
 
+def outputs(model: keras.Model, output: str | None = None, *, black_box: bool = False) -> int | None:
+    """How many classes the model tells apart, where its last layer says it; asked as a black box, one number is two.
+
+    Raises ModelError as `understood`, or as `answers` where its answers are all that may be asked.
+    """
+    asked = answers(model, output=output) if black_box else understood(model, output=output).model
+    shape = getattr(asked, "output_shape", None)
+    count = shape[-1] if isinstance(shape, tuple) else None
+    return 2 if black_box and count == 1 else count
+
+
 def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[Any, str]:
     """The output that classifies, and how it was told from the others."""
     told = getattr(model, "output", None)  # a Sequential has none before it is called
@@ -109,7 +120,8 @@ def _logits(output: Any) -> tuple[Any, str]:
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
             f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
-            "end it in Dense(1) or Dense(1, 'sigmoid'), or say black_box = true: the probability of the second class"
+            "end it in Dense(1) or Dense(1, 'sigmoid'), or say black_box = true (--black-box): the probability of the "
+            "second class"
         )
     if squashed:
         output = _flat(before if function is last else _without_activation(last, before))

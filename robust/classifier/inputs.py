@@ -106,7 +106,7 @@ def dtype(model: Any) -> tf.DType:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
             "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]; or say "
-            "black_box = true, for attacks that ask for answers only"
+            "black_box = true (--black-box), for attacks that ask for answers only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
 

@@ -1,6 +1,6 @@
 """Whether a model is asked for its pixels in the wrong way: every other usual way is tried on labelled images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,15 +102,39 @@ def better(classifier: Classifier, look: Look, available: int) -> Better | None:
     return _best(classifier, own, others)
 
 
+def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> str:
+    """What it takes one image [1, H, W, C] for with other pixels; "" where all agree, or it is said which it wants."""
+    if is_said(classifier.understood):
+        return ""
+    [own] = _answers(classifier, image)
+    found = {
+        way: k for way, [k] in _otherwise(classifier, image, _ways(classifier, image)).items() if k not in (own, -1)
+    }
+    if not found:
+        return ""
+    others = ", ".join(f"{names[k]} with pixels {way}" for way, k in found.items())
+    first = next(iter(found))
+    return f"the image is {names[own]} with these pixels, {others}: say which, as in --pixels {typed(first)}"
+
+
+def typed(pixels: Pixels) -> str:
+    """As it is declared on the command line."""
+    return next((n for n, mode in MODES.items() if mode == pixels), f"{pixels.low:g} {pixels.high:g}")
+
+
 def _ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:
     asked = classifier.pixels._replace(layout="channels_last")
     return [way for way in OTHERS if way != asked and len(way.mean) in (0, images.shape[3])]
 
 
+def _otherwise(classifier: Classifier, images: np.ndarray, ways: list[Pixels]) -> dict[Pixels, np.ndarray]:
+    return {way: _answers(classifier.wanting(way), images) for way in ways}
+
+
 def _others(
     classifier: Classifier, images: np.ndarray, labels: np.ndarray, ways: list[Pixels]
 ) -> dict[Pixels, np.ndarray]:
-    found = {way: _answers(classifier.wanting(way), images) for way in ways}
+    found = _otherwise(classifier, images, ways)
     return {way: (answers == labels) & _sees(answers, labels) for way, answers in found.items()}
 
 

@@ -1,11 +1,12 @@
 """`robust attack`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from robust import files
+from robust.cli import models, preprocessing
 from robust.cli.numbers import Whole
 from robust.errors import SuiteError
 
@@ -23,8 +24,9 @@ def attack(
     attack_: Annotated[str, Parameter(name=["--attack"])] = "pgd",
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     classes: Path | None = None,
-    pixels: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
+    pixels: preprocessing.Words = None,
     output: str | None = None,
+    black_box: Annotated[bool, Parameter(negative="")] = False,
     trust: Annotated[bool, Parameter(negative="")] = False,
     seed: Whole = 0,
     out: Path | None = None,
@@ -38,7 +40,8 @@ def attack(
     image
         A file, or the name of a photo that comes with the package, as in panda.
     model
-        A .keras file, or the name of ImageNet weights: efficientnet_lite0, keras:resnet50.
+        A .keras or .tflite file, the folder of a SavedModel, or the name of ImageNet weights: efficientnet_lite0,
+        keras:resnet50.
     target
         The class it is to be taken for, as in gibbon; any other than what is seen where it is not given.
     eps
@@ -50,9 +53,12 @@ def attack(
     classes
         A text file with the names of the classes in the model's order, one a line.
     pixels
-        What the model's inputs range over, as in --pixels 0 255; [0, 1] where its first layers do not say it.
+        What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; what its first layers say where it is not given, else 0 1.
     output
         Which of the model's outputs classifies, where it has several.
+    black_box
+        Ask for its answers only, as where a softmax cannot be taken off; for --attack square or noise.
     trust
         Let somebody's code run: of the file (a Lambda, a class of another module), or an attack module:function.
     seed
@@ -65,7 +71,7 @@ def attack(
 
     typed.refuse([attack_], trust)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
-    chosen = _model(model, pixels, output, trust)
+    chosen = _model(model, models.asked(pixels, output, black_box), trust)
     quiet.tensorflow()
     from robust.attack import attack as attack_one
 
@@ -81,13 +87,11 @@ def attack(
     return 0 if found.fooled else 1
 
 
-def _model(name: str, pixels: tuple[float, float] | None, output: str | None, trust: bool) -> "Model":
+def _model(name: str, asked: dict[str, Any], trust: bool) -> "Model":
     from robust.suite import read_model
 
-    kind = "keras" if name.endswith(".keras") else "pretrained"
-    asked = {"pixels": None if pixels is None else list(pixels), "output": output}
-    given = {key: value for key, value in asked.items() if value is not None}
-    return read_model(Path(name).stem, {kind: name, **given}, trust=trust)
+    table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}
+    return read_model(Path(name).stem, table, trust=trust)
 
 
 def _lines(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from robust.cli import preprocessing
+from robust.cli import models, preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
 
@@ -75,7 +75,7 @@ def evaluate(
     typed.refuse([*(attack or []), *measures], trust)
     for each in attacks:  # a mistake is told before TensorFlow is imported
         read_case(each["name"], {"attack": each, "measure": measures})
-    table = {_kind(model): model, **_asked(pixels, output, black_box)}
+    table = {models.kind(model): model, **models.asked(pixels, output, black_box)}
     read_model(Path(model).stem, table)
     source = read_data(data, trust=trust, transform=transform)
     quiet.tensorflow()
@@ -90,15 +90,3 @@ def evaluate(
     if out is not None:
         print(f"the page: {out / 'index.html'}")
     return 0
-
-
-def _kind(model: str) -> str:
-    return "tflite" if model.endswith(".tflite") else "keras"
-
-
-def _asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
-    """As the keys of a suite's [model.NAME]."""
-    given: dict[str, Any] = {"output": output, "black_box": black_box or None}
-    if pixels is not None:
-        given["pixels"] = preprocessing.pixels(pixels)
-    return {key: value for key, value in given.items() if value is not None}

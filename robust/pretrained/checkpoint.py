@@ -16,7 +16,13 @@ WRAPPERS = (
 """Under what a training's checkpoint keeps the weights; averaged ones first, as timm and torchvision publish those."""
 
 
-def read(path: str | Path) -> dict[str, Tensor]:
+class Tensors(dict[str, Tensor]):
+    """By name; `of` says which of several tables of a checkpoint they are, "" where it holds one."""
+
+    of = ""
+
+
+def read(path: str | Path) -> Tensors:
     """The tensors of a `.pth` (older and zip form) or `.safetensors` file, by name.
 
     A checkpoint's table of weights ("state_dict", "model", averaged ones first) is found in it, and
@@ -49,11 +55,13 @@ def _read(file: IO[bytes]) -> Any:
     return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
 
 
-def _unwrapped(table: dict[str, Any]) -> dict[str, Tensor]:
-    if (key := next((key for key in WRAPPERS if _holds(table.get(key))), None)) is not None:
-        return _unwrapped(table[key])
+def _unwrapped(table: dict[str, Any]) -> Tensors:
+    if holding := [key for key in WRAPPERS if _holds(table.get(key))]:
+        found = _unwrapped(table[holding[0]])
+        found.of = found.of or (f"weights of {holding[0]!r}, not of {', '.join(holding[1:])}" if holding[1:] else "")
+        return found
     if tensors := {name: tensor for name, tensor in table.items() if isinstance(tensor, Tensor)}:
-        return tensors
+        return Tensors(tensors)
     inner = [key for key, value in table.items() if _holds(value)]
     if not inner:
         raise ModelError("it holds no tensors")

@@ -113,12 +113,17 @@ def normalisation(weights: Weights, held: Normalisation | None = None) -> tuple[
 
 
 def said(source: Weights | Published) -> tuple[str, ...]:
-    """How the pixels of weights from elsewhere are normalised, in words."""
+    """Which of several weights in a file are taken, and how their pixels are normalised, in words."""
     if not isinstance(source, Weights):
         return ()
     (mean, std), why = normalisation(source)
     numbers = [f"({', '.join(f'{n:g}' for n in each)})" for each in (mean, std)]
-    return (f"normalised inside by mean {numbers[0]} and deviation {numbers[1]}, {why}; mean and std say others",)
+    taken = checkpoint.read(source.file).of if source.file.is_file() else ""
+    told = (f"{taken}; for others save them by themselves: torch.save(checkpoint[...], file)",) if taken else ()
+    return (
+        *told,
+        f"normalised inside by mean {numbers[0]} and deviation {numbers[1]}, {why}; mean and std say others",
+    )
 
 
 def _layout(weights: Weights) -> Layout:

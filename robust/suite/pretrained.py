@@ -6,7 +6,7 @@ from typing import Any
 
 from robust import catalog
 from robust.errors import SuiteError, suggest
-from robust.quantities import Positive
+from robust.quantities import NonNegative, Positive
 from robust.schema import Call, convert
 from robust.suite.nouns import Published, Weights
 
@@ -54,7 +54,7 @@ def source(value: Any, call: Callable[[str, Any, str], Call], found: Callable[[s
         found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),
         architecture,
         layout,
-        _channels(table, "mean", float),
+        _channels(table, "mean", NonNegative),
         _channels(table, "std", Positive),
     )
 
@@ -67,4 +67,13 @@ def _published(name: str) -> Published:
 
 
 def _channels(table: dict[str, Any], key: str, kind: Any) -> tuple[float, ...] | None:
-    return tuple(convert(table[key], list[kind], f"pretrained.{key}")) if key in table else None
+    """One number a channel, of pixels in [0, 1]."""
+    if key not in table:
+        return None
+    found = tuple(convert(table[key], list[kind], f"pretrained.{key}"))
+    if found and max(found) > 1:
+        unit = ", ".join(f"{n / 255:.4g}" for n in found)
+        meant = f"; did you mean {key} = [{unit}]?" if max(found) <= 255 else ""
+        what = f"must be of pixels in [0, 1], so at most 1{meant}"
+        raise SuiteError(f"pretrained.{key} = {table[key]!r}: {what}", f"pretrained.{key}")
+    return found

@@ -242,8 +242,8 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     for model in (subclassed, unknown, ensemble):
         told = re.fullmatch(
             "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
-            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box = true, for attacks "
-            "that ask for answers only: square, noise or transfer",
+            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box = true "
+            r"\(--black-box\), for attacks that ask for answers only: square, noise or transfer",
             _refusal(model, ask=True),
         )
         remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed

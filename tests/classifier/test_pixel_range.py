@@ -1,8 +1,12 @@
 """A model that does not say how it wants its pixels, and is asked in the wrong range."""
 
+import tomllib
+import warnings
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import robust
@@ -127,3 +131,53 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
         assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
     page = (tmp_path / "out" / "index.html").read_text()
     assert "if that is meant, say pixels = [0, 255]" in page and "invalid" in page
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
+    """Floats say nothing of their range; whole numbers were calibrated on half of theirs."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(graded(0, 255) if not whole else graded(-1, 1))
+    if whole:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in IMAGES[:20] * 2 - 1)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+        (tmp_path / "net.tflite").write_bytes(converter.convert())
+    wanted = [-1, 1] if whole else [0, 255]
+    if not whole:
+        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels = \[0, 255\]"):
+            table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3)
+        assert marks(table) == {"invalid"}
+    table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, pixels=None if whole else wanted)
+    assert "invalid" not in marks(table) and robust.value(table, "top1").value > 0.8
+    with pytest.warns(UserWarning, match="if that is meant, say pixels"):
+        table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, pixels=(0, 1))
+    assert marks(table) == {"invalid"}
+
+
+def test_a_callback_tells_once_and_the_remedy_is_right():
+    """Trained on what its loader gives, grey levels, and watched with images in [0, 1]."""
+
+    def fitted(**options):
+        model = graded(0, 255)
+        model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        watch = robust.RobustAccuracy((IMAGES, LABELS), "fgsm", eps="1/255", images=300, **options)
+        return model.fit(IMAGES * 255, LABELS, epochs=2, verbose=0, callbacks=[watch]).history["val_robust_accuracy"]
+
+    with pytest.warns(UserWarning, match=r"graded: .* of 300 images are right with pixels \[0, 1\], 100%") as told:
+        wrong = fitted()
+    (said,) = [str(each.message) for each in told]
+    remedy = tomllib.loads(said.partition("say ")[2])  # as it is to be typed
+    assert remedy == {"pixels": [0, 255]}
+    assert fitted(**remedy)[-1] > 0.9 > 0.6 > wrong[-1]
+
+
+def test_a_callback_tells_of_few_images_at_the_end():
+    model = graded(0, 255)
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    watch = robust.RobustAccuracy((IMAGES[:8], LABELS[:8]), "fgsm", eps="1/255")
+    with pytest.warns(UserWarning, match="which may be chance") as told:
+        model.fit(IMAGES[:8] * 255, LABELS[:8], epochs=2, verbose=0, callbacks=[watch])
+    assert len(told) == 1

@@ -174,7 +174,7 @@ def test_one_number_that_nothing_explains_is_refused_with_the_way_out():
     model = functional(layers.Flatten(), dense(1), layers.Lambda(lambda z: 1 / (1 + 3**-z), name="odd"))
     expected = (
         "'odd' ends the model in one number, and nothing says whether it is a logit or a probability; end it in "
-        "Dense(1) or Dense(1, 'sigmoid'), or say black_box = true: the probability of the second class"
+        "Dense(1) or Dense(1, 'sigmoid'), or say black_box = true (--black-box): the probability of the second class"
     )
     assert refusal(model, classes=2) == expected
 
@@ -349,11 +349,40 @@ def test_channels_first_of_unknown_size_is_declared():
         ({"order": "bgrr"}, "pixels.order = 'bgrr'; did you mean 'bgr'?"),
         ({"mean": "x"}, "pixels.mean = 'x': must be a number for each channel"),
         ({"std": [0, 1, 1]}, "pixels.std = [0.0, 1.0, 1.0]: must be positive, and as many as mean"),
-        ({"mean": [1, 2]}, "pixels.mean: 2 numbers, and model 'net' takes 3 channels"),
+        ({"mean": [0.1, 0.2]}, "pixels.mean: 2 numbers, and model 'net' takes 3 channels"),
     ],
 )
 def test_what_cannot_be_read_is_refused(pixels, told):
     assert refusal(functional(layers.Flatten(), dense()), pixels=pixels) == told
+
+
+@pytest.mark.parametrize(
+    ("pixels", "told", "meant"),
+    [
+        (
+            {"mean": [123.0, 117.0, 104.0], "std": [58.4, 57.1, 57.4]},
+            "pixels.mean = [123, 117, 104]: pixels in [0, 1] have none such; did you mean range = [0, 255]?",
+            {"range": [0, 255]},
+        ),
+        (
+            {"std": [58.4, 57.1, 57.4]},
+            "pixels.std = [58.4, 57.1, 57.4]: pixels in [0, 1] have none such; did you mean range = [0, 255]?",
+            {"range": [0, 255]},
+        ),
+        (
+            {"range": [0, 255], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+            "pixels.mean = [0.485, 0.456, 0.406]: of pixels in [0, 1], and range = [0, 255]; "
+            "did you mean range = [0, 1]?",
+            {"range": [0, 1]},
+        ),
+        ({"range": [0, 255], "std": [0.229]}, "pixels.std = [0.229]: of pixels in [0, 1], and", {"range": [0, 1]}),
+        ({"range": [-1, 1], "mean": [-1.5]}, "pixels.mean = [-1.5]: pixels in [-1, 1] have none such", {"mean": [0]}),
+    ],
+)
+def test_a_mean_of_other_pixels_is_refused_with_what_was_meant(pixels, told, meant):
+    model = functional(layers.Flatten(), layers.Dense(3))
+    assert refusal(model, pixels=pixels).startswith(told)
+    assert asked(model, pixels={**pixels, **meant}).logits(IMAGES).shape == (9, 3)
 
 
 def test_any_size_of_images_will_do_where_the_model_takes_it():

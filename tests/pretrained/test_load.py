@@ -215,6 +215,20 @@ def test_a_name_that_says_the_normalisation_is_believed_unless_another_is_declar
     assert "as the name says" in load.said(weights)[0]
 
 
+def test_which_of_several_weights_are_taken_is_told(pickle_of, tensor, tmp_path):
+    array = np.zeros(2, np.float32)
+    for tables, told in (
+        (("state_dict_ema", "state_dict"), "weights of 'state_dict_ema', not of state_dict; for others save them by"),
+        (("model", "optimizer"), "normalised inside by"),
+        (("state_dict",), "normalised inside by"),
+    ):
+        tree = {key: {"a": tensor("A", array, None)} for key in tables}
+        head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, tree, ["A"])
+        content = b"".join(map(pickle_of, head)) + array.size.to_bytes(8, "little") + array.tobytes()
+        (tmp_path / "w.pth").write_bytes(content)
+        assert load.said(Weights(tmp_path / "w.pth", bind("architectures", "resnet18"), "timm"))[0].startswith(told)
+
+
 @pytest.mark.parametrize("name", ["capital.pth", "resnet34.pth", "tf_efficientnet_b0.ns_jft_in1k.safetensors"])
 def test_other_names_say_nothing(name):
     weights = Weights(Path(name), bind("architectures", "efficientnet_b0"), "timm_tf")

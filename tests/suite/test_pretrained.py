@@ -74,6 +74,10 @@ def test_the_file_may_stand_where_we_are(read, tmp_path, monkeypatch):
          "form: resnet34 takes no 'form'"),
         (FILE.format("").replace("w.pth", "x.pth"), "pretrained.file = 'x.pth': there is no such file in "),
         (FILE.format("").replace('"w.pth"', "3"), "pretrained.file = 3: must be a string"),
+        (FILE.format(", mean = [123.0, 117.0, 104.0]"),
+         "pretrained.mean = [123.0, 117.0, 104.0]: must be of pixels in [0, 1], so at most 1; did you mean "
+         "mean = [0.4824, 0.4588, 0.4078]?"),
+        (FILE.format(", std = [58.4, 57.1, 57.4]"), "did you mean std = [0.229, 0.2239, 0.2251]?"),
         (FILE.format(", mean = 3"), "pretrained.mean = 3: must be a list"),
         (FILE.format(', std = ["0/255"]'), "pretrained.std[0] = '0/255': must be a number > 0"),
         (FILE.format("").replace("resnet34", "their:net"), "runs somebody's code; if you trust this suite"),
