@@ -104,7 +104,7 @@ class RobustAccuracy(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Say of the pixels what may be chance, too, if the last look has left such a doubt."""
         if self._doubt is not None and not self._doubt.clear:
-            warnings.warn(f"{self.model.name}: {self._doubt}", stacklevel=2)
+            warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
 
     def _look_at_pixels(self) -> None:
         """Warn, once a training, of pixels in another way that suit the model clearly better."""
@@ -117,7 +117,7 @@ class RobustAccuracy(keras.callbacks.Callback):
 
         self._doubt = better(classifier, look, data.size("test"))
         if self._doubt is not None and self._doubt.clear:
-            warnings.warn(f"{self.model.name}: {self._doubt}", stacklevel=2)
+            warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
 
     def _look(self) -> tuple[float, float, float]:
         """The value and the ends of its interval."""

@@ -77,10 +77,13 @@ def evaluate(
     """
     with _said_of_the_model():
         named = _model(model, seed, trust)
-        given = {
-            "pixels": None if pixels is None else read_pixels(pixels), "output": output, "black_box": black_box or None
-        }  # fmt: skip
-        named = replace(named, search=search, **{key: value for key, value in given.items() if value is not None})
+        named = replace(
+            named,
+            pixels=named.pixels if pixels is None else read_pixels(pixels),
+            output=named.output if output is None else output,
+            black_box=named.black_box or black_box,
+            search=search,
+        )
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
     same = {"measure": _listed(measures), **_choice(images, balanced)}
     cases = [_case("clean", same)]
