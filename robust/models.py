@@ -28,7 +28,7 @@ from robust.pretrained import load as pretrained
 from robust.progress import Progress
 from robust.store import Store
 from robust.suite import Model, Published, Weights
-from robust.training import strategies, tensorboard
+from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
 from robust.training.hardness import kept
 from robust.trial import Answers
@@ -235,9 +235,10 @@ def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: flo
 
 
 def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
-    if history:
+    if history and model.train is not None:
         names = {"accuracy": "accuracy", "val_accuracy": "validation accuracy", "val_robust": "robust accuracy"}
-        told = [f"{name} {history[key][kept(history)]:.3f}" for key, name in names.items() if key in history]
+        epoch = kept(history, patience.column(model.train, history))
+        told = [f"{name} {history[key][epoch]:.3f}" for key, name in names.items() if key in history]
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 

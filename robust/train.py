@@ -19,6 +19,7 @@ from robust.progress import Progress, Silent
 from robust.schema import Call
 from robust.store import Store
 from robust.suite import Model
+from robust.training import patience
 from robust.training.hardness import kept
 
 
@@ -35,16 +36,20 @@ class Trained:
     """Of the test split."""
     notes: tuple[str, ...] = ()
     """What was made of the data, such as a validation split."""
+    kept_by: str | None = "val_robust"
+    """The column of the history by which the epoch was chosen whose weights are kept; the last where it has none."""
 
     def in_words(self) -> str:
         """The accuracies, a line each, of the epoch whose weights were kept."""
-        epoch = kept(self.history.to_dict("list"))
+        epoch = kept(self.history.to_dict("list"), self.kept_by)
         row, last = self.history.iloc[epoch], epoch == len(self.history) - 1
         lines = [f"train {row['accuracy']:.4f}, in {'the last epoch' if last else f'epoch {epoch + 1}'}"]
         if "val_accuracy" in row:
-            lines.append(f"validation {row['val_accuracy']:.4f}")
+            best = "; the best epoch is kept" if self.kept_by == "val_accuracy" else ""
+            lines.append(f"validation {row['val_accuracy']:.4f}{best}")
         if "val_robust" in row:
-            lines.append(f"robust {row['val_robust']:.4f}, under PGD on the validation split; the best epoch is kept")
+            best = "; the best epoch is kept" if self.kept_by == "val_robust" else ""
+            lines.append(f"robust {row['val_robust']:.4f}, under PGD on the validation split{best}")
         if self.test is not None:
             low, accuracy, high = self.test
             lines.append(f"test {accuracy:.4f} [{low:.4f}, {high:.4f}], {self.images:,} images")
@@ -85,7 +90,8 @@ def train(
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), cells.csv(history))
         tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
-        return Trained(history, *tested, found.notes)
+        by = None if model.train is None else patience.column(model.train, history)
+        return Trained(history, *tested, found.notes, by)
 
 
 def _check(out: Path, model: Model, data: Call) -> None:

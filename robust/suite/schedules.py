@@ -39,6 +39,9 @@ def check(recipe: Mapping[str, Any]) -> None:
     if recipe.get("clip_norm") and recipe.get("clip_value"):
         both = f"clip_norm = {recipe['clip_norm']:g} and clip_value = {recipe['clip_value']:g}"
         raise SuiteError(f"{both}: set one of them", "train.clip_value")
+    if recipe.get("class_weights") is not None and recipe.get("sampling") == "balanced":
+        both = 'class_weights and sampling = "balanced"'
+        raise SuiteError(f"{both}: small classes would count twice over; set one of them", "train.sampling")
     _check_unfreezing(recipe.get("unfreeze_after"), recipe.get("epochs"))
 
 

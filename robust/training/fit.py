@@ -16,7 +16,7 @@ from robust.errors import DataError, ModelError
 from robust.progress import Progress
 from robust.schema import bind
 from robust.suite import Model, Training
-from robust.training import finetune, hardness, lacks, loop, precision, strategies
+from robust.training import balance, finetune, hardness, lacks, loop, patience, precision, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
 from robust.training.optimizers import optimizer
@@ -64,6 +64,7 @@ def fit(
     train, recipe = model.train, Recipe(**model.train.recipe.arguments)
     for line in (*data.notes, *lacks.of(data, train.adversary)):
         progress.say(f"{model.name}: {line}")
+    patience.check(recipe, data)
     make = partial(_built, model, data, seed, recipe.precision)
     if base is not None:
         make = partial(_adapted, base, model, recipe, data, seed)
@@ -78,10 +79,12 @@ def fit(
             epochs=recipe.epochs,
             start_epoch=epoch,
             augment=[bind("augmentations", each) for each in recipe.augment or []],
+            sampling=recipe.sampling,
         ),
         steps=strategies.batches(data.sizes["train"], recipe.batch_size, learner.strategy),
         validation=_validation(data, recipe.batch_size),
         robustness=_robustness(train, learner, data),
+        watched=patience.watched(train.adversary, data),
     )
     history = loop.train(run, progress, unfinished, logs)
     return heads.linear(learner.network), history
@@ -99,10 +102,10 @@ def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, d
         averages = [tf.Variable(weight.numpy()) for weight in averaged(network)] if recipe.ema else []
         made = optimizer(recipe, network, strategy.num_replicas_in_sync)
         spared = Rematerialised(network) if recipe.remat == "blocks" else None
-        watched = hardness.is_watched(train.adversary, data)
-        best = [tf.Variable(weight.numpy()) for weight in averaged(network)] if watched else []
-    held = finetune.held(network, recipe)
-    return Learner(network, made, _objective(train, recipe), recipe, strategy, averages, spared, held, best)
+        keeps = recipe.keeps_best(hardness.is_watched(train.adversary, data))
+        best = [tf.Variable(weight.numpy()) for weight in averaged(network)] if keeps else []
+    held, weights = finetune.held(network, recipe), balance.class_weights(recipe.class_weights, data)
+    return Learner(network, made, _objective(train, recipe), recipe, strategy, averages, spared, held, best, weights)
 
 
 def _objective(train: Training, recipe: Recipe) -> Objective:
@@ -113,7 +116,7 @@ def _objective(train: Training, recipe: Recipe) -> Objective:
 
 
 def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.Asked | None:
-    if train.adversary is None or not learner.best:
+    if train.adversary is None or not hardness.is_watched(train.adversary, data):
         return None
     return hardness.robust_accuracy(learner.network, data, train.adversary, learner.recipe.batch_size)
 

@@ -49,24 +49,23 @@ def robust_accuracy(network: object, data: Dataset, adversary: Call, batch_size:
     return lambda: sum(int(compiled(*batch)) for batch in batches) / len(examples.labels)
 
 
-def kept(history: Mapping[Any, Any]) -> int:
-    """The epoch, from 0, whose weights a training keeps: the latest of the best `val_robust`, or else the last.
+def kept(history: Mapping[Any, Any], by: str | None = "val_robust") -> int:
+    """The epoch, from 0, whose weights a training keeps: the latest of the best in a column, or else the last.
 
     >>> kept({"loss": [3, 2, 1], "val_robust": [0.1, 0.4, 0.0]})
     1
-    >>> kept({"loss": [3, 2, 1]})
-    2
+    >>> kept({"loss": [3, 2, 1]}), kept({"loss": [3, 2, 1], "val_accuracy": [0.6, 0.6, 0.5]}, "val_accuracy")
+    (2, 1)
     """
-    last = len(history["loss"]) - 1
-    robust = history.get("val_robust")
-    return max(range(last + 1), key=lambda epoch: (robust[epoch], epoch)) if robust else last
+    last, values = len(history["loss"]) - 1, history.get(by)
+    return max(range(last + 1), key=lambda epoch: (values[epoch], epoch)) if values else last
 
 
-def overfitting(history: Mapping[Any, Any]) -> str | None:
+def overfitting(history: Mapping[Any, Any], keeps: str = "the best") -> str | None:
     """What to say if the last epoch is one of catastrophic overfitting and the one before it was not.
 
     It is where `val_robust` has fallen below half of its best so far while the training loss is lower than
-    it was then: the network has learned to fool its adversary.
+    it was then: the network has learned to fool its adversary. keeps: the epoch whose weights are kept, in words.
 
     >>> overfitting({"loss": [1.5, 1.2, 0.7], "val_robust": [0.3, 0.4, 0.02]})
     'in epoch 3 robust accuracy on the validation split fell to 0.020 from 0.400 in epoch 2, while the training ...'
@@ -81,7 +80,7 @@ def overfitting(history: Mapping[Any, Any]) -> str | None:
     return (
         f"in epoch {len(robust)} robust accuracy on the validation split fell to {robust[-1]:.3f} from "
         f"{robust[best]:.3f} in epoch {best + 1}, while the training loss fell: catastrophic overfitting; the "
-        "weights of the best epoch are kept; train against pgd, or with a random start and a smaller step_size"
+        f"weights of {keeps} epoch are kept; train against pgd, or with a random start and a smaller step_size"
     )
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robust.errors import ModelError
 from robust.progress import Progress
-from robust.training import alarm, checkpoints, finetune, hardness, strategies, tensorboard
+from robust.training import alarm, checkpoints, finetune, hardness, patience, strategies, tensorboard
 from robust.training.checkpoints import History
 from robust.training.objectives import cross_entropy, outputs
 from robust.training.schedule import learning_rate
@@ -31,13 +31,16 @@ class Run:
     validation: tf.data.Dataset | None = None
     """(images, labels) in batches."""
     robustness: hardness.Asked | None = None
-    """Robust accuracy on the validation split; there is one where the learner has a `best`."""
+    """Robust accuracy on the validation split, if it is watched."""
+    watched: str = "val_accuracy"
+    """The column of the history by which epochs are compared."""
 
 
 def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Path | None = None) -> History:
     """Train, leaving the network with its last weights, or their averages where the recipe asks for these.
 
-    Where robust accuracy is watched they are those of the epoch that was best in it.
+    Where the learner has a `best` they are those of the epoch that was best in what the run watches; under a patience
+    that is at its end, training stops.
 
     Args:
         run: what to do. progress: told every step.
@@ -50,18 +53,22 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
     history = checkpoints.restore(unfinished, learner) if unfinished else {}
     done = len(history.get("loss", []))
     progress.stage(f"training {run.name}", (recipe.epochs - done) * run.steps)
+    over = patience.stops(recipe, history.get(run.watched, []))  # before it was interrupted
     validate = _validator(run)
     writes = strategies.is_chief(learner.strategy)
     with tensorboard.written(logs if writes else None) as log, finetune.in_inference(learner.held):
-        for epoch, row in enumerate(_epochs(run, done, progress), start=done):
+        for epoch, row in enumerate(() if over else _epochs(run, done, progress), start=done):
             row |= validate()
             for key, value in row.items():
                 history.setdefault(key, []).append(value)
-            if run.robustness:
-                _watch(run, history, progress)
+            _watch(run, history, progress)
             log(epoch, row)
             if unfinished and writes:
                 checkpoints.save(unfinished, learner, history)
+            if patience.stops(recipe, history.get(run.watched, [])):
+                best = hardness.kept(history, run.watched) + 1
+                progress.say(f"{run.name}: stopped after epoch {epoch + 1}, as {run.watched} was best in epoch {best}")
+                break
     use_averages(learner)
     if learner.best:
         _put(averaged(learner.network), checkpoints.arrays(learner.best))
@@ -71,11 +78,11 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
 
 
 def _watch(run: Run, history: History, progress: Progress) -> None:
-    """Keep the weights of an epoch that is the hardest to fool until now; sound the alarm where one collapsed."""
+    """Keep the weights of an epoch that is the best until now; sound the alarm where robust accuracy collapsed."""
     learner = run.learner
-    if hardness.kept(history) == len(history["loss"]) - 1:
+    if learner.best and hardness.kept(history, run.watched) == len(history["loss"]) - 1:
         _put(learner.best, checkpoints.arrays(learner.averages or averaged(learner.network)))
-    if told := hardness.overfitting(history):
+    if told := hardness.overfitting(history, "the best" if learner.best else "the last"):
         progress.say(f"{run.name}: {told}")
 
 

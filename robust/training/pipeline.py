@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError
 from robust.schema import Call
+from robust.training import balance
 
 IN_MEMORY = 4 * 2**30
 """Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
@@ -31,6 +33,7 @@ def training_batches(
     start_epoch: int = 0,
     augment: Sequence[Call] = (),
     split: str = "train",
+    sampling: Literal["all", "balanced"] = "all",
 ) -> tf.data.Dataset:
     """The epochs from `start_epoch` to `epochs - 1`, one after the other, in batches.
 
@@ -44,6 +47,7 @@ def training_batches(
         seed: of the order and the augmentations.
         epochs: the last one, plus 1. start_epoch: the first one.
         augment: of the catalogue `augmentations`, applied from left to right.
+        sampling: "balanced" sees as many images, the same number of each class: see `balance.order`.
 
     Returns (images float32 [B, H, W, C] in [0, 1]; labels int64 [B], or float32 [B, classes] where
     `augment` mixes images; seeds int64 [B], the examples' own in this epoch).
@@ -62,14 +66,31 @@ def training_batches(
     size, rows = data.size(split), data.read(split)
     one = math.prod(data.image_shape) * rows.element_spec[0].dtype.size
     numbers = tf.data.Dataset.range(start_epoch, epochs)
-    if size * one <= IN_MEMORY:
+    source = data.encoded or Encoded(data.read)
+    if sampling == "balanced":
+        batches = _balanced(data, rows, split, seed, numbers, size * one <= IN_MEMORY).batch(batch_size)
+    elif size * one <= IN_MEMORY:
         batches = _from_memory(rows, seed, numbers, batch_size)
     else:
-        source = data.encoded or Encoded(data.read)
         batches = _streamed(source, source.rows(split), seed, numbers, batch_size, _together(data, source, split))
     steps = -(-size // batch_size) * len(range(start_epoch, epochs))
     prepared = batches.map(augmented(data, augment), num_parallel_calls=tf.data.AUTOTUNE)
     return prepared.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _balanced(
+    data: Dataset, rows: tf.data.Dataset, split: str, seed: int, numbers: tf.data.Dataset, fits: bool
+) -> tf.data.Dataset:
+    """As `balance.balanced`; of what does not fit into memory, paths are held."""
+    source = Encoded(data.read) if fits else data.encoded
+    if source is None or not (fits or source.light):
+        raise DataError(
+            f"data set {data.name!r}: the {data.size(split):,} images of split {split!r} are too many to be sampled in "
+            'memory; leave sampling = "balanced" out and write class_weights = "balanced", or store it as a folder of '
+            "images, whose paths are sampled"
+        )
+    base = example_seeds(tf.constant(data.ids(split)), seed)
+    return balance.balanced(rows if fits else source.rows(split), source, base, data.labels(split), seed, numbers)
 
 
 def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

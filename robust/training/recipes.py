@@ -47,6 +47,14 @@ class Recipe:
         Where it is not given, that of "adamw" is decoupled and that of the others l2.
     decayed: which weights; kernels are those that are no bias and no normalisation.
     label_smoothing: share of the target that is spread over all classes (Szegedy et al., CVPR 2016).
+    class_weights: what the loss of an image counts: "balanced", n / (C n_c) for the n_c of n images in C classes; or
+        weights by the names of classes, 1 for the others. As in Keras, the loss of a batch is the sum over its size.
+    sampling: "balanced" sees the same number of images of each class in an epoch, those of small classes several
+        times with other augmentations, and not all of large ones; at most one of it and class_weights.
+    patience: epochs without a better accuracy on the validation split (robust accuracy, against an adversary), after
+        which training stops; the schedule does not hurry for it.
+    keep: "best" keeps the weights of the epoch that was best in it, "last" those of the last one. Where it is not
+        given, the best are kept against an adversary and under patience, and else the last.
     augment: what is done to training images, by name or as tables with a name; none if not given.
     auxiliary_weight: of the loss of each auxiliary head, .3 where it is not given; refused where the network has none.
     ema: of the weights and statistics, w' := d w' + (1 - d) w with d = min(ema, (1 + step) / (10 + step));
@@ -91,6 +99,10 @@ class Recipe:
     decay: Literal["l2", "decoupled"] | None = None
     decayed: Literal["kernels", "all", "all_but_batch_norm", "kernels_but_depthwise"] = "kernels"
     label_smoothing: Proportion = 0.0
+    class_weights: Literal["balanced"] | dict[str, NonNegative] | None = None
+    sampling: Literal["all", "balanced"] = "all"
+    patience: Count | None = None
+    keep: Literal["best", "last"] | None = None
     augment: list | None = None
     auxiliary_weight: NonNegative | None = None
     ema: Proportion = 0.0
@@ -110,6 +122,10 @@ class Recipe:
     def decays(self) -> str:
         """How weights decay, where nothing is said as the optimiser's name promises."""
         return self.decay or ("decoupled" if self.optimizer == "adamw" else "l2")
+
+    def keeps_best(self, hardened: bool) -> bool:
+        """Are the weights kept of the epoch that was best? hardened: is robust accuracy watched?"""
+        return self.keep == "best" or (self.keep is None and (hardened or self.patience is not None))
 
     @property
     def auxiliary(self) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robust.classifier import heads
@@ -30,7 +31,9 @@ class Learner:
     held: list[keras.layers.Layer] = field(default_factory=list)
     """Layers that the recipe freezes, at least for some epochs."""
     best: list[tf.Variable] = field(default_factory=list)
-    """Weights and statistics of the epoch that was hardest to fool; empty where nobody looks after that."""
+    """Weights and statistics of the epoch that was best; empty where those of the last are kept."""
+    class_weights: np.ndarray | None = None
+    """What the loss of an image counts, float32 [C] by its class; None: 1."""
 
     def averaged(self) -> list[keras.Variable]:
         """The weights and statistics that `averages` belong to."""
@@ -117,6 +120,7 @@ def _part(
     with tf.GradientTape() as tape:
         with keras.StatelessScope(list(zip(changing, states, strict=True))) as scope:
             losses, logits = learner.objective(learner.rematerialised or network, batch, optimizer.iterations)
+        losses = _weighed(losses, batch[1], learner.class_weights)
         loss = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
         scaled = optimizer.scale_loss(loss)
     weights = [weight.value for weight in network.trainable_weights]
@@ -125,6 +129,17 @@ def _part(
     right = tf.math.count_nonzero(tf.argmax(logits, 1) == labels, dtype=tf.int32)
     new = [scope.get_current_value(v) for v in changing]
     return [*gradients, loss, right], [tf.convert_to_tensor(v) for v in new]
+
+
+def _weighed(losses: tf.Tensor, labels: tf.Tensor, weights: np.ndarray | None) -> tf.Tensor:
+    """Losses [B] times the weights [C] of their labels, int [B] or a share of each class [B, C]."""
+    if weights is None:
+        return losses
+    known = tf.constant(weights, losses.dtype)
+    counts = (
+        tf.gather(known, labels) if labels.dtype.is_integer else tf.linalg.matvec(tf.cast(labels, known.dtype), known)
+    )
+    return losses * counts
 
 
 def averaged(network: keras.Model) -> list[keras.Variable]:

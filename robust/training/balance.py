@@ -1,0 +1,91 @@
+"""Classes of unequal size: what an image of each counts in the loss, and how often it is seen."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from robust import randomness
+from robust.datasets.dataset import Dataset
+from robust.datasets.encoded import Encoded
+from robust.errors import DataError, suggest
+
+
+def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data: Dataset) -> np.ndarray | None:
+    """What the loss of an image counts, float32 [C] by its class; None where all count 1.
+
+    Args:
+        given: "balanced": n / (C n_c) for the n_c of n training images in C classes, as scikit-learn has it, so that
+            all together count n; or weights by the names of classes, 1 for the others.
+        data: its training split is counted.
+
+    Raises DataError for a class that the data has not, and where no image would count anything.
+
+    King & Zeng, Logistic regression in rare events data, 2001.
+    """
+    if given is None:
+        return None
+    counts = np.bincount(data.labels("train"), minlength=len(data.classes))
+    if isinstance(given, str):
+        return np.where(counts, counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1).astype("float32")
+    for name in given:
+        if name not in data.classes:
+            raise DataError(f"class_weights: {data.name} has no class {name!r}{suggest(name, data.classes)}")
+    weights = np.array([given.get(name, 1.0) for name in data.classes], "float32")
+    if not (weights * counts).any():
+        raise DataError(f"class_weights = {dict(given)}: no training image of {data.name} would count anything")
+    return weights
+
+
+def order(labels: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which images an epoch of balanced sampling sees, int64 [N], and for the how-manieth time each, from 0.
+
+    As many images as there are, of each class the same number (one more of some, drawn anew each epoch); those of a
+    class follow each other in permutations, so that none is seen twice before all have been seen once.
+
+    >>> places, turns = order(np.array([0, 0, 0, 0, 0, 1]), seed=0, epoch=0)
+    >>> sorted(np.array([0, 0, 0, 0, 0, 1])[places]), sorted(turns[places == 5])
+    ([0, 0, 0, 1, 1, 1], [0, 1, 2])
+    """
+    random = np.random.default_rng([seed, epoch])
+    classes = random.permutation(np.unique(labels))
+    places, turns = [], []
+    for rank, label in enumerate(classes):
+        own = np.flatnonzero(labels == label)
+        quota = len(labels) // len(classes) + (rank < len(labels) % len(classes))
+        rounds = -(-quota // len(own))
+        places.append(np.concatenate([random.permutation(own) for _ in range(rounds)] or [own])[:quota])
+        turns.append(np.repeat(np.arange(rounds), len(own))[:quota])
+    mixed = random.permutation(len(labels))
+    return np.concatenate(places).astype(np.int64)[mixed], np.concatenate(turns).astype(np.int64)[mixed]
+
+
+def balanced(
+    rows: tf.data.Dataset, source: Encoded, base: tf.Tensor, labels: np.ndarray, seed: int, numbers: tf.data.Dataset
+) -> tf.data.Dataset:
+    """The images of each epoch in `numbers`, one by one: (image, label, seed), in the order of `order`.
+
+    Args:
+        rows: (image as the source stores it, label, id); they are held in memory. source: decodes them.
+        base: the images' own seeds, int64 [N]; of an image that an epoch sees again, the seed is another one.
+        labels: int64 [N]. seed: of the training.
+    """
+    with tf.device("CPU"):
+        columns = zip(*rows.batch(256).as_numpy_iterator(), strict=True)
+        images, known, ids = (tf.constant(np.concatenate(column)) for column in columns)
+
+    def draw(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return order(labels, seed, int(number))
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        places, turns = tf.numpy_function(draw, [number], [tf.int64, tf.int64])
+        places, turns = tf.ensure_shape(places, [len(labels)]), tf.ensure_shape(turns, [len(labels)])
+        seeds = randomness.fold(tf.gather(randomness.fold(base, number), places), turns)
+        return tf.data.Dataset.from_tensor_slices((places, seeds))
+
+    def fetch(place: tf.Tensor, own: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image, label, _ = source.decoded(tf.gather(images, place), tf.gather(known, place), tf.gather(ids, place))
+        return image, label, own
+
+    return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)

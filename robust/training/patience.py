@@ -1,0 +1,47 @@
+"""The best epoch of a training, and when to wait for no better one."""
+
+from collections.abc import Container, Sequence
+
+from robust.datasets.dataset import Dataset
+from robust.errors import DataError
+from robust.schema import Call
+from robust.suite import Training
+from robust.training import hardness
+from robust.training.recipes import Recipe
+
+
+def watched(adversary: Call | None, data: Dataset) -> str:
+    """The column of the history that tells which epoch is best: robust accuracy, or that on the validation split."""
+    return "val_robust" if hardness.is_watched(adversary, data) else "val_accuracy"
+
+
+def check(recipe: Recipe, data: Dataset) -> None:
+    """Raise DataError where epochs are to be compared and there are no images to do it by."""
+    if "validation" in data.sizes or (recipe.patience is None and recipe.keep != "best"):
+        return
+    what = 'keep = "best"' if recipe.patience is None else f"patience = {recipe.patience}"
+    raise DataError(
+        f"{what}: {data.name} has no validation split to tell which epoch is best; name one, or leave it out"
+    )
+
+
+def stops(recipe: Recipe, values: Sequence[float]) -> bool:
+    """Has no epoch been better for as long as the patience of the recipe lasts?
+
+    >>> [stops(Recipe(9, 1, 0.1, patience=2), values) for values in ([0.5, 0.7, 0.7], [0.5, 0.7, 0.7, 0.6])]
+    [False, True]
+    """
+    if recipe.patience is None or not values:
+        return False
+    return len(values) - 1 - list(values).index(max(values)) >= recipe.patience
+
+
+def column(train: Training, history: Container[str]) -> str | None:
+    """The column of the history by which an epoch was kept; None where it is the last.
+
+    >>> from robust.schema import bind
+    >>> column(Training(bind("recipes", {"name": "short", "patience": 2})), ["loss", "val_accuracy"])
+    'val_accuracy'
+    """
+    found = next((name for name in ("val_robust", "val_accuracy") if name in history), None)
+    return found if Recipe(**train.recipe.arguments).keeps_best(found == "val_robust") else None

@@ -1,0 +1,111 @@
+"""The best epoch is kept and training stops where none is better, plainly and against an adversary."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust.errors import DataError
+from robust.progress import Silent
+from robust.train import Trained
+from robust.training import patience
+from robust.training.fit import fit
+from robust.training.recipes import Recipe
+
+
+class Says(Silent):
+    def __init__(self):
+        self.said = []
+
+    def say(self, line):
+        self.said.append(line)
+
+
+def accuracy(network, data):
+    examples = data.examples("validation")
+    return float(np.mean(np.asarray(network(examples.images)).argmax(1) == examples.labels))
+
+
+@pytest.fixture(scope="module")
+def stripes(stripes):
+    """Its validation split has the names of its classes wrong, so that whatever is learned makes it worse."""
+
+    def read(split):
+        wrong = int(split == "validation")
+        return stripes.read(split).map(lambda image, label, id: (image, (label + wrong) % 3, id))
+
+    return dataclasses.replace(stripes, read=read)
+
+
+@pytest.fixture
+def wild(model):
+    """Learns slowly."""
+    return lambda **options: model(epochs=6, learning_rate=0.003, schedule="constant", warmup=0.0, **options)
+
+
+def test_the_best_epoch_is_kept_and_training_stops_after_it(stripes, wild):
+    told = Says()
+    network, history = fit(wild(patience=2), stripes, 0, told)
+    values = history["val_accuracy"]
+    best = hardest(values)
+    assert len(values) < 6 and len(values) - 1 - values.index(max(values)) == 2
+    assert accuracy(network, stripes) == pytest.approx(values[best]) and values[best] > values[-1]
+    assert told.said == [f"net: stopped after epoch {len(values)}, as val_accuracy was best in epoch {best + 1}"]
+
+
+def hardest(values):
+    return max(range(len(values)), key=lambda epoch: (values[epoch], epoch))
+
+
+def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild):
+    kept, history = fit(wild(keep="best"), stripes, 0, Silent())
+    last, same = fit(wild(), stripes, 0, Silent())
+    assert history == same and len(history["loss"]) == 6
+    assert accuracy(kept, stripes) == pytest.approx(max(history["val_accuracy"]))
+    assert accuracy(last, stripes) == pytest.approx(history["val_accuracy"][-1])
+    assert max(history["val_accuracy"]) > history["val_accuracy"][-1]
+
+
+def test_averages_are_what_is_compared_and_kept(stripes, wild):
+    network, history = fit(wild(keep="best", ema=0.9), stripes, 0, Silent())
+    assert accuracy(network, stripes) == pytest.approx(max(history["val_accuracy"]))
+
+
+def test_one_that_was_stopped_goes_on_and_one_whose_patience_was_at_its_end_does_not(stripes, wild, stops_in, tmp_path):
+    whole, history = fit(wild(patience=2), stripes, 0, Silent())
+    with pytest.raises(KeyboardInterrupt):
+        fit(wild(patience=2), stripes, 0, stops_in(6 * len(history["loss"])), unfinished=tmp_path)
+    for _ in range(2):  # the second finds the checkpoint of the last epoch
+        again, same = fit(wild(patience=2), stripes, 0, Silent(), unfinished=tmp_path)
+        assert same == history
+        assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
+
+
+def test_against_an_adversary_robust_accuracy_tells(stripes, model):
+    job = model({"name": "fgsm", "eps": 0.05}, epochs=6, learning_rate=1e-9, warmup=0.0, patience=1)
+    _, history = fit(job, stripes, 0, Silent())
+    assert len(history["val_robust"]) == 2  # nothing is learned, so the second is no better
+    assert patience.column(job.train, history) == "val_robust"
+    plain = model({"name": "fgsm", "eps": 0.05}, keep="last")
+    assert patience.column(plain.train, history) is None and patience.column(model().train, ["val_accuracy"]) is None
+
+
+def test_without_a_validation_split_there_is_no_best(stripes, model):
+    alone = dataclasses.replace(stripes, sizes={"train": 384})
+    for options, told in (
+        ({"patience": 3}, "patience = 3: stripes has no"),
+        ({"keep": "best"}, 'keep = "best": stripes'),
+    ):
+        with pytest.raises(DataError, match=told):
+            fit(model(**options), alone, 0, Silent())
+    patience.check(Recipe(1, 1, 0.1), alone)
+
+
+def test_the_epoch_that_is_kept_is_said():
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "loss": [2, 1], "accuracy": [0.3, 0.4], "val_loss": [2, 3], "val_accuracy": [0.5, 0.4]}
+    )
+    lines = Trained(history, None, 0, kept_by="val_accuracy").in_words().splitlines()
+    assert lines == ["train 0.3000, in epoch 1", "validation 0.5000; the best epoch is kept"]
+    assert Trained(history, None, 0).in_words().splitlines()[0] == "train 0.4000, in the last epoch"
