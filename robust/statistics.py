@@ -25,10 +25,12 @@ def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
     >>> [round(end, 4) for end in clopper_pearson(0, 10)]
     [0.0, 0.3085]
     """
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv  # a hundred times faster than binomtest, for each of a thousand classes
 
-    low, high = binomtest(int(successes), int(n)).proportion_ci(CONFIDENCE, method="exact")
-    return float(low), float(high)
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} of {n} is no proportion")
+    low = betaincinv(successes, n - successes + 1, TAIL) if successes else 0.0
+    return float(low), float(betaincinv(successes + 1, n - successes, 1 - TAIL)) if successes < n else 1.0
 
 
 def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -78,13 +80,14 @@ def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TA
     values = np.asarray(values, np.float64)
     if not len(values):
         return float("nan"), float("nan")
-    return -_highest(-values, -least, tail), _highest(values, most, tail)
+    return -highest_mean(-values, -least, tail), highest_mean(values, most, tail)
 
 
-def _highest(values: np.ndarray, most: float, tail: float) -> float:
-    """The 1 - tail quantile of a weighted mean. A mean reaches t where sum of E (x - t) > 0, E exponential.
+def highest_mean(values: np.ndarray, most: float, tail: float) -> float:
+    """The high end alone of `bounded_mean`.
 
-    Its saddle point s is told by how far beyond the largest x the pole t + 1 / s lies: 1 - s (x - t) is `share`.
+    A weighted mean reaches t where the sum of E (x - t) is above 0, E exponential; its saddle point s is told by how
+    far beyond the largest x the pole t + 1 / s lies: 1 - s (x - t) is `share`.
     """
     from scipy.optimize import root_scalar
     from scipy.special import ndtr

@@ -90,7 +90,7 @@ def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, a
     value = float(np.abs(found).sum())
     each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
     top = min(2, columns) * float(weight[counts > 0].max())
-    high = statistics.bounded_mean(each, -top, top)[1]
+    high = statistics.highest_mean(each, top, statistics.TAIL)
     return Gaps(value, max(0.0, value - _chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
 
 

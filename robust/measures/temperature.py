@@ -69,11 +69,15 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
 def interval(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """The temperatures at which the mean score may be 0: the interval of a bounded mean, turned round; 95 %."""
 
-    def end(by: float, side: int) -> float:
-        each, least, most = _score(logits, labels, by)
-        return statistics.bounded_mean(each, least, most)[side]
+    def low(by: float) -> float:
+        each, least, _ = _score(logits, labels, by)
+        return -statistics.highest_mean(-each, -least, statistics.TAIL)
 
-    return _falls_to_0(lambda by: end(by, 0), STEP), _falls_to_0(lambda by: end(by, 1), STEP)
+    def high(by: float) -> float:
+        each, _, most = _score(logits, labels, by)
+        return statistics.highest_mean(each, most, statistics.TAIL)
+
+    return _falls_to_0(low, STEP), _falls_to_0(high, STEP)
 
 
 def _falls_to_0(of: Callable[[float], float], step: float) -> float:

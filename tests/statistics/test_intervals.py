@@ -60,6 +60,12 @@ def test_shares_take_the_numbers_of_numpy():
     assert type(clopper_pearson(np.int64(3), np.int64(10))[0]) is float
 
 
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 7), (3, 7), (7, 7), (812, 1000), (1, 50_000), (49_999, 50_000)])
+def test_the_interval_of_a_share_is_that_of_scipys_binomial_test(k, n):
+    exact = stats.binomtest(k, n).proportion_ci(0.95, method="exact")
+    assert clopper_pearson(k, n) == pytest.approx((exact.low, exact.high), rel=1e-6, abs=1e-12)
+
+
 @pytest.mark.parametrize(("k", "n"), [(1, 0), (-1, 10), (11, 10)])
 def test_what_is_no_share_is_refused(k, n):
     with pytest.raises(ValueError):
