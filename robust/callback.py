@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.classifier import Classifier, heads
+from robust.classifier import Classifier, heads, rows
 from robust.classifier.pixel_range import Better, better
 from robust.datasets import remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
@@ -82,7 +82,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         remarks.tell([given], None)
         self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
-        self._asked: tuple[Classifier, Dataset] | None = None
+        self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
         self._first: int | None = None
         self._doubt: Better | None = None
 
@@ -129,14 +129,15 @@ class RobustAccuracy(keras.callbacks.Callback):
 
     def _ready(self) -> tuple[Classifier, Dataset]:
         """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
-        if self._asked is None or self._asked[0].network is not self.model:
+        if self._asked is None or self._asked[0] is not self.model:
             classes = self._classes or heads.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
             options = {"pixels": self._pixels, "output": self._output}
-            self._asked = Classifier(self.model, len(data.classes), **options), data
-        self._asked[0].refresh()
-        return self._asked
+            network, _ = rows.unrolled(self.model, data.image_shape)
+            self._asked = self.model, Classifier(network, len(data.classes), **options), data
+        self._asked[1].refresh()
+        return self._asked[1:]
 
 
 def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:

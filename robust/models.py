@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from robust import catalog, keras_file
 from robust import store as stores
-from robust.classifier import Classifier, black_box, inputs, steady
+from robust.classifier import Classifier, black_box, inputs, rows, steady
 from robust.classifier.pixel_range import better
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, SuiteError
@@ -259,6 +259,7 @@ def _looked_at(classifier: Classifier, data: Dataset) -> tuple[tuple[str, ...], 
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
+    network, flattened = rows.unrolled(network, data.image_shape)
     asked = black_box.asked(network, classes, model.output) if model.black_box else network
     size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
     classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
@@ -271,5 +272,5 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
-    understood = [*classifier.understood, *said, *notes, *doubts]
+    understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about})

@@ -64,17 +64,21 @@ def _check_range(images: np.ndarray) -> None:
         first = np.argwhere(~np.isfinite(images))[0]
         raise DataError(f"images: images{first.tolist()} is {images[tuple(first)]}; allowed: finite floats in [0, 1]")
     if low < -ROUNDING or high > 1 + ROUNDING:
-        raise DataError(f"images: floats from {low:.9g} to {high:.9g}; allowed: [0, 1]{_range_hint(low, high)}")
+        hint = f"; did you mean {formula}?" if (formula := into_unit_range(low, high)) else ""
+        raise DataError(f"images: floats from {low:.9g} to {high:.9g}; allowed: [0, 1]{hint}")
 
 
-def _range_hint(low: float, high: float) -> str:
+def into_unit_range(low: float, high: float) -> str:
+    """What probably makes images of floats from `low` to `high` such in [0, 1]; "" where nobody knows.
+
+    >>> into_unit_range(-1, 1)
+    '(images + 1) / 2'
+    """
     if low >= 0 and 1.5 < high <= 255:
-        return "; did you mean images / 255?"
+        return "images / 255"
     if -1 <= low < -0.5 and high <= 1:
-        return "; did you mean (images + 1) / 2?"
-    if low >= -0.25 and high <= 1.25:
-        return "; did you mean np.clip(images, 0, 1)?"
-    return ""
+        return "(images + 1) / 2"
+    return "np.clip(images, 0, 1)" if low >= -0.25 and high <= 1.25 else ""
 
 
 def check_classes(classes: int | Iterable[str] | None) -> tuple[str, ...] | None:

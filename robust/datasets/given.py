@@ -1,13 +1,27 @@
 """Whatever Python code hands over as data, as a `Dataset`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from robust.datasets import checks
 from robust.datasets.dataset import SPLITS, Dataset, from_splits
 from robust.errors import DataError, suggest
+
+_BYTES = 128
+"""Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""
+
+
+class _Pair(NamedTuple):
+    """Images and labels of a split, how many classes one-hot labels tell of, and what was made of the images."""
+
+    images: Any
+    labels: Any
+    classes: int | None
+    remark: str
 
 
 def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:
@@ -15,9 +29,11 @@ def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str 
 
     Args:
         data: a `Dataset`; (images, labels); a `tf.data.Dataset` of (image, label), in batches or not, which is
-            read once and held in memory; or a table of such pairs or `tf.data.Dataset`s by split.
+            read once and held in memory; or a table of such pairs or `tf.data.Dataset`s by split. Labels are whole
+            numbers [N] or [N, 1], or one-hot [N, classes]. Floats of a `tf.data.Dataset` may range over [0, 255], as
+            those of `keras.utils.image_dataset_from_directory` do, and are divided by 255, which is remarked.
         classes: names of the classes, or how many; else the `class_names` that Keras gives its data sets,
-            or the largest label is the last class.
+            or as many as one-hot labels have columns, or the largest label is the last class.
         name: what the data is called.
 
     Raises DataError for anything else, and for images and labels that are not what they should be.
@@ -36,30 +52,89 @@ def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str 
         raise DataError(f"data {name!r}: an empty table; allowed: (images, labels) by split, {', '.join(SPLITS)}")
     named = next((c for each in splits.values() if (c := getattr(each, "class_names", None))), None)
     classes = (named or classes) if isinstance(classes, int | None) else classes
-    return from_splits({split: _pair(each, name) for split, each in splits.items()}, classes, name)
+    pairs = {split: _pair(each, name) for split, each in splits.items()}
+    found = from_splits({split: pair[:2] for split, pair in pairs.items()}, _counted(pairs, classes, name), name)
+    return replace(found, remarks=tuple(dict.fromkeys(pair.remark for pair in pairs.values() if pair.remark)))
 
 
-def _pair(data: Any, name: str) -> tuple[Any, Any]:
+def _counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, name: str) -> int | Sequence[str] | None:
+    """The classes, which one-hot labels may tell; raises DataError where these tell of another number."""
+    for pair in pairs.values():
+        known = classes if isinstance(classes, int | None) else len(classes)
+        if pair.classes is not None and known is not None and known != pair.classes:
+            raise DataError(f"data {name!r}: one-hot labels of {pair.classes} classes, but there are {known}")
+        classes = pair.classes if classes is None else classes
+    return classes
+
+
+def _pair(data: Any, name: str) -> _Pair:
     if isinstance(data, tf.data.Dataset):
-        return _read(data, name)
-    if not isinstance(data, tuple | list) or len(data) != 2:
+        images, labels = _read(data, name)
+        images, remark = _in_unit_range(images, name)
+    elif not isinstance(data, tuple | list) or len(data) != 2:
         allowed = "(images, labels), a tf.data.Dataset of (image, label), or a data set of robust"
         raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}")
-    return data[0], data[1]
+    elif any(isinstance(each, tf.data.Dataset) for each in data):
+        allowed = 'one of them, or a table by split: {"train": first, "test": second}'
+        raise DataError(f"data {name!r}: a pair with a tf.data.Dataset in it came; allowed: {allowed}")
+    else:
+        (images, labels), remark = data, ""
+    return _Pair(images, *_flat(labels), remark)
+
+
+def _flat(labels: Any) -> tuple[Any, int | None]:
+    """Labels [N] of [N, 1] or one-hot ones [N, classes], and of how many classes the latter tell."""
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        return labels, None  # what is wrong with them will be said
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0], None
+    if array.ndim == 2 and array.dtype.kind in "biuf" and (np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all()):
+        return array.argmax(axis=1), array.shape[1]
+    return array, None
+
+
+def _in_unit_range(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+    """Images of a `tf.data.Dataset`, floats of [0, 255] divided by 255, and a word about it."""
+    low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+    if images.dtype.kind != "f" or (low >= -checks.ROUNDING and high <= 1 + checks.ROUNDING):
+        return images, ""
+    if low >= 0 and _BYTES <= high <= 255:
+        images = images / images.dtype.type(255)
+        return images, f"its floats from {low:g} to {high:g} were taken for [0, 255] and divided by 255"
+    if not (formula := checks.into_unit_range(low, high)):
+        return images, ""  # what is wrong with them will be said
+    formula = formula.replace("np.clip(images, 0, 1)", "tf.clip_by_value(images, 0, 1)")
+    remedy = f"data.map(lambda images, labels: ({formula}, labels))"
+    allowed = "allowed: [0, 1], or [0, 255] as Keras reads images"
+    raise DataError(f"data {name!r}: floats from {low:.9g} to {high:.9g}; {allowed}; did you mean {remedy}?")
 
 
 def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     spec = rows.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2:
+    pair = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(each, tf.TensorSpec) for each in spec)
+    if not pair:
         raise DataError(f"data {name!r}: a tf.data.Dataset of {spec}; allowed: pairs of (image, label)")
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"data {name!r}: the tf.data.Dataset never ends; leave out its repeat()")
-    rank = spec[0].shape.rank
-    if rank not in (3, 4):
+    if spec[0].shape.rank not in (2, 3, 4):
         what = f"images of shape {spec[0].shape}"
         raise DataError(f"data {name!r}: {what}; allowed: [H, W, C], or [N, H, W, C] in batches")
-    read = list((rows if rank == 4 else rows.batch(256)).as_numpy_iterator())
-    if not read:
-        raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
-    images, labels = zip(*read, strict=True)
-    return np.concatenate(images), np.concatenate(labels)
+    try:
+        read = list((rows if _in_batches(*spec) else rows.batch(256)).as_numpy_iterator())
+        images, labels = zip(*read, strict=True) if read else ((), ())
+        if read:
+            return np.concatenate(images), np.concatenate(labels)
+    except (tf.errors.OpError, ValueError) as error:
+        said = getattr(error, "message", str(error)).splitlines()[0]
+        of_one_size = "images of different sizes are resized in its map()"
+        raise DataError(f"data {name!r}: the tf.data.Dataset cannot be read ({said}); {of_one_size}") from None
+    raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
+
+
+def _in_batches(image: tf.TensorSpec, label: tf.TensorSpec) -> bool:
+    """Does an element hold many images? Grey ones without a channel are told by their labels."""
+    if image.shape.rank != 3 or not label.shape.rank:
+        return image.shape.rank == 4
+    return label.shape.rank == 2 or image.shape[-1] not in (1, 3, 4)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import robust
 from robust.datasets.dataset import from_arrays
+from robust.datasets.folder import folder
 from robust.datasets.given import dataset_of
 from robust.errors import DataError
 from robust.store import Store
@@ -41,8 +42,92 @@ def test_names_of_the_classes_travel_along(tmp_path):
     scaled.class_names = rows.class_names
     assert dataset_of(scaled, classes=2).classes == ("ant", "bee")
     assert dataset_of(scaled, classes=["x", "y"]).classes == ("x", "y")
-    with pytest.raises(DataError, match=r"did you mean images / 255\?"):
-        dataset_of(rows.map(lambda image, label: (tf.fill(tf.shape(image), 200.0), label)))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 3)).astype("uint8")
+    for i, image in enumerate(levels):
+        (tmp_path / "photos" / "cab"[i % 3]).mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(tmp_path / "photos" / "cab"[i % 3] / f"{i}.png", image, scale=False)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("batch", [None, 4])
+@pytest.mark.parametrize("label_mode", ["int", "categorical"])
+@pytest.mark.parametrize("colour", ["rgb", "grayscale"])
+def test_data_as_keras_reads_a_folder(photos, batch, label_mode, colour):
+    options = {"batch_size": batch, "label_mode": label_mode, "color_mode": colour, "shuffle": False, "verbose": False}
+    rows = keras.utils.image_dataset_from_directory(photos, image_size=(4, 5), **options)
+    found, expected = dataset_of(rows), folder(path=str(photos))
+    assert (found.classes, dict(found.sizes)) == (expected.classes, {"test": 9})
+    assert (
+        found.remarks[0].startswith("its floats from ") and "taken for [0, 255] and divided by 255" in found.remarks[0]
+    )
+    assert np.array_equal(found.examples("test").labels, expected.examples("test").labels)
+    if colour == "rgb":
+        assert np.array_equal(found.examples("test").images, expected.examples("test").images)
+    mapped = dataset_of(rows.map(lambda images, labels: (images, labels)))  # forgets its class_names
+    assert mapped.classes == ("0", "1", "2") and np.array_equal(mapped.labels("test"), found.labels("test"))
+
+
+def test_two_classes_as_keras_reads_them(photos):
+    for file in (photos / "c").iterdir():
+        file.unlink()
+    (photos / "c").rmdir()
+    options = {"label_mode": "binary", "shuffle": False, "verbose": False, "image_size": (4, 5)}
+    for rows in (keras.utils.image_dataset_from_directory(photos, batch_size=b, **options) for b in (None, 2)):
+        assert dataset_of(rows).labels("test").tolist() == [0, 0, 0, 1, 1, 1]
+    both = keras.utils.image_dataset_from_directory(photos, validation_split=0.5, subset="both", seed=0, **options)
+    with pytest.raises(
+        DataError, match=r"a pair with a tf\.data\.Dataset in it came; allowed: one of them, or a table"
+    ):
+        dataset_of(both)
+    assert dict(dataset_of({"train": both[0], "test": both[1]}).sizes) == {"train": 3, "test": 3}
+
+
+@pytest.mark.parametrize("labels", [Y[:, None], np.eye(3)[Y], np.eye(3, dtype=bool)[Y], Y[:, None].astype("float32")])
+@pytest.mark.parametrize("form", [lambda x, y: (x, y), lambda x, y: tf.data.Dataset.from_tensor_slices((x, y))])
+def test_labels_in_a_column_or_one_hot(form, labels):
+    found = dataset_of(form(X, labels))
+    assert np.array_equal(found.labels("test"), Y) and found.classes == ("0", "1", "2")
+
+
+def test_one_hot_labels_tell_how_many_classes_there_are():
+    wide = np.eye(5)[Y]
+    assert len(dataset_of((X, wide)).classes) == 5 and len(dataset_of((X, wide), classes=5).classes) == 5
+    for classes in (3, ["a", "b", "c"]):
+        with pytest.raises(DataError, match="data 'arrays': one-hot labels of 5 classes, but there are 3"):
+            dataset_of((X, wide), classes=classes)
+    for soft in (wide * 0.9 + 0.02, np.zeros((7, 5)), np.ones((7, 5))):
+        with pytest.raises(DataError, match=r"labels: shape \(7, 5\); allowed: one whole number an image"):
+            dataset_of((X, soft))
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (X * 100, "floats from 0 to 100; allowed: [0, 1], or [0, 255] as Keras reads images; did you mean "),
+        (X * 2 - 1, "floats from -1 to 1; allowed: "),
+        (X * 1.2, "floats from 0 to 1.20000005; allowed: "),
+    ],
+)
+def test_the_remedy_for_a_range_that_is_not_clear_works(images, expected):
+    data = tf.data.Dataset.from_tensor_slices((images.astype("float32"), Y)).batch(3)
+    with pytest.raises(DataError) as caught:
+        dataset_of(data)
+    assert expected in str(caught.value)
+    remedy = str(caught.value).partition("did you mean ")[2].removesuffix("?")
+    found = dataset_of(eval(remedy, {"data": data, "tf": tf})).examples("test").images
+    wanted = {100: X * 100 / 255, 1: X, 1.2: np.minimum(X * 1.2, 1)}[round(float(images.max()), 1)]
+    assert np.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("grey", [ROWS.map(lambda x, y: (x[..., 0], y)), ROWS.map(lambda x, y: (x[..., :1], [y]))])
+def test_grey_images_without_a_channel(grey):
+    for data in (grey, grey.batch(3), grey.batch(7, drop_remainder=True)):
+        found = dataset_of(data).examples("test")
+        assert np.array_equal(found.images, X[..., :1]) and np.array_equal(found.labels, Y)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +140,14 @@ def test_names_of_the_classes_travel_along(tmp_path):
         (ROWS.repeat(), "data 'arrays': the tf.data.Dataset never ends; leave out its repeat()"),
         (ROWS.take(0), "data 'arrays': the tf.data.Dataset is empty"),
         (ROWS.map(lambda x, y: x), "data 'arrays': a tf.data.Dataset of TensorSpec("),
+        (ROWS.map(lambda x, y: ({"a": x}, y)), "data 'arrays': a tf.data.Dataset of ({"),
+        (
+            tf.data.Dataset.from_generator(
+                lambda: ((np.zeros([n, 4, 3], "float32"), 0) for n in (4, 5)),
+                output_signature=(tf.TensorSpec([None, 4, 3]), tf.TensorSpec([], tf.int64)),
+            ),
+            "data 'arrays': the tf.data.Dataset cannot be read (",
+        ),
         (ROWS.map(lambda x, y: (y, y)), "data 'arrays': images of shape (); allowed: [H, W, C], or [N, H, W, C] in "),
         ({"tset": ROWS}, "data 'arrays': a split 'tset'; did you mean 'test'?"),
         ({}, "data 'arrays': an empty table; allowed: (images, labels) by split, train, validation, test"),
