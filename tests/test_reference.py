@@ -74,6 +74,12 @@ def test_what_lies_outside_is_part_of_what_was_measured(data):
     assert one == same != without
 
 
+def test_what_there_is_to_say_of_images_from_outside_is_said_with_their_name(data, monkeypatch):
+    case = read_case("c", {"outside": {"name": "digits"}, "measure": ["outliers"]})
+    monkeypatch.setattr(blocks, "outside_of", lambda case, data: replace(data, name="far", remarks=("one is empty",)))
+    assert blocks.data_of(case, replace(data, remarks=("own",))).remarks == ("own", "outside, far: one is empty")
+
+
 def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(classifier, data, tmp_path):
     fitted = Fitted("id", classifier, {})
     case = read_case("c", {"outside": {"name": "digits", "size": 6}, "measure": ["outliers"]})

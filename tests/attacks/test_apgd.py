@@ -140,6 +140,25 @@ def test_in_l1_the_balls_and_the_windows_are_those_of_the_paper():
         assert begun["size"].item() == radius * 0.5
 
 
+def test_in_l1_the_next_steps_go_over_two_thirds_of_the_pixels_that_the_best_point_changes():
+    """A fifth at first; told anew at the end of each window, and as a smaller ball takes over."""
+    numbers = {"eps": 0.5, "steps": 100, "two": 30, "one": 60, "window": 7, "last_window": 7}
+    state = {k: tf.constant(v) for k, v in sparse_step.memory(CENTRE, numbers).items()}
+    numbers = {k: tf.constant(float(v)) for k, v in numbers.items()}
+    state |= {"point": tf.constant(CENTRE), "centre": tf.constant(CENTRE)}
+    gradient, shares = tf.constant(DIFFERENCE.reshape(CENTRE.shape), tf.float32), [1.0]
+    for turn in range(70):
+        loss = tf.reduce_sum(gradient * state["point"], axis=[1, 2, 3])
+        state["left"] = tf.constant([100 - turn])
+        state = state | sparse_step.step(state, Look(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
+        told = np.count_nonzero(state["best"].numpy() != CENTRE) / PIXELS / 1.5
+        begun = max(b for b in (0, 30, 60) if b <= turn)
+        anew = turn > 0 and (turn - begun) % 7 == 0
+        assert state["share"].numpy() == pytest.approx(0.2 if turn == 0 else told if anew else shares[-1])
+        shares.append(state["share"].numpy().item())
+    assert len(set(shares)) > 2
+
+
 @pytest.mark.parametrize(("share", "steepest"), [(1.0, 8), (0.5, 4), (0.25, 2), (0.125, 1), (0.0, 1)])
 def test_in_l1_a_step_goes_over_the_steepest_pixels_alone(share, steepest):
     slopes = np.array([3.0, -8, 1, 6, -2, 7, 4, -5], np.float32)
