@@ -30,9 +30,9 @@ def main() -> None:
     rows = [row for group in config["groups"] for row in _drawn(group, config["seed"], known)]
     due = [row for row in rows if not asked.groups or row["group"] in asked.groups]
     due = [row for row in due if row["status"] == ("survived" if asked.from_survivors else "")]
-    bench = Bench(Path.cwd(), asked.work, config, asked.budget)
+    bench = Bench(Path.cwd(), asked.work, config)
     for row, (status, by) in bench.run(due, asked.jobs):
-        row.update(status=status, by=by, reason="" if status != "survived" else row["reason"])
+        row.update(status=status, by=by, survived=row["survived"] or status == "survived")
         row["date"] = datetime.now(UTC).date().isoformat()
         print(f"{status:9} {row['file']}:{row['line']}: {row['shown']}  [{by}]", flush=True)
         _save(state, rows)
@@ -48,7 +48,6 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--from-survivors", action="store_true", help="only those that survived")
     parser.add_argument("--groups", nargs="+", help="of the configuration; the rest stays as it was found")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
-    parser.add_argument("--budget", type=float, default=90, help="seconds of tests a mutant, nearest first")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "mutation", help="copies, and what tests execute"
     )
@@ -60,7 +59,7 @@ def _drawn(group: dict, seed: int, known: dict[str, dict]) -> list[dict]:
     files = [file for source in group["sources"] for file in _files(Path(source))]
     found = [mutant for file in files for mutant in mutants.of(str(file), file.read_bytes())]
     chosen = sorted(found, key=lambda m: mutants.hashed(f"{seed} {m.key}"))[: group["draw"]]
-    fresh = {"status": "", "by": "", "reason": "", "date": ""}
+    fresh = {"status": "", "by": "", "survived": False, "reason": "", "date": ""}
     return [
         {**fresh, **known.get(m.key, {}), "key": m.key, "group": group["name"], "file": m.file, "line": m.line,
          "function": m.function, "shown": m.shown}

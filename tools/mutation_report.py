@@ -5,18 +5,22 @@ from collections.abc import Iterator
 
 HEAD = """# Mutation testing
 
-Would the tests notice? `python tools/mutate.py` changes one thing in one place (an operator, a constant, a condition,
-`min` for `max`, a dropped statement, keyword or entry), runs the tests nearest to that place until one fails, and
-notes what became of the mutant. What is drawn hangs on the seed and on the mutants alone (hashes of their text), so a
-sample stays when other lines change. A mutant that hangs (5 times as long as its tests take) counts as killed.
-"Nearest" is what tools/mutation.toml says: the tests of the mirrored folder, of these the passing ones that execute
-the changed line, the file of the same name first, up to {budget}.
+Would the tests notice a fault? `python tools/mutate.py` changes one thing in one place (an operator, a constant, a
+condition, `min` for `max`, a dropped statement, keyword or entry), runs the tests nearest to that place until one
+fails, and notes what became of the mutant. Which mutants are drawn hangs on the seed and on their own text alone, so
+the sample stays when other lines change. One that hangs (5 times as long as its tests take, and {patience} s) counts
+as killed. Docstrings, messages, annotations and what compiles to the same code are left alone.
+
+"Nearest" is what tools/mutation.toml says: the tests of the mirrored folder, with the doctests of the file itself; of
+these the ones that pass and execute the changed line, quickest first, up to {budget} s a mutant. After new tests
+`--from-survivors` runs the survivors again.
 """
 
 
 def page(config: dict, rows: list[dict]) -> str:
     """docs/mutation.md."""
-    return "\n".join([HEAD.format(budget="90 seconds a mutant"), *_score(config, rows), *_survivors(rows), ""])
+    head = HEAD.format(budget=config["budget"], patience=config["patience"])
+    return "\n".join([head, *_score(config, rows), *_survivors(rows), *_found_out(rows), ""])
 
 
 def _score(config: dict, rows: list[dict]) -> Iterator[str]:
@@ -26,9 +30,8 @@ def _score(config: dict, rows: list[dict]) -> Iterator[str]:
     yield "| what is changed | nearest tests | mutants | killed | of these hung | survived | killed |"
     yield "|---|---|---:|---:|---:|---:|---:|"
     for group in config["groups"]:
-        yield _line(
-            ", ".join(group["sources"]), ", ".join(group["tests"]), [r for r in run if r["group"] == group["name"]]
-        )
+        own = [row for row in run if row["group"] == group["name"]]
+        yield _line(", ".join(group["sources"]), ", ".join(group["tests"]), own)
     yield _line("all", "", run)
     if waiting := len(rows) - len(run):
         yield f"\n{waiting} mutants are drawn and not run yet."
@@ -44,7 +47,17 @@ def _line(what: str, tests: str, rows: list[dict]) -> str:
 def _survivors(rows: list[dict]) -> Iterator[str]:
     yield "\n## Survivors\n"
     found = [row for row in rows if row["status"] == "survived"]
-    for row in found or [{}]:
-        change = row and row["shown"].replace("`", "'")
-        where = row and f"{row['file']}:{row['line']} ({row['function'] or 'module'})"
-        yield f"- {where}: `{change}`: {row['reason'] or 'no reason noted yet'}" if row else "None."
+    yield from (f"{_change(row)}: {row['reason'] or 'no reason noted yet'}" for row in found)
+    yield from [] if found else ["None."]
+
+
+def _found_out(rows: list[dict]) -> Iterator[str]:
+    yield "\n## Survived at first, and the tests that kill them now\n"
+    found = [row for row in rows if row["survived"] and row["status"] in ("killed", "timeout")]
+    yield from (f"{_change(row)}: {row['by']}" for row in found)
+    yield from [] if found else ["None."]
+
+
+def _change(row: dict) -> str:
+    shown = row["shown"].replace("`", "'")
+    return f"- {row['file']}:{row['line']} ({row['function'] or 'module'}): `{shown}`"

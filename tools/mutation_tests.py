@@ -79,8 +79,8 @@ class Choice:
 class Bench:
     """Copies of the checkout, in which tests are measured and mutants run."""
 
-    def __init__(self, root: Path, work: Path, config: dict, budget: float) -> None:
-        self.work, self.budget = work.resolve(), budget
+    def __init__(self, root: Path, work: Path, config: dict) -> None:
+        self.work, self.budget = work.resolve(), config["budget"]
         self.root = self.work / "plain"  # the checkout as it was: it may change while mutants run
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(root, self.root, ignore=LEFT_OUT)

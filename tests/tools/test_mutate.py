@@ -39,6 +39,7 @@ def test_it_ends():
 CONFIG = """
 seed = 1
 patience = 2
+budget = 9
 report = "docs/mutation.md"
 preload = []
 [[groups]]
@@ -50,13 +51,14 @@ tests = ["tests"]
 
 
 def test_what_a_test_notices_is_killed_and_what_none_does_is_listed(tmp_path, command):
+    root = tmp_path / "root"
     for name, text in (("toy/source.py", SOURCE), ("tests/test_source.py", TESTS), ("mutation.toml", CONFIG)):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
     calls = [sys.executable, ROOT / "tools/mutate.py", "mutation.toml", "--work", tmp_path / "work"]
-    command(*calls, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert (tmp_path / "toy/source.py").read_text() == SOURCE
-    rows = [json.loads(line) for line in (tmp_path / "mutation.jsonl").read_text().splitlines()]
+    command(*calls, cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (root / "toy/source.py").read_text() == SOURCE
+    rows = [json.loads(line) for line in (root / "mutation.jsonl").read_text().splitlines()]
     found = {row["shown"]: row["status"] for row in rows}
     assert found == {
         "3 -> 4": "survived",  # the test reads the same LIMIT
@@ -70,5 +72,10 @@ def test_what_a_test_notices_is_killed_and_what_none_does_is_listed(tmp_path, co
         "1 -> 2": "killed",
         "value -= 1 -> pass": "timeout",
     }
-    page = (tmp_path / "docs/mutation.md").read_text()
-    assert "| all |  | 10 | 8 | 1 | 2 | 80.0 % |" in page and "- toy/source.py:4 (module): `3 -> 4`" in page
+    page = (root / "docs/mutation.md").read_text()
+    assert "| all |  | 10 | 8 | 1 | 2 | 80.0 % |" in page and "- toy/source.py:4 (module): `3 -> 4`: no" in page
+    (root / "tests/test_source.py").write_text(TESTS + "    assert source.LIMIT == 3\n")
+    command(*calls, "--from-survivors", cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    page = (root / "docs/mutation.md").read_text()
+    assert "| all |  | 10 | 9 | 1 | 1 | 90.0 % |" in page
+    assert "- toy/source.py:4 (module): `3 -> 4`: tests/test_source.py::test_it_ends" in page
