@@ -25,6 +25,8 @@ _PAIRS = (
 )  # fmt: skip
 RENAMED = {**dict(_PAIRS), **{right: left for left, right in _PAIRS}}
 SAYING = ("say", "print", "warn", "warning", "info", "debug", "_aloud", "suggest")
+WHOLE = (1, 10**9)
+"""The lines of a whole file."""
 HINTS = ("strict", "num_parallel_calls", "repr")
 
 
@@ -122,7 +124,7 @@ def _changes(tree: ast.Module) -> Iterator[tuple]:
         for child in _looked_into(node):
             yield from walk(child, statement, function, scope)
 
-    return walk(tree, None, "", (1, 10**9))
+    return walk(tree, None, "", WHOLE)
 
 
 def _looked_into(node: ast.AST) -> Iterator[ast.AST]:

@@ -1,5 +1,6 @@
 """Run the tests nearest to a mutant, in a process forked from one that has imported all but the package itself."""
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -38,6 +39,7 @@ class Watch:
         self.root, self.sources = f"{root}/", tuple(f"{root}/{source}" for source in sources)
         self.tests: dict[str, dict] = {}
         self.lines: set[tuple[str, int]] = set()  # those of the import, then of each test
+        self.fixtures: set[tuple[str, int]] = set()  # those of all that is set up: others may use it, too
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -47,6 +49,11 @@ class Watch:
         result = yield
         found.update(seconds=time.process_time() - start, lines=sorted(self.lines))
         return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Iterator[None]:
+        yield
+        self.fixtures |= self.lines
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome != "passed":
@@ -128,16 +135,19 @@ class Bench:
     def _order(self, mutant: mutants.Mutant, near: list[tuple[str, dict]]) -> tuple[list[str], float]:
         """The passing tests that execute the mutant, quickest first, those of its own name as if thrice as quick.
 
-        Of what runs at the import, all that import it come after those that run the function it stands in.
+        After them those of a file whose fixtures do; and of what runs at the import, all that import it. Where no
+        test is seen to (in a thread of TensorFlow none is), those that execute anything of its file.
         """
         ranks: dict[str, tuple[int, float]] = {}
         seconds = {test: one["seconds"] for _, tests in near for test, one in tests.items()}
         for file, tests in near:
             mirrored = Path(file).stem in (f"test_{Path(mutant.file).stem}", Path(mutant.file).stem)
             for test, one in tests.items():
-                executes = _executes(one, mutant)
-                if test and one["passed"] and (executes or (mutant.imported and _executes(tests[""], mutant))):
-                    ranks[test] = not executes, one["seconds"] / (3 if mirrored else 1)
+                tier = self._tier(tests, one, mutant)
+                if "::" in test and one["passed"] and tier < 3:
+                    ranks[test] = tier, one["seconds"] / (3 if mirrored else 1)
+        if not ranks and mutant.lines != mutants.WHOLE:
+            return self._order(dataclasses.replace(mutant, lines=mutants.WHOLE), near)
         chosen, total = [], 0.0
         for test in sorted(ranks, key=ranks.__getitem__):
             if total + seconds[test] <= self.budget or not chosen:
@@ -146,6 +156,13 @@ class Bench:
         files = list(dict.fromkeys(test.split("::")[0] for test in chosen))  # a file's fixtures are made once
         return sorted(chosen, key=lambda test: files.index(test.split("::")[0])), total
 
+    def _tier(self, tests: dict, one: dict, mutant: mutants.Mutant) -> int:
+        if _executes(one, mutant):
+            return 0
+        if _executes(tests["fixtures"], mutant):
+            return 1
+        return 2 if mutant.imported and _executes(tests[""], mutant) else 3
+
     def _measured(self, files: list[str], jobs: int) -> dict[str, dict]:
         found = {file: self._known(file) for file in files}
         due = [file for file in files if not found[file]]
@@ -153,7 +170,7 @@ class Bench:
             if isinstance(tests, list):
                 raise SystemExit(f"{due[i]} cannot be measured: {tests[1]}")
             failed = [test for test, one in tests.items() if not one["passed"]]
-            print(f"measured {due[i]}: {len(tests) - 1} tests; not passed: {failed}", flush=True)
+            print(f"measured {due[i]}: {max(len(tests) - 2, 0)} tests; not passed: {failed}", flush=True)
             hit = sorted({file for one in tests.values() for file, _ in one["lines"]} | {due[i]})
             kept = {"hashes": {name: self._hash(name) for name in hit}, "tests": tests}
             self._cached(due[i]).write_text(json.dumps(kept))
@@ -180,6 +197,8 @@ class Bench:
         code = pytest.main([*FLAGS, f"--basetemp={copy}.tmp", file], plugins=[watch])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
             raise RuntimeError(f"pytest ends with {code}")
+        if watch.tests:
+            watch.tests["fixtures"] = {"seconds": 0.0, "passed": True, "lines": sorted(watch.fixtures)}
         return watch.tests
 
     def _try(self, copy: Path, mutant: mutants.Mutant, order: list[str], seconds: float) -> list[str]:

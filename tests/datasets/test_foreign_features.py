@@ -65,3 +65,16 @@ def test_what_is_damaged_is_told(theirs, name, text):
         load(builder="strange", data_dir=str(theirs.parents[1]))
     except DataError as error:
         assert "strange" in str(error) and len(str(error)) < 600
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(OSError("no such\nlong story"), "no such"), (KeyError(), "KeyError"), (OSError(), "OSError")]
+)
+def test_what_damaged_files_make_of_their_readers_is_told_in_its_first_line(monkeypatch, tmp_path, error, said):
+    def builder(name, data_dir):
+        raise error
+
+    monkeypatch.setattr(tfds, "builder", builder)
+    with pytest.raises(DataError) as caught:
+        load(builder="mnist", data_dir=str(tmp_path))
+    assert str(caught.value) == f"data set 'mnist': what is kept of it is damaged ({said})"

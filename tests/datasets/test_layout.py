@@ -59,6 +59,16 @@ def test_a_split_inside_a_folder_of_its_own_name_as_archives_have_it(tmp_path):
     )
 
 
+def test_images_in_the_folder_of_no_class_alone_are_told(tmp_path):
+    save(tmp_path / "1.png", tmp_path / "2.png")
+    (tmp_path / "notes.txt").write_text("")
+    said = complaint(tmp_path)
+    assert said.startswith(
+        f"folder '{tmp_path}': no images in the folder of a class; passed by, as images in the folder"
+    )
+    assert "of no class: 2 ('1.png', '2.png'); allowed: a folder for each class" in said
+
+
 def test_a_split_without_classes_is_told(tmp_path):
     save(tmp_path / "train/a/1.png", tmp_path / "train/b/1.png", tmp_path / "test/1.png")
     data = folder(path=str(tmp_path))
@@ -131,7 +141,8 @@ def test_classes_with_images_of_their_own_may_hold_the_same_folders(tmp_path):
 def test_a_stray_image_makes_no_class_of_a_split(tmp_path, stray):
     save(*(tmp_path / fold / label / "1.png" for fold in ("fold1", "fold2") for label in "abc"))
     save(*(tmp_path / fold / f"{i}.png" for fold in ("fold1", "fold2") for i in range(stray)))
-    assert "'fold1' and 'fold2' hold the same folders, 'a', 'b', 'c'" in complaint(tmp_path)
+    save(tmp_path / "fold1/alone/1.png")
+    assert "'fold1' and 'fold2' hold the same folders, 'a', 'b', 'c': " in complaint(tmp_path)
 
 
 def test_an_empty_folder_is_a_class_without_images(tmp_path):

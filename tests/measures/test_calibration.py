@@ -90,6 +90,21 @@ def test_errors_agree_with_their_definitions_written_out(bins):
     assert values["brier", ""].value == pytest.approx(brier_score_loss(labels, probabilities, scale_by_half=False))
 
 
+@pytest.mark.parametrize("n", [25, 7, 60])
+def test_cells_of_equal_mass_count_alike_however_many_images_they_hold(n):
+    """Of 25 images in ten bins some hold two and some three; of 7 three bins are empty and do not count."""
+    random = np.random.default_rng(n)
+    probabilities, labels = softmax(random.normal(size=(n, 3)), axis=1), random.integers(0, 3, n)
+    gaps = []
+    for c in range(3):
+        order = np.argsort(probabilities[:, c])
+        place = np.arange(n) * 10 // n
+        for one in np.unique(place):
+            rows = order[place == one]
+            gaps.append(abs((labels[rows] == c).mean() - probabilities[rows, c].mean()))
+    assert binning.ece_adaptive(probabilities, labels, 10).value == pytest.approx(np.mean(gaps))
+
+
 def test_the_area_under_risk_and_coverage_by_hand():
     confidence, right = np.array([0.9, 0.8, 0.8, 0.6]), np.array([True, True, False, False])
     # accepted together, the two of 0.8 count half an error each
