@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pandas as pd
 
-from robust import cells, files
+from robust import cells, files, keras_file
 from robust.errors import ModelError
 from robust.layer_table import layer_table, remark, sized, totals, unallocated
 from robust.macs import Shape
@@ -36,7 +36,7 @@ def network(name: str, options: Sequence[str] = (), **shape: Any) -> keras.Model
     >>> network("vgg16", ["norm=batch"], input_shape=(32, 32, 3), classes=10).name
     'vgg16'
     """
-    if name.endswith(".keras"):
+    if name.endswith(keras_file.ENDINGS):
         return _from_file(name, [*options, *(key for key in shape if key != "input_shape")], shape.get("input_shape"))
     call = bind("architectures", name, options, "--option")
     with unallocated():

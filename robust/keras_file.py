@@ -1,4 +1,4 @@
-"""What in a .keras file would run somebody's code, read from its text; nothing is loaded or imported."""
+"""What in a .keras or HDF5 file would run somebody's code, read from its text; nothing is loaded or imported."""
 
 import json
 import math
@@ -6,14 +6,17 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from robust import archives
 
+ENDINGS = (".keras", ".h5", ".hdf5")
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
 _TEXT = 2**26  # bytes that config.json may have
+_SHORT = 2**16  # bytes that metadata.json may have
 _WIDE = ("units", "filters", "output_dim", "input_dim", "hidden_dim", "intermediate_dim", "key_dim", "value_dim")
 _WIDTH = 2**26
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OURS = ("keras", "builtins")  # the modules that Keras itself brings
 
 
@@ -26,7 +29,7 @@ class Foreign(NamedTuple):
 
 
 def foreign(path: Path) -> list[Foreign]:
-    """The parts of a .keras file that run code from elsewhere: Lambdas, SavedModels, classes of other modules.
+    """The parts of a .keras or HDF5 file that run code from elsewhere: Lambdas, SavedModels, classes of other modules.
 
     A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
     """
@@ -38,9 +41,52 @@ def named_only(path: Path) -> list[str]:
     return list(dict.fromkeys(_named_only(_config(path))))
 
 
+def is_hdf5(path: Path) -> bool:
+    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write?"""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except OSError:
+        return False
+
+
+def weights_only(path: Path) -> bool:
+    """Does an HDF5 file say nothing of layers, as `model.save_weights` writes it?"""
+    try:
+        return not _attribute(path, "model_config")
+    except (OSError, RuntimeError, ValueError):  # damaged: loading it will say so
+        return False
+
+
+def of_keras_2(path: Path) -> str:
+    """The version of Keras 2 (tf_keras) that has written the file; "" where another has, or it says none."""
+    try:
+        if is_hdf5(path):
+            return found if (found := _attribute(path, "keras_version")).startswith("2.") else ""
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as member:
+            found = json.loads(member.read(_SHORT))["keras_version"]
+        return found if isinstance(found, str) and found.startswith("2.") else ""
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return ""
+
+
+def _attribute(path: Path, name: str) -> str:
+    """A text that stands beside the weights of an HDF5 file; "" where none does."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        found = file.attrs.get(name, "")
+    text = found.decode() if isinstance(found, bytes) else found
+    return text if isinstance(text, str) else ""
+
+
 def oversized(path: Path) -> str:
     """Why the archive would take more memory than it can mean; "" where it would not, or is no archive."""
     try:
+        if is_hdf5(path):
+            with path.open("rb") as file:
+                _stored(file, stored := path.stat().st_size)
+            return _too_wide(sorted(_widths(_config(path)))[-2:], stored)
         archives.check(path)
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("config.json").file_size > _TEXT:
@@ -77,18 +123,25 @@ def _too_wide(widths: list[int], stored: int) -> str:
 
 
 def _weights(archive: zipfile.ZipFile) -> None:
+    with archive.open("model.weights.h5") as member:
+        _stored(member, archive.getinfo("model.weights.h5").file_size)
+
+
+def _stored(file: IO[bytes], stored: int) -> None:
     """Raise ValueError where the weights claim sizes that their bytes cannot hold: HDF5 keeps what is empty in none."""
     import h5py
 
     sizes: list[int] = []
-    with archive.open("model.weights.h5") as member, h5py.File(member, "r") as file:
-        file.visititems(lambda _, each: sizes.append(each.nbytes) if isinstance(each, h5py.Dataset) else None)
-    archives.sizes(sum(sizes), archive.getinfo("model.weights.h5").file_size)
+    with h5py.File(file, "r") as content:
+        content.visititems(lambda _, each: sizes.append(each.nbytes) if isinstance(each, h5py.Dataset) else None)
+    archives.sizes(sum(sizes), stored)
 
 
 def _config(path: Path) -> Any:
-    """What config.json says, None where it cannot be read."""
+    """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
     try:
+        if is_hdf5(path):
+            return json.loads(_attribute(path, "model_config"))
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("config.json").file_size > _TEXT:
                 return None

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -18,11 +19,12 @@ from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError, suggest
 from robust.suite.source import SAVED_MODEL
 
+_EXPORT = "there, model.export('folder'), and give that folder, a SavedModel, with --trust, or trust=True"
 _ENDPOINTS = ("serving_default", "serve")
 
 
 def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
-    """The model of a .keras or .tflite file, or of the folder of a SavedModel.
+    """The model of a .keras, HDF5 or .tflite file, or of the folder of a SavedModel.
 
     Args:
         path: the file or folder.
@@ -38,17 +40,12 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if not path.is_file():
         near = [str(p) for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
-    if why := keras_file.oversized(path):
+    if why := keras_file.oversized(path) or _of_keras_2(path) or _no_model(path):
         raise ModelError(f"{path}: {why}")
     if not trust and (why := keras_file.refusal(path, _registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            is_hdf5 = file.read(4) == b"\x89HDF"
-        what = "is an HDF5 file: save it anew as .keras" if is_hdf5 else "is no .keras archive"
-        raise ModelError(f"{path}: {what} ({path.stat().st_size:,} bytes); was it cut off?")
     try:
-        return keras.saving.load_model(path, _custom(path) if trust else None, compile=False, safe_mode=not trust)
+        return _read(path, _custom(path) if trust else {}, trust)
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
@@ -56,8 +53,47 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
         if unknown := [name for name in keras_file.named_only(path) if name not in known]:
             remedy = "load it in Python where that is registered, and give the model itself to robust.evaluate"
             raise ModelError(f"{path}: names {', '.join(unknown)}, whose code is not in the file; {remedy}") from error
+        if keras_file.of_keras_2(path):
+            raise ModelError(
+                f"{path}: is of Keras 2, and Keras {keras.__version__} cannot read it; {_EXPORT}"
+            ) from error
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
+
+
+def _read(path: Path, custom: dict[str, Any], trust: bool) -> keras.Model:
+    """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
+    if not keras_file.is_hdf5(path):
+        return keras.saving.load_model(path, custom, compile=False, safe_mode=not trust)
+    with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
+        link = Path(folder) / "model.h5"
+        link.symlink_to(path.resolve())
+        return keras.saving.load_model(
+            link, {"DepthwiseConv2D": _Depthwise, **custom}, compile=False, safe_mode=not trust
+        )
+
+
+class _Depthwise:
+    """Keras 2 writes of it that it has one group, which Keras 3 does not know."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
+        return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+
+
+def _no_model(path: Path) -> str:
+    """Why the content of a file is no model; "" where it may be one."""
+    if keras_file.is_hdf5(path):
+        build = f"build the network in Python, network.load_weights({path.name!r}), network.save('{path.stem}.keras')"
+        return f"holds weights and no layers; {build}" if keras_file.weights_only(path) else ""
+    size = path.stat().st_size
+    return "" if zipfile.is_zipfile(path) else f"is no .keras archive ({size:,} bytes); was it cut off?"
+
+
+def _of_keras_2(path: Path) -> str:
+    """What to do about a .keras archive of Keras 2; "" for all else, also for its HDF5 files, which can be read."""
+    version = "" if keras_file.is_hdf5(path) else keras_file.of_keras_2(path)
+    return f"was written by Keras {version}; there, model.save('{path.stem}.h5'), and give that file" if version else ""
 
 
 def fingerprint(path: Path) -> str:

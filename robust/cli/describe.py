@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from robust import keras_file
 from robust.cli.numbers import MaybeWhole
 from robust.errors import SuiteError
 
@@ -42,7 +43,7 @@ def describe(
         raise SuiteError("describe: name a network, as in `robust describe vgg16`, or say --all")
     if all_ and (option or classes or input_shape):
         raise SuiteError("describe --all: the family is counted as published; name a network to set its options")
-    if network is not None and not network.endswith(".keras"):
+    if network is not None and not network.endswith(keras_file.ENDINGS):
         # a mistake in it is told before TensorFlow is imported
         typed.bind("architectures", network, option or [], "--option")
     quiet.tensorflow()

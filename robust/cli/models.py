@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from robust import keras_file
 from robust.cli import preprocessing
 
 
@@ -13,7 +14,7 @@ def kind(model: str) -> str:
 
 def is_file(model: str) -> bool:
     """Is it a file or folder, or called like one, and not the name of published weights?"""
-    return Path(model).suffix in (".keras", ".h5", ".hdf5", ".tflite") or Path(model).exists()
+    return model.endswith((*keras_file.ENDINGS, ".tflite")) or Path(model).exists()
 
 
 def asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:

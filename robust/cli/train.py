@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from robust import keras_file
 from robust.cli import preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
@@ -78,7 +79,7 @@ def train(
     from robust import quiet, typed
     from robust.suite import read_data, read_model
 
-    has_weights = network.endswith(".keras") or network.startswith("keras:")
+    has_weights = network.endswith(keras_file.ENDINGS) or network.startswith("keras:")
     typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), trust)
     name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
     given = {
@@ -119,4 +120,4 @@ def _with_weights(network: str, option: list[str] | None, pixels: list[str] | No
     if option:
         raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
     wants = {} if pixels is None else {"pixels": preprocessing.pixels(pixels)}
-    return {"keras" if network.endswith(".keras") else "pretrained": network, **wants}
+    return {"keras" if network.endswith(keras_file.ENDINGS) else "pretrained": network, **wants}

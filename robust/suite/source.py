@@ -13,6 +13,7 @@ from robust.suite.data import beside
 from robust.suite.nouns import Published, Weights
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
+_ENDINGS = {"keras": keras_file.ENDINGS, "tflite": (".tflite",)}
 ASKED = ("pixels", "output", "black_box")
 SAVED_MODEL = "is a SavedModel, whose graph can read and write files"
 
@@ -68,7 +69,7 @@ def _model_file(kind: str, name: str, folder: Path) -> Path:
     if saved is not None and saved.is_dir():
         return saved
     found = _file(folder, name, kind)
-    if found.suffix != f".{kind}":
+    if found.suffix not in _ENDINGS[kind]:
         write = f'as model.save("{found.stem}.keras") writes, or the folder of a SavedModel'
         raise SuiteError(f"{kind} = {name!r}: must be a .{kind} file{f', {write}' if kind == 'keras' else ''}", kind)
     return found

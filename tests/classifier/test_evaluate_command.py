@@ -65,11 +65,15 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
     [
         (["z.keras", "--data", "photos/"], "robust: keras = 'z.keras': there is no such file in /"),
         (["why.keras", "--data", "photos/"], "robust: keras = 'why.keras': there is no such file in /"),
+        (
+            ["x.onnx", "--data", "photos/"],
+            "robust: keras = 'x.onnx': must be a .keras file, as model.save(\"x.keras\") writes",
+        ),
         (["y.keras", "--data", "photos/", "--eps", "4/255"], "robust: --eps is how far an attack may go; say which: "),
         (["y.keras", "--data", "photos"], "robust: model y: y.keras: is no .keras archive (0 bytes); was it cut off?"),
         (
             ["x.h5", "--data", "photos/"],
-            "robust: keras = 'x.h5': must be a .keras file, as model.save(\"x.keras\") writes",
+            "robust: model x: x.h5: is no .keras archive (0 bytes); was it cut off?",
         ),
         (["x.h5", "--data", "photos/", "--attack", "pdg"], "robust: no attacks named 'pdg'; did you mean 'pgd'?"),
         (["x.h5", "--data", "photos/", "--attack", "pgd"], "robust: pgd needs eps"),
@@ -85,6 +89,7 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, photos, tmp_path):
     (tmp_path / "x.h5").touch()
+    (tmp_path / "x.onnx").touch()
     (tmp_path / "y.keras").touch()
     done = evaluate(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
