@@ -12,7 +12,10 @@ Word = Literal["reliable", "suspect", "invalid"]
 
 
 class Ill(NamedTuple):
-    """How bad it is, what was seen (with the value put in), and what to do about it."""
+    """How bad it is, which experiment showed what (with the value and the images put in), and what to type about it.
+
+    Where a remedy names an attack, the eps is to be that of the case.
+    """
 
     verdict: Word
     words: str
@@ -31,123 +34,146 @@ class Reason(NamedTuple):
         """The reason as a sentence.
 
         >>> print(Reason("zero_gradients", 0.25, 100))
-        no gradient reaches 25 % of the images, under the cross-entropy and under the margin
+        no gradient reaches 25 % of 100 images, under the cross-entropy and under the margin
         """
-        return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %")
+        return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
+
+_BLIND = (
+    'attack it with square: attack = { name = "square", queries = 5000, eps = "8/255" }, or by transfer from another '
+    "model, or with a differentiable stand-in for what stops the gradient (tf.custom_gradient)"
+)
+_LOST = (
+    'the gradients lead nowhere: attack = { name = "square", queries = 5000, eps = "8/255" }, transfer from another '
+    "model, or mend the attack's steps"
+)
+_STEPS = 'give it more steps, as in attack = { name = "pgd", steps = 100, eps = "8/255" }'
 
 ILLS = {
     "probabilities": Ill(
         "invalid",
-        "the model gives probabilities: their gradients vanish where it is sure",
-        "end the model in logits: Dense(classes), trained with from_logits=True",
+        "its outputs on {n} images lie in [0, 1] and sum to 1: probabilities, whose gradients vanish where it is sure",
+        "end the model in logits: Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     ),
     "stateful": Ill(
         "invalid",
-        "asking the model changes it: the answers to the same images are no longer the same",
-        "ask it in inference mode (training=False), without counters or moving averages that go on",
+        "asked three times for the same {n} images, the model answered {value} of them otherwise, or a variable of it "
+        "changed",
+        "let it ask its layers with training=False, and keep no counter or average that goes on",
     ),
     "other_pixels": Ill(
         "invalid",
-        "the model is asked for its pixels in one way, and in another one it is right on {value} of the images more",
-        'declare what it was trained with, as in pixels = [0, 255] or "caffe", or --pixels 0 255; the page names it',
+        "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
+        "own",
+        'declare what it was trained with, as in pixels = [0, 255], pixels = "caffe" or --pixels 0 255; the page names '
+        "the best",
         of_model=True,
     ),
     "pixels_guessed": Ill(
         "suspect",
-        "in another range of pixels the model is right on {value} of the images more, which may be chance",
-        'declare what it was trained with, as in pixels = [0, 1] or "torch", or look at more images',
+        "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
+        "own, which may be chance",
+        'declare what it was trained with, as in pixels = [0, 1], pixels = "torch" or --pixels 0 1, or look at more '
+        "images",
         of_model=True,
     ),
     "bounded_outputs": Ill(
         "suspect",
-        "the model ends in a sigmoid or tanh: {value} of its outputs lie at their bounds, and gradients vanish there",
-        "give the model without its last activation",
+        "shown images 10,000 times as bright, the model stays within the bounds of a sigmoid or tanh; {value} of its "
+        "outputs on {n} images lie at them, and gradients vanish there",
+        "give the model without its last activation: Dense(classes)",
     ),
     "non_finite": Ill(
         "invalid",
-        "loss or gradient is NaN or infinite for {value} of the images",
-        "look for a division by 0, a log of 0 or logits beyond float32",
+        "loss or gradient is NaN or infinite for {value} of {n} images",
+        "look for a division by 0, a log of 0 or logits beyond float32: tf.debugging.enable_check_numerics() names it",
     ),
     "no_gradients": Ill(
         "invalid",
-        "no path leads from the logits to the pixels, so that an attack by gradients cannot begin",
-        "attack it with square or transfer, or with a differentiable stand-in for what stops the gradient",
+        "no path leads from the logits to the pixels of {n} images, so that an attack by gradients cannot begin",
+        _BLIND,
     ),
     "zero_gradients": Ill(
         "suspect",
-        "no gradient reaches {value} of the images, under the cross-entropy and under the margin",
-        "attack it with square or transfer, or with a differentiable stand-in for what stops the gradient",
+        "no gradient reaches {value} of {n} images, under the cross-entropy and under the margin",
+        _BLIND,
     ),
     "misleading_gradients": Ill(
         "suspect",
-        "the loss rises by less than a tenth of what its gradient says for {value} of the images, over one grey level",
-        "attack it with square or transfer, or with a differentiable stand-in for what breaks the gradient",
+        "one grey level along its gradient, the loss of {value} of {n} images rises by less than a tenth of that",
+        _BLIND,
     ),
     "randomised": Ill(
         "suspect",
-        "asked twice, the model answers differently on {value} of the images",
-        'average over its randomness: autoattack with version = "rand", or apgd with samples = 20',
+        "asked twice, the model answers differently on {value} of {n} images",
+        'average over its randomness: attack = { name = "autoattack", version = "rand", eps = "8/255" }, or '
+        'attack = { name = "apgd", samples = 20, eps = "8/255" }',
     ),
     "unstable": Ill(
         "suspect",
-        "noise of up to 8/255 changes the margin by {value} of its size, on average",
-        "attack it with square, which needs no gradients, and with more restarts",
+        "ten points of noise of up to 8/255 change the margin by {value} of its size, on average over {n} images",
+        'attack it without gradients, too: attack = { name = "square", queries = 5000, eps = "8/255" }; or with more '
+        'beginnings: attack = { name = "pgd", restarts = 5, eps = "8/255" }',
     ),
     "unlimited_fails": Ill(
         "invalid",
-        "with any change allowed the attack still leaves {value} of the images standing",
-        "the gradients lead nowhere: attack with square or transfer, or mend the attack's steps",
+        "with eps as large as the whole box the attack (pgd with 20 steps for fgsm and autoattack) still leaves "
+        "{value} of {n} images standing",
+        _LOST,
     ),
     "noise_beats_attack": Ill(
         "invalid",
-        "random noise of the same eps fools the model on {value} of the images, where the attack did not",
-        "the gradients lead nowhere: attack with square or transfer, or mend the attack's steps",
+        "ten random points of the same ball fool the model on {value} of {n} images, which the attack leaves standing",
+        _LOST,
     ),
     "eps_order": Ill(
         "suspect",
-        "{value} of the images fall at a smaller eps and stand at this one, attacked afresh",
-        "more steps or restarts, or a step size that fits this eps",
+        "attacked afresh, {value} of {n} images stand at this eps that fell at the one below",
+        'give it more steps or restarts: attack = { name = "pgd", steps = 100, restarts = 5, eps = "8/255" }',
     ),
     "incomplete": Ill(
         "suspect",
-        "the loss was still rising when the steps ran out: {value} of its rise came in the last half",
-        "more steps, or larger ones",
+        "the loss of the {n} images left was still rising when the steps ran out: {value} of its rise came in the last "
+        "half",
+        _STEPS,
     ),
     "one_step": Ill(
         "suspect",
-        "pgd with 20 steps fells {value} of the images more than the one step of this attack",
-        'attack with pgd: attack = { name = "pgd", steps = 20 }, or --attack pgd',
+        "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
+        'attack with pgd: attack = { name = "pgd", steps = 20, eps = "8/255" }, or --attack pgd',
     ),
     "too_few_queries": Ill(
         "suspect",
-        "with twice the queries, and 200 at least, {value} of the images more fall",
-        "give it as many as its definition has: queries = 5000",
+        "square with twice the queries, and 200 at least, fells {value} of {n} images more",
+        'give it as many as its definition has: attack = { name = "square", queries = 5000, eps = "8/255" }',
     ),
     "targeted_beats_autoattack": Ill(
         "suspect",
-        "apgd_t with twice the steps, and 20 at least, fells {value} of the images more than this autoattack",
-        "give autoattack the steps of its definition: steps = 100",
+        "apgd_t with twice the steps, and 20 at least, fells {value} of {n} images more than this autoattack",
+        'give it the steps of its definition: attack = { name = "autoattack", steps = 100, eps = "8/255" }',
     ),
     "too_few_steps": Ill(
         "suspect",
-        "with twice the steps, and 20 at least, {value} of the images more fall",
-        'give it more steps, as in attack = { name = "pgd", steps = 100 }',
+        "the same attack with twice the steps, and 20 at least, fells {value} of {n} images more",
+        _STEPS,
     ),
     "silent_success": Ill(
         "suspect",
-        "on the way to {value} of the images the model was fooled, but not by the image given back",
-        "use an attack that keeps what fooled the model: pgd, apgd, autoattack",
+        "on the way to {value} of {n} images the model was fooled, but not by the image given back",
+        'use an attack that keeps what fooled the model: attack = { name = "apgd", eps = "8/255" }, or --attack apgd',
     ),
     "square_beats_gradients": Ill(
         "suspect",
-        "within AutoAttack, random search felled {value} of the images after the gradient attacks had passed them",
-        "the gradients may be masked: give square more queries, or adapt the attack to the model",
+        "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
+        "the gradients may be masked: give square more queries, as in "
+        'attack = { name = "square", queries = 10000, eps = "8/255" }, or adapt the attack to the model',
     ),
     "black_box_beats": Ill(
         "suspect",
-        "an attack without this model's gradients fells {value} of the images, which this one leaves standing",
-        "read the lower number; the gradients may be masked",
+        "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "
+        "one leaves standing",
+        "the gradients may be masked: read and bound the lower number, that of the other case, as in "
+        'attack = { name = "square", queries = 5000, eps = "8/255" }',
     ),
 }
 """By name, as it stands in the column `group`.

@@ -39,4 +39,4 @@ def judged(folder: Folder) -> list[Judged]:
 def _doubt(row: dict[Any, Any]) -> Doubt:
     if (ill := ILLS.get(row["group"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
-    return Doubt(ill.words.format(value=wording.percent(row["value"])), ill.remedy)
+    return Doubt(ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"])), ill.remedy)

@@ -14,7 +14,7 @@ class Verdict:
 
     >>> print(Verdict((Reason("too_few_steps", 0.1, 100),)))
     suspect
-      with twice the steps, and 20 at least, 10 % of the images more fall: give it more steps, as in ...
+      the same attack with twice the steps, and 20 at least, fells 10 % of 100 images more: give it ...
     """
 
     reasons: tuple[Reason, ...] = ()

@@ -84,7 +84,9 @@ def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, 
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(says))
     assert line.endswith("(invalid)" if code else "(suspect)")
     page = (gate.folder / "index.html").read_text()
-    assert f'<span class="mark missed">{"invalid" if code else "suspect"}</span>' in page
+    beside = f'<span class="mark missed">{"invalid" if code else "suspect"}</span>'
+    mark = "⊘ unsupported" if code else "✓ passed"
+    assert page.count(f"{mark}</span> {beside}") == (2 if code else 4), "of each bound in the verdict and in the table"
 
 
 def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, capsys):

@@ -1,0 +1,166 @@
+"""What a reason advises can be typed and is accepted; of the frequent ills it is followed until all is reliable.
+
+A new ill needs a remedy of which a part can be typed into a suite or the command line, or a test here that follows it.
+"""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust import cli, pixels, toml, trust
+from robust.classifier import Classifier
+from robust.ills import ILLS
+from robust.suite import read_case
+
+TYPED = re.compile(r"\b\w+ = (?:\{[^{}]*\}|\[[^\]]*\]|\"[^\"]*\")")
+OPTION = re.compile(r"--\w+(?: (?!or\b)[\w.]+)+")
+IN_THE_MODEL = {
+    "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
+    "stateful": "training=False",
+    "bounded_outputs": "Dense(classes)",
+    "non_finite": "tf.debugging.enable_check_numerics()",
+}
+"""What is typed in Python; a test below follows each."""
+READ = {"attack": lambda table: read_case("c", table), "pixels": lambda table: pixels.read(table["pixels"])}
+
+
+def remedies(name, key="attack"):
+    """What the remedy of an ill has to type for a key of a suite."""
+    return [t[key] for t in map(toml.loads, TYPED.findall(ILLS[name].remedy)) if key in t]
+
+
+@pytest.mark.parametrize("name", ILLS)
+def test_something_can_be_typed_and_is_accepted(name):
+    typed, options = TYPED.findall(ILLS[name].remedy), OPTION.findall(ILLS[name].remedy)
+    assert typed or IN_THE_MODEL[name] in ILLS[name].remedy
+    for table in map(toml.loads, typed):
+        (key,) = table
+        READ[key](table)
+    for option in options:
+        words = ["evaluate", "m.keras", "--data", "photos", *option.split()]
+        _, bound, _ = cli.app.parse_args(words, exit_on_error=False, print_error=False)
+        assert option.split()[1] in str(bound.arguments)
+
+
+@pytest.mark.parametrize("name", ILLS)
+def test_each_names_its_experiment_and_its_number(name):
+    words = ILLS[name].words
+    assert "{n}" in words and ("{value}" in words or name in ("probabilities", "no_gradients"))
+
+
+def around(network, *, front=None, back=None):
+    image = keras.Input(network.input_shape[1:])
+    x = image if front is None else front(image)
+    x = network(x)
+    return keras.Model(image, x if back is None else back(x))
+
+
+@pytest.fixture(scope="module")
+def looked(problem):
+    """`looked(model, attack)`: the verdict on an attack on the toy problem, and its reasons."""
+    toy = problem(100, seed=3)
+
+    def looked(model, attack):
+        known = model if isinstance(model, Classifier) else Classifier(model, 3, batch_size=25)
+        found = trust.examine(known, {"eps": 0.1, **attack}, toy.images, toy.labels)
+        return found.word, {reason.name for reason in found.reasons}
+
+    return looked
+
+
+FEW = {"name": "pgd", "steps": 2, "step_size": 0.004, "random_start": False}
+
+
+class Elsewhere(keras.layers.Layer):
+    """The image, with a gradient for the pixels three rows below."""
+
+    def call(self, x):
+        other = keras.ops.roll(x, 3, axis=1)
+        return keras.ops.stop_gradient(x - other) + other
+
+
+class Noisy(keras.layers.Layer):
+    def call(self, x):
+        return x + 0.6 * tf.random.normal(tf.shape(x))
+
+
+def _front(layer):
+    return lambda build: around(build(), front=layer())
+
+
+FOLLOWED = {
+    "too_few_steps": (FEW, lambda build: build()),
+    "too_few_queries": ({"name": "square", "queries": 4}, lambda build: build()),
+    "one_step": ({"name": "fgsm"}, lambda build: around(build(), front=Bent())),
+    "misleading_gradients": ({"name": "pgd"}, _front(Elsewhere)),
+}
+
+
+class Bent(keras.layers.Layer):
+    """Turns back beyond some change: one step of the whole radius leaps over what many steps find."""
+
+    def call(self, x):
+        return x + 0.12 * keras.ops.sin(x * 60)
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_who_follows_it_arrives(looked, build, name):
+    ill, make = FOLLOWED[name]
+    model = make(build)
+    word, reasons = looked(model, ill)
+    assert word != "reliable" and name in reasons
+    healed = [looked(model, {**remedy, "eps": 0.1}) for remedy in remedies(name)]
+    assert healed == [("reliable", set())] * len(healed) and healed
+
+
+def test_who_averages_over_randomness_arrives(looked, build):
+    model = around(build(), back=Noisy())
+    assert "randomised" in looked(model, {"name": "pgd"})[1]
+    verdicts = [looked(model, {**remedy, "eps": 0.1})[1] for remedy in remedies("randomised")]
+    assert all("unlimited_fails" not in reasons for reasons in verdicts)
+
+
+def test_probabilities_and_bounds_end_with_the_activation(looked, build):
+    for end, ill in ((keras.layers.Softmax(), "probabilities"), (keras.layers.Activation("tanh"), "bounded_outputs")):
+        model = around(build(gain=12.0), back=end)
+        subclassed = Wrapped(model)
+        subclassed(np.zeros((1, 6, 6, 1), "float32"))
+        assert ill in looked(subclassed, {"name": "pgd"})[1], ill
+    assert not {"probabilities", "bounded_outputs"} & looked(build(), {"name": "pgd"})[1]
+
+
+class Wrapped(keras.Model):
+    """A subclassed model, whose end cannot be looked at."""
+
+    def __init__(self, inner, training=None):
+        super().__init__()
+        self.inner, self.how = inner, training
+
+    def call(self, x, training=None):
+        return self.inner(x, training=self.how)
+
+
+def test_what_is_asked_with_training_false_is_not_stateful(looked, build):
+    careless, careful = Wrapped(build(), training=True), Wrapped(build(), training=False)
+    for model in (careless, careful):
+        model(np.zeros((1, 6, 6, 1), "float32"))
+    assert looked(careless, {"name": "pgd"})[1] == {"stateful"}
+    assert "stateful" not in looked(careful, {"name": "pgd"})[1]
+
+
+def test_the_check_of_numerics_names_a_division_by_zero():
+    tf.debugging.enable_check_numerics()
+    try:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="RealDiv"):
+            tf.constant(1.0) / tf.constant(0.0)
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
+def test_declared_pixels_end_the_doubt():
+    for name in ("other_pixels", "pixels_guessed"):
+        for value in remedies(name, "pixels"):
+            assert pixels.read(value) is not None
