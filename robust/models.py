@@ -43,6 +43,8 @@ _MADE_BY = (
     "attacks/box",
     "randomness",
     "classifier/heads",
+    "classifier/inputs",
+    "classifier/black_box",
     "classifier/graph",
     "pixels",
     "pictures",

@@ -75,8 +75,8 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: 
 
     Raises SuiteError for what is wrong with it.
 
-    >>> read_data("mnist", transform="96").arguments["transform"]
-    {'size': 96}
+    >>> read_data("mnist", transform="96").arguments["transform"] == {"size": 96}
+    True
     """
     if isinstance(value, str):
         value = _by_path(value, transform is not None)

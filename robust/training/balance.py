@@ -44,8 +44,9 @@ def order(labels: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.nda
     As many images as there are, of each class the same number (one more of some, drawn anew each epoch); those of a
     class follow each other in permutations, so that none is seen twice before all have been seen once.
 
-    >>> places, turns = order(np.array([0, 0, 0, 0, 0, 1]), seed=0, epoch=0)
-    >>> sorted(np.array([0, 0, 0, 0, 0, 1])[places]), sorted(turns[places == 5])
+    >>> labels = np.array([0, 0, 0, 0, 0, 1])
+    >>> places, turns = order(labels, seed=0, epoch=0)
+    >>> sorted(labels[places].tolist()), sorted(turns[places == 5].tolist())
     ([0, 0, 0, 1, 1, 1], [0, 1, 2])
     """
     random = np.random.default_rng([seed, epoch])
