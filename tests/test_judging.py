@@ -140,6 +140,26 @@ def test_the_rivals_of_a_cell(tmp_path):
     assert found["clean[two]"] == ["clean[one-0]"] and found["clean[one-1]"] == []
 
 
+@pytest.mark.parametrize(
+    ("theirs", "expected"),
+    [("[0, 1]", {0: 0, 1: 1}), ("[3, 1]", {0: 3, 1: 1}), ("[1, 0]", {0: 0, 1: 1}), ("[5, 4, 3]", {0: 5, 1: 5})],
+)
+def test_a_rival_is_asked_at_the_same_seed_else_at_its_first(tmp_path, theirs, expected):
+    with_seeds = SUITE.replace("width = 0.3 }", f"width = 0.3 }}\nseeds = {theirs}")
+    (tmp_path / "s.toml").write_text(with_seeds)
+    suite = load(tmp_path / "s.toml")
+    cells = [cell for cell in suite.cells() if cell.case.name == "clean" and cell.model.name == "one"]
+    found = {cell.seed: [(rival.model.name, rival.seed) for rival in judging.rivals(suite, cell)] for cell in cells}
+    assert found == {seed: [("two", other)] for seed, other in expected.items()}
+
+    def answers(cell):
+        return judging.Answers(None, f"{cell.model.name}-{cell.seed}")
+
+    for cell in cells:
+        (_, limit), *_ = judging.limits(cell)
+        assert judging._theirs(cell, limit, answers, suite, tmp_path).weights == f"two-{expected[cell.seed]}"
+
+
 def test_missed_and_undecided_bounds_in_words():
     row = {
         "case": "clean",

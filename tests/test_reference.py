@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust import blocks, reference
+from robust import blocks, pixels, reference
 from robust.classifier import Classifier
 from robust.datasets.dataset import from_splits
 from robust.errors import DataError, SuiteError
@@ -134,3 +134,43 @@ def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypat
     again = reference.answers(fitted, model, data, Store(tmp_path), "train")
     assert isinstance(again.features, np.memmap) and (again.features == once.features).all()
     assert (again.labels == data.labels("train")).all()
+
+
+NET = {"architecture": "lenet5"}
+IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs a line here
+    "perturbations": {"case": {"attack": {"name": "fgsm", "eps": 0.1}}},
+    "measures": {"case": {"measure": ["calibration"]}},
+    "inspections": {"case": {"measure": ["accuracy"], "inspect": ["cost"]}},
+    "case": {"name": "d"},
+    "target": {"changed": {"target": "all"}},
+    "images": {"changed": {"images": 9}},
+    "balanced": {"changed": {"balanced": True}},
+    "distance": {"case": {"measure": ["accuracy"], "distance": {"name": "pgd", "eps": 0.1}}},
+    "data": {"fingerprint": "other"},
+    "seed": {"seed": 1},
+    "model": {"identity": "other"},
+    "source": {"source": "far"},
+    "pixels": {"asked": {"pixels": pixels.read([0, 255])}},
+    "output": {"asked": {"output": "main"}},
+    "black_box": {"asked": {"black_box": True}},
+    "search": {"asked": {"search": "bfloat16"}},
+    "code": {"code": "edited"},
+}
+
+
+def _key(data, *, case=None, name="c", changed=None, asked=None, fingerprint=None, seed=0, identity="id", source=None):
+    of = replace(read_case(name, case or {}), **(changed or {}))
+    cell = Cell(of, replace(read_model("net", NET), **(asked or {})), 0)
+    return blocks.key(seed, cell, replace(data, fingerprint=fingerprint or data.fingerprint), identity, source)
+
+
+@pytest.mark.parametrize("field", IN_THE_KEY)
+def test_each_part_of_a_key_makes_another_block(data, monkeypatch, field):
+    """Each alone: what changes it changes the field of its name, and with it the digest."""
+    plain, change = _key(data), dict(IN_THE_KEY[field])
+    assert set(plain) == set(IN_THE_KEY)
+    if code := change.pop("code", None):
+        monkeypatch.setattr(blocks.stores, "code", lambda *rooms: code)
+    changed = _key(data, **change)
+    assert digest(changed) != digest(plain)
+    assert [name for name in plain if changed[name] != plain[name]] == [field]
