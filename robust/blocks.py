@@ -41,6 +41,8 @@ _FOUND_BY = (
     "reference",
     "perturb",
     "distance",
+    "shrinking",
+    "known",
     "perturbed",
     "targets",
     "suite/transfer",

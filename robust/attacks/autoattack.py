@@ -54,15 +54,16 @@ def autoattack(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
-    result, traces = Perturbed.of(images), []
+    result, traces, radii = Perturbed.of(images), [], np.broadcast_to(eps, len(images))
     for i, (name, part) in enumerate(parts(version, norm, steps, queries).items()):
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
         begun, aims = (None if v is None else v[rows] for v in (start, targets))
         found = part(
-            classifier, images[rows], labels[rows], seeds=seeds[rows] + i, start=begun, targets=aims, eps=eps, norm=norm
-        )
+            classifier, images[rows], labels[rows], seeds=seeds[rows] + i, start=begun, targets=aims,
+            eps=radii[rows], norm=norm,
+        )  # fmt: skip
         result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
         result.forward[rows] += found.forward
         result.backward[rows] += found.backward

@@ -6,7 +6,7 @@ slot; the engine carries them in and out of the batch with the image.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -42,8 +42,8 @@ class Climb:
     """How an attack searches.
 
     name: what stands in `by` for an image that falls.
-    numbers: what the step reads that is the same for all images, `eps` among it; tensors in the graph, so
-        that another value traces nothing.
+    numbers: what the step reads, `eps` among it; tensors in the graph, so that another value traces nothing.
+        `eps` and `size` may have a value for each image, [N], and reach step, memory and draw as [B, 1, 1, 1].
     step: graph-pure `(slots, look, numbers, norm) -> what changes`, at least the next "point". In `slots`
         are "point", "centre", "label", "aim", "seed", "left" (turns, this one included) and the memory.
     memory: `(points, numbers) -> {name: array [n, ...]}`: what the step remembers, as a climb begins.
@@ -58,10 +58,10 @@ class Climb:
     name: str
     norm: AnyNorm
     steps: int
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float | np.ndarray]
     loss: Loss
     step: Step
-    memory: Callable[[np.ndarray, Mapping[str, float]], Memory] = nothing
+    memory: Callable[[np.ndarray, Mapping[str, Any]], Memory] = nothing
     draw: Draw = ball.random_point
     plain: int = 0
     restarts: int = 1

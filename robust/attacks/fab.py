@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box, losses
+from robust.attacks.box import Scalar
 from robust.attacks.climb import Climb, Look, State, choose
 from robust.attacks.survivors import Task, attack, ranked
 from robust.classifier import Classifier
@@ -85,13 +86,16 @@ def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNor
 _STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
 
 
-def towards(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm) -> tf.Tensor:
-    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient."""
+def towards(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm, bias: Scalar | None = None) -> tf.Tensor:
+    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
+
+    The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.
+    """
     slope = look.gradients
     margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
     here = box.onto_plane(point, slope, -look.losses, norm)
     there = box.onto_plane(centre, slope, -margin, norm)
     near, far = ball.size(here, norm), ball.size(there, norm)
-    share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS)
+    share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS) if bias is None else bias
     mixed = (1 - share) * (point + OVERSHOOT * here) + share * (centre + OVERSHOOT * there)
     return tf.clip_by_value(mixed, 0.0, 1.0)

@@ -35,7 +35,7 @@ def fgsm(
 
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
     """
-    size = step_size or (1.25 * eps if random_start else eps)
+    size = step_size if step_size is not None else (1.25 * eps if random_start else eps)
     loss = losses.leave if targets is None else losses.reach
     climb = Climb("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)

@@ -41,7 +41,7 @@ def mifgsm(
 
     Source: Dong et al., Boosting adversarial attacks with momentum, CVPR 2018.
     """
-    numbers = {"eps": eps, "size": step_size or eps / steps, "decay": decay}
+    numbers = {"eps": eps, "size": eps / steps if step_size is None else step_size, "decay": decay}
     loss = losses.leave if targets is None else losses.reach
     climb = Climb("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
     return attack(Task(classifier, images, labels, seeds, start, targets), climb)

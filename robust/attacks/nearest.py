@@ -13,23 +13,25 @@ from robust.attacks.survivors import Task, attack
 from robust.perturbed import Perturbed
 from robust.quantities import AnyNorm
 
+ALONG = 0.5  # what the projection of the image itself counts for, where the search goes along the boundary
 NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search
 
 
-def nearest(task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int) -> Perturbed:
+def nearest(task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False) -> Perturbed:
     """One search towards one class each; its images are the nearest that fooled the model, or where none did, any.
 
     Args:
         task: model and images, where to start, and the targets where only these count.
         aims: int64 [N], the class that each heads for.
         eps: how far a point may lie, at the most. norm: in which it is measured. steps: turns.
+        along: go along the boundary towards the image as far as across it, from a start that lies far off.
 
     Source: see `robust.attacks.fab`.
     """
     targeted = task.targets is not None
     climb = Climb(
         "fab", norm, steps, {"eps": NOBODY, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
-        _STEPS[targeted], _nothing_yet, plain=1, roams=True,
+        _STEPS[targeted, along], _nothing_yet, plain=1, roams=True,
     )  # fmt: skip
     one = Task(task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, aims[:, None])
     return attack(one, climb)
@@ -40,13 +42,13 @@ def _nothing_yet(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"best": points.copy(), "best_size": np.full(len(points), np.inf, points.dtype)}
 
 
-def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _step(targeted: bool, bias: float | None, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     fools = beyond(slots, look, targeted)
     size = ball.size(point - centre, norm)[:, 0, 0, 0]
     nearer = fools & (size < slots["best_size"]) & (size <= numbers["limit"])
     best = choose(nearer, point, slots["best"])
-    following = choose(fools, centre + BACK * (point - centre), towards(centre, point, look, norm))
+    following = choose(fools, centre + BACK * (point - centre), towards(centre, point, look, norm, bias))
     return {
         "point": choose(slots["left"] == 1, best, following),  # the last point is the one that is left
         "best": best,
@@ -54,4 +56,8 @@ def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNor
     }
 
 
-_STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
+_STEPS = {
+    (targeted, along): partial(_step, targeted, ALONG if along else None)
+    for targeted in (False, True)
+    for along in (False, True)
+}  # once: a graph is found by its step

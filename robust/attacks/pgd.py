@@ -41,7 +41,7 @@ def pgd(
     Source: Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018;
     Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.
     """
-    numbers = {"eps": eps, "size": step_size or 2.5 * eps / steps}
+    numbers = {"eps": eps, "size": 2.5 * eps / steps if step_size is None else step_size}
     loss = losses.leave if targets is None else losses.reach
     plain = 0 if random_start else 1
     climb = Climb("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)

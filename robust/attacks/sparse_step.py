@@ -38,7 +38,7 @@ def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     slots = {**slots, **best(slots, look)}
     turn = numbers["steps"] - tf.cast(slots["left"], numbers["steps"].dtype)
     factor, begun, window = _ball(turn, numbers)
-    radius = (factor * numbers["eps"])[:, None, None, None]
+    radius = factor[:, None, None, None] * numbers["eps"]
     shrinks = (turn > 0) & (turn == begun)
     ends = (turn > begun) & (tf.math.floormod(turn - begun, window) == 0)
     climbed = _climb(slots, look, turn == 0, ends, radius)

@@ -22,6 +22,7 @@ from robust.perturbed import Perturbed, fooled
 
 LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
 SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
+LENGTHS = ("eps", "size")  # numbers of a climb that each image may have of its own
 TRACE, STRIDE = 32, 4  # places of a trace, at the most; turns to a place, at the least
 
 
@@ -44,6 +45,7 @@ class _Slots:
 
     rows: np.ndarray
     fixed: Memory
+    lengths: Memory  # [B, 1, 1, 1] each
     state: Memory = field(default_factory=dict)
 
 
@@ -93,31 +95,42 @@ def _climb(
 ) -> np.ndarray:
     """One climb of each of these images; gives their last points."""
     classifier, targeted = task.classifier, task.targets is not None
-    waiting, slots, last = deque(rows), _empty(task), result.images.copy()
+    waiting, slots, last = deque(rows), _empty(task, climb), result.images.copy()
     last[rows] = _starts(task, climb, rows, restart)
     graph = classifier.compiled(
         ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
         lambda: walk(asked, climb, targeted),
     )
-    numbers = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items()}
+    common = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items() if k not in LENGTHS}
     while True:
         _refill(slots, waiting, task, climb, restart, last)
         if (slots.rows < 0).all():
             return last
         idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
         limits = {"turns": LOOK, "idle": idle, "stride": _stride(climb)}
-        tensors = [{k: tf.constant(v) for k, v in part.items()} for part in (slots.fixed, slots.state, limits)]
-        taken, state, hits = graph(*tensors[:2], numbers, tensors[2])
+        parts = (slots.fixed, slots.state, slots.lengths, limits)
+        fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
+        taken, state, hits = graph(fixed, state, {**common, **own}, limits)
         passes = int(taken) * len(slots.rows)
         classifier.count(forward=passes * max(climb.samples, 1), backward=passes * climb.samples)
         _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
-def _empty(task: Task) -> _Slots:
+def _empty(task: Task, climb: Climb) -> _Slots:
     size = task.classifier.batch_size
     numbers = {k: np.zeros(size, np.int64) for k in ("label", "aim", "seed")}
-    centres = np.zeros((size, *task.images.shape[1:]), task.classifier.dtype.as_numpy_dtype)
-    return _Slots(np.full(size, -1), {"centre": centres, **numbers})
+    dtype = task.classifier.dtype.as_numpy_dtype
+    lengths = {k: np.zeros((size, 1, 1, 1), dtype) for k in LENGTHS if k in climb.numbers}
+    return _Slots(np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **numbers}, lengths)
+
+
+def _lengths(task: Task, climb: Climb, rows: np.ndarray) -> Memory:
+    """The radius, and the step where there is one, of each of these images, [n, 1, 1, 1]."""
+    dtype = task.classifier.dtype.as_numpy_dtype
+    everyone = {
+        k: np.broadcast_to(np.asarray(climb.numbers[k], dtype), len(task.images)) for k in LENGTHS if k in climb.numbers
+    }
+    return {k: v[rows, None, None, None] for k, v in everyone.items()}
 
 
 def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: int, starts: np.ndarray) -> None:
@@ -129,12 +142,15 @@ def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: in
     for key, values in (("centre", task.images), ("label", task.labels), ("seed", task.seeds)):
         slots.fixed[key][free] = values[rows]
     slots.fixed["aim"][free] = _aims(task, restart)[rows]
+    own = _lengths(task, climb, rows)
+    for key, values in own.items():
+        slots.lengths[key][free] = values
     points = starts[rows].astype(slots.fixed["centre"].dtype)
     known = {
         "point": points,
         "left": np.full(len(rows), climb.steps, np.int32),
         "trace": np.full((len(rows), TRACE), np.nan, np.float32),
-        **climb.memory(points, climb.numbers),
+        **climb.memory(points, {**climb.numbers, **own}),
     }
     for key, values in known.items():
         empty = np.zeros((len(slots.rows), *values.shape[1:]), values.dtype)
@@ -155,9 +171,11 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
         return task.images[rows]
     classifier, draw, norm = task.classifier, climb.draw, climb.norm
     graph = classifier.compiled(("draw", draw, norm), lambda: lambda c, s, r, e: draw(c, s, r, e, norm))
-    stream, eps = tf.constant(restart), tf.constant(climb.numbers["eps"], classifier.dtype)
-    batches = zip(classifier.batches(task.images[rows]), classifier.batches(task.seeds[rows]), strict=True)
-    points = [graph(tf.constant(c, classifier.dtype), tf.constant(s), stream, eps).numpy() for c, s in batches]
+    each = (task.images[rows], task.seeds[rows], _lengths(task, climb, rows)["eps"])
+    stream, batches = tf.constant(restart), zip(*(classifier.batches(values) for values in each), strict=True)
+    points = [
+        graph(tf.constant(c, classifier.dtype), tf.constant(s), stream, tf.constant(e)).numpy() for c, s, e in batches
+    ]
     return np.concatenate(points)[: len(rows)]
 
 

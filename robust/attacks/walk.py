@@ -70,4 +70,4 @@ def _look(classifier: Classifier, slots: State, climb: Climb) -> Look:
 
 
 def _inside(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
-    return within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps)
+    return within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps[:, 0, 0, 0])
