@@ -45,6 +45,7 @@ _MADE_BY = (
     "classifier/heads",
     "classifier/inputs",
     "classifier/black_box",
+    "parameters",
     "classifier/graph",
     "pixels",
     "pictures",
