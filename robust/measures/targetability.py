@@ -5,6 +5,8 @@ from typing import Literal
 
 from robust.trial import Trial, Value, pairs, proportion
 
+SELECTED = "none: the largest of many shares is a little too large for its own sample"
+
 
 def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]:
     """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
@@ -25,5 +27,5 @@ def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]
         proportion("sent", reached[rows], pair) for pair, rows in pairs(trial)
     ]
     most = max(shares, key=lambda share: share.value)
-    yield Value("most_sent", most.value, most.n)
+    yield Value("most_sent", most.value, most.n, interval=SELECTED)
     yield from shares
