@@ -31,7 +31,8 @@ class Striped(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split):
         for i in range(SIZES[split]):
-            yield i, {"picture": np.full([2, 3, 1], i, np.uint8), "kind": i % 3, "file_name": f"{split}{i}.png"}
+            name = b"caf\xe9.png" if i == 5 else f"{split}{i}.png"  # a name that is not UTF-8
+            yield i, {"picture": np.full([2, 3, 1], i, np.uint8), "kind": i % 3, "file_name": name}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,9 @@ def test_a_list_of_file_names_chooses_the_test_images(prepared, tmp_path):
     (tmp_path / "ids.txt").write_text("test7.png\ntest70.png\n")
     said = complaint(builder="striped", data_dir=str(prepared), test={"ids": str(tmp_path / "ids.txt")})
     assert said.endswith("ids.txt: 1 of its 2 names are not in test[0:11], as 'test70.png'")
+    (tmp_path / "ids.txt").write_bytes(b"test7.png\ncaf\xe9.png\n")
+    said = complaint(builder="striped", data_dir=str(prepared), test={"ids": str(tmp_path / "ids.txt")})
+    assert "ids.txt: cannot be read as text (line 2 is not UTF-8, at a byte 0xe9; save it as UTF-8" in said
 
 
 def test_the_fingerprint_follows_content_splits_and_transform(prepared, tmp_path):
