@@ -140,7 +140,7 @@ def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection
             if (other := first.setdefault(one.name, each)) != each:
                 both = names([n for n in sorted(first) if (each / n).is_dir() and (other / n).is_dir()])
                 seen = f"{other.name!r} and {each.name!r} hold the same folders, {both}"
-                raise DataError(f"folder {str(place)!r}: {seen}: {_remedy(inner)}")
+                raise DataError(f"folder {str(place)!r}: {seen}: {_turned(one, each) or _remedy(inner)}")
     if len(inner) == 1 and (inside := walk.folders(inner[0])) and not walk.own_images(inner[0]):
         seen = f"{inner[0].name!r} stands alone and holds folders, {names([each.name for each in inside])}"
         raise DataError(f"folder {str(place)!r}: {seen}, and no images itself: {_remedy(inner)}")
@@ -149,6 +149,14 @@ def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection
 def _is_class(walk: Walk, place: Path) -> bool:
     """Does a folder hold images itself, and no fewer than folders, as none of a split does?"""
     return len(walk.own_images(place)) >= max(len(walk.folders(place)), 1)
+
+
+def _turned(inside: Path, of_class: Path) -> str:
+    """What to do about splits that stand inside of classes; "" where they do not."""
+    if split_of(inside.name) is None:
+        return ""
+    turned = f"{inside.name}/{of_class.name}/ for {of_class.name}/{inside.name}/"
+    return f"splits stand around classes, not in them: {turned}; or write a table with the columns file, label, split"
 
 
 def _remedy(inner: Sequence[Path]) -> str:

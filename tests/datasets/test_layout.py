@@ -170,3 +170,12 @@ def test_to_judge_another_split_its_folder_is_given_alone(tmp_path):
     with pytest.raises(DataError, match="no split 'test'; allowed: train, validation; to judge another split, give it"):
         folder(path=str(tmp_path)).examples("test")
     assert folder(path=f"{tmp_path}/valid/").size("test") == 2
+
+
+def test_splits_inside_of_classes_are_refused_with_what_to_do(tmp_path):
+    save(*(tmp_path / label / split / "1.png" for label in ("cat", "dog") for split in ("test", "train")))
+    said = complaint(tmp_path)
+    assert "splits stand around classes, not in them: test/dog/ for dog/test/; or write a table" in said
+    rows = [f"{label}/{split}/1.png,{label},{split}" for label in ("cat", "dog") for split in ("test", "train")]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    assert dict(folder(path=str(tmp_path), labels="labels.csv").sizes) == {"train": 2, "test": 2}
