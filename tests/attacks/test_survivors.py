@@ -3,6 +3,7 @@ import pytest
 
 from robust.attacks import pgd, survivors
 from robust.classifier import Classifier
+from robust.schema import bind
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,6 @@ def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more
     from robust.datasets.dataset import from_arrays
     from robust.perturb import outcomes
     from robust.progress import Silent
-    from robust.schema import bind
     from robust.suite import Case
 
     classifier = Classifier(trained.classifier.model, 10, batch_size=16, search=search)
@@ -156,3 +156,15 @@ def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more
     assert len(classifier.graphs) > 12 and set(classifier.graphs.values()) == {1}, classifier.graphs
     counts = {key: graph.experimental_get_tracing_count() for key, graph in classifier._compiled.items()}
     assert set(counts.values()) == {1}, counts
+
+
+def test_an_image_that_only_the_final_look_sees_fooled_is_written_back(trained):
+    """Of an image that stands, the best point is left; of one that fell at the very end, the one that fools."""
+    late = 0
+    for steps in (1, 2, 3, 5):
+        call = bind("attacks", {"name": "apgd", "eps": 0.04, "steps": steps})
+        found = call(trained.classifier, trained.images, trained.labels, seeds=trained.seeds)
+        fools = trained.classifier.logits(found.images).argmax(axis=1) != trained.labels
+        assert (fools | (found.by == "")).all()
+        late += ((found.by != "") & (found.backward == steps)).sum()
+    assert late > 5
