@@ -66,8 +66,8 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
             if unfinished and writes:
                 checkpoints.save(unfinished, learner, history)
             if patience.stops(recipe, history.get(run.watched, [])):
-                best = hardness.kept(history, run.watched) + 1
-                progress.say(f"{run.name}: stopped after epoch {epoch + 1}, as {run.watched} was best in epoch {best}")
+                told = patience.told(run.watched, history[run.watched])
+                progress.say(f"{run.name}: stopped after epoch {epoch + 1}, {told}")
                 break
     use_averages(learner)
     if learner.best:

@@ -36,6 +36,15 @@ def stops(recipe: Recipe, values: Sequence[float]) -> bool:
     return len(values) - 1 - list(values).index(max(values)) >= recipe.patience
 
 
+def told(name: str, values: Sequence[float]) -> str:
+    """Why it has stopped.
+
+    >>> told("val_accuracy", [0.5, 0.7, 0.7])
+    'as val_accuracy was never better than in epoch 2'
+    """
+    return f"as {name} was never better than in epoch {list(values).index(max(values)) + 1}"
+
+
 def column(train: Training, history: Container[str]) -> str | None:
     """The column of the history by which an epoch was kept; None where it is the last.
 
