@@ -9,6 +9,7 @@ from robust.datasets.dataset import from_splits
 from robust.errors import DataError, SuiteError
 from robust.features import features
 from robust.models import Fitted
+from robust.schema import bind
 from robust.store import Store, digest
 from robust.suite import Cell, read_case, read_model
 from robust.trial import Answers
@@ -119,6 +120,15 @@ def test_whatever_is_asked_of_whomever_makes_another_block(data):
     assert blocks.key(0, cell, data, "id") == keys[0]
     bounded = replace(cell, case=read_case("c", {"expect": {"top1": ">= 0.5"}}))
     assert blocks.key(0, bounded, data, "id") == keys[0]  # a bound is judged anew
+
+
+def test_where_a_number_stands_is_told_by_its_perturbation():
+    fgsm = {"perturbation": "fgsm", "norm": "l2", "eps": 0.1, "severity": None}
+    assert blocks._where(bind("attacks", {"name": "fgsm", "eps": 0.1, "norm": "l2"})) == fgsm
+    assert blocks._where(bind("attacks", {"name": "fgsm", "eps": 0.1})) == {**fgsm, "norm": "linf"}
+    fog = {"perturbation": "fog", "norm": "", "eps": None, "severity": 3}
+    assert blocks._where(bind("corruptions", {"name": "fog", "severity": 3})) == fog
+    assert blocks._where(None) == {"perturbation": "clean", "norm": "", "eps": None, "severity": None}
 
 
 def test_a_split_that_is_not_there_is_named_with_the_remedy(classifier, data, tmp_path):

@@ -8,12 +8,15 @@ HEAD = """# Mutation testing
 Would the tests notice a fault? `python tools/mutate.py` changes one thing in one place (an operator, a constant, a
 condition, `min` for `max`, a dropped statement, keyword or entry), runs the tests nearest to that place until one
 fails, and notes what became of the mutant. Which mutants are drawn hangs on the seed and on their own text alone, so
-the sample stays when other lines change. One that hangs (5 times as long as its tests take, and {patience} s) counts
-as killed. Docstrings, messages, annotations and what compiles to the same code are left alone.
+the sample stays when other lines change. One that hangs (5 times as long as its tests take, and {patience} s) counts as
+killed. Docstrings, messages, annotations and what compiles to the same code are left alone.
 
 "Nearest" is what tools/mutation.toml says: the tests of the mirrored folder, with the doctests of the file itself; of
 these the ones that pass and execute the changed line, quickest first, up to {budget} s a mutant. After new tests
 `--from-survivors` runs the survivors again.
+
+The score is that of this sample after tests were written for what of it survived, or was seen to survive before the
+first run; for mutants that were not drawn it is therefore too high. Another `seed` draws others.
 """
 
 
@@ -52,7 +55,7 @@ def _survivors(rows: list[dict]) -> Iterator[str]:
 
 
 def _found_out(rows: list[dict]) -> Iterator[str]:
-    yield "\n## Survived at first, and the tests that kill them now\n"
+    yield "\n## Survived a first run, and what kills them now\n"
     found = [row for row in rows if row["survived"] and row["status"] in ("killed", "timeout")]
     yield from (f"{_change(row)}: {row['by']}" for row in found)
     yield from [] if found else ["None."]

@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,3 +61,8 @@ def test_without_decay_it_takes_plain_steps(standing, norm):
     found = mifgsm(classifier, images, labels, **common, decay=0.0)
     np.testing.assert_allclose(found.images, plain.images, rtol=0, atol=1e-12)
     assert (mifgsm(classifier, images, labels, **common).images != found.images).any()
+
+
+def test_left_alone_the_momentum_keeps_all_of_its_velocity():
+    """Dong et al. take a decay of 1."""
+    assert inspect.signature(mifgsm).parameters["decay"].default == 1.0

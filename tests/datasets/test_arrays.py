@@ -177,6 +177,7 @@ def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full()
     (np.array([[[-1.0, 1.0]]]), "; did you mean (images + 1) / 2?"),
     (np.array([[[-0.9, 0.9]]]), "; did you mean (images + 1) / 2?"),
     (np.array([[[-0.2, 1.2]]]), "; did you mean np.clip(images, 0, 1)?"), (np.array([[[-0.2, 9.0]]]), ""),
+    (np.array([[[-0.25, 1.25]]]), "; did you mean np.clip(images, 0, 1)?"), (np.array([[[-0.26, 1.2]]]), ""),
     (np.array([[[-9.0, 1.2]]]), ""), (np.array([[[-3.0, 3.0]]]), ""), (np.array([[[0.0, 1.4]]]), ""),
 ])  # fmt: skip
 def test_a_hint_is_given_where_one_way_is_likely_and_none_elsewhere(images, hint):

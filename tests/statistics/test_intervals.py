@@ -128,6 +128,11 @@ def test_a_value_beyond_its_bounds_moves_them_and_no_values_have_no_mean():
     assert np.isnan(bounded_mean(np.array([]), 0, 1)).all()
 
 
+def test_a_tail_that_single_steps_cannot_tell_from_none_leaves_all_that_there_can_be():
+    low, high = bounded_mean(np.array([0.0, 1.0, 1.0]), 0, 1, 1e-15)
+    assert low < 1e-6 and high == 1
+
+
 def test_one_value_says_nearly_nothing_of_its_mean():
     low, high = bounded_mean(np.array([0.25], np.float32), 0, 1)
     assert low < 0.02 and high > 0.96
