@@ -20,7 +20,7 @@ def distance(
 
     The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
     the case's eps was found; so the median is infinite where half of the images or more are censored, and a
-    quartile or an end of an interval likewise: it lies beyond eps. Every distance is an upper bound.
+    quartile or an end of an interval likewise: not found up to eps. Every distance is an upper bound.
 
     `top1_by_distance` at e is the share of images with a distance above e, for `points` steps up to eps and
     for 0: no attack was run at e, so it is an upper bound that says less than an attack at that eps would.
