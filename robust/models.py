@@ -268,9 +268,8 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
     classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
     shape = inputs.image_shape(classifier.model, classifier.pixels)
     if any(w not in (None, h) for w, h in zip(shape, data.image_shape, strict=False)):
-        raise ModelError(
-            f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
-        )
+        wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
+        raise ModelError(f"{wants}{inputs.resized(shape, data.image_shape)}")
     notes, doubts = ((), []) if is_made_here(model) else _looked_at(classifier, data)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}

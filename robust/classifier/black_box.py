@@ -76,6 +76,8 @@ class BlackBox:
             answers = np.asarray(self.function(images))
         except (MemoryError, tf.errors.ResourceExhaustedError):
             raise  # smaller batches may help
+        except ModelError as error:
+            raise ModelError(f"model {self.name!r}: {error}") from None
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise ModelError(f"model {self.name!r} failed when it was asked: {what}") from error

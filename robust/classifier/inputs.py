@@ -88,6 +88,17 @@ def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
     return (*shape[1:], shape[0]) if shape and want.layout == "channels_first" else shape
 
 
+def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
+    """The end of an error message: how images [H, W, C] are brought to another size; "" where that does not help.
+
+    >>> resized((8, 8, 3), (16, 24, 3))
+    '; give the data transform = { size = 8 } (--transform 8)'
+    """
+    side = wanted[0] if len(wanted) == 3 else None
+    fits = side is not None and wanted[1] in (side, None) and wanted[2] in (given[2], None)
+    return f"; give the data transform = {{ size = {side} }} (--transform {side})" if fits else ""
+
+
 def _shape(model: Any) -> tuple[int | None, ...]:
     """The shape of a batch, as the model's only input says it; () where it does not."""
     listed = getattr(model, "inputs", None)

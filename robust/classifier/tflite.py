@@ -33,8 +33,7 @@ def read(path: Path) -> BlackBox:
     def ask(images: np.ndarray) -> np.ndarray:
         count = size or len(images)
         if tuple(interpreter.get_input_details()[0]["shape"]) != (count, *images.shape[1:]):
-            interpreter.resize_tensor_input(at, [count, *images.shape[1:]], strict=True)
-            interpreter.allocate_tensors()
+            _resize(interpreter, at, (count, *images.shape[1:]))
         found = []
         for begin in range(0, len(images), count):
             rows = np.resize(np.arange(begin, min(begin + count, len(images))), count)
@@ -48,6 +47,17 @@ def read(path: Path) -> BlackBox:
     return BlackBox(ask, path.stem, pixels=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
+def _resize(interpreter: Any, at: int, shape: tuple[int, ...]) -> None:
+    """Make room for images of another number or size; ModelError where its weights do not fit that."""
+    try:
+        interpreter.resize_tensor_input(at, list(shape), strict=True)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        first = str(error).strip().split("\n")[0]
+        what = f"cannot take images of shape {shape[1:]} ({first}); give the data the size of its training"
+        raise ModelError(f"{what}, as in transform = {{ size = 224 }} (--transform 224)") from None
+
+
 def _interpreter(path: Path) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file")
@@ -57,7 +67,8 @@ def _interpreter(path: Path) -> Any:
             warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
             interpreter = getattr(tf, "lite").Interpreter(model_content=content)  # noqa: B009  it is loaded late
             _check_operations(path, interpreter)
-            interpreter.allocate_tensors()
+            if all((each["shape_signature"][1:] > 0).all() for each in interpreter.get_input_details()):
+                interpreter.allocate_tensors()  # else it knows its size when images are there
     except (ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: is not a TFLite model that can be run ({first})") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from robust import catalog
 from robust.errors import ModelError
@@ -17,6 +18,7 @@ from robust.pretrained import load
 from robust.pretrained.fill import slots
 from robust.schema import Call, bind
 from robust.suite import Weights
+from robust.suite import load as read_suite
 from robust.suite import pretrained as words
 
 FAST = [
@@ -250,6 +252,22 @@ def test_images_of_another_kind_are_told(reference, loaded):
         loaded(reference("torchvision", "vgg11"), shape=(96, 96, 3))
     with pytest.raises(ModelError, match='stem = "small" is a form for small images'):
         loaded(reference(*V2), stem="small")
+
+
+def test_the_size_that_a_vgg_wants_can_be_declared(reference, loaded, tmp_path):
+    theirs = reference("torchvision", "vgg11")
+    (tmp_path / "photos/one").mkdir(parents=True)
+    Image.fromarray(np.full((100, 120, 3), 99, np.uint8)).save(tmp_path / "photos/one/0.png")
+    data = 'data = {{ folder = "photos"{} }}'
+    with pytest.raises(ModelError) as told:
+        loaded(theirs, shape=(96, 96, 3))
+    remedy = re.search(r"give the data (transform = \{ size = \d+ \})", str(told.value))[1]  # as it is to be typed
+    text = f"{data.format(f', {remedy}')}\n[model.m]\narchitecture = 'lenet5'\n[case.c]\n"
+    (tmp_path / "s.toml").write_text(text)
+    shape = read_suite(tmp_path / "s.toml").data().image_shape
+    assert shape == (224, 224, 3)
+    network = loaded(theirs, shape=shape)
+    assert network(np.zeros((1, *shape), np.float32)).shape == (1, 10)
 
 
 def test_mean_and_std_have_a_number_for_each_channel(reference, tmp_path, form):
