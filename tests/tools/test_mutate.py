@@ -38,7 +38,7 @@ def test_it_ends():
 """
 CONFIG = """
 seed = 1
-patience = 2
+patience = 5
 budget = 9
 report = "docs/mutation.md"
 preload = []
