@@ -15,7 +15,7 @@ from robust import store as stores
 from robust.classifier import Classifier
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
-from robust.datasets.given import dataset_of
+from robust.datasets.given import read
 from robust.errors import DataError, SuiteError, suggest
 from robust.features import features
 from robust.models import Fitted
@@ -54,6 +54,7 @@ _FOUND_BY = (
     "wordnet",
     "randomness",
     "blocks",
+    "first_look",
     "trust",
     "ills",
     "layer_table",
@@ -95,7 +96,7 @@ def data_of(case: Case, data: Dataset) -> Dataset:
         return replace(found, fingerprint=fingerprint(both), remarks=told)
     if case.data is None:
         return data
-    shifted = dataset_of(case.data(), name=case.data.name)
+    shifted = read(case.data)
     if shifted.image_shape != data.image_shape:
         shapes = f"images of shape {shifted.image_shape}, those of {data.name} have {data.image_shape}"
         raise DataError(f"case {case.name}: {shifted.name} has {shapes}")
@@ -120,7 +121,7 @@ def outside_of(case: Case, data: Dataset) -> Dataset:
     """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
     if case.outside is None:
         raise SuiteError(f'case {case.name}: no images from outside; write outside = {{ name = "digits" }} or a folder')
-    found = dataset_of(case.outside(), name=case.outside.name)
+    found = read(case.outside)
     if found.image_shape != data.image_shape:
         shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"
         raise DataError(f"case {case.name}: outside: {found.name} has {shapes}")

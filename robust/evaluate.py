@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -13,16 +13,21 @@ import pandas as pd
 import tensorflow as tf
 
 from robust.classifier import black_box, heads
+from robust.datasets import channels as as_channels
+from robust.datasets import given, order
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import dataset_of
-from robust.errors import ModelError, SuiteError, suggest
+from robust.errors import DataError, ModelError, SuiteError, suggest
 from robust.loading import load
 from robust.pixels import read as read_pixels
 from robust.progress import Progress
 from robust.quantities import Precision
 from robust.run import run
+from robust.schema import convert
 from robust.store import Store, default
 from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite import classes as class_names
+from robust.suite.data import Channels
+from robust.suite.data import asked as asked_data
 from robust.suite.source import ASKED, asked
 
 
@@ -33,7 +38,8 @@ def evaluate(
     *,
     eps: float | str | Sequence[float | str] | None = None,
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
-    classes: int | Sequence[str] | None = None,
+    classes: int | str | Sequence[str] | None = None,
+    channels: Literal["rgb", "gray"] | None = None,
     pixels: Any = None,
     output: str | None = None,
     black_box: bool = False,
@@ -58,7 +64,9 @@ def evaluate(
             transfer is another `keras.Model` that takes the same images: {"name": "transfer", "source": other, ...}.
         eps: of the attacks that give none of their own; a list is run upward.
         measures: what is measured of each.
-        classes: names of the classes, or how many; else the model's outputs are counted.
+        classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
+            also how many, else the model's outputs are counted. What has names of its own is put into that order.
+        channels: see images in colour or in grey; as many channels as the model takes where it is not given.
         pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
         output: which of several outputs classifies, where its name does not tell.
         black_box: may its answers alone be asked, as where a softmax cannot be taken off?
@@ -92,7 +100,8 @@ def evaluate(
         name = _unused(str(table.get("name", "")), [case.name for case in cases])
         cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}, **same}))
     cases = [replace(case, models=(named.name,)) for case in cases]
-    suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), _dataset(data, named, classes), seed)
+    found = _dataset(data, named, classes if isinstance(classes, int | None) else class_names.names(classes), channels)
+    suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), found, seed)
     in_memory = any(each.kind == "memory" for each in suite.models)  # else a run that is stopped can go on
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
@@ -143,12 +152,18 @@ def _model(given: Any, seed: int, trust: bool) -> Model:
     return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
 
 
-def _dataset(data: Any, model: Model, classes: int | Sequence[str] | None) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
+def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any) -> Dataset:
     if isinstance(data, str | Path):
-        return read_data(str(data))()
-    return dataset_of(data, classes=_outputs(model) if classes is None else classes)
+        found = given.read(asked_data(read_data(str(data)), classes=classes if isinstance(classes, tuple) else None))
+    elif isinstance(data, Dataset):
+        found = order.ordered(data, classes) if isinstance(classes, tuple) else data
+    else:
+        found = given.dataset_of(data, classes=_outputs(model) if classes is None else classes)
+    if isinstance(classes, int) and len(found.classes) != classes:
+        raise DataError(
+            f"classes = {classes}: {found.name} has {len(found.classes)}; give their names in the model's order"
+        )
+    return found if channels is None else as_channels.converted(found, convert(channels, Channels, "channels"))
 
 
 def _outputs(model: Model) -> int | None:

@@ -77,6 +77,19 @@ ILLS = {
         "images",
         of_model=True,
     ),
+    "other_classes": Ill(
+        "invalid",
+        "with the classes in another order the model is right on {value} of the images more",
+        'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
+        "the page names it",
+        of_model=True,
+    ),
+    "classes_guessed": Ill(
+        "suspect",
+        "with the classes in another order the model is right on {value} of the images more, which may be chance",
+        "give the classes in the model's order, as in --classes cat,dog, or look at more images",
+        of_model=True,
+    ),
     "bounded_outputs": Ill(
         "suspect",
         "shown images 10,000 times as bright, the model stays within the bounds of a sigmoid or tanh; {value} of its "

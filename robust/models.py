@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,13 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from robust import catalog, keras_file
+from robust import catalog, first_look, keras_file
 from robust import store as stores
-from robust.classifier import Classifier, black_box, inputs, rows, steady
-from robust.classifier.pixel_range import better
+from robust.classifier import Classifier, black_box, inputs, rows
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, SuiteError
 from robust.files import write
@@ -245,20 +242,6 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
-def _looked_at(classifier: Classifier, data: Dataset) -> tuple[tuple[str, ...], list[str]]:
-    """What a first look at a model from elsewhere shows: notes, and doubts that mark every number of it."""
-
-    def look(n: int) -> tuple[np.ndarray, np.ndarray]:
-        return (few := data.examples("test", n)).images, few.labels
-
-    notes = steady.examine(classifier, data.first("test", 1))
-    with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
-        if found := better(classifier, look, data.size("test")):
-            classifier.doubts = (found.reason,)
-            return notes, [str(found)]
-    return notes, []
-
-
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
@@ -270,7 +253,7 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
     if any(w not in (None, h) for w, h in zip(shape, data.image_shape, strict=False)):
         wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         raise ModelError(f"{wants}{inputs.resized(shape, data.image_shape)}")
-    notes, doubts = ((), []) if is_made_here(model) else _looked_at(classifier, data)
+    notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, data)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()

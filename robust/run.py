@@ -14,9 +14,9 @@ import pandas as pd
 from robust import blocks, demands, early, expression, judging, models, recording, reference
 from robust import store as stores
 from robust.classifier.memory import fitting
-from robust.datasets import remarks
+from robust.datasets import order, remarks
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import dataset_of
+from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.errors import DataError, RobustError, StoreError, SuiteError
 from robust.models import Fitted
@@ -58,6 +58,8 @@ def run(
     writable(out)
     remarks.tell(session.sets, progress)
     session.check(chosen, out)
+    if not all(models.is_made_here(cell.model) for cell in chosen):
+        session.progress.say(order.said(session.data))
     try:
         for cell in chosen:
             session.ask(cell)  # what is not trained here is looked at before anything is
@@ -240,7 +242,7 @@ def _data(suite: Suite) -> Dataset:
     if isinstance(suite.data, Dataset):
         return with_validation(suite.data)
     with _at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
-        return with_validation(dataset_of(suite.data(), name=suite.data.name))
+        return with_validation(read(suite.data))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import pandas as pd
 from robust import cells, files, models, statistics
 from robust import store as stores
 from robust.classifier import Classifier
-from robust.datasets import remarks
+from robust.datasets import order, remarks
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import dataset_of
+from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.errors import ModelError
 from robust.progress import Progress, Silent
@@ -82,8 +82,9 @@ def train(
     _check(out, model, data)
     models.meet([model])
     seed = model.seeds[0]
-    found = with_validation(dataset_of(data(), name=data.name))
+    found = with_validation(read(data))
     remarks.tell([found], progress)
+    (progress or Silent()).say(order.said(found))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         history = _history(json.loads((folder / "about.json").read_text())["history"])
         if chief := models.is_chief(model):

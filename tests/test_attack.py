@@ -115,7 +115,7 @@ def test_bad_words_on_the_command_line(folder, monkeypatch, capsys):
         (["nothing.png"], "there is no such file"),
         (["grey.png", "--attack", "pdg"], "did you mean 'pgd'"),
         (["grey.png", "--set", "stps=3"], "did you mean 'steps'"),
-        (["grey.png", "--classes", "none.txt"], "--classes none.txt: cannot be read"),
+        (["grey.png", "--classes", "none.txt"], "classes = 'none.txt': there is no such file"),
         (["grey.png", "--model", "efficientnet_lite9"], "did you mean 'efficientnet_lite"),
     ):
         given = words if "--model" in words else [*words, "--model", "model.keras"]

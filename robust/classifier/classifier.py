@@ -199,7 +199,8 @@ class Classifier:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
             shape, wanted = logits.shape[1:], self.classes
             raise ModelError(
-                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes"
+                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes; "
+                "where it lacks some of the model's, name all in its order: --classes names.txt, or classes = [...]"
             )
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))

@@ -60,7 +60,7 @@ def _said(pixels: Pixels) -> str:
     return f'"{named}"' if named else f"[{pixels.low:g}, {pixels.high:g}]"
 
 
-def _answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The likeliest classes, int [N], asked in small batches and outside of any graph; -1 where it fails."""
     size = classifier.batch_size if classifier.has_fixed_batch else SMALL
     found = []
@@ -93,12 +93,12 @@ def better(classifier: Classifier, look: Look, available: int) -> Better | None:
     where a first hundred leave a doubt.
     """
     images, labels = look(min(available, FIRST))
-    own, others = _answers(classifier, images) == labels, _others(classifier, images, labels, _ways(classifier, images))
+    own, others = answers(classifier, images) == labels, _others(classifier, images, labels, _ways(classifier, images))
     more = int(np.clip(ROOM // np.prod(images.shape[1:]), FIRST, MOST))
     above = [way for way, right in others.items() if right.sum() > own.sum()]
     if above and len(images) < min(available, more):
         images, labels = look(min(available, more))
-        own, others = _answers(classifier, images) == labels, _others(classifier, images, labels, above)
+        own, others = answers(classifier, images) == labels, _others(classifier, images, labels, above)
     return _best(classifier, own, others)
 
 
@@ -106,7 +106,7 @@ def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> s
     """What it takes one image [1, H, W, C] for with other pixels; "" where all agree, or it is said which it wants."""
     if is_said(classifier.understood):
         return ""
-    [own] = _answers(classifier, image)
+    [own] = answers(classifier, image)
     found = {
         way: k for way, [k] in _otherwise(classifier, image, _ways(classifier, image)).items() if k not in (own, -1)
     }
@@ -128,7 +128,7 @@ def _ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:
 
 
 def _otherwise(classifier: Classifier, images: np.ndarray, ways: list[Pixels]) -> dict[Pixels, np.ndarray]:
-    return {way: _answers(classifier.wanting(way), images) for way in ways}
+    return {way: answers(classifier.wanting(way), images) for way in ways}
 
 
 def _others(

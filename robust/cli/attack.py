@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from robust import files
 from robust.cli import models, preprocessing
 from robust.cli.numbers import Whole
-from robust.errors import SuiteError
 
 if TYPE_CHECKING:
     from robust.attack import Attacked
@@ -23,7 +21,7 @@ def attack(
     eps: str = "1/255",
     attack_: Annotated[str, Parameter(name=["--attack"])] = "pgd",
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
-    classes: Path | None = None,
+    classes: str | None = None,
     pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
@@ -51,7 +49,8 @@ def attack(
     set_
         Another setting of the attack, as in --set steps=10; may be given several times.
     classes
-        A text file with the names of the classes in the model's order, one a line.
+        The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
+        line, or .json.
     pixels
         What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1.
@@ -68,6 +67,7 @@ def attack(
         attack where it is not pgd.
     """
     from robust import quiet, typed
+    from robust.suite import seen
 
     typed.refuse([attack_], trust)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
@@ -75,7 +75,7 @@ def attack(
     quiet.tensorflow()
     from robust.attack import attack as attack_one
 
-    names = None if classes is None else _lines(classes)
+    names = None if classes is None else seen(classes)["classes"]
     by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not take another's place
     place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
     folder = out or Path("reports") / place
@@ -92,13 +92,6 @@ def _model(name: str, asked: dict[str, Any], trust: bool) -> "Model":
 
     table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}
     return read_model(Path(name).stem, table, trust=trust)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return files.text(path).splitlines()
-    except (OSError, ValueError) as error:
-        raise SuiteError(f"--classes {path}: cannot be read as text ({error})") from error
 
 
 def _say(found: "Attacked", title: str) -> None:

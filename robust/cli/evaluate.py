@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -21,6 +21,8 @@ def evaluate(
     images: MaybeWhole = None,
     balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
+    classes: str | None = None,
+    channels: Literal["rgb", "gray"] | None = None,
     pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
@@ -50,6 +52,11 @@ def evaluate(
         Choose as many images of each class.
     transform
         For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
+    classes
+        The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
+        line, or .json. The order of the alphabet, or the data's own, where it is not given.
+    channels
+        See images in colour, rgb, or in grey, gray; as the model takes them where it is not given.
     pixels
         What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1.
@@ -64,7 +71,7 @@ def evaluate(
     out
         A folder for the tables and the page; none are written where it is not given.
     """
-    from robust import quiet, typed
+    from robust import quiet, suite, typed
     from robust.suite import read_case, read_data, read_model
 
     if eps and not attack:
@@ -77,15 +84,16 @@ def evaluate(
         read_case(each["name"], {"attack": each, "measure": measures})
     table = {models.kind(model): model, **models.asked(pixels, output, black_box)}
     read_model(Path(model).stem, table)
-    source = read_data(data, trust=trust, transform=transform)
+    source = suite.asked(read_data(data, trust=trust, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
     from robust import progress, terminal
+    from robust.datasets import given
     from robust.evaluate import evaluate as measured
 
     with progress.on(sys.stderr) as shown:
         options: dict[str, Any] = {"measures": measures, "seed": seed, "out": out, "trust": trust}
         options |= {"images": images, "balanced": balanced}
-        results = measured(table, source(), attacks, progress=shown, **options)
+        results = measured(table, given.read(source), attacks, progress=shown, **options)
     terminal.results(results)
     if out is not None:
         print(f"the page: {out / 'index.html'}")

@@ -1,8 +1,9 @@
 """`robust run`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +13,8 @@ def run(
     *,
     out: Path | None = None,
     k: Annotated[str, Parameter(name=["-k"])] = "",
+    classes: str | None = None,
+    channels: Literal["rgb", "gray"] | None = None,
     trust: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a suite: train its models, run its cases, write the tables and the page.
@@ -24,6 +27,11 @@ def run(
         The folder of the report; reports/<name of the suite> where it is not given.
     k
         Only the cells whose id fits, as in pytest: "pgd and not lenet5".
+    classes
+        The names of the classes in the order of the models' outputs, as in --classes cat,dog; or a file of them, one a
+        line, or .json. The order of the alphabet, or what the suite says, where it is not given.
+    channels
+        See images in colour, rgb, or in grey, gray; what the suite says where it is not given.
     trust
         Let the suite run somebody's code ("module:function", python =).
     """
@@ -31,6 +39,7 @@ def run(
     from robust import suite as suites
 
     loaded = suites.load(suite, trust=trust)  # a mistake in it is told before TensorFlow is imported
+    loaded = replace(loaded, data=suites.asked(loaded.data, **suites.seen(classes, channels)))
     quiet.tensorflow()
     from robust import progress
     from robust.run import run as run_suite

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -17,6 +17,8 @@ def train(
     *,
     data: str = "fashion_mini",
     transform: str | None = None,
+    classes: str | None = None,
+    channels: Literal["rgb", "gray"] | None = None,
     recipe: str = "short",
     out: Path | None = None,
     seed: Whole = 0,
@@ -45,6 +47,11 @@ def train(
         at once, at the end.
     transform
         For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
+    classes
+        The names of the classes in the order of the network's outputs, as in --classes cat,dog; or a file of them, one
+        a line, or .json. The order of the alphabet, or the data's own, where it is not given.
+    channels
+        See images in colour, rgb, or in grey, gray; as they are where it is not given.
     recipe
         How it is trained; `robust list recipes` shows them.
     out
@@ -76,7 +83,7 @@ def train(
     trust
         Let somebody's code run: of a .keras file (a Lambda, a class of another module), or module:function.
     """
-    from robust import quiet, typed
+    from robust import quiet, suite, typed
     from robust.suite import read_data, read_model
 
     has_weights = network.endswith(keras_file.ENDINGS) or network.startswith("keras:")
@@ -90,7 +97,7 @@ def train(
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
     source = _with_weights(network, option, pixels) if has_weights else _architecture(network, option, pixels)
     model = read_model(name, {**source, "train": table}, seed, trust=trust)
-    images = read_data(data, trust=trust, transform=transform)
+    images = suite.asked(read_data(data, trust=trust, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
     from robust import models, progress
     from robust.train import train as train_model

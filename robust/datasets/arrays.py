@@ -18,15 +18,16 @@ _PAIRS = (  # images and labels, by the names that people give them
 )
 
 
-def arrays(*, path: str, classes: list[str] | None = None) -> Dataset:
+def arrays(*, path: str) -> Dataset:
     """Images and labels from an .npz file, as { arrays = "x.npz" }.
 
     path: the file. It holds x and y, or images and labels, which are then the test split; or x_train,
         y_train, x_test and y_test, as the files of Keras do, and x_val and y_val if there is a validation
         split. Images are [N, H, W, C] or [N, H, W], uint8 or floats in [0, 1]; labels whole numbers [N].
-    classes: the names of the classes; left out, they are "0", "1", ...
 
-    Nothing in it is unpickled. Raises DataError for what is missing or not so.
+    The classes are "0", "1", ..., which `classes = [...]` names. Nothing in the file is unpickled.
+
+    Raises DataError for what is missing or not so.
     """
     try:
         with archives.arrays(path) as file:
@@ -34,7 +35,7 @@ def arrays(*, path: str, classes: list[str] | None = None) -> Dataset:
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read as arrays ({error})") from None
     try:
-        return from_splits(splits, classes, Path(path).stem)
+        return from_splits(splits, name=Path(path).stem)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 

@@ -35,3 +35,21 @@ def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, b
     taken = np.zeros(len(order), bool)
     taken[order[np.argsort(turn if balanced else turn / size[place], kind="stable")[:images]]] = True
     return taken
+
+
+def of_few_classes(ids: Sequence[str], labels: np.ndarray, images: int, each: int = 10, least: int = 20) -> np.ndarray:
+    """bool [N]: so many `images`, or as many as there are, of few classes, so that there are about `each` of one.
+
+    least: so many classes, or all, are among them. Of each as many; where all classes have a place, as `chosen`.
+
+    >>> labels = np.repeat(np.arange(1000), 50)
+    >>> taken = of_few_classes([f"{i}" for i in range(50_000)], labels, 200)
+    >>> sorted(set(np.bincount(labels[taken]).tolist()))
+    [0, 10]
+    """
+    there = np.unique(labels)
+    order = np.argsort(image_seeds(0, "classes", [str(label) for label in there]))
+    among = np.flatnonzero(np.isin(labels, there[order[: max(images // each, least)]]))
+    taken = np.zeros(len(labels), bool)
+    taken[among] = chosen([ids[row] for row in among.tolist()], labels[among], images, balanced=True)
+    return taken

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from robust.datasets import checks
-from robust.datasets.choice import chosen
+from robust.datasets.choice import chosen, of_few_classes
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError, suggest
 
@@ -93,16 +93,25 @@ class Dataset:
 
         Raises DataError for a split that is not there, and for fewer than one image or more than there are.
         """
-        size = self.size(split) if images is None else images
+        if images is None:
+            return self.at(split, np.ones(self.size(split), bool))
+        return self.at(split, self.choose(split, images, seed=seed, balanced=balanced))
+
+    def at(self, split: str, taken: np.ndarray) -> Examples:
+        """The arrays of a split where `taken`, bool [N], says so, in its order."""
         source = self.encoded or Encoded(self.read)
-        taken = None if images is None else self.choose(split, images, seed=seed, balanced=balanced)
         rows = source.rows(split)
-        if taken is not None:
-            taken = taken[: 1 + int(np.flatnonzero(taken)[-1])]  # reading stops at the last one
-            rows = tf.data.Dataset.zip(rows, tf.data.Dataset.from_tensor_slices(taken)).filter(_is_chosen).map(_row)
+        if not taken.all():
+            until = taken[: 1 + int(np.flatnonzero(taken)[-1])]  # reading stops at the last one
+            rows = tf.data.Dataset.zip(rows, tf.data.Dataset.from_tensor_slices(until)).filter(_is_chosen).map(_row)
         decoded = rows.map(source.decoded, num_parallel_calls=tf.data.AUTOTUNE)
-        pixels, labels, ids = self._arrays(split, decoded.map(_to_unit_range), size)
+        pixels, labels, ids = self._arrays(split, decoded.map(_to_unit_range), int(taken.sum()))
         return Examples(pixels, labels, _text(ids))
+
+    def of_few_classes(self, split: str, images: int) -> Examples:
+        """So many images of a split, or all, of few classes, see `robust.datasets.choice.of_few_classes`."""
+        labels, ids = self._heads(split)
+        return self.at(split, of_few_classes(ids.tolist(), labels, images))
 
     def choose(self, split: str, images: int, *, seed: int = 0, balanced: bool = False) -> np.ndarray:
         """Which so many `images` of a split are chosen, bool [N]; no image is decoded for it.

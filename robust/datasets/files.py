@@ -1,7 +1,6 @@
 """Image files: which there are, what size they have, and their pixels."""
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust import pictures
+from robust.datasets.silence import silence
 from robust.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
@@ -28,10 +28,8 @@ class Look:
 
 def look(path: Path) -> Look:
     """Open a file without decoding it; raises DataError where it is not an image we can read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata
-        with pictures.opened(path) as image:
-            size, mode = image.size, image.mode
+    with silence(), pictures.opened(path) as image:  # of odd metadata
+        size, mode = image.size, image.mode
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mode not in (*_GREY, *_COLOUR):
@@ -57,11 +55,9 @@ def load(path: str | Path, channels: int) -> np.ndarray:
     By Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
     and BMP only in colour. Raises DataError where it cannot be decoded.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata, and of transparency in palettes
-        with pictures.opened(path) as image:
-            try:
-                levels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-            except Exception as error:  # what damaged pixels make of Pillow's decoders has no common name
-                raise DataError(f"{path}: cannot be decoded ({error or type(error).__name__})") from None
-            return levels.reshape(*image.size[::-1], channels)
+    with silence(), pictures.opened(path) as image:  # of odd metadata, and of transparency in palettes
+        try:
+            levels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        except Exception as error:  # what damaged pixels make of Pillow's decoders has no common name
+            raise DataError(f"{path}: cannot be decoded ({error or type(error).__name__})") from None
+        return levels.reshape(*image.size[::-1], channels)

@@ -15,10 +15,11 @@ from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded
 from robust.datasets.layout import Row, found
+from robust.datasets.order import ordered
 from robust.datasets.table import listed
 from robust.datasets.transform import Transform
 from robust.datasets.walk import check_name, class_name
-from robust.errors import DataError, suggest
+from robust.errors import DataError
 
 
 def folder(
@@ -42,8 +43,8 @@ def folder(
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
         { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
 
-    Ids are the files' paths within the folder. If all images are grey, they have one channel, else three.
-    The fingerprint covers every byte of the images.
+    Ids are the files' paths within the folder. If all images are grey, they have one
+    channel, else three. The fingerprint covers every byte of the images.
 
     Raises DataError for a file that is not an image, for images of different sizes without a `transform`, and where
     splits cannot be told from classes.
@@ -54,17 +55,17 @@ def folder(
     check_name(root.resolve())
     rows, there, remarks = listed(root, labels) if labels else found(root, classes)
     numbers = labels and all(name.isdecimal() for name in there)
-    names = tuple(map(class_name, classes or ())) or tuple(sorted(there, key=int if numbers else str))
+    if classes is not None:  # an empty folder of another name is no class of the model
+        there = {row.label for row in rows}
+    names = tuple(sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
     shown = imagenet.readable(names)
-    if unknown := [row for row in rows if row.label not in places]:
-        raise DataError(f"{unknown[0].file}: its class is {unknown[0].label!r}{suggest(unknown[0].label, names)}")
     looks = [files.look(row.file) for row in rows]
     shape = _image_shape(rows, looks, resize)
     ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # wherever the folder lies
     checks.check_ids(ids, len(rows))
     encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize), light=True)
-    return Dataset(
+    data = Dataset(
         name=root.resolve().name,
         classes=shown,
         image_shape=shape,
@@ -78,6 +79,7 @@ def folder(
         encoded=encoded,
         remarks=remarks,
     )
+    return data if classes is None else ordered(data, [class_name(name) for name in classes])
 
 
 def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | None) -> tuple[int, int, int]:

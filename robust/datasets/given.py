@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from robust.datasets import checks
+from robust.datasets import channels, checks, order
 from robust.datasets.dataset import SPLITS, Dataset, from_splits
 from robust.errors import DataError, suggest
+from robust.schema import Call
+from robust.suite.data import Asked
 
 _BYTES = 128
 """Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""
@@ -22,6 +24,18 @@ class _Pair(NamedTuple):
     labels: Any
     classes: int | None
     remark: str
+
+
+def read(call: Call) -> Dataset:
+    """The data set that a suite names, as a model is to see it.
+
+    Raises DataError for what is wrong with it, and where it has a class that is not among those that are named.
+    """
+    found = dataset_of(call(), name=call.name)
+    if isinstance(call, Asked):
+        found = found if call.channels is None else channels.converted(found, call.channels)
+        found = found if call.classes is None else order.ordered(found, call.classes)
+    return found
 
 
 def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:

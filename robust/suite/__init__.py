@@ -1,6 +1,6 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
-from robust.suite.data import read_data
+from robust.suite.data import asked, read_data, seen
 from robust.suite.nouns import Case, Cell, Model, Published, Suite, Training, Weights
 from robust.suite.read import load, read_case, read_model
 
@@ -12,8 +12,10 @@ __all__ = [
     "Suite",
     "Training",
     "Weights",
+    "asked",
     "load",
     "read_case",
     "read_data",
     "read_model",
+    "seen",
 ]

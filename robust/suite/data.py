@@ -3,18 +3,50 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from robust import catalog, typed
 from robust.errors import SuiteError
-from robust.schema import Call, bind
+from robust.schema import Call, bind, convert, signature
+from robust.suite import classes as class_names
+from robust.suite.beside import beside
 
+Channels = Literal["rgb", "gray"]
 _OWN = ("folder", "arrays")
 _SOURCES = ("name", *_OWN, "python")
 _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
+
+
+@dataclass(frozen=True)
+class Asked(Call):
+    """A data set, and how a model is to see it: its classes in the model's order, its images in grey or colour.
+
+    What calls it gives the set as it is; `robust.datasets.given.read` gives it as it is to be seen.
+    """
+
+    classes: tuple[str, ...] | None = None
+    channels: Channels | None = None
+
+
+def asked(call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None) -> Call:
+    """The data set of a call as a model is to see it; what is not given stays as it is."""
+    if classes is not None and call.name == "folder":  # they tell its classes from splits, too
+        call, classes = replace(call, arguments={**call.arguments, "classes": list(classes)}), None
+    if classes is None and channels is None:
+        return call
+    before = call if isinstance(call, Asked) else Asked(call.kind, call.name, call.arguments)
+    return replace(before, classes=classes or before.classes, channels=channels or before.channels)
+
+
+def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
+    """What was given of how a model is to see a data set, checked: the arguments of `asked`; else SuiteError."""
+    return {
+        "classes": None if classes is None else class_names.names(classes, folder),
+        "channels": None if channels is None else convert(channels, Channels, "channels"),
+    }
 
 
 def named(value: Any) -> Any:
@@ -55,7 +87,8 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
     Raises SuiteError for what is wrong with it.
     """
     try:
-        return located(call("datasets", named(value), "data"), folder)
+        table, given = _seen(named(value), folder)
+        return asked(located(call("datasets", table, "data"), folder), **given)
     except SuiteError as error:
         if error.key and not error.key.startswith("data"):
             raise SuiteError(str(error), f"data.{error.key}") from None
@@ -85,7 +118,21 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: 
         table = {**table, "transform": {"size": int(transform)} if transform.isdecimal() else transform}
     name = table.get("name") if isinstance(table, Mapping) else None
     typed.refuse([name] if isinstance(name, str) else [], trust)
-    return located(bind("datasets", table), Path())
+    table, given = _seen(table, Path())
+    return asked(located(bind("datasets", table), Path()), **given)
+
+
+def _seen(table: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The table of a data set without what any may be given, and that; somebody's code may have keys of these names."""
+    if not isinstance(table, Mapping):
+        return table, {}
+    name = table.get("name")
+    given = [key for key in ("classes", "channels") if key in table]
+    if given and isinstance(name, str) and catalog.is_foreign(name):
+        own = {parameter.name for parameter in signature("datasets", name)}
+        given = [key for key in given if key not in own]
+    found = seen(**{key: table[key] for key in given}, folder=folder)
+    return {key: value for key, value in table.items() if key not in given}, found
 
 
 def _by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
@@ -123,12 +170,6 @@ def located(call: Call, folder: Path) -> Call:
     if isinstance(test := given.get("test"), Mapping) and "ids" in test:
         given["test"] = {**test, "ids": _place(test["ids"], folder, "ids")}
     return replace(call, arguments=given)
-
-
-def beside(folder: Path, name: str) -> Path | None:
-    """What a suite in this folder means by a path: what is beside the suite, or else where we are; None for neither."""
-    path = Path(name).expanduser()
-    return next((place for place in (folder / path, path) if place.exists()), None)
 
 
 def _place(name: str, folder: Path, key: str) -> str:

@@ -9,7 +9,7 @@ from robust import catalog, trees, wordnet
 from robust.errors import DataError, SuiteError
 from robust.quantities import ALL
 from robust.schema import Call
-from robust.suite.data import beside
+from robust.suite.beside import beside
 
 _OF_IMAGES = (
     "accuracy", "confusion", "hierarchy", "structure", "clusters", "calibration", "temperature", "outliers",

@@ -9,7 +9,7 @@ from robust import catalog, keras_file, pixels
 from robust.errors import SuiteError, suggest
 from robust.schema import Call, convert
 from robust.suite import pretrained
-from robust.suite.data import beside
+from robust.suite.beside import beside
 from robust.suite.nouns import Published, Weights
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")

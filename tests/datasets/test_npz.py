@@ -15,9 +15,9 @@ def saved(folder, **content) -> str:
 
 @pytest.mark.parametrize("names", [("x", "y"), ("images", "labels")])
 def test_images_and_labels(tmp_path, names):
-    data = arrays(path=saved(tmp_path, **dict(zip(names, (X, Y), strict=True))), classes=["a", "b", "c"])
+    data = arrays(path=saved(tmp_path, **dict(zip(names, (X, Y), strict=True))))
     examples = data.examples("test")
-    assert (data.name, data.classes, dict(data.sizes)) == ("x", ("a", "b", "c"), {"test": 4})
+    assert (data.name, data.classes, dict(data.sizes)) == ("x", ("0", "1", "2"), {"test": 4})
     assert np.array_equal(np.round(examples.images * 255), X)
     assert np.array_equal(examples.labels, Y)
     assert examples.ids.tolist() == ["00000", "00001", "00002", "00003"]
@@ -30,6 +30,7 @@ def test_files_of_keras_with_labels_in_columns(tmp_path):
     assert data.examples("train").ids[1] == "train-00001"
     assert data.examples("test").ids.tolist() == ["test-00000", "test-00001"]
     assert sorted(data.examples("train", 3, balanced=True).labels) == [0, 1, 2]
+    assert np.array_equal(data.examples("train").labels, Y)
 
 
 def test_the_fingerprint_follows_the_content(tmp_path):

@@ -1,0 +1,74 @@
+"""In which order a data set has its classes: as it comes, or as a model has its outputs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from robust import imagenet
+from robust.datasets import superclasses
+from robust.datasets.dataset import Dataset, fingerprint
+from robust.errors import DataError, suggest
+
+_SHOWN = 20  # classes; of more the first and the last
+
+
+def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
+    """The same images with the classes in the order of a model's outputs, of which the data may lack some.
+
+    Args:
+        data: whose classes have names; where they are numbers only, they are places in `classes`.
+        classes: names, or WordNet ids of classes of ImageNet.
+
+    Raises DataError for a class of the data that is not among them, with the one that was probably meant.
+
+    >>> from robust.datasets.dataset import from_arrays
+    >>> pets = from_arrays(np.zeros((2, 1, 1, 1)), [0, 1], ["cat", "dog"])
+    >>> ordered(pets, ["dog", "cow", "cat"]).labels("test")
+    array([2, 0])
+    """
+    names = imagenet.readable(tuple(classes))
+    places = tf.constant(_places(data, names), tf.int64)
+
+    def placed(read: Callable[[str], tf.data.Dataset]) -> Callable[[str], tf.data.Dataset]:
+        return lambda split: read(split).map(lambda image, label, id: (image, tf.gather(places, label), id))
+
+    return replace(
+        data,
+        classes=names,
+        read=placed(data.read),
+        encoded=data.encoded and replace(data.encoded, rows=placed(data.encoded.rows)),
+        fingerprint=fingerprint(repr((data.fingerprint, names)).encode()),
+        superclasses=data.superclasses or superclasses.of(names),
+    )
+
+
+def _places(data: Dataset, names: tuple[str, ...]) -> list[int]:
+    if all(name.isdecimal() for name in data.classes) and not any(name.isdecimal() for name in names):
+        if (most := max(map(int, data.classes))) >= len(names):
+            what = f"data set {data.name!r} has a class {most}, and {len(names)} classes are named"
+            raise DataError(f"classes: {what}; its classes are numbers, so that the first name is that of class 0")
+        return [int(name) for name in data.classes]
+    found = {name: place for place, name in enumerate(names)}
+    if missing := [name for name in data.classes if name not in found]:
+        others = f" (and {len(missing) - 1} others)" if len(missing) > 1 else ""
+        what = f"data set {data.name!r} has a class {missing[0]!r}{others} that is not among them"
+        raise DataError(f"classes: {what}{suggest(missing[0], names)}")
+    return [found[name] for name in data.classes]
+
+
+def said(data: Dataset) -> str:
+    """The order, and which classes of it have no images.
+
+    >>> from robust.datasets.dataset import from_arrays
+    >>> said(from_arrays(np.zeros((2, 1, 1, 1)), [0, 2], ["cat", "cow", "dog"]))
+    'classes in this order: 0 cat, 1 cow, 2 dog; images of 2 of the 3 classes, none of cow'
+    """
+    names = [f"{place} {name}" for place, name in enumerate(data.classes)]
+    shown = names if len(names) <= _SHOWN else [*names[:3], "...", names[-1]]
+    counts = np.bincount(data.labels("test"), minlength=len(names)) if "test" in data.sizes else np.ones(len(names))
+    without = [name for name, n in zip(data.classes, counts, strict=True) if not n]
+    few = f"{', '.join(without[:3])}{', ...' if len(without) > 3 else ''}"
+    lacks = f"; images of {len(names) - len(without)} of the {len(names)} classes, none of {few}" if without else ""
+    return f"classes in this order: {', '.join(shown)}{lacks}"

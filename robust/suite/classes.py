@@ -1,0 +1,63 @@
+"""The names of classes in a model's order: a list, names separated by commas, or a file of them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from robust import files
+from robust.errors import SuiteError
+from robust.suite.beside import beside
+
+_FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'
+
+
+def names(value: Any, folder: Path = Path()) -> tuple[str, ...]:
+    """The classes that `classes = value` names, in their order; files lie in `folder`, or where we are.
+
+    A .json file holds a list of names, a table from place to name or to (WordNet id, name), or from name to place, as
+    Keras' `class_indices`, or such a one under "id2label" or "label2id".
+
+    Raises SuiteError for anything else, and for a name that stands there twice.
+
+    >>> names("cat, dog"), names(["cow"])
+    (('cat', 'dog'), ('cow',))
+    """
+    if hasattr(value, "tolist"):  # names from NumPy
+        value = value.tolist()
+    if isinstance(value, str):
+        file = beside(folder, value)
+        if file is None and "," not in value:
+            raise SuiteError(f"classes = {value!r}: there is no such file; must be {_FORMS}", "classes")
+        value = value.split(",") if file is None else _read(file)
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise SuiteError(f"classes = {value!r}: must be {_FORMS}", "classes")
+    found = tuple(name.strip() for name in value)
+    if not found or "" in found:
+        raise SuiteError(f"classes = {list(found)!r}: no name is empty; must be {_FORMS}", "classes")
+    if twice := [name for name, n in Counter(found).items() if n > 1]:
+        raise SuiteError(f"classes: {twice[0]!r} stands there twice", "classes")
+    return found
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        text = files.text(file)
+        return _of_json(json.loads(text)) if file.suffix.lower() == ".json" else text.rstrip().splitlines()
+    except (OSError, ValueError, RecursionError) as error:
+        raise SuiteError(f"classes: {file}: cannot be read as names ({error}); must be {_FORMS}", "classes") from None
+
+
+def _of_json(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError("neither a list nor a table")
+    table = next((value[key] for key in ("id2label", "label2id") if isinstance(value.get(key), Mapping)), value)
+    if all(isinstance(place, int) for place in table.values()):
+        table = {str(place): name for name, place in table.items()}
+    if sorted(table, key=str) != sorted(map(str, range(len(table)))):
+        raise ValueError("its places are not 0, 1, 2, ...")
+    listed = [table[str(place)] for place in range(len(table))]
+    return [name[0] if isinstance(name, list) and name else name for name in listed]

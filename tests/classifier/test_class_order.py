@@ -1,0 +1,149 @@
+"""Outputs that stand for the classes in another order are found, and a model that is only bad is not accused."""
+
+import keras
+import numpy as np
+import pytest
+
+from robust.classifier import Classifier
+from robust.classifier.class_order import better
+
+RANDOM = np.random.default_rng(0)
+
+
+def seen_as(confusion, classes):
+    """A classifier that draws its answer to an image of label l, which its first pixel is, from confusion[l]."""
+
+    random = np.random.default_rng(0)
+
+    def model(images):
+        labels = np.round(np.asarray(images)[:, 0, 0, 0] * classes).astype(int)
+        said = [random.choice(classes, p=confusion[label]) for label in labels]
+        return np.eye(classes)[said] * 0.9 + 0.1 / classes
+
+    return Classifier(model, classes, batch_size=1000)
+
+
+def found(confusion, n=1000):
+    """What is found of a confusion [C, C], of n images."""
+    classes = len(confusion)
+
+    def look(count):
+        among = RANDOM.permutation(classes)[: max(20, count // 10)]
+        labels = np.resize(among, count)
+        return np.repeat(labels / classes, 4).reshape(-1, 2, 2, 1).astype("float32"), labels
+
+    return better(seen_as(confusion, classes), look, n)
+
+
+def accurate(classes, share):
+    return share * np.eye(classes) + (1 - share) / classes
+
+
+@pytest.mark.parametrize(("classes", "n"), [(2, 100), (3, 100), (10, 100), (10, 1000), (100, 1000), (1000, 1000)])
+def test_another_order_is_found_and_told(classes, n):
+    order = np.roll(np.arange(classes), 1)
+    answer = found(accurate(classes, 0.8)[:, order], n)
+    assert answer.clear and answer.other > answer.own + 0.5
+    assert answer.reason.name == "other_classes"
+    if classes <= 10:
+        names = [f"c{i}" for i in range(classes)]
+        assert answer.classes == tuple(order)
+        assert f"say --classes {','.join(names[k] for k in order)}, or classes = [" in answer.told(names)
+    else:
+        assert "as in --classes names.txt" in answer.told([str(i) for i in range(classes)])
+
+
+def test_two_classes_that_changed_places_are_found():
+    confusion = accurate(10, 0.85)
+    confusion[[3, 7]] = confusion[[7, 3]]
+    assert found(confusion).classes == (0, 1, 2, 7, 4, 5, 6, 3, 8, 9)
+
+
+def test_few_images_suspect_and_do_not_accuse():
+    answer = found(accurate(3, 0.8)[:, [1, 2, 0]], 12)
+    assert (
+        not answer.clear and answer.reason.name == "classes_guessed" and "may be chance" in answer.told(["a", "b", "c"])
+    )
+
+
+def of_chance(classes, share):
+    """A model that is right in this share, and errs by a confusion of its own."""
+    errors = RANDOM.dirichlet(np.ones(classes), classes)
+    return share * np.eye(classes) + (1 - share) * errors
+
+
+def collapsed(classes, share):
+    """It knows one answer in most cases."""
+    return share * np.eye(classes) + (1 - share) * np.eye(classes)[[0] * classes]
+
+
+@pytest.mark.parametrize("n", [20, 100, 1000])
+@pytest.mark.parametrize("classes", [2, 3, 10, 100])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 0.9])
+def test_a_model_that_is_only_bad_is_not_accused(n, classes, share):
+    makers = (
+        [collapsed, of_chance] if classes > 3 or share > 0.5 else [collapsed]
+    )  # a bad one of two is of another order
+    for make in makers:
+        for _ in range(3):
+            answer = found(make(classes, share), n)
+            assert answer is None or not answer.clear
+
+
+def test_names_that_hold_commas_or_spaces():
+    answer = found(accurate(3, 0.9)[:, [1, 2, 0]])
+    assert "say --classes 'a b,c,d', or" in answer.told(["d", "a b", "c"]).replace("'c,d,a b'", "'a b,c,d'")
+    assert "as in --classes names.txt" in answer.told(["shark, great white", "a", "b"])
+
+
+@pytest.fixture
+def wrong(tmp_path, monkeypatch):
+    """A folder of greys, read by the alphabet, and a model that was trained in another order."""
+    from PIL import Image
+
+    monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
+    levels = {"cat": 40, "dog": 120, "ant": 200}  # the model's order
+    for name, level in levels.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(40):
+            Image.fromarray(np.full((4, 4), level + i, np.uint8)).save(tmp_path / "data" / name / f"{i}.png")
+    head = keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.GlobalAveragePooling2D(), head])
+    head.set_weights([np.array([[0.0, 60.0, 120.0]]), np.array([0.0, -23.0, -69.0])])
+    model.save(tmp_path / "m.keras")
+    return tmp_path
+
+
+def told(*arguments, cwd):
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-m", "robust", *arguments], capture_output=True, text=True, cwd=cwd)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_again(wrong):
+    import shlex
+
+    command = ["evaluate", "m.keras", "--data", "data/", "--out", "report"]
+    for _ in range(2):
+        _, out, err = told(*command, cwd=wrong)
+        assert "classes in this order: 0 ant, 1 cat, 2 dog" in err
+        assert "invalid" in out and "100% in another: if that is the model's" in err
+        remedy = next(part for part in (err + out).split("say ") if part.startswith("--classes")).split(", or")[0]
+    assert "invalid" in (wrong / "report/results.csv").read_text()
+    _, out, err = told(*command[:-1], "better", *shlex.split(remedy), cwd=wrong)
+    assert "classes in this order: 0 cat, 1 dog, 2 ant" in err
+    assert "invalid" not in out + err and "top1 1.000" in err
+
+
+def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
+    import robust
+
+    with pytest.warns(UserWarning, match="say --classes cat,dog,ant"):
+        table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", "fgsm", eps="1/255")
+    assert set(table["trust"]) == {"invalid"}
+    table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", classes=["cat", "dog", "ant"])
+    assert robust.value(table, "top1").value == 1
+    assert set(table["trust"]) <= {"", "reliable"}
