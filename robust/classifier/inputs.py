@@ -89,11 +89,17 @@ def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
 
 
 def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
-    """The end of an error message: how images [H, W, C] are brought to another size; "" where that does not help.
+    """The end of an error message: how images [H, W, C] are brought to this form; "" where that does not help.
 
     >>> resized((8, 8, 3), (16, 24, 3))
     '; give the data transform = { size = 8 } (--transform 8)'
+    >>> resized((8, 8, 3), (8, 8, 1))
+    '; give the data channels = "rgb" (--channels rgb)'
     """
+    named = {1: "gray", 3: "rgb"}
+    if len(wanted) == 3 and {wanted[2], given[2]} == {*named} and wanted[:2] in ((None, None), tuple(given[:2])):
+        word = named[wanted[2] or 1]
+        return f'; give the data channels = "{word}" (--channels {word})'
     side = wanted[0] if len(wanted) == 3 else None
     fits = side is not None and wanted[1] in (side, None) and wanted[2] in (given[2], None)
     return f"; give the data transform = {{ size = {side} }} (--transform {side})" if fits else ""
