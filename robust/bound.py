@@ -47,6 +47,20 @@ class Bound:
         """
         return bool(row[self.of] in self)
 
+    def untold(self, row: Mapping[Any, Any]) -> bool:
+        """Is the row a distance that was not found up to eps, of which nothing tells whether it meets the bound?
+
+        All that is known of it is that it is larger than eps.
+
+        >>> row = {"value": inf, "unit": "distance", "eps": 0.05}
+        >>> [parse(text).untold(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
+        [True, True, False, False]
+        """
+        if row.get("unit") != "distance" or row[self.of] != inf:
+            return False
+        meets = self.low <= row["eps"] and self.high == inf
+        return not meets and row["eps"] < self.high
+
     def lacks_its_end(self, row: Mapping[Any, Any]) -> bool:
         """Does the bound ask for an end of the interval of a value that has none?"""
         return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
@@ -153,7 +167,8 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     - passed, missed.
     - unsupported: the value would pass, and is invalid by the trust checks, or these are not on record. A bound on
       that verdict itself is not.
-    - undecided: no worse by the value, and the sample is too small to show it ("no worse than").
+    - undecided: no worse by the value, and the sample is too small to show it ("no worse than"); or a distance
+      that was not found up to eps, where the bound asks for one beyond it.
     - not judged: what it is compared with is not there.
 
     >>> row = {"metric": "top1", "value": 0.9, "low": 0.8, "high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
@@ -163,6 +178,8 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     limit = parse(row["bound"])
     if isinstance(limit, NoWorse) and isnan(row["value"]):
         return "not judged"
+    if isinstance(limit, Bound) and limit.untold(row):
+        return "undecided"
     if not limit.judge(row):
         return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"
     unsure = row["trust"] in _NO_SUPPORT and row["metric"] != "trust"

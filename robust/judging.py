@@ -1,7 +1,7 @@
 """Bounds against another model or an earlier report: what they need, what they gave, and how verdicts are said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +120,13 @@ def say(row: Mapping[str, Any]) -> str:
 
     >>> say({"value": 0.5, "low": 0.4, "high": 0.6}), say({"value": -0.5, "low": -0.6, "high": float("nan")})
     ('0.500 [0.400, 0.600]', '-0.500 [-0.600, ...]')
+    >>> say({"value": inf, "low": 0.02, "high": inf, "unit": "distance", "eps": 0.05})
+    'not found up to 0.05 (low: 0.020)'
     """
+    if row.get("unit") == "distance" and row["value"] == inf:
+        return f"not found up to {row['eps']:.3g}" + (
+            "" if isnan(row["low"]) or row["low"] == inf else f" (low: {row['low']:.3f})"
+        )
     if isnan(row["low"]) and isnan(row["high"]):
         return f"{row['value']:.6g}"
     low, high = ("..." if isnan(end) else f"{end:.3f}" for end in (row["low"], row["high"]))
@@ -148,6 +154,8 @@ def missed(row: Mapping[Any, Any]) -> str:
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
     """
     limit = bound.parse(row["bound"])
+    if isinstance(limit, Bound) and limit.untold(row):
+        return f"{bound.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
     if limit.judge(row):
         kind = "is an invalid number" if row["trust"] == "invalid" else "has no verdict of the trust checks on record"
         return f"{bound.name(row)} {say(row)} {kind}, so that {row['bound']} is unsupported"

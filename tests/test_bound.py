@@ -1,4 +1,5 @@
 from fractions import Fraction
+from math import inf, nan
 
 import pytest
 from hypothesis import given, settings
@@ -234,3 +235,28 @@ def test_only_an_invalid_number_is_unsupported_unless_that_is_allowed(trust, met
     assert state(found, allow_invalid=allowed) == becomes
     assert state({**found, "value": 0.4}, allow_invalid=allowed) == "missed"
     assert state(found) == ("unsupported" if trust == "invalid" and metric != "trust" else "passed")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (">= 1", "undecided"),  # nothing was looked for beyond 0.05
+        ("> 0.06", "undecided"),
+        ("<= 1", "undecided"),
+        ("in [0.01, 1]", "undecided"),
+        ("low >= 1", "undecided"),
+        (">= 0.05", "passed"),
+        ("> 0.01", "passed"),
+        ("<= 0.05", "missed"),
+        ("in [0, 0.01]", "missed"),
+    ],
+)
+def test_of_a_distance_that_was_not_found_it_is_known_that_it_is_beyond_eps(text, what):
+    row = {"metric": "median_distance", "value": inf, "low": inf, "high": inf, "unit": "distance", "eps": 0.05}
+    assert state({**row, "bound": text, "trust": "reliable"}) == what
+    assert state({**row, "bound": text, "trust": "reliable"}, allow_invalid=True) == what
+
+
+def test_what_is_infinite_and_no_distance_is_held_against_its_bound_as_it_is():
+    row = {"metric": "nll", "value": inf, "low": nan, "high": nan, "unit": "nats", "eps": 0.05, "trust": ""}
+    assert [state({**row, "bound": text}) for text in ("<= 1", ">= 1")] == ["missed", "passed"]
