@@ -33,6 +33,7 @@ def read(call: Call) -> Dataset:
     """
     found = dataset_of(call(), name=call.name)
     if isinstance(call, Asked):
+        found = replace(found, remarks=(call.remark, *found.remarks)) if call.remark else found
         found = found if call.channels is None else channels.converted(found, call.channels)
         found = found if call.classes is None else order.ordered(found, call.classes)
     return found

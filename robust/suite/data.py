@@ -25,20 +25,25 @@ class Asked(Call):
     """A data set, and how a model is to see it: its classes in the model's order, its images in grey or colour.
 
     What calls it gives the set as it is; `robust.datasets.given.read` gives it as it is to be seen.
+    remark: what is to be said of the name by which it was asked for.
     """
 
     classes: tuple[str, ...] | None = None
     channels: Channels | None = None
+    remark: str = ""
 
 
-def asked(call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None) -> Call:
-    """The data set of a call as a model is to see it; what is not given stays as it is."""
+def asked(
+    call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None, remark: str = ""
+) -> Call:
+    """The data set of a call as a model is to see it, see `Asked`; what is not given stays as it is."""
     if classes is not None and call.name == "folder":  # they tell its classes from splits, too
         call, classes = replace(call, arguments={**call.arguments, "classes": list(classes)}), None
-    if classes is None and channels is None:
+    if classes is None and channels is None and not remark:
         return call
     before = call if isinstance(call, Asked) else Asked(call.kind, call.name, call.arguments)
-    return replace(before, classes=classes or before.classes, channels=channels or before.channels)
+    given = {"classes": classes, "channels": channels, "remark": remark}
+    return replace(before, **{key: value for key, value in given.items() if value})
 
 
 def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
     """
     try:
         table, given = _seen(named(value), folder)
-        return asked(located(call("datasets", table, "data"), folder), **given)
+        return asked(located(call("datasets", table, "data"), folder), **given, remark=_two_meanings(value, folder))
     except SuiteError as error:
         if error.key and not error.key.startswith("data"):
             raise SuiteError(str(error), f"data.{error.key}") from None
@@ -111,15 +116,24 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: 
     >>> read_data("mnist", transform="96").arguments["transform"] == {"size": 96}
     True
     """
-    if isinstance(value, str):
-        value = _by_path(value, transform is not None)
-    table = named(value)
+    table = named(_by_path(value, transform is not None) if isinstance(value, str) else value)
+    remark = _two_meanings(value, Path(), table.get("name") == "folder") if isinstance(table, Mapping) else ""
     if transform is not None and isinstance(table, Mapping):
         table = {**table, "transform": {"size": int(transform)} if transform.isdecimal() else transform}
     name = table.get("name") if isinstance(table, Mapping) else None
     typed.refuse([name] if isinstance(name, str) else [], trust)
     table, given = _seen(table, Path())
-    return asked(located(bind("datasets", table), Path()), **given)
+    return asked(located(bind("datasets", table), Path()), **given, remark=remark)
+
+
+def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
+    """Of a bare name that is a folder's, too: which of them was taken, and how to say the other; else ""."""
+    if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
+        return ""
+    if is_folder:
+        return f"taken for the folder; the data set of that name is data = {{ name = {value!r}, ... }} in a suite"
+    other = f"{value}/" if folder == Path() else f"{{ folder = {value!r} }}"
+    return f"taken for the data set of that name; for the folder {str(found)!r} write {other}"
 
 
 def _seen(table: Any, folder: Path) -> tuple[Any, dict[str, Any]]:

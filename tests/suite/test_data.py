@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from robust.datasets import given
 from robust.errors import SuiteError
 from robust.schema import Call
 from robust.suite import load, read_data
@@ -106,7 +108,8 @@ def test_a_command_line_may_name_a_path(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "x.npz").write_text("")
-    assert read_data("cifar10") == tfds(builder="cifar10")
+    found = read_data("cifar10")
+    assert (found.name, found.arguments) == ("tfds", tfds(builder="cifar10").arguments)
     assert read_data("cifar10/").arguments["path"] == "cifar10"
     assert read_data("x.npz") == Call("datasets", "arrays", {"path": "x.npz"})
     for path in ("y.npz", "./photos", "photos/"):
@@ -132,3 +135,22 @@ def test_a_table_is_named_by_its_path_and_a_transform_goes_with_any_data(tmp_pat
         assert (found.arguments["labels"], found.arguments["transform"]) == ("labels.csv", {"size": 96})
     assert read_data("photos", transform="imagenet").arguments["path"] == "photos"
     assert read_data("cifar10", transform="imagenet").arguments["builder"] == "cifar10"
+
+
+def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert given.read(read_data("digits")).remarks == ()
+    for label in "ab":
+        (tmp_path / "digits" / label).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "digits" / label / "1.png")
+    said = "taken for the data set of that name; for the folder 'digits' write digits/"
+    assert given.read(read_data("digits")).remarks == (said,) and given.read(read_data("digits")).classes == tuple("0123456789")
+    assert given.read(read_data("digits/")).remarks == () and given.read(read_data("digits/")).classes == ("a", "b")
+    assert given.read(read_data({"name": "digits"})).remarks == ()
+    (found,) = given.read(read_data("digits", transform="4")).remarks
+    assert found == "taken for the folder; the data set of that name is data = { name = 'digits', ... } in a suite"
+    (suite := tmp_path / "suites").mkdir()
+    (told,) = given.read(read(suite, '"digits"')).remarks
+    assert told.endswith("for the folder 'digits' write { folder = 'digits' }")
+    assert given.read(read(suite, "{ folder = 'digits' }")).classes == ("a", "b")
+    assert given.read(read(suite, "{ name = 'digits' }")).remarks == ()
