@@ -163,7 +163,8 @@ def _remedy(inner: Sequence[Path]) -> str:
     listed = ", ".join(f'"{each.name}"' for each in inner)
     return (
         "are they splits? then call them train, validation and test, with nothing else beside them, or give one "
-        f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, classes = [{listed}]"
+        f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, classes = [{listed}] "
+        f"(--classes {','.join(each.name for each in inner)})"
     )
 
 
