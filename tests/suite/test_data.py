@@ -144,7 +144,9 @@ def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, m
         (tmp_path / "digits" / label).mkdir(parents=True)
         Image.new("L", (8, 8)).save(tmp_path / "digits" / label / "1.png")
     said = "taken for the data set of that name; for the folder 'digits' write digits/"
-    assert given.read(read_data("digits")).remarks == (said,) and given.read(read_data("digits")).classes == tuple("0123456789")
+    assert given.read(read_data("digits")).remarks == (said,) and given.read(read_data("digits")).classes == tuple(
+        "0123456789"
+    )
     assert given.read(read_data("digits/")).remarks == () and given.read(read_data("digits/")).classes == ("a", "b")
     assert given.read(read_data({"name": "digits"})).remarks == ()
     (found,) = given.read(read_data("digits", transform="4")).remarks
