@@ -42,8 +42,8 @@ def asked(
     if classes is None and channels is None and not remark:
         return call
     before = call if isinstance(call, Asked) else Asked(call.kind, call.name, call.arguments)
-    given = {"classes": classes, "channels": channels, "remark": remark}
-    return replace(before, **{key: value for key, value in given.items() if value})
+    classes, channels = classes or before.classes, channels or before.channels
+    return replace(before, classes=classes, channels=channels, remark=remark or before.remark)
 
 
 def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
