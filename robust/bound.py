@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf, isfinite, isnan
 from typing import Any, Literal
 
 from robust.errors import SuiteError, suggest
@@ -37,7 +37,8 @@ class Bound:
     of: Literal["value", "low", "high"] = "value"
 
     def __contains__(self, value: float) -> bool:
-        return self.low < value < self.high if self.strict else self.low <= value <= self.high
+        at_an_end = isfinite(value) and value in (self.low, self.high)
+        return self.low <= value <= self.high and not (self.strict and at_an_end)
 
     def judge(self, row: Mapping[Any, Any]) -> bool:
         """Does a row of results.csv meet the bound? Not where an end of its interval is asked for and it has none.

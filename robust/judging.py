@@ -124,9 +124,8 @@ def say(row: Mapping[str, Any]) -> str:
     'not found up to 0.05 (low: 0.020)'
     """
     if row.get("unit") == "distance" and row["value"] == inf:
-        return f"not found up to {row['eps']:.3g}" + (
-            "" if isnan(row["low"]) or row["low"] == inf else f" (low: {row['low']:.3f})"
-        )
+        low = f" (low: {row['low']:.3f})" if row["low"] < inf else ""
+        return f"not found up to {row['eps']:.3g}{low}"
     if isnan(row["low"]) and isnan(row["high"]):
         return f"{row['value']:.6g}"
     low, high = ("..." if isnan(end) else f"{end:.3f}" for end in (row["low"], row["high"]))

@@ -28,6 +28,9 @@ WHOLE = st.integers(-20, 20)
         ("<= 1E+2", [100], [101]),
         (">= 8/255", [8 / 255], [8 / 255 - 1e-12]),
         ("< 3 / 10", [0.2], [0.3]),
+        ("<= 0.5/2", [0.25], [0.26]),
+        ("> 0.5", [inf], [-inf]),
+        ("< 0.5", [-inf], [inf]),
         ("<\t3\t/\t10", [0.2], [0.3]),
         ("in [1/3, 2/3]", [1 / 3, 2 / 3], [0.33]),
         (">=.5", [0.5], [0.4]),
@@ -68,7 +71,7 @@ def test_what_is_no_string_is_refused(value):
     assert str(error.value) == f'bound {value!r}: must be a string like ">= 0.80" or "in [0, 0.3]"'
 
 
-@pytest.mark.parametrize("digits", ["1/0", "..", "1.2.3", "1e999", "1e999999999", "0.5/2", "9" * 400, "9" * 5000])
+@pytest.mark.parametrize("digits", ["1/0", "..", "1.2.3", "1e999", "1e999999999", "9" * 400, "9" * 5000])
 def test_what_is_no_finite_number_is_refused_at_once(digits):
     with pytest.raises(SuiteError) as error:
         parse(f">= {digits}")
