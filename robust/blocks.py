@@ -204,9 +204,11 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
 def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     """The superclasses of the case's own hierarchy; none where it judges by those of the data."""
     found: dict[str, list[str]] = {}
-    for tree in [m.arguments["tree"] for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")][:1]:
-        for name, path in zip(data.classes, trees.above(tree, {}, data.classes), strict=True):
-            found.setdefault(path[0], []).append(name)
+    own = [m.arguments for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
+    for tree, level in [(each["tree"], each.get("level")) for each in own[:1]]:
+        paths = trees.above(tree, {}, data.classes)
+        for name, group in zip(data.classes, trees.superclasses(tree, paths, data.classes, level), strict=True):
+            found.setdefault(group, []).append(name)
     return found
 
 

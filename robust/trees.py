@@ -1,6 +1,7 @@
 """Hierarchies of classes: groups, groups of groups, and how far two classes lie apart in them."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,32 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
             f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
         )
     return _below_the_root([found[name] for name in classes])
+
+
+def superclasses(
+    tree: Tree | str | None, paths: Sequence[tuple[str, ...]], classes: Sequence[str], level: int | None = None
+) -> list[str]:
+    """The superclass of each class: the group that it stands in at this level; see `above` for the other arguments.
+
+    level: 1 is the largest groups, which `above` begins with; a class with fewer has its nearest. None: 1, but of
+        WordNet, whose largest group holds 997 of ImageNet's 1,000 classes, the 50 groups of `robust.imagenet`, or 1
+        where all classes lie in a single one of them.
+
+    Groups of one name in several larger ones are told apart by these. Raises DataError where there is no such level.
+
+    >>> own = {"animal": {"pet": ["cat"], "wild": ["deer"]}, "vehicle": ["car"]}
+    >>> superclasses(own, paths(own, ["cat", "deer", "car"]), ["cat", "deer", "car"], level=2)
+    ['pet', 'wild', 'vehicle']
+    """
+    if level is None and wordnet.named(tree) and len(groups := imagenet.groups(classes)) > 1:
+        own = {name: group for group, names in groups.items() for name in names}
+        return [own[name] for name in classes]
+    at, deepest = 1 if level is None else level, max(map(len, paths))
+    if not 1 <= at <= deepest:
+        raise DataError(f"hierarchy: level = {level}: there are {deepest}, of which 1 is that of the largest groups")
+    places = [path[:at] for path in paths]
+    shared = Counter(place[-1] for place in {*places})
+    return [place[-1] if shared[place[-1]] == 1 else " / ".join(place) for place in places]
 
 
 def _below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

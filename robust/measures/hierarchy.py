@@ -10,7 +10,7 @@ from robust.trial import Trial, Value, mean, proportion
 
 
 def hierarchy(
-    trial: Trial, *, tree: str | dict | None = None
+    trial: Trial, *, tree: str | dict | None = None, level: int | None = None
 ) -> Iterator[
     Value[Literal["superclass_accuracy", "superclass_recall", "errors_inside", "errors_leaving", "mistake_severity"]]
 ]:
@@ -25,19 +25,27 @@ def hierarchy(
         tree: groups of classes, and groups of groups: { animal = { pet = ["cat", "dog"], wild = ["deer"] },
             vehicle = ["car"] }; or the name of a .toml file with such tables, or of a .csv file with a class a
             line and then its groups, the nearest first; or "wordnet" for the classes of ImageNet, where Debian's
-            wordnet-base is installed, or the path of WordNet's data.noun. Left out: the superclasses of the data. The
-            superclasses are the groups just below the top.
+            wordnet-base is installed, or the path of WordNet's data.noun. Left out: the superclasses of the data.
+        level: which groups are the superclasses: 1 the largest, just below the top, 2 those in them, and so on; a class
+            that stands in fewer groups has its nearest. Left out: 1; but with "wordnet", whose largest group holds
+            997 of ImageNet's 1,000 classes, the 50 groups that are ImageNet's superclasses elsewhere, too (1 where the
+            data have classes of a single one of them). The severity is that in the whole tree, at any level.
 
-    Raises DataError where a class stands in no group or in two, or is unknown, and where there are no groups.
+    Raises DataError where a class stands in no group or in two, or is unknown, and where there are no groups or no
+    such level.
 
     Source: Bertinetto et al., Making Better Mistakes: Leveraging Class Hierarchies with Deep Networks, CVPR 2020.
 
     >>> trial = Trial(("cat", "dog", "car"), np.array(["a", "b"]), np.array([1, 0]), np.eye(3)[[0, 2]])
     >>> [v.value for v in hierarchy(trial, tree={"animal": ["cat", "dog"], "vehicle": ["car"]})][-3:]
     [0.5, 0.5, 1.5]
+    >>> of_two_levels = {"animal": {"pet": ["cat"], "wild": ["dog"]}, "vehicle": ["car"]}
+    >>> [[v.value for v in hierarchy(trial, tree=of_two_levels, level=level)][0] for level in (1, 2)]
+    [0.5, 0.0]
     """
     paths = trees.above(tree, trial.superclasses, trial.classes)
-    names, groups = np.unique([path[0] for path in paths], return_inverse=True)
+    superclasses = trees.superclasses(tree, paths, trial.classes, level)
+    names, groups = np.unique(superclasses, return_inverse=True)
     same = groups[trial.labels] == groups[trial.predicted]
     yield proportion("superclass_accuracy", same)
     for place, name in enumerate(names.tolist()):

@@ -1,9 +1,10 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from robust import trees
+from robust import imagenet, trees, wordnet
 from robust.errors import DataError, SuiteError
 from robust.measures import hierarchy
 from robust.suite import read_case
@@ -16,10 +17,10 @@ LABELS = np.array([0, 0, 0, 1, 2, 3, 4])
 PREDICTED = np.array([0, 1, 2, 3, 2, 4, 0])
 
 
-def _values(predicted=PREDICTED, labels=LABELS, tree=TREE, **more):
+def _values(predicted=PREDICTED, labels=LABELS, tree=TREE, level=None, **more):
     ids = np.array([str(i) for i in range(len(labels))])
     trial = Trial(CLASSES, ids, labels, np.eye(5)[predicted], **more)
-    return {(v.metric, v.group): v for v in hierarchy(trial, tree=tree)}
+    return {(v.metric, v.group): v for v in hierarchy(trial, tree=tree, level=level)}
 
 
 def test_by_hand():
@@ -30,6 +31,26 @@ def test_by_hand():
     assert values["errors_inside", ""].n == 5
     # cat for dog: pet, 1; cat for deer: animal, 2; car for ship: vehicle, 1; two that leave: the top, 3
     assert values["mistake_severity", ""].value == pytest.approx((1 + 2 + 1 + 3 + 3) / 5)
+
+
+def test_the_superclasses_are_those_of_the_level_that_is_asked_for():
+    second = _values(level=2)
+    assert second["superclass_accuracy", ""].value == 4 / 7  # now the deer for the cat leaves, too
+    assert {group for metric, group in second if metric == "superclass_recall"} == {"pet", "wild", "vehicle"}
+    assert second["mistake_severity", ""] == _values()["mistake_severity", ""]
+    assert _values(level=1) == _values()
+
+
+def test_groups_of_one_name_in_two_larger_ones_are_two():
+    tree = {"animal": {"small": ["cat", "dog"], "big": ["deer"]}, "vehicle": {"small": ["car"], "big": ["ship"]}}
+    found = trees.superclasses(tree, trees.paths(tree, CLASSES), CLASSES, 2)
+    assert found == ["animal / small"] * 2 + ["animal / big", "vehicle / small", "vehicle / big"]
+
+
+@pytest.mark.parametrize("level", [0, -1, 3])
+def test_a_level_that_is_not_there_is_refused(level):
+    with pytest.raises(DataError, match=rf"level = {level}: there are 2, of which 1 is that of the largest groups"):
+        _values(level=level)
 
 
 def test_a_root_above_all_classes_changes_nothing():
@@ -102,16 +123,52 @@ def test_a_thousand_classes_cost_nothing():
     assert (severities == same).all()
 
 
-def test_wordnet_tells_how_bad_a_mistake_is_among_the_classes_of_imagenet(tmp_path):
+@pytest.fixture
+def nouns(tmp_path):
+    """entity > animal > ape; a panda is an animal, gibbon and orangutan are apes; dog and shoe are another entity."""
     lines = ["  1 the licence"]
-    above = {1: 0, 2: 1, 3: 2, 2510455: 2, 2483362: 3, 2480495: 3}  # entity > animal > ape; panda, gibbon, orangutan
+    above = {1: 0, 2: 1, 3: 2, 2510455: 2, 2483362: 3, 2480495: 3, 5: 1, 4120489: 5, 2085620: 5}
     for offset, parent in above.items():
         pointers = f"001 @ {parent:08d} n 0000" if parent else "000"
         lines.append(f"{offset:08d} 05 n 01 word{offset} 0 {pointers} | said")
     (tmp_path / "data.noun").write_text("\n".join(lines) + "\n")
+    return str(tmp_path / "data.noun")
+
+
+def test_wordnet_tells_how_bad_a_mistake_is_among_the_classes_of_imagenet(nouns):
     classes = ("giant panda", "gibbon", "n02480495")
     trial = Trial(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(3)[[1, 2]])
-    values = {v.metric: v.value for v in hierarchy(trial, tree=str(tmp_path / "data.noun")) if not v.group}
+    values = {v.metric: v.value for v in hierarchy(trial, tree=nouns) if not v.group}
     assert values["mistake_severity"] == 1.5  # a gibbon for a panda: 2; an orangutan for a gibbon: 1
     with pytest.raises(DataError, match="ImageNet has no class 'shoe'"):
-        list(hierarchy(replace(trial, classes=("shoe", "gibbon", "n02480495")), tree=str(tmp_path / "data.noun")))
+        list(hierarchy(replace(trial, classes=("shoe", "gibbon", "n02480495")), tree=nouns))
+
+
+def test_the_superclasses_of_imagenet_are_its_50_groups_and_not_the_top_of_wordnet(nouns):
+    """997 of its 1,000 classes are physical entities: nearly no mistake would leave that superclass."""
+    classes = ("giant panda", "gibbon", "n02480495", "Chihuahua", "n04120489")
+    trial = Trial(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(5)[[1, 2]])
+    values = {(v.metric, v.group): v.value for v in hierarchy(trial, tree=nouns)}
+    assert values["superclass_accuracy", ""] == 0.5 and values["superclass_recall", "primate"] == 1
+    largest = {v.group for v in hierarchy(trial, tree=nouns, level=1)}
+    assert largest == {"", "word2 (n00000002)", "word5 (n00000005)"}
+
+
+def test_classes_of_one_group_are_told_apart_by_the_tree(nouns):
+    paths = trees.above(nouns, {}, ("gibbon", "n02480495"))
+    assert {*trees.superclasses(nouns, paths, ("gibbon", "n02480495"))} == {"word3 (n00000003)"}
+
+
+def test_each_class_of_imagenet_has_one_superclass_and_none_holds_nearly_all():
+    classes = imagenet.names()
+    found = trees.superclasses("wordnet", [("physical entity",)] * 1000, classes)
+    sizes = Counter(found)
+    assert len(found) == 1000 and len(sizes) == 50 and max(sizes.values()) < 150
+    assert sum(size**2 for size in sizes.values()) / 1000**2 < 0.06  # what an answer at random gets right
+
+
+@pytest.mark.skipif(not wordnet.DEBIAN.is_file(), reason="needs Debian's wordnet-base")
+def test_answers_at_random_are_in_the_right_superclass_as_often_as_chance_has_it():
+    random, classes, n = np.random.default_rng(0), imagenet.names(), 5000
+    trial = Trial(classes, np.arange(n).astype(str), random.integers(0, 1000, n), random.normal(0, 1, (n, 1000)))
+    assert next(iter(hierarchy(trial, tree="wordnet"))).value < 0.07
