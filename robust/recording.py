@@ -43,7 +43,7 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[s
     for cell, _ in found:
         judged += compared(suite, data, cell, lambda other: finished.get(other.id), out)
     results = record.table(judged, record.RESULTS)
-    summed = [{**row, "trust": _worst(row, found)} for row in _summed_up(suite, data, results)]
+    summed = [{**row, "trust": _worst(row, found)} for row in _summed_up(suite, data, results, outcomes)]
     results = record.table([*judged, *summed], record.RESULTS)
     record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
     _write_samples(out / "samples", found)
@@ -56,12 +56,12 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[s
     return results
 
 
-def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame) -> list[dict[str, Any]]:
+def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     """What only the whole table tells."""
     alike = len(data.classes) == 1000 and data.image_shape[:2] == (224, 224)
     imagenet = data.name if alike and re.split("[/:]", data.name)[0] == "imagenet2012" else ""
     baselines = {case.name: case.baseline for case in suite.cases if case.baseline}
-    return corruption_errors(results, baselines, imagenet)
+    return corruption_errors(results, outcomes, baselines, imagenet)
 
 
 def _worst(row: Mapping[str, Any], found: Found) -> str:

@@ -24,5 +24,6 @@ def test_errors_over_those_of_alexnet_need_the_images_these_were_measured_on(sui
     data = SimpleNamespace(name=suite_data, classes=range(1000), image_shape=(224, 224, 3))
     same = {"model": "m", "case": "c", "data": case_data, "metric": "top1_error", "value": 0.5, "seed": 0, "n": 9}
     rows = [{**same, "perturbation": name, "severity": s} for name in COMMON for s in range(1, 6)]
-    found = recording._summed_up(Suite("s", (), (), data), data, record.table(rows, record.RESULTS))
+    results, outcomes = record.table(rows, record.RESULTS), record.table([], record.OUTCOMES).assign(data="")
+    found = recording._summed_up(Suite("s", (), (), data), data, results, outcomes)
     assert ("mce" in {row["metric"] for row in found}) is told

@@ -67,14 +67,23 @@ def _point(folder: Folder, run: Run, condition: Condition) -> dict[str, Any]:
 
 def _clean(folder: Folder, run: Run, conditions: list[Condition]) -> list[dict[str, Any]]:
     """The clean accuracy on exactly the examples that the case was run on."""
-    asked = next((o["example"] for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
-    clean = next((o for (other, c), o in folder.outcomes.items() if other == run and c.clean), None)
-    if asked is None or clean is None or not set(asked) <= set(clean["example"]):
+    asked = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
+    if asked is None:
         return []
-    same = clean[clean["example"].isin(asked)]
+    whole = [folder.outcomes[run, c] for c in _clean_of_same_data(folder, run, asked[0])]
+    clean = next((o for o in whole if set(asked[1]) <= set(o["example"])), None)
+    if clean is None:
+        return []
+    same = clean[clean["example"].isin(asked[1])]
     right, n = int((same["label"] == same["predicted"]).sum()), len(same)
     low, high = statistics.clopper_pearson(right, n)
     return [{"level": 0, "at": "clean", "value": right / n, "low": low, "high": high, "n": n}]
+
+
+def _clean_of_same_data(folder: Folder, run: Run, condition: Condition) -> list[Condition]:
+    data = {c: set(rows["data"]) for (other, c), rows in folder.values.items() if other == run}
+    clean = [c for c, names in data.items() if c.clean and names == data[condition]]
+    return [c for c in clean if (run, c) in folder.outcomes]
 
 
 def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -> Chart:

@@ -63,13 +63,15 @@ def _row(metric: str, group: str, shares: pd.Series) -> dict[str, Any]:
     return {**where, **what, "low": low, "high": high, "interval": statistics.BOUNDED}
 
 
-def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = "") -> list[dict[str, Any]]:
+def corruption_errors(
+    results: pd.DataFrame, outcomes: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = ""
+) -> list[dict[str, Any]]:
     """The rows that sum up every case with corruptions beside another model; see `own_errors`.
 
     - relative_corruption_error: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
     - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
       the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
-      baseline would rule. It needs a case on the same images, clean.
+      baseline would rule. It needs a case that shows the same images, or more, clean.
     Where one of them has no value, NaN stands there, and the column `interval` says why: "not given: ...".
 
     - mce and relative_mce: the two means over AlexNet's errors, for ImageNet at 224 pixels, all 15 corruptions and
@@ -77,6 +79,7 @@ def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], image
 
     Args:
         results: a table with the columns of `robust.record.RESULTS`.
+        outcomes: of the same cases, with the columns of `robust.record.OUTCOMES`, and `data`.
         baselines: for each case, the model whose errors are the unit; of several trainings, their mean.
         imagenet: what ImageNet's validation images at 224 pixels are called; "" where they are not the data.
 
@@ -85,7 +88,7 @@ def corruption_errors(results: pd.DataFrame, baselines: Mapping[str, str], image
     """
     found = []
     for case, rows in _errors(results).groupby("case", sort=False):
-        asked = {run: _of_one(results, one) for run, one in rows.groupby(["model", "seed"], sort=False)}
+        asked = {run: _of_one(outcomes, one) for run, one in rows.groupby(["model", "seed"], sort=False)}
         base = _mean([errors for (model, _), errors in asked.items() if model == baselines.get(str(case))])
         for (model, seed), errors in asked.items():
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
@@ -102,15 +105,21 @@ def _errors(results: pd.DataFrame) -> pd.DataFrame:
     return results[whole & results["severity"].notna()]
 
 
-def _of_one(results: pd.DataFrame, rows: pd.DataFrame) -> Errors:
-    first = rows.iloc[0]
-    clean = results[
-        (results["metric"] == "top1_error") & (results["group"] == "") & (results["perturbation"] == "clean")
-    ]
-    for key in ("model", "seed", "data", "n"):  # a stratified choice of as many images is the same choice
-        clean = clean[clean[key] == first[key]]
+def _of_one(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Errors:
     means = rows.groupby("perturbation", sort=False)["value"].mean()
-    return Errors(means, float(clean["value"].iloc[0]) if len(clean) else float("nan"))
+    return Errors(means, _clean_error(outcomes, rows.iloc[0]))
+
+
+def _clean_error(outcomes: pd.DataFrame, row: pd.Series) -> float:
+    """The error on the images that the row speaks of, unperturbed; NaN where no case shows all of these so."""
+    for key in ("model", "seed", "data"):
+        outcomes = outcomes[outcomes[key] == row[key]]
+    shown = outcomes.loc[outcomes["case"] == row["case"], "example"].unique()
+    for _, clean in outcomes[outcomes["perturbation"] == "clean"].groupby("case", sort=False):
+        same = clean[clean["example"].isin(shown)]
+        if len(same) == len(shown):
+            return float((same["predicted"] != same["label"]).mean())
+    return _NAN
 
 
 def _mean(several: list[Errors]) -> Errors | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,16 +28,24 @@ def test_a_curve_for_each_case_from_the_clean_accuracy_on(folder):
 
 
 def test_the_clean_point_is_of_the_same_images(folder):
-    path = folder / "outcomes.parquet"
-    outcomes = pd.read_parquet(path)
-    few = outcomes["example"].astype(int) < 10
-    outcomes[few | (outcomes["case"] != "pgd")].to_parquet(path)
-    chart = next(chart for chart in charts.curves(read(folder)) if chart.title == "pgd (L∞)")
+    whole = read(folder)
+    few = {cell: rows[rows["example"].astype(int) < 10] for cell, rows in whole.outcomes.items()}
+    known = replace(whole, outcomes={cell: (few if cell[1].case == "pgd" else whole.outcomes)[cell] for cell in few})
+    chart = next(chart for chart in charts.curves(known) if chart.title == "pgd (L∞)")
     first = points(chart).query("model == 'lenet5' and level == 0").iloc[0]
-    clean = outcomes[few & (outcomes["case"] == "clean") & (outcomes["model"] == "lenet5")]
+    clean = next(rows for (run, condition), rows in few.items() if run.model == "lenet5" and condition.clean)
     right = int((clean["label"] == clean["predicted"]).sum())
     assert (first["n"], first["value"]) == (10, right / 10)
     assert (first["low"], first["high"]) == pytest.approx(statistics.clopper_pearson(right, 10))
+
+
+def test_the_clean_point_is_of_the_same_data(folder):
+    """Two sets may call their images alike."""
+    whole = read(folder)
+    results = whole.results.assign(data=whole.results["data"].where(whole.results["case"] != "clean", "other"))
+    drawn = charts.curves(replace(whole, results=results))
+    assert [chart.title for chart in drawn] == ["pgd (L∞)"]  # one level alone is no curve
+    assert points(drawn[0])["level"].min() == pytest.approx(2)
 
 
 def test_no_clean_point_without_the_same_images(folder):
@@ -134,10 +144,9 @@ def test_many_classes_have_no_numbers_in_the_cells(make):
 
 
 def test_a_class_the_data_set_does_not_know_still_has_its_place(folder):
-    path = folder / "outcomes.parquet"
-    outcomes = pd.read_parquet(path)
-    outcomes.loc[0, "predicted"] = "stranger"
-    outcomes.to_parquet(path)
     known = read(folder)
+    cell, rows = next(iter(known.outcomes.items()))
+    first = rows["example"] == rows["example"].iloc[0]
+    known.outcomes[cell] = rows.assign(predicted=rows["predicted"].astype(str).mask(first, "stranger"))
     chart = charts.matrix(confusion.confusions(known)[0], known.classes)
     assert chart.spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [*known.classes, "stranger"]

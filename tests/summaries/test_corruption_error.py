@@ -27,8 +27,19 @@ def _table(errors=ERRORS, clean=CLEAN, **more):
     return record.table(rows, record.RESULTS)
 
 
-def _found(table, *args):
-    rows = corruption_errors(table, *args)
+def _shown(table, first=0):
+    """As many images as a table says, from the first id on, of which it errs on so many."""
+    found = []
+    for row in table.to_dict("records"):
+        ids = [str(first + i) for i in range(row["n"])]
+        wrong = np.arange(row["n"]) < round(row["value"] * row["n"])
+        same = {key: row[key] for key in ("model", "seed", "case", "data", "perturbation")}
+        found.append(pd.DataFrame({**same, "example": ids, "label": "a", "predicted": np.where(wrong, "b", "a")}))
+    return pd.concat(found)
+
+
+def _found(table, *args, outcomes=None):
+    rows = corruption_errors(table, _shown(table) if outcomes is None else outcomes, *args)
     return {(row["model"], row["metric"], row["group"]): row["value"] for row in rows}, rows
 
 
@@ -88,12 +99,27 @@ def test_the_rows_fit_the_table_and_are_marked():
     assert set(table["weights"]) == {"base", "net"}
 
 
-@pytest.mark.parametrize("more", [{"n": 99}, {"data": "other"}])
+@pytest.mark.parametrize("more", [{"n": 99}, {"data": "other"}, {"first": 1}])
 def test_without_a_clean_case_on_the_same_images_nothing_is_said_of_the_increase(more):
-    found, rows = _found(_table(**more), {"weather": "base"})
+    """Fewer, other data's, or as many of the same data's, chosen another way, as with `balanced`."""
+    first = more.pop("first", 0)
+    table = _table(**more)
+    clean = table["case"] == "clean"
+    outcomes = pd.concat([_shown(table[clean], first), _shown(table[~clean])])
+    found, rows = _found(table, {"weather": "base"}, outcomes=outcomes)
     assert np.isnan(found["net", "relative_error_increase", ""])
     assert _reasons(rows)["net", "relative_error_increase", "fog"] == "not given: no case shows the same images clean"
     assert found["net", "relative_corruption_error", ""] > 0
+
+
+def test_of_several_clean_cases_that_with_the_same_images_counts_and_of_more_images_the_same():
+    table = _table()
+    clean = table[table["case"] == "clean"]
+    others = _shown(clean.assign(value=0.9, case="balanced"), first=50)
+    more = _shown(clean.assign(n=200, value=lambda t: t["value"] / 2))  # its errors are among the first 100
+    whole = pd.concat([others, more, _shown(table[table["case"] != "clean"])])
+    found, alone = _found(table, {"weather": "base"}, outcomes=whole)[0], _found(table, {"weather": "base"})[0]
+    assert found == pytest.approx(alone, nan_ok=True)
 
 
 def test_a_baseline_that_has_not_run_gives_no_ratios():
@@ -102,7 +128,7 @@ def test_a_baseline_that_has_not_run_gives_no_ratios():
     assert [key[1:] for key in found] == [("relative_corruption_error", ""), ("relative_error_increase", "")]
     assert set(_reasons(rows).values()) == {"not given: base has not run in this case"}
     assert all(np.isnan(value) for value in found.values())
-    assert corruption_errors(table, {}) == [], "nobody asked"
+    assert corruption_errors(table, _shown(table), {}) == [], "nobody asked"
 
 
 def test_of_a_baseline_without_errors_there_is_no_ratio():
@@ -147,13 +173,13 @@ def test_the_errors_of_alexnet_are_those_of_the_paper():
     published = [88.6, 89.4, 92.3, 82.0, 82.6, 78.6, 79.8, 86.7, 82.7, 81.9, 56.5, 85.3, 64.6, 71.8, 60.7]
     assert [100 * _ALEXNET[name] for name in COMMON] == pytest.approx(published)
     errors = {"half": {name: [percent / 200] * 5 for name, percent in zip(COMMON, published, strict=True)}}
-    found, _ = _found(_table(errors, {"half": 0.2174}), {}, "d")
+    found, _ = _found(_table(errors, {"half": 0.2174}).assign(n=5000), {}, "d")
     assert (found["half", "mce", ""], found["half", "relative_mce", ""]) == pytest.approx((0.5, 0.5))
 
 
 def test_mce_of_alexnet_itself_is_one():
     errors = {"alexnet": {name: [_ALEXNET[name]] * 5 for name in COMMON}}
-    found, rows = _found(_table(errors, {"alexnet": 0.4348}), {}, "d")
+    found, rows = _found(_table(errors, {"alexnet": 0.4348}).assign(n=5000), {}, "d")
     assert found["alexnet", "mce", ""] == pytest.approx(1)
     assert found["alexnet", "relative_mce", ""] == pytest.approx(1)
     assert {row["unit"] for row in rows} == {"× AlexNet"}
@@ -168,7 +194,7 @@ def test_mce_needs_imagenet_and_all_of_its_corruptions_and_severities(missing):
 
 
 def test_a_table_without_corruptions_gives_nothing():
-    assert corruption_errors(_table({}), {"weather": "base"}) == []
+    assert corruption_errors(_table({}), _shown(_table({})), {"weather": "base"}) == []
 
 
 def test_of_several_corruptions_one_is_asked_for_by_name():
