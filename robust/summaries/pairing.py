@@ -58,7 +58,7 @@ def difference(
     if one.dtype == bool:
         ends, p = statistics.paired_proportions(one, other, tail), statistics.mcnemar(one, other)
     else:
-        ends, p = statistics.paired_difference(one, other, tail), float("nan")
+        ends, p = statistics.paired_difference(one, other, tail, _dearest(ours, theirs)), float("nan")
     alike = bool((one == other).all())
     return Difference(float(one.mean()), float(other.mean()), *ends, p, len(one), alike)
 
@@ -75,6 +75,12 @@ def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.
         "nll": outcomes["nll"].astype(float),
     }  # fmt: skip
     return outcomes[[*_IMAGE, "label"]].assign(value=known[key.partition("[")[0]])
+
+
+def _dearest(*outcomes: pd.DataFrame) -> float:
+    """What a mistake may cost, in nats: the largest margin, by which such an answer could be wrong, SURE at least."""
+    margins = np.concatenate([each["margin"].abs() for each in outcomes])
+    return float(margins[np.isfinite(margins)].max(initial=statistics.SURE))
 
 
 def _above(names: pd.Series, above: Mapping[str, str]) -> pd.Series:

@@ -174,6 +174,16 @@ def test_worse_is_lower_or_higher_as_the_metric_has_it(key, end):
         assert np.isnan(test["low"]) and np.isnan(test["high"])  # a p-value has no interval
 
 
+def test_a_mistake_that_did_not_come_may_cost_as_much_as_the_surest_answer():
+    """Of 1000 images one would be 60 nats worse: more than a third of the samples lack it, and none may pass."""
+    theirs = skilled(1000, 1.0).assign(nll=0.0, margin=60.0)
+    found = next(judged("nll", parse("no worse than other by 0.06"), theirs, theirs, ABOVE, same=False))
+    assert found["passed"] is False and found["high"] == pytest.approx(60 * (1 - 0.05**0.001), rel=0.1)
+    unsure = theirs.assign(margin=3.0)
+    found = next(judged("nll", parse("no worse than other by 0.06"), unsure, unsure, ABOVE, same=False))
+    assert found["passed"] is True and found["high"] == pytest.approx(16 * (1 - 0.05**0.001), rel=0.1)
+
+
 def test_the_one_sided_bound_decides_not_the_difference():
     ours, theirs = skilled(90, 0.80, 1), skilled(90, 0.80, 2)
     (found, _) = judged("top1", parse("no worse than other by 0.05"), ours, theirs, ABOVE, same=False)
