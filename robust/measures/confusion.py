@@ -94,7 +94,10 @@ def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
 
 
 def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
-    """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn."""
+    """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn.
+
+    Of n images of a class with a recall of 1/2, `near` has on average 1 - n / (n + 1)^2 times its variance.
+    """
     n = np.unique(labels, return_counts=True)[1]
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
@@ -102,6 +105,7 @@ def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
     share /= n
     near = (share * n + 0.5) / (n + 1)  # no class is surely always right
     drawn = np.random.default_rng(0).binomial(n, near, (DRAWS, len(n))) / n
-    half, value = float(np.quantile((drawn - near).std(axis=1), statistics.CONFIDENCE)), float(share.std())
+    apart = (drawn - near) / np.sqrt(1 - n / (n + 1) ** 2)  # few images of a class make its recall look too sure
+    half, value = float(np.quantile(apart.std(axis=1), 1 - statistics.TAIL)), float(share.std())
     ends = max(value - half, 0.0), min(value + half, 0.5)
     return Value("recall_spread", value, len(labels), "", "", *ends, SPREAD)

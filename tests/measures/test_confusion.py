@@ -6,6 +6,7 @@ import pytest
 
 from robust import statistics
 from robust.measures import confusion
+from robust.measures.confusion import _spread
 from robust.trial import Trial
 
 CLASSES = ("cat", "dog", "car", "ship")
@@ -118,6 +119,14 @@ def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
     near = (80 + 0.5) / 101
     assert value.value == pytest.approx(0, abs=1e-12)
     assert value.high == pytest.approx(np.sqrt(near * (1 - near) / 100), rel=0.25) and value.low == 0
+
+
+@pytest.mark.parametrize(("classes", "each"), [(300, 1), (100, 2), (20, 5)])
+def test_few_images_of_many_classes_do_not_make_equal_recalls_differ(classes, each):
+    """Each class is right on half of its images: of 20 samples at most two may call the recalls unlike."""
+    labels, random = np.repeat(np.arange(classes), each), np.random.default_rng(0)
+    lows = np.array([_spread(labels, random.random(len(labels)) < 0.5).low for _ in range(20)])
+    assert (lows > 1e-12).sum() <= 2
 
 
 def test_the_worst_pair_is_told_though_others_have_more_errors():
