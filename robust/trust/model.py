@@ -15,6 +15,7 @@ from robust.trust.evidence import Reason
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
 _LOUD = 1e4  # times an image: what is not bounded grows with it
 _AT_END = 0.01
+_CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
 _LEVEL = 1 / 255  # one grey level of an 8-bit image
 _BOX, _POINTS = 8 / 255, 10
 _ZERO = 0.01  # share of images without gradient that is still let pass
@@ -38,14 +39,32 @@ def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
 
 
 def bounded(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
-    """Do the outputs stay within [0, 1] or [-1, 1], reach their ends, and not leave them whatever is shown?"""
+    """Do the outputs stay within two ends and reach them, as those of a sigmoid or tanh, whatever is shown?
+
+    Where these are not 0 or -1, and 1, as those of a sigmoid times 6, some answers to the images lie at them, too:
+    logits that are capped far beyond lose no gradient.
+    """
     loud = answers(task.classifier, (task.images * _LOUD).astype(task.images.dtype))
     both = np.concatenate([outputs, loud])
-    low = 0.0 if both.min() >= 0 else -1.0
-    ends = np.minimum(np.abs(loud - low), np.abs(loud - 1)) < _AT_END
-    if both.min() >= low and both.max() <= 1 and outputs.ndim == 2 and ends.mean() > 1 / 2:
-        at = np.minimum(np.abs(outputs - low), np.abs(outputs - 1)) < _AT_END
+    plain = both.min() >= -1 and both.max() <= 1
+    low, high = (0.0 if both.min() >= 0 else -1.0, 1.0) if plain else (float(loud.min()), float(loud.max()))
+    lows, highs = (np.abs(both - end) < _AT_END * (high - low) for end in (low, high))
+    at, loudly = (lows | highs)[: len(outputs)], slice(len(outputs), None)
+    if outputs.ndim != 2 or (lows | highs)[loudly].mean() <= 1 / 2:
+        return
+    if plain or (_within(outputs, low, high) and _turns(lows[loudly], highs[loudly]) and at.mean() > _CAPPED):
         yield Reason("bounded_outputs", float(at.mean()), len(outputs))
+
+
+def _within(outputs: np.ndarray, low: float, high: float) -> bool:
+    """Does no output leave the ends, but for rounding?"""
+    slack = _AT_END * (high - low)
+    return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)
+
+
+def _turns(lows: np.ndarray, highs: np.ndarray) -> bool:
+    """Is some class at one end and at the other? All loud images may merely look alike to the model."""
+    return bool((lows.any(axis=0) & highs.any(axis=0)).any())
 
 
 def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:

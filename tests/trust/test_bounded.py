@@ -13,14 +13,15 @@ IMAGES = random.random((40, 4, 4, 1), "float32")
 LABELS = random.integers(0, 3, 40)
 
 
-def net(activation, scale=3.0):
+def net(activation, scale=3.0, clipped=False):
     class Net(keras.Model):
         def __init__(self):
             super().__init__()
             self.flat, self.head = layers.Flatten(), layers.Dense(3)
 
         def call(self, images):
-            return activation(self.head(self.flat(images)))
+            shown = keras.ops.clip(images, 0, 1) if clipped else images
+            return activation(self.head(self.flat(shown)))
 
     model = Net()
     model(IMAGES)
@@ -38,6 +39,15 @@ def ills(model):
 def test_bounded_outputs_are_told(activation):
     found = ills(net(activation))["bounded_outputs"]
     assert found.n == 40 and 0 < found.value <= 1 and "sigmoid or tanh" in str(found)
+
+
+@pytest.mark.parametrize("activation", [lambda z: 5 * keras.ops.tanh(z), lambda z: 6 * keras.ops.sigmoid(z) - 2])
+def test_outputs_with_other_bounds_are_told_where_some_lie_at_them(activation):
+    assert ills(net(activation))["bounded_outputs"].value > 0.05
+
+
+def test_a_model_to_which_all_loud_images_look_alike_is_not_bounded():
+    assert "bounded_outputs" not in ills(net(lambda z: z, clipped=True))
 
 
 @pytest.mark.parametrize("activation", [lambda z: z, lambda z: z / 100, lambda z: 5 * keras.ops.tanh(z)])
