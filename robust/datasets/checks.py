@@ -39,11 +39,21 @@ def check_images(values: ArrayLike) -> np.ndarray:
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        fits = images.dtype.kind in "iu" and images.min() >= 0 and images.max() <= 255
-        hint = "; did you mean images.astype('uint8')?" if fits else ""
+        hint = f"; did you mean {way}?" if (way := _of_whole(images)) else ""
         raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
     _check_range(images)
     return images.astype(np.float32).clip(0, 1)
+
+
+def _of_whole(images: np.ndarray) -> str:
+    """What probably makes uint8 or floats in [0, 1] of pixels of another type, of which 0 and 1 are black and white."""
+    if images.dtype.kind not in "biu" or images.min() < 0:
+        return ""
+    if images.max() <= 1:
+        return "images.astype('float32')"
+    if images.max() <= 255:
+        return "images.astype('uint8')"
+    return "images / 65535" if images.dtype == np.uint16 else ""
 
 
 def _check_shape(images: np.ndarray) -> None:

@@ -172,7 +172,10 @@ def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full()
 
 @pytest.mark.parametrize(("images", "hint"), [
     (np.array([[[0, 255]]]), "; did you mean images.astype('uint8')?"),
-    (np.array([[[0, 256]]]), ""), (np.array([[[-1, 9]]]), ""), (np.array([[[True, False]]]), ""),
+    (np.array([[[0, 256]]]), ""), (np.array([[[-1, 9]]]), ""),
+    (np.array([[[True, False]]]), "; did you mean images.astype('float32')?"),
+    (np.array([[[0, 1]]]), "; did you mean images.astype('float32')?"),
+    (np.array([[[0, 65535]]], "uint16"), "; did you mean images / 65535?"),
     (np.array([[[0.0, 255.0]]]), "; did you mean images / 255?"), (np.array([[[0.0, 256.0]]]), ""),
     (np.array([[[-1.0, 1.0]]]), "; did you mean (images + 1) / 2?"),
     (np.array([[[-0.9, 0.9]]]), "; did you mean (images + 1) / 2?"),
@@ -183,3 +186,10 @@ def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full()
 def test_a_hint_is_given_where_one_way_is_likely_and_none_elsewhere(images, hint):
     said = complaint(images, [0])
     assert said.endswith(hint) if hint else "did you mean" not in said
+
+
+@pytest.mark.parametrize("images", [GREY > 7, (GREY > 7).astype(int), (GREY > 7) * np.uint16(65535)])
+def test_the_hints_for_whole_numbers_make_black_and_white_of_them(images):
+    way = complaint(images, [0, 1]).partition("did you mean ")[2].removesuffix("?")
+    meant = eval(way, {"images": images})
+    assert np.array_equal(from_arrays(meant, [0, 1]).examples("test").images, GREY > 7)
