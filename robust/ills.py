@@ -116,6 +116,12 @@ ILLS = {
         "one grey level along its gradient, the loss of {value} of {n} images rises by less than a tenth of that",
         _BLIND,
     ),
+    "partial_gradients": Ill(
+        "suspect",
+        "eight random steps of one grey level, there and back, change the loss of {value} of {n} images otherwise than "
+        "its gradient says, so that a part of the model is hidden from it",
+        _BLIND,
+    ),
     "randomised": Ill(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",

@@ -84,7 +84,7 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
     found = [*of_model.probabilities(outputs)] or [*of_model.changes(task, outputs)]
     if found:
         if of_attack.averages(call) and [r.name for r in found] == ["randomised"]:
-            own = [r for r in of_model.gradients(task) if r.name != "misleading_gradients"]  # it compares two answers
+            own = [r for r in of_model.gradients(task) if r.name not in of_model.BY_TWO_ANSWERS]
             found = [*own, *of_attack.unlimited(task, call)]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):

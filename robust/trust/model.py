@@ -12,6 +12,7 @@ from robust.errors import ModelError
 from robust.quantities import AnyNorm
 from robust.trust.evidence import Reason
 
+BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # ills that a random answer would give, too
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
 _LOUD = 1e4  # times an image: what is not bounded grows with it
 _AT_END = 0.01
@@ -21,6 +22,7 @@ _BOX, _POINTS = 8 / 255, 10
 _ZERO = 0.01  # share of images without gradient that is still let pass
 _FEW = 10  # images that would say nothing of the others
 _MISLED = 0.1  # rise of the margin over what its gradient says; trained nets that we know stay above 0.19
+_WAYS, _SEEN = 8, 0.5  # random steps; share of their squared changes that the gradient must explain, up to its length
 _SHAKEN = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
 
 
@@ -121,6 +123,7 @@ def gradients(task: Task) -> Iterator[Reason]:
     if zero.mean() > _ZERO:
         yield Reason("zero_gradients", float(zero.mean()), len(zero))
     yield from _misleading(task, gradient, margins, ~zero)
+    yield from _partial(task, gradient, ~zero)
 
 
 def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
@@ -136,6 +139,27 @@ def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.n
     short = rose[has] < _MISLED * said[has]
     if short.size >= _FEW and short.mean() > 0.5:
         yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
+
+
+def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+    """Where random steps of one grey level change the margin otherwise than the gradient says, on half of the images.
+
+    So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
+    it may be right. There and back, so that what is curved alike on both sides is no difference.
+    """
+    rng, said, found = np.random.default_rng(0), [], []
+    for _ in range(_WAYS):
+        step = _LEVEL * rng.choice([-1.0, 1.0], task.images.shape[1:])
+        there, back = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
+        said.append((gradient.astype(np.float64) * (there - back)).sum(axis=(1, 2, 3)))
+        ends = [_margins(answers(task.classifier, each), task.labels) for each in (there, back)]
+        found.append(ends[0].astype(np.float64) - ends[1])
+    both, apart = (np.array(each)[:, has] for each in (said, found))
+    room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
+    seen = (both * apart).sum(axis=0) ** 2 / np.maximum(room, np.finfo(float).tiny)
+    few = seen[room > 0] < _SEEN
+    if few.size >= _FEW and few.mean() > 0.5:
+        yield Reason("partial_gradients", float(few.mean()), few.size)
 
 
 def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:

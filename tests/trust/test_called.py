@@ -71,6 +71,18 @@ def thermometer(x):
     return tf.add_n([(tf.sign(x - (k + 0.5) / 8) + 1) / 16 for k in range(8)])
 
 
+def seen_in_part(x):
+    """The gradient reaches one pixel of seven only."""
+    seen = tf.cast(tf.reshape(tf.range(x.shape[1] * x.shape[2]) % 7 == 0, (1, *x.shape[1:3], 1)), x.dtype)
+    return seen * x + tf.stop_gradient((1 - seen) * x)
+
+
+def rounded_beside_a_small_path(model):
+    image = keras.Input(model.input_shape[1:])
+    rounded, aside = model(Function(lambda x: tf.round(8 * x) / 8)(image)), model(Function(lambda x: x[:, ::-1])(image))
+    return keras.Model(image, rounded + 1e-4 * aside)
+
+
 def dropout():
     layer = keras.layers.Dropout(0.3, seed=1)
     return lambda x: layer(x, training=True)
@@ -93,6 +105,8 @@ ILL = {
     "quantised without a gradient": (before(lambda x: tf.round(8 * x) / 8), "no_gradients"),
     "shattered by a wrong gradient": (before(rounded_under_a_random_gradient), "misleading_gradients"),
     "shattered by a high frequency": (before(lambda x: x + 0.02 * tf.sin(1000 * x)), "misleading_gradients"),
+    "hidden in part": (before(seen_in_part), "partial_gradients"),
+    "rounded, beside a small path": (rounded_beside_a_small_path, "partial_gradients"),
     "randomised by noise": (before(lambda x: x + 0.15 * tf.random.normal(tf.shape(x))), "randomised"),
     "randomised by dropout left on": (lambda model: wrapped(model, front=Function(dropout())), "randomised"),
     "stateful, in a weight": (lambda model: wrapped(model, back=Counter()), "stateful"),
