@@ -13,7 +13,7 @@ import pandas as pd
 
 from robust import bound, cells, files, record, toml
 from robust.errors import ReportError
-from robust.report.verified import Expected, absent, allows, expected, verified
+from robust.report.verified import Counted, Expected, absent, allows, counts, expected, verified
 from robust.summaries.corruption_error import MADE
 
 
@@ -158,11 +158,9 @@ def read(path: Path) -> Folder:
     )
 
 
-def _measured(outcomes: Cells) -> dict[tuple, float]:
-    """How often each model was right, by model, seed, case and strength."""
-    return {
-        (*run, *condition): float((of["predicted"] == of["label"]).mean()) for (run, condition), of in outcomes.items()
-    }
+def _measured(outcomes: Cells) -> Counted:
+    """What outcomes.parquet counts, by model, seed, case and strength."""
+    return {(*run, *condition): counts(of["label"], of["predicted"]) for (run, condition), of in outcomes.items()}
 
 
 def _load(path: Path, name: str, reader: Callable[[Path], Any]) -> Any:

@@ -14,8 +14,11 @@ from robust import bound, marks
 from robust.bound import BETTER, Bound, NoWorse
 from robust.errors import ReportError
 from robust.ills import ILLS, LEVELS, UNVERIFIED, verdict, worse
+from robust.statistics import clopper_pearson
 
 Table = Mapping[str, Any]
+Counted = Mapping[tuple, Mapping[str, tuple[int, int]]]
+"""How many images count, of how many, by outcomes.parquet: by model, seed, case and strength; by what bounds name."""
 _WHOSE = ["model", "seed", "case"]
 _SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "survives_8bit", "confused"}) - {"nll"}
 _BESIDE = ("difference", "mcnemar")  # metrics of rows that compare two models
@@ -50,14 +53,14 @@ def _limits(case: Table) -> list[tuple[str, Bound | NoWorse]]:
     return [(key, bound.parse(text)) for key, text in given.items()]
 
 
-def verified(results: pd.DataFrame, suite: Table, measured: Mapping[tuple, float]) -> pd.DataFrame:
+def verified(results: pd.DataFrame, suite: Table, measured: Counted) -> pd.DataFrame:
     """A results.csv whose `trust`, `bound` and `passed` follow from the rest of it, and from the suite.
 
     Args:
         results: as it was read; suite: suite.toml, parsed; empty where there is none.
-        measured: top-1 as outcomes.parquet gives it, by model, seed, case and strength.
+        measured: what outcomes.parquet counts, see `counts`.
 
-    Raises ReportError for a share that is none, or a top-1 that the outcomes contradict.
+    Raises ReportError for a share that is none, or one that the outcomes contradict, or an interval that is not its.
     """
     for row in results.to_dict("records"):
         _check(row, measured)
@@ -68,7 +71,19 @@ def verified(results: pd.DataFrame, suite: Table, measured: Mapping[tuple, float
     return trusted.assign(passed=pd.Series(_passed(trusted, suite), index=results.index, dtype="boolean"))
 
 
-def _check(row: Mapping[Any, Any], measured: Mapping[tuple, float]) -> None:
+def counts(labels: pd.Series, predicted: pd.Series) -> dict[str, tuple[int, int]]:
+    """How many of how many images count for a share.
+
+    >>> counts(pd.Series(["cat", "dog"]), pd.Series(["cat", "cat"]))
+    {'top1': (1, 2), 'top1_error': (1, 2), 'recall[cat]': (1, 1), 'recall[dog]': (0, 1)}
+    """
+    right, n = (labels == predicted), len(labels)
+    of_class = right.groupby(labels).agg(["sum", "size"]).itertuples()
+    recalls = {f"recall[{name}]": (int(hits), int(of)) for name, hits, of in of_class}
+    return {"top1": (int(right.sum()), n), "top1_error": (int(n - right.sum()), n), **recalls}
+
+
+def _check(row: Mapping[Any, Any], measured: Counted) -> None:
     who = f"results.csv: {row['case']}[{row['model']}] {bound.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
     if row["metric"] in _SHARES or least < 0:
@@ -77,9 +92,19 @@ def _check(row: Mapping[Any, Any], measured: Mapping[tuple, float]) -> None:
                 raise ReportError(f"{who}: {end} is {row[end]:g}, and must lie in [{least}, 1]")
     if row["low"] > row["high"]:
         raise ReportError(f"{who}: its interval ends at {row['high']:g}, before it begins at {row['low']:g}")
-    told = measured.get((*(row[name] for name in _WHOSE), *strength(row)))
-    if row["metric"] == "top1" and not row["group"] and told is not None and abs(row["value"] - told) > 1e-6:
-        raise ReportError(f"{who} is {row['value']:g}, and {told:g} by outcomes.parquet")
+    told = measured.get((*(row[name] for name in _WHOSE), *strength(row)), {})
+    if bound.name(row) in told:
+        _recount(who, row, *told[bound.name(row)])
+
+
+def _recount(who: str, row: Mapping[Any, Any], count: int, n: int) -> None:
+    """Raise ReportError where a share, its number of images or its interval is not what a count of images gives."""
+    if not abs(row["value"] - count / n) <= 1e-6 or row["n"] != n:
+        told = f"{count / n:g} of {n}"
+        raise ReportError(f"{who} is {row['value']:g} of {row['n']} images, and {told} by outcomes.parquet")
+    for name, end in zip(("low", "high"), clopper_pearson(count, n), strict=True):
+        if abs(row[name] - end) > 1e-6:
+            raise ReportError(f"{who}: {name} is {row[name]:g}, and {end:g} by the {count} of {n} images that count")
 
 
 def strength(row: Mapping[Any, Any]) -> tuple:
@@ -147,7 +172,7 @@ def allows(suite: Table) -> set[str]:
     return {name for name, case in suite.get("case", {}).items() if (case.get("expect") or {}).get("allow_invalid")}
 
 
-def absent(results: pd.DataFrame, suite: Table, measured: Mapping[tuple, float]) -> list[Expected]:
+def absent(results: pd.DataFrame, suite: Table, measured: Counted) -> list[Expected]:
     """The bounds of the suite that no row of the (verified) table answers, at all or at a measured strength."""
     rows = results[results["bound"] != ""].to_dict("records")
     there = {(*(row[n] for n in _WHOSE), bound.name(row), *strength(row)) for row in rows}

@@ -11,6 +11,7 @@ from robust.cli.report import report as command
 from robust.errors import ReportError
 from robust.report import verdict
 from robust.report.folder import read
+from robust.statistics import clopper_pearson
 
 SUITE = """[model.lenet5]
 architecture = "lenet5"
@@ -162,7 +163,11 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
         ("value", -0.1, "value is -0.1"),
         ("high", np.inf, "high is inf"),
         ("low", 0.99, "its interval ends at .*, before it begins at 0.99"),
-        ("value", 0.999, "top1 is 0.999, and .* by outcomes.parquet"),
+        ("value", 0.999, "top1 is 0.999 of .*, and .* by outcomes.parquet"),
+        ("value", np.nan, "top1 is nan of .*, and .* by outcomes.parquet"),
+        ("n", 100_000, "of 100000 images, and .* by outcomes.parquet"),
+        ("low", 0.0001, "top1: low is 0.0001, and .* that count"),
+        ("high", 1.0, "top1: high is 1, and .* that count"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
@@ -171,6 +176,26 @@ def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
 
     with pytest.raises(ReportError, match=says):
         gate(change)
+
+
+@pytest.mark.parametrize(("metric", "group"), [("top1_error", ""), ("recall", "Shirt")])
+def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, group):
+    """Right is what the outcomes give; a hundredth more is refused."""
+
+    def change(table, more=0.0):
+        told = read(gate.folder).outcomes
+        outcomes = next(of for (run, what), of in told.items() if (run.model, what.case) == ("lenet5", "clean"))
+        of = outcomes if metric == "top1_error" else outcomes[outcomes["label"] == group]
+        hits = (of["label"] == of["predicted"]) == (metric == "recall")
+        ends = clopper_pearson(int(hits.sum()), len(hits))
+        row = table[(table["model"] == "lenet5") & (table["case"] == "clean") & (table["metric"] == "top1")].iloc[:1]
+        share = {"value": hits.mean() + more, "low": ends[0], "high": ends[1], "n": len(hits), "bound": ""}
+        own = (table["model"] == "lenet5") & (table["metric"] == metric) & (table["group"] == group)
+        return pd.concat([table[~own], row.assign(metric=metric, group=group, **share)])
+
+    assert gate(change) == 0
+    with pytest.raises(ReportError, match=rf"lenet5\] {metric}.* by outcomes.parquet"):
+        gate(lambda table: change(table, 0.01))
 
 
 def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
