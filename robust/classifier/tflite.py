@@ -1,6 +1,8 @@
 """A TFLite file as a black box: images in, answers out."""
 
+import functools
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from robust.pixels import MODES, Pixels
 _USUAL = (Pixels(), Pixels(0.0, 255.0), *MODES.values())
 _OF_SOFTMAX = 1 / 256  # the scale that TFLite gives the outputs of every quantised softmax
 
+_NEGATIVE = "number of elements overflowed"  # what TFLite says of a height or width below zero
+
 
 def read(path: Path) -> BlackBox:
     """The model of a .tflite file; its quantised inputs and outputs are numbers again.
@@ -23,17 +27,19 @@ def read(path: Path) -> BlackBox:
     Raises ModelError for a file that is none, for one with operations of TensorFlow itself ("Flex", which may
     read and write files) or somebody's own, and for one with several inputs or outputs.
     """
-    interpreter = _interpreter(path)
+    content = _content(path)
+    interpreter = _interpreter(path, content)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         has = f"{len(inputs)} inputs and {len(outputs)} outputs"
         raise ModelError(f"{path}: has {has}; give a model that takes images and gives one number a class")
     size, at, to = _batch(inputs[0]), inputs[0]["index"], outputs[0]["index"]
+    fit = functools.cache(functools.partial(_check_size, content))
 
     def ask(images: np.ndarray) -> np.ndarray:
         count = size or len(images)
         if tuple(interpreter.get_input_details()[0]["shape"]) != (count, *images.shape[1:]):
-            _resize(interpreter, at, (count, *images.shape[1:]))
+            _resize(interpreter, inputs[0], (count, *images.shape[1:]), fit)
         found = []
         for begin in range(0, len(images), count):
             rows = np.resize(np.arange(begin, min(begin + count, len(images))), count)
@@ -47,27 +53,70 @@ def read(path: Path) -> BlackBox:
     return BlackBox(ask, path.stem, pixels=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
-def _resize(interpreter: Any, at: int, shape: tuple[int, ...]) -> None:
-    """Make room for images of another number or size; ModelError where its weights do not fit that."""
+def _resize(
+    interpreter: Any, details: dict[str, Any], shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]
+) -> None:
+    """Make room for images of another number or size; ModelError where its weights do not fit that.
+
+    fit: raises RuntimeError for the shape of an image that is too small for a file of any size; see `_check_size`.
+    """
     try:
-        interpreter.resize_tensor_input(at, list(shape), strict=True)
+        if (details["shape_signature"][1:] < 0).any():
+            fit(shape[1:])
+        interpreter.resize_tensor_input(details["index"], list(shape), strict=True)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
+        first = "too small: a layer is left with nothing to see" if _NEGATIVE in first else first
         what = f"cannot take images of shape {shape[1:]} ({first}); give the data the size of its training"
         raise ModelError(f"{what}, as in transform = {{ size = 224 }} (--transform 224)") from None
 
 
-def _interpreter(path: Path) -> Any:
+def _check_size(content: bytes, shape: tuple[int, ...]) -> None:
+    """RuntimeError where an image of this shape leaves nothing for a layer to see, as of 3 x 3 for a kernel of 5 x 5.
+
+    XNNPACK, by which TFLite computes, ends the process there, or gives an answer that hangs on no pixel. The kernels
+    without it raise an error, or give tensors of no height or width.
+    """
+    plain = _made(content, getattr(tf, "lite").experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)  # noqa: B009
+    details = plain.get_input_details()[0]
+    images = np.zeros((_batch(details) or 1, *shape), details["dtype"])
+    plain.resize_tensor_input(details["index"], list(images.shape), strict=True)
+    plain.allocate_tensors()
+    _check_seen(plain)
+    plain.set_tensor(details["index"], images)
+    plain.invoke()  # some shapes are known only then
+    _check_seen(plain)
+
+
+def _check_seen(interpreter: Any) -> None:
+    shapes = {each["index"]: each["shape"] for each in interpreter.get_tensor_details()}
+    for operation in interpreter._get_ops_details():
+        for made in (shapes.get(index, ()) for index in operation["outputs"]):
+            if len(made) > 2 and min(made) < 1:
+                raise RuntimeError(f"too small: its {operation['op_name']} is left with nothing to see")
+
+
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file")
-    content = path.read_bytes()
+    return path.read_bytes()
+
+
+def _made(content: bytes, kernels: Any = None) -> Any:
+    """An interpreter; kernels: which of TFLite's, None for the usual."""
+    chosen = {} if kernels is None else {"experimental_op_resolver_type": kernels}
+    with quiet.aside(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
+        return getattr(tf, "lite").Interpreter(model_content=content, **chosen)  # noqa: B009  it is loaded late
+
+
+def _interpreter(path: Path, content: bytes) -> Any:
     try:
-        with quiet.aside(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
-            interpreter = getattr(tf, "lite").Interpreter(model_content=content)  # noqa: B009  it is loaded late
-            _check_operations(path, interpreter)
-            if all((each["shape_signature"][1:] > 0).all() for each in interpreter.get_input_details()):
+        interpreter = _made(content)
+        _check_operations(path, interpreter)
+        if all((each["shape_signature"][1:] > 0).all() for each in interpreter.get_input_details()):
+            with quiet.aside():
                 interpreter.allocate_tensors()  # else it knows its size when images are there
     except (ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]

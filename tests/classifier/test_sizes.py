@@ -65,3 +65,31 @@ def test_a_tflite_file_of_any_size_takes_what_its_weights_fit(tmp_path):
         images = random.random((4, side, side, 3), np.float32)
         found = keras.ops.softmax(classifier.logits(images))
         np.testing.assert_allclose(found, model(images), atol=1e-5)
+
+
+def _two_convolutions(x):
+    return layers.Conv2D(4, 5)(layers.MaxPooling2D(2)(x))
+
+
+@pytest.mark.parametrize(
+    ("body", "least"),
+    [
+        (layers.Conv2D(4, 5, strides=2), 5),
+        (layers.Conv2D(4, 3, dilation_rate=2), 5),
+        (layers.MaxPooling2D(5), 5),
+        (_two_convolutions, 10),
+        (layers.Conv2D(4, 5, padding="same"), 1),
+    ],
+)
+def test_images_smaller_than_the_kernels_of_a_tflite_file_are_refused(body, least, tmp_path):
+    """They ended the process, or got an answer of which no pixel knows."""
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(body(image))))
+    (tmp_path / "net.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    classifier = Classifier(load(tmp_path / "net.tflite"), 2)
+    for side in [*range(1, least), *range(1, least)]:  # asked again, it is refused again
+        with pytest.raises(ModelError, match=rf"images of shape \({side}, {side}, 3\) \(too small: .*--transform 224"):
+            classifier.logits(np.zeros((2, side, side, 3), np.float32))
+    images = np.random.default_rng(0).random((3, least, least, 3), np.float32)
+    found = keras.ops.softmax(classifier.logits(images))
+    np.testing.assert_allclose(found, model(images), atol=1e-5)
