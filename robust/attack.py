@@ -42,7 +42,7 @@ class Attacked:
     probabilities: tuple[np.ndarray, np.ndarray, np.ndarray]
     target: int | None
     understood: tuple[str, ...] = ()
-    """How the model was understood, where it came from a file."""
+    """How the model was understood, where it came from a file, and how it sees the image where that is a guess."""
 
     @property
     def fooled(self) -> bool:
@@ -102,6 +102,7 @@ def attack(
     saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
+    told += _guess(find(image), pixels.shape[3])
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, told)
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
@@ -198,6 +199,13 @@ def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
     if height is not None and read.shape[:2] != (height, width):
         read = _transform(height, model)(tf.constant(read)).numpy()
     return read.astype(np.float32) / np.float32(255)
+
+
+def _guess(path: Path, takes: int) -> tuple[str, ...]:
+    """What is to be said where the network sees a file in other channels than it has."""
+    if images.channels([images.look(path)]) == takes:
+        return ()
+    return (f"{path.name} is seen in {'grey, by its luma' if takes == 1 else 'colour, its grey repeated'}",)
 
 
 def _transform(side: int, model: Model) -> Transform:

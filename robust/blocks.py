@@ -13,10 +13,11 @@ import pandas as pd
 from robust import files, reference, trees, trust
 from robust import store as stores
 from robust.classifier import Classifier
+from robust.datasets import channels
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.given import read
-from robust.errors import DataError, SuiteError, suggest
+from robust.errors import DataError, ModelError, SuiteError, suggest
 from robust.features import features
 from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
@@ -75,7 +76,7 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None 
     }
     return {
         **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
-        "data": data.fingerprint, "seed": seed, "model": identity,
+        "data": data.fingerprint, "channels": data.channels, "seed": seed, "model": identity,
         "pixels": cell.model.pixels, "output": cell.model.output,
         "black_box": cell.model.black_box,
         "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
@@ -86,7 +87,8 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None 
 def data_of(case: Case, data: Dataset) -> Dataset:
     """The data a case runs on: the suite's, or the shifted set it names, of the same classes or some of them.
 
-    Raises DataError where it has a class that the suite's data has not, or images of another shape.
+    Raises DataError where it has a class that the suite's data has not, or images of another shape; they may be in
+    grey beside colour, as each model sees both with the channels that it takes.
     """
     if case.outside is not None:  # what lies outside is part of what was measured, too
         found = data_of(replace(case, outside=None), data)
@@ -97,7 +99,7 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     if case.data is None:
         return data
     shifted = read(case.data)
-    if shifted.image_shape != data.image_shape:
+    if not channels.alike(shifted, data):
         shapes = f"images of shape {shifted.image_shape}, those of {data.name} have {data.image_shape}"
         raise DataError(f"case {case.name}: {shifted.name} has {shapes}")
     if unknown := [name for name in shifted.classes if name not in set(data.classes)]:
@@ -122,7 +124,7 @@ def outside_of(case: Case, data: Dataset) -> Dataset:
     if case.outside is None:
         raise SuiteError(f'case {case.name}: no images from outside; write outside = {{ name = "digits" }} or a folder')
     found = read(case.outside)
-    if found.image_shape != data.image_shape:
+    if not channels.alike(found, data):
         shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"
         raise DataError(f"case {case.name}: outside: {found.name} has {shapes}")
     return found
@@ -140,8 +142,15 @@ def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
     return replace(fitted, classifier=fitted.classifier.restricted(kept), answers=answers)
 
 
-def lent(case: Case, source: Fitted) -> Case:
-    """A transfer with the model itself that its images are made on, in place of its name."""
+def lent(case: Case, source: Fitted, fitted: Fitted, data: Dataset) -> Case:
+    """A transfer with the model itself that its images are made on, in place of its name.
+
+    Raises ModelError where one of the two sees the data in grey and the other in colour.
+    """
+    one, other = source.seen(data).image_shape[2], fitted.seen(data).image_shape[2]
+    if one != other:
+        names = f"model {fitted.classifier.model.name}", f"images of {one} channels that {source.classifier.model.name}"
+        raise ModelError(f"{names[0]} takes {other} channels and cannot be shown the {names[1]} makes")
 
     def filled(call: Call) -> Call:
         given = call.arguments
@@ -160,6 +169,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
     where a measure asked for them also features-<i>.npy, features-clean.npy, shown-<i>.npz and outside/.
     """
+    guesses, data = _guesses(fitted, case, data), fitted.seen(data)
     values, tables, strengths, places, runs = [], [], [], [], []
     ask = functools.cache(functools.partial(_answers, fitted, case, data, out))
     shown: set[str] = set()
@@ -196,9 +206,13 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
-    files.write(
-        out / "about.json", json.dumps({**about, "groups": _own_groups(case, data), "model": dict(fitted.about)})
-    )
+    about |= {"guesses": guesses, "groups": _own_groups(case, data)}
+    files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
+
+
+def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
+    sets = [data] if case.outside is None else [data, outside_of(case, data)]
+    return [guess for each in sets if (guess := channels.guess(each, fitted.takes))]
 
 
 def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
@@ -230,7 +244,7 @@ def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -
     if split != "outside":
         return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)
     (out / "outside").mkdir(exist_ok=True)  # a batch that did not fit in memory is begun anew
-    found = reference.look(fitted.classifier, outside_of(case, data), "test")
+    found = reference.look(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
     reference.save(found, out / "outside")
     return found
 

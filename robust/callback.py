@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.classifier import Classifier, heads, rows
+from robust.classifier import Classifier, heads, inputs, rows
 from robust.classifier.pixel_range import Better, better
-from robust.datasets import remarks
+from robust.datasets import channels, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
 from robust.errors import DataError, SuiteError
@@ -81,6 +82,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         given = dataset_of(data, classes=classes)
         remarks.tell([given], None)
         self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
+        self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
         self._first: int | None = None
@@ -89,7 +91,8 @@ class RobustAccuracy(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Look at the model with two images, so that a bad one is told before it is trained."""
         self._first = None
-        self._ready()[0].logits(self._examples.images[:2])
+        classifier, data = self._ready()
+        classifier.logits(data.first("test", 2))
         self._doubt = None
         self._look_at_pixels()
 
@@ -133,11 +136,20 @@ class RobustAccuracy(keras.callbacks.Callback):
             classes = self._classes or heads.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
+            data = self._seen(replace(data, channels=self._channels))
             options = {"pixels": self._pixels, "output": self._output}
             network, _ = rows.unrolled(self.model, data.image_shape)
             self._asked = self.model, Classifier(network, len(data.classes), **options), data
         self._asked[1].refresh()
         return self._asked[1:]
+
+    def _seen(self, data: Dataset) -> Dataset:
+        """The images with as many channels as the model takes, with a warning where that is a guess."""
+        takes = inputs.channels(self.model, self._pixels)
+        seen = channels.seen(data, takes, f"model {self.model.name}")
+        if guess := channels.guess(data, takes):
+            warnings.warn(f"{self.model.name} {guess}", stacklevel=2)
+        return seen
 
 
 def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:

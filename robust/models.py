@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ import keras
 from robust import catalog, first_look, keras_file
 from robust import store as stores
 from robust.classifier import Classifier, black_box, inputs, rows
+from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, SuiteError
 from robust.files import write
@@ -53,12 +54,18 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model ready to be asked: what identifies it, the classifier, and what the page says of it."""
+    """A model ready to be asked: what identifies it, the classifier, what the page says of it, how many channels it
+    takes, see `robust.classifier.inputs.channels`."""
 
     identity: str
     classifier: Classifier
     about: Mapping[str, Any]
     answers: Callable[[str], Answers] | None = None  # what it says of a split of the data it was made for
+    takes: int | None = None
+
+    def seen(self, data: Dataset) -> Dataset:
+        """The data with as many channels as the model takes; ModelError where others were asked for."""
+        return channels.seen(data, self.takes, f"model {self.classifier.model.name}")
 
 
 def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
         "source": _source(model, data),
         "train": train,
         "data": data.fingerprint,
+        "channels": data.channels,
         "seed": seed,
         "code": stores.code(*_MADE_BY),
     }
@@ -155,14 +163,15 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
         network = load(Path(model.source), trust=model.trust)
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     if model.kind == "pretrained":
-        network = pretrained.load(model.source, data.image_shape, len(data.classes))
+        shape = channels.seen(data, pretrained.channels(model.source)).image_shape
+        network = pretrained.load(model.source, shape, len(data.classes))
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     sizes = {"input_shape": data.image_shape, "classes": len(data.classes)}
     made = model.source if model.kind == "memory" else model.source(**sizes)
     fitted = _fitted(model, made, data, "", {})
     code = model.source.key() if model.kind == "python" else None
     identity_of = stores.digest([fitted.classifier.weights, _form(made), code])
-    return Fitted(identity_of, fitted.classifier, fitted.about)
+    return replace(fitted, identity=identity_of)
 
 
 @contextmanager
@@ -182,7 +191,8 @@ def trained(
         began = time.perf_counter()
         base = None if model.kind == "architecture" else functools.partial(_base, model, data)
         network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
-        _save(network, history, time.perf_counter() - began, out)
+        guess = channels.guess(data, inputs.channels(network))
+        _save(network, history, time.perf_counter() - began, out, guess)
         _tell(model, history, time.perf_counter() - began, progress)
 
     known = store.find("models", made_from)
@@ -202,7 +212,7 @@ def _base(model: Model, data: Dataset) -> keras.Model:
     """The network that is to be fine-tuned."""
     if model.kind == "keras":
         return load(model.source, trust=model.trust)
-    return pretrained.original(model.source, data.image_shape)
+    return pretrained.original(model.source, channels.seen(data, pretrained.channels(model.source)).image_shape)
 
 
 def meet(models: Iterable[Model]) -> None:
@@ -228,9 +238,9 @@ def _form(network: keras.Model) -> Any:
         return uuid4().hex
 
 
-def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: float, out: Path) -> None:
+def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: float, out: Path, guess: str) -> None:
     network.save(out / "model.keras")
-    about = {"training_seconds": seconds if history else None, "history": history or None}
+    about = {"training_seconds": seconds if history else None, "history": history or None, "guess": guess}
     write(out / "about.json", json.dumps(about))
 
 
@@ -245,17 +255,19 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
-    network, flattened = rows.unrolled(network, data.image_shape)
+    takes = inputs.channels(network, pixels)
+    seen = channels.seen(data, takes, f"model {model.name}")
+    network, flattened = rows.unrolled(network, seen.image_shape)
     asked = black_box.asked(network, classes, model.output) if model.black_box else network
     size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
     classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
     shape = inputs.image_shape(classifier.model, classifier.pixels)
-    if any(w not in (None, h) for w, h in zip(shape, data.image_shape, strict=False)):
+    if any(w not in (None, h) for w, h in zip(shape, seen.image_shape, strict=False)):
         wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
-        raise ModelError(f"{wants}{inputs.resized(shape, data.image_shape)}")
-    notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, data)
+        raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
+    notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
     understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
-    return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about})
+    return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)

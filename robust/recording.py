@@ -112,6 +112,12 @@ def doubts_of_models(found: Found) -> list[str]:
     return [f"{model}: {doubt}" for model, doubt in dict.fromkeys(told)]
 
 
+def guesses(found: Found) -> list[str]:
+    """How models see the data where nobody has said it, a line for each model and set."""
+    told = [(cell.model.name, guess) for cell, block in found for guess in _read(block / "about.json")["guesses"]]
+    return [f"{model} {guess}" for model, guess in dict.fromkeys(told)]
+
+
 def compared(
     suite: Suite, data: Dataset, cell: Cell, find: Callable[[Cell], Path | None], out: Path
 ) -> list[dict[str, Any]]:

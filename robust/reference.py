@@ -32,10 +32,10 @@ def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: st
         raise DataError(f"{what}; give it one, as {{'{split}': (images, labels), ...}}, or leave the measure out")
     key = {
         "model": fitted.identity, "asked": [model.pixels, model.output, model.black_box],
-        "data": data.fingerprint, "split": split,
+        "data": data.fingerprint, "channels": [data.channels, fitted.takes], "split": split,
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
-    path = store.keep("answers", key, lambda out: save(look(fitted.classifier, data, split), out))
+    path = store.keep("answers", key, lambda out: save(look(fitted.classifier, fitted.seen(data), split), out))
     return Answers(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Answers._fields))
 
 

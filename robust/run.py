@@ -78,12 +78,13 @@ def run(
 
 
 def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) -> None:
-    """Say what puts every number of a model in doubt, also where all of them come from the store."""
-    for doubt in recording.doubts_of_models([(cell, block) for cell in cells if (block := session.find(cell))]):
+    """Say what was guessed and what puts every number of a model in doubt, also where all come from the store."""
+    found = [(cell, block) for cell in cells if (block := session.find(cell))]
+    for told in (*recording.guesses(found), *recording.doubts_of_models(found)):
         if progress is None:
-            warnings.warn(doubt, stacklevel=3)
+            warnings.warn(told, stacklevel=3)
         else:
-            progress.say(doubt)
+            progress.say(told)
 
 
 def select(suite: Suite, k: str = "") -> list[Cell]:
@@ -138,7 +139,7 @@ class Session:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
         if self.find(cell) is not None:
             return
-        images, case = self.data.first("test", 2), cell.case
+        case = cell.case
         calls = (*case.calls, *case.inspections, *case.measures)
         for (model, seed), put_to in zip(
             filter(None, [(cell.model, cell.seed), self.source(cell)]), (calls, ()), strict=False
@@ -146,7 +147,7 @@ class Session:
             if not models.is_made_here(model):
                 fitted = self.fitted(model, seed)
                 with models.named(model):
-                    early.look(fitted.classifier, images, put_to, self.progress.say)
+                    early.look(fitted.classifier, fitted.seen(self.data).first("test", 2), put_to, self.progress.say)
 
     def fitted(self, model: Model, seed: int) -> Fitted:
         """The model as a classifier; only the last are held in memory. What failed once is not tried again."""
@@ -188,7 +189,7 @@ class Session:
         fitted = blocks.asked(self.fitted(cell.model, cell.seed), self.data, data)
         self.progress.stage(cell.id, max(len(cell.case.calls), 1))
         key = blocks.key(self.suite.seed, cell, data, fitted.identity, shown.identity if shown else None)
-        case = cell.case if shown is None else blocks.lent(cell.case, shown)
+        case = cell.case if shown is None else blocks.lent(cell.case, shown, fitted, data)
         with _placed(self.suite, cell):
             path = self.store.keep(
                 "blocks",
@@ -235,7 +236,7 @@ class Session:
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
         found = [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
-        return recording.fill(out, self.suite, self.data, found, remarks.lines(self.sets))
+        return recording.fill(out, self.suite, self.data, found, [*remarks.lines(self.sets), *recording.guesses(found)])
 
 
 def _data(suite: Suite) -> Dataset:

@@ -1,6 +1,7 @@
 """Training one network and keeping it as a file: what `robust train` does."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pandas as pd
 
 from robust import cells, files, models, statistics
 from robust import store as stores
-from robust.classifier import Classifier
-from robust.datasets import order, remarks
+from robust.classifier import Classifier, inputs
+from robust.datasets import channels, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
@@ -86,13 +87,17 @@ def train(
     remarks.tell([found], progress)
     (progress or Silent()).say(order.said(found))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
-        history = _history(json.loads((folder / "about.json").read_text())["history"])
+        about = json.loads((folder / "about.json").read_text())
+        history = _history(about["history"])
+        guesses = [f"{model.name} {about['guess']}"] if about["guess"] else []
+        if guesses and progress is None:
+            warnings.warn(guesses[0], stacklevel=2)
         if chief := models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), cells.csv(history))
         tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
         by = None if model.train is None else patience.column(model.train, history)
-        return Trained(history, *tested, found.notes, by)
+        return Trained(history, *tested, (*found.notes, *guesses), by)
 
 
 def _check(out: Path, model: Model, data: Call) -> None:
@@ -116,7 +121,8 @@ def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def _tested(folder: Path, data: Dataset, trust: bool) -> tuple[tuple[float, float, float], int]:
-    network, examples = models.load(folder / "model.keras", trust=trust), data.examples("test")
+    network = models.load(folder / "model.keras", trust=trust)
+    examples = channels.seen(data, inputs.channels(network)).examples("test")
     classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())
     low, high = statistics.clopper_pearson(right, len(examples.labels))

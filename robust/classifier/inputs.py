@@ -1,5 +1,6 @@
 """What a Keras model wants as inputs: pixels, their type, and how many images at once."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,18 +89,31 @@ def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
     return (*shape[1:], shape[0]) if shape and want.layout == "channels_first" else shape
 
 
+def channels(model: Any, declared: Any = None) -> int | None:
+    """How many channels the images have that the model takes; None where any will do, or it is not said.
+
+    declared: how it wants its pixels, see `pixels`.
+
+    >>> import keras
+    >>> channels(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]))
+    3
+    """
+    shape = image_shape(model, pixels(model, declared)[0])
+    return shape[2] if len(shape) == 3 else None
+
+
 def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     """The end of an error message: how images [H, W, C] are brought to this form; "" where that does not help.
 
     >>> resized((8, 8, 3), (16, 24, 3))
     '; give the data transform = { size = 8 } (--transform 8)'
-    >>> resized((8, 8, 3), (8, 8, 1))
+    >>> resized((192,), (8, 8, 1))
     '; give the data channels = "rgb" (--channels rgb)'
     """
-    named = {1: "gray", 3: "rgb"}
-    if len(wanted) == 3 and {wanted[2], given[2]} == {*named} and wanted[:2] in ((None, None), tuple(given[:2])):
-        word = named[wanted[2] or 1]
-        return f'; give the data channels = "{word}" (--channels {word})'
+    if len(wanted) == 1:  # rows of numbers may be anything, so no channels are guessed for them
+        rows = {"gray": math.prod(given[:2]), "rgb": 3 * math.prod(given[:2])}
+        fits = [word for word, size in rows.items() if size == wanted[0]]
+        return "".join(f'; give the data channels = "{word}" (--channels {word})' for word in fits)
     side = wanted[0] if len(wanted) == 3 else None
     fits = side is not None and wanted[1] in (side, None) and wanted[2] in (given[2], None)
     return f"; give the data transform = {{ size = {side} }} (--transform {side})" if fits else ""

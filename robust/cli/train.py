@@ -51,7 +51,8 @@ def train(
         The names of the classes in the order of the network's outputs, as in --classes cat,dog; or a file of them, one
         a line, or .json. The order of the alphabet, or the data's own, where it is not given.
     channels
-        See images in colour, rgb, or in grey, gray; as they are where it is not given.
+        See images in colour, rgb, or in grey, gray; where it is not given as they are, or as a network that has weights
+        takes them.
     recipe
         How it is trained; `robust list recipes` shows them.
     out

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -59,6 +60,8 @@ class Dataset:
     """What was made of it that whoever trains on it is told."""
     remarks: tuple[str, ...] = ()
     """What was passed by, or guessed, when it was read: whoever sees a number of this set is told."""
+    channels: Literal["rgb", "gray"] | None = None
+    """In colour or in grey, as was asked for; None: each model sees as many channels as it takes."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:

@@ -59,6 +59,18 @@ def original(source: Weights | Published, input_shape: tuple[int, int, int]) -> 
     return from_file(weights, input_shape, tensor.shape[0] if tensor and tensor.shape else 1000)
 
 
+def channels(source: Weights | Published) -> int | None:
+    """How many channels the images have that the weights were trained on; None where the file does not tell.
+
+    Only a convolution of the pixels themselves has three of them, and only one of grey pixels, or of each channel by
+    itself, has one.
+    """
+    if not isinstance(source, Weights):
+        return 3
+    wide = {tensor.shape[1] for tensor in _read(source).values() if len(tensor.shape) == 4}
+    return next((count for count in (3, 1) if count in wide), None)
+
+
 def _packaged(source: Published) -> Weights:
     return Weights(packaged.file(source.name), bind("architectures", source.name), "efficientnet_pytorch")
 

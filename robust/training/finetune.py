@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from robust.classifier import heads, inputs
+from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError
 from robust.pixels import Pixels
@@ -24,7 +25,8 @@ def adapted(
     Args:
         network: with its weights. pixels: what it wants; found where its layers or the type of its inputs say it.
         output: which of several classifies.
-        data: its image shape may be another than the network's, where no weight hangs on the size.
+        data: seen with the channels that the network takes; its height and width may be others than the network's,
+            where no weight hangs on the size.
         recipe: head = "new" replaces the last layer, "kept" needs as many classes as before.
 
     Raises ModelError for networks that are not functional, and for images or classes that do not fit.
@@ -36,6 +38,7 @@ def adapted(
     if not getattr(network, "outputs", None):
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
     wanted = inputs.pixels(network, pixels)[0]
+    data = channels.seen(data, inputs.channels(network, pixels), network.name)
     fits = wanted == Pixels() and network.inputs[0].dtype == "float32"
     if not fits or network.input_shape[1:] != data.image_shape:
         network = _for_images(network, data.image_shape, wanted)

@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from robust.architectures.normalization import set_normalization
-from robust.classifier import heads
+from robust.classifier import heads, inputs
+from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import DataError, ModelError
 from robust.progress import Progress
@@ -69,6 +70,10 @@ def fit(
     if base is not None:
         make = partial(_adapted, base, model, recipe, data, seed)
     learner = _learner(make, train, recipe, data)
+    takes = inputs.channels(learner.network)
+    if guess := channels.guess(data, takes):
+        progress.say(f"{model.name} {guess}")
+    data = channels.seen(data, takes)
     run = loop.Run(
         model.name,
         learner,
