@@ -205,7 +205,7 @@ def test_robust_accuracy_sees_what_the_model_takes():
     assert seen["val_robust_accuracy"] == [robust.value(expected, "top1", case="fgsm").value]
 
 
-def test_what_lies_outside_may_have_other_channels(photos, tmp_path):
+def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering):
     """Of colours a model of colours sees all, beside grey images of its classes."""
     photos("grey", "train"), photos("grey", "test"), photos("colour")
     network(3).save("three.keras")
@@ -214,8 +214,9 @@ def test_what_lies_outside_may_have_other_channels(photos, tmp_path):
     case = f'{outside}[case.shifted]\ndata = {{ folder = "colour" }}\n'
     head = SUITE.format(kind="grey").partition("[case")[0]
     (tmp_path / "s.toml").write_text(head + case)
-    with pytest.warns(UserWarning, match="one takes 1 channel: the colour images of colour"):
-        found = run("s.toml", "out", store=Store(tmp_path / "store"))
+    found = run("s.toml", "out", store=Store(tmp_path / "store"), progress=(progress := remembering()))
+    told = [line.partition(" are seen")[0] for line in progress.lines if " are seen" in line]
+    assert told == [f"one {SAID[1]} of colour", f"three {SAID[3]} of grey"]
     assert {*found["model"]} == {"one", "three"}
     rows = found[(found["metric"] == "top1") & (found["case"] == "shifted")].set_index("model")["value"]
     for name, model, takes in (("one", network(1), 1), ("three", network(3), 3)):

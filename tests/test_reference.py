@@ -156,7 +156,8 @@ IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs
     "images": {"changed": {"images": 9}},
     "balanced": {"changed": {"balanced": True}},
     "distance": {"case": {"measure": ["accuracy"], "distance": {"name": "pgd", "eps": 0.1}}},
-    "data": {"fingerprint": "other"},
+    "data": {"data": {"fingerprint": "other"}},
+    "channels": {"data": {"channels": "rgb"}},
     "seed": {"seed": 1},
     "model": {"identity": "other"},
     "source": {"source": "far"},
@@ -168,10 +169,10 @@ IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs
 }
 
 
-def _key(data, *, case=None, name="c", changed=None, asked=None, fingerprint=None, seed=0, identity="id", source=None):
+def _key(images, *, case=None, name="c", changed=None, asked=None, data=None, seed=0, identity="id", source=None):
     of = replace(read_case(name, case or {}), **(changed or {}))
     cell = Cell(of, replace(read_model("net", NET), **(asked or {})), 0)
-    return blocks.key(seed, cell, replace(data, fingerprint=fingerprint or data.fingerprint), identity, source)
+    return blocks.key(seed, cell, replace(images, **(data or {})), identity, source)
 
 
 @pytest.mark.parametrize("field", IN_THE_KEY)
