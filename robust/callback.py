@@ -136,19 +136,19 @@ class RobustAccuracy(keras.callbacks.Callback):
             classes = self._classes or heads.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
-            data = self._seen(replace(data, channels=self._channels))
+            data = self._seen(self.model, replace(data, channels=self._channels))
             options = {"pixels": self._pixels, "output": self._output}
             network, _ = rows.unrolled(self.model, data.image_shape)
             self._asked = self.model, Classifier(network, len(data.classes), **options), data
         self._asked[1].refresh()
         return self._asked[1:]
 
-    def _seen(self, data: Dataset) -> Dataset:
+    def _seen(self, model: keras.Model, data: Dataset) -> Dataset:
         """The images with as many channels as the model takes, with a warning where that is a guess."""
-        takes = inputs.channels(self.model, self._pixels)
-        seen = channels.seen(data, takes, f"model {self.model.name}")
+        takes = inputs.channels(model, self._pixels)
+        seen = channels.seen(data, takes, f"model {model.name}")
         if guess := channels.guess(data, takes):
-            warnings.warn(f"{self.model.name} {guess}", stacklevel=2)
+            warnings.warn(f"{model.name} {guess}", stacklevel=2)
         return seen
 
 
