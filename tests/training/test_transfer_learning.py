@@ -130,9 +130,9 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
     ):
         tuned(models.load(tmp_path / "guide.keras"), stripes)
     images = np.zeros((30, 12, 12, 3), "uint8")
-    colour = from_splits({"train": (images, [0, 1, 2] * 10), "validation": (images, [0, 1, 2] * 10)})
+    other = from_splits({"train": (images, [0, 1, 2] * 10), "validation": (images, [0, 1, 2] * 10)})
     with pytest.raises(ModelError, match="give it images of 1 channels"):
-        tuned(models.load(tmp_path / "guide.keras"), colour)
+        tuned(models.load(tmp_path / "guide.keras"), other)
     anything = guide(backbone(size=None), size=None)
     assert tuned(anything, stripes).output_shape == (None, 3)  # the remedy
 
