@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from robust import pixels as wanted
+from robust.classifier import attached
 from robust.classifier.black_box import BlackBox
 from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError, SuiteError
@@ -42,6 +43,8 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
         found, why = wanted.read(model.pixels), model.why
     elif not isinstance(model, BlackBox) and (layer := takes_bytes(model)):
         found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
+    elif (behind := attached.pixels(model)) is not None:
+        found, why = behind, "from its preprocessor"
     elif (kind := _kind(model)).is_integer:
         found, why = Pixels(0.0, 255.0), f"from its inputs of type {kind.name}"
     else:
