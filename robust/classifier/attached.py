@@ -23,7 +23,7 @@ def pixels(model: Any) -> Pixels | None:
     Raises ModelError where it is not, so that a range, a mean and a deviation do not tell what the model wants.
     """
     preprocessor = getattr(model, "preprocessor", None)
-    if getattr(preprocessor, "image_converter", None) is None:
+    if preprocessor is None or getattr(preprocessor, "image_converter", None) is None:
         return None
     images = _colours(model.inputs[0].shape[1:])
     levels, given = images[:, 0, 0], np.asarray(tf.cast(preprocessor(images), tf.float64)).mean(axis=(1, 2))
@@ -52,7 +52,7 @@ def _wanted(lines: np.ndarray, order: str) -> Pixels:
     """
     slopes, begins = lines.T
     if np.ptp(255 * slopes) + np.ptp(begins) < _NEAR * np.abs(255 * slopes).max():
-        ends = (begins.mean(), begins.mean() + 255 * slopes.mean())
-        return Pixels(*(round(float(end), 5) for end in ends), order=order)
+        low, high = (round(float(begins.mean() + level * slopes.mean()), 5) for level in (0, 255))
+        return Pixels(low, high, order=order)
     mean, std = ((-begins / slopes).tolist(), (1 / slopes).tolist())
     return Pixels(0.0, 255.0, tuple(round(x, 5) for x in mean), tuple(round(x, 5) for x in std), order)
