@@ -129,7 +129,7 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
         match=r"takes images of shape \(12, 12, 1\), and these are \(8, 8, 1\): .*size = 12 } \(--transform 12\)",
     ):
         tuned(models.load(tmp_path / "guide.keras"), stripes)
-    images = np.zeros((30, 12, 12, 3), "uint8")
+    images = np.zeros((30, 12, 12, 4), "uint8")
     other = from_splits({"train": (images, [0, 1, 2] * 10), "validation": (images, [0, 1, 2] * 10)})
     with pytest.raises(ModelError, match="give it images of 1 channels"):
         tuned(models.load(tmp_path / "guide.keras"), other)
