@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from robust import statistics
-from robust.measures.extremes import largest, least
+from robust.measures.extremes import SELECTED, largest, least
 from robust.quantities import Count
 from robust.trial import Trial, Value, proportion
 
@@ -32,7 +32,8 @@ def confusion(
 
     `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
     `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
-    since they are selected, their intervals hold for all classes, or all pairs, at once. `recall_spread` is
+    since they are selected, their intervals hold for all classes, or all pairs, at once; so do those of the pairs
+    that are told, as the most confused of all. `recall_spread` is
     the standard deviation of the recalls of the classes. An entropy has no interval: what answers that did not
     come would add to it is not known.
 
@@ -53,7 +54,7 @@ def confusion(
     wrong = kinds[:, 0] != kinds[:, 1]
     for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
         hits = predicted[labels == true] == taken_for
-        yield proportion("confused", hits, f"{classes[true]} -> {classes[taken_for]}")
+        yield _chosen(f"{classes[true]} -> {classes[taken_for]}", hits, np.count_nonzero(n) * (len(n) - 1))
     yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
     yield _worst_pair(kinds[wrong, 0], times[wrong], n)
     yield _spread(labels, predicted == labels)
@@ -84,6 +85,15 @@ def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int
         one, other = both[i].tolist()
         ahead = known.get((one, other), 0) >= known.get((other, one), 0)
         yield from [(one, other), (other, one)] if ahead else [(other, one), (one, other)]
+
+
+def _chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
+    """The share of a pair that was chosen among so many, with an interval that holds for all of them at once."""
+    value = proportion("confused", hits, pair)
+    if not len(hits):
+        return value
+    low, high = statistics.simultaneous(np.array([hits.sum()]), np.array([len(hits)]), pairs)
+    return value._replace(low=float(low[0]), high=float(high[0]), interval=SELECTED)
 
 
 def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:

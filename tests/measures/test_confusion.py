@@ -150,3 +150,14 @@ def test_a_thousand_classes_give_no_million_values():
     of = np.bincount(labels)[pairs[0] // 1000]
     wrong = pairs[0] // 1000 != pairs[0] % 1000
     assert {v.metric: v for v in found}["worst_pair"].value == pytest.approx((pairs[1] / of)[wrong].max())
+
+
+def test_the_most_confused_pair_of_many_that_are_alike_is_covered_though_it_was_chosen():
+    random, covered, samples = np.random.default_rng(0), 0, 60
+    for _ in range(samples):
+        labels = np.repeat(np.arange(10), 30)
+        taken = (labels + random.integers(1, 10, 300)) % 10  # all errors alike: each pair has a share of .2 / 9
+        told = _values(_trial(labels, np.where(random.random(300) < 0.2, taken, labels), [*"abcdefghij"]), pairs=1)
+        first = next(value for (metric, _), value in told.items() if metric == "confused")
+        covered += first.low <= 0.2 / 9 <= first.high
+    assert covered >= 0.93 * samples
