@@ -54,7 +54,7 @@ def confusion(
     wrong = kinds[:, 0] != kinds[:, 1]
     for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
         hits = predicted[labels == true] == taken_for
-        yield _chosen(f"{classes[true]} -> {classes[taken_for]}", hits, np.count_nonzero(n) * (len(n) - 1))
+        yield _chosen(f"{classes[true]} -> {classes[taken_for]}", hits, int((n > 0).sum()) * (len(n) - 1))
     yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
     yield _worst_pair(kinds[wrong, 0], times[wrong], n)
     yield _spread(labels, predicted == labels)
