@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robust import statistics
-from robust.measures import roc
+from robust.measures import binning, roc
 from robust.measures.calibration import calibration
 from robust.measures.confusion import confusion
 from robust.measures.temperature import interval
@@ -35,6 +35,9 @@ def kinds() -> Iterator[Kind]:
         yield _model(over)
     for shift, spread in ((0.0, 1.0), (1.0, 1.0), (2.0, 3.0), (2.0, 0.3), (4.0, 1.0)):
         yield _scores(shift, spread)
+    for share in (0.02, 0.1, 0.5):
+        yield _beyond(share)
+        yield _least_sure(share)
     for name, recalls in {"alike": [0.8] * 10, "nearly all right": [0.99] * 10, "apart": np.linspace(0, 1, 10)}.items():
         yield _recalls(name, np.array(recalls))
 
@@ -121,6 +124,27 @@ def _scores(shift: float, spread: float) -> Kind:
     area = float(norm.cdf(shift / np.hypot(1, spread)))
     let_in = float(norm.sf((shift + norm.ppf(0.05)) / spread))
     return Kind(f"shift {shift:g}, spread {spread:g}", draw, lambda: {"auroc": area, "fpr95": let_in})
+
+
+def _beyond(share: float) -> Kind:
+    """Two samples that do not overlap, but for a share of scores from outside beyond all from inside."""
+
+    def draw(random: np.random.Generator, n: int) -> dict[str, Ends]:
+        outside = np.where(random.random(n) < share, 20.0, 0.0) + random.normal(0, 1, n)
+        return {"auroc": roc.area_interval(random.normal(10, 1, n), outside)}
+
+    return Kind(f"share {share:g} on the wrong side", draw, lambda: {"auroc": 1 - share})
+
+
+def _least_sure(share: float) -> Kind:
+    """A share of the images is wrong, and surely the least sure one."""
+
+    def draw(random: np.random.Generator, n: int) -> dict[str, Ends]:
+        confidence = random.random(n)
+        return {"aurc": binning.aurc_interval(confidence, confidence >= share)}
+
+    area = float(share + (1 - share) * np.log1p(-share))
+    return Kind(f"errors are the share {share:g} that is least sure", draw, lambda: {"aurc": area})
 
 
 def _recalls(name: str, recalls: np.ndarray) -> Kind:

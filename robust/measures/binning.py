@@ -8,6 +8,7 @@ from robust import statistics
 
 BINS = 15  # as in Guo et al., ICML 2017
 INTERVAL = "bias-aware 95 %"
+OF_REFUSALS = "distribution-free or normal 95 %"
 
 
 def equal_width(confidence: np.ndarray, bins: int) -> np.ndarray:
@@ -128,3 +129,20 @@ def refused(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
     weights = np.cumsum((1 / np.arange(1, len(right) + 1))[::-1])[::-1]
     shared = np.add.reduceat(weights, np.cumsum(counts) - counts) / counts
     return np.where(right, 0.0, shared[place.reshape(-1)])
+
+
+def aurc_interval(confidence: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of `aurc`, from [n] and bool [n], at least one: the hull of two.
+
+    The distribution-free one of the mean of what the images add, and the normal one of what each of them does to the
+    mean, which is also to push the less sure ones back by a place.
+
+    >>> aurc_interval(np.array([0.9, 0.8]), np.array([True, True]))[0]
+    0.0
+    """
+    n, added = len(right), refused(confidence, right)
+    low, high = statistics.bounded_mean(added, 0, float((1 / np.arange(1, n + 1)).sum()))  # all errors the surest
+    order = np.argsort(-confidence, kind="stable")
+    behind = np.cumsum((~right[order] / np.arange(1, n + 1))[::-1])[::-1]
+    half = 1.96 * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)
+    return max(min(low, float(added.mean() - half)), 0.0), max(high, float(added.mean() + half))

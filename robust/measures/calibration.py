@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from robust import statistics
 from robust.measures import binning
 from robust.quantities import Count
 from robust.trial import Trial, Value, mean, proportion
@@ -54,9 +53,8 @@ def calibration(
     for metric, found in errors.items():
         yield Value(metric, found.value, len(labels), "", "", found.low, found.high, binning.INTERVAL)
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)
-    harmonic = float((1 / np.arange(1, len(labels) + 1)).sum())  # of an error that is the surest of all
-    ends = statistics.bounded_mean(binning.refused(confidence, right), 0, harmonic)
-    yield Value("aurc", binning.aurc(confidence, right), len(labels), "", "", *ends, statistics.BOUNDED)
+    ends = binning.aurc_interval(confidence, right)
+    yield Value("aurc", binning.aurc(confidence, right), len(labels), "", "", *ends, binning.OF_REFUSALS)
     yield from _reliability(confidence, right, bins)
 
 

@@ -278,7 +278,7 @@ def test_scores_that_lie_apart_have_an_interval_below_1():
     assert many[0] == 0 < many[1] < 0.03
 
 
-def test_the_interval_of_an_area_is_delongs_on_the_logit_scale_where_that_is_the_wider():
+def test_the_interval_of_an_area_holds_delongs_on_the_logit_scale():
     """Written out by pairs of images: unlike spreads, so that the ranks of one side alone carry the variance."""
     own = np.random.default_rng(3)
     inside, outside = own.normal(1, 1, 60), own.normal(0, 4, 40)
@@ -286,9 +286,32 @@ def test_the_interval_of_an_area_is_delongs_on_the_logit_scale_where_that_is_the
     area = wins.mean()
     spread = wins.mean(axis=1).var(ddof=1) / 60 + wins.mean(axis=0).var(ddof=1) / 40
     half = norm.isf(0.025) * np.sqrt(spread) / (area * (1 - area))
-    found = roc.area_interval(inside, outside)
+    ends = roc._delong(area, inside, outside)
     assert roc.auroc(inside, outside) == pytest.approx(area)
-    assert found == pytest.approx(expit(logit(area) + np.array([-half, half])), abs=1e-12)
+    assert ends == pytest.approx(expit(logit(area) + np.array([-half, half])), abs=1e-12)
+    low, high = roc.area_interval(inside, outside)
+    assert low <= ends[0] and ends[1] <= high
+
+
+def test_an_area_that_hangs_on_a_few_scores_on_the_wrong_side_is_covered():
+    random, wrong, samples = np.random.default_rng(0), 0.02, 100
+    covered = 0
+    for _ in range(samples):
+        outside = np.where(random.random(100) < wrong, 20.0, 0.0) + random.normal(0, 1, 100)
+        low, high = roc.area_interval(random.normal(10, 1, 100), outside)
+        covered += low <= 1 - wrong <= high
+    assert covered >= 0.93 * samples  # DeLong's and Newcombe's alone: .82
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
+def test_an_area_of_refusals_is_covered_where_the_errors_are_the_least_sure(share):
+    random, covered, samples = np.random.default_rng(0), 0, 100
+    true = share + (1 - share) * np.log1p(-share)  # the mean of max(0, 1 - (1 - share) / covered share)
+    for _ in range(samples):
+        confidence = random.random(100)
+        low, high = binning.aurc_interval(confidence, confidence >= share)
+        covered += low <= true <= high
+    assert covered >= 0.93 * samples  # of what the images add alone: .85 to .9
 
 
 @pytest.mark.parametrize("area", [0.5, 0.8, 1.0])
