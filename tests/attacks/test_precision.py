@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from robust import distance
+from robust import distance, known
 from robust.attacks import apgd, autoattack, fab, losses, pgd, square, survivors
 from robust.attacks.climb import Climb, ascend
 from robust.classifier import Classifier
@@ -76,7 +76,7 @@ def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fo
     assert set(found.by) == {"fab"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
     change = np.abs(found.images - images).max(axis=(1, 2, 3))
     assert (change < 1.1 * (EDGE - greys)).all()
-    monkeypatch.setattr(distance, "FURTHER", (1.01,))
+    monkeypatch.setattr(known, "FURTHER", (1.01,))
     assert set(distance.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
 
 

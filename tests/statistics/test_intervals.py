@@ -116,7 +116,9 @@ def test_a_bounded_mean_moves_stretches_and_turns_with_the_values():
 def test_a_bounded_mean_holds_the_mean_within_the_bounds(values, beyond):
     low, high = bounded_mean(np.array(values), -5 - beyond, 5 + beyond)
     mean = np.mean(np.array(values, np.float64))
-    assert -5 - beyond <= low < mean < high <= 5 + beyond
+    least, most = -5 - beyond, 5 + beyond
+    assert least <= low <= mean <= high <= most
+    assert (low < mean or mean == least) and (mean < high or mean == most)
     inner = bounded_mean(np.array(values), -5, 5)
     assert low <= inner[0] + 1e-9 and inner[1] <= high + 1e-9
 

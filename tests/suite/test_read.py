@@ -392,7 +392,8 @@ def test_an_error_in_a_file_of_windows_has_its_line(tmp_path):
 
 
 def test_what_is_not_utf_8_is_told(tmp_path):
-    assert refused(tmp_path, b'summary = "\xff"\n').startswith("suite.toml: cannot be read ('utf-8' codec can't decode")
+    said = refused(tmp_path, b'summary = "\xff"\n')
+    assert said.startswith("suite.toml: cannot be read (line 1 is not UTF-8, at a byte 0xff; save it as UTF-8")
 
 
 def test_a_folder_is_no_suite(tmp_path):
