@@ -147,7 +147,7 @@ def test_answers_by_chance_are_told(dozen):
         "Told", (), {"stage": lambda *_: None, "advance": lambda *_: None, "say": lambda _, line: lines.append(line)}
     )()
     robust.evaluate(lambda x: random.normal(size=(len(x), 3)), (dozen[0], dozen[2]), progress=progress)
-    assert "its answers differ from call to call" in lines[0]
+    assert any("its answers differ from call to call" in line for line in lines)
 
 
 def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tmp_path, data):
