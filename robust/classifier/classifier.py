@@ -198,9 +198,11 @@ class Classifier:
     def _checked(self, logits: np.ndarray, image: np.ndarray) -> np.ndarray:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
             shape, wanted = logits.shape[1:], self.classes
+            more = logits.ndim == 2 and logits.shape[1] > wanted
+            lacks = "; if it lacks some of the model's, name all in its order: --classes names.txt, or classes = [...]"
             raise ModelError(
-                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes; "
-                "where it lacks some of the model's, name all in its order: --classes names.txt, or classes = [...]"
+                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes"
+                + (lacks if more else "")
             )
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
