@@ -35,7 +35,10 @@ def test_a_model_is_measured_and_the_table_printed(photos, linear, tmp_path):
     attacks = ["--attack", "pgd", "--attack", "noise", "--eps", "4/255", "40/255", "--images", "6"]
     done = evaluate("mine.keras", "--data", "photos/", *attacks, "--out", "report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("mine: softmax of 'head' taken off; pixels [0, 255], from its layer 'first'\n")
+    assert done.stderr.splitlines()[:2] == [
+        "classes in this order: 0 class0, 1 class1, 2 class2",
+        "mine: softmax of 'head' taken off; pixels [0, 255], from its layer 'first'",
+    ]
     found = re.findall(r"^(\w+) +(\S*) +top-1 accuracy +([\d.]+) %.* 6( |$)", done.stdout, re.MULTILINE)
     rows = {(case, eps): float(value) for case, eps, value, _ in found}
     assert rows.keys() == {("clean", "")} | {(a, e) for a in ("pgd", "noise") for e in ("4/255", "40/255")}
@@ -53,7 +56,7 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
         assert (
             app(["evaluate", "mine.keras", "--data", "photos/", "--trust", *options], result_action="return_value") == 0
         )
-        told[name] = capsys.readouterr().err.splitlines()[0]
+        told[name] = capsys.readouterr().err.splitlines()[1]
     assert told["none"].startswith("mine: pixels [0, 255], from its layer 'lambda")
     assert told["range"] == "mine: pixels [0, 255], as declared"
     assert told["box"].startswith("mine: a black box without gradients")
@@ -93,7 +96,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, photos, tmp_path
     (tmp_path / "y.keras").touch()
     done = evaluate(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(told) and len(done.stderr.splitlines()) == 1
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith(told) and sum(line.startswith("robust: ") for line in lines) == 1
 
 
 def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_path):
