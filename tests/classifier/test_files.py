@@ -201,8 +201,10 @@ def test_the_command_line_asks_for_trust(shady, data, marker):
 
 
 def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker):
-    model, data = read_model("custom", {"keras": str(custom), "train": "short"}, trust=True), SimpleNamespace()
-    data.fingerprint = "x"
+    model, data = (
+        read_model("custom", {"keras": str(custom), "train": "short"}, trust=True),
+        SimpleNamespace(fingerprint="x", channels=""),
+    )
     plain = replace(model, train=None)
 
     def known():
