@@ -79,15 +79,16 @@ ILLS = {
     ),
     "other_classes": Ill(
         "invalid",
-        "with the classes in another order the model is right on {value} of the images more",
+        "with the classes in another order the model is right on {value} of {n} images more",
         'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
         "the page names it",
         of_model=True,
     ),
     "classes_guessed": Ill(
         "suspect",
-        "with the classes in another order the model is right on {value} of the images more, which may be chance",
-        "give the classes in the model's order, as in --classes cat,dog, or look at more images",
+        "with the classes in another order the model is right on {value} of {n} images more, which may be chance",
+        'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
+        "more images tell",
         of_model=True,
     ),
     "bounded_outputs": Ill(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from robust import cli, pixels, toml, trust
 from robust.classifier import Classifier
 from robust.ills import ILLS
-from robust.suite import read_case
+from robust.suite import read_case, read_data
 
 TYPED = re.compile(r"\b\w+ = (?:\{[^{}]*\}|\[[^\]]*\]|\"[^\"]*\")")
 OPTION = re.compile(r"--\w+(?: (?!or\b)[\w.]+)+")
@@ -24,7 +24,11 @@ IN_THE_MODEL = {
     "non_finite": "tf.debugging.enable_check_numerics()",
 }
 """What is typed in Python; a test below follows each."""
-READ = {"attack": lambda table: read_case("c", table), "pixels": lambda table: pixels.read(table["pixels"])}
+READ = {
+    "attack": lambda table: read_case("c", table),
+    "pixels": lambda table: pixels.read(table["pixels"]),
+    "classes": lambda table: read_data({"name": "digits", **table}),
+}
 
 
 def remedies(name, key="attack"):
