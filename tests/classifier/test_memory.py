@@ -55,9 +55,10 @@ def test_an_evaluation_goes_on_in_smaller_batches_and_says_so(linear, dozen):
     told = Told()
     attacks = [{"name": "pgd", "steps": 5, "random_start": False}]
     narrow = robust.evaluate(linear(Narrow(5)), (images, labels), attacks, eps=0.05, progress=told)
-    assert told.lines[1] == "model 'net': 12 images at once do not fit in memory; going on with 6"
-    assert told.lines[2] == "model 'net': 6 images at once do not fit in memory; going on with 3"
-    assert sum("memory" in line for line in told.lines) == 2
+    assert [line for line in told.lines if "memory" in line] == [
+        "model 'net': 12 images at once do not fit in memory; going on with 6",
+        "model 'net': 6 images at once do not fit in memory; going on with 3",
+    ]
     wide = robust.evaluate(linear(), (images, labels), attacks, eps=0.05)
     for case in ("clean", "pgd"):
         assert robust.value(narrow, "top1", case=case).value == robust.value(wide, "top1", case=case).value
