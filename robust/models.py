@@ -40,6 +40,7 @@ _MADE_BY = (
     "attacks/ball",
     "attacks/box",
     "randomness",
+    "classifier/attached",
     "classifier/heads",
     "classifier/inputs",
     "classifier/black_box",
