@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from robust import catalog, files, imagenet, models, triptych
-from robust.classifier import Classifier, black_box, heads
+from robust.classifier import Classifier, black_box, heads, inputs
 from robust.classifier.black_box import BlackBox
 from robust.classifier.pixel_range import better, of_one, typed
 from robust.datasets import files as images
@@ -136,22 +136,16 @@ def _network(model: Model) -> Any:
 
 
 def _for_images(network: Any, model: Model) -> Any:
-    shape = _shape(network)
+    shape = inputs.batch_shape(network)
     if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
         raise ModelError(f"model {model.name}: takes {shape}; must take square images of one or three channels")
     return network
 
 
-def _shape(network: Any) -> tuple[int | None, ...]:
-    """Of a batch of its images, () where it does not say that."""
-    listed = getattr(network, "inputs", None)
-    return tuple(listed[0].shape) if listed else ()
-
-
 def _classifier(network: Any, model: Model, call: Call) -> Classifier:
     count = heads.outputs(network, model.output, black_box=model.black_box)
     if count is None:  # only an answer tells
-        batch, *sides = _shape(network)
+        batch, *sides = inputs.batch_shape(network)
         count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
     asked = black_box.asked(network, count, model.output) if model.black_box else network
     found = Classifier(asked, count, pixels=model.pixels, output=model.output, batch_size=1)
@@ -194,7 +188,7 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
 def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
     images.look(path)  # says what is wrong with it
-    height, width, channels = _shape(network)[1:]
+    height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)
     if height is not None and read.shape[:2] != (height, width):
         read = _transform(height, model)(tf.constant(read)).numpy()

@@ -12,10 +12,9 @@ from robust.classifier import Classifier
 from robust.known import Known
 from robust.perturbed import Perturbed, within
 from robust.schema import Call
-from robust.shrinking import BLIND, run, shrink
+from robust.shrinking import BLIND, STEP_SIZES, run, shrink
 
 MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
-_STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
 
 
 def nearest(
@@ -70,7 +69,7 @@ def at(call: Call, eps: float) -> Call:
     {'eps': 0.25, 'step_size': 0.125}
     """
     given = call.arguments
-    steps = {name: given[name] for name in _STEP_SIZES if given.get(name)}
+    steps = {name: given[name] for name in STEP_SIZES if given.get(name)}
     if steps and not minimises(call):
         steps = {name: size * eps / max(given["eps"], 1e-9) for name, size in steps.items()}
     return replace(call, arguments={**given, "eps": float(eps), **steps})

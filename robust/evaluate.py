@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,9 +24,8 @@ from robust.quantities import Precision
 from robust.run import run
 from robust.schema import convert
 from robust.store import Store, default
-from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite import Case, Channels, Model, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
-from robust.suite.data import Channels
 from robust.suite.data import asked as asked_data
 from robust.suite.source import ASKED, asked
 
@@ -39,7 +38,7 @@ def evaluate(
     eps: float | str | Sequence[float | str] | None = None,
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | str | Sequence[str] | None = None,
-    channels: Literal["rgb", "gray"] | None = None,
+    channels: Channels | None = None,
     pixels: Any = None,
     output: str | None = None,
     black_box: bool = False,

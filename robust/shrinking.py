@@ -22,7 +22,7 @@ LEAST_AIMS, STEPS_AN_AIM, MOST_AIMS = 3, 25, 9  # classes of the last walk: so m
 SLOPED = ("fgsm", "mifgsm", "pgd", "apgd", "apgd_t", "autoattack")  # attacks that ask for gradients
 _EACH = (*SLOPED, "square", "noise")  # attacks that take a radius for each image
 _STARTLESS = ("fgsm", "square", "noise", "transfer")  # attacks that do not begin where they are told
-_STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
+STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
 _STEP = 1 / 4  # of the radius: a step of a fixed size, at the most
 
 
@@ -107,7 +107,7 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
     {'eps': 0.2, 'step_size': 0.05}
     """
     given, share = call.arguments, 1 if call.name == "fgsm" else _STEP
-    fixed = {name: size for name in _STEP_SIZES if (size := given.get(name))}
+    fixed = {name: size for name in STEP_SIZES if (size := given.get(name))}
     steps = {name: np.minimum(size, share * radii) for name, size in fixed.items()}
     steps = {name: float(size) if isinstance(radii, float) else size for name, size in steps.items()}
     return replace(call, arguments={**given, "eps": radii, **steps})

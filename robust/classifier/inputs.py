@@ -32,7 +32,7 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
 
     Raises ModelError for what cannot be read, and for a mean or deviation of another number of channels.
     """
-    shape = _shape(model)
+    shape = batch_shape(model)
     first = len(shape) == 4 and shape[1] in _COLOURS and shape[3] not in (*_COLOURS, None)
     if declared is not None:
         try:
@@ -78,7 +78,7 @@ def prepared(images: tf.Tensor, want: Pixels) -> tf.Tensor:
 
 def batch_size(model: Any) -> int | None:
     """How many images the model was built for; None: any number."""
-    return shape[0] if (shape := _shape(model)) else None
+    return shape[0] if (shape := batch_shape(model)) else None
 
 
 def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
@@ -88,7 +88,7 @@ def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
     >>> image_shape(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]), Pixels(layout="channels_first"))
     (8, 8, 3)
     """
-    shape = _shape(model)[1:]
+    shape = batch_shape(model)[1:]
     return (*shape[1:], shape[0]) if shape and want.layout == "channels_first" else shape
 
 
@@ -122,7 +122,7 @@ def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     return f"; give the data transform = {{ size = {side} }} (--transform {side})" if fits else ""
 
 
-def _shape(model: Any) -> tuple[int | None, ...]:
+def batch_shape(model: Any) -> tuple[int | None, ...]:
     """The shape of a batch, as the model's only input says it; () where it does not."""
     listed = getattr(model, "inputs", None)
     return tuple(listed[0].shape) if listed else ()

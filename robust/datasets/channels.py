@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import tensorflow as tf
 
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.errors import DataError, ModelError
+from robust.suite import Channels
 
 Change = Callable[[tf.Tensor], tf.Tensor]
-Channels = Literal["rgb", "gray"]
 COUNTS: dict[Channels, int] = {"rgb": 3, "gray": 1}
 _WORDS: dict[int, Channels] = {3: "rgb", 1: "gray"}
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L" and Keras' color_mode="grayscale" have it
