@@ -1,6 +1,6 @@
 """In which order a data set has its classes: as it comes, or as a model has its outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,8 +40,14 @@ def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
         read=placed(data.read),
         encoded=data.encoded and replace(data.encoded, rows=placed(data.encoded.rows)),
         fingerprint=fingerprint(repr((data.fingerprint, names)).encode()),
-        superclasses=data.superclasses or superclasses.of(names),
+        superclasses=_groups(data, names),
     )
+
+
+def _groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """The data's own superclasses; those that were found by the names of its classes are found by all of the names."""
+    own = data.superclasses and data.superclasses != superclasses.of(data.classes)
+    return data.superclasses if own else superclasses.of(names)
 
 
 def _places(data: Dataset, names: tuple[str, ...]) -> list[int]:

@@ -54,6 +54,7 @@ def cost(
     model without a graph of layers (a subclassed one) only the first three can be said, of a black box the first
     at most.
 
+    >>> import keras
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
     >>> from robust.datasets.dataset import from_arrays
     >>> data = from_arrays([[[[0.0], [0.0]], [[0.0], [0.0]]]], [0], classes=3)

@@ -42,7 +42,7 @@ def test_borders_are_equal_where_the_functions_are(randomized, data, side, kerne
         x = inputs = keras.Input(image.shape[1:])
         for layer in (
             layers.Normalization(), layers.ZeroPadding2D(zeros),
-            layers.Conv2D(1, kernel, stride, padding, dilation_rate=dilation),
+            layers.Conv2D(2, kernel, stride, padding, dilation_rate=dilation),
         ):  # fmt: skip
             x = layer(x)
         return keras.Model(inputs, x)

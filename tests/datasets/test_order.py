@@ -1,9 +1,13 @@
 """The order of the classes: as the data has them, or as a model has its outputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from robust import imagenet
+from robust.datasets import superclasses
 from robust.datasets.dataset import from_arrays
 from robust.datasets.folder import folder
 from robust.datasets.given import read
@@ -124,3 +128,11 @@ def test_a_suite_names_a_file_beside_it_and_somebody_s_code_has_keys_of_its_own(
     (tmp_path / "mine_of_classes.py").write_text("def data(*, classes: list[str]):\n    return classes\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert read_data({"name": "mine_of_classes:data", "classes": ["a"]}).arguments == {"classes": ["a"]}
+
+
+def test_superclasses_found_by_names_are_those_of_all_names_and_own_ones_are_kept():
+    names = list(imagenet.names())
+    two = from_arrays(np.zeros((2, 1, 1, 1)), [0, 1], ["giant panda", "bee"])
+    assert ordered(two, names).superclasses == superclasses.of(names)
+    own = replace(two, superclasses={"black": ("giant panda", "bee")})
+    assert ordered(own, names).superclasses == own.superclasses

@@ -94,7 +94,7 @@ def test_the_run_ends_with_how_many_are_in_doubt(ran):
 
 def test_the_page_says_why(ran):
     page = (ran[2] / "index.html").read_text()
-    assert "Can these numbers be believed?" in page and "more steps, or larger ones" in page
+    assert "Can these numbers be believed?" in page and "give it more steps, as in" in page
 
 
 @pytest.mark.parametrize(
