@@ -31,10 +31,13 @@ _SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "sev
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "pandas")
 
 
-def fill(out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[str] = ()) -> pd.DataFrame:
+def fill(
+    out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[str] = (), given: str = ""
+) -> pd.DataFrame:
     """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html.
 
-    notes: what was passed by or guessed when the data was read.
+    notes: what was passed by or guessed when the data was read. given: its fingerprint as it was given, by which
+    reports are compared: whether a validation split was then taken off its train changes no test image.
     """
     outcomes = pd.concat([_outcomes(cell, block) for cell, block in found])
     doubts = list(trust.across(outcomes))
@@ -50,7 +53,8 @@ def fill(out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[s
     shown.write(out / "samples", found)
     if suite.text:
         files.write(out / "suite.toml", suite.text)
-    files.write(out / "environment.json", json.dumps(_environment(suite, data, found, notes), indent=2))
+    environment = _environment(suite, data, found, notes, given or data.fingerprint)
+    files.write(out / "environment.json", json.dumps(environment, indent=2))
     record.write_results(results, out / "results.csv")
     report.write(out)
     return results
@@ -263,7 +267,7 @@ def _write_samples(folder: Path, found: Found) -> None:
         (folder / Path(name).name).unlink(missing_ok=True)
 
 
-def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]) -> dict[str, Any]:
+def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str], given: str) -> dict[str, Any]:
     told = [(cell, _read(block / "about.json")) for cell, block in found]
     about = {cell.model.name: of_block for cell, of_block in told}
     asked = {cell.model.name for cell in suite.cells()}  # the others only lend their images
@@ -278,7 +282,7 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
         "machine": _machine(),
         "data": {
             "name": data.name, "split": "test", "classes": list(data.classes), "images": data.size("test"),
-            "fingerprint": data.fingerprint,
+            "fingerprint": given,
             "superclasses": {k: list(v) for k, v in data.superclasses.items()}, "image_shape": list(data.image_shape),
             "notes": list(notes),
         },

@@ -117,7 +117,8 @@ class Session:
     def __init__(self, suite: Suite, store: Store, progress: Progress):
         self.suite, self.store, self.progress = suite, store, progress
         models.meet(suite.models)
-        self.data = _data(suite)
+        self._given = _data(suite)
+        self.data = with_validation(self._given) if _needs_validation(suite) else self._given
         self._ready: dict[tuple[str, int], Fitted] = {}
         self._identities: dict[tuple[str, int], str] = {}
         self._failed: dict[tuple[str, int], RobustError] = {}
@@ -206,7 +207,7 @@ class Session:
     def check(self, cells: Iterable[Cell], out: Path) -> None:
         """Raise ReportError for an earlier report that the bounds of these cells cannot be judged against."""
         contents = {name: data.content for name, data in self._data_of.items()}
-        judging.check(self.suite, cells, out, self.data.name, self.data.fingerprint, contents)
+        judging.check(self.suite, cells, out, self.data.name, self._given.fingerprint, contents)
 
     def compared(self, cell: Cell, out: Path) -> list[dict[str, Any]]:
         """The rows of a finished cell's bounds against others; the cells of other models are run for it."""
@@ -236,14 +237,20 @@ class Session:
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
         found = [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
-        return recording.fill(out, self.suite, self.data, found, [*remarks.lines(self.sets), *recording.guesses(found)])
+        notes = [*remarks.lines(self.sets), *recording.guesses(found)]
+        return recording.fill(out, self.suite, self.data, found, notes, self._given.fingerprint)
 
 
 def _data(suite: Suite) -> Dataset:
     if isinstance(suite.data, Dataset):
-        return with_validation(suite.data)
+        return suite.data
     with _at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
-        return with_validation(read(suite.data))
+        return read(suite.data)
+
+
+def _needs_validation(suite: Suite) -> bool:
+    """Is anything trained, or measured on the validation split? Else no label of train needs to be read."""
+    return any(model.train for model in suite.models) or demands.asks(suite.cases, "validation")
 
 
 @contextmanager

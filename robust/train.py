@@ -83,7 +83,7 @@ def train(
     _check(out, model, data)
     models.meet([model])
     seed = model.seeds[0]
-    found = with_validation(read(data))
+    found = read(data) if model.train is None else with_validation(read(data))
     remarks.tell([found], progress)
     (progress or Silent()).say(order.said(found))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:

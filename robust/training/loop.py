@@ -66,7 +66,7 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
             if unfinished and writes:
                 checkpoints.save(unfinished, learner, history)
             if patience.stops(recipe, history.get(run.watched, [])):
-                told = patience.told(run.watched, history[run.watched])
+                told = patience.told(run.watched, history[run.watched], bool(learner.best))
                 progress.say(f"{run.name}: stopped after epoch {epoch + 1}, {told}")
                 break
     use_averages(learner)

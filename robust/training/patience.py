@@ -36,13 +36,24 @@ def stops(recipe: Recipe, values: Sequence[float]) -> bool:
     return len(values) - 1 - list(values).index(max(values)) >= recipe.patience
 
 
-def told(name: str, values: Sequence[float]) -> str:
-    """Why it has stopped.
+def told(name: str, values: Sequence[float], best: bool) -> str:
+    """Why it has stopped, and which weights are kept; best: those of the best epoch, of which the latest counts.
 
-    >>> told("val_accuracy", [0.5, 0.7, 0.7])
-    'as val_accuracy was never better than in epoch 2'
+    >>> told("val_accuracy", [0.5, 0.7, 0.6], best=True)
+    'as val_accuracy was never better than in epoch 2, whose weights are kept'
+    >>> told("val_accuracy", [0.5, 0.7, 0.7], best=True)
+    'as val_accuracy was never better than in epoch 2; the weights of epoch 3, which is as good, are kept'
+    >>> told("val_accuracy", [0.5, 0.7, 0.6], best=False)
+    'as val_accuracy was never better than in epoch 2; the weights of the last epoch are kept'
     """
-    return f"as {name} was never better than in epoch {list(values).index(max(values)) + 1}"
+    first = list(values).index(max(values))
+    kept = hardness.kept({"loss": values, name: values}, name)
+    what = ", whose weights are kept"
+    if not best:
+        what = "; the weights of the last epoch are kept"
+    elif kept > first:
+        what = f"; the weights of epoch {kept + 1}, which is as good, are kept"
+    return f"as {name} was never better than in epoch {first + 1}{what}"
 
 
 def column(train: Training, history: Container[str]) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from robust.errors import DataError
 from robust.progress import Silent
 from robust.train import Trained
-from robust.training import patience
+from robust.training import loop, patience
 from robust.training.fit import fit
 from robust.training.recipes import Recipe
 
@@ -52,9 +52,11 @@ def test_the_best_epoch_is_kept_and_training_stops_after_it(stripes, wild):
     assert len(values) < 6 and len(values) - 1 - values.index(max(values)) == 2
     assert accuracy(network, stripes) == pytest.approx(values[best]) and values[best] > values[-1]
     first = values.index(max(values)) + 1
-    assert told.said == [
-        f"net: stopped after epoch {len(values)}, as val_accuracy was never better than in epoch {first}"
-    ]
+    kept = ", whose weights are kept" if best + 1 == first else f"; the weights of epoch {best + 1}, which is as good,"
+    (said,) = told.said
+    assert said.startswith(
+        f"net: stopped after epoch {len(values)}, as val_accuracy was never better than in epoch {first}{kept}"
+    )
 
 
 def hardest(values):
@@ -68,6 +70,34 @@ def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild
     assert accuracy(kept, stripes) == pytest.approx(max(history["val_accuracy"]))
     assert accuracy(last, stripes) == pytest.approx(history["val_accuracy"][-1])
     assert max(history["val_accuracy"]) > history["val_accuracy"][-1]
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [("best", "; the weights of epoch 2, which is as good, are kept"), ("last", "; the weights of the last")],
+)
+def test_of_epochs_as_good_the_one_that_is_said_is_kept(stripes, model, monkeypatch, keep, kept):
+    """Accuracies are made equal; the weights of each epoch are told apart by their sum."""
+    sums, told, values = [], Says(), iter([0.5, 0.5, 0.4, 0.4])
+    validator = loop._validator
+
+    def even(run):
+        validate = validator(run)
+
+        def asked():
+            sums.append(sum(float(np.abs(w).sum()) for w in run.learner.network.get_weights()))
+            return {**validate(), "val_accuracy": next(values)}
+
+        return asked
+
+    monkeypatch.setattr(loop, "_validator", even)
+    network, history = fit(model(epochs=6, patience=3, keep=keep), stripes, 0, told)
+    assert history["val_accuracy"] == [0.5, 0.5, 0.4, 0.4] and len(set(sums)) == 4
+    ends = sum(float(np.abs(w).sum()) for w in network.get_weights())
+    assert ends == sums[1 if keep == "best" else 3]
+    assert told.said[0].startswith(
+        f"net: stopped after epoch 4, as val_accuracy was never better than in epoch 1{kept}"
+    )
 
 
 def test_averages_are_what_is_compared_and_kept(stripes, wild):
