@@ -71,14 +71,16 @@ class Bound:
         return self.low <= high and self.high >= low
 
     def undecided(self, low: float, high: float) -> bool:
-        """Does the interval [low, high] straddle an end of the bound, so that the sample cannot tell?
+        """Does the interval [low, high] hold values that meet the bound and values that miss it?
 
-        A bound on an end of the interval has asked for certainty and is never undecided.
+        Then the sample cannot tell; so, too, where all images are right and ">= 1" asks for that. A bound on an end of
+        the interval has asked for certainty and is never undecided.
 
         >>> parse(">= 0.80").undecided(0.78, 0.83), parse("low >= 0.80").undecided(0.78, 0.83)
         (True, False)
         """
-        return self.of == "value" and any(low < end < high for end in (self.low, self.high))
+        meets = (self.low < high and self.high > low) or low in self or high in self
+        return self.of == "value" and low <= high and meets and not (low in self and high in self)
 
 
 @dataclass(frozen=True)

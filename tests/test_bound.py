@@ -107,17 +107,26 @@ def test_any_text_is_a_bound_or_a_suite_error(text):
 
 @settings(deadline=None)
 @given(WHOLE, WHOLE, st.tuples(WHOLE, WHOLE).map(sorted), st.sampled_from([">=", ">", "<=", "<", "in"]))
-def test_undecided_is_where_the_inside_of_the_interval_lies_on_both_sides(a, b, interval, sign):
+def test_undecided_is_where_some_values_of_the_interval_meet_the_bound_and_some_do_not(a, b, interval, sign):
     low, high = interval
     bound = parse(f"in [{min(a, b)}, {max(a, b)}]" if sign == "in" else f"{sign} {a}")
-    between = [i / 2 for i in range(2 * low + 1, 2 * high)]
-    assert bound.undecided(low, high) == (len({point in bound for point in between}) == 2)
+    within = [i / 2 for i in range(2 * low, 2 * high + 1)]
+    assert bound.undecided(low, high) == (len({point in bound for point in within}) == 2)
 
 
-def test_an_interval_that_touches_the_end_is_decided():
+def test_an_interval_that_touches_the_end_is_decided_only_if_all_of_it_meets_or_misses():
     assert not parse(">= 0.8").undecided(0.8, 0.9)
-    assert not parse(">= 0.8").undecided(0.7, 0.8)
+    assert parse("> 0.8").undecided(0.8, 0.9)
     assert not parse("< 0.8").undecided(0.8, 0.8)
+    nan = float("nan")
+    assert not parse(">= 0.8").undecided(nan, nan) and not parse(">= 0.8").undecided(nan, 0.9)
+
+
+def test_all_right_of_few_images_does_not_show_that_all_are_right():
+    """5 of 5 images: [0.478, 1]; what asks for 1, or for no error, could be missed by another sample."""
+    assert parse(">= 1").undecided(0.478, 1.0) and parse("<= 0").undecided(0.0, 0.522)
+    assert parse("in [0.9, 1]").undecided(0.478, 1.0)
+    assert not parse(">= 0").undecided(0.0, 0.522) and not parse("<= 1").undecided(0.478, 1.0)
 
 
 def test_an_interval_around_the_whole_bound_is_undecided():

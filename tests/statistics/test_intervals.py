@@ -79,10 +79,32 @@ def sample(n, seed=0):
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 20), (1, 20), (10, 20), (0, 1000), (3, 1000), (700, 1000)])
 @pytest.mark.parametrize("tail", [0.025, 0.05])
 def test_the_mean_of_zeros_and_ones_has_the_exact_interval_of_a_share(k, n, tail):
-    """By its tail, which the saddle point gives on the safe side: 2.4 to 2.5 % for 2.5 %."""
+    """By its tail, which the saddle point gives on the safe side where the values are ends: 2.36 to 2.5 % for 2.5 %."""
     low, high = bounded_mean(np.repeat([0.0, 1.0], [n - k, k]), 0, 1, tail)
     assert low == 0 if k == 0 else 0.945 * tail <= stats.binom.sf(k - 1, n, low) <= 1.0001 * tail
     assert 0.945 * tail <= stats.binom.cdf(k, n, high) <= 1.0001 * tail
+
+
+def _tail(values, end):
+    """P(weighted mean > end), exactly: that of the sum of E (x - end), E exponential (Imhof, Biometrika 48, 1961)."""
+    x, times = np.unique(values, return_counts=True)
+    u = np.exp(np.linspace(-30, 30, 30_001))
+    scaled = np.outer((x - end) / np.abs(x - end).max(), u)
+    wave = np.sin(times @ np.arctan(scaled)) * np.exp(-times @ np.log1p(scaled**2) / 2)
+    return 0.5 + np.trapezoid(wave, np.log(u)) / np.pi
+
+
+@pytest.mark.parametrize("tail", [0.025, 0.05])
+@pytest.mark.parametrize("n", [1, 2, 3, 20, 166, 1000])
+def test_the_tail_beyond_the_end_of_a_bounded_mean_is_between_90_and_106_percent_of_what_is_asked(n, tail):
+    assert _tail(np.array([0.0, 1.0]), 0.9) == pytest.approx(0.1)  # a uniform weight
+    for level in (0.05, 0.2, 0.545, 0.8):
+        for share in (0.1, 0.5, 0.93):
+            k = round(share * n)
+            low = np.repeat([0.0, 0.17 * level], [(n - k) // 2, n - k - (n - k) // 2])
+            values = np.concatenate([low, np.full(k, level)])
+            high = statistics.highest_mean(values, 1.0, tail)
+            assert 0.9 * tail <= _tail(np.append(values, 1.0), high) <= 1.06 * tail
 
 
 @pytest.mark.parametrize("n", [5, 30, 300])
