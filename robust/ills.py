@@ -86,9 +86,10 @@ ILLS = {
     ),
     "classes_guessed": Ill(
         "suspect",
-        "with the classes in another order the model is right on {value} of {n} images more, which may be chance",
+        "with the classes in another order the model is right on {value} of {n} images more, which may be chance or, "
+        "of few classes, the model's own errors",
         'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
-        "more images tell",
+        "more images or a look at the model's documentation tell",
         of_model=True,
     ),
     "bounded_outputs": Ill(

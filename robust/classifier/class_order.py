@@ -15,6 +15,7 @@ FIRST, MOST = 200, 1000  # images: of the first look, and where another order di
 CHANCE, LIKELY = 0.001, 0.05  # of accusing an order that is as good; of suspecting one
 GAIN = 0.1  # of accuracy, below which nothing is said
 GOOD, SHARE, FLOOR = 0.65, 0.1, 5.0  # accuracy that another order must reach: .65, or with C classes .1 + 5 / C
+SURE, OF_FEW, HANDFUL = 0.6, 0.4, 5  # up to 5 classes another order must reach .6 + .4 / C, or errors may look like it
 WELL, LEFT = 0.5, 0.02  # accuracy, and gain by another order, with which a first look is enough
 NAMED = 30  # classes, above which their order fills no line
 Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
@@ -24,7 +25,7 @@ class Order(NamedTuple):
     """An order of the classes in which the model is right far more often: by how much, as shares of n images.
 
     classes: of each output the class that fits it; empty where the images do not tell all of them.
-    clear: more than chance?
+    clear: more than chance, and more than the errors of a bad model among few classes may look like?
     """
 
     classes: tuple[int, ...]
@@ -38,12 +39,13 @@ class Order(NamedTuple):
         """Why no number of the model is reliable."""
         return Reason("other_classes" if self.clear else "classes_guessed", self.other - self.own, self.n)
 
-    def told(self, names: Sequence[str]) -> str:
-        """What to do about it; names: of the classes, in the order that was taken."""
+    def told(self, names: Sequence[str], asked: str = "") -> str:
+        """What to do about it; names: of the classes, in the order that was taken. asked: how, if not as usual."""
         right = (
-            f"{self.own:.0%} of {self.n} images are right with the classes in this order, {self.other:.0%} in another"
+            f"{self.own:.0%} of {self.n} images{asked} are right with the classes in this order, {self.other:.0%} in "
+            "another"
         )
-        chance = "" if self.clear else ", which may be chance"
+        chance = "" if self.clear else ", which may be chance or the model's own errors"
         if not self.classes or any("," in name for name in names):
             return f"{right}{chance}: give them in the model's order, as in --classes names.txt, one a line"
         found = [names[place] for place in self.classes]
@@ -82,7 +84,8 @@ def _judged(said: np.ndarray, labels: np.ndarray, classes: int, own: np.ndarray,
     table = _table(said, labels, classes)
     order = _fitted(table)
     known = classes <= NAMED and all(table[k, order[k]] for k in range(classes))
-    return Order(tuple(map(int, order)) if known else (), *shares, len(labels), clear=chance < CHANCE)
+    clear = chance < CHANCE and (classes > HANDFUL or shares[1] >= SURE + OF_FEW / classes)
+    return Order(tuple(map(int, order)) if known else (), *shares, len(labels), clear=clear)
 
 
 def _crossed(said: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -48,14 +48,16 @@ class Better(NamedTuple):
         found = " or ".join(str(each) for each in self.pixels)
         right = f"{self.own:.0%} of {self.n} images are right with pixels {self.asked}, {self.other:.0%} with {found}"
         if not self.clear:
-            return f"{right}, which may be chance: declare what it was trained with, as in pixels = {_said(self.asked)}"
+            return (
+                f"{right}, which may be chance: declare what it was trained with, as in pixels = {declared(self.asked)}"
+            )
         if len(self.pixels) > 1:
             return f"{right}, about as many: find out what it was trained with, and declare it"
-        return f"{right}: if that is meant, say pixels = {_said(self.pixels[0])}"
+        return f"{right}: if that is meant, say pixels = {declared(self.pixels[0])}"
 
 
-def _said(pixels: Pixels) -> str:
-    """As it is declared."""
+def declared(pixels: Pixels) -> str:
+    """As it is declared in a suite."""
     named = next((name for name, mode in MODES.items() if mode == pixels and mode.mean), "")
     return f'"{named}"' if named else f"[{pixels.low:g}, {pixels.high:g}]"
 
@@ -93,7 +95,7 @@ def better(classifier: Classifier, look: Look, available: int) -> Better | None:
     where a first hundred leave a doubt.
     """
     images, labels = look(min(available, FIRST))
-    own, others = answers(classifier, images) == labels, _others(classifier, images, labels, _ways(classifier, images))
+    own, others = answers(classifier, images) == labels, _others(classifier, images, labels, ways(classifier, images))
     more = int(np.clip(ROOM // np.prod(images.shape[1:]), FIRST, MOST))
     above = [way for way, right in others.items() if right.sum() > own.sum()]
     if above and len(images) < min(available, more):
@@ -108,7 +110,7 @@ def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> s
         return ""
     [own] = answers(classifier, image)
     found = {
-        way: k for way, [k] in _otherwise(classifier, image, _ways(classifier, image)).items() if k not in (own, -1)
+        way: k for way, [k] in _otherwise(classifier, image, ways(classifier, image)).items() if k not in (own, -1)
     }
     if not found:
         return ""
@@ -122,7 +124,8 @@ def typed(pixels: Pixels) -> str:
     return next((n for n, mode in MODES.items() if mode == pixels), f"{pixels.low:g} {pixels.high:g}")
 
 
-def _ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:
+def ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:
+    """Every other usual way to give these images to it."""
     asked = classifier.pixels._replace(layout="channels_last")
     return [way for way in OTHERS if way != asked and len(way.mean) in (0, images.shape[3])]
 

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from robust import first_look
 from robust.classifier import Classifier
 from robust.classifier.class_order import better
+from robust.datasets.dataset import from_arrays
 
 RANDOM = np.random.default_rng(0)
 
@@ -88,6 +90,62 @@ def test_a_model_that_is_only_bad_is_not_accused(n, classes, share):
         for _ in range(3):
             answer = found(make(classes, share), n)
             assert answer is None or not answer.clear
+
+
+@pytest.mark.parametrize(
+    "confusion",
+    [
+        [[0.28, 0.72], [0.28, 0.72]],
+        [[0.28, 0.72], [0.76, 0.24]],
+        [[0.3, 0.7], [0.25, 0.75]],
+        [[0.2, 0.68, 0.12], [0.12, 0.2, 0.68], [0.68, 0.12, 0.2]],
+        [[0.1, 0.66, 0.12, 0.12], [0.66, 0.1, 0.12, 0.12], [0.1, 0.15, 0.1, 0.65], [0.1, 0.15, 0.65, 0.1]],
+    ],
+)
+@pytest.mark.parametrize("n", [100, 1000])
+def test_a_bad_model_of_few_classes_is_suspected_at_most(confusion, n):
+    """With few classes errors that are of a kind look like another order, and may be the model's own."""
+    answer = found(np.array(confusion), n)
+    assert answer is None or (not answer.clear and answer.reason.name == "classes_guessed")
+    assert answer is None or "the model's own errors" in answer.told(["a", "b", "c", "d"])
+
+
+@pytest.mark.parametrize("shown", [1.0, 255.0], ids=["classes alone", "pixels, too"])
+def test_classes_in_another_order_are_found_although_the_pixels_are_wrong(shown):
+    """Levels of grey in three classes; the model knows them in another order, and perhaps for pixels up to 255."""
+    labels = np.arange(90) % 3
+    greys = np.array([0.2, 0.5, 0.8])[labels] + np.linspace(-0.1, 0.1, 90)
+    data = from_arrays(np.ones((90, 2, 2, 1)) * greys[:, None, None, None], labels, ["a", "b", "c"])
+    order = [1, 2, 0]  # its outputs: of each class the place
+    ends = np.array([0.35, 0.65]) * shown
+
+    def model(images):
+        means = np.asarray(images).mean(axis=(1, 2, 3))
+        return np.eye(3)[np.array(order)[np.searchsorted(ends, means)]] * 0.9 + 0.1 / 3
+
+    classifier = Classifier(model, 3, batch_size=30)
+    _, doubts = first_look.at(classifier, data)
+    (words,) = [line for line in doubts if "--classes" in line]
+    assert "say --classes c,a,b, or" in words
+    assert ("pixels = [0, 255]" in words) == (shown == 255)
+    assert "other_classes" in [reason.name for reason in classifier.doubts]
+
+
+def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order():
+    """Two of four classes changed places: other pixels help the other two, and the order is looked at with these."""
+    labels = np.arange(400) % 4
+    greys = np.array([0.125, 0.375, 0.625, 0.875])[labels] + np.linspace(-0.1, 0.1, 400)
+    data = from_arrays(np.ones((400, 2, 2, 1)) * greys[:, None, None, None], labels, ["a", "b", "c", "d"])
+
+    def model(images):
+        level = np.clip(np.asarray(images).mean(axis=(1, 2, 3)) / 64, 0, 3).astype(int)
+        return np.eye(4)[np.array([1, 0, 2, 3])[level]] * 0.9 + 0.1 / 4
+
+    classifier = Classifier(model, 4, batch_size=30)
+    _, doubts = first_look.at(classifier, data)
+    assert [reason.name for reason in classifier.doubts] == ["other_pixels", "other_classes"]
+    assert "say pixels = [0, 255]" in doubts[0] and "say --classes b,a,c,d" in doubts[1]
+    assert "asked with pixels [0, 255]" in doubts[1]
 
 
 def test_names_that_hold_commas_or_spaces():
