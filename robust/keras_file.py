@@ -1,7 +1,6 @@
 """What in a .keras or HDF5 file would run somebody's code, read from its text; nothing is loaded or imported."""
 
 import json
-import math
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -14,8 +13,7 @@ ENDINGS = (".keras", ".h5", ".hdf5")
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
 _TEXT = 2**26  # bytes that config.json may have
 _SHORT = 2**16  # bytes that metadata.json may have
-_WIDE = ("units", "filters", "output_dim", "input_dim", "hidden_dim", "intermediate_dim", "key_dim", "value_dim")
-_WIDTH = 2**26
+_H5, _NPZ = "model.weights.h5", "model.weights.npz"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OURS = ("keras", "builtins")  # the modules that Keras itself brings
 
@@ -81,21 +79,14 @@ def _attribute(path: Path, name: str) -> str:
 
 
 def oversized(path: Path) -> str:
-    """Why the archive would take more memory than it can mean; "" where it would not, or is no archive."""
+    """Why a file would take more memory than it can mean, or reads others; "" where it does not, or is no model."""
     try:
-        if is_hdf5(path):
-            with path.open("rb") as file:
-                _stored(file, stored := path.stat().st_size)
-            return _too_wide(sorted(_widths(_config(path)))[-2:], stored)
-        archives.check(path)
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > _TEXT:
-                return f"its config.json has more than {_TEXT:,} bytes"
-            _weights(archive)
-            widths = sorted(_widths(json.loads(archive.read("config.json"))))[-2:]
-            return _too_wide(widths, archive.getinfo("model.weights.h5").file_size)
-    except json.JSONDecodeError:
-        pass
+        if not is_hdf5(path):
+            archives.check(path)
+            with zipfile.ZipFile(path) as archive:
+                if archive.getinfo("config.json").file_size > _TEXT:
+                    return f"its config.json has more than {_TEXT:,} bytes"
+        numbers(path)
     except ValueError as error:
         return str(error)
     except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):  # RecursionError is a RuntimeError
@@ -103,38 +94,41 @@ def oversized(path: Path) -> str:
     return ""
 
 
-def _widths(value: Any) -> Iterator[int]:
-    """How wide layers are, as their configurations say: Keras makes room for their weights before it reads any."""
-    if isinstance(value, dict):
-        yield from (n for key, n in value.items() if key in _WIDE and type(n) is int and n > 0)
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _widths(each)
+def numbers(path: Path) -> int:
+    """How many numbers the weights of a .keras or HDF5 file are, at the most.
+
+    Raises ValueError where they claim more than their bytes can hold, or stand in other files; KeyError, OSError,
+    RuntimeError or zipfile.BadZipFile where there are none.
+    """
+    if is_hdf5(path):
+        with path.open("rb") as file:
+            return _stored(file, path.stat().st_size)
+    with zipfile.ZipFile(path) as archive:
+        if _NPZ in archive.namelist():
+            return archive.getinfo(_NPZ).file_size
+        with archive.open(_H5) as member:
+            return _stored(member, archive.getinfo(_H5).file_size)
 
 
-def _too_wide(widths: list[int], stored: int) -> str:
-    """Of the two widest layers each unit has a weight, and may have one for each unit of the other."""
-    most = math.prod(widths)
-    if widths and (widths[-1] > max(_WIDTH, 2 * stored) or most > max(_WIDTH * 16, 8 * stored)):
-        layers = " and ".join(f"{width:,}" for width in widths)
-        return f"its layers have up to {layers} units, for which weights of {stored:,} bytes are too few"
-    return ""
-
-
-def _weights(archive: zipfile.ZipFile) -> None:
-    with archive.open("model.weights.h5") as member:
-        _stored(member, archive.getinfo("model.weights.h5").file_size)
-
-
-def _stored(file: IO[bytes], stored: int) -> None:
-    """Raise ValueError where the weights claim sizes that their bytes cannot hold: HDF5 keeps what is empty in none."""
+def _stored(file: IO[bytes], stored: int) -> int:
+    """The numbers in so many bytes of weights, whose sizes are checked: HDF5 keeps what is empty in none."""
     import h5py
 
-    sizes: list[int] = []
     with h5py.File(file, "r") as content:
-        content.visititems(lambda _, each: sizes.append(each.nbytes) if isinstance(each, h5py.Dataset) else None)
-    archives.sizes(sum(sizes), stored)
+        if other := content.visititems_links(_leads_out):
+            raise ValueError(f"its weights stand in another file, {other}; that is not opened")
+        found: list[h5py.Dataset] = []
+        content.visititems(lambda _, each: found.append(each) if isinstance(each, h5py.Dataset) else None)
+        if others := [each.name for each in found if each.external or each.is_virtual]:
+            raise ValueError(f"its weights {others[0]} stand in another file; that is not opened")
+        archives.sizes(sum(each.nbytes for each in found), stored)
+        return sum(each.size or 0 for each in found)
+
+
+def _leads_out(_: str | bytes, link: Any) -> str | None:
+    import h5py
+
+    return link.filename if isinstance(link, h5py.ExternalLink) else None
 
 
 def _config(path: Path) -> Any:

@@ -2,13 +2,16 @@
 
 import hashlib
 import importlib
+import math
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import keras
 import tensorflow as tf
@@ -21,6 +24,7 @@ from robust.suite.source import SAVED_MODEL
 
 _EXPORT = "there, model.export('folder'), and give that folder, a SavedModel, with --trust, or trust=True"
 _ENDPOINTS = ("serving_default", "serve")
+_BESIDE = 2**24  # numbers of a model that its file need not hold
 
 
 def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
@@ -45,7 +49,8 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if not trust and (why := keras_file.refusal(path, _registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
     try:
-        return _read(path, _custom(path) if trust else {}, trust)
+        with _room_for(path):
+            return _read(path, _custom(path) if trust else {}, trust)
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
@@ -59,6 +64,31 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
             ) from error
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: cannot be loaded as data ({type(error).__name__}: {first})") from error
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Layers may make room for the weights that the file has, and not for more: Keras makes it before it reads any."""
+    stored, made = _numbers(path), 0
+    make = keras.Variable.__init__
+
+    def counted(self: keras.Variable, initializer: Any, shape: Any = None, *args: Any, **options: Any) -> None:
+        nonlocal made
+        made += math.prod(shape or ())
+        if made > 2 * stored + _BESIDE:
+            raise ModelError(f"{path}: its layers want {made:,} weights and more, and it holds {stored:,}")
+        make(self, initializer, shape, *args, **options)
+
+    with patch.object(keras.Variable, "__init__", counted):
+        yield
+
+
+def _numbers(path: Path) -> int:
+    """How many weights the file holds; none where they cannot be read, of which loading it will say why."""
+    try:
+        return keras_file.numbers(path)
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return 0
 
 
 def _read(path: Path, custom: dict[str, Any], trust: bool) -> keras.Model:

@@ -8,6 +8,7 @@ import zipfile
 from contextlib import contextmanager
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -98,7 +99,7 @@ def claiming(shape):
     """Weights of this shape, of which not a byte is there."""
     file = io.BytesIO()
     with h5py.File(file, "w") as weights:
-        weights.create_dataset("layers/dense/vars/0", shape, "float32", chunks=(1024,) * len(shape))
+        weights.create_dataset("layers/dense/vars/0", shape, "float32", chunks=(1000,) * len(shape))
     return file.getvalue()
 
 
@@ -112,20 +113,60 @@ def test_a_keras_file_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(t
         assert keras_file.foreign(path) == []
 
 
-@pytest.mark.parametrize("units", [[10**9], [10**5, 10**5], [36, 10**9, 3]])
-def test_layers_too_wide_for_their_weights_are_refused_before_room_is_made_for_them(tmp_path, units):
-    layers = [{"class_name": "Dense", "config": {"units": each}} for each in units]
-    path = keras_archive(
-        tmp_path / "a.keras", json.dumps({"config": {"layers": layers}}).encode(), claiming((2000, 2000))
-    )
-    with frugal(), pytest.raises(ModelError, match="units, for which weights of"):
+def layers(*described):
+    """What config.json says of a model of 4 x 4 pixels with these layers."""
+    inputs = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [None, 4, 4, 1]}}
+    rest = [{"module": "keras.layers", "class_name": name, "config": config} for name, config in described]
+    inside = {"layers": [inputs, *rest], "name": "m"}
+    return json.dumps({"module": "keras", "class_name": "Sequential", "config": inside}).encode()
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        [("Flatten", {}), ("Dense", {"units": 10**9})],
+        [("Flatten", {}), ("Dense", {"units": 32_000}), ("Dense", {"units": 32_000})],
+        [("Flatten", {}), *[("Dense", {"units": 3000})] * 20],
+        [("Conv2D", {"filters": 8, "kernel_size": [10_000, 10_000], "padding": "same"})],
+        [("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 10**9})],
+        [("Flatten", {}), ("Embedding", {"input_dim": 60_000_000, "output_dim": 8})],
+    ],
+    ids=range(6),
+)
+def test_layers_too_wide_for_their_weights_are_refused_before_room_is_made_for_them(tmp_path, described):
+    path = keras_archive(tmp_path / "a.keras", layers(*described), claiming((2000, 1000)))
+    with frugal(), pytest.raises(ModelError, match=r"its layers want [0-9,]+ weights and more, and it holds 2,000,000"):
         load(path)
+    assert keras.Variable([1.0]).shape == (1,)
+
+
+def elsewhere(how, other):
+    """Weights that stand in another file."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as weights:
+        if how == "link":
+            weights["layers"] = h5py.ExternalLink(other, "/layers")
+        elif how == "virtual":
+            layout = h5py.VirtualLayout((4,), "float32")
+            layout[:] = h5py.VirtualSource(other, "vars", (4,))
+            weights.create_virtual_dataset("layers/dense/vars/0", layout)
+        else:
+            weights.create_dataset("layers/dense/vars/0", (4,), "float32", external=[(other, 0, 16)])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("how", ["link", "virtual", "external"])
+def test_weights_that_stand_in_other_files_are_not_opened(tmp_path, how):
+    weights = elsewhere(how, "/etc/passwd")
+    path = keras_archive(tmp_path / "a.keras", layers(("Flatten", {}), ("Dense", {"units": 3})), weights)
+    (old := tmp_path / "a.h5").write_bytes(weights)
+    for each in (path, old):
+        with pytest.raises(ModelError, match=r"stand in another file.*not opened"):
+            load(each)
 
 
 @pytest.mark.parametrize("units", [[784, 10, 784], [4096, 8, 4096, 1000]])
 def test_wide_layers_around_a_narrow_one_are_read(tmp_path, units):
-    import keras
-
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *map(keras.layers.Dense, units)])
     model.save(tmp_path / "wide.keras")
     assert load(tmp_path / "wide.keras").count_params() == model.count_params()
