@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -245,12 +245,32 @@ def from_splits(
     if len(set(shapes.values())) > 1:
         raise DataError(f"data set {name!r}: its splits have images of different shapes: {shapes}")
     names = names or tuple(map(str, range(1 + max(labels.max() for _, labels, _ in parts.values()))))
+    encoded = _of_arrays(parts)
     form = [(split, images.dtype, images.shape) for split, (images, _, _) in parts.items()]
     return Dataset(
         name=name,
         classes=names,
         image_shape=next(iter(shapes.values())),
         sizes={split: len(labels) for split, (_, labels, _) in parts.items()},
-        read=lambda split: tf.data.Dataset.from_tensor_slices(parts[split]),
+        read=encoded.read,
+        encoded=encoded,
         fingerprint=fingerprint(repr((form, names)).encode(), *(array for part in parts.values() for array in part)),
     )
+
+
+def _of_arrays(parts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Encoded:
+    """Images of arrays. The place of one is the number of its split and its own, so that none is copied to be mixed."""
+    names, images = list(parts), [images for images, _, _ in parts.values()]
+    encoded = Encoded(lambda split: tf.data.Dataset.from_tensor_slices(parts[split]))
+
+    def places(split: str) -> tf.data.Dataset:
+        _, labels, ids = parts[split]
+        where = np.stack([np.full(len(labels), names.index(split)), np.arange(len(labels))], axis=1)
+        return tf.data.Dataset.from_tensor_slices((where, labels, ids))
+
+    def fetch(place: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(lambda place: images[place[0]][place[1]], [place], images[0].dtype)
+        return tf.ensure_shape(image, images[0].shape[1:])
+
+    alike = len({each.dtype for each in images}) == 1
+    return replace(encoded, places=places, fetch=fetch) if alike else encoded

@@ -1,13 +1,14 @@
 """A validation split for data that has none: a tenth of each class of train, always the same images."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from robust import randomness
 from robust.datasets.dataset import Dataset, fingerprint
-from robust.datasets.encoded import Encoded
+from robust.datasets.encoded import Encoded, Rows
 
 FEWEST = 5
 """Images of a class, below which all of them are learned."""
@@ -32,7 +33,7 @@ def with_validation(data: Dataset) -> Dataset:
     if not (count := int(chosen.sum())):
         return data
     train = {"train": data.size("train") - count, "validation": count}
-    own = Encoded(lambda split: _rows(source, split, chosen), source.decode, source.light)
+    own = source.changed(lambda rows: partial(_rows, rows, chosen))
     note = f"{data.name} has no validation split: it is a tenth of each class of train, {count:,} images"
     return replace(
         data,
@@ -54,8 +55,8 @@ def _tenth(labels: np.ndarray, ids: list[str]) -> np.ndarray:
     return chosen
 
 
-def _rows(source: Encoded, split: str, chosen: np.ndarray) -> tf.data.Dataset:
+def _rows(rows: Rows, chosen: np.ndarray, split: str) -> tf.data.Dataset:
     if split not in ("train", "validation"):
-        return source.rows(split)
+        return rows(split)
     wanted = tf.data.Dataset.from_tensor_slices(chosen if split == "validation" else ~chosen)
-    return tf.data.Dataset.zip(source.rows("train"), wanted).filter(lambda row, keep: keep).map(lambda row, keep: row)
+    return tf.data.Dataset.zip(rows("train"), wanted).filter(lambda row, keep: keep).map(lambda row, keep: row)

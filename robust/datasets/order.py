@@ -1,6 +1,6 @@
 """In which order a data set has its classes: as it comes, or as a model has its outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from robust import imagenet
 from robust.datasets import superclasses
 from robust.datasets.dataset import Dataset, fingerprint
+from robust.datasets.encoded import Rows
 from robust.errors import DataError, suggest
 
 _SHOWN = 20  # classes; of more the first and the last
@@ -31,14 +32,14 @@ def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
     names = imagenet.readable(tuple(classes))
     places = tf.constant(_places(data, names), tf.int64)
 
-    def placed(read: Callable[[str], tf.data.Dataset]) -> Callable[[str], tf.data.Dataset]:
+    def placed(read: Rows) -> Rows:
         return lambda split: read(split).map(lambda image, label, id: (image, tf.gather(places, label), id))
 
     return replace(
         data,
         classes=names,
         read=placed(data.read),
-        encoded=data.encoded and replace(data.encoded, rows=placed(data.encoded.rows)),
+        encoded=data.encoded and data.encoded.changed(placed),
         fingerprint=fingerprint(repr((data.fingerprint, names)).encode()),
         superclasses=_groups(data, names),
     )

@@ -10,13 +10,16 @@ from robust.errors import DataError, suggest
 Range = tuple[str, int, int]  # a split, from and to
 
 
-def divide(name: str, infos: Mapping[str, Any], asked: Mapping[str, str], test: str) -> dict[str, list[Range]]:
+def divide(
+    name: str, infos: Mapping[str, Any], asked: Mapping[str, str], test: str, mixed: bool = True
+) -> dict[str, list[Range]]:
     """The ranges of train, validation and test.
 
-    `asked`: what the suite says, as in "train[90%:]"; `test`: what is test where it says nothing.
+    `asked`: what the suite says, as in "train[90%:]"; `test`: what is test where it says nothing; `mixed`: do the
+    images of a split stand in a random order, so that the last tenth is like the others?
 
     What is not asked for keeps off what is: train is all of the set's own train split that nobody else
-    has, validation its own validation split or else the last tenth of train.
+    has, validation its own validation split or else, where its images are mixed, the last tenth of train.
 
     Raises DataError for a split that is not there, and for two that share images.
     """
@@ -25,7 +28,7 @@ def divide(name: str, infos: Mapping[str, Any], asked: Mapping[str, str], test: 
     found = {"test": given["test"]}
     train = given.get("train") or _without(_whole(infos, "train"), taken)
     validation = given.get("validation") or _without(_whole(infos, "validation"), [*taken, *given.get("train", [])])
-    if not validation:
+    if not validation and mixed:
         train, validation = _tenth_off(train)
     found |= {role: ranges for role, ranges in (("train", train), ("validation", validation)) if ranges}
     _check_apart(name, found)

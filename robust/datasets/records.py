@@ -1,6 +1,7 @@
 """A prepared set of tensorflow-datasets as a `Dataset`: which splits, which labels, in which order."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from robust import files, imagenet
-from robust.datasets import ranges, superclasses
+from robust.datasets import ranges, superclasses, tfrecord
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
-from robust.datasets.encoded import Encoded
+from robust.datasets.encoded import Encoded, Rows
 from robust.datasets.transform import Transform
 from robust.errors import DataError
 
@@ -21,6 +22,7 @@ Builder = tfds.core.DatasetBuilder
 SUBSETS = ("imagenet_a", "imagenet_r")
 """Sets whose labels name more classes than they have images of; their classes are those with images."""
 
+_FORMATS = (tfds.core.FileFormat.TFRECORD, tfds.core.FileFormat.PARQUET)
 _WHOLE, _HEAD = 2**30, 2**18  # bytes: up to here all is hashed, beyond it the beginning of each file
 
 
@@ -34,8 +36,9 @@ def dataset(
     """
     name = builder.info.full_name.rpartition("/")[0]
     image, label = _keys(builder, name)
+    _check_format(builder, name)
     test = asked.get("test") or _default_test(builder, name, label)
-    found = ranges.divide(name, builder.info.splits, asked, test)
+    found = ranges.divide(name, builder.info.splits, asked, test, mixed=not builder.info.disable_shuffling)
     specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
     sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})
@@ -50,7 +53,11 @@ def dataset(
         each = each if only is None else each.filter(lambda e: tf.reduce_any(tf.equal(e["file_name"], only)))
         return each.map(lambda e: (e[image], tf.gather(new, e[label]), e["tfds_id"]))
 
-    encoded = Encoded(rows, partial(_decode, builder.info.features[image], transform))
+    decode = partial(_decode, builder.info.features[image], transform)
+    encoded = Encoded(rows, decode)
+    if builder.info.file_format is tfds.core.FileFormat.TFRECORD:
+        files = [str(path) for each in builder.info.splits.values() for path in each.filepaths]
+        encoded = replace(encoded, places=partial(_places, files, rows), fetch=partial(_fetch, files, image))
     made_of = repr((builder.info.full_name, specs, classes, transform, wanted)).encode()
     return Dataset(
         name=name,
@@ -62,6 +69,18 @@ def dataset(
         superclasses=superclasses.of(classes) or _coarse(builder, specs["test"], label, classes),
         encoded=encoded,
     )
+
+
+def _check_format(builder: Builder, name: str) -> None:
+    """Raise DataError where the files are of a format that cannot be read in order."""
+    kind = builder.info.file_format or tfds.core.FileFormat.TFRECORD
+    if kind not in _FORMATS:
+        again = f"tfds.builder({builder.name!r}, data_dir=ANOTHER, file_format='tfrecord').download_and_prepare()"
+        allowed = " and ".join(each.value for each in _FORMATS)
+        raise DataError(
+            f"data set {name!r}: its files are {kind.value}; allowed: {allowed}; prepare it again in another folder, "
+            f'which data_dir then names: python -c "import tensorflow_datasets as tfds; {again}"'
+        )
 
 
 def _keys(builder: Builder, name: str) -> tuple[str, str]:
@@ -107,6 +126,19 @@ def _features(builder: Builder, spec: str, *names: str) -> tf.data.Dataset:
         # One file after the other; its automatic cache would complain of every reader that stops early.
         read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
     )
+
+
+def _places(files: list[str], rows: Rows, split: str) -> tf.data.Dataset:
+    """Of each row where its record lies, as `tfrecord.located` has it, label and id."""
+    batches = rows(split).map(lambda image, label, id: (label, id)).batch(1024).as_numpy_iterator()
+    labels, ids = map(np.concatenate, zip(*batches, strict=True))
+    return tf.data.Dataset.from_tensor_slices((tfrecord.located(files, ids.tolist()), labels, ids))
+
+
+def _fetch(files: list[str], image: str, place: tf.Tensor) -> tf.Tensor:
+    return tf.io.parse_single_example(tfrecord.record(files, place), {image: tf.io.FixedLenFeature([], tf.string)})[
+        image
+    ]
 
 
 def _values(builder: Builder, spec: str, name: str) -> np.ndarray:

@@ -21,9 +21,10 @@ def tfds(
 
     builder: its name, with configuration and version if wanted: "cifar10_corrupted/brightness_3".
     train, validation, test: other splits or parts of them: "train[:90%]", "test[:1000]". Where the set has
-        no validation split, it is the last tenth of train. Test is the set's test split or, where that has
-        no labels, its validation split. A table { split = "validation", ids = "5000.txt" } takes the images
-        whose file names a file lists, one a line, as RobustBench does for ImageNet.
+        no validation split, it is the last tenth of train; of a set prepared in order, a tenth of each class.
+        Test is the set's test split or, where that has no labels, its validation split. A table
+        { split = "validation", ids = "5000.txt" } takes the images whose file names a file lists, one a line,
+        as RobustBench does for ImageNet.
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
         { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
     data_dir: where prepared sets are kept; $TFDS_DATA_DIR or ~/tensorflow_datasets where it is left out.

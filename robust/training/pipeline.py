@@ -19,7 +19,7 @@ IN_MEMORY = 4 * 2**30
 """Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
 
 BUFFER = 4 * 2**30
-"""Bytes of stored images, as they are encoded, among which those that have to be held for it are shuffled."""
+"""Bytes of stored images, as they are encoded, up to which they are held and shuffled together."""
 MIXED = 0.2
 """How far the classes of such a buffer may be from those of all, as a total variation beyond that of chance."""
 
@@ -52,8 +52,9 @@ def training_batches(
     Returns (images float32 [B, H, W, C] in [0, 1]; labels int64 [B], or float32 [B, classes] where
     `augment` mixes images; seeds int64 [B], the examples' own in this epoch).
 
-    All rows are shuffled together where they are held in memory or are paths; encoded images of a larger set
-    among as many as `BUFFER` holds.
+    All rows are shuffled together: images in memory, paths, encoded images up to `BUFFER`, and beyond that the places
+    at which they lie in files or arrays. Where images can only be read one after the other and are more, they are
+    shuffled among as many as `BUFFER` holds.
 
     Raises DataError where the split is not there, and where its order is by class and it cannot be shuffled.
 
@@ -66,13 +67,12 @@ def training_batches(
     size, rows = data.size(split), data.read(split)
     one = math.prod(data.image_shape) * rows.element_spec[0].dtype.size
     numbers = tf.data.Dataset.range(start_epoch, epochs)
-    source = data.encoded or Encoded(data.read)
     if sampling == "balanced":
         batches = _balanced(data, rows, split, seed, numbers, size * one <= IN_MEMORY).batch(batch_size)
     elif size * one <= IN_MEMORY:
         batches = _from_memory(rows, seed, numbers, batch_size)
     else:
-        batches = _streamed(source, source.rows(split), seed, numbers, batch_size, _together(data, source, split))
+        batches = _streamed(*_together(data, split), split, seed, numbers, batch_size)
     steps = -(-size // batch_size) * len(range(start_epoch, epochs))
     prepared = batches.map(augmented(data, augment), num_parallel_calls=tf.data.AUTOTUNE)
     return prepared.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
@@ -81,13 +81,13 @@ def training_batches(
 def _balanced(
     data: Dataset, rows: tf.data.Dataset, split: str, seed: int, numbers: tf.data.Dataset, fits: bool
 ) -> tf.data.Dataset:
-    """As `balance.balanced`; of what does not fit into memory, paths are held."""
-    source = Encoded(data.read) if fits else data.encoded
-    if source is None or not (fits or source.light):
+    """As `balance.balanced`; of what does not fit into memory, paths or places are held."""
+    source = Encoded(data.read) if fits else (data.encoded or Encoded(data.read)).scattered()
+    if not (fits or source.light):
         raise DataError(
             f"data set {data.name!r}: the {data.size(split):,} images of split {split!r} are too many to be sampled in "
             'memory; leave sampling = "balanced" out and write class_weights = "balanced", or store it as a folder of '
-            "images, whose paths are sampled"
+            "images or as TFRecord files of tensorflow-datasets, of which paths and places are sampled"
         )
     base = example_seeds(tf.constant(data.ids(split)), seed)
     return balance.balanced(rows if fits else source.rows(split), source, base, data.labels(split), seed, numbers)
@@ -110,23 +110,29 @@ def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, bat
     return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _together(data: Dataset, source: Encoded, split: str) -> int:
-    """How many rows are shuffled together; DataError where these are of other classes than the whole."""
-    size = data.size(split)
+def _together(data: Dataset, split: str) -> tuple[Encoded, int]:
+    """How rows are read and how many of them are shuffled together: all, where they are light or fit into `BUFFER`.
+
+    Raises DataError where neither is so, and a buffer of them is of other classes than the whole.
+    """
+    source, size = data.encoded or Encoded(data.read), data.size(split)
     if source.light:
-        return size
+        return source, size
     stored = [
         len(row) if isinstance(row, bytes) else row.nbytes
         for row, *_ in source.rows(split).take(64).as_numpy_iterator()
     ]
     buffer = min(size, max(1, BUFFER // max(1, int(np.mean(stored)))))
+    if buffer < size and source.scattered().light:
+        return source.scattered(), size
     if buffer < size and (apart := _apart(data.labels(split), buffer)) > MIXED:
         raise DataError(
             f"data set {data.name!r}: split {split!r} stands in the order of its classes ({apart:.0%} of a stretch of "
-            f"{buffer:,} images is of other classes than the whole), and its {size:,} images are too many to be "
-            "shuffled in memory; store it in a random order, or as a folder of images, whose paths are shuffled"
+            f"{buffer:,} images is of other classes than the whole), its {size:,} images are too many to be shuffled "
+            "in memory, and no image can be read without those before it; store it in a random order, as a folder of "
+            "images, or as TFRecord files of tensorflow-datasets"
         )
-    return buffer
+    return source, buffer
 
 
 def _apart(labels: np.ndarray, buffer: int) -> float:
@@ -140,9 +146,10 @@ def _apart(labels: np.ndarray, buffer: int) -> float:
 
 
 def _streamed(
-    source: Encoded, rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, batch_size: int, buffer: int
+    source: Encoded, buffer: int, split: str, seed: int, numbers: tf.data.Dataset, batch_size: int
 ) -> tf.data.Dataset:
     """Rows are shuffled as they are stored, and decoded after that."""
+    rows = source.rows(split)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         # The seed of this graph alone: else the global one would count. At 0 it takes no tensor beside it.

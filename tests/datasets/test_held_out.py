@@ -80,7 +80,8 @@ def test_a_folder_holds_out_paths_and_decodes_only_what_is_asked_for(tmp_path):
 
 
 def test_images_that_are_decoded_as_they_are_read_stay_so(data, tmp_path):
-    assert with_validation(data).encoded is None
+    held = with_validation(data).encoded
+    assert held is not None and not held.light
     for i in range(20):
         place = tmp_path / "train" / "ab"[i % 2]
         place.mkdir(parents=True, exist_ok=True)

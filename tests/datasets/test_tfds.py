@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -236,3 +237,12 @@ def test_a_set_that_is_not_of_images(prepared):
     found.info._features = tfds.features.FeaturesDict(features)
     with pytest.raises(DataError, match=r"not of images with one label each; its features are a \(Text\), kind"):
         records.dataset(found, {})
+
+
+def test_files_that_cannot_be_read_in_order_are_refused_with_what_to_type(tmp_path):
+    Striped(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+    said = complaint(builder="striped", data_dir=str(tmp_path))
+    assert "its files are array_record; allowed: tfrecord and parquet; prepare it again in another folder" in said
+    remedy = re.search(r"tfds\.builder\((.*)\)\.download_and_prepare", said)[1].replace("ANOTHER", "tmp_path / 'again'")
+    eval(f"tfds.builder({remedy})", {"tfds": tfds, "tmp_path": tmp_path}).download_and_prepare()
+    assert load(builder="striped", data_dir=str(tmp_path / "again")).sizes["test"] == SIZES["test"]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust.datasets import folder
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError
@@ -174,53 +173,3 @@ def test_an_order_is_random(numbers):
     assert (
         np.abs(np.corrcoef(places)[np.triu_indices(300, 1)]).mean() < 0.2
     )  # one epoch's order tells nothing of another's
-
-
-CLASSES, EACH, BATCH = 6, 60, 60
-
-
-def _by_class(light: bool) -> Dataset:
-    """Rows in the order of their classes, as a folder is read: 60 of each of 6, held as their number."""
-    labels = np.repeat(np.arange(CLASSES), EACH).astype("int64")
-    ids = [f"{i}" for i in range(len(labels))]
-    encoded = Encoded(
-        lambda _: tf.data.Dataset.from_tensor_slices((labels, labels, ids)),
-        lambda number: tf.fill([4, 4, 1], tf.cast(number, tf.uint8)),
-        light=light,
-    )
-    names = tuple(map(str, range(CLASSES)))
-    return Dataset("rows", names, (4, 4, 1), {"train": len(labels)}, encoded.read, f"rows{light}", encoded=encoded)
-
-
-def _distance(data: Dataset) -> float:
-    """The mean over all batches of sum (n - e)^2 / e, which is about 5 * 5/6 where 60 of 360 are drawn at random."""
-    batches = training_batches(data, batch_size=BATCH, seed=0, epochs=8)
-    counts = np.array([np.bincount(labels, minlength=CLASSES) for _, labels, _ in batches.as_numpy_iterator()])
-    return float((np.square(counts - 10) / 10).sum(axis=1).mean())
-
-
-def test_each_batch_mixes_the_classes_however_the_rows_stand_and_are_read(monkeypatch):
-    assert _distance(_by_class(light=True)) < 6  # in memory
-    monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
-    monkeypatch.setattr(pipeline, "BUFFER", 1)  # rows that are paths are not counted
-    assert 2.5 < _distance(_by_class(light=True)) < 6
-
-
-def test_rows_too_large_to_be_shuffled_in_the_order_of_their_classes_are_refused(monkeypatch):
-    monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
-    assert _distance(_by_class(light=False)) < 6
-    monkeypatch.setattr(pipeline, "BUFFER", 8 * EACH)
-    with pytest.raises(DataError, match=r"split .train. stands in the order of its classes .* store it in a random"):
-        training_batches(_by_class(light=False), batch_size=BATCH, seed=0, epochs=1)
-
-
-def test_a_folder_is_shuffled_as_a_whole(tmp_path, monkeypatch):
-    for label in range(CLASSES):
-        (tmp_path / "train" / str(label)).mkdir(parents=True)
-        for i in range(EACH):
-            tf.io.write_file(
-                str(tmp_path / "train" / str(label) / f"{i}.png"), tf.io.encode_png(np.full((4, 4, 1), i, "uint8"))
-            )
-    monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
-    monkeypatch.setattr(pipeline, "BUFFER", 1)
-    assert 2.5 < _distance(folder(path=str(tmp_path))) < 6
