@@ -178,24 +178,34 @@ def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(binomtest(b, b + c).pvalue) if b + c else 1.0
 
 
-def order_statistics(values: np.ndarray) -> tuple[float, float]:
-    """The distribution-free interval of a median, of at least 95 %: two of the sorted values themselves.
+def order_statistics(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
+    """The distribution-free interval of a quantile, of at least 95 %: two of the sorted values themselves.
 
-    How many of n values lie below the true median is Binomial(n, 1/2); the ranks are its quantiles.
+    How many of n values lie below the true quantile is Binomial(n, share); the ranks are its quantiles.
 
     Args:
-        values: shape [n]; infinite ones are the largest (censored). NaN, NaN for fewer than six, whose range
-            covers less than 95 %.
+        values: shape [n]; infinite ones are the largest (censored). NaN, NaN for fewer than `fewest(share)`, whose
+            range covers less than 95 %.
+        share: of the distribution that lies below the quantile; the median is left out.
 
     Source: David & Nagaraja, Order Statistics, 3rd edition, 2003, section 7.1.
 
-    >>> order_statistics(np.arange(1, 11))
-    (2.0, 9.0)
+    >>> order_statistics(np.arange(1, 11)), order_statistics(np.arange(1, 21), 0.25)
+    ((2.0, 9.0), (2.0, 10.0))
     """
     from scipy.stats import binom
 
     ordered = np.sort(np.asarray(values, np.float64))
-    if len(ordered) < 6:
+    if len(ordered) < fewest(share):
         return float("nan"), float("nan")
-    rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))  # from either side, counted from 1
-    return float(ordered[rank - 1]), float(ordered[len(ordered) - rank])
+    low, high = int(binom.ppf(TAIL, len(ordered), share)), int(binom.isf(TAIL, len(ordered), share)) + 1  # from 1
+    return float(ordered[low - 1]), float(ordered[high - 1])
+
+
+def fewest(share: float = 0.5) -> int:
+    """How many values a quantile needs for an interval: neither end may be missed by all of them with 2.5 %.
+
+    >>> fewest(), fewest(0.25)
+    (6, 13)
+    """
+    return math.ceil(math.log(TAIL) / math.log(max(share, 1 - share)))

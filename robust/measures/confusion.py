@@ -12,6 +12,7 @@ from robust.trial import Trial, Value, proportion
 
 UNSEEN = "none: answers that did not come among so many images would add to it, nobody knows how much"
 SPREAD = "triangle inequality 95 %"
+ALONE = "none: the recalls of fewer than two classes have no spread"
 DRAWS = 2000  # of the recalls of all classes
 
 
@@ -33,9 +34,9 @@ def confusion(
     `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
     `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
     since they are selected, their intervals hold for all classes, or all pairs, at once; so do those of the pairs
-    that are told, as the most confused of all. `recall_spread` is
-    the standard deviation of the recalls of the classes. An entropy has no interval: what answers that did not
-    come would add to it is not known.
+    that are told, as the most confused of all. `recall_spread` is the standard deviation of the recalls of the
+    classes, NaN where one alone has images. An entropy has no interval: what answers that did not come would add
+    to it is not known.
 
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
@@ -109,6 +110,8 @@ def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
     Of n images of a class with a recall of 1/2, `near` has on average 1 - n / (n + 1)^2 times its variance.
     """
     n = np.unique(labels, return_counts=True)[1]
+    if len(n) < 2:
+        return Value("recall_spread", float("nan"), 0, "", "", interval=ALONE)
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]

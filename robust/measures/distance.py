@@ -11,6 +11,9 @@ from robust.quantities import Count, radius
 from robust.trial import Trial, Value, pairs, proportion
 
 _QUARTILES = {"lower": 0.25, "upper": 0.75}
+ORDERED = "order statistics 95 %"
+TOO_FEW = "none: all of so few images together hold it less than 95 times of 100"
+OF_SEVERAL = "none: an image counts once for each of its targets, and these hang together"
 
 
 def distance(
@@ -32,8 +35,8 @@ def distance(
         trial: of a case with `distance = `.
         points: steps of the accuracy.
 
-    The median's interval is of order statistics; shares have exact intervals. Where an image is sent to
-    several targets, numbers over all of them have none: `n` counts the images.
+    The intervals of the median (from 6 images on) and the quartiles (13) are of order statistics; shares have exact
+    ones. Where an image is sent to several targets, numbers over all of them have none: `n` counts the images.
 
     >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)
     >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
@@ -46,7 +49,7 @@ def distance(
     yield _of(n, _median(sizes))
     for name, share in _QUARTILES.items():
         value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
-        yield Value("distance_quartile", value, n, name, "distance")
+        yield _of(n, _quantile("distance_quartile", value, sizes, name, share))
     yield _of(n, proportion("censored", np.isinf(sizes)))
     if trial.targets is not None:
         for pair, rows in pairs(trial):
@@ -60,10 +63,13 @@ def _of(images: int, value: Value[Any]) -> Value[Any]:
     """A value of so many images: without interval where there are more distances, which hang together."""
     if value.n == images:
         return value
-    return value._replace(n=images, low=float("nan"), high=float("nan"), interval="")
+    return value._replace(n=images, low=float("nan"), high=float("nan"), interval=OF_SEVERAL)
 
 
 def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:
-    low, high = statistics.order_statistics(sizes)
-    interval = "" if np.isnan(low) else "order statistics 95 %"
-    return Value("median_distance", float(np.median(sizes)), len(sizes), group, "distance", low, high, interval)
+    return _quantile("median_distance", float(np.median(sizes)), sizes, group, 0.5)
+
+
+def _quantile(metric: str, value: float, sizes: np.ndarray, group: str, share: float) -> Value[Any]:
+    low, high = statistics.order_statistics(sizes, share)
+    return Value(metric, value, len(sizes), group, "distance", low, high, TOO_FEW if np.isnan(low) else ORDERED)

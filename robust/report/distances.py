@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 import altair as alt
@@ -46,7 +46,7 @@ def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]
     return {
         "model": model,
         "median": size(median["value"], condition),
-        "interval": f"[{ends[0]}, {ends[1]}]" if median["interval"] else "",
+        "interval": f"[{ends[0]}, {ends[1]}]" if not isnan(median["low"]) else "",
         "lower": size(of["distance_quartile", "lower"]["value"], condition),
         "upper": size(of["distance_quartile", "upper"]["value"], condition),
         "censored": wording.percent(censored["value"]),

@@ -161,3 +161,9 @@ def test_the_most_confused_pair_of_many_that_are_alike_is_covered_though_it_was_
         first = next(value for (metric, _), value in told.items() if metric == "confused")
         covered += first.low <= 0.2 / 9 <= first.high
     assert covered >= 0.93 * samples
+
+
+def test_the_recall_of_one_class_alone_has_no_spread():
+    """Not 0, surely: that would claim what one class cannot tell."""
+    spread = next(v for v in confusion(_trial(np.zeros(9, int), np.arange(9) % 2)) if v.metric == "recall_spread")
+    assert np.isnan(spread.value) and spread.n == 0 and spread.interval.startswith("none: ")

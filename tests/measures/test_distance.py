@@ -26,6 +26,16 @@ def test_the_median_its_interval_and_the_quartiles():
     assert median.high == np.inf  # two of eight lie beyond: the upper end is not known
     assert found["distance_quartile", "lower"].value == pytest.approx(0.01)
     assert found["distance_quartile", "upper"].value == pytest.approx(0.05)
+    assert found["distance_quartile", "upper"].interval.startswith("none: ")  # 8 are too few
+
+
+def test_quartiles_have_intervals_of_order_statistics():
+    sizes = np.linspace(0.01, 0.05, 40, dtype=np.float32)
+    found = values(sizes)
+    for name, share in (("lower", 0.25), ("upper", 0.75)):
+        quartile = found["distance_quartile", name]
+        assert (quartile.low, quartile.high) == order_statistics(sizes, share)
+        assert quartile.low < quartile.value < quartile.high and quartile.interval == "order statistics 95 %"
 
 
 def test_the_share_that_is_censored():
@@ -35,7 +45,7 @@ def test_the_share_that_is_censored():
 
 def test_where_most_are_censored_the_median_is_too():
     found = values(np.array([0.01, 0.02, np.inf, np.inf, np.inf], np.float32))
-    assert found["median_distance", ""].value == np.inf and found["median_distance", ""].interval == ""
+    assert found["median_distance", ""].value == np.inf and found["median_distance", ""].interval.startswith("none: ")
     assert found["distance_quartile", "upper"].value == np.inf
     half = values(np.array([0.01, 0.02, np.inf, np.inf], np.float32))
     assert half["median_distance", ""].value == np.inf
@@ -74,7 +84,7 @@ def test_several_targets_of_one_image_are_not_so_many_images():
     found, apart = values(targets=targets, ids=ids), values(targets=targets)
     for of in (("median_distance", ""), ("censored", ""), ("distance_quartile", "lower")):
         assert found[of].value == apart[of].value and (found[of].n, apart[of].n) == (4, 8)
-        assert found[of].interval == "" and np.isnan(found[of].low) and np.isnan(found[of].high)
+        assert found[of].interval.startswith("none: ") and np.isnan(found[of].low) and np.isnan(found[of].high)
     assert apart["median_distance", ""].interval and apart["censored", ""].interval
     assert found["median_distance", "a -> b"].n == 3
 

@@ -174,6 +174,18 @@ def test_five_values_have_no_interval_of_their_median():
     assert all(map(math.isnan, order_statistics(np.arange(5))))
 
 
+@pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.75])
+def test_the_ranks_of_a_quantile_leave_2_5_percent_on_either_side_and_no_narrower_ones_would(share):
+    fewest = statistics.fewest(share)
+    for n in (fewest, fewest + 1, 200, 1000):
+        low, high = order_statistics(np.random.default_rng(n).permutation(n) + 1, share)
+        below = stats.binom(n, share)  # how many lie below the true quantile
+        assert below.cdf(low - 1) <= 0.025 < below.cdf(low)
+        assert below.sf(high - 1) <= 0.025 < below.sf(high - 2)
+    assert all(map(math.isnan, order_statistics(np.arange(fewest - 1), share)))
+    assert min(stats.binom.pmf(0, fewest - 1, min(share, 1 - share)), 1) > 0.025
+
+
 def test_one_proportion_has_the_exact_interval():
     for hits, n in ((0, 7), (3, 7), (7, 7), (812, 1000)):
         low, high = statistics.simultaneous(np.array([hits]), np.array([n]))
