@@ -1,8 +1,7 @@
 """Fitting a network: `fit(model, data, seed, progress) -> the network and what its training was like`."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -128,8 +127,8 @@ def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.As
 
 def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    with _precision(policy):
-        network = model.source(input_shape=data.image_shape, classes=len(data.classes))
+    network = model.source(input_shape=data.image_shape, classes=len(data.classes))
+    precision.give(network, policy)
     if "train" in data.sizes:
         most = LOOKED_AT // (4 * math.prod(data.image_shape))
         size = data.sizes["train"]
@@ -150,14 +149,3 @@ def _validation(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
     batches = data.split("validation").map(lambda image, label, _: (image, label)).batch(batch_size)
     size = 4 * math.prod(data.image_shape) * data.size("validation")
     return batches.cache() if size <= IN_MEMORY else batches.prefetch(tf.data.AUTOTUNE)
-
-
-@contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    """Layers that are made in here compute in this precision."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -6,10 +6,12 @@ import pytest
 
 from robust import pixels
 from robust.classifier import heads
+from robust.datasets.dataset import from_splits
 from robust.errors import ModelError
 from robust.progress import Silent
 from robust.schema import bind
 from robust.suite import Model, Training
+from robust.training import fit as fit_
 from robust.training import precision
 from robust.training.fit import fit
 
@@ -79,6 +81,39 @@ def unseen(tuned, stem, images):
     changed[np.arange(len(images)), places[:, 0], places[:, 1]] += 0.4 / 255
     before, after = (np.asarray(until(each), "float32") for each in (images, changed))
     return int((before == after).all(axis=(1, 2, 3)).sum())
+
+
+OURS = {
+    "lenet5": {"width": 0.5},
+    "mlp": {},
+    "resnet20": {"width": 0.25},
+    "mobilenet_v2": {"width": 0.25},
+    "densenet40": {},
+    "vgg11": {"width": 0.1},
+    "alexnet": {"width": 0.1},  # two groups: two layers see pixels
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("mobilenet_v2", "densenet40"))) for name in OURS]
+)
+def test_no_small_change_is_lost_in_what_is_exported_of_our_own_architectures(tmp_path, name):
+    images = np.random.default_rng(0).random((40, 32, 32, 3), "float32")
+    data = from_splits({"train": (images, [0, 1] * 20)})
+    recipe = bind("recipes", {"name": "short", "epochs": 1, "precision": "mixed_bfloat16"})
+    job = Model("own", "architecture", bind("architectures", {"name": name, **OURS[name]}), Training(recipe))
+    fit_._built(job, data, 0, "mixed_bfloat16").save(tmp_path / "own.keras")
+    network = keras.saving.load_model(tmp_path / "own.keras")
+    weighing = [layer for layer in heads.flat(network) if len(getattr(layer, "kernel", np.zeros(0)).shape) > 1]
+    exact = [layer for layer in weighing if layer.compute_dtype == "float32"]
+    assert exact[-1] is heads.last(network) and exact[:-1] == weighing[: len(exact) - 1]
+    assert weighing[len(exact) - 1].compute_dtype == "bfloat16" and 2 <= len(exact) <= 3
+    changed = images.copy()
+    changed[:, 16, 16] += np.where(images[:, 16, 16] < 0.5, 0.4, -0.4).astype("float32") / 255
+    for layer in exact[:-1]:
+        seen = keras.Model(network.inputs[0], layer.output)
+        before, after = (np.asarray(seen(each)).reshape(len(images), -1) for each in (images, changed))
+        assert before.dtype == np.float32 and (before != after).any(axis=1).all()
 
 
 def test_a_network_in_half_precision_is_tuned_in_float32_where_nothing_else_is_said(stripes):
