@@ -163,6 +163,20 @@ ILLS = {
         "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
         'attack with pgd: attack = { name = "pgd", steps = 20, eps = "8/255" }, or --attack pgd',
     ),
+    "another_attack": Ill(
+        "suspect",
+        "another attack (apgd_t with 20 steps towards each of the three likeliest classes, or square with 500 queries "
+        "where there are no gradients) fells {value} of {n} images more",
+        'read the number of a stronger attack: attack = { name = "autoattack", eps = "8/255" }, or --attack autoattack',
+    ),
+    "control_alone": Ill(
+        "suspect",
+        "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
+        "the three likeliest classes, or square with 500 queries where there are no gradients, fells {value} of {n} "
+        "images more",
+        'attack it: attack = { name = "pgd", steps = 20, eps = "8/255" }, or without gradients attack = { name = '
+        '"square", queries = 5000, eps = "8/255" }, or --attack pgd',
+    ),
     "too_few_queries": Ill(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",

@@ -10,14 +10,14 @@ from robust.attacks.survivors import Task
 from robust.distance import at
 from robust.perturbed import Perturbed, fooled
 from robust.schema import Call
-from robust.trust.evidence import Reason, clearly
+from robust.trust.evidence import TOLERANCE, Reason, clearly
 from robust.trust.knowledge import black_box
 from robust.trust.model import nearby
 
 _PARTS = ("autoattack", "apgd_t", "fab")
 _ENOUGH = 100  # steps of each part of AutoAttack: its definition
-_ONE_STEP = ("fgsm",)
-_LONGER = {"fgsm": "one_step", "square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
+_ONE_STEP = ("fgsm", "foolbox:FGSM", "foolbox:FGM", *(f"foolbox:{n}FastGradientAttack" for n in ("L1", "L2", "Linf")))
+_LONGER = {"square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
 """What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
 _STEPS = 20  # of pgd where it stands in for an attack
 _QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
@@ -25,6 +25,7 @@ _PLACES = 5  # a trace of fewer cannot be cut in halves
 _STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
 _NO_SLOPE = ("autoattack", "fab", "noise", "square")
 _FEW = 10  # standing images whose traces would say nothing
+_FEW_MISS = 0.0015  # share of images that an attack of few steps may leave to more: three of a hundred are too many
 _SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
 
 
@@ -53,6 +54,12 @@ class Run:
 def gradient_based(call: Call) -> bool:
     """Does the attack ask for the gradients of the model?"""
     return not black_box(call.name)
+
+
+def one_step(call: Call) -> bool:
+    """Does it look at the gradient once, whatever its name?"""
+    once = call.arguments.get("steps") == 1 and call.name not in _PARTS
+    return call.name in _ONE_STEP or (once and gradient_based(call))
 
 
 def averages(call: Call) -> bool:
@@ -95,7 +102,7 @@ def unlimited(task: Task, call: Call) -> Iterator[Reason]:
     if "eps" not in call.arguments:
         return
     norm, pixels, averaged = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:]), averages(call)
-    if call.name in (*_ONE_STEP, "autoattack"):
+    if one_step(call) or call.name == "autoattack":
         call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
     if call.name == "square":
         call = _with(call, queries=min(_QUERIES, call.arguments["queries"]))
@@ -146,8 +153,10 @@ def more_steps(run: Run) -> Iterator[Reason]:
         return
     if rows.size and (longer := doubled(run.call)):
         fell = attacked(run.task, longer, rows)[1]
-        if clearly(count := int(fell.sum()), n := len(run.fell)):
-            yield Reason(_LONGER.get(run.call.name, "too_few_steps"), count / n, n)
+        few = one_step(run.call) or run.call.arguments.get("steps", _STEPS) < _STEPS
+        if clearly(count := int(fell.sum()), n := len(run.fell), _FEW_MISS if few else TOLERANCE):
+            name = run.call.name
+            yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
 
 
 def doubled(call: Call) -> Call | None:
@@ -156,7 +165,7 @@ def doubled(call: Call) -> Call | None:
     PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
     """
     arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
-    if call.name in _ONE_STEP:
+    if one_step(call):
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")
     if call.name == "square":

@@ -16,6 +16,7 @@ from robust.trust.attack import Run
 from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
 from robust.trust.knowledge import is_control
+from robust.trust.rival import rival
 from robust.trust.silent import silent
 
 
@@ -88,7 +89,7 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
             found = [*own, *of_attack.unlimited(task, call)]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
-        return [Verdict()] * len(runs)
+        return [Verdict(tuple(rival(run))) for run in runs]
     general = [*_of_model(task, call, outputs)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
@@ -106,7 +107,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from of_attack.square_share(run)
     yield from of_attack.noise(run)
-    yield from of_attack.more_steps(run)
+    yield from [*of_attack.more_steps(run)] or rival(run)
     yield from silent(run)
     if weaker is not None:
         yield from of_attack.order(weaker, run)

@@ -12,6 +12,7 @@ from robust.classifier import Classifier
 from robust.perturbed import Perturbed
 from robust.schema import Call, bind
 from robust.trust import attack
+from robust.trust.rival import rival
 from robust.trust.silent import silent
 
 PIXELS = 16
@@ -190,10 +191,74 @@ def test_targets_are_what_counts_as_fallen(task):
     assert not attack.run(aimed, fake(nothing, 0.15)).fell.any()
 
 
+NOISE = ("noise", "foolbox:LinfAdditiveUniformNoiseAttack")
+
+
 def test_a_control_is_not_asked_to_be_strong(task):
-    for name in ("noise", "foolbox:LinfAdditiveUniformNoiseAttack"):
+    for name in NOISE:
         weak = bind("attacks", {"name": name, "eps": 0.05, "norm": "linf"})
         assert trust.doubts([attack.run(task, weak)])[0].word == "reliable"
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_alone_is_no_attack_where_one_fells_more(task, name):
+    found = trust.doubts([attack.run(task, bind("attacks", {"name": name, "eps": 0.11, "norm": "linf"}))])[0]
+    assert found.reasons == (("control_alone", 1.0, 100),) and found.word == "suspect"
+
+
+def test_where_there_are_no_gradients_square_is_asked(affine):
+    weights = np.stack([-np.ones(PIXELS), np.ones(PIXELS)], axis=1).astype("float32")
+
+    def answer(images):
+        logits = np.asarray(images).reshape(len(images), -1) @ weights + np.array([PIXELS / 2, -PIXELS / 2])
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    labels = np.arange(20) % 2
+    images = np.where(labels == 1, 0.55, 0.45)[:, None, None, None] * np.ones((1, 1, PIXELS, 1), "float32")
+    blind = Task(Classifier(answer, 2, batch_size=20), images.astype(np.float32), labels, np.arange(20), None, None)
+    [found] = rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.06})))
+    assert found.name == "control_alone" and found.value > 0.9
+    assert names(rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.049})))) == []
+    square = attack.run(blind, bind("attacks", {"name": "square", "eps": 0.03, "queries": 1}))
+    assert not square.fell.any() and names(rival(square)) == []
+
+
+@pytest.mark.parametrize(("left", "told"), [(2, False), (3, True), (100, True)])
+def test_three_images_of_a_hundred_that_another_attack_fells_are_too_many(task, left, told):
+    """Ours stops short of some images that fall at this eps."""
+
+    def short(classifier, images, labels, eps):
+        far = up(classifier, images, labels, eps)
+        far[:left] = images[:left]
+        return far
+
+    found = list(rival(attack.run(task, fake(short, 0.15))))
+    assert found == ([("another_attack", pytest.approx(left / 100), 100)] if told else [])
+
+
+@pytest.mark.parametrize("name", ["apgd_t", "autoattack"])
+def test_an_attack_that_contains_the_other_is_not_compared_with_it(task, name):
+    for steps, made in ((20, 0), (19, 1)):
+        run = ran(task, bind("attacks", {"name": name, "eps": 0.15, "steps": steps}), np.empty((100, 0)), [""] * 100)
+        assert len(list(rival(run))) == made
+
+
+def test_one_step_is_one_step_whatever_its_name():
+    one = [
+        {"name": "fgsm"}, {"name": "pgd", "steps": 1}, {"name": "apgd", "steps": 1}, {"name": "mifgsm", "steps": 1},
+        {"name": "foolbox:LinfPGD", "steps": 1}, {"name": "foolbox:LinfFastGradientAttack"},
+    ]  # fmt: skip
+    assert all(attack.one_step(bind("attacks", {**table, "eps": 0.1})) for table in one)
+    more = [{"name": "pgd"}, {"name": "pgd", "steps": 2}, {"name": "noise"}, {"name": "square"}, {"name": "autoattack"}]
+    assert not any(attack.one_step(bind("attacks", {**table, "eps": 0.1})) for table in more)
+
+
+@pytest.mark.parametrize("table", [{"name": "fgsm"}, {"name": "pgd", "steps": 1}, {"name": "mifgsm", "steps": 1}])
+@pytest.mark.parametrize(("count", "told"), [(2, False), (3, True)])
+def test_of_an_attack_of_few_steps_three_images_of_a_hundred_tell(task, monkeypatch, table, count, told):
+    monkeypatch.setattr(attack, "attacked", lambda task, call, rows: (None, np.arange(len(rows)) < count))
+    run = ran(task, bind("attacks", {**table, "eps": 0.15}), np.empty((100, 0)), [""] * 100)
+    assert names(attack.more_steps(run)) == ["one_step"] * told
 
 
 def test_a_decision_attack_of_foolbox_is_asked_for_no_gradients():

@@ -52,7 +52,7 @@ def test_every_row_of_an_attack_has_its_verdict_and_no_other_row(ran):
     assert words == {
         ("clean", 0): {""},
         ("sound", 2 / 255): {"reliable"}, ("sound", 8 / 255): {"reliable"},
-        ("slow", 16 / 255): {"suspect"}, ("square", 16 / 255): {"reliable"},
+        ("slow", 16 / 255): {"suspect"}, ("square", 16 / 255): {"suspect"},  # pgd leaves far fewer than 200 queries
     }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
 
 
 def test_the_run_ends_with_how_many_are_in_doubt(ran):
-    assert recording.doubted(ran[3]) == "1 number is suspect; the page says why"
+    assert recording.doubted(ran[3]) == "2 numbers are suspect; the page says why"
     assert recording.doubted(ran[3].query("case == 'sound'")) == ""
 
 
