@@ -37,11 +37,13 @@ def check_images(values: ArrayLike) -> np.ndarray:
     images = images[..., None] if images.ndim == 3 else images
     _check_shape(images)
     if images.dtype == np.uint8:
+        _check_levels(images, 1, "uint8 up to 1, all but black, as 255 is white", "images.astype('float32')")
         return images
     if images.dtype.kind != "f":
         hint = f"; did you mean {way}?" if (way := _of_whole(images)) else ""
         raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
     _check_range(images)
+    _check_levels(images, 1 / 255, f"floats up to {images.max():.3g}, all but black, as 1 is white", "images * 255")
     return images.astype(np.float32).clip(0, 1)
 
 
@@ -76,6 +78,13 @@ def _check_range(images: np.ndarray) -> None:
     if low < -ROUNDING or high > 1 + ROUNDING:
         hint = f"; did you mean {formula}?" if (formula := into_unit_range(low, high)) else ""
         raise DataError(f"images: floats from {low:.9g} to {high:.9g}; allowed: [0, 1]{hint}")
+
+
+def _check_levels(images: np.ndarray, darkest: float, what: str, meant: str) -> None:
+    """Refuse images of the lowest grey level and black alone: they were divided by 255 and cast, or divided twice."""
+    if any(image.max() > darkest * (1 + ROUNDING) for image in images) or images.max() < darkest / 2:
+        return
+    raise DataError(f"images: {what}; allowed: uint8 in [0, 255], or floats in [0, 1]; did you mean {meant}?")
 
 
 def into_unit_range(low: float, high: float) -> str:

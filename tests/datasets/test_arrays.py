@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -175,6 +178,8 @@ def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full()
     (np.array([[[0, 256]]]), ""), (np.array([[[-1, 9]]]), ""),
     (np.array([[[True, False]]]), "; did you mean images.astype('float32')?"),
     (np.array([[[0, 1]]]), "; did you mean images.astype('float32')?"),
+    (np.array([[[0, 1]]], "uint8"), "; did you mean images.astype('float32')?"),
+    (np.array([[[0.0, 1 / 255]]]), "; did you mean images * 255?"),
     (np.array([[[0, 65535]]], "uint16"), "; did you mean images / 65535?"),
     (np.array([[[0.0, 255.0]]]), "; did you mean images / 255?"), (np.array([[[0.0, 256.0]]]), ""),
     (np.array([[[-1.0, 1.0]]]), "; did you mean (images + 1) / 2?"),
@@ -193,3 +198,18 @@ def test_the_hints_for_whole_numbers_make_black_and_white_of_them(images):
     way = complaint(images, [0, 1]).partition("did you mean ")[2].removesuffix("?")
     meant = eval(way, {"images": images})
     assert np.array_equal(from_arrays(meant, [0, 1]).examples("test").images, GREY > 7)
+
+
+@pytest.mark.parametrize(
+    "dark", [np.array([[[0, 1]], [[0, 2]]], "uint8"), np.array([[[0.0]], [[0.004]]]), np.zeros((2, 3, 3))]
+)
+def test_dark_images_are_images_where_they_have_more_than_the_lowest_level(dark):
+    assert from_arrays(dark, [0, 1]).sizes == {"test": 2}
+
+
+def test_training_refuses_images_that_were_divided_and_cast(tmp_path):
+    images = np.random.default_rng(0).integers(0, 2, (8, 4, 4)).astype("uint8")
+    np.savez(tmp_path / "d.npz", x_train=images, y_train=np.arange(8) % 2)
+    words = ["-m", "robust", "train", "mlp", "--data", "d.npz", "--out", "m.keras"]
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "all but black" in done.stderr and "images.astype('float32')" in done.stderr
