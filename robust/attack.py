@@ -187,11 +187,13 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
 
 def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
-    images.look(path)  # says what is wrong with it
+    look = images.look(path)  # says what is wrong with it
     height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)
     if height is not None and read.shape[:2] != (height, width):
-        read = _transform(height, model)(tf.constant(read)).numpy()
+        transform = _transform(height, model)
+        transform.check(look.height, look.width, path)
+        read = transform(tf.constant(read)).numpy()
     return read.astype(np.float32) / np.float32(255)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+_HEAD = 2**14  # bytes that the names of the columns may have
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -33,7 +34,13 @@ def csv(table: pd.DataFrame) -> str:
 
 
 def read(path: Path, **options: Any) -> pd.DataFrame:
-    """What `csv` wrote; options as those of `pandas.read_csv`."""
+    """What `csv` wrote; options as those of `pandas.read_csv`.
+
+    Raises ValueError for what is no such table, also for one whose first line has no end.
+    """
+    with path.open("rb") as file:
+        if len(file.readline(_HEAD + 1)) > _HEAD:
+            raise ValueError(f"its first line has more than {_HEAD:,} bytes")
     return _each(pd.read_csv(path, **options), unescape)
 
 

@@ -4,6 +4,7 @@ Pillow tells a format by the content, not by the name, and starts a program, Gho
 that it knows. So what is opened is one of these formats, whatever the file is called.
 """
 
+import io
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 LARGEST = 2**26
 """So many pixels an image may have, 8,192 x 8,192: decoded, they are 256 MiB."""
+
+FREE, RATIO = 2**24, 200
+"""An image of more pixels than the first has a byte for so many of them as the second: one colour is packed 1,000
+to 1, and nothing that was ever photographed is."""
 
 
 def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Image:
@@ -30,8 +35,25 @@ def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Imag
     except Exception as error:  # what a damaged head makes of Pillow's readers has no common name
         said = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
         raise DataError(f"{called or source}: cannot be read as an image ({said})") from None
-    if image.width * image.height > LARGEST:
+    if why := _too_large(image.width * image.height, source):
         size = f"{image.height:,} x {image.width:,} pixels"
         image.close()
-        raise DataError(f"{called or source}: has {size}, and {LARGEST:,} are the most; make it smaller")
+        raise DataError(f"{called or source}: has {size}, and {why}; make it smaller")
     return image
+
+
+def _too_large(pixels: int, source: str | Path | BinaryIO) -> str:
+    """What speaks against so many pixels; "" where nothing does."""
+    if pixels > LARGEST:
+        return f"{LARGEST:,} are the most"
+    if pixels > FREE and pixels > RATIO * (size := _size(source)):
+        return f"only {size:,} bytes"
+    return ""
+
+
+def _size(source: str | Path | BinaryIO) -> int:
+    if isinstance(source, str | Path):
+        return Path(source).stat().st_size
+    place, end = source.tell(), source.seek(0, io.SEEK_END)
+    source.seek(place)
+    return end

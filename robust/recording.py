@@ -27,6 +27,7 @@ from robust.summaries.pairing import STRENGTH, by_strength
 from robust.trial import proportion
 
 Found = list[tuple[Cell, Path]]
+_SAMPLE = re.compile(r"\d{4,}\.npz")
 _SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "severity"]
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "pandas")
 
@@ -255,16 +256,24 @@ def _whose(cell: Cell) -> dict[str, Any]:
 
 def _write_samples(folder: Path, found: Found) -> None:
     """samples/index.csv names, for each cell and strength, an .npz of the same few images."""
-    stale = set(pd.read_csv(folder / "index.csv")["file"]) if (folder / "index.csv").is_file() else set()
-    index = []
+    stale, index = _listed(folder / "index.csv"), []
     for cell, block in found:
         for i, where in enumerate(_read(block / "about.json")["strengths"]):
-            name = f"{len(index):04d}.npz"  # whose it is, the index says
+            name = f"{len(index):04d}.npz"  # as `_SAMPLE`; whose it is, the index says
             files.write(folder / name, lambda path, source=block / f"samples-{i}.npz": shutil.copyfile(source, path))
             index.append({"file": name, **_whose(cell), **where})
     files.write(folder / "index.csv", cells.csv(pd.DataFrame(index, columns=_SAMPLES)))
     for name in stale - {row["file"] for row in index}:  # only what an earlier run has written
-        (folder / Path(name).name).unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)
+
+
+def _listed(index: Path) -> set[str]:
+    """The files that an earlier run has written, by its index; of one that is damaged, or a stranger's, none others."""
+    try:
+        names = cells.read(index, dtype=str)["file"]
+    except (OSError, ValueError, KeyError):
+        return set()
+    return {name for name in names if isinstance(name, str) and _SAMPLE.fullmatch(name)}
 
 
 def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str], given: str) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any
 PARTS = 50
 """So many parts a key may have, as the three of a.b.c."""
 
+LONGEST = 2**20
+"""So many characters it may have: for each of the keys in them, a table takes a hundred times their room."""
+
 _TEXT = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
 _LONG = re.compile(rf"(?<![\w.\-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{PARTS}}}")
 
 
 def loads(text: str) -> dict[str, Any]:
-    """What TOML says; raises ValueError where it is none, is nested too deeply, or has a key of too many parts.
+    """What TOML says; raises ValueError where it is none, too long, nested too deeply, or has a key of too many parts.
 
     >>> loads("a.b = 1")
     {'a': {'b': 1}}
@@ -20,6 +23,8 @@ def loads(text: str) -> dict[str, Any]:
     Traceback (most recent call last):
     ValueError: a key has more than 50 parts (at line 1)
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"it has more than {LONGEST:,} characters")
     blank = _TEXT.sub(lambda found: "\n" * found[0].count("\n") if found[0][0] == "#" else _word(found[0]), text)
     if long := _LONG.search(blank):
         raise ValueError(f"a key has more than {PARTS} parts (at line {blank.count(chr(10), 0, long.start()) + 1})")

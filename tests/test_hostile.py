@@ -11,11 +11,13 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from robust import archives, files, keras_file, toml, typed
+from robust import archives, cli, files, keras_file, record, toml, typed
 from robust.datasets import checks
 from robust.datasets.arrays import arrays
 from robust.datasets.dataset import from_arrays
+from robust.datasets.folder import folder as read_folder
 from robust.errors import DataError, ModelError, ReportError, RobustError, SuiteError
 from robust.loading import load
 from robust.report import gallery
@@ -196,8 +198,9 @@ def test_deep_nesting_is_an_error_of_ours(tmp_path):
         "a = " + "{a = " * 100_000,
         "a = " + "1" * 100_000,
         "a" * 1_000_000,
+        "\n".join(f"key{i} = 1" for i in range(100_000)),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_toml_that_takes_gigabytes_or_the_stack_is_refused(tmp_path, text):
     with frugal(), pytest.raises(ValueError):
@@ -234,3 +237,31 @@ def test_a_text_without_an_end_is_not_read_and_a_byte_order_mark_is_none_of_it(t
         b"\xef\xbb\xbf" + b'data = { name = "fashion_mini" }\n[model.m]\narchitecture = "lenet5"\n[case.c]\n'
     )
     assert load_suite(tmp_path / "s.toml").name == "s"
+
+
+def test_a_message_is_one_line_without_orders_to_the_terminal(capsys):
+    cli._say("photos/a\nb\x1b[31m\x9b.png: " + "x " * 100_000 + "y" * 100_000)
+    said = capsys.readouterr().err
+    assert said.startswith(r"robust: photos/a\nb\x1b[31m\x9b.png: x x") and said.endswith("yyyy\n")
+    assert said.count("\n") == 1 and len(said) < 4000
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\tb", "a\x9b1m", "a\x7f"])
+def test_names_with_control_characters_are_refused(tmp_path, name):
+    (tmp_path / "f" / name).mkdir(parents=True)
+    (tmp_path / "g/a").mkdir(parents=True)
+    (tmp_path / "g/a" / f"{name}.png").touch()
+    for folder in ("f", "g"):
+        with pytest.raises(DataError, match=r"a name with the control character .*; rename it"):
+            read_folder(path=str(tmp_path / folder))
+    (tmp_path / "t").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "t/0.png")
+    (tmp_path / "t/l.csv").write_text(f'file,label\n0.png,"{name}"\n')
+    with pytest.raises(DataError, match=r"l\.csv:.* a name with the control character"):
+        read_folder(path=str(tmp_path / "t"), labels="l.csv")
+
+
+def test_a_table_whose_first_line_has_no_end_is_not_parsed(tmp_path):
+    (path := tmp_path / "results.csv").write_bytes(b"suite" + b",a" * 1_000_000)
+    with frugal(10), pytest.raises(ReportError, match=r"results\.csv: cannot be read \(its first line has more than"):
+        record.read_results(path)

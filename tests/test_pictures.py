@@ -13,6 +13,7 @@ from PIL import Image
 import robust
 from robust import pictures
 from robust.datasets import files
+from robust.datasets.folder import folder
 from robust.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
@@ -69,6 +70,41 @@ def test_a_picture_is_not_decoded_where_its_head_says_that_it_is_too_large(tmp_p
             DataError, match=r"big.png: (has [\d,]+ x [\d,]+ pixels, and 67,108,864 are|cannot be read)"
         ):
             read(path)
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
+def test_a_large_picture_of_next_to_no_bytes_is_not_decoded(tmp_path, format):
+    for side, refused in ((4096, False), (4104, True)):
+        (path := tmp_path / "flat.png").write_bytes(packed(Image.new("L", (side, side)), format))
+        if refused:
+            with pytest.raises(DataError, match=r"flat\.png: has 4,104 x 4,104 pixels, and only [\d,]+ bytes; make"):
+                files.look(path)
+        else:
+            assert files.look(path).height == side
+
+
+def test_a_large_picture_with_something_in_it_is_read(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (513, 513)).astype(np.uint8)
+    Image.fromarray(np.kron(noise, np.ones((8, 8), np.uint8))).save(tmp_path / "a.png")
+    assert files.load(tmp_path / "a.png", 1).shape == (4104, 4104, 1)
+
+
+def packed(image, format):
+    file = io.BytesIO()
+    image.save(file, format, **({"quality": 1} if format == "WEBP" else {}))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("height", "width", "refused"), [(8, 800, False), (8, 801, True), (1, 100_000, True)])
+def test_no_side_is_resized_to_millions_of_pixels(tmp_path, height, width, refused):
+    (tmp_path / "f/a").mkdir(parents=True)
+    Image.fromarray(np.zeros((height, width), np.uint8)).save(tmp_path / "f/a/0.png")
+    if refused:
+        for way in ("imagenet", {"size": 8, "crop": 0.5}):
+            with pytest.raises(DataError, match=r"0\.png: has \d+ x [\d,]+ pixels, and a side may be 100 times"):
+                folder(path=str(tmp_path / "f"), transform=way)
+    for way in ({"size": 8},) if refused else ({"size": 8}, "imagenet"):
+        assert folder(path=str(tmp_path / "f"), transform=way).sizes == {"test": 1}
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)

@@ -27,3 +27,26 @@ def test_errors_over_those_of_alexnet_need_the_images_these_were_measured_on(sui
     results, outcomes = record.table(rows, record.RESULTS), record.table([], record.OUTCOMES).assign(data="")
     found = recording._summed_up(Suite("s", (), (), data), data, results, outcomes)
     assert ("mce" in {row["metric"] for row in found}) is told
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"file\n../own.txt\nown.txt\n..\n\n0007.npz\n/0008.npz\n",
+        b"names\n0007.npz\n",
+        b"",
+        b"\xff\xfe\0",
+        b'file\n"0007.npz',
+        b"file," + b"a," * 100_000,
+    ],
+)
+def test_samples_are_written_beside_whatever_a_strangers_index_names(tmp_path, index):
+    (folder := tmp_path / "samples").mkdir()
+    for path in (tmp_path / "own.txt", folder / "own.txt", folder / "0007.npz", tmp_path / "0008.npz"):
+        path.write_text("mine")
+    (folder / "index.csv").write_bytes(index)
+    recording._write_samples(folder, [])
+    kept = {path.name for path in tmp_path.rglob("*") if path.is_file()} - {"index.csv"}
+    assert kept >= {"own.txt", "0008.npz"} and (folder / "own.txt").exists()
+    assert (folder / "0007.npz").exists() is not index.startswith(b"file\n../own.txt")
+    assert (folder / "index.csv").read_text().startswith("file,model,seed")

@@ -25,6 +25,9 @@ from robust.cli.show import show
 from robust.cli.train import train
 from robust.errors import RobustError
 
+_LINE = 3000  # characters of an error, at the most
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 app = App(
     name="robust",
     help="pytest for the robustness of image classifiers.",
@@ -77,4 +80,6 @@ def _failed(error: Exception) -> int:
 
 def _say(line: str) -> None:
     line = re.sub(r"\S{400,}", lambda word: f"{word[0][:100]}...{word[0][-100:]}", line)
+    line = line if len(line) <= _LINE else f"{line[: _LINE // 2]}...{line[-_LINE // 2 :]}"
+    line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)  # of names: one line, and no orders to the terminal
     print(f"robust: {line}".encode("utf-8", "replace").decode("utf-8"), file=sys.stderr)

@@ -57,7 +57,8 @@ def load(path: str | Path, channels: int) -> np.ndarray:
     """
     with silence(), pictures.opened(path) as image:  # of odd metadata, and of transparency in palettes
         try:
-            levels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            wanted = "L" if channels == 1 else "RGB"
+            levels = np.asarray(image if image.mode == wanted else image.convert(wanted))  # Pillow's own is a copy
         except Exception as error:  # what damaged pixels make of Pillow's decoders has no common name
             raise DataError(f"{path}: cannot be decoded ({error or type(error).__name__})") from None
         return levels.reshape(*image.size[::-1], channels)

@@ -85,6 +85,8 @@ def folder(
 def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | None) -> tuple[int, int, int]:
     count = files.channels(looks)
     if resize is not None:
+        for row, each in zip(rows, looks, strict=True):
+            resize.check(each.height, each.width, row.file)
         return resize.size, resize.size, count
     first = looks[0]
     for row, each in zip(rows, looks, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 from robust import files
 from robust.datasets.dataset import SPLITS
 from robust.datasets.layout import Found, Row, split_of
-from robust.datasets.walk import check_name, class_name
+from robust.datasets.walk import check_name, check_words, class_name
 from robust.errors import DataError, suggest
 
 _BETWEEN = (",", ";", "\t")
@@ -56,6 +56,8 @@ def _row(root: Path, where: str, line: Mapping[str, str]) -> Row:
             raise DataError(f"{where}: {said}; allowed: file, label and, if wanted, split")
     if (split := split_of(given := line.get("split") or "test")) is None:
         raise DataError(f"{where}: a split {given!r}{suggest(given, SPLITS)}")
+    check_words(line["file"], where)
+    check_words(line["label"], where)
     if not (file := root / line["file"]).is_file():
         raise DataError(f"{where}: there is no file {line['file']!r} in {root}")
     check_name(file)

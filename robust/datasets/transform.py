@@ -8,6 +8,7 @@ import tensorflow as tf
 from robust.errors import DataError, suggest
 
 _KEYS = ("size", "crop", "interpolation")
+_LONGEST = 100  # times the shorter side, of an image that is resized before it is cropped
 _INTERPOLATIONS = ("bilinear", "bicubic")
 
 
@@ -33,6 +34,13 @@ class Transform:
         sides = sides * round(self.size / self.crop) // tf.reduce_min(sides)
         top = tf.cast(tf.round((sides - self.size) / 2), tf.int32)  # halves to even, as Python and torchvision do
         return tf.slice(self._resized(image, sides), [*tf.unstack(top), 0], [self.size, self.size, image.shape[-1]])
+
+    def check(self, height: int, width: int, where: object) -> None:
+        """Raise DataError for an image so long that it would be resized to more than memory can hold."""
+        short, long = sorted((height, width))
+        if self.crop is not None and long > _LONGEST * short:
+            what = f"{where}: has {height:,} x {width:,} pixels, and a side may be {_LONGEST} times the other"
+            raise DataError(f"{what} where the shorter one is resized and the centre cropped; cut it to what matters")
 
     def _resized(self, image: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
         floats = tf.image.resize(image, sides, self.interpolation, antialias=True)

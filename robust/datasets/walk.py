@@ -11,6 +11,7 @@ Whatever is passed by is counted, and `Walk.notes` says it.
 """
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ _PICTURES = (
     ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".svg",
     ".tga", ".ico", ".psd", ".eps", ".dcm", ".exr", ".hdr", ".dng", ".raw",
 )  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWN = 5  # names in a message
 
 
@@ -117,11 +119,18 @@ class Walk:
 
 
 def check_name(path: Path) -> None:
-    """Raise DataError for a name that is not UTF-8: ids and tables could not hold it."""
+    """Raise DataError for a name that is not UTF-8, or breaks lines: ids and tables could not hold it."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise DataError(f"{shown(path)}: its name is not UTF-8; rename it (convmv does so for many)") from None
+    check_words(str(path), str(path))
+
+
+def check_words(words: str, where: str) -> None:
+    """Raise DataError for a name with control characters: they break lines, and order terminals about."""
+    if odd := _CONTROL.search(words):
+        raise DataError(f"{where!r}: a name with the control character {odd[0]!r}; rename it")
 
 
 def shown(path: Path) -> str:
