@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
 
-from robust import blocks, demands, early, expression, judging, models, recording, reference
+from robust import blocks, demands, early, expression, files, judging, models, recording, reference
 from robust import store as stores
 from robust.classifier.memory import fitting
 from robust.datasets import order, remarks
@@ -101,14 +100,7 @@ def writable(out: Path) -> None:
     strange = [name for name in ("results.csv", "index.html") if (out / name).exists()]
     if strange and not (out / "environment.json").exists():
         raise StoreError(f"{out}: holds {strange[0]}, and is no report of robust; choose another folder with --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise StoreError(
-            f"{out}: cannot be written ({error.strerror or error}); choose another folder with --out"
-        ) from error
+    files.check_folder(out, "--out")
 
 
 class Session:

@@ -80,7 +80,7 @@ def train(
 
     Raises RobustError for what is wrong with model, data or folder.
     """
-    _check(out, model, data)
+    _check(out, model, data, logs)
     models.meet([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
@@ -100,10 +100,16 @@ def train(
         return Trained(history, *tested, (*found.notes, *guesses), by)
 
 
-def _check(out: Path, model: Model, data: Call) -> None:
-    """Raise ModelError where `out` is no .keras file, or it or the history would stand in the place of an input."""
+def _check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
+    """Raise ModelError where `out` is no .keras file, or it or the history would stand in the place of an input.
+
+    Raises StoreError where it or the logs cannot be written.
+    """
     if out.suffix != ".keras":
         raise ModelError(f"--out {out}: must be a .keras file, as in --out {out.with_suffix('.keras')}")
+    for written in (out, out.with_suffix(".csv")):
+        if written.is_dir():
+            raise ModelError(f"--out {out}: {written} is a folder; write --out {out.with_stem(out.stem + '-trained')}")
     file = model.source if model.kind == "keras" else getattr(model.source, "file", None)
     inputs = [] if file is None else [Path(file)]
     given = [data.arguments.get(key) for key in ("path", "labels")]
@@ -112,6 +118,9 @@ def _check(out: Path, model: Model, data: Call) -> None:
         if written.is_file() and any(each.exists() and each.samefile(written) for each in inputs):
             other = out.with_stem(f"{out.stem}-tuned")
             raise ModelError(f"--out {out}: {written} is read by this training, and would be lost; write --out {other}")
+    files.check_folder(out.parent, "--out")
+    if logs is not None:
+        files.check_folder(logs, "--tensorboard")
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:

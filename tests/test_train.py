@@ -8,7 +8,7 @@ import pytest
 
 from robust import cli, models
 from robust.datasets import fashion_mini
-from robust.errors import ModelError, SuiteError
+from robust.errors import ModelError, RobustError, SuiteError
 from robust.progress import Silent
 from robust.schema import Call
 from robust.store import Store
@@ -149,3 +149,26 @@ def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
     with pytest.raises(ModelError, match=told):
         train(model, data, tmp_path / out)
     assert (tmp_path / "a.keras").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("out", "logs", "told"),
+    [
+        ("taken.keras", None, r"taken\.keras is a folder; write --out .*taken-trained\.keras$"),
+        ("history.keras", None, r"history\.csv is a folder; write --out .*history-trained\.keras$"),
+        ("file/net.keras", None, r"file: cannot be written \(File exists\); choose another folder with --out$"),
+        ("net.keras", "file", r"file: cannot be written \(File exists\); choose another folder with --tensorboard$"),
+        (
+            "net.keras",
+            "file/logs",
+            r"logs: cannot be written \(Not a directory\); choose another folder with --tensorb",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_read_or_trained(tmp_path, monkeypatch, out, logs, told):
+    monkeypatch.setattr("robust.train.read", lambda call: pytest.fail("data is read"))
+    (tmp_path / "file").write_text("")
+    for folder in ("taken.keras", "history.csv"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(RobustError, match=told):
+        train(read_model("net", TABLE), DATA, tmp_path / out, logs=logs and tmp_path / logs)
