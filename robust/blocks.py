@@ -206,7 +206,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
-    about |= {"guesses": guesses, "groups": _own_groups(case, data)}
+    about |= {"guesses": guesses, "groups": _own_groups(case, data), "classes": list(data.classes)}
     files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
 
 

@@ -203,6 +203,12 @@ ILLS = {
         "the gradients may be masked: give square more queries, as in "
         'attack = { name = "square", queries = 10000, eps = "8/255" }, or adapt the attack to the model',
     ),
+    "shorter_elsewhere": Ill(
+        "suspect",
+        "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
+        "the one found here, or where none was found",
+        'read and bound the distances of a stronger search: distance = { name = "apgd", steps = 100, eps = "8/255" }',
+    ),
     "black_box_beats": Ill(
         "suspect",
         "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "

@@ -191,11 +191,10 @@ class _Pages:
             try:
                 session = _session(path, self.config)
                 from robust import judging, recording
-                from robust.datasets import remarks
 
                 session.know(identities)
-                self.lines += [f"robust: {words}" for words in remarks.lines(session.sets)]
                 results = session.record(out := _out(path, self.config))
+                self.lines += [f"robust: {words}" for words in session.notes()]
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
                 self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []
                 self.lines += [f"robust: {words}" for words in judging.open_questions(results)]

@@ -28,10 +28,13 @@ RESULTS = {
 OUTCOMES = {
     "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",
     "severity": "Int64", "example": "str", "label": "str", "superclass": "str", "target": "str",
-    "predicted": "str", "in_top5": "bool", "confidence": "float32", "margin": "float32", "nll": "float32",
+    "predicted": "str", "in_top5": "bool", "confidence": "float64", "margin": "float32", "nll": "float32",
     "fooled_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
 }  # fmt: skip
-"""Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names."""
+"""Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names.
+
+Of a sure model single precision would make many confidences alike, and calibration errors could not be told again.
+"""
 
 
 # what tells two values of a metric apart

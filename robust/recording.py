@@ -40,8 +40,9 @@ def fill(
     notes: what was passed by or guessed when the data was read. given: its fingerprint as it was given, by which
     reports are compared: whether a validation split was then taken off its train changes no test image.
     """
-    outcomes = pd.concat([_outcomes(cell, block) for cell, block in found])
-    doubts = list(trust.across(outcomes))
+    tables = [_outcomes(cell, block).assign(searched=cell.case.distance is not None) for cell, block in found]
+    outcomes = pd.concat(tables)
+    doubts = [*trust.across(outcomes), *trust.shorter(outcomes)]
     judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]
     finished = {cell.id: block for cell, block in found}
     for cell, _ in found:
@@ -108,19 +109,6 @@ def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
     about = _read(block / "about.json")
     weights = about["model"]["weights"]
     return {"suite": suite.name, "split": "test", **_whose(cell), "data": about["data"], "weights": weights}
-
-
-def doubts_of_models(found: Found) -> list[str]:
-    """What puts every number of a model in doubt, a line for each model, from blocks that may be of earlier runs."""
-    abouts = [(cell.model.name, _read(block / "about.json")["model"]) for cell, block in found]
-    told = [(model, doubt) for model, about in abouts for doubt in about.get("doubts", [])]
-    return [f"{model}: {doubt}" for model, doubt in dict.fromkeys(told)]
-
-
-def guesses(found: Found) -> list[str]:
-    """How models see the data where nobody has said it, a line for each model and set."""
-    told = [(cell.model.name, guess) for cell, block in found for guess in _read(block / "about.json")["guesses"]]
-    return [f"{model} {guess}" for model, guess in dict.fromkeys(told)]
 
 
 def compared(
@@ -297,6 +285,9 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
         },
         "contents": {cell.case.name: of_block["content"] for cell, of_block in told},
         "groups": {cell.case.name: of_block["groups"] for cell, of_block in told if of_block["groups"]},
+        "classes": {
+            cell.case.name: of_block["classes"] for cell, of_block in told if of_block["classes"] != list(data.classes)
+        },
         "models": {
             m.name: {**about.get(m.name, {}).get("model", {}), "seeds": list(m.seeds) if m.name in asked else []}
             for m in suite.models

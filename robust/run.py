@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust import blocks, demands, early, expression, files, judging, models, recording, reference
+from robust import blocks, demands, early, expression, files, judging, models, recording, reference, understanding
 from robust import store as stores
 from robust.classifier.memory import fitting
 from robust.datasets import order, remarks
@@ -55,10 +55,10 @@ def run(
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
-    remarks.tell(session.sets, progress)
+    if progress is None:
+        remarks.tell(session.sets, None)
+    session.say(session.of_data())
     session.check(chosen, out)
-    if not all(models.is_made_here(cell.model) for cell in chosen):
-        session.progress.say(order.said(session.data))
     try:
         for cell in chosen:
             session.ask(cell)  # what is not trained here is looked at before anything is
@@ -77,13 +77,11 @@ def run(
 
 
 def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) -> None:
-    """Say what was guessed and what puts every number of a model in doubt, also where all come from the store."""
+    """Say how each model was understood, and what is in doubt, also where all come from the store."""
     found = [(cell, block) for cell in cells if (block := session.find(cell))]
-    for told in (*recording.guesses(found), *recording.doubts_of_models(found)):
-        if progress is None:
-            warnings.warn(told, stacklevel=3)
-        else:
-            progress.say(told)
+    session.say(understanding.of_models(found))
+    for told in (*understanding.guesses(found), *understanding.doubts_of_models(found)) if progress is None else ():
+        warnings.warn(told, stacklevel=3)
 
 
 def select(suite: Suite, k: str = "") -> list[Cell]:
@@ -120,8 +118,26 @@ class Session:
                 self._data_of[case.name] = blocks.data_of(case, self.data)
             demands.check(suite, case, self._data_of[case.name], self.data)
         demands.distinct(suite, self._data_of)
-        for note in self.data.notes if demands.asks(suite.cases, "validation") else ():
-            progress.say(f"{note}; a model that has learned these images elsewhere is surer of them than of others")
+        self._said: set[str] = set()
+
+    def of_data(self) -> list[str]:
+        """How the data was understood, in lines: what was passed by, the order of the classes, what was held out."""
+        from_elsewhere = not all(models.is_made_here(model) for model in self.suite.models)
+        ordered = [order.said(self.data)] if from_elsewhere else []
+        held = self.data.notes if demands.asks(self.suite.cases, "validation") else ()
+        sure = "a model that has learned these images elsewhere is surer of them than of others"
+        return [*remarks.lines(self.sets), *ordered, *(f"{note}; {sure}" for note in held)]
+
+    def notes(self) -> list[str]:
+        """How data and models were understood: the lines of the terminal, of pytest and of the page."""
+        return [*self.of_data(), *understanding.of_models(self._found())]
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Tell whoever watches, each line once."""
+        for line in lines:
+            if line not in self._said:
+                self._said.add(line)
+                self.progress.say(line)
 
     @property
     def sets(self) -> list[Dataset]:
@@ -166,7 +182,7 @@ class Session:
         try:
             made = models.prepare(model, seed, self.data, self.store, self.progress)
             if not models.is_made_here(model):
-                self.progress.say(f"{model.name}: {'; '.join(made.about['understood'])}")
+                self.say(understanding.understood(model.name, made.about))
             return replace(made, answers=partial(reference.answers, made, model, self.data, self.store))
         except RobustError as error:
             self._failed[model.name, seed] = error
@@ -228,9 +244,11 @@ class Session:
 
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
-        found = [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
-        notes = [*remarks.lines(self.sets), *recording.guesses(found)]
-        return recording.fill(out, self.suite, self.data, found, notes, self._given.fingerprint)
+        return recording.fill(out, self.suite, self.data, self._found(), self.notes(), self._given.fingerprint)
+
+    def _found(self) -> list[tuple[Cell, Path]]:
+        """The cells that are finished."""
+        return [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
 
 
 def _data(suite: Suite) -> Dataset:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from robust.quantities import FLOAT_BYTES
 from robust.report import wording
-from robust.report.folder import Condition
+from robust.report.conditions import Condition
 from robust.report.published import COMPARED, mark, say
 
 _NONE = "\N{NO-BREAK SPACE}"

@@ -26,8 +26,10 @@ def _gate(folder: Path) -> int:
 
     judged = [one for one in verdict.judgements(folders.read(folder)) if one.state != "not judged"]
     for one in judged:
-        if one.state != "passed" or one.doubted:
-            print(f"{one.state}: {one.place}: {one.words}{one.doubted}")
+        if one.state != "passed" or one.doubted or one.as_recorded:
+            print(f"{one.state}: {one.place}: {one.words}{one.doubted}{one.taken}")
+    if taken := verdict.taken(judged):
+        print(taken)
     passed = sum(one.state == "passed" for one in judged)
     print(f"{passed} of {len(judged)} bounds passed" if judged else "no bounds to judge")
     return 1 if passed < len(judged) else 0

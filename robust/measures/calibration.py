@@ -1,7 +1,7 @@
 """Does the model know how sure it may be?"""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -43,19 +43,23 @@ def calibration(
     ('ece', 0.0)
     """
     probabilities, labels = np.exp(trial.log_probabilities), trial.labels
-    confidence, right = probabilities.max(axis=1), trial.predicted == labels
-    errors: dict[Literal["ece", "ece_equal_mass", "ece_classwise", "ece_adaptive"], binning.Gaps] = {
-        "ece": binning.ece(confidence, right, bins),
-        "ece_equal_mass": binning.ece_equal_mass(confidence, right, bins),
-        "ece_classwise": binning.ece_classwise(probabilities, labels, bins),
-        "ece_adaptive": binning.ece_adaptive(probabilities, labels, bins),
-    }
-    for metric, found in errors.items():
-        yield Value(metric, found.value, len(labels), "", "", found.low, found.high, binning.INTERVAL)
+    yield from by_confidence(probabilities.max(axis=1), trial.predicted == labels, bins)
+    yield _error("ece_classwise", binning.ece_classwise(probabilities, labels, bins), len(labels))
+    yield _error("ece_adaptive", binning.ece_adaptive(probabilities, labels, bins), len(labels))
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)
+
+
+def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value[Any]]:
+    """Those values of `calibration` that hang on the confidences, [n], and on which answers are right, bool [n]."""
+    yield _error("ece", binning.ece(confidence, right, bins), len(right))
+    yield _error("ece_equal_mass", binning.ece_equal_mass(confidence, right, bins), len(right))
     ends = binning.aurc_interval(confidence, right)
-    yield Value("aurc", binning.aurc(confidence, right), len(labels), "", "", *ends, binning.OF_REFUSALS)
+    yield Value("aurc", binning.aurc(confidence, right), len(right), "", "", *ends, binning.OF_REFUSALS)
     yield from _reliability(confidence, right, bins)
+
+
+def _error(metric: Any, found: binning.Gaps, n: int) -> Value[Any]:
+    return Value(metric, found.value, n, "", "", found.low, found.high, binning.INTERVAL)
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from robust import statistics
 from robust.report import wording
+from robust.report.conditions import Condition, Run
 from robust.report.confusion import Confusion
-from robust.report.folder import Condition, Folder, Run
+from robust.report.folder import Folder
 
 NUMBERED = 20  # up to so many classes a matrix carries its counts in the cells
 DRAWN = 200  # from more classes than this no matrix is drawn
@@ -70,7 +71,7 @@ def _clean(folder: Folder, run: Run, conditions: list[Condition]) -> list[dict[s
     asked = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
     if asked is None:
         return []
-    whole = [folder.outcomes[run, c] for c in _clean_of_same_data(folder, run, asked[0])]
+    whole = [folder.outcomes[run, c] for c in folder.clean_of_same_data(run, asked[0])]
     clean = next((o for o in whole if set(asked[1]) <= set(o["example"])), None)
     if clean is None:
         return []
@@ -78,12 +79,6 @@ def _clean(folder: Folder, run: Run, conditions: list[Condition]) -> list[dict[s
     right, n = int((same["label"] == same["predicted"]).sum()), len(same)
     low, high = statistics.clopper_pearson(right, n)
     return [{"level": 0, "at": "clean", "value": right / n, "low": low, "high": high, "n": n}]
-
-
-def _clean_of_same_data(folder: Folder, run: Run, condition: Condition) -> list[Condition]:
-    data = {c: set(rows["data"]) for (other, c), rows in folder.values.items() if other == run}
-    clean = [c for c, names in data.items() if c.clean and names == data[condition]]
-    return [c for c in clean if (run, c) in folder.outcomes]
 
 
 def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -> Chart:

@@ -9,7 +9,8 @@ import pandas as pd
 from robust import archives, cells
 from robust.errors import ReportError
 from robust.report import wording
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 from robust.report.gallery import pixels, png
 
 MOST = 30  # clusters of one model and condition, the worst first

@@ -31,7 +31,7 @@ def comparisons(folder: Folder) -> list[Comparison]:
     for (run, condition), rows in folder.values.items():
         tests = rows[rows["metric"] == "mcnemar"].set_index("group")["value"]
         for row in rows[rows["metric"] == "difference"].to_dict("records"):
-            limit = parse(row["bound"])
+            limit = parse(row["bound"]) if row["bound"] else None  # the suite may have lost it since
             if isinstance(limit, NoWorse):
                 key = row["group"].removesuffix(f" vs {limit.than}")
                 metric, _, group = key.removesuffix("]").partition("[")

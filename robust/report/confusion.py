@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robust import statistics
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pandas as pd
 from robust.quantities import exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import altair as alt
 
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 
 BEFORE, STANDS = "wrong before", "still right"
 

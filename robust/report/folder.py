@@ -1,61 +1,21 @@
-"""Read a report folder, and refuse it with a clear message where it is incomplete or damaged."""
+"""A report folder, read, checked and recounted."""
 
-import json
-from collections.abc import Callable, Collection, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
-from math import isnan
-from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from robust import bound, cells, files, record, toml
+from robust import toml
 from robust.errors import ReportError
-from robust.report.verified import Counted, Expected, absent, allows, counts, expected, verified
+from robust.report import reading
+from robust.report.conditions import Cells, Condition, Run, cells
+from robust.report.recount import Telling, measured
+from robust.report.resummed import summed
+from robust.report.verified import Expected, absent, allows, verified
 from robust.summaries.corruption_error import MADE
-
-
-class Run(NamedTuple):
-    """One trained model: a row of the page's tables."""
-
-    model: str
-    seed: int
-
-
-class Condition(NamedTuple):
-    """What was done to the images: a case at one eps or one severity, a column of the page's tables."""
-
-    case: str
-    perturbation: str
-    norm: str
-    eps: float | None
-    severity: int | None
-
-    @property
-    def clean(self) -> bool:
-        """Were the images left alone?"""
-        return self.perturbation == "clean"
-
-
-Cells = dict[tuple[Run, Condition], pd.DataFrame]
-
-_CELL = [*Run._fields, *Condition._fields]
-_SAMPLES = {"file": "str", **{c: kind for c, kind in record.OUTCOMES.items() if c in _CELL}}
-_OUTCOMES = [*_CELL, "example", "label", "target", "predicted", "confidence", "fooled_by"]
-_ROWS, _RADIUS = 10**6, 1e9
-_ENVIRONMENT = {
-    "suite": str, "summary": str, "seed": int, "made": str, "robust": str, "python": str,
-    "packages": dict, "machine": dict, "data": dict, "models": dict,
-}  # fmt: skip
-_DATA = {"name": str, "split": str, "classes": list, "image_shape": list, "images": int}
-_MODEL = {
-    "parameters": int,
-    "training_seconds": Real,
-    "seeds": list,
-    "understood": list,
-}  # each may also be null or absent
 
 
 @dataclass(frozen=True)
@@ -63,7 +23,8 @@ class Folder:
     """What stands in a report folder, checked.
 
     `results` is results.csv; `outcomes` has the rows of outcomes.parquet that the page needs, by model and
-    condition; `samples` the .npz file of each; `suite` the text of suite.toml or "".
+    condition; `samples` the .npz file of each; `suite` the text of suite.toml or ""; `told` the numbers that the
+    outcomes give.
     """
 
     path: Path
@@ -72,11 +33,12 @@ class Folder:
     outcomes: Cells
     samples: dict[tuple[Run, Condition], Path]
     suite: str
+    told: Telling = field(default_factory=dict)
 
     @cached_property
     def values(self) -> Cells:
         """The rows of results.csv by model and condition."""
-        return _cells(self.results)
+        return cells(self.results)
 
     @cached_property
     def cases(self) -> dict[str, list[str] | None]:
@@ -92,7 +54,7 @@ class Folder:
     @cached_property
     def absent(self) -> list[Expected]:
         """The bounds of suite.toml that no value answers."""
-        return absent(self.results, toml.loads(self.suite), _measured(self.outcomes))
+        return absent(self.results, toml.loads(self.suite), self.outcomes)
 
     @cached_property
     def sweeps(self) -> list[str]:
@@ -123,6 +85,17 @@ class Folder:
             ),
         )
 
+    def clean_of_same_data(self, run: Run, condition: Condition) -> list[Condition]:
+        """The clean cases of a model with kept answers, on the data that a condition was measured on."""
+        data = self.data_of(run, condition)
+        clean = [c for other, c in self.outcomes if other == run and c.clean]
+        return [c for c in clean if self.data_of(run, c) == data]
+
+    def data_of(self, run: Run, condition: Condition) -> str:
+        """The name of the data that a model was shown under a condition; "" where nothing was measured."""
+        rows = self.values.get((run, condition))
+        return "" if rows is None else str(rows["data"].iloc[0])
+
     @property
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the data set."""
@@ -145,22 +118,26 @@ def read(path: Path) -> Folder:
     """
     if not path.is_dir():
         raise ReportError(f"{path}: there is no such folder{_remedy(path)}")
-    environment, results = _load(path, "environment.json", _environment), _load(path, "results.csv", _results)
-    outcomes = _load(path, "outcomes.parquet", _outcomes)
-    suite = _load(path, "suite.toml", _suite) if (path / "suite.toml").exists() else ""
+    environment = _load(path, "environment.json", reading.environment)
+    results = _load(path, "results.csv", reading.results)
+    outcomes = _load(path, "outcomes.parquet", reading.outcomes)
+    suite = _load(path, "suite.toml", reading.suite) if (path / "suite.toml").exists() else ""
+    asked = toml.loads(suite)
+    told = _load(path, "outcomes.parquet", lambda _: _told(outcomes, results, environment, asked))
     return Folder(
         path=path,
         environment=environment,
-        results=_load(path, "results.csv", lambda _: verified(results, toml.loads(suite), _measured(outcomes))),
+        results=_load(path, "results.csv", lambda _: verified(results, asked, told, outcomes)),
         outcomes=outcomes,
-        samples=_load(path, "samples/index.csv", _samples),
+        samples=_load(path, "samples/index.csv", reading.samples),
         suite=suite,
+        told=told,
     )
 
 
-def _measured(outcomes: Cells) -> Counted:
-    """What outcomes.parquet counts, by model, seed, case and strength."""
-    return {(*run, *condition): counts(of["label"], of["predicted"]) for (run, condition), of in outcomes.items()}
+def _told(outcomes: Cells, results: pd.DataFrame, environment: dict[str, Any], suite: dict[str, Any]) -> Telling:
+    one = measured(outcomes, cells(results), environment, suite)
+    return {**one, **summed(outcomes, results, environment, suite)}
 
 
 def _load(path: Path, name: str, reader: Callable[[Path], Any]) -> Any:
@@ -180,131 +157,3 @@ def _remedy(path: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     return (next(iter(str(error).splitlines()), "") or type(error).__name__)[:300]
-
-
-def _environment(path: Path) -> dict[str, Any]:
-    environment = json.loads(files.text(path))
-    _check(path, "", environment, _ENVIRONMENT)
-    _check(path, "data.", environment["data"], _DATA)
-    for name, model in environment["models"].items():
-        _check(path, f"models.{name}.", model, {})
-        known = {key: kind for key, kind in _MODEL.items() if model.get(key) is not None}
-        _check(path, f"models.{name}.", model, known)
-        if not all(isinstance(each, str) for each in model.get("understood") or []):
-            raise ReportError(f"{path}: models.{name}.understood must hold sentences")
-        if any(type(seed) is not int for seed in model.get("seeds") or []):
-            raise ReportError(f"{path}: models.{name}.seeds must be whole numbers")
-    _groups(path, "data.superclasses", environment["data"].get("superclasses", {}))
-    _check(path, "groups.", environment.get("groups", {}), {})
-    for case, groups in environment.get("groups", {}).items():
-        _groups(path, f"groups.{case}", groups)
-    if not all(isinstance(name, str) for name in environment["data"]["classes"]):
-        raise ReportError(f"{path}: data.classes must be names")
-    notes = environment["data"].get("notes", [])
-    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-        raise ReportError(f"{path}: data.notes must hold sentences")
-    shape = environment["data"]["image_shape"]
-    if [type(side) for side in shape] != [int, int, int] or min(shape) < 1:
-        raise ReportError(f"{path}: data.image_shape must be [height, width, channels], not {str(shape)[:100]}")
-    return environment
-
-
-def _groups(path: Path, where: str, groups: Any) -> None:
-    _check(path, where, groups, {})
-    if not all(isinstance(names, list) and all(isinstance(each, str) for each in names) for names in groups.values()):
-        raise ReportError(f"{path}: {where} must hold lists of names")
-
-
-def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
-    if not isinstance(value, dict):
-        raise ReportError(f"{path}: {where.rstrip('.') or 'it'} must be an object, not {type(value).__name__}")
-    for key, kind in kinds.items():
-        if key not in value:
-            raise ReportError(f"{path}: lacks {where}{key}")
-        if not isinstance(value[key], kind):
-            got = type(value[key]).__name__
-            raise ReportError(f"{path}: {where}{key} must be of type {kind.__name__}, not {got}")
-
-
-def _results(path: Path) -> pd.DataFrame:
-    results = record.read_results(path)
-    for text in set(results["bound"]) - {""}:
-        bound.parse(text)
-    _sane(path, results)
-    return results
-
-
-def _outcomes(path: Path) -> Cells:
-    from pyarrow import parquet
-
-    _columns(path, parquet.read_schema(path).names, _OUTCOMES)
-    _counted(path, parquet.read_metadata(path).num_rows)
-    outcomes = pd.read_parquet(path, columns=_OUTCOMES)
-    for name in (name for name in _OUTCOMES if record.OUTCOMES[name] == "str"):
-        if odd := [each for each in outcomes[name].unique() if not isinstance(each, str)]:
-            raise ReportError(f"{path}: the column {name} must hold words, not {odd[0]!r}")
-    _sane(path, outcomes)
-    return _cells(outcomes)
-
-
-def _counted(path: Path, rows: int) -> None:
-    """Of a million rows and more each has some bits of its own: an id, a confidence."""
-    if rows > _ROWS and rows > 4 * path.stat().st_size:
-        raise ReportError(f"{path}: says that it has {rows:,} rows, and has {path.stat().st_size:,} bytes")
-
-
-def _sane(path: Path, table: pd.DataFrame) -> None:
-    """Radii are finite, and so small that they can be written in units of 1/255."""
-    if (odd := table["eps"][table["eps"].abs() > _RADIUS]).size:
-        raise ReportError(f"{path}: eps must be finite and no larger than {_RADIUS:g}, not {odd.iloc[0]}")
-
-
-def _samples(path: Path) -> dict[tuple[Run, Condition], Path]:
-    words: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
-    index = cells.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
-    _columns(path, index.columns, list(_SAMPLES))
-    _sane(path, index.astype({"eps": "float64"}))
-    found = _cells(index.astype(_SAMPLES))
-    return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
-
-
-def _sample_file(index: Path, name: str) -> Path:
-    if Path(name).name != name:  # the index must not lead out of its folder
-        raise ReportError(f"{index}: file {name!r} must be the name of a file beside it")
-    if not (index.parent / name).is_file():
-        raise ReportError(f"{index}: names {name!r}, which is missing")
-    return index.parent / name
-
-
-def _suite(path: Path) -> str:
-    text = files.text(path)
-    table = toml.loads(text)
-    for kind in ("model", "case"):
-        _check(path, kind, table.get(kind, {}), {})
-        for name, of in table.get(kind, {}).items():
-            _check(path, f"{kind}.{name}.", of, {})
-            _check(path, f"{kind}.{name}.expect", of.get("expect", {}), {})
-            for key in ("seeds", "models"):
-                _check(path, f"{kind}.{name}.", {key: of.get(key, [])}, {key: list})
-    list(expected(table))
-    return text
-
-
-def _columns(path: Path, found: Collection[Hashable], wanted: list[str]) -> None:
-    if missing := [column for column in wanted if column not in found]:
-        raise ReportError(f"{path}: lacks the column {missing[0]}")
-
-
-def _cells(table: pd.DataFrame) -> Cells:
-    groups = table.groupby(_CELL, sort=False, dropna=False)
-    return {_cell(*key): rows for key, rows in groups}
-
-
-def _cell(
-    model: str, seed: int, case: str, perturbation: str, norm: str, eps: float, severity: int
-) -> tuple[Run, Condition]:
-    # nine digits, so that a number read from text meets the same number read from binary
-    radius = None if isnan(eps) else float(f"{eps:.9g}")
-    return Run(model, int(seed)), Condition(
-        case, perturbation, norm, radius, None if pd.isna(severity) else int(severity)
-    )

@@ -13,7 +13,8 @@ from PIL import Image
 
 from robust import archives
 from robust.errors import ReportError
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 
 SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
 EXAMPLES = {True: 10, False: 3}  # so many are shown, of small images and of large ones
@@ -71,23 +72,35 @@ class _Sample:
 
 
 def galleries(folder: Folder) -> list[Gallery]:
-    """A gallery for each model that has samples, all of the same examples, those that come first."""
+    """A gallery for each model that has samples, all of the same examples, those that come first.
+
+    Of a model whose cases have several sets of data one for each: there an example of the same id is another image.
+    """
     shown = [cell for cell in folder.samples if not cell[1].clean and cell[1].case not in folder.sweeps]
     samples = {cell: read(folder.samples[cell]) for cell in shown}
-    ids = list(dict.fromkeys(name for sample in samples.values() for name in sample.ids))
-    small = all(max(sample.original.shape[1:3]) <= SMALL for sample in samples.values())
-    found = [_gallery(folder, run, samples, ids[: EXAMPLES[small]]) for run in folder.runs]
+    sets = list(dict.fromkeys(folder.data_of(*cell) for cell in shown))
+    found = [gallery for data in sets for gallery in _of_data(folder, data, samples, several=len(sets) > 1)]
     return [gallery for gallery in found if gallery.examples]
 
 
-def _gallery(folder: Folder, run: Run, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
+def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several: bool) -> Iterator[Gallery]:
+    own = {cell: sample for cell, sample in samples.items() if folder.data_of(*cell) == data}
+    ids = list(dict.fromkeys(name for sample in own.values() for name in sample.ids))
+    small = all(max(sample.original.shape[1:3]) <= SMALL for sample in own.values())
+    for run in folder.runs:
+        name = f"{folder.name(run)}, {data}" if several else folder.name(run)
+        yield _gallery(folder, run, name, own, ids[: EXAMPLES[small]])
+
+
+def _gallery(folder: Folder, run: Run, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
     answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
-    clean = next((c for other, c in folder.outcomes if other == run and c.clean), None)
-    before = _answers(folder, run, clean, ids) if clean else {}
+    before: dict[str, Any] = {}
+    for clean in folder.clean_of_same_data(run, next(iter(own))) if own else ():
+        before = {**_answers(folder, run, clean, ids), **before}  # a case may show some of the images only
     heads = [(condition, sample.factor) for condition, sample in own.items()]
     shown = [name for name in ids if any(name in sample.ids for sample in own.values())]
-    return Gallery(folder.name(run), heads, [_example(name, own, before, answers) for name in shown])
+    return Gallery(name, heads, [_example(name, own, before, answers) for name in shown])
 
 
 def _ordered(folder: Folder, run: Run, samples: dict[Any, _Sample]) -> list[Condition]:

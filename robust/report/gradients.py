@@ -10,7 +10,8 @@ import pandas as pd
 
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 
 NORMS = {"output_gradient": "by its output, dL/dh", "weight_gradient": "by its weights, dL/dW"}
 OF_LAYERS = (*NORMS, "activation_std", "dead", "saturated", "update_ratio")

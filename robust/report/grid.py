@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust.report import wording
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
 from robust.report.verdict import Judgement
 
 

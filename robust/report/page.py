@@ -50,6 +50,7 @@ def _context(folder: Folder) -> dict[str, Any]:
         "suite": folder.suite,
         "headline": verdict.headline(judged),
         "judgements": judged,
+        "taken": verdict.taken(judged),
         "suspect": _suspect(folder),
         "accuracy": grid.accuracy(folder, judged),
         "trust": trust.judged(folder),

@@ -9,8 +9,9 @@ import pandas as pd
 
 from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
+from robust.report.conditions import Condition, Run
 from robust.report.distances import size
-from robust.report.folder import Condition, Folder, Run
+from robust.report.folder import Folder
 
 EASIEST = 10
 

@@ -1,7 +1,8 @@
 """The spread between trainings of one model from several seeds, beside the sampling interval."""
 
 from robust.report import wording
-from robust.report.folder import Condition, Folder
+from robust.report.conditions import Condition
+from robust.report.folder import Folder
 from robust.summaries.spread import spread
 
 ROWS = 60  # more than these stand in results.csv alone

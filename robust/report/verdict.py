@@ -6,7 +6,9 @@ from typing import Any
 
 from robust import bound
 from robust.report import wording
-from robust.report.folder import Condition, Folder, Run
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
+from robust.report.verified import recorded
 
 ABSENT = "absent"
 """The state of a bound that no value answers."""
@@ -27,6 +29,7 @@ class Judgement:
     state: str
     undecided: bool
     trust: str
+    as_recorded: bool = False
 
     @property
     def words(self) -> str:
@@ -40,6 +43,11 @@ class Judgement:
     def doubted(self) -> str:
         """What the trust checks say against the value, in brackets; "" for nothing."""
         return "" if self.trust in ("", "reliable") else f" ({self.trust})"
+
+    @property
+    def taken(self) -> str:
+        """Whether the value is taken as recorded, in brackets; "" where the outcomes tell it."""
+        return " (as recorded)" if self.as_recorded else ""
 
     @property
     def place(self) -> str:
@@ -74,6 +82,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 state(folder, row),
                 bool(limits.undecided(row["low"], row["high"])),
                 row["trust"],
+                recorded(row, folder.told),
             )
 
 
@@ -88,6 +97,19 @@ def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
 def state(folder: Folder, row: Mapping[Any, Any]) -> str:
     """What becomes of a bound: recomputed from the row, see `robust.bound.state`, never read from `passed`."""
     return bound.state(row, allow_invalid=row["case"] in folder.allow_invalid)
+
+
+def taken(found: list[Judgement]) -> str:
+    """How many bounds hang on numbers that results.csv alone tells, in a sentence; "" for none.
+
+    >>> taken([])
+    ''
+    """
+    n = sum(one.as_recorded for one in found)
+    if not n:
+        return ""
+    of = "1 bound rests on a number" if n == 1 else f"{n} bounds rest on numbers"
+    return f"as recorded: {of} of results.csv that nothing else in the folder tells"
 
 
 def headline(found: list[Judgement]) -> str:

@@ -1,27 +1,28 @@
 """What a report folder says of its bounds, computed anew: nothing is believed that the rest of the folder tells.
 
-Whoever may write results.csv may write `trust`, `bound` and `passed` there. The verdict on a number follows from the
-rows of the trust checks, the bound from suite.toml, the verdict on the bound from both and the value. What cannot be
-known so, as whether an attack worked of which no check is recorded, is "unverified", and supports no bound.
+Whoever may write results.csv may write any number there, and `trust`, `bound` and `passed`. A number that the outcomes
+tell must be theirs (see `recount`), the verdict on it follows from the rows of the trust checks (see `reliable`), the
+bound from suite.toml, the verdict on the bound from all three. A number that nothing else tells is taken as recorded,
+and that is said beside its bound.
 """
 
 from collections.abc import Iterator, Mapping
+from math import isclose, isnan
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust import bound, marks
+from robust import bound
 from robust.bound import BETTER, Bound, NoWorse
 from robust.errors import ReportError
-from robust.ills import ILLS, LEVELS, UNVERIFIED, verdict, worse
-from robust.statistics import clopper_pearson
+from robust.ills import LEVELS
+from robust.report.conditions import Cells, strength
+from robust.report.recount import Key, Telling, Told
+from robust.report.reliable import reliability
 
 Table = Mapping[str, Any]
-Counted = Mapping[tuple, Mapping[str, tuple[int, int]]]
-"""How many images count, of how many, by outcomes.parquet: by model, seed, case and strength; by what bounds name."""
 _WHOSE = ["model", "seed", "case"]
 _SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "survives_8bit", "confused"}) - {"nll"}
-_BESIDE = ("difference", "mcnemar")  # metrics of rows that compare two models
 _ROUNDING = 1e-9
 
 
@@ -53,37 +54,35 @@ def _limits(case: Table) -> list[tuple[str, Bound | NoWorse]]:
     return [(key, bound.parse(text)) for key, text in given.items()]
 
 
-def verified(results: pd.DataFrame, suite: Table, measured: Counted) -> pd.DataFrame:
+def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> pd.DataFrame:
     """A results.csv whose `trust`, `bound` and `passed` follow from the rest of it, and from the suite.
 
     Args:
         results: as it was read; suite: suite.toml, parsed; empty where there is none.
-        measured: what outcomes.parquet counts, see `counts`.
+        told: the numbers that the outcomes give. outcomes: by model and condition.
 
-    Raises ReportError for a share that is none, or one that the outcomes contradict, or an interval that is not its.
+    Raises ReportError for a share that is none, and for a number, or an interval, that the outcomes contradict.
     """
     for row in results.to_dict("records"):
-        _check(row, measured)
-    trusted = results.assign(trust=_trust(results, suite))
+        _check(row, told)
+    trusted = results.assign(trust=reliability(results, suite, told, outcomes))
     levels = trusted["trust"].map(lambda word: LEVELS.get(word, 0.0))
     is_verdict = (trusted["metric"] == "trust") & (trusted["group"] == "")
     trusted = trusted.assign(value=trusted["value"].where(~is_verdict, levels), bound=_bounds(results, suite))
     return trusted.assign(passed=pd.Series(_passed(trusted, suite), index=results.index, dtype="boolean"))
 
 
-def counts(labels: pd.Series, predicted: pd.Series) -> dict[str, tuple[int, int]]:
-    """How many of how many images count for a share.
-
-    >>> counts(pd.Series(["cat", "dog"]), pd.Series(["cat", "cat"]))
-    {'top1': (1, 2), 'top1_error': (1, 2), 'recall[cat]': (1, 1), 'recall[dog]': (0, 1)}
-    """
-    right, n = (labels == predicted), len(labels)
-    of_class = right.groupby(labels).agg(["sum", "size"]).itertuples()
-    recalls = {f"recall[{name}]": (int(hits), int(of)) for name, hits, of in of_class}
-    return {"top1": (int(right.sum()), n), "top1_error": (int(n - right.sum()), n), **recalls}
+def recorded(row: Mapping[Any, Any], told: Telling) -> bool:
+    """Does the verdict on a bounded row hang on results.csv alone, as nothing else in the folder tells its number?"""
+    limit, known = bound.parse(row["bound"]), told.get(_key(row))
+    return known is None or (isinstance(limit, Bound) and known.end(limit.of) is None)
 
 
-def _check(row: Mapping[Any, Any], measured: Counted) -> None:
+def _key(row: Mapping[Any, Any]) -> Key:
+    return (*(row[name] for name in _WHOSE), *strength(row), bound.name(row))
+
+
+def _check(row: Mapping[Any, Any], told: Telling) -> None:
     who = f"results.csv: {row['case']}[{row['model']}] {bound.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
     if row["metric"] in _SHARES or least < 0:
@@ -92,63 +91,28 @@ def _check(row: Mapping[Any, Any], measured: Counted) -> None:
                 raise ReportError(f"{who}: {end} is {row[end]:g}, and must lie in [{least}, 1]")
     if row["low"] > row["high"]:
         raise ReportError(f"{who}: its interval ends at {row['high']:g}, before it begins at {row['low']:g}")
-    told = measured.get((*(row[name] for name in _WHOSE), *strength(row)), {})
-    if bound.name(row) in told:
-        _recount(who, row, *told[bound.name(row)])
+    if (known := told.get(_key(row))) is not None:
+        _recount(who, row, known)
 
 
-def _recount(who: str, row: Mapping[Any, Any], count: int, n: int) -> None:
-    """Raise ReportError where a share, its number of images or its interval is not what a count of images gives."""
-    if not abs(row["value"] - count / n) <= 1e-6 or row["n"] != n:
-        told = f"{count / n:g} of {n}"
+def _recount(who: str, row: Mapping[Any, Any], known: Told) -> None:
+    """Raise ReportError where a number, its images or its interval are not what the outcomes give."""
+    if not _same(row["value"], known.value) or row["n"] != known.n:
+        told = f"{known.value:g} of {known.n}"
         raise ReportError(f"{who} is {row['value']:g} of {row['n']} images, and {told} by outcomes.parquet")
-    for name, end in zip(("low", "high"), clopper_pearson(count, n), strict=True):
-        if abs(row[name] - end) > 1e-6:
-            raise ReportError(f"{who}: {name} is {row[name]:g}, and {end:g} by the {count} of {n} images that count")
+    for name in ("low", "high"):
+        if (end := known.end(name)) is not None and not _same(row[name], end):
+            raise ReportError(f"{who}: {name} is {row[name]:g}, and {end:g} by outcomes.parquet")
 
 
-def strength(row: Mapping[Any, Any]) -> tuple:
-    """The strength of a perturbation as it can be compared: without NaN, and radii with nine digits."""
-    eps, severity = row["eps"], row["severity"]
-    radius = None if pd.isna(eps) else float(f"{eps:.9g}")
-    return row["perturbation"], row["norm"], radius, None if pd.isna(severity) else int(severity)
+def _same(one: float, other: float) -> bool:
+    """But for what the outcomes round: they have seven digits.
 
-
-def _trust(results: pd.DataFrame, suite: Table) -> list[str]:
-    words: dict[tuple, str] = {}
-    for whose, part in results.groupby(_WHOSE, sort=False):
-        attacked = "attack" in suite.get("case", {}).get(whose[2], {})
-        words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
-    firsts = results.drop_duplicates("model").set_index("model")["seed"]
-    found = []
-    for row in results.to_dict("records"):
-        own = (*(row[name] for name in _WHOSE), *strength(row))
-        told = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
-        found.append(worse(told, _rivals(row, words, firsts)) if row["metric"] in _BESIDE else told)
-    return found
-
-
-def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
-    """The verdict at each strength of one case on one model, by the rows of the trust checks."""
-    listed = rows.to_dict("records")
-    whole = marks.of_model(listed)
-    found: dict[tuple, str] = {where: verdict(whole) if whole else "" for where in map(strength, listed)}
-    checks = [row for row in listed if row["metric"] == "trust"]
-    for where in {strength(row) for row in checks}:
-        names = [row["group"] for row in checks if row["group"] and strength(row) == where]
-        unknown = "suspect" if any(name not in ILLS for name in names) else ""  # of a later version
-        found[where] = worse(verdict(name for name in names if name in ILLS), unknown)
-    there = {strength(row) for row in checks if not row["group"]}
-    return {where: word if where in there or not attacked else worse(word, UNVERIFIED) for where, word in found.items()}
-
-
-def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Series) -> str:
-    """The verdict on what a model is compared with: the same seed of the other, or its first; "" in another report."""
-    than = row["group"].rpartition(" vs ")[2]
-    if than not in firsts:
-        return ""
-    same = (than, row["seed"], row["case"], *strength(row))
-    return words.get(same, words.get((than, firsts[than], row["case"], *strength(row)), ""))
+    >>> from math import inf, nan
+    >>> _same(0.1234567, 0.12345671), _same(0.123, 0.124), _same(inf, inf), _same(nan, nan), _same(0.0, nan)
+    (True, False, True, True, False)
+    """
+    return isclose(one, other, rel_tol=1e-5, abs_tol=1e-6) or (isnan(one) and isnan(other))
 
 
 def _bounds(results: pd.DataFrame, suite: Table) -> list[str]:
@@ -172,10 +136,11 @@ def allows(suite: Table) -> set[str]:
     return {name for name, case in suite.get("case", {}).items() if (case.get("expect") or {}).get("allow_invalid")}
 
 
-def absent(results: pd.DataFrame, suite: Table, measured: Counted) -> list[Expected]:
+def absent(results: pd.DataFrame, suite: Table, outcomes: Cells) -> list[Expected]:
     """The bounds of the suite that no row of the (verified) table answers, at all or at a measured strength."""
     rows = results[results["bound"] != ""].to_dict("records")
     there = {(*(row[n] for n in _WHOSE), bound.name(row), *strength(row)) for row in rows}
+    measured = [(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes]
     some, missing = {key[:4] for key in there}, []
     for each in expected(suite):
         whose = (each.model, each.seed, each.case)

@@ -4,7 +4,7 @@ from math import inf, isfinite, isnan
 
 from robust.bound import Bound, NoWorse
 from robust.quantities import radius
-from robust.report.folder import Condition
+from robust.report.conditions import Condition
 
 _NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _METRICS = {

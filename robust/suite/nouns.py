@@ -90,8 +90,8 @@ class Case:
 
     @property
     def attacked(self) -> bool:
-        """Do attacks perturb the images, so that there is a verdict on whether the numbers can be believed?"""
-        return any(call.kind == "attacks" for call in self.perturbations)
+        """Do attacks perturb the images or look for distances, so that a verdict says whether that can be believed?"""
+        return any(call.kind == "attacks" for call in self.calls)
 
     @property
     def source(self) -> str | None:

@@ -3,7 +3,7 @@
 print(robust.trust.examine(classifier, {"name": "pgd", "eps": "8/255"}, images, labels))
 """
 
-from robust.trust.across import across
+from robust.trust.across import across, shorter
 from robust.trust.attack import Run
 from robust.trust.case import IMAGES, seen, values
 from robust.trust.evidence import Reason, Verdict, clearly
@@ -19,5 +19,6 @@ __all__ = [
     "doubts",
     "examine",
     "seen",
+    "shorter",
     "values",
 ]

@@ -10,6 +10,8 @@ from robust.trust.knowledge import black_box, is_noise
 
 _SHARED = ["model", "seed", "data", "norm", "eps"]
 _STRENGTH = ["case", "perturbation"]
+_SIZES = ("linf", "l2")  # norms in which the outcomes have the size of each change
+_SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
 
 
 def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
@@ -31,6 +33,33 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
             if beaten:
                 where = dict(zip([*_SHARED, *_STRENGTH], [*shared, *named], strict=True))
                 yield where, max(beaten, key=lambda reason: reason.value)
+
+
+def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+    """Where another case fools the model by a clearly smaller change than a search for the smallest has found.
+
+    Args:
+        outcomes: as for `across`, and in the column `searched` whether the case looked for the smallest change. All
+            attacks on the same model and data are compared, whatever their norm and eps: a change has its size.
+
+    Yields as `across` does.
+    """
+    attacked = outcomes[outcomes["eps"].notna()]
+    attacked = attacked.assign(fell=_fell(attacked))
+    for shared, part in attacked.groupby(["model", "seed", "data"]):
+        for named, found in part[part["searched"]].groupby(["norm", "eps", *_STRENGTH]):
+            where = dict(zip(["model", "seed", "data", "norm", "eps", *_STRENGTH], [*shared, *named], strict=True))
+            others = part[part["fell"] & (part["case"] != where["case"])]
+            if where["norm"] in _SIZES and (reason := _undercut(found, others, where["norm"], where["eps"])):
+                yield where, reason
+
+
+def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) -> Reason | None:
+    least = others.groupby(["example", "target"])[norm].min().rename("least")
+    both = found.merge(least, how="left", on=["example", "target"])
+    enough = (both[norm] * (1 - _SMALLER)).where(both["fell"], eps)
+    count, n = int((both["least"] < enough).sum()), len(both)
+    return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
 
 
 def _fell(outcomes: pd.DataFrame) -> pd.Series:

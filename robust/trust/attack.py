@@ -36,6 +36,7 @@ class Run:
     task: the model and the images. call: the attack.
     before: [n, C]: the logits without an attack, before it. fell: bool [n]: is the model fooled, by the final look.
     trace: float [n, T], see `Perturbed`. by: str [N]: what felled each image, of all that were attacked.
+    search: did it look for the smallest change, so that eps is only where it gave up?
     """
 
     task: Task
@@ -44,6 +45,7 @@ class Run:
     fell: np.ndarray
     trace: np.ndarray
     by: np.ndarray
+    search: bool = False
 
     @property
     def wrong(self) -> np.ndarray:

@@ -70,6 +70,8 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
 
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
     attack that averages over its randomness: then it is asked for gradients, and to fall without a limit.
+    A search for distances is judged by its model, by what its attack does without a limit, and by what noise and
+    another attack fell where it found nothing.
     The passes are those of the checks, and no part of what the attack has cost. What is known of the model
     already (`Classifier.doubts`) comes first, whatever the attack.
     """
@@ -105,8 +107,11 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
 
 
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
-    yield from of_attack.square_share(run)
     yield from of_attack.noise(run)
+    if run.search:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
+        yield from rival(run)
+        return
+    yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)
     yield from silent(run)
     if weaker is not None:

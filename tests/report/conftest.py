@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from robust import record
-from robust.report.folder import Condition, Folder, Run
-from robust.statistics import clopper_pearson
+from robust.report.conditions import Condition, Run
+from robust.report.folder import Folder
+from robust.statistics import bounded_mean, clopper_pearson
 
 CLASSES = ["T-shirt/top", "Trouser", "Coat", "Shirt"]
 SHAPE = (12, 10, 1)
@@ -58,7 +59,9 @@ def outcomes(run: dict, condition: dict, skill: float, classes: list[str], n: in
         label = i % len(classes)
         said = label if random.random() < skill else (label + 1 + int(random.random() < 0.2)) % len(classes)
         row = {"example": str(i), "label": classes[label], "predicted": classes[said], "target": ""}
-        rows.append({**run, **condition, **row, "confidence": 0.5 + random.random() / 2, "in_top5": True})
+        sure = 0.5 + random.random() / 2
+        cost = -np.log(sure if said == label else (1 - sure) / 2)
+        rows.append({**run, **condition, **row, "confidence": sure, "nll": cost, "in_top5": True})
     return rows
 
 
@@ -78,7 +81,9 @@ def results(run: dict, condition: dict, asked: list[dict], bound: tuple[str, flo
     for name in dict.fromkeys(o["label"] for o in asked):
         right = [o["predicted"] == name for o in asked if o["label"] == name]
         found.append({**common, **_share("recall", name, right, None)})
-    found.append({**common, "metric": "nll", "value": 0.41, "unit": "nats", "n": len(asked)})
+    nll = float(np.mean([np.float32(o["nll"]) for o in asked], dtype=np.float64))
+    low = bounded_mean(np.array([o["nll"] for o in asked]), 0, 9)[0]
+    found.append({**common, "metric": "nll", "value": nll, "low": low, "high": 9.0, "unit": "nats", "n": len(asked)})
     return found
 
 
@@ -114,7 +119,7 @@ def fill(folder: Path, classes: list[str], n: int, images: np.ndarray) -> Path:
 
 def table(rows: list[dict], columns: dict[str, str]) -> pd.DataFrame:
     """Rows as the table that `record` writes; what a row does not say is "" or 0."""
-    empty = {name: {"str": "", "int32": 0, "float32": 0}.get(kind) for name, kind in columns.items()}
+    empty = {name: {"str": "", "int32": 0, "float32": 0, "bool": False}.get(kind) for name, kind in columns.items()}
     return pd.DataFrame([{**empty, **row} for row in rows])[list(columns)].astype(columns)
 
 

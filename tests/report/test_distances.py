@@ -3,7 +3,7 @@ import pytest
 import vl_convert
 
 from robust.report import distances
-from robust.report.folder import Condition
+from robust.report.conditions import Condition
 
 WHERE = {"seed": 0, "case": "far", "perturbation": "fab", "norm": "linf", "eps": 16 / 255, "n": 50}
 CURVE = {"0": 0.9, "8/255": 0.6, "16/255": 0.2}

@@ -1,5 +1,6 @@
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -121,3 +122,16 @@ def test_large_images_are_few(make):
         3,
         3,
     ]
+
+
+def test_a_clean_answer_is_of_the_same_data(folder):
+    """Two sets may call their images alike: the first clean case is of other data, and of one there is none."""
+    whole = read(folder)
+    results, outcomes = whole.results, dict(whole.outcomes)
+    other = results["case"].isin(["clean", "fgsm"])
+    moved = replace(whole, results=results.assign(data=results["data"].where(~other, "other")), outcomes=outcomes)
+    by_name = {one.model: one for one in gallery.galleries(moved)}
+    assert {"lenet5, other", "lenet5, fake"} <= set(by_name)
+    assert [head.case for head, _ in by_name["lenet5, other"].heads] == ["fgsm"]
+    assert by_name["lenet5, other"].examples[1].answer is not None
+    assert by_name["lenet5, fake"].examples[1].answer is None

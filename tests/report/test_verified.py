@@ -7,34 +7,31 @@ import pandas as pd
 import pytest
 
 from robust import record, report
+from robust.bound import parse
 from robust.cli.report import report as command
 from robust.errors import ReportError
 from robust.report import verdict
 from robust.report.folder import read
 from robust.statistics import clopper_pearson
+from robust.summaries import comparison
 
-SUITE = """[model.lenet5]
-architecture = "lenet5"
-[model.resnet20]
-architecture = "resnet20"
-[model.hardened]
-architecture = "resnet20"
-[case.clean]
-expect = { top1 = ">= 0.7" }
-[case.pgd]
+ATTACKED = """[case.pgd]
 attack = { name = "pgd", eps = ["2/255", "8/255"] }
 models = ["hardened"]
 expect = { top1 = ">= 0.3", trust = ">= 0.5" }
-[case.fgsm]
-[case.weather]
-[case.survives]
 """
+
+
+def asked(suite):
+    """The suite of the folder with bounds on the attack, and a lower one on clean images."""
+    found = suite.replace(">= 0.8", ">= 0.7").replace("[case.pgd]\n", ATTACKED)
+    return found.replace('expect = { top1 = ">= 0.95" }\n', "")
 
 
 @pytest.fixture
 def gate(folder):
     """`gate(change)`: the lines and the exit code of `robust report`, after the rows of results.csv were changed."""
-    (folder / "suite.toml").write_text(SUITE)
+    own = asked((folder / "suite.toml").read_text())
     path = folder / "results.csv"
     results = record.read_results(path)
     of = (results["case"] == "pgd") & (results["model"] == "hardened") & (results["metric"] == "nll")
@@ -42,12 +39,12 @@ def gate(folder):
     results = pd.concat([results, checked])
     results.loc[results["case"].isin(["clean", "pgd"]) & (results["metric"] == "top1"), "trust"] = "reliable"
 
-    def gate(change=lambda table: table, suite=SUITE):
+    def gate(change=lambda table: table, suite=own):
         (folder / "suite.toml").write_text(suite)
         record.write_results(record.table(change(results.copy()), record.RESULTS), path)
         return command(folder)
 
-    gate.folder = folder
+    gate.folder, gate.suite = folder, own
     return gate
 
 
@@ -96,7 +93,7 @@ def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, 
 
 
 def test_who_allows_it_may_pass_on_it(gate):
-    allowing = SUITE.replace('trust = ">= 0.5" }', "allow_invalid = true }")
+    allowing = gate.suite.replace('trust = ">= 0.5" }', "allow_invalid = true }")
     assert gate(reasons("unlimited_fails"), allowing) == 0
 
 
@@ -105,6 +102,20 @@ def test_checks_that_are_not_on_record_support_nothing(gate, capsys):
     said = capsys.readouterr().out
     assert said.count("unsupported: hardened on pgd") == 2 and "(unverified)" in said
     assert "absent: hardened on pgd" in said, "the bound on trust itself"
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["without suite.toml", "with it"])
+def test_an_attack_is_known_by_its_own_row(gate, capsys, whole):
+    """Neither the checks nor the suite say that the images were attacked; norm, radius and name of the row do."""
+
+    def change(table):
+        table = table[table["metric"] != "trust"].assign(trust="")
+        return table.assign(bound=table["bound"].where(~top1(table), ">= 0.3"), passed=True)
+
+    attack = 'attack = { name = "pgd", eps = ["2/255", "8/255"] }'
+    suite = gate.suite.replace(attack, "").replace(', trust = ">= 0.5"', "") if whole else ""
+    assert gate(change, suite) == 1
+    assert capsys.readouterr().out.count("unsupported: hardened on pgd") == 2
 
 
 def test_a_worse_verdict_on_record_stands(gate):
@@ -119,7 +130,7 @@ def test_the_bound_is_that_of_the_suite(gate, capsys, bound):
     def change(table):
         return table.assign(bound=table["bound"].where(~top1(table), bound), passed=True)
 
-    assert gate(change, SUITE.replace('">= 0.3"', '">= 0.99"')) == 1
+    assert gate(change, gate.suite.replace('">= 0.3"', '">= 0.99"')) == 1
     assert capsys.readouterr().out.count("missed: hardened on pgd") == 2
 
 
@@ -149,7 +160,9 @@ def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
 
 
 def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
-    asked = SUITE.replace("[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n')
+    asked = gate.suite.replace(
+        "[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n'
+    )
     assert gate(suite=asked) == 1
     assert "absent: lenet5 on fgsm: the suite asks for recall[Boot]" in capsys.readouterr().out
     assert gate(suite=asked.replace("Boot", "Coat")) in (0, 1), "which is there"
@@ -166,8 +179,8 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
         ("value", 0.999, "top1 is 0.999 of .*, and .* by outcomes.parquet"),
         ("value", np.nan, "top1 is nan of .*, and .* by outcomes.parquet"),
         ("n", 100_000, "of 100000 images, and .* by outcomes.parquet"),
-        ("low", 0.0001, "top1: low is 0.0001, and .* that count"),
-        ("high", 1.0, "top1: high is 1, and .* that count"),
+        ("low", 0.0001, "top1: low is 0.0001, and .* by outcomes.parquet"),
+        ("high", 1.0, "top1: high is 1, and .* by outcomes.parquet"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
@@ -198,18 +211,24 @@ def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, grou
         gate(lambda table: change(table, 0.01))
 
 
+def differences(folder):
+    """The rows that the bound of the hardened model against lenet5 gives."""
+    asked, text = record.read_outcomes(folder / "outcomes.parquet"), "no worse than lenet5 by 1"
+    ours, theirs = (asked[(asked["model"] == model) & (asked["case"] == "pgd")] for model in ("hardened", "lenet5"))
+    same = {"model": "hardened", "seed": 0, "case": "pgd", "data": "fake", "weights": "abc", "trust": "reliable"}
+    for row in comparison.judged("top1", parse(text), ours, theirs, {}, same=True):
+        yield {**same, **row}
+
+
 def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
-    asked = SUITE.replace('">= 0.3", trust = ">= 0.5"', '"no worse than lenet5 by 1"')
+    asked = gate.suite.replace('">= 0.3", trust = ">= 0.5"', '"no worse than lenet5 by 1"')
     asked = asked.replace('["hardened"]', '["hardened", "lenet5"]')
 
     def change(table):
         table = reasons("unlimited_fails")(table)
         table = table.assign(model=table["model"].where(table["metric"] != "trust", "lenet5"))
         own = table[table["metric"] == "trust"].assign(model="hardened", trust="reliable")
-        differs = own[own["group"] == ""].assign(
-            metric="difference", group="top1 vs lenet5", value=0.5, unit="proportion", low=0.4, bound="x", high=np.nan
-        )
-        return pd.concat([table, own[own["group"] == ""], differs.assign(bound="no worse than lenet5 by 1")])
+        return pd.concat([table, own[own["group"] == ""], pd.DataFrame(differences(gate.folder))])
 
     assert gate(change, asked) == 1
     said = capsys.readouterr().out
@@ -220,7 +239,7 @@ def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
 @pytest.mark.parametrize("expect", ["1", "[1]", "{ top1 = 1 }", '{ top1 = "=> 1" }'])
 def test_expectations_that_cannot_be_read_are_refused(gate, expect):
     with pytest.raises(ReportError, match=r"suite.toml: "):
-        gate(suite=SUITE.replace('{ top1 = ">= 0.7" }', expect))
+        gate(suite=gate.suite.replace('{ top1 = ">= 0.7" }', expect))
 
 
 def test_the_record_of_a_folder_without_bounds_has_no_gate(folder, capsys):

@@ -68,3 +68,38 @@ def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
     assert [row["value"] for row in values] == [0.6, 0.5, 0.6, 1.0, 0.2]
     assert marks.doubt(values[0], values) == " (suspect: black box beats)"
     assert marks.doubt(values[2], values) == ""
+
+
+def search(sizes, case="near", norm="linf", eps=0.1, fell=None):
+    """A case that looked for the smallest changes, and where it found them."""
+    fell = range(100) if fell is None else fell
+    return outcomes(case, "pgd", set(fell), norm=norm, eps=eps).assign(searched=True, linf=sizes, l2=2 * sizes)
+
+
+def attack(sizes, fell=range(100), **more):
+    return outcomes("other", "square", set(fell), **more).assign(searched=False, linf=sizes, l2=2 * sizes)
+
+
+def shorter(*tables):
+    return [(where["case"], reason) for where, reason in trust.shorter(pd.concat(tables))]
+
+
+def test_what_another_case_finds_nearer_is_told_beside_the_search():
+    near = search(np.full(100, 0.05))
+    assert shorter(near, attack(np.full(100, 0.044), range(20))) == [("near", Reason("shorter_elsewhere", 0.2, 100))]
+    assert shorter(near, attack(np.full(100, 0.046))) == [], "less than a tenth"
+    assert shorter(near, attack(np.full(100, 0.02), range(7))) == [], "may be chance"
+    assert shorter(near, attack(np.full(100, 0.02), model="b")) == []
+    assert shorter(near, attack(np.full(100, 0.02), data="zoo")) == []
+
+
+def test_where_none_was_found_any_change_within_eps_is_nearer():
+    near = search(np.zeros(100), fell=range(50))
+    assert shorter(near, attack(np.full(100, 0.09), range(50, 100)))[0][1].value == 0.5
+    assert shorter(near, attack(np.full(100, 0.12), range(50, 100), eps=0.2)) == []
+
+
+def test_a_change_has_a_size_in_each_norm():
+    near = search(np.full(100, 0.05), norm="l2", eps=1.0)
+    assert shorter(near, attack(np.full(100, 0.04)))[0][1].value == 1
+    assert shorter(search(np.full(100, 0.05), norm="l1", eps=1.0), attack(np.full(100, 0.01))) == []

@@ -26,6 +26,7 @@ IN_THE_MODEL = {
 """What is typed in Python; a test below follows each."""
 READ = {
     "attack": lambda table: read_case("c", table),
+    "distance": lambda table: read_case("c", table),
     "pixels": lambda table: pixels.read(table["pixels"]),
     "classes": lambda table: read_data({"name": "digits", **table}),
 }

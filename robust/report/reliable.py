@@ -1,0 +1,79 @@
+"""Which verdict of the trust checks stands behind each number of results.csv, by the rows of these checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from robust import bound, catalog, marks
+from robust.ills import ILLS, LEVELS, UNVERIFIED, verdict, worse
+from robust.report.conditions import Cells, strength
+from robust.report.recount import Telling
+from robust.summaries.corruption_error import MADE
+
+Table = Mapping[str, Any]
+_WHOSE = ["model", "seed", "case"]
+_BESIDE = ("difference", "mcnemar")  # metrics of rows that compare two models
+
+
+def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> list[str]:
+    """The column `trust`, row by row: the worse of what stands there and of what follows from the recorded checks.
+
+    A number is "unverified" under an attack of which no checks are on record, and where the outcomes have no image of
+    its strength.
+    """
+    words: dict[tuple, str] = {}
+    shown = {(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes}
+    for whose, part in results.groupby(_WHOSE, sort=False):
+        case = suite.get("case", {}).get(whose[2], {})
+        fooled = any(
+            (rows["fooled_by"] != "").any() for (run, of), rows in outcomes.items() if (*run, of.case) == whose
+        )
+        attacked = "attack" in case or "distance" in case or fooled
+        words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
+    firsts = results.drop_duplicates("model").set_index("model")["seed"]
+    found = []
+    for row in results.to_dict("records"):
+        own = (*(row[name] for name in _WHOSE), *strength(row))
+        word = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
+        if own not in shown and (*own, bound.name(row)) not in told:
+            word = worse(word, UNVERIFIED)
+        found.append(worse(word, _rivals(row, words, firsts)) if row["metric"] in _BESIDE else word)
+    return found
+
+
+def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
+    """The verdict at each strength of one case on one model, by the rows of the trust checks.
+
+    attacked: does the suite say that the images were attacked? The rows themselves may say so, too.
+    """
+    listed = rows.to_dict("records")
+    whole = marks.of_model(listed)
+    found: dict[tuple, str] = {where: verdict(whole) if whole else "" for where in map(strength, listed)}
+    checks = [row for row in listed if row["metric"] == "trust"]
+    for where in {strength(row) for row in checks}:
+        names = [row["group"] for row in checks if row["group"] and strength(row) == where]
+        unknown = "suspect" if any(name not in ILLS for name in names) else ""  # of a later version
+        found[where] = worse(verdict(name for name in names if name in ILLS), unknown)
+    there = {strength(row) for row in checks if not row["group"]}
+    unknown = {where for where in found if where not in there and where[0] != MADE and (attacked or _attack(*where))}
+    return {where: worse(word, UNVERIFIED) if where in unknown else word for where, word in found.items()}
+
+
+def _attack(perturbation: str, norm: str, radius: float | None, _: int | None) -> bool:
+    """Does a strength say of itself that images were attacked? Nothing else has a norm, a radius or such a name.
+
+    >>> _attack("pgd", "", None, None), _attack("mine:attack", "l2", None, None), _attack("fog", "", None, 3)
+    (True, True, False)
+    """
+    named = perturbation.startswith(catalog.FOOLBOX) or perturbation in catalog.names("attacks")
+    return named or norm != "" or radius is not None
+
+
+def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Series) -> str:
+    """The verdict on what a model is compared with: the same seed of the other, or its first; "" in another report."""
+    than = row["group"].rpartition(" vs ")[2]
+    if than not in firsts:
+        return ""
+    same = (than, row["seed"], row["case"], *strength(row))
+    return words.get(same, words.get((than, firsts[than], row["case"], *strength(row)), ""))

@@ -1,0 +1,95 @@
+"""What sums up several conditions or compares two models, told by the outcomes of all: see `recount` for the others."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from robust.bound import NoWorse
+from robust.report.conditions import Cells, Run, strength
+from robust.report.recount import Key, Told
+from robust.summaries import comparison
+from robust.summaries.corruption_error import MADE, corruption_errors, own_errors
+
+Table = Mapping[str, Any]
+_BESIDE = " vs "  # between a metric and what it is compared with
+
+
+def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Table) -> dict[Key, Told]:
+    """The corruption errors of each case, beside a baseline, too, and the differences between models.
+
+    What is compared with an earlier report is not told.
+
+    Args:
+        outcomes: by model and condition. results, environment, suite: as they were read.
+    """
+    cases = dict(_cases(outcomes))
+    found = {}
+    for (run, case), rows in cases.items():
+        if rows["severity"].notna().any():
+            found |= {_key(run, case, row): _told(row) for row in own_errors(rows)}
+    if (results["perturbation"] == MADE).any():
+        whole = pd.concat([rows.assign(data=_data(results, run, case)) for (run, case), rows in cases.items()])
+        for row in corruption_errors(results, whole, _baselines(results, suite), _imagenet(environment)):
+            found[_key(Run(row["model"], row["seed"]), row["case"], row)] = _told(row)
+    return found | dict(_differences(cases, results, environment))
+
+
+def _cases(outcomes: Cells) -> Iterator[tuple[tuple[Run, str], pd.DataFrame]]:
+    parts: dict[tuple[Run, str], list[pd.DataFrame]] = {}
+    for (run, condition), rows in outcomes.items():
+        parts.setdefault((run, condition.case), []).append(rows)
+    return ((whose, pd.concat(rows)) for whose, rows in parts.items())
+
+
+def _key(run: Run, case: str, row: Table) -> Key:
+    name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+    return (*run, case, *strength({"norm": "", "eps": None, "severity": None, **row}), name)
+
+
+def _told(row: Table) -> Told:
+    return Told(row["value"], int(row["n"]), row.get("low", float("nan")), row.get("high", float("nan")))
+
+
+def _data(results: pd.DataFrame, run: Run, case: str) -> str:
+    return next(iter(_of(results, run, case)["data"]), "")
+
+
+def _of(results: pd.DataFrame, run: Run, case: str) -> pd.DataFrame:
+    return results[(results["model"] == run.model) & (results["seed"] == run.seed) & (results["case"] == case)]
+
+
+def _baselines(results: pd.DataFrame, suite: Table) -> dict[str, str]:
+    """The suite's; of cases that it does not have, as the units of results.csv name them."""
+    units = results[results["metric"].isin(["relative_corruption_error", "relative_error_increase"])]
+    named = dict(zip(units["case"], units["unit"].str.removeprefix("× "), strict=True))
+    known = suite.get("case", {})
+    asked = {name: str(case["baseline"]) for name, case in known.items() if case.get("baseline")}
+    return {name: model for name, model in named.items() if name not in known} | asked
+
+
+def _imagenet(environment: Table) -> str:
+    data = environment["data"]
+    alike = len(data["classes"]) == 1000 and data["image_shape"][:2] == [224, 224]
+    return data["name"] if alike and data["name"].replace(":", "/").split("/")[0] == "imagenet2012" else ""
+
+
+def _differences(
+    cases: Mapping[tuple[Run, str], pd.DataFrame], results: pd.DataFrame, environment: Table
+) -> Iterator[tuple[Key, Told]]:
+    beside = results[results["metric"].isin(["difference", "mcnemar"])]
+    asked = beside[["model", "seed", "case", "group"]].drop_duplicates().itertuples(index=False, name=None)
+    for model, seed, case, group in asked:
+        run, (key, _, than) = Run(model, int(seed)), group.partition(_BESIDE)
+        if "/" in than or (ours := cases.get((run, case))) is None:
+            continue
+        seeds = environment["models"].get(than, {}).get("seeds") or [run.seed]
+        rival = Run(than, run.seed if run.seed in seeds else seeds[0])
+        limit, theirs = NoWorse("no worse than", than, 0.0), cases.get((rival, case))
+        if theirs is None:
+            rows = comparison.not_judged(key, limit, ours)
+        else:
+            one, other = (next(iter(_of(results, each, case)["weights"]), "") for each in (run, rival))
+            groups = environment["data"].get("superclasses", {})
+            rows = comparison.judged(key, limit, ours, theirs, groups, same=one == other != "")
+        yield from ((_key(run, case, row), _told(row)) for row in rows)

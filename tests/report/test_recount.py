@@ -1,0 +1,235 @@
+"""Every number of a results.csv is the outcomes' own, or its bound says that it is taken as recorded."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robust import bound, marks, measures, record
+from robust.bound import NoWorse
+from robust.errors import ReportError
+from robust.perturbed import fooled
+from robust.report import verdict
+from robust.report.folder import read
+from robust.report.verified import recorded
+from robust.summaries import comparison
+from robust.summaries.corruption_error import corruption_errors, own_errors
+from robust.trial import Answers, Trial, Value
+
+CLASSES = ("cat", "dog", "deer", "car", "ship", "plane")
+GROUPS = {"animal": ("cat", "dog", "deer"), "vehicle": ("car", "ship", "plane")}
+N, EPS = 60, 8 / 255
+AS_RECORDED = {
+    "ece_classwise", "ece_adaptive", "brier", "survives_8bit", "temperature", "nll_scaled", "brier_scaled",
+    "ece_scaled", "ece_equal_mass_scaled", "parameters", "trust", "nc1", "nc2_angle", "nc2_norm", "nc3", "nc4",
+}  # fmt: skip
+"""What hangs on all probabilities, on features, on other images or on the model itself."""
+SUITE = """[model.one]
+architecture = "lenet5"
+[model.other]
+architecture = "lenet5"
+[case.clean]
+measure = ["accuracy", { name = "calibration", bins = 5 }, "confusion", "hierarchy", "temperature"]
+[case.weather]
+baseline = "other"
+[case.near]
+distance = { name = "pgd", eps = "8/255" }
+[case.sent]
+attack = { name = "pgd", eps = "8/255" }
+target = "all"
+[case.pgd]
+attack = { name = "pgd", eps = "8/255" }
+"""
+
+
+def clean(model):
+    random = np.random.default_rng([5, len(model)])
+    labels = np.arange(N) % len(CLASSES)
+    logits = random.normal(0, 3, (N, len(CLASSES)))
+    logits[np.arange(N), labels] += 3
+    held = Answers(labels, logits, logits)
+    return Trial(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, ask=lambda _: held)
+
+
+def perturbed(trial, seed, scale=1.5):
+    """The trial after something that moved its images; what it felled is said."""
+    random = np.random.default_rng(seed)
+    logits = trial.logits + random.normal(0, scale, trial.logits.shape)
+    fell = fooled(logits.argmax(axis=1), trial.labels, trial.targets)
+    by = np.where(fooled(trial.predicted, trial.labels, trial.targets), "clean", np.where(fell, "pgd", ""))
+    sizes = np.where(by == "clean", 0, random.uniform(0, EPS, len(by))).astype(np.float32)
+    return replace(trial, logits=logits, clean=trial, by=by, linf=sizes, l2=2 * sizes, rounded=fell & (sizes > 0.01))
+
+
+def sent(trial):
+    rows, aims = np.nonzero(trial.labels[:, None] != np.arange(len(CLASSES)))
+    aimed = replace(trial, ids=trial.ids[rows], labels=trial.labels[rows], logits=trial.logits[rows], targets=aims)
+    return perturbed(aimed, 3, 3)
+
+
+def near(trial):
+    found = perturbed(trial, 4)
+    sizes = np.where(fooled(found.predicted, found.labels, None), found.linf, np.inf).astype(np.float32)
+    return replace(found, distance=sizes, limit=EPS, norm="linf")
+
+
+def cases(model):
+    """The case, its strength, its trial, and what is measured of it."""
+    plain, attack = {"perturbation": "clean"}, {"perturbation": "pgd", "norm": "linf", "eps": EPS}
+    trial = clean(model)
+    yield "clean", plain, trial, ["accuracy", ("calibration", {"bins": 5}), "confusion", "hierarchy", "temperature"]
+    for i, name in enumerate(("fog", "snow", "spatter")):
+        for severity in (1, 3):
+            corrupted = perturbed(trial, 10 * i + severity, severity)
+            yield "weather", {"perturbation": name, "severity": severity}, corrupted, ["accuracy"]
+    yield "near", attack, near(trial), ["accuracy", "distance"]
+    yield "sent", attack, sent(trial), ["targetability"]
+    yield "pgd", attack, perturbed(trial, 2), ["accuracy"]
+
+
+def block(model):
+    """The rows of both tables that a model gives."""
+    same, rows, asked = {"model": model, "seed": 0}, [], []
+    for case, where, trial, wanted in cases(model):
+        where = {"norm": "", "eps": None, "severity": None, **where}
+        for name, given in ((each, {}) if isinstance(each, str) else each for each in wanted):
+            rows += [{**same, "case": case, **where, **v._asdict()} for v in getattr(measures, name)(trial, **given)]
+        if case in ("near", "sent", "pgd"):
+            rows.append({**same, "case": case, **where, **Value("trust", 1.0, N, unit="")._asdict()})
+        outcomes = trial.outcomes(**same, case=case, **where)
+        asked.append(outcomes.assign(linf=0.0 if trial.linf is None else trial.linf))
+    weather = pd.concat(asked[1:7])
+    rows += [{**same, "case": "weather", **row} for row in own_errors(weather)]
+    inspected = {**same, "case": "clean", "perturbation": "clean", "norm": "", "eps": None, "severity": None}
+    rows.append({**inspected, **Value("parameters", 61706, 1, unit="parameters")._asdict()})
+    return rows, pd.concat(asked)
+
+
+def beside(asked):
+    """The differences of one model from the other."""
+    ours, theirs = (asked[(asked["model"] == model) & (asked["case"] == "clean")] for model in ("one", "other"))
+    for key in ("top1", "nll", "recall[cat]", "superclass_accuracy"):
+        limit = bound.parse("no worse than other by 0.5")
+        for row in comparison.judged(key, limit, ours, theirs, GROUPS, same=False):
+            yield {"model": "one", "seed": 0, "case": "clean", **row}
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    """A folder with a value of every kind that a run writes, and the rows of its results.csv."""
+    path = tmp_path_factory.mktemp("rich")
+    found = [block(model) for model in ("one", "other")]
+    asked = record.table(pd.concat([outcomes for _, outcomes in found]), record.OUTCOMES)
+    rows = [*found[0][0], *found[1][0], *beside(asked)]
+    same = {"suite": "rich", "data": "fake", "split": "test", "trust": ""}
+    rows = [{**same, **row, "weights": row["model"]} for row in rows]
+    results = record.table(marks.marked(json.loads(json.dumps(rows))), record.RESULTS)
+    summed = corruption_errors(results, asked.assign(data="fake"), {"weather": "other"})
+    results = pd.concat([results, record.table(summed, record.RESULTS)], ignore_index=True)
+    record.write_results(results, path / "results.csv")
+    record.write_outcomes(asked, path / "outcomes.parquet")
+    (path / "suite.toml").write_text(SUITE)
+    (path / "samples").mkdir()
+    (path / "samples" / "index.csv").write_text("file,model,seed,case,perturbation,norm,eps,severity\n")
+    about = {"suite": "rich", "summary": "", "seed": 0, "made": "2026-01-02", "robust": "0", "python": "3"}
+    data = {"name": "fake", "split": "test", "classes": CLASSES, "superclasses": GROUPS, "images": N}
+    about |= {"packages": {}, "machine": {}, "data": {**data, "image_shape": [2, 2, 1]}}
+    about |= {"models": {"one": {"seeds": [0]}, "other": {"seeds": [0]}}}
+    (path / "environment.json").write_text(json.dumps(about))
+    return path
+
+
+def forged(row):
+    """A value that is visibly another one, and may stand in its column."""
+    value = row["value"]
+    if not np.isfinite(value):
+        return 0.01
+    return value - 0.05 if value > 0.5 and row["unit"] != "distance" else value + 0.05 * max(1, abs(value))
+
+
+def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich):
+    """The registry: of each metric in the table its value is forged, at each kind of perturbation."""
+    honest = read(rich)
+    rows = honest.results[honest.results["model"] == "one"]
+    firsts = rows.drop_duplicates(["case", "metric"]).index
+    believed, metrics = set(), set()
+    for place in firsts:
+        row = rows.loc[place].to_dict()
+        table = honest.results.assign(bound="")
+        table.loc[place, "value"] = forged(row)
+        if row["metric"] in ("low", "trust"):
+            continue
+        metrics.add(row["metric"])
+        limit = "no worse than other by 1" if row["metric"] == "difference" else "> -9"
+        try:
+            said = verified(honest, table)
+        except ReportError as error:
+            assert f"{row['case']}[one] {bound.name(row)}" in str(error)
+            continue
+        assert said.loc[place, "value"] == forged(row)
+        assert recorded({**row, "bound": limit}, honest.told), f"{bound.name(row)} is believed in silence"
+        believed.add(row["metric"])
+    assert believed <= AS_RECORDED
+    assert {"ece", "aurc", "bin_confidence", "precision", "mean_corruption_error", "difference", "mcnemar"} <= metrics
+    assert {"relative_corruption_error", "median_distance", "top1_by_distance", "sent", "mistake_severity"} <= metrics
+
+
+def verified(folder, table):
+    from robust.report import verified
+
+    return verified.verified(table, {}, folder.told, folder.outcomes)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
+    honest = read(rich)
+    rows = honest.results[honest.results["model"] == "one"].dropna(subset=["low", "high"])
+    rows = rows[np.isfinite(rows[["low", "high"]]).all(axis=1)]
+    free = set()
+    for place in rows.drop_duplicates("metric").index:
+        row, table = rows.loc[place].to_dict(), honest.results.assign(bound="")
+        table.loc[place, end] = (row["low"] + row["high"]) / 2
+        try:
+            verified(honest, table)
+        except ReportError as error:
+            assert f": {end} is" in str(error)
+        else:
+            assert recorded({**row, "bound": f"{end} >= 0"}, honest.told)
+            free.add(row["metric"])
+    assert free <= AS_RECORDED | {"recall_spread"} | ({"nll"} if end == "high" else set())
+
+
+def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):
+    from robust.cli.report import report
+
+    bounds = 'expect = { brier = "<= 2", ece = "<= 1", nll = "high <= 99" }\n'
+    (rich / "suite.toml").write_text(SUITE.replace("[case.clean]\n", f"[case.clean]\n{bounds}"))
+    try:
+        assert report(rich) == 0
+        said = capsys.readouterr().out
+        page = (rich / "index.html").read_text()
+    finally:
+        (rich / "suite.toml").write_text(SUITE)
+    lines = [line for line in said.splitlines() if line.endswith("(as recorded)")]
+    assert len(lines) == 4 and not any("ece is" in line for line in lines)
+    of = "as recorded: 4 bounds rest on numbers of results.csv that nothing else in the folder tells"
+    assert of in said.splitlines() and "6 of 6 bounds passed" in said
+    # of each bound in the verdict and in the table
+    assert of in page and page.count('href="#as-recorded">as recorded</a>') == 8
+
+
+def test_a_row_of_no_image_supports_no_bound(rich):
+    """The strength of an attack was rubbed out, so that it looks like a clean case."""
+    honest = read(rich)
+    attacked = (honest.results["case"] == "pgd") & (honest.results["metric"] == "top1")
+    table = honest.results.assign(bound=honest.results["bound"].where(~attacked, ">= 0"))
+    table.loc[attacked, ["perturbation", "norm", "eps"]] = ["clean", "", np.nan]
+    said = verified(honest, table)
+    assert set(said.loc[attacked, "trust"]) == {"unverified"} and not said.loc[attacked, "passed"].any()
+
+
+def test_bounds_of_the_rich_suite_are_judged(rich):
+    assert [one.state for one in verdict.judgements(read(rich))] == []
+    assert isinstance(bound.parse("no worse than other by 0.5"), NoWorse)
