@@ -5,20 +5,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from robust.models import is_made_here
 from robust.suite import Cell
 
 Found = Iterable[tuple[Cell, Path]]
 
 
 def of_models(found: Found) -> list[str]:
-    """How each model is asked, what was guessed, and what puts all its numbers in doubt."""
+    """How each model that was not trained here is asked, what was guessed, and what puts all its numbers in doubt."""
     found = list(found)
-    told = [line for cell, block in found for line in understood(cell.model.name, _about(block)["model"])]
+    from_elsewhere = [(cell.model.name, block) for cell, block in found if not is_made_here(cell.model)]
+    told = [line for model, block in from_elsewhere for line in understood(model, _about(block)["model"])]
     return list(dict.fromkeys([*told, *guesses(found), *doubts_of_models(found)]))
 
 
 def understood(model: str, about: Mapping[str, Any]) -> list[str]:
-    """What the page calls "asked as", in a line; none where the model is of our own making.
+    """What the page calls "asked as", in a line; none where nothing is known.
 
     >>> understood("net", {"understood": ["pixels in [0, 255]", "logits"]}), understood("ours", {})
     (['net: pixels in [0, 255]; logits'], [])

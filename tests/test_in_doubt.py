@@ -40,7 +40,8 @@ class Session:
     def __init__(self, suite, block, against=()):
         self.suite, self.kept, self.against = suite, block, list(against)
 
-    sets = ()
+    def notes(self):
+        return ["net takes 3 channels: the grey images of d are seen with theirs repeated"]
 
     def ask(self, cell): ...
     def know(self, identities): ...
@@ -119,6 +120,7 @@ def test_pytest_and_junit_mark_a_pass_on_a_suspect_number(pytester, session, mon
     result, case = by_pytest(pytester, session('top1 = ">= 0.3"', "too_few_steps"), monkeypatch)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([f"robust: passed, on a number in doubt: {PLACE.replace('[', '[[]')} (suspect)"])
+    result.stdout.fnmatch_lines(["robust: net takes 3 channels: the grey images of d are seen with theirs repeated"])
     told = {one.get("name"): one.get("value") for one in case.iter("property")}
     assert told["robust_in_doubt"] == "top1 0.500 [0.400, 0.600] passes >= 0.3 at eps 8/255 (suspect: too few steps)"
     assert "(suspect: too few steps)" in told["robust"]

@@ -190,6 +190,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How numbers are drawn that a test has made up: nothing else in the folder tells them."""
+    monkeypatch.setattr("robust.report.folder._told", lambda *_: {})
+
+
+@pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
     """A function that makes a report folder of other classes, of n examples, with other images."""
     return lambda classes, n=40, shape=SHAPE: fill(tmp_path / "made", classes, n, pictures(shape))

@@ -11,6 +11,7 @@ from robust.errors import ReportError
 from robust.report import clusters, flows, reliability, structure, trainings
 from robust.report.folder import read
 
+pytestmark = pytest.mark.usefixtures("made_up")
 STRENGTH = {"perturbation": "clean", "norm": "", "eps": np.nan, "severity": pd.NA}
 
 

@@ -93,7 +93,7 @@ def test_targets_are_named(folder, document):
     assert "target Trouser" in document(report.write(folder)).text
 
 
-def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_picture(folder):
+def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_picture(folder, made_up):
     path, sample = folder / "outcomes.parquet", folder / "samples" / "lenet5-fgsm.npz"
     outcomes = pd.read_parquet(path)
     own = outcomes[(outcomes["case"] == "fgsm") & (outcomes["model"] == "lenet5")]
