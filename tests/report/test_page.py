@@ -136,10 +136,11 @@ def test_a_page_without_a_suite_file(folder, document):
 def test_trust_is_shown_where_it_is_filled(folder, document):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
-    results.loc[(results["model"] == "lenet5") & (results["case"] == "fgsm"), "trust"] = "suspect"
-    results.to_csv(path, index=False)
+    of = results[(results["model"] == "lenet5") & (results["case"] == "fgsm")].iloc[0]
+    checked = [{**of, "metric": "trust", "group": group, "value": 0.5} for group in ("", "too_few_steps")]
+    pd.concat([results, pd.DataFrame(checked)]).to_csv(path, index=False)
     page = document(report.write(folder))
-    assert "suspect lenet5 on fgsm (L∞, ε = 8/255): the checks doubt this number." in page.text
+    assert "suspect lenet5 on fgsm (L∞, ε = 8/255): the checks doubt this number; why." in page.text
 
 
 def test_a_thousand_classes_have_pairs_and_no_matrix(make, document):

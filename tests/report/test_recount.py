@@ -186,7 +186,7 @@ def verified(folder, table):
 def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
     honest = read(rich)
     rows = honest.results[honest.results["model"] == "one"].dropna(subset=["low", "high"])
-    rows = rows[np.isfinite(rows[["low", "high"]]).all(axis=1)]
+    rows = rows[np.isfinite(rows[["low", "high"]]).all(axis=1) & (rows["low"] < rows["high"])]
     free = set()
     for place in rows.drop_duplicates("metric").index:
         row, table = rows.loc[place].to_dict(), honest.results.assign(bound="")
