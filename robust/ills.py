@@ -124,6 +124,14 @@ ILLS = {
         "its gradient says, so that a part of the model is hidden from it",
         _BLIND,
     ),
+    "lost_in_rounding": Ill(
+        "suspect",
+        "four random changes of this eps, there and back, move the answers to {value} of {n} images by less than three "
+        "quarters of what changes of four grey levels say, or otherwise: they are lost in rounding, as in half "
+        "precision",
+        'let what sees pixels compute in float32: for layer in model.layers: layer.dtype_policy = "float32"; or read '
+        'an eps of whole grey levels: attack = { name = "pgd", eps = "1/255" }',
+    ),
     "randomised": Ill(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",

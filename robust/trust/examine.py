@@ -17,6 +17,7 @@ from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
 from robust.trust.knowledge import is_control
 from robust.trust.rival import rival
+from robust.trust.rounding import lost
 from robust.trust.silent import silent
 
 
@@ -91,7 +92,7 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
             found = [*own, *of_attack.unlimited(task, call)]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
-        return [Verdict(tuple(rival(run))) for run in runs]
+        return [Verdict((*rival(run), *lost(run))) for run in runs]
     general = [*_of_model(task, call, outputs)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
@@ -113,6 +114,7 @@ def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
         return
     yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)
+    yield from lost(run)
     yield from silent(run)
     if weaker is not None:
         yield from of_attack.order(weaker, run)

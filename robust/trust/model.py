@@ -17,7 +17,7 @@ _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may chan
 _LOUD = 1e4  # times an image: what is not bounded grows with it
 _AT_END = 0.01
 _CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
-_LEVEL = 1 / 255  # one grey level of an 8-bit image
+LEVEL = 1 / 255  # one grey level of an 8-bit image
 _BOX, _POINTS = 8 / 255, 10
 _ZERO = 0.01  # share of images without gradient that is still let pass
 _FEW = 10  # images that would say nothing of the others
@@ -132,9 +132,9 @@ def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.n
     The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
     of 224 x 224 pixels still rises by about a fifth of what is said or more, and a shattered one by next to nothing.
     """
-    moved = np.clip(task.images + _LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
+    moved = np.clip(task.images + LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
     said = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
-    rose = _margins(answers(task.classifier, moved), task.labels) - margins
+    rose = margins_of(answers(task.classifier, moved), task.labels) - margins
     has = has & (said > 0)
     short = rose[has] < _MISLED * said[has]
     if short.size >= _FEW and short.mean() > 0.5:
@@ -149,10 +149,10 @@ def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reas
     """
     rng, said, found = np.random.default_rng(0), [], []
     for _ in range(_WAYS):
-        step = _LEVEL * rng.choice([-1.0, 1.0], task.images.shape[1:])
+        step = LEVEL * rng.choice([-1.0, 1.0], task.images.shape[1:])
         there, back = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
         said.append((gradient.astype(np.float64) * (there - back)).sum(axis=(1, 2, 3)))
-        ends = [_margins(answers(task.classifier, each), task.labels) for each in (there, back)]
+        ends = [margins_of(answers(task.classifier, each), task.labels) for each in (there, back)]
         found.append(ends[0].astype(np.float64) - ends[1])
     both, apart = (np.array(each)[:, has] for each in (said, found))
     room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
@@ -193,9 +193,9 @@ def _largest(gradient: np.ndarray) -> np.ndarray:
 
 def shaken(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """Does the margin change by more than half of its size, on average, at random points of a small box?"""
-    margins, rows = _margins(outputs, task.labels), np.arange(len(outputs))
+    margins, rows = margins_of(outputs, task.labels), np.arange(len(outputs))
     moved = [answers(task.classifier, points) for points in nearby(task, rows, _BOX, "linf")]
-    change = np.mean([np.abs(_margins(found, task.labels) - margins) for found in moved])
+    change = np.mean([np.abs(margins_of(found, task.labels) - margins) for found in moved])
     if (size := np.abs(margins).mean()) and change / size > _SHAKEN:
         yield Reason("unstable", float(change / size), len(margins))
 
@@ -207,5 +207,6 @@ def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[
         yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
 
 
-def _margins(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The largest other logit minus the label's, [N]."""
     return _margin(tf.constant(outputs), tf.constant(labels)).numpy()

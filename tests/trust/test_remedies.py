@@ -28,6 +28,7 @@ READ = {
     "attack": lambda table: read_case("c", table),
     "distance": lambda table: read_case("c", table),
     "pixels": lambda table: pixels.read(table["pixels"]),
+    "dtype_policy": lambda table: keras.dtype_policies.get(table["dtype_policy"]),
     "classes": lambda table: read_data({"name": "digits", **table}),
 }
 
