@@ -23,7 +23,7 @@ class Range:
     above: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return isfinite(value) and (value > self.low if self.above else value >= self.low) and value <= self.high
+        return -inf < value < inf and (value > self.low if self.above else value >= self.low) and value <= self.high
 
     def __str__(self) -> str:
         if self.high == inf:

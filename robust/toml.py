@@ -29,9 +29,22 @@ def loads(text: str) -> dict[str, Any]:
     if long := _LONG.search(blank):
         raise ValueError(f"a key has more than {PARTS} parts (at line {blank.count(chr(10), 0, long.start()) + 1})")
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except RecursionError:
         raise ValueError("lists or tables are nested too deeply") from None
+    _refuse_long_numbers(table)
+    return table
+
+
+def _refuse_long_numbers(table: dict[str, Any]) -> None:
+    """TOML's own whole numbers have 64 bits; Python reads longer ones, which nothing else can take."""
+    waiting: list[Any] = [table]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"the whole number {str(value)[:20]}... has more than 64 bits")
 
 
 def _word(text: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import archives, cli, files, keras_file, record, toml, typed
+from robust import archives, cli, files, keras_file, quantities, record, schema, toml, typed
 from robust.datasets import checks
 from robust.datasets.arrays import arrays
 from robust.datasets.dataset import from_arrays
@@ -237,6 +237,17 @@ def test_a_text_without_an_end_is_not_read_and_a_byte_order_mark_is_none_of_it(t
         b"\xef\xbb\xbf" + b'data = { name = "fashion_mini" }\n[model.m]\narchitecture = "lenet5"\n[case.c]\n'
     )
     assert load_suite(tmp_path / "s.toml").name == "s"
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
+def test_whole_numbers_of_more_than_64_bits_are_no_toml(tmp_path, number):
+    for text in (f"a = {number}", f"a = [{{ b = [1, {number}] }}]"):
+        with pytest.raises(ValueError, match="has more than 64 bits"):
+            toml.loads(text)
+    assert toml.loads(f"a = {2**63 - 1}\nb = {-(2**63)}") == {"a": 2**63 - 1, "b": -(2**63)}
+    for annotation in (quantities.Severity, quantities.Seed):
+        with pytest.raises(SuiteError, match="x = "):
+            schema.convert(number, annotation, "x")
 
 
 def test_a_message_is_one_line_without_orders_to_the_terminal(capsys):
