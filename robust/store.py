@@ -59,7 +59,7 @@ class Store:
         path = self.path(kind, key)
         if not (path / _KEY).is_file():  # it is written last
             return None
-        if fault := _fault(path):
+        if fault := _fault(path, key):
             self._put_aside(path, fault)
             return None
         return path
@@ -120,10 +120,17 @@ def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
         make(unfinished)
         (unfinished / _SUMS).write_text(json.dumps(_sums(unfinished)))
         (unfinished / _KEY).write_text(_canonical(key))
-        shutil.rmtree(path, ignore_errors=True)  # a damaged one, without its key
+        _clear(path)
         return unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _clear(path: Path) -> None:
+    """Take away what stands in an entry's place: one without its key, or a stranger's file or link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _files(entry: Path) -> list[Path]:
@@ -135,14 +142,15 @@ def _sums(entry: Path) -> dict[str, str]:
     return {path.relative_to(entry).as_posix(): files.sha256(path, path.stat().st_mtime_ns) for path in _files(entry)}
 
 
-def _fault(entry: Path) -> str:
-    """What is wrong with a finished entry; "" where it is as it was written."""
+def _fault(entry: Path, key: Mapping[str, Any]) -> str:
+    """What is wrong with the finished entry of a key; "" where it is as it was written."""
     try:
         written = json.loads((entry / _SUMS).read_text("utf-8"))
         there = _sums(entry)
         if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
             return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
-        json.loads((entry / _KEY).read_text("utf-8"))
+        if (entry / _KEY).read_text("utf-8") != _canonical(key):
+            return f"{_KEY} is damaged, or that of another entry"
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return "cannot be read"
     return ""

@@ -274,7 +274,7 @@ def flip(path):
         (lambda entry: (entry / "value").write_text(""), "value is damaged"),
         (lambda entry: (entry / "value").unlink(), "value is missing or strange"),
         (lambda entry: (entry / "more").write_text(""), "more is missing or strange"),
-        (lambda entry: (entry / "key.json").write_text("{"), "cannot be read"),
+        (lambda entry: (entry / "key.json").write_text("{"), "key.json is damaged, or that of another entry"),
         (lambda entry: (entry / "sums.json").write_text("[1]"), "cannot be read"),
         (lambda entry: (entry / "sums.json").write_text("[" * 10**5), "cannot be read"),
         (lambda entry: (entry / "sums.json").unlink(), "cannot be read"),
@@ -342,3 +342,24 @@ def test_who_waits_for_another_process_is_told_after_two_seconds(tmp_path, monke
 
 def test_nobody_is_told_who_need_not_wait(tmp_path):
     Store(tmp_path, lambda line: pytest.fail(line)).keep("models", KEY, made())
+
+
+def test_an_entry_in_the_place_of_another_is_not_believed(tmp_path):
+    lines = []
+    kept = Store(tmp_path, lines.append)
+    one, two = (kept.keep("blocks", {"of": name}, made(name)) for name in ("one", "two"))
+    one.rename(tmp_path / "aside")
+    two.rename(one)
+    (tmp_path / "aside").rename(two)
+    for name in ("one", "two"):
+        assert kept.find("blocks", {"of": name}) is None
+        assert (kept.keep("blocks", {"of": name}, made(name)) / "value").read_text() == name
+    assert len(lines) == 2 and all("key.json is damaged, or that of another entry" in line for line in lines)
+
+
+@pytest.mark.parametrize("stranger", [lambda path: path.write_text("x"), lambda path: path.symlink_to("/nowhere")])
+def test_a_file_or_a_link_in_an_entrys_place_gives_way(tmp_path, stranger):
+    kept = Store(tmp_path)
+    (path := kept.path("blocks", KEY)).parent.mkdir(parents=True)
+    stranger(path)
+    assert (kept.keep("blocks", KEY, made()) / "value").is_file() and not path.is_symlink()
