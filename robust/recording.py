@@ -180,7 +180,9 @@ def brief(suite: Suite, cell: Cell, block: Path) -> str:
     shown = [row for row in values if row["metric"] == "top1"] or values[:1]
     if len({row["perturbation"] for row in shown}) > 1:  # several corruptions: too many for a line
         worst, mean = min(shown, key=lambda row: row["value"]), sum(row["value"] for row in shown) / len(shown)
-        least = f"{say(worst)} under {worst['perturbation']}{strength(worst)}"
+        least = (
+            f"{worst['value']:.3f} under {worst['perturbation']}{strength(worst)}"  # picked: without its own interval
+        )
         return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}"
     return ", ".join(f"{row['metric']} {say(row)}{strength(row)}{marks.doubt(row, values)}" for row in shown)
 

@@ -50,3 +50,12 @@ def test_samples_are_written_beside_whatever_a_strangers_index_names(tmp_path, i
     assert kept >= {"own.txt", "0008.npz"} and (folder / "own.txt").exists()
     assert (folder / "0007.npz").exists() is not index.startswith(b"file\n../own.txt")
     assert (folder / "index.csv").read_text().startswith("file,model,seed")
+
+
+def test_the_least_of_many_corruptions_is_told_without_the_interval_of_one_that_was_not_picked(monkeypatch):
+    same = {"metric": "top1", "group": "", "norm": "", "eps": None, "low": 0.4, "high": 0.6}
+    told = [
+        {**same, "perturbation": name, "severity": 1, "value": value} for name, value in (("fog", 0.5), ("snow", 0.7))
+    ]
+    monkeypatch.setattr(recording, "rows", lambda *_: told)
+    assert recording.brief(None, None, None) == "top1 0.600, mean of 2; least 0.500 under fog at severity 1"

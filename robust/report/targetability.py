@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from robust.report import wording
@@ -12,6 +13,8 @@ from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, Run
 from robust.report.distances import size
 from robust.report.folder import Folder
+from robust.report.folder import Condition, Folder, Run
+from robust.statistics import simultaneous
 
 EASIEST = 10
 
@@ -39,7 +42,7 @@ def targetability(folder: Folder) -> dict[str, list[Pairs]]:
 
 def _pairs(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame) -> Pairs:
     far = {row["group"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
-    cells = [_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")]
+    cells = _at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
     easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
     return Pairs(
         wording.title(condition),
@@ -52,7 +55,15 @@ def _pairs(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame) -
 def _cell(row: Mapping[Hashable, Any], far: Mapping[str, float]) -> dict[str, Any]:
     label, _, target = row["group"].partition(" -> ")
     known = {"label": label, "target": target, "share": row["value"], "n": row["n"]}
-    return {**known, "low": row["low"], "high": row["high"], "far": far.get(row["group"], 0.0)}
+    return {**known, "far": far.get(row["group"], 0.0)}
+
+
+def _at_once(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells with intervals that hold for all of them together, as the largest are picked from them."""
+    n = np.array([cell["n"] for cell in cells])
+    low, high = simultaneous(np.round([cell["share"] for cell in cells] * n), n)
+    ends = zip(low.tolist(), high.tolist(), strict=True)
+    return [{**cell, "low": a, "high": b} for cell, (a, b) in zip(cells, ends, strict=True)]
 
 
 def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
