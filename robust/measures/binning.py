@@ -74,7 +74,8 @@ def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, a
     What is found lies above what is true, as chance makes gaps of its own (Kumar, Liang & Ma, Verified Uncertainty
     Calibration, NeurIPS 2019; Bröcker & Smith, Weather and Forecasting 22, 2007). By the triangle inequality found
     and true error differ by at most the sum of the cells' chance gaps: the low end lies below the value by as much
-    as that sum, of normal errors with shares of (hits + 1/2) / (n + 1), exceeds 2.5 times of 100. With the signs
+    as that sum, of normal errors with shares of (hits + 2) / (n + 4) (Agresti & Coull, The American Statistician 52,
+    1998; with less, a bin in which all are right seems too sure), exceeds 2.5 times of 100. With the signs
     that were found held fast the error is a mean over images: the high end is that of `statistics.bounded_mean`.
 
     Args:
@@ -98,8 +99,8 @@ def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, a
 def _chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
     """What the sum of the cells' chance gaps, |N(0, v)| each, exceeds with 2.5 %."""
     counts, hits, total = (np.bincount(cell, by, minlength=len(weight)) for by in (np.ones(len(cell)), truth, sure))
-    share, mean = (hits + 0.5) / (counts + 1), total / np.maximum(counts, 1)
-    v = weight**2 * counts / n**2 * (share * (1 - share) + (share - mean) ** 2)
+    share, near, mean = (hits + 0.5) / (counts + 1), (hits + 2) / (counts + 4), total / np.maximum(counts, 1)
+    v = weight**2 * counts / n**2 * (near * (1 - near) + (share - mean) ** 2)
     return float(np.sqrt(2 / np.pi) * np.sqrt(v).sum() + 2.3 * np.sqrt((1 - 2 / np.pi) * v.sum()))
 
 

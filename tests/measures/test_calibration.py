@@ -204,6 +204,17 @@ def test_the_chance_gaps_of_a_calibrated_model_are_what_the_low_end_allows_for()
     assert np.mean(above) <= 0.05
 
 
+@pytest.mark.parametrize(("n", "least"), [(20, 0.9), (100, 0.93), (1000, 0.93)])
+def test_an_error_of_one_bin_is_covered_at_every_share_that_is_right(n, least):
+    """All as sure, in one bin, summed over how many may be right: where all are, the bin must not seem certain."""
+    for sure in (0.95, 0.97, 0.99):
+        ends = np.array([binning.ece(np.full(n, sure), np.arange(n) < k)[1:] for k in range(n + 1)])
+        for share in (0.9, 0.95, 0.965, 0.975, 0.98, 0.99, 0.998):
+            true = abs(share - sure)
+            held = (ends[:, 0] <= true + 1e-9) & (true - 1e-9 <= ends[:, 1])
+            assert binom.pmf(np.arange(n + 1), n, share)[held].sum() >= least, (sure, share)
+
+
 def test_each_image_adds_its_part_of_the_area_under_risk_and_coverage():
     confidence, right = np.random.default_rng(0).random(50).round(1), np.random.default_rng(1).random(50) < 0.7
     assert binning.refused(confidence, right).mean() == pytest.approx(binning.aurc(confidence, right))
