@@ -13,7 +13,6 @@ from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, Run
 from robust.report.distances import size
 from robust.report.folder import Folder
-from robust.report.folder import Condition, Folder, Run
 from robust.statistics import simultaneous
 
 EASIEST = 10
