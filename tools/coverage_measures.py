@@ -1,0 +1,100 @@
+"""Situations of `measure_coverage.py` in which a whole measure, or a summary, looks at images that were drawn."""
+
+from collections.abc import Iterator
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+from coverage_kinds import CLASSES, Held, Kind, trial
+
+from robust.measures.clusters import clusters
+from robust.measures.confusion import confusion
+from robust.measures.hierarchy import hierarchy
+from robust.summaries.corruption_error import own_errors
+from robust.trial import Answers, Trial, Value
+
+TREE = {"a-e": {"ab": ["a", "b"], "c-e": {"cd": ["c", "d"], "e": ["e"]}}, "f-j": ["f", "g", "h", "i", "j"]}
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them."""
+    for name, recalls in {"alike": [0.8] * 10, "nearly all right": [0.99] * 10, "apart": np.linspace(0, 1, 10)}.items():
+        yield Kind(f"recalls {name}", partial(_recalls, np.array(recalls)))
+    for near in (0.02, 0.5, 0.98):
+        yield Kind(f"mistakes, {near:g} of them near", partial(_mistakes, near))
+    for name, recalls in {"alike": [0.8] * 9, "apart": np.linspace(0.1, 1, 9)}.items():
+        yield Kind(f"clusters {name}", partial(_clusters, np.array(recalls)))
+    for share, tied in ((0.3, 0.0), (0.01, 0.95), (0.3, 0.95), (0.97, 0.95)):
+        how = "all strengths nearly alike" if tied else "each strength by itself"
+        yield Kind(f"share {share:g}, {how}", partial(_corrupted, share, tied))
+
+
+def _recalls(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterator[Held]:
+    labels = np.arange(n) % CLASSES
+    predicted = np.where(random.random(n) < recalls[labels], labels, (labels + 1) % CLASSES)
+    values = list(confusion(trial(np.eye(CLASSES)[predicted], labels)))
+    true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_spread": recalls.std()}
+    yield from (Held(v.metric, v.low, float(true[v.metric]), v.high) for v in values if v.metric in true)
+    told = [_pair(v, recalls) for v in values if v.metric == "confused"]
+    if told:  # they hold all at once: the one that is worst covered stands for them
+        yield min(told, key=lambda one: min(one.high - one.true, one.true - one.low))
+
+
+def _pair(value: Value, recalls: np.ndarray) -> Held:
+    label, taken_for = ("abcdefghij".index(name) for name in value.group.split(" -> "))
+    true = 1 - recalls[label] if taken_for == (label + 1) % CLASSES else 0.0
+    return Held("confused", value.low, float(true), value.high)
+
+
+def _answered(near: float, random: np.random.Generator, n: int) -> Trial:
+    """Three of ten images are wrong: taken for the class beside it, or for any other."""
+    labels, far = random.integers(CLASSES, size=n), random.integers(1, CLASSES, size=n)
+    wrong = (labels + np.where(random.random(n) < near, 1, far)) % CLASSES
+    return trial(np.eye(CLASSES)[np.where(random.random(n) < 0.3, wrong, labels)], labels)
+
+
+def _mistakes(near: float, random: np.random.Generator, n: int) -> Iterator[Held]:
+    found = next(v for v in hierarchy(_answered(near, random, n), tree=TREE) if v.metric == "mistake_severity")
+    if found.n:
+        yield Held("mistake_severity", found.low, _severity(near), found.high)
+
+
+@cache
+def _severity(near: float) -> float:
+    many = _answered(near, np.random.default_rng(1), 400_000)
+    return next(v.value for v in hierarchy(many, tree=TREE) if v.metric == "mistake_severity")
+
+
+def _clusters(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterator[Held]:
+    """Three classes of three clusters that lie far apart, as many images in each."""
+    place = np.arange(n) % 9
+    features, labels = 10.0 * np.eye(9)[place] + random.normal(0, 0.1, (n, 9)), place // 3
+    predicted = np.where(random.random(n) < recalls[place], labels, (labels + 1) % 3)
+    train = Answers(np.repeat(np.arange(3), 6), np.zeros((18, 3)), 10.0 * np.eye(9)[np.repeat(np.arange(9), 2)])
+    ids = np.arange(n).astype(str)
+    own = Trial(
+        tuple("abc"), ids, labels, np.eye(3)[predicted], look=lambda: features + 0.0, ask=lambda _: _spread_out(train)
+    )
+    found = next(v for v in clusters(own, smallest=min(10, n // 9)) if v.metric == "worst_cluster")
+    yield Held("worst_cluster", found.low, float(recalls.min()), found.high)
+
+
+def _spread_out(train: Answers) -> Answers:
+    """With a little scatter, so that k-means finds two different images of each cluster."""
+    return train._replace(features=train.features + 0.01 * np.random.default_rng(0).normal(size=train.features.shape))
+
+
+def _corrupted(share: float, tied: float, random: np.random.Generator, n: int) -> Iterator[Held]:
+    """Three corruptions at two severities; a share `tied` of the images is wrong at all strengths or at none."""
+    alike = random.random((n, 1)) < tied
+    wrong = np.where(alike, random.random((n, 1)) < share, random.random((n, 6)) < share)
+    strengths = [(name, severity) for name in ("fog", "snow", "frost") for severity in (1, 5)]
+    columns = {
+        "example": np.repeat(np.arange(n), 6),
+        "perturbation": [name for name, _ in strengths] * n,
+        "severity": [severity for _, severity in strengths] * n,
+        "label": "cat",
+        "predicted": np.where(wrong.ravel(), "dog", "cat"),
+    }
+    for row in own_errors(pd.DataFrame(columns)):
+        yield Held(row["metric"], row["low"], share, row["high"])

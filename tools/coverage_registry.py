@@ -1,0 +1,86 @@
+"""Every metric that measures and inspections declare, and what is printed of them: each interval needs its situation.
+
+A metric is what a return annotation lists, so that a new one is here as soon as it is declared. Each is printed, of
+images that were made up: what then has an interval is an exact share, or stands in a situation by its own name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robust import catalog
+from robust.schema import Call, metrics
+from robust.summaries import comparison, corruption_error
+from robust.trial import Answers, Trial, Value
+
+KINDS = ("measures", "inspections")
+CLASSES = tuple("abcdefgh")
+
+
+def declared() -> set[str]:
+    """The metrics of all measures and inspections."""
+    return {metric for kind in KINDS for name in catalog.names(kind) for metric in metrics(Call(kind, name))}
+
+
+def printed() -> Iterator[dict[str, Any]]:
+    """Rows with metric, value, n, low, high and interval: each declared metric, and what summaries add."""
+    for name in catalog.names("measures"):
+        for trial in (_trial(), _searched(), replace(_searched(), targets=(_trial().labels + 1) % len(CLASSES))):
+            yield from (value._asdict() for value in catalog.resolve("measures", name)(trial))
+    yield from (value._asdict() for value in _inspected())
+    yield from corruption_error.own_errors(_corrupted())
+    yield from _compared()
+
+
+def _trial(n: int = 200) -> Trial:
+    """Of eight classes, four of ten images wrong; all that a measure may ask for is there."""
+    random = np.random.default_rng(0)
+    labels = random.integers(len(CLASSES), size=n)
+    logits = random.normal(size=(n, len(CLASSES))) + 2 * np.eye(len(CLASSES))[labels]
+    answers = Answers(labels, logits, random.normal(size=(n, 4)) + labels[:, None])
+    groups = {"first": CLASSES[:4], "second": CLASSES[4:]}
+    ids = np.arange(n).astype(str)
+    return Trial(CLASSES, ids, labels, logits, groups, look=lambda: answers.features, ask=lambda _: answers)
+
+
+def _searched() -> Trial:
+    """After an attack that felled every other image and told how far each had to go."""
+    trial = _trial()
+    even = np.arange(len(trial.ids)) % 2 == 0
+    by, distance = np.where(even, "fgsm", ""), np.where(even, 0.01, np.inf)
+    return replace(trial, by=by, rounded=even, distance=distance, limit=0.1, norm="linf")
+
+
+def _inspected() -> Iterator[Value]:
+    import keras
+
+    from robust.classifier import Classifier
+    from robust.datasets.dataset import from_arrays
+
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)]
+    images, labels = np.random.default_rng(0).random((64, 4, 4, 1)), np.arange(64) % 3
+    classifier, data = Classifier(keras.Sequential(layers), 3), from_arrays(images, labels, classes=3)
+    for name in catalog.names("inspections"):
+        yield from catalog.resolve("inspections", name)(classifier, data)
+
+
+def _corrupted() -> pd.DataFrame:
+    wrong = np.random.default_rng(0).random((30, 2)) < 0.5
+    columns = {"example": np.repeat(np.arange(30), 2), "perturbation": ["fog", "snow"] * 30, "severity": 1}
+    return pd.DataFrame({**columns, "label": "a", "predicted": np.where(wrong.ravel(), "b", "a")})
+
+
+def _compared() -> Iterator[dict[str, Any]]:
+    """A bound of every metric that can be held against that of another model."""
+    from robust.bound import BETTER, NoWorse
+
+    one, other = (replace(_searched(), targets=_trial().labels, logits=_trial().logits + by).outcomes(
+        model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
+    ) for by in (0.0, np.eye(len(CLASSES))[0]))  # fmt: skip
+    for metric in BETTER:
+        key = f"{metric}[a]" if metric == "recall" else metric
+        limit = NoWorse("no worse than other by 0.1", "other", 0.1)
+        yield from comparison.judged(key, limit, one, other, {"first": CLASSES[:4], "second": CLASSES[4:]}, same=False)
