@@ -60,7 +60,8 @@ def _inspected() -> Iterator[Value]:
     from robust.classifier import Classifier
     from robust.datasets.dataset import from_arrays
 
-    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)]
+    hidden = [keras.layers.Dense(8, activation) for activation in ("relu", "tanh")]  # one may be dead, one saturated
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), *hidden, keras.layers.Dense(3)]
     images, labels = np.random.default_rng(0).random((64, 4, 4, 1)), np.arange(64) % 3
     classifier, data = Classifier(keras.Sequential(layers), 3), from_arrays(images, labels, classes=3)
     for name in catalog.names("inspections"):
