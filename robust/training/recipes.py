@@ -53,8 +53,9 @@ class Recipe:
         times with other augmentations, and not all of large ones; at most one of it and class_weights.
     patience: epochs without a better accuracy on the validation split (robust accuracy, against an adversary), after
         which training stops; the schedule does not hurry for it.
-    keep: "best" keeps the weights of the epoch that was best in it, "last" those of the last one. Where it is not
-        given, the best are kept against an adversary and under patience, and else the last.
+    keep: "best" keeps the weights of the epoch that was best in it, of equally good ones the latest; "last" those of
+        the last one. Where it is not given, the best are kept against an adversary and under patience, and else the
+        last.
     augment: what is done to training images, by name or as tables with a name; none if not given.
     auxiliary_weight: of the loss of each auxiliary head, .3 where it is not given; refused where the network has none.
     ema: of the weights and statistics, w' := d w' + (1 - d) w with d = min(ema, (1 + step) / (10 + step));
