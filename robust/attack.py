@@ -13,11 +13,12 @@ from PIL import Image
 from robust import catalog, files, imagenet, models, triptych
 from robust.classifier import Classifier, black_box, heads, inputs
 from robust.classifier.black_box import BlackBox
-from robust.classifier.pixel_range import better, of_one, typed
+from robust.classifier.pixel_range import better, declared, of_one
 from robust.datasets import files as images
 from robust.datasets.photos import FOLDER, photos
 from robust.datasets.transform import Transform
 from robust.errors import ContractError, DataError, ModelError, suggest
+from robust.interface import setting, worded
 from robust.perturb import check
 from robust.perturbed import fooled
 from robust.pretrained import load as pretrained
@@ -103,7 +104,7 @@ def attack(
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
     told += _guess(find(image), pixels.shape[3])
-    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, told)
+    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
     sheet = triptych.draw(found.image, found.saved, found.top(0, 1)[0], found.top(2, 1)[0])
@@ -151,7 +152,8 @@ def _classifier(network: Any, model: Model, call: Call) -> Classifier:
     found = Classifier(asked, count, pixels=model.pixels, output=model.output, batch_size=1)
     if found.is_black_box and call.name in catalog.names("attacks") and gradient_based(call):
         what = f"model {model.name!r} gives answers and no gradients, which {call.name} asks for"
-        raise ModelError(f"{what}; use --attack square or --attack noise")
+        square, noise = (setting("attack", {"name": name}) for name in ("square", "noise"))
+        raise ModelError(f"{what}; use {square} or {noise}")
     return found
 
 
@@ -162,7 +164,7 @@ def _doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) 
     data = photos(transform={"size": pixels.shape[1]})
     known = data.examples("test", data.size("test"))
     found = better(classifier, lambda n: (known.images[:n], known.labels[:n]), len(known.labels))
-    return [] if found is None else [f"of our own photos {found}; here --pixels {typed(found.pixels[0])}"]
+    return [] if found is None else [f"of our own photos {found}; here {declared(found.pixels[0])}"]
 
 
 def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:

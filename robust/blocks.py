@@ -19,6 +19,7 @@ from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.given import read
 from robust.errors import DataError, ModelError, SuiteError, suggest
 from robust.features import features
+from robust.interface import setting
 from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
@@ -122,7 +123,8 @@ def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str,
 def outside_of(case: Case, data: Dataset) -> Dataset:
     """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
     if case.outside is None:
-        raise SuiteError(f'case {case.name}: no images from outside; write outside = {{ name = "digits" }} or a folder')
+        write = setting("outside", {"name": "digits"})
+        raise SuiteError(f"case {case.name}: no images from outside; write {write} or a folder")
     found = read(case.outside)
     if not channels.alike(found, data):
         shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"

@@ -15,6 +15,7 @@ from robust.datasets import channels, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
 from robust.errors import DataError, SuiteError
+from robust.interface import worded
 from robust.perturb import outcomes
 from robust.progress import Silent
 from robust.quantities import Count, Seed
@@ -148,7 +149,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         takes = inputs.channels(model, self._pixels)
         seen = channels.seen(data, takes, f"model {model.name}")
         if guess := channels.guess(data, takes):
-            warnings.warn(f"{model.name} {guess}", stacklevel=2)
+            warnings.warn(f"{model.name} {worded(guess)}", stacklevel=2)
         return seen
 
 

@@ -14,9 +14,19 @@ Each message says where, what came, what is allowed and, where it can, what was 
 import difflib
 from collections.abc import Iterable
 
+from robust.interface import Interface, worded
+
 
 class RobustError(Exception):
-    """The root: catching it catches all that `robust` raises on purpose."""
+    """The root: catching it catches all that `robust` raises on purpose.
+
+    `interface`: in which it is read, and its remedies are worded; where that is None, the one in force.
+    """
+
+    interface: Interface | None = None
+
+    def __str__(self) -> str:
+        return worded(super().__str__(), self.interface)
 
 
 class SuiteError(RobustError):

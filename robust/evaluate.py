@@ -39,6 +39,7 @@ def evaluate(
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
+    transform: int | str | None = None,
     pixels: Any = None,
     output: str | None = None,
     black_box: bool = False,
@@ -66,6 +67,8 @@ def evaluate(
         classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
             also how many, else the model's outputs are counted. What has names of its own is put into that order.
         channels: see images in colour or in grey; as many channels as the model takes where it is not given.
+        transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), or the side
+            of a square.
         pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
         output: which of several outputs classifies, where its name does not tell.
         black_box: may its answers alone be asked, as where a softmax cannot be taken off?
@@ -99,7 +102,8 @@ def evaluate(
         name = _unused(str(table.get("name", "")), [case.name for case in cases])
         cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}, **same}))
     cases = [replace(case, models=(named.name,)) for case in cases]
-    found = _dataset(data, named, classes if isinstance(classes, int | None) else class_names.names(classes), channels)
+    names = classes if isinstance(classes, int | None) else class_names.names(classes)
+    found = _dataset(data, named, names, channels, transform)
     suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), found, seed)
     in_memory = any(each.kind == "memory" for each in suite.models)  # else a run that is stopped can go on
     with TemporaryDirectory(prefix="robust-") as scratch:
@@ -151,9 +155,15 @@ def _model(given: Any, seed: int, trust: bool) -> Model:
     return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
 
 
-def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any) -> Dataset:
+def _dataset(
+    data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: int | str | None
+) -> Dataset:
+    resized = None if transform is None else str(transform)
     if isinstance(data, str | Path):
-        found = given.read(asked_data(read_data(str(data)), classes=classes if isinstance(classes, tuple) else None))
+        call = read_data(str(data), transform=resized)
+        found = given.read(asked_data(call, classes=classes if isinstance(classes, tuple) else None))
+    elif resized is not None:
+        raise DataError(f"transform = {transform!r}: is of a data set or folder by its name; resize arrays yourself")
     elif isinstance(data, Dataset):
         found = order.ordered(data, classes) if isinstance(classes, tuple) else data
     else:

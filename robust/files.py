@@ -63,14 +63,14 @@ def sha256(path: Path, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_folder(folder: Path, option: str) -> None:
-    """Make a folder; StoreError where nothing can be written to it, which names the option that gives another one."""
+def check_folder(folder: Path, other: str) -> None:
+    """Make a folder; StoreError where nothing can be written to it, with what gives another one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        said = f"{_short(folder)}: cannot be written ({error.strerror or error}); choose another folder with {option}"
+        said = f"{_short(folder)}: cannot be written ({error.strerror or error}); choose another folder, as in {other}"
         raise StoreError(said) from error
 
 

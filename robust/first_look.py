@@ -41,14 +41,14 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     pixels = pixel_range.better(classifier, partial(_pair, data), data.size("test"))
     order = class_order.better(classifier, partial(_of_few, data), data.size("test"))
     if pixels and not (order and order.other > pixels.other):
-        yield _Doubt(pixels.reason, str(pixels))
+        yield _Doubt(pixels.reason, pixels.told)
         others = _orders(classifier, data, pixels.pixels[:1], data.size("test"))
     else:
         others = [] if order else _orders(classifier, data, _ways(classifier, data), class_order.FIRST)
     way, order = max(others, key=lambda pair: pair[1].other, default=(None, order))
     if order:
         asked = f", asked with pixels {way}," if way else ""
-        too = f"; and pixels = {pixel_range.declared(way)}" if way and not pixels else ""
+        too = f"; and {pixel_range.declared(way)}" if way and not pixels else ""
         yield _Doubt(order.reason, order.told(data.classes, asked) + too)
 
 

@@ -6,15 +6,18 @@ reading, and the true robustness is likely lower. It is **reliable** where nothi
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from robust.interface import setting
 
 Word = Literal["reliable", "suspect", "invalid"]
 
 
 class Ill(NamedTuple):
-    """How bad it is, which experiment showed what (with the value and the images put in), and what to type about it.
+    """How bad it is, which experiment showed what (with the value and the images put in), and what to do about it.
 
-    Where a remedy names an attack, the eps is to be that of the case.
+    Where a remedy names an attack, the eps is to be that of the case. What is to be typed stands in it as
+    `robust.interface.setting` has it.
     """
 
     verdict: Word
@@ -39,15 +42,19 @@ class Reason(NamedTuple):
         return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
 
+def _attack(name: str, **settings: Any) -> str:
+    return setting("attack", {"name": name, **settings, "eps": "8/255"})
+
+
 _BLIND = (
-    'attack it with square: attack = { name = "square", queries = 5000, eps = "8/255" }, or by transfer from another '
+    f"attack it with square: {_attack('square', queries=5000)}, or by transfer from another "
     "model, or with a differentiable stand-in for what stops the gradient (tf.custom_gradient)"
 )
 _LOST = (
-    'the gradients lead nowhere: attack = { name = "square", queries = 5000, eps = "8/255" }, transfer from another '
+    f"the gradients lead nowhere: {_attack('square', queries=5000)}, transfer from another "
     "model, or mend the attack's steps"
 )
-_STEPS = 'give it more steps, as in attack = { name = "pgd", steps = 100, eps = "8/255" }'
+_STEPS = f"give it more steps, as in {_attack('pgd', steps=100)}"
 
 ILLS = {
     "probabilities": Ill(
@@ -65,31 +72,31 @@ ILLS = {
         "invalid",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own",
-        'declare what it was trained with, as in pixels = [0, 255], pixels = "caffe" or --pixels 0 255; the page names '
-        "the best",
+        f"declare what it was trained with, as in {setting('pixels', [0, 255])} or {setting('pixels', 'caffe')}; "
+        "the page names the best",
         of_model=True,
     ),
     "pixels_guessed": Ill(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own, which may be chance",
-        'declare what it was trained with, as in pixels = [0, 1], pixels = "torch" or --pixels 0 1, or look at more '
-        "images",
+        f"declare what it was trained with, as in {setting('pixels', [0, 1])} or {setting('pixels', 'torch')}, or "
+        "look at more images",
         of_model=True,
     ),
     "other_classes": Ill(
         "invalid",
         "with the classes in another order the model is right on {value} of {n} images more",
-        'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
-        "the page names it",
+        f"give the classes in the model's order, as in {setting('classes', ['cat', 'dog'])} beside the data; the page "
+        "names it",
         of_model=True,
     ),
     "classes_guessed": Ill(
         "suspect",
         "with the classes in another order the model is right on {value} of {n} images more, which may be chance or, "
         "of few classes, the model's own errors",
-        'give the classes in the model\'s order, as in --classes cat,dog or classes = ["cat", "dog"] beside the data; '
-        "more images or a look at the model's documentation tell",
+        f"give the classes in the model's order, as in {setting('classes', ['cat', 'dog'])} beside the data; more "
+        "images or a look at the model's documentation tell",
         of_model=True,
     ),
     "bounded_outputs": Ill(
@@ -130,19 +137,18 @@ ILLS = {
         "quarters of what changes of four grey levels say, or otherwise: they are lost in rounding, as in half "
         "precision",
         'let what sees pixels compute in float32: for layer in model.layers: layer.dtype_policy = "float32"; or read '
-        'an eps of whole grey levels: attack = { name = "pgd", eps = "1/255" }',
+        f"an eps of whole grey levels: {setting('attack', {'name': 'pgd', 'eps': '1/255'})}",
     ),
     "randomised": Ill(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",
-        'average over its randomness: attack = { name = "autoattack", version = "rand", eps = "8/255" }, or '
-        'attack = { name = "apgd", samples = 20, eps = "8/255" }',
+        f"average over its randomness: {_attack('autoattack', version='rand')}, or {_attack('apgd', samples=20)}",
     ),
     "unstable": Ill(
         "suspect",
         "ten points of noise of up to 8/255 change the margin by {value} of its size, on average over {n} images",
-        'attack it without gradients, too: attack = { name = "square", queries = 5000, eps = "8/255" }; or with more '
-        'beginnings: attack = { name = "pgd", restarts = 5, eps = "8/255" }',
+        f"attack it without gradients, too: {_attack('square', queries=5000)}; or with more beginnings: "
+        f"{_attack('pgd', restarts=5)}",
     ),
     "unlimited_fails": Ill(
         "invalid",
@@ -158,7 +164,7 @@ ILLS = {
     "eps_order": Ill(
         "suspect",
         "attacked afresh, {value} of {n} images stand at this eps that fell at the one below",
-        'give it more steps or restarts: attack = { name = "pgd", steps = 100, restarts = 5, eps = "8/255" }',
+        f"give it more steps or restarts: {_attack('pgd', steps=100, restarts=5)}",
     ),
     "incomplete": Ill(
         "suspect",
@@ -169,31 +175,30 @@ ILLS = {
     "one_step": Ill(
         "suspect",
         "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
-        'attack with pgd: attack = { name = "pgd", steps = 20, eps = "8/255" }, or --attack pgd',
+        f"attack with pgd: {_attack('pgd', steps=20)}",
     ),
     "another_attack": Ill(
         "suspect",
         "another attack (apgd_t with 20 steps towards each of the three likeliest classes, or square with 500 queries "
         "where there are no gradients) fells {value} of {n} images more",
-        'read the number of a stronger attack: attack = { name = "autoattack", eps = "8/255" }, or --attack autoattack',
+        f"read the number of a stronger attack: {_attack('autoattack')}",
     ),
     "control_alone": Ill(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
         "the three likeliest classes, or square with 500 queries where there are no gradients, fells {value} of {n} "
         "images more",
-        'attack it: attack = { name = "pgd", steps = 20, eps = "8/255" }, or without gradients attack = { name = '
-        '"square", queries = 5000, eps = "8/255" }, or --attack pgd',
+        f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', queries=5000)}",
     ),
     "too_few_queries": Ill(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",
-        'give it as many as its definition has: attack = { name = "square", queries = 5000, eps = "8/255" }',
+        f"give it as many as its definition has: {_attack('square', queries=5000)}",
     ),
     "targeted_beats_autoattack": Ill(
         "suspect",
         "apgd_t with twice the steps, and 20 at least, fells {value} of {n} images more than this autoattack",
-        'give it the steps of its definition: attack = { name = "autoattack", steps = 100, eps = "8/255" }',
+        f"give it the steps of its definition: {_attack('autoattack', steps=100)}",
     ),
     "too_few_steps": Ill(
         "suspect",
@@ -203,26 +208,27 @@ ILLS = {
     "silent_success": Ill(
         "suspect",
         "on the way to {value} of {n} images the model was fooled, but not by the image given back",
-        'use an attack that keeps what fooled the model: attack = { name = "apgd", eps = "8/255" }, or --attack apgd',
+        f"use an attack that keeps what fooled the model: {_attack('apgd')}",
     ),
     "square_beats_gradients": Ill(
         "suspect",
         "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
         "the gradients may be masked: give square more queries, as in "
-        'attack = { name = "square", queries = 10000, eps = "8/255" }, or adapt the attack to the model',
+        f"{_attack('square', queries=10000)}, or adapt the attack to the model",
     ),
     "shorter_elsewhere": Ill(
         "suspect",
         "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
         "the one found here, or where none was found",
-        'read and bound the distances of a stronger search: distance = { name = "apgd", steps = 100, eps = "8/255" }',
+        "read and bound the distances of a stronger search: "
+        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': '8/255'})}",
     ),
     "black_box_beats": Ill(
         "suspect",
         "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "
         "one leaves standing",
         "the gradients may be masked: read and bound the lower number, that of the other case, as in "
-        'attack = { name = "square", queries = 5000, eps = "8/255" }',
+        f"{_attack('square', queries=5000)}",
     ),
 }
 """By name, as it stands in the column `group`.

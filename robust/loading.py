@@ -20,9 +20,10 @@ from robust import files, keras_file
 from robust.classifier import tflite
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError, suggest
+from robust.interface import setting
 from robust.suite.source import SAVED_MODEL
 
-_EXPORT = "there, model.export('folder'), and give that folder, a SavedModel, with --trust, or trust=True"
+_EXPORT = f"there, model.export('folder'), and give that folder, a SavedModel, with {setting('trust', True)}"
 _ENDPOINTS = ("serving_default", "serve")
 _BESIDE = 2**24  # numbers of a model that its file need not hold
 
@@ -47,7 +48,7 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
     if why := keras_file.oversized(path) or _of_keras_2(path) or _no_model(path):
         raise ModelError(f"{path}: {why}")
     if not trust and (why := keras_file.refusal(path, _registered())):
-        raise ModelError(f"{why}; if you trust whoever made it, say so: --trust, or trust=True")
+        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('trust', True)}")
     try:
         with _room_for(path):
             return _read(path, _custom(path) if trust else {}, trust)
@@ -173,7 +174,7 @@ def _saved_model(path: Path, trust: bool) -> keras.Model:
     if not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: is a folder without saved_model.pb, so no SavedModel; give a .keras file")
     if not trust:
-        raise ModelError(f"{path} {SAVED_MODEL}; if you trust whoever made it, say so: --trust, or trust=True")
+        raise ModelError(f"{path} {SAVED_MODEL}; if you trust whoever made it, say so: {setting('trust', True)}")
     signatures = tf.saved_model.load(str(path)).signatures
     if (endpoint := next((name for name in _ENDPOINTS if name in signatures), None)) is None:
         has = ", ".join(signatures) or "none"

@@ -5,6 +5,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from robust.errors import SuiteError, suggest
+from robust.interface import setting
 from robust.quantities import exact
 
 
@@ -102,8 +103,10 @@ def _check_unit(found: Pixels) -> None:
 def _range(value: Any, key: str) -> tuple[float, float]:
     ends = _numbers(value)
     if ends is None or len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
-        modes = " or ".join(f'"{mode}"' for mode in MODES)
-        raise SuiteError(f"{key} = {value!r}: must be [lowest, highest], as in [0, 255]; or {modes}", key)
+        example = f"[0, {_LEVELS}]"
+        if key == "pixels":
+            example = " or ".join(setting(key, each) for each in ([0, _LEVELS], *MODES))
+        raise SuiteError(f"{key} = {value!r}: must be the lowest and the highest, as in {example}", key)
     return ends[0], ends[1]
 
 

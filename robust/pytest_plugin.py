@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from robust import interface
+
 if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
     from robust.run import Session
     from robust.suite import Cell, Suite
@@ -89,6 +91,7 @@ class CellItem(pytest.Item):
         self.cell = cell
         self.identity: str | None = None
 
+    @interface.spoken("pytest")
     def runtest(self) -> None:
         """Run the cell, or find it in the store, and hold it against its bounds."""
         session = _session(self.path, self.config)
@@ -131,6 +134,7 @@ def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
     return str(excinfo.value) if isinstance(excinfo.value, RobustError) else None
 
 
+@interface.spoken("pytest")
 def _load(path: Path, config: pytest.Config) -> Suite:
     from robust.suite import load
 
@@ -184,6 +188,7 @@ class _Pages:
             path, model, seed, identity = report.robust
             self.ran.setdefault(Path(path), {})[model, seed] = identity
 
+    @interface.spoken("pytest")
     def pytest_sessionfinish(self) -> None:
         from robust.errors import RobustError
 

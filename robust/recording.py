@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import bound, cells, files, judging, marks, record, report, shown, trust
+from robust import bound, cells, files, interface, judging, marks, record, report, shown, trust
 from robust.bound import Bound
 from robust.datasets.dataset import Dataset
 from robust.errors import ReportError, SuiteError
@@ -276,6 +276,7 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
         "seed": suite.seed,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "robust": version("robust"),
+        "interface": interface.in_force(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "machine": _machine(),
@@ -303,4 +304,4 @@ def _machine() -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
+    return interface.worded_all(json.loads(path.read_text("utf-8")))

@@ -18,6 +18,7 @@ from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.errors import DataError, RobustError, StoreError, SuiteError
+from robust.interface import setting
 from robust.models import Fitted
 from robust.progress import Progress, Silent
 from robust.store import Store
@@ -95,10 +96,11 @@ def select(suite: Suite, k: str = "") -> list[Cell]:
 
 def writable(out: Path) -> None:
     """Raise StoreError where a folder cannot be written, or holds what others have, before any work is done for it."""
+    other = setting("out", f"{out}-2")
     strange = [name for name in ("results.csv", "index.html") if (out / name).exists()]
     if strange and not (out / "environment.json").exists():
-        raise StoreError(f"{out}: holds {strange[0]}, and is no report of robust; choose another folder with --out")
-    files.check_folder(out, "--out")
+        raise StoreError(f"{out}: holds {strange[0]}, and is no report of robust; choose another folder, as in {other}")
+    files.check_folder(out, other)
 
 
 class Session:

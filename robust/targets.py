@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from robust.errors import SuiteError, suggest
+from robust.interface import setting
 from robust.quantities import ALL
 from robust.randomness import image_seeds
 
@@ -28,7 +29,7 @@ def _few_enough(classes: tuple[str, ...]) -> None:
     n = len(classes)
     if n > MOST:
         much = f"would send every image to {n - 1} classes, and is for {MOST} classes at the most"
-        write = f'target = {{ "{classes[0]}" = "{classes[1]}" }}'
+        write = setting("target", {classes[0]: classes[1]})
         raise SuiteError(f'target: "all" {much}; write the pairs that you want to know of: {write}', "attack.target")
 
 

@@ -16,6 +16,7 @@ from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.errors import ModelError
+from robust.interface import setting, worded
 from robust.progress import Progress, Silent
 from robust.schema import Call
 from robust.store import Store
@@ -89,7 +90,7 @@ def train(
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         about = json.loads((folder / "about.json").read_text())
         history = _history(about["history"])
-        guesses = [f"{model.name} {about['guess']}"] if about["guess"] else []
+        guesses = [f"{model.name} {worded(about['guess'])}"] if about["guess"] else []
         if guesses and progress is None:
             warnings.warn(guesses[0], stacklevel=2)
         if chief := models.is_chief(model):
@@ -106,21 +107,22 @@ def _check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
     Raises StoreError where it or the logs cannot be written.
     """
     if out.suffix != ".keras":
-        raise ModelError(f"--out {out}: must be a .keras file, as in --out {out.with_suffix('.keras')}")
+        raise ModelError(f"--out {out}: must be a .keras file, as in {setting('out', str(out.with_suffix('.keras')))}")
     for written in (out, out.with_suffix(".csv")):
         if written.is_dir():
-            raise ModelError(f"--out {out}: {written} is a folder; write --out {out.with_stem(out.stem + '-trained')}")
+            other = setting("out", str(out.with_stem(f"{out.stem}-trained")))
+            raise ModelError(f"--out {out}: {written} is a folder; write {other}")
     file = model.source if model.kind == "keras" else getattr(model.source, "file", None)
     inputs = [] if file is None else [Path(file)]
     given = [data.arguments.get(key) for key in ("path", "labels")]
     inputs += [Path(root, each) for each in given if each for root in ("", data.arguments.get("path") or "")]
     for written in (out, out.with_suffix(".csv")):
         if written.is_file() and any(each.exists() and each.samefile(written) for each in inputs):
-            other = out.with_stem(f"{out.stem}-tuned")
-            raise ModelError(f"--out {out}: {written} is read by this training, and would be lost; write --out {other}")
-    files.check_folder(out.parent, "--out")
+            other = setting("out", str(out.with_stem(f"{out.stem}-tuned")))
+            raise ModelError(f"--out {out}: {written} is read by this training, and would be lost; write {other}")
+    files.check_folder(out.parent, setting("out", str(Path("other", out.name))))
     if logs is not None:
-        files.check_folder(logs, "--tensorboard")
+        files.check_folder(logs, setting("tensorboard", f"{logs}-2"))
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:

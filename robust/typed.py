@@ -5,6 +5,7 @@ from typing import Any
 
 from robust import catalog, schema, toml
 from robust.errors import SuiteError
+from robust.interface import setting
 from robust.schema import Call
 
 
@@ -38,20 +39,27 @@ def refuse(names: Iterable[str], trust: bool) -> None:
     """
     for name in names:
         if catalog.is_foreign(name) and not trust:
-            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so with --trust")
+            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('trust', True)}")
 
 
 def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:
     key, equals, word = text.partition("=")
     if not equals:
         raise SuiteError(f"{flag} {text!r}: must be key=value; write {flag} {key}=VALUE")
+    if known.get(key) is None:
+        return key, value(word)
     try:
-        return key, schema.convert(word, known.get(key), key)
+        return key, schema.convert(word, known[key], key)
     except SuiteError:
-        return key, _toml(word)
+        return key, value(word)
 
 
-def _toml(word: str) -> Any:
+def value(word: str) -> Any:
+    """What a word is as TOML, or else the word itself.
+
+    >>> value("{ cat = 2.0 }"), value("balanced")
+    ({'cat': 2.0}, 'balanced')
+    """
     try:
         return toml.loads(f"value = {word}")["value"]
     except ValueError:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from robust.interface import worded, worded_all
 from robust.models import is_made_here
 from robust.suite import Cell
 
@@ -25,7 +26,7 @@ def understood(model: str, about: Mapping[str, Any]) -> list[str]:
     >>> understood("net", {"understood": ["pixels in [0, 255]", "logits"]}), understood("ours", {})
     (['net: pixels in [0, 255]; logits'], [])
     """
-    return [f"{model}: {'; '.join(about['understood'])}"] if about.get("understood") else []
+    return [f"{model}: {worded('; '.join(about['understood']))}"] if about.get("understood") else []
 
 
 def doubts_of_models(found: Found) -> list[str]:
@@ -42,4 +43,4 @@ def guesses(found: Found) -> list[str]:
 
 
 def _about(block: Path) -> dict[str, Any]:
-    return json.loads((block / "about.json").read_text("utf-8"))
+    return worded_all(json.loads((block / "about.json").read_text("utf-8")))

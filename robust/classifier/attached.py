@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.errors import ModelError
+from robust.interface import setting
 from robust.pixels import Pixels
 
 _SIDE = 32  # of the images that it is shown, where the model takes any size
@@ -33,7 +34,7 @@ def pixels(model: Any) -> Pixels | None:
             return _wanted(lines, order)
     raise ModelError(
         f"model {model.name!r} has a preprocessor that does more than to scale each channel; declare what the network "
-        "behind it takes, as in pixels = [0, 255] (--pixels 0 255)"
+        f"behind it takes, as in {setting('pixels', [0, 255])}"
     )
 
 

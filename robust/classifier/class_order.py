@@ -1,7 +1,6 @@
 """Whether a model's outputs stand for the classes in another order than is taken: the order that fits is looked for."""
 
 from collections.abc import Callable, Sequence
-from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from robust.classifier.classifier import Classifier
 from robust.classifier.pixel_range import answers
 from robust.ills import Reason
+from robust.interface import setting
 from robust.statistics import mcnemar
 
 FIRST, MOST = 200, 1000  # images: of the first look, and where another order did better in it
@@ -40,16 +40,21 @@ class Order(NamedTuple):
         return Reason("other_classes" if self.clear else "classes_guessed", self.other - self.own, self.n)
 
     def told(self, names: Sequence[str], asked: str = "") -> str:
-        """What to do about it; names: of the classes, in the order that was taken. asked: how, if not as usual."""
+        """What to do about it, see `robust.interface`; names: of the classes, in the order that was taken.
+
+        asked: how, if not as usual.
+        """
         right = (
             f"{self.own:.0%} of {self.n} images{asked} are right with the classes in this order, {self.other:.0%} in "
             "another"
         )
         chance = "" if self.clear else ", which may be chance or the model's own errors"
-        if not self.classes or any("," in name for name in names):
-            return f"{right}{chance}: give them in the model's order, as in --classes names.txt, one a line"
+        if not self.classes:
+            return (
+                f"{right}{chance}: give them in the model's order, as in {setting('classes', 'names.txt')}, one a line"
+            )
         found = [names[place] for place in self.classes]
-        return f"{right}{chance}: if that is the model's, say --classes {quote(','.join(found))}, or classes = {found}"
+        return f"{right}{chance}: if that is the model's, say {setting('classes', found)}"
 
 
 def better(classifier: Classifier, look: Look, available: int) -> Order | None:

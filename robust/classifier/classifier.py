@@ -14,6 +14,7 @@ from robust.classifier import black_box, folding, heads, inputs
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError
 from robust.ills import Reason
+from robust.interface import setting
 from robust.pixels import Pixels
 from robust.quantities import Precision
 
@@ -199,10 +200,10 @@ class Classifier:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
             shape, wanted = logits.shape[1:], self.classes
             more = logits.ndim == 2 and logits.shape[1] > wanted
-            lacks = "; if it lacks some of the model's, name all in its order: --classes names.txt, or classes = [...]"
+            in_order = f"{setting('classes', 'names.txt')}, one a line"
             raise ModelError(
                 f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes"
-                + (lacks if more else "")
+                + (f"; if it lacks some of the model's, name all in its order: {in_order}" if more else "")
             )
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
@@ -213,7 +214,7 @@ class Classifier:
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
                 f"logits: end it in Dense(classes) and train with from_logits=True, or give {remedy}; "
-                f"or say black_box = true (--black-box), for attacks that ask for answers only: {black_box.ATTACKS}"
+                f"or say {setting('black_box', True)}, for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
 

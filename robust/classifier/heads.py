@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from robust.classifier.graph import inference, takes_bytes
 from robust.errors import ModelError, suggest
+from robust.interface import setting
 
 MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output that classifies, of several
 
@@ -83,7 +84,7 @@ def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[
         return by_key[0][1], ""
     fits = [(key, o) for key, o in by_key if tuple(o.shape[1:]) == (classes,)]
     if len(fits) != 1:
-        pick = f"say which one classifies, as in output = {by_key[0][0]!r}"
+        pick = f"say which one classifies, as in {setting('output', by_key[0][0])}"
         raise ModelError(f"model {model.name!r} has {len(by_key)} outputs, {shown}; {pick}")
     return fits[0][1], f"output {fits[0][0]!r} of {shown}: it has {classes} numbers"
 
@@ -98,7 +99,7 @@ def pick(answers: Any, output: str | None, name: str) -> Any:
             return listed[key]
     if len(listed) != 1 or output is not None:
         given = f"model {name!r} gives {', '.join(listed)}"
-        raise ModelError(f"{given}; say which one classifies, as in output = {next(iter(listed), '')!r}")
+        raise ModelError(f"{given}; say which one classifies, as in {setting('output', next(iter(listed), ''))}")
     return next(iter(listed.values()))
 
 
@@ -120,7 +121,7 @@ def _logits(output: Any) -> tuple[Any, str]:
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
             f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
-            "end it in Dense(1) or Dense(1, 'sigmoid'), or say black_box = true (--black-box): the probability of the "
+            f"end it in Dense(1) or Dense(1, 'sigmoid'), or say {setting('black_box', True)}: the probability of the "
             "second class"
         )
     if squashed:

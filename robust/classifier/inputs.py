@@ -11,6 +11,7 @@ from robust.classifier import attached
 from robust.classifier.black_box import BlackBox
 from robust.classifier.graph import takes_bytes
 from robust.errors import ModelError, SuiteError
+from robust.interface import setting
 from robust.pixels import Pixels
 
 _COLOURS = (1, 3)
@@ -108,18 +109,19 @@ def channels(model: Any, declared: Any = None) -> int | None:
 def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     """The end of an error message: how images [H, W, C] are brought to this form; "" where that does not help.
 
-    >>> resized((8, 8, 3), (16, 24, 3))
-    '; give the data transform = { size = 8 } (--transform 8)'
-    >>> resized((192,), (8, 8, 1))
-    '; give the data channels = "rgb" (--channels rgb)'
+    >>> from robust.interface import worded
+    >>> worded(resized((8, 8, 3), (16, 24, 3)), "command")
+    '; give the data --transform 8'
+    >>> worded(resized((192,), (8, 8, 1)), "suite")
+    '; give the data channels = "rgb"'
     """
     if len(wanted) == 1:  # rows of numbers may be anything, so no channels are guessed for them
         rows = {"gray": math.prod(given[:2]), "rgb": 3 * math.prod(given[:2])}
         fits = [word for word, size in rows.items() if size == wanted[0]]
-        return "".join(f'; give the data channels = "{word}" (--channels {word})' for word in fits)
+        return "".join(f"; give the data {setting('channels', word)}" for word in fits)
     side = wanted[0] if len(wanted) == 3 else None
     fits = side is not None and wanted[1] in (side, None) and wanted[2] in (given[2], None)
-    return f"; give the data transform = {{ size = {side} }} (--transform {side})" if fits else ""
+    return f"; give the data {setting('transform', {'size': side})}" if fits else ""
 
 
 def batch_shape(model: Any) -> tuple[int | None, ...]:
@@ -139,8 +141,8 @@ def dtype(model: Any) -> tf.DType:
     if not own.is_floating:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
-            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say pixels = [0, 255]; or say "
-            "black_box = true (--black-box), for attacks that ask for answers only"
+            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say "
+            f"{setting('pixels', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for answers only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
 

@@ -10,6 +10,7 @@ from robust.classifier.classifier import Classifier
 from robust.classifier.inputs import is_said
 from robust.errors import ModelError
 from robust.ills import Reason
+from robust.interface import setting, worded
 from robust.pixels import MODES, Pixels
 from robust.statistics import mcnemar
 
@@ -44,22 +45,25 @@ class Better(NamedTuple):
         return Reason("other_pixels" if self.clear else "pixels_guessed", self.other - self.own, self.n)
 
     def __str__(self) -> str:
-        """What to do about it."""
+        """The same, in the words of the interface in force."""
+        return worded(self.told)
+
+    @property
+    def told(self) -> str:
+        """What to do about it, see `robust.interface`."""
         found = " or ".join(str(each) for each in self.pixels)
         right = f"{self.own:.0%} of {self.n} images are right with pixels {self.asked}, {self.other:.0%} with {found}"
         if not self.clear:
-            return (
-                f"{right}, which may be chance: declare what it was trained with, as in pixels = {declared(self.asked)}"
-            )
+            return f"{right}, which may be chance: declare what it was trained with, as in {declared(self.asked)}"
         if len(self.pixels) > 1:
             return f"{right}, about as many: find out what it was trained with, and declare it"
-        return f"{right}: if that is meant, say pixels = {declared(self.pixels[0])}"
+        return f"{right}: if that is meant, say {declared(self.pixels[0])}"
 
 
 def declared(pixels: Pixels) -> str:
-    """As it is declared in a suite."""
+    """As it is declared."""
     named = next((name for name, mode in MODES.items() if mode == pixels and mode.mean), "")
-    return f'"{named}"' if named else f"[{pixels.low:g}, {pixels.high:g}]"
+    return setting("pixels", named or [int(end) if end == int(end) else end for end in (pixels.low, pixels.high)])
 
 
 def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
@@ -116,12 +120,7 @@ def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> s
         return ""
     others = ", ".join(f"{names[k]} with pixels {way}" for way, k in found.items())
     first = next(iter(found))
-    return f"the image is {names[own]} with these pixels, {others}: say which, as in --pixels {typed(first)}"
-
-
-def typed(pixels: Pixels) -> str:
-    """As it is declared on the command line."""
-    return next((n for n, mode in MODES.items() if mode == pixels), f"{pixels.low:g} {pixels.high:g}")
+    return f"the image is {names[own]} with these pixels, {others}: say which, as in {declared(first)}"
 
 
 def ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:

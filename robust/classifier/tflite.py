@@ -13,6 +13,7 @@ from robust import quiet
 from robust.classifier.black_box import BlackBox
 from robust.classifier.inputs import GUESSED, UNSAID
 from robust.errors import ModelError
+from robust.interface import setting
 from robust.pixels import MODES, Pixels
 
 _USUAL = (Pixels(), Pixels(0.0, 255.0), *MODES.values())
@@ -69,7 +70,7 @@ def _resize(
         first = str(error).strip().split("\n")[0]
         first = "too small: a layer is left with nothing to see" if _NEGATIVE in first else first
         what = f"cannot take images of shape {shape[1:]} ({first}); give the data the size of its training"
-        raise ModelError(f"{what}, as in transform = {{ size = 224 }} (--transform 224)") from None
+        raise ModelError(f"{what}, as in {setting('transform', {'size': 224})}") from None
 
 
 def _check_size(content: bytes, shape: tuple[int, ...]) -> None:

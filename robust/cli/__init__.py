@@ -13,7 +13,7 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
-from robust import unexpected
+from robust import interface, unexpected
 from robust.cli.attack import attack
 from robust.cli.compare import compare
 from robust.cli.describe import describe
@@ -48,7 +48,8 @@ def main() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=True))
+        with interface.spoken("command"):
+            sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=True))
     except CycloptsError:
         sys.exit(2)
     except BrokenPipeError:  # `robust list | head`: whoever read has enough

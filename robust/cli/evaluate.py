@@ -17,6 +17,7 @@ def evaluate(
     data: str,
     attack: Annotated[list[str] | None, Parameter(negative="")] = None,
     eps: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
+    set_: Annotated[list[str] | None, Parameter(name=["--set"], negative="")] = None,
     measure: Annotated[list[str] | None, Parameter(negative="")] = None,
     images: MaybeWhole = None,
     balanced: Annotated[bool, Parameter(negative="")] = False,
@@ -43,6 +44,8 @@ def evaluate(
         An attack; `robust list attacks` shows them; may be given several times.
     eps
         How far the attacks may go, as in 4/255; several are run upward.
+    set_
+        Another setting of the attacks, as in --set steps=100; may be given several times.
     measure
         What is measured; accuracy where it is not given; may be given several times.
     images
@@ -74,12 +77,9 @@ def evaluate(
     from robust import quiet, suite, typed
     from robust.suite import read_case, read_data, read_model
 
-    if eps and not attack:
-        raise SuiteError("--eps is how far an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
-    strengths: Any = None if eps is None else eps if len(eps) > 1 else eps[0]
-    attacks = [{"name": name, **({} if strengths is None else {"eps": strengths})} for name in attack or []]
     measures = measure or ["accuracy"]
     typed.refuse([*(attack or []), *measures], trust)
+    attacks = _attacks(attack or [], eps, set_ or [])
     for each in attacks:  # a mistake is told before TensorFlow is imported
         read_case(each["name"], {"attack": each, "measure": measures})
     table = {models.kind(model): model, **models.asked(pixels, output, black_box)}
@@ -98,3 +98,14 @@ def evaluate(
     if out is not None:
         print(f"the page: {out / 'index.html'}")
     return 0
+
+
+def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[dict[str, Any]]:
+    """The attacks as tables of a suite."""
+    from robust import typed
+
+    for option, given in (("--eps is how far", eps), ("--set is how", settings)):
+        if given and not names:
+            raise SuiteError(f"{option} an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
+    strengths: Any = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
+    return [{"name": name, **typed.settings("attacks", name, settings, "--set"), **strengths} for name in names]

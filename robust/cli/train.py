@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -26,6 +26,9 @@ def train(
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     option: list[str] | None = None,
     pixels: preprocessing.Words = None,
+    class_weights: str | None = None,
+    sampling: str | None = None,
+    patience: MaybeWhole = None,
     precision: str | None = None,
     strategy: str | None = None,
     adversary: str | None = None,
@@ -69,6 +72,12 @@ def train(
     pixels
         What a network that has weights wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1. What is written takes 0 1.
+    class_weights
+        balanced: images of small classes count more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
+    sampling
+        balanced: all classes are shown equally often.
+    patience
+        Epochs without a better accuracy on the validation split, after which training stops; the best one is kept.
     precision
         float32, mixed_float16 or mixed_bfloat16.
     strategy
@@ -92,7 +101,7 @@ def train(
     name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
     given = {
         "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
-        "objective": objective,
+        "objective": objective, "sampling": sampling, "patience": patience, "class_weights": _weights(class_weights),
     }  # fmt: skip
     fields = {key: value for key, value in given.items() if value is not None}
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
@@ -110,6 +119,12 @@ def train(
     if models.is_chief(model):  # of several machines one writes
         print(f"{path} {path.with_suffix('.csv')}")
     return 0
+
+
+def _weights(given: str | None) -> Any:
+    from robust import typed
+
+    return None if given is None else typed.value(given)
 
 
 def _adversary(name: str | None, eps: str | None) -> dict | None:

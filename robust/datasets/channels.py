@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.errors import DataError, ModelError
+from robust.interface import setting
 from robust.suite import Channels
 
 Change = Callable[[tf.Tensor], tf.Tensor]
@@ -50,7 +51,7 @@ def seen(data: Dataset, count: int | None, model: str = "the model") -> Dataset:
     if data.channels is not None:
         raise ModelError(
             f"{model} takes images of {count} channel{'s' * (count != 1)}, and those of {data.name} were asked for "
-            f'with channels = "{data.channels}" (--channels {data.channels}); leave that out, or say {word}'
+            f"with {setting('channels', data.channels)}; leave that out, or say {setting('channels', word)}"
         )
     return _changed(data, word)
 
@@ -59,16 +60,17 @@ def guess(data: Dataset, count: int | None) -> str:
     """What is to be said beside the numbers of a model that sees the data in other channels; "" where it does not.
 
     >>> from robust.datasets.dataset import from_arrays
-    >>> guess(from_arrays([[[0.0]]], [0], name="x"), 3)
-    'takes 3 channels: the grey images of x are seen with theirs repeated, as channels = "rgb" (--channels rgb) has it'
+    >>> from robust.interface import worded
+    >>> worded(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
+    'takes 3 channels: the grey images of x are seen with theirs repeated, as --channels rgb has it'
     """
     if seen(data, count) is data:
         return ""
     if count == 1:
         how = "the colour images of {} are seen in grey, .299 R + .587 G + .114 B as Keras and Pillow weigh them,"
-        return f'takes 1 channel: {how.format(data.name)} as channels = "gray" (--channels gray) has it'
+        return f"takes 1 channel: {how.format(data.name)} as {setting('channels', 'gray')} has it"
     how = f"the grey images of {data.name} are seen with theirs repeated,"
-    return f'takes 3 channels: {how} as channels = "rgb" (--channels rgb) has it'
+    return f"takes 3 channels: {how} as {setting('channels', 'rgb')} has it"
 
 
 def alike(one: Dataset, other: Dataset) -> bool:

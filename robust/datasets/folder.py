@@ -20,6 +20,7 @@ from robust.datasets.table import listed
 from robust.datasets.transform import Transform
 from robust.datasets.walk import check_name, class_name
 from robust.errors import DataError
+from robust.interface import setting
 
 
 def folder(
@@ -93,7 +94,8 @@ def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | N
         if (each.height, each.width) != (first.height, first.width):
             raise DataError(
                 f"{row.file} is {each.height} x {each.width} and {rows[0].file} {first.height} x {first.width}; "
-                'images of different sizes need transform = "imagenet" or transform = { size = 224 }'
+                f"images of different sizes need {setting('transform', 'imagenet')} or "
+                f"{setting('transform', {'size': 224})}"
             )
     return first.height, first.width, count
 

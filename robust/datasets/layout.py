@@ -15,6 +15,7 @@ from typing import NamedTuple
 from robust.datasets.dataset import SPLITS
 from robust.datasets.walk import OTHER, Walk, class_name, is_image, names
 from robust.errors import DataError
+from robust.interface import setting
 
 _WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -160,11 +161,10 @@ def _turned(inside: Path, of_class: Path) -> str:
 
 
 def _remedy(inner: Sequence[Path]) -> str:
-    listed = ", ".join(f'"{each.name}"' for each in inner)
     return (
         "are they splits? then call them train, validation and test, with nothing else beside them, or give one "
-        f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, classes = [{listed}] "
-        f"(--classes {','.join(each.name for each in inner)})"
+        f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, "
+        f"{setting('classes', [each.name for each in inner])}"
     )
 
 

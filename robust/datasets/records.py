@@ -16,6 +16,7 @@ from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded, Rows
 from robust.datasets.transform import Transform
 from robust.errors import DataError
+from robust.interface import setting
 
 Builder = tfds.core.DatasetBuilder
 
@@ -163,8 +164,8 @@ def _image_shape(builder: Builder, name: str, image: str, transform: Transform |
         return transform.size, transform.size, channels
     if height is None or width is None:
         raise DataError(
-            f'data set {name!r}: its images have different sizes; write transform = "imagenet" '
-            "(the shorter side to 256, the central 224 x 224) or transform = { size = 224 }"
+            f"data set {name!r}: its images have different sizes; write {setting('transform', 'imagenet')} "
+            f"(the shorter side to 256, the central 224 x 224) or {setting('transform', {'size': 224})}"
         )
     return height, width, channels
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from robust.errors import ModelError
+from robust.interface import setting
 from robust.pretrained.tensor import Tensor
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
@@ -62,7 +63,7 @@ def _sizes(slot: Slot, shape: Shape) -> str:
     if side < 1 or side**2 * slot.channels != math.prod(shape[1:]):
         return ""
     low = side * slot.stride
-    remedy = f"give the data transform = {{ size = {low} }}"
+    remedy = f"give the data {setting('transform', {'size': low})}"
     return f" (it fits images of {low} to {low + slot.stride - 1} pixels a side: {remedy})"
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from robust import toml
 from robust.errors import ReportError
+from robust.interface import INTERFACES, Interface
 from robust.report import reading
 from robust.report.conditions import Cells, Condition, Run, cells
 from robust.report.recount import Telling, measured
@@ -95,6 +96,12 @@ class Folder:
         """The name of the data that a model was shown under a condition; "" where nothing was measured."""
         rows = self.values.get((run, condition))
         return "" if rows is None else str(rows["data"].iloc[0])
+
+    @property
+    def interface(self) -> Interface:
+        """The interface whose user filled it: its remedies are typed there."""
+        told = self.environment.get("interface")
+        return told if told in INTERFACES else "suite"
 
     @property
     def classes(self) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from robust.ills import ILLS
+from robust.interface import Interface, worded
 from robust.report import wording
 from robust.report.folder import Folder
 
@@ -30,13 +31,15 @@ def judged(folder: Folder) -> list[Judged]:
     for (run, condition), rows in folder.values.items():
         about = rows[rows["metric"] == "trust"].to_dict("records")
         for row in (row for row in about if not row["group"]):
-            doubts = [_doubt(other) for other in about if other["group"]]
+            doubts = [_doubt(other, folder.interface) for other in about if other["group"]]
             title, n = wording.title(condition), wording.number(row["n"])
             found.append(Judged(folder.name(run), title, row["trust"], doubts, n))
     return sorted(found, key=lambda one: one.verdict == "reliable")
 
 
-def _doubt(row: dict[Any, Any]) -> Doubt:
+def _doubt(row: dict[Any, Any], read_in: Interface) -> Doubt:
     if (ill := ILLS.get(row["group"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
-    return Doubt(ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"])), ill.remedy)
+    return Doubt(
+        ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"])), worded(ill.remedy, read_in)
+    )

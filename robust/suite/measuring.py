@@ -7,6 +7,7 @@ from typing import Any
 
 from robust import catalog, trees, wordnet
 from robust.errors import DataError, SuiteError
+from robust.interface import setting
 from robust.quantities import ALL
 from robust.schema import Call
 from robust.suite.beside import beside
@@ -35,13 +36,15 @@ def check(measures: Iterable[Call], key: str | None, target: Any) -> None:
     """
     for name in (call.name for call in measures):
         if name == "distance" and key != "distance":
-            write = 'distance = { name = "fab", eps = "16/255" }'
+            write = setting("distance", {"name": "fab", "eps": "16/255"})
             raise SuiteError(f"measure: distance needs a case that looks for it; write {write}", "measure")
         if name == "targetability" and target is None:
-            raise SuiteError('measure: targetability needs a target; write target = "all" beside eps', "measure")
+            raise SuiteError(
+                f"measure: targetability needs a target; write {setting('target', 'all')} beside eps", "measure"
+            )
         if name in _OF_IMAGES and target == ALL:
             many = "would count every image once for each class it is sent to"
-            raise SuiteError(f'measure: with target = "all" {name} {many}; measure targetability', "measure")
+            raise SuiteError(f"measure: with {setting('target', ALL)} {name} {many}; measure targetability", "measure")
 
 
 def check_baseline(measures: Iterable[Call], baseline: str | None) -> None:
@@ -58,7 +61,8 @@ def check_outside(measures: Iterable[Call], given: bool) -> None:
     """
     wanted = "outliers" in {call.name for call in measures}
     if wanted and not given:
-        raise SuiteError('measure: outliers needs images of no class, as in outside = { name = "digits" }', "measure")
+        as_in = setting("outside", {"name": "digits"})
+        raise SuiteError(f"measure: outliers needs images of no class, as in {as_in}", "measure")
     if given and not wanted and not any(catalog.is_foreign(call.name) for call in measures):
         raise SuiteError('outside: nothing looks at these images; add "outliers" to measure', "outside")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from robust import catalog, files, toml
 from robust.errors import SuiteError, suggest
+from robust.interface import setting
 from robust.quantities import Count, Eps, Precision, Seed, Severity, Target
 from robust.schema import Call, bind, convert
 from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
@@ -157,7 +158,7 @@ class _Reader:
                 raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
             found = source.source(given[0], table[given[0]], self.call, self.path.parent)
             if not self.trust and (why := source.foreign(found)):
-                raise SuiteError(f"{why}; if you trust this suite, say so with --trust", given[0])
+                raise SuiteError(f"{why}; if you trust this suite, say so: {setting('trust', True)}", given[0])
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             search = convert(table.get("search", "float32"), Precision, "search")
@@ -228,7 +229,7 @@ class _Reader:
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
         if catalog.is_foreign(name) and not self.trust:
             raise SuiteError(
-                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so with --trust", key
+                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so: {setting('trust', True)}", key
             )
         try:
             found = bind(kind, value)
@@ -243,7 +244,8 @@ def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
     """How many images of the test split, and in which proportion."""
     balanced = convert(table.get("balanced", False), bool, "balanced")
     if balanced and "images" not in table:
-        raise SuiteError("balanced = true says how images are chosen; say how many, as in images = 100", "balanced")
+        balanced, many = setting("balanced", True), setting("images", 100)
+        raise SuiteError(f"{balanced} says how images are chosen; say how many, as in {many}", "balanced")
     return {"images": convert(table["images"], Count, "images") if "images" in table else None, "balanced": balanced}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust.errors import SuiteError
+from robust.interface import setting
 
 
 def check_milestones(given: Any) -> None:
@@ -34,7 +35,8 @@ def check(recipe: Mapping[str, Any]) -> None:
         _check_steps(milestones, factor)
     elif recipe.get("schedule") == "exponential" and isinstance(factor, list) and len(factor) != 1:
         raise SuiteError(
-            f"factor = {factor}: an exponential schedule has one factor; write factor = 0.97", "train.factor"
+            f"factor = {factor}: an exponential schedule has one factor; write {setting('factor', 0.97)}",
+            "train.factor",
         )
     if recipe.get("clip_norm") and recipe.get("clip_value"):
         both = f"clip_norm = {recipe['clip_norm']:g} and clip_value = {recipe['clip_value']:g}"

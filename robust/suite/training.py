@@ -5,6 +5,7 @@ from typing import Any
 
 from robust import catalog
 from robust.errors import SuiteError, suggest
+from robust.interface import setting
 from robust.schema import Call, convert
 from robust.suite import schedules
 from robust.suite.nouns import Training
@@ -32,7 +33,7 @@ def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
     if "name" in table or not isinstance(table["recipe"], str):
         raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
     if "objective" in table and "adversary" not in table:
-        write = 'adversary = { name = "pgd", eps = "8/255" }'
+        write = setting("adversary", {"name": "pgd", "eps": "8/255"})
         raise SuiteError(f"train.objective weighs what an adversary makes: write {write}, too", "train.objective")
     options = {key: v for key, v in table.items() if key not in ("recipe", *_AGAINST)}
     schedules.check_milestones(options.get("milestones"))

@@ -12,6 +12,7 @@ from robust.classifier import heads, inputs
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError
+from robust.interface import setting
 from robust.pixels import Pixels
 from robust.training import parts
 from robust.training.recipes import Recipe
@@ -180,9 +181,5 @@ def _remedy(own: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
     height, width, channels = own
     if channels not in (None, shape[-1]):
         return f"give it images of {channels} channels"
-    size = (
-        f"transform = {{ size = {height} }} (--transform {height})"
-        if height == width
-        else f"images of {height} x {width}"
-    )
+    size = setting("transform", {"size": height}) if height == width else f"images of {height} x {width}"
     return f"give the data {size}, or build the nested model for any size, as in keras.Input((None, None, {channels}))"

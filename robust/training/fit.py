@@ -13,6 +13,7 @@ from robust.classifier import heads, inputs
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import DataError, ModelError
+from robust.interface import worded
 from robust.progress import Progress
 from robust.schema import bind
 from robust.suite import Model, Training
@@ -71,7 +72,7 @@ def fit(
     learner = _learner(make, train, recipe, data)
     takes = inputs.channels(learner.network)
     if guess := channels.guess(data, takes):
-        progress.say(f"{model.name} {guess}")
+        progress.say(f"{model.name} {worded(guess)}")
     data = channels.seen(data, takes)
     run = loop.Run(
         model.name,

@@ -12,6 +12,7 @@ from robust.augmentations import MIXES
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError
+from robust.interface import setting
 from robust.schema import Call
 from robust.training import balance
 
@@ -86,8 +87,9 @@ def _balanced(
     if not (fits or source.light):
         raise DataError(
             f"data set {data.name!r}: the {data.size(split):,} images of split {split!r} are too many to be sampled in "
-            'memory; leave sampling = "balanced" out and write class_weights = "balanced", or store it as a folder of '
-            "images or as TFRecord files of tensorflow-datasets, of which paths and places are sampled"
+            f"memory; leave {setting('sampling', 'balanced')} out and write {setting('class_weights', 'balanced')}, or "
+            "store it as a folder of images or as TFRecord files of tensorflow-datasets, of which paths and places are "
+            "sampled"
         )
     base = example_seeds(tf.constant(data.ids(split)), seed)
     return balance.balanced(rows if fits else source.rows(split), source, base, data.labels(split), seed, numbers)

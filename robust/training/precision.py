@@ -6,6 +6,7 @@ import keras
 
 from robust.classifier import heads
 from robust.errors import ModelError
+from robust.interface import setting
 
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 
@@ -37,7 +38,7 @@ def give(network: keras.Model, policy: str) -> None:
     if policy != "float32" and not given:
         raise ModelError(
             f"precision = {policy!r}: {network.name} has no layer that could compute in it, as what touches pixels and "
-            'what gives the logits is float32 always; leave it out, or write precision = "float32"'
+            f"what gives the logits is float32 always; leave it out, or write {setting('precision', 'float32')}"
         )
 
 

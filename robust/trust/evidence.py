@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from robust.ills import ILLS, Reason, Word, verdict
+from robust.interface import worded
 
 CHANCE = 0.001  # of accusing a number by one check, where nothing but chance is at work
 TOLERANCE = 0.02  # share of images on which another try may differ, and nothing is wrong
@@ -26,7 +27,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """The verdict, and a line for each reason with what to do."""
-        return "\n".join([self.word, *(f"  {reason}: {ILLS[reason.name].remedy}" for reason in self.reasons)])
+        return "\n".join([self.word, *(f"  {reason}: {worded(ILLS[reason.name].remedy)}" for reason in self.reasons)])
 
 
 def clearly(count: int, n: int, tolerance: float = TOLERANCE) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import robust.trust
 from robust.ills import ILLS, LEVELS, verdict
+from robust.interface import worded
 from robust.trust.evidence import CHANCE, Reason, Verdict, clearly
 
 
@@ -52,5 +53,5 @@ def test_the_worst_reason_makes_the_verdict():
 @pytest.mark.parametrize("name", ILLS)
 def test_a_reason_reads_as_a_sentence_with_its_remedy(name):
     said = str(Verdict((Reason(name, 0.125, 80),)))
-    assert said.startswith(ILLS[name].verdict + "\n  ") and said.endswith(ILLS[name].remedy)
+    assert said.startswith(ILLS[name].verdict + "\n  ") and said.endswith(worded(ILLS[name].remedy))
     assert ("12.5 %" in said) == ("{value}" in ILLS[name].words)

@@ -1,0 +1,140 @@
+"""Remedies in the words of the interface in which they are read: a suite's TOML, options, or keyword arguments.
+
+A message holds a remedy as `setting` gives it, which names a key of a suite and its value; it may be stored so, and
+is put into words where it is read, see `worded`.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+Interface = Literal["python", "command", "suite", "pytest"]
+"""Python; options of a command; a suite under `robust run`; a suite under pytest."""
+
+INTERFACES: tuple[Interface, ...] = get_args(Interface)
+_OPEN, _CLOSE = "\u27ea", "\u27eb"
+_SETTING = re.compile(rf"{_OPEN}(\[.*?\]){_CLOSE}")
+_FILE = "names.txt"
+_PLURAL = {"attack": "attacks"}  # where `robust.evaluate` calls it otherwise
+_SUITE_ALONE = ("distance", "outside")
+_OF_ATTACK = ("target",)
+_NAMED = ("attack", "adversary")
+_OPTIONS = (
+    "pixels", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
+    "class_weights", "sampling", "patience", "trust", "out", "tensorboard",
+)  # fmt: skip
+_in_force: Interface = "python"
+
+
+def setting(key: str, value: Any) -> str:
+    """A remedy within a message: a key of a suite's model, data or case (or `trust`, `out`), and its value."""
+    return f"{_OPEN}{json.dumps([key, value])}{_CLOSE}"
+
+
+@contextmanager
+def spoken(interface: Interface) -> Iterator[None]:
+    """What is said inside is read in this interface; so are errors that leave it, of the innermost."""
+    global _in_force
+    before, _in_force = _in_force, interface
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "interface", interface) is None:
+            error.interface = interface  # type: ignore[attr-defined]
+        raise
+    finally:
+        _in_force = before
+
+
+def in_force() -> Interface:
+    """The interface in which what is said now is read."""
+    return _in_force
+
+
+def worded(message: str, interface: Interface | None = None) -> str:
+    """The message with each remedy as it is typed there; where it is read now, if none is named.
+
+    >>> remedy = "say " + setting("pixels", [0, 255])
+    >>> [worded(remedy, each) for each in ("suite", "command", "python")]
+    ['say pixels = [0, 255]', 'say --pixels 0 255', 'say pixels=[0, 255]']
+    """
+    words = _WORDS[interface or _in_force]
+    return _SETTING.sub(lambda found: words(*json.loads(found[1])), message)
+
+
+def worded_all(value: Any) -> Any:
+    """The same of every string in lists and tables."""
+    if isinstance(value, str):
+        return worded(value)
+    if isinstance(value, dict):
+        return {key: worded_all(each) for key, each in value.items()}
+    return [worded_all(each) for each in value] if isinstance(value, list) else value
+
+
+def named(message: str) -> list[tuple[str, Any]]:
+    """The remedies of a message: keys and values.
+
+    >>> named("say " + setting("output", "main") + " or " + setting("black_box", True))
+    [('output', 'main'), ('black_box', True)]
+    """
+    return [tuple(json.loads(found)) for found in _SETTING.findall(message)]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _in_suite(key: str, value: Any) -> str:
+    return _as_option(key, value) if key in ("trust", "out", "tensorboard") else f"{key} = {_toml(value)}"
+
+
+def _in_pytest(key: str, value: Any) -> str:
+    ini = {"trust": "robust_trust=true", "out": f"robust_reports={value}"}
+    return f"-o {ini[key]}" if key in ini else _in_suite(key, value)
+
+
+def _in_python(key: str, value: Any) -> str:
+    """As an argument of `robust.evaluate`; of an attack, as an entry of its table."""
+    if key in _SUITE_ALONE:
+        return f"in a suite, {_in_suite(key, value)}"
+    if key in _OF_ATTACK:
+        return f'"{key}": {value!r}'
+    if key == "transform" and isinstance(value, Mapping):
+        value = value["size"]
+    return f"{_PLURAL.get(key, key)}={value!r}"
+
+
+def _as_option(key: str, value: Any) -> str:
+    """As an option, or as --set of a table: --attack pgd --eps 8/255 --set steps=40."""
+    if key in _SUITE_ALONE:
+        return f"in a suite, {_in_suite(key, value)}"
+    if key in _NAMED:
+        return " ".join([f"--{key} {value['name']}", *(_as_option(k, v) for k, v in value.items() if k != "name")])
+    if key not in _OPTIONS:
+        return f"--set {shlex.quote(f'{key}={value if isinstance(value, str) else _toml(value)}')}"
+    option = f"--{key.replace('_', '-')}"
+    return option if value is True else f"{option} {_typed(key, value)}"
+
+
+def _typed(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value["size"]  # of a transform
+    if key == "classes" and isinstance(value, list):
+        plain = not any("," in name for name in value)
+        return shlex.quote(",".join(value)) if plain else f"{_FILE}, a file of one name a line"
+    return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, list) else [value]))
+
+
+_WORDS: dict[Interface, Callable[[str, Any], str]] = {
+    "python": _in_python,
+    "command": _as_option,
+    "suite": _in_suite,
+    "pytest": _in_pytest,
+}
