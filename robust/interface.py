@@ -9,10 +9,11 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, get_args
 
-Interface = Literal["python", "command", "suite", "pytest"]
-"""Python; options of a command; a suite under `robust run`; a suite under pytest."""
+Interface = Literal["python", "command", "suite", "pytest", "script"]
+"""Python; options of a command; a suite under `robust run`, under pytest, and under `robust.run` in Python."""
 
 INTERFACES: tuple[Interface, ...] = get_args(Interface)
 _OPEN, _CLOSE = "\u27ea", "\u27eb"
@@ -26,6 +27,7 @@ _OPTIONS = (
     "pixels", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
     "class_weights", "sampling", "patience", "trust", "out", "tensorboard",
 )  # fmt: skip
+_OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}
 _in_force: Interface = "python"
 
 
@@ -47,6 +49,13 @@ def spoken(interface: Interface) -> Iterator[None]:
         raise
     finally:
         _in_force = before
+
+
+@contextmanager
+def of_a_suite() -> Iterator[None]:
+    """What is said inside is about a suite, which was begun in the interface in force."""
+    with spoken(_OF_A_SUITE.get(_in_force, _in_force)):
+        yield
 
 
 def in_force() -> Interface:
@@ -91,19 +100,19 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _in_suite(key: str, value: Any) -> str:
-    return _as_option(key, value) if key in ("trust", "out", "tensorboard") else f"{key} = {_toml(value)}"
+def _in_suite(key: str, value: Any, beside: Callable[[str, Any], str]) -> str:
+    """beside: says what stands in no suite."""
+    return beside(key, value) if key in ("trust", "out", "tensorboard") else f"{key} = {_toml(value)}"
 
 
-def _in_pytest(key: str, value: Any) -> str:
-    ini = {"trust": "robust_trust=true", "out": f"robust_reports={value}"}
-    return f"-o {ini[key]}" if key in ini else _in_suite(key, value)
+def _in_ini(key: str, value: Any) -> str:
+    return "-o robust_trust=true" if key == "trust" else f"-o robust_reports={shlex.quote(value)}"
 
 
 def _in_python(key: str, value: Any) -> str:
     """As an argument of `robust.evaluate`; of an attack, as an entry of its table."""
     if key in _SUITE_ALONE:
-        return f"in a suite, {_in_suite(key, value)}"
+        return f"in a suite, {key} = {_toml(value)}"
     if key in _OF_ATTACK:
         return f'"{key}": {value!r}'
     if key == "transform" and isinstance(value, Mapping):
@@ -114,7 +123,7 @@ def _in_python(key: str, value: Any) -> str:
 def _as_option(key: str, value: Any) -> str:
     """As an option, or as --set of a table: --attack pgd --eps 8/255 --set steps=40."""
     if key in _SUITE_ALONE:
-        return f"in a suite, {_in_suite(key, value)}"
+        return f"in a suite, {key} = {_toml(value)}"
     if key in _NAMED:
         return " ".join([f"--{key} {value['name']}", *(_as_option(k, v) for k, v in value.items() if k != "name")])
     if key not in _OPTIONS:
@@ -135,6 +144,7 @@ def _typed(key: str, value: Any) -> str:
 _WORDS: dict[Interface, Callable[[str, Any], str]] = {
     "python": _in_python,
     "command": _as_option,
-    "suite": _in_suite,
-    "pytest": _in_pytest,
+    "suite": partial(_in_suite, beside=_as_option),
+    "pytest": partial(_in_suite, beside=_in_ini),
+    "script": partial(_in_suite, beside=_in_python),
 }

@@ -48,6 +48,16 @@ def is_hdf5(path: Path) -> bool:
         return False
 
 
+def saved_model(folder: Path) -> str:
+    """What the folder of a SavedModel is: Keras 2 has left a file of its own in it."""
+    return "a SavedModel of Keras 2" if (folder / "keras_metadata.pb").is_file() else "a SavedModel"
+
+
+def of_saved_model(folder: Path) -> str:
+    """The same, and why it is not loaded without trust."""
+    return f"{saved_model(folder)}, whose graph can read and write files"
+
+
 def weights_only(path: Path) -> bool:
     """Does an HDF5 file say nothing of layers, as `model.save_weights` writes it?"""
     try:

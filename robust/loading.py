@@ -21,7 +21,6 @@ from robust.classifier import tflite
 from robust.classifier.black_box import BlackBox
 from robust.errors import ModelError, suggest
 from robust.interface import setting
-from robust.suite.source import SAVED_MODEL
 
 _EXPORT = f"there, model.export('folder'), and give that folder, a SavedModel, with {setting('trust', True)}"
 _ENDPOINTS = ("serving_default", "serve")
@@ -174,7 +173,8 @@ def _saved_model(path: Path, trust: bool) -> keras.Model:
     if not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: is a folder without saved_model.pb, so no SavedModel; give a .keras file")
     if not trust:
-        raise ModelError(f"{path} {SAVED_MODEL}; if you trust whoever made it, say so: {setting('trust', True)}")
+        why = f"{path} is {keras_file.of_saved_model(path)}"
+        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('trust', True)}")
     signatures = tf.saved_model.load(str(path)).signatures
     if (endpoint := next((name for name in _ENDPOINTS if name in signatures), None)) is None:
         has = ", ".join(signatures) or "none"

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.errors import DataError, RobustError, StoreError, SuiteError
-from robust.interface import setting
+from robust.interface import of_a_suite, setting
 from robust.models import Fitted
 from robust.progress import Progress, Silent
 from robust.store import Store
@@ -52,12 +52,16 @@ def run(
     Raises RobustError, before anything is trained, for what is wrong with the suite, the data or the folder.
     """
     suite = suite if isinstance(suite, Suite) else load(suite, trust=trust)
-    out = Path(out) if out is not None else Path("reports") / suite.name
+    with of_a_suite() if suite.text else nullcontext():  # a suite from a file is written anew there
+        return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
+
+
+def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progress | None) -> pd.DataFrame:
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
     if progress is None:
-        remarks.tell(session.sets, None)
+        remarks.tell(session.sets, None, stacklevel=4)
     session.say(session.of_data())
     session.check(chosen, out)
     try:
@@ -82,7 +86,7 @@ def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) 
     found = [(cell, block) for cell in cells if (block := session.find(cell))]
     session.say(understanding.of_models(found))
     for told in (*understanding.guesses(found), *understanding.doubts_of_models(found)) if progress is None else ():
-        warnings.warn(told, stacklevel=3)
+        warnings.warn(told, stacklevel=4)
 
 
 def select(suite: Suite, k: str = "") -> list[Cell]:

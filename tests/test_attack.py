@@ -170,7 +170,7 @@ def test_of_several_outputs_one_is_named(folder, monkeypatch, capsys):
     headed(folder, keras.layers.Dense(3, name="kind"), keras.layers.Dense(3, name="pose"), names=["kind", "pose"])
     words = ["attack", "grey.png", "--model", "headed.keras", "--eps", "8/255"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "say which one classifies, as in output = 'kind'" in capsys.readouterr().err
+    assert "say which one classifies, as in --output kind" in capsys.readouterr().err
     seen = keras.saving.load_model(folder / "headed.keras")(np.full((1, SIDE, SIDE, 3), 128 / 255, np.float32))
     for output in ("kind", "pose"):
         assert robust(*words, "--output", output, monkeypatch=monkeypatch) in (0, 1)
@@ -250,5 +250,5 @@ def test_what_cannot_be_taken_off_is_attacked_as_a_black_box(folder, monkeypatch
     words = ["attack", "grey.png", "--model", "both.keras", "--eps", "8/255", "--attack", "square"]
     words += ["--set", "queries=60"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "or say black_box = true" in capsys.readouterr().err
+    assert "or say --black-box" in capsys.readouterr().err
     assert robust(*words, "--black-box", monkeypatch=monkeypatch) == 0

@@ -13,7 +13,7 @@ from robust import cli, interface, toml, typed
 from robust.cli import preprocessing
 from robust.errors import ModelError, SuiteError
 from robust.ills import ILLS
-from robust.interface import INTERFACES, named, setting, spoken, worded
+from robust.interface import INTERFACES, named, of_a_suite, setting, spoken, worded
 from robust.suite import load, read_case
 
 SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "interface.py"]
@@ -38,11 +38,12 @@ SAID = {
     "adversary": [PGD],
     "trust": [True],
     "out": ["reports/other"],
+    "tensorboard": ["logs-2"],
 }
 """Values of every key that a message may name."""
 ADVISED = [pair for ill in ILLS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
-OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary")
+OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
 OF_A_SUITE = ("distance", "outside")
 OF_A_MODEL = ("pixels", "output", "black_box")
 CASES = {
@@ -78,6 +79,8 @@ def test_it_is_typed_in_a_suite(key, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     text = worded(setting(key, value), "suite")
+    if key == "tensorboard":  # a suite has none
+        return
     if key in ("trust", "out"):
         assert accepted(["run", "s.toml", *shlex.split(text)])
         return
@@ -193,13 +196,28 @@ def test_one_image_is_attacked_by_square_or_noise():
 
 
 def test_what_is_no_remedy_stays_as_it_is():
-    assert [worded("⟪x⟫ [1]", each) for each in INTERFACES] == ["⟪x⟫ [1]"] * 4
+    assert [worded("⟪x⟫ [1]", each) for each in INTERFACES] == ["⟪x⟫ [1]"] * 5
     assert interface.worded_all({"a": [setting("output", "⟫")], "b": 1}) == {"a": ["output='⟫'"], "b": 1}
 
 
 def test_under_pytest_trust_and_the_folder_are_settings_of_pytest():
     assert worded(setting("trust", True), "pytest") == "-o robust_trust=true"
+    assert worded(setting("out", "other"), "pytest") == "-o robust_reports=other"
     assert worded(setting("pixels", "tf"), "pytest") == 'pixels = "tf"'
+
+
+def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
+    told = f"{setting('output', 'x')} {setting('trust', True)}"
+    words = {"python": "trust=True", "command": "--trust", "pytest": "-o robust_trust=true"}
+    for begun, beside in words.items():
+        with spoken(begun), of_a_suite():
+            assert worded(told) == f'output = "x" {beside}'
+
+
+def test_an_unknown_remedy_in_a_suite_from_python_is_toml(tmp_path):
+    (tmp_path / "s.toml").write_text('data = "digits"\n[model.m]\narchitecture = "lenet5"\npixels = 255\n[case.c]\n')
+    with pytest.raises(SuiteError, match=r"s.toml:4: pixels = 255: .* as in pixels = \[0, 255\]"):
+        robust.load(tmp_path / "s.toml")
 
 
 def texts(path):

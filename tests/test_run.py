@@ -341,7 +341,7 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
         'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "nets_of_theirs:net", units = 8 }\n'
         "[case.c]\nimages = 20\n"
     )
-    with pytest.raises(SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*--trust"):
+    with pytest.raises(SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*trust=True"):
         load(path)
     assert "nets_of_theirs" not in sys.modules
     results = robust.run(path, tmp_path / "out", trust=True, store=Store(tmp_path / "store"))

@@ -145,7 +145,7 @@ def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
     model = read_model("a", {"keras": str(tmp_path / "a.keras"), "train": {"recipe": "short", "epochs": 1}})
     data = Call("datasets", "folder", {"path": str(tmp_path), "labels": "labels.csv"})
     out = {"itself": "a.keras", "a link": "b.keras", "its table": "labels.keras", "a name": "c.csv"}[how]
-    told = "must be a .keras file" if how == "a name" else "is read by this training, and would be lost; write --out "
+    told = "must be a .keras file" if how == "a name" else "is read by this training, and would be lost; write out="
     with pytest.raises(ModelError, match=told):
         train(model, data, tmp_path / out)
     assert (tmp_path / "a.keras").read_bytes() == before
@@ -154,14 +154,14 @@ def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
 @pytest.mark.parametrize(
     ("out", "logs", "told"),
     [
-        ("taken.keras", None, r"taken\.keras is a folder; write --out .*taken-trained\.keras$"),
-        ("history.keras", None, r"history\.csv is a folder; write --out .*history-trained\.keras$"),
-        ("file/net.keras", None, r"file: cannot be written \(File exists\); choose another folder with --out$"),
-        ("net.keras", "file", r"file: cannot be written \(File exists\); choose another folder with --tensorboard$"),
+        ("taken.keras", None, r"taken\.keras is a folder; write out='.*taken-trained\.keras'$"),
+        ("history.keras", None, r"history\.csv is a folder; write out='.*history-trained\.keras'$"),
+        ("file/net.keras", None, r"file: cannot be written \(File exists\); choose another folder, as in out='other/net\.keras'$"),
+        ("net.keras", "file", r"file: cannot be written \(File exists\); choose another folder, as in tensorboard='.*file-2'$"),
         (
             "net.keras",
             "file/logs",
-            r"logs: cannot be written \(Not a directory\); choose another folder with --tensorb",
+            r"logs: cannot be written \(Not a directory\); choose another folder, as in tensorboard='.*logs-2'",
         ),
     ],
 )

@@ -73,6 +73,8 @@ class Classifier:
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted."""
         logits = heads.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
+        if logits.shape.rank == 2:  # a SavedModel does not say how many images come out
+            logits = tf.ensure_shape(logits, [images.shape[0], None])
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
 
@@ -149,7 +151,7 @@ class Classifier:
                 f"model {self.model.name!r} has no gradient from its logits to its pixels; "
                 f"use a black-box attack: {black_box.ATTACKS}"
             )
-        return losses, logits, gradient
+        return losses, logits, tf.ensure_shape(gradient, images.shape)
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
         """The graph of this key, built when it is first asked for; XLA only on a GPU. A black box is asked eagerly."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from robust import keras_file
 from robust.classifier.graph import inference, takes_bytes
 from robust.errors import ModelError, suggest
 from robust.interface import setting
@@ -42,7 +44,7 @@ def understood(model: keras.Model, classes: int | None = None, output: str | Non
         raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
     main, chosen = _main(model, classes, output)
     logits, taken = _logits(main)
-    notes = tuple(filter(None, [chosen, taken, _left_on(model)]))
+    notes = tuple(filter(None, [*_saved(model), chosen, taken, _left_on(model)]))
     named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
     if named or len(model.outputs) > 1 or logits is not model.outputs[0]:
         return Understood(keras.Model(model.inputs[0], logits, name=model.name), notes)
@@ -207,6 +209,14 @@ def _of_two(z: Any) -> Any:
     logits = twin(before)
     twin.set_weights([np.pad(kernel, [(0, 0), (1, 0)]), np.pad(bias, (1, 0))])
     return logits
+
+
+def _saved(model: keras.Model) -> Iterator[str]:
+    """What is asked of SavedModels among the layers, which cannot be looked into."""
+    for layer in flat(model):
+        if isinstance(layer, keras.layers.TFSMLayer):
+            kind = keras_file.saved_model(Path(layer.filepath))
+            yield f"{kind}: its graph is asked by {layer.call_endpoint!r}, with gradients; its layers are not seen"
 
 
 def _left_on(model: keras.Model) -> str:

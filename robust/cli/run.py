@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from robust import interface
 
-
-@interface.spoken("suite")
 def run(
     suite: Path,
     *,

@@ -12,7 +12,7 @@ from typing import Any
 
 from robust import catalog, files, toml
 from robust.errors import SuiteError, suggest
-from robust.interface import setting
+from robust.interface import of_a_suite, setting
 from robust.quantities import Count, Eps, Precision, Seed, Severity, Target
 from robust.schema import Call, bind, convert
 from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
@@ -35,6 +35,7 @@ _SWEPT = {
 }
 
 
+@of_a_suite()
 def load(path: str | Path, *, trust: bool = False) -> Suite:
     """Read and check a suite file.
 

@@ -15,7 +15,6 @@ from robust.suite.nouns import Published, Weights
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
 _ENDINGS = {"keras": keras_file.ENDINGS, "tflite": (".tflite",)}
 ASKED = ("pixels", "output", "black_box")
-SAVED_MODEL = "is a SavedModel, whose graph can read and write files"
 
 
 def source(
@@ -61,7 +60,7 @@ def foreign(source: Any) -> str:
     """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
     if not isinstance(source, Path):
         return ""
-    return keras_file.refusal(source) if source.is_file() else f"{source} {SAVED_MODEL}"
+    return keras_file.refusal(source) if source.is_file() else f"{source} is {keras_file.of_saved_model(source)}"
 
 
 def _model_file(kind: str, name: str, folder: Path) -> Path:

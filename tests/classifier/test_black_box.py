@@ -216,7 +216,7 @@ def test_a_model_whose_softmax_cannot_be_taken_off_can_be_asked_as_a_black_box(d
     powers = keras.ops.exp(keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     model = keras.Model(inputs, {"p": powers / keras.ops.sum(powers, axis=1, keepdims=True), "x": powers}, name="net")
     labels = model(images)["p"].numpy().argmax(axis=1)
-    with pytest.raises(ModelError, match="or say black_box = true"):
+    with pytest.raises(ModelError, match="or say black_box=True"):
         robust.evaluate({"model": model, "output": "p"}, (images, labels), classes=3)
     asked = {"model": model, "output": "p", "black_box": True}
     table = robust.evaluate(asked, (images, labels), ["square"], eps=0.5, classes=3)

@@ -8,6 +8,7 @@ from robust import first_look
 from robust.classifier import Classifier
 from robust.classifier.class_order import better
 from robust.datasets.dataset import from_arrays
+from robust.interface import worded
 
 RANDOM = np.random.default_rng(0)
 
@@ -50,9 +51,9 @@ def test_another_order_is_found_and_told(classes, n):
     if classes <= 10:
         names = [f"c{i}" for i in range(classes)]
         assert answer.classes == tuple(order)
-        assert f"say --classes {','.join(names[k] for k in order)}, or classes = [" in answer.told(names)
+        assert f"say --classes {','.join(names[k] for k in order)}" in worded(answer.told(names), "command")
     else:
-        assert "as in --classes names.txt" in answer.told([str(i) for i in range(classes)])
+        assert "as in --classes names.txt" in worded(answer.told([str(i) for i in range(classes)]), "command")
 
 
 def test_two_classes_that_changed_places_are_found():
@@ -150,8 +151,9 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
 
 def test_names_that_hold_commas_or_spaces():
     answer = found(accurate(3, 0.9)[:, [1, 2, 0]])
-    assert "say --classes 'a b,c,d', or" in answer.told(["d", "a b", "c"]).replace("'c,d,a b'", "'a b,c,d'")
-    assert "as in --classes names.txt" in answer.told(["shark, great white", "a", "b"])
+    told = [worded(answer.told(names), "command") for names in (["d", "a b", "c"], ["shark, great white", "a", "b"])]
+    assert "say --classes 'a b,c,d'" in told[0].replace("'c,d,a b'", "'a b,c,d'")
+    assert "say --classes names.txt, a file of one name a line" in told[1]
 
 
 @pytest.fixture
@@ -189,7 +191,7 @@ def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_agai
         _, out, err = told(*command, cwd=wrong)
         assert "classes in this order: 0 ant, 1 cat, 2 dog" in err
         assert "invalid" in out and "100% in another: if that is the model's" in err
-        remedy = next(part for part in (err + out).split("say ") if part.startswith("--classes")).split(", or")[0]
+        remedy = next(part for part in (err + out).split("say ") if part.startswith("--classes")).splitlines()[0]
     assert "invalid" in (wrong / "report/results.csv").read_text()
     _, out, err = told(*command[:-1], "better", *shlex.split(remedy), cwd=wrong)
     assert "classes in this order: 0 cat, 1 dog, 2 ant" in err
@@ -199,7 +201,7 @@ def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_agai
 def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
     import robust
 
-    with pytest.warns(UserWarning, match="say --classes cat,dog,ant"):
+    with pytest.warns(UserWarning, match=r"say classes=\['cat', 'dog', 'ant'\]"):
         table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", "fgsm", eps="1/255")
     assert set(table["trust"]) == {"invalid"}
     table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", classes=["cat", "dog", "ant"])

@@ -242,8 +242,8 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     for model in (subclassed, unknown, ensemble):
         told = re.fullmatch(
             "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
-            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box = true "
-            r"\(--black-box\), for attacks that ask for answers only: square, noise or transfer",
+            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box=True, "
+            "for attacks that ask for answers only: square, noise or transfer",
             _refusal(model, ask=True),
         )
         remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed
@@ -260,7 +260,7 @@ def test_whole_numbers_as_inputs_are_refused_with_the_way_out():
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inputs))), name="bytes")
     message = _refusal(model)
     assert message.startswith("model 'bytes' takes inputs of type uint8, which have no gradient; give it keras.Input(")
-    assert "say pixels = [0, 255]; or say black_box = true" in message
+    assert "say pixels=[0, 255]; or say black_box=True" in message
 
 
 def test_another_backend_is_refused_by_name(monkeypatch):

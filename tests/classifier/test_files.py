@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+import warnings
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import robust
-from robust import catalog, keras_file, models
+from robust import catalog, cli, keras_file, models
 from robust.classifier import Classifier
 from robust.cli import main
 from robust.errors import ModelError, SuiteError
@@ -106,8 +108,8 @@ def test_code_in_a_file_runs_only_when_trusted(kind, told, request, marker, data
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     with pytest.raises(ModelError) as caught:
         load(path)
-    assert str(caught.value) == f"{tmp_path}/{told}; if you trust whoever made it, say so: --trust, or trust=True"
-    with pytest.raises(ModelError, match="say so: --trust"):
+    assert str(caught.value) == f"{tmp_path}/{told}; if you trust whoever made it, say so: trust=True"
+    with pytest.raises(ModelError, match="say so: trust=True"):
         robust.evaluate(path, str(data), classes=3)
     with pytest.raises(SuiteError) as refused:
         robust.load(suite(path))
@@ -127,6 +129,76 @@ def test_a_saved_model_has_gradients_and_its_files_identify_it(saved, dozen, dat
     before = fingerprint(saved)
     (saved / "more").write_text("x")
     assert fingerprint(saved) != before
+
+
+@pytest.fixture(params=["Keras 2", "Keras 3"])
+def exported(request, tmp_path):
+    """`exported(activation)`: the folder of a SavedModel that tells dark, middle and bright, and what it is called."""
+
+    def export(activation=None):
+        its = keras if request.param == "Keras 3" else pytest.importorskip("tf_keras")
+        image = its.Input((8, 8, 3))
+        head = its.layers.Dense(3, activation=activation)
+        model = its.Model(image, head(its.layers.GlobalAveragePooling2D()(image)))
+        head.set_weights([np.array([[-20.0, 0.0, 20.0]] * 3) / 3, np.array([8.0, 0.0, -14.0])])
+        folder = str(tmp_path / "exported")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.export(folder, verbose=False) if its is keras else model.save(folder, save_format="tf")
+        return "a SavedModel of Keras 2" if its is not keras else "a SavedModel"
+
+    return export
+
+
+def typed(capfd, monkeypatch, *words):
+    """What `robust` gives and says; TensorFlow writes to the same stream."""
+    monkeypatch.setattr(sys, "argv", ["robust", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code, "".join(capfd.readouterr())
+
+
+def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_path, monkeypatch, capfd):
+    kind = exported()
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save("grey.png")
+    words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255"]
+    code, said = typed(capfd, monkeypatch, *words)
+    assert code == 2 and f"exported is {kind}, whose graph can read and write files; if you trust" in said
+    for attack in ("pgd", "apgd", "square"):
+        code, said = typed(capfd, monkeypatch, *words, "--trust", "--attack", attack)
+        assert code == 0 and "\nfooled: read back, the PNG is 2 at" in said, said
+        assert f"{kind}: its graph is asked by 'serving_default', with gradients; its layers are not seen" in said
+
+
+def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp_path, monkeypatch, capfd):
+    exported("softmax")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save("grey.png")
+    words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255", "--trust"]
+    code, said = typed(capfd, monkeypatch, *words)
+    assert code == 2 and "gives probabilities" in said and "or say --black-box, for attacks that ask" in said
+    code, said = typed(capfd, monkeypatch, *words, "--black-box")
+    assert code == 2 and "use --attack square or --attack noise" in said
+    code, said = typed(capfd, monkeypatch, *words, "--black-box", "--attack", "square")
+    assert code == 0 and "\nfooled: read back, the PNG is 2 at" in said
+
+
+def test_a_case_of_a_suite_attacks_a_saved_model(exported, tmp_path, data, monkeypatch):
+    kind = exported()
+    levels, labels = np.linspace(0, 1, 12, dtype="float32"), np.repeat([0, 1, 2], [5, 3, 4])
+    images = np.broadcast_to(levels[:, None, None, None], (12, 8, 8, 3))
+    np.savez(tmp_path / "levels.npz", images=images, labels=labels)
+    text = 'data = { arrays = "levels.npz" }\n[model.m]\nkeras = "exported"\n[case.c]\n'
+    (tmp_path / "s.toml").write_text(text + 'attack = { name = "apgd", eps = [0, "60/255"], steps = 5 }\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SuiteError, match=f"exported is {kind}, whose graph"):
+        robust.load("s.toml")
+    table = robust.run("s.toml", "out", trust=True, store=Store(tmp_path / "store"))
+    clean, attacked = (robust.value(table, "top1", eps=eps).value for eps in (0, "60/255"))
+    known = images[:, 0, 0, 0] * 20 * np.array([[-1], [0], [1]]) + np.array([[8], [0], [-14]])
+    assert clean == np.mean(known.argmax(axis=0) == labels) > attacked
+    assert f"{kind}: its graph is asked by" in (tmp_path / "out/index.html").read_text().replace("&#39;", "'")
 
 
 def test_a_layer_for_a_saved_model_is_understood_in_memory(saved, dozen):
@@ -320,7 +392,7 @@ def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monke
         monkeypatch.setattr(sys, "argv", ["robust", *words])
         with pytest.raises(SystemExit) as stop:
             main()
-        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so with --trust\n"
+        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so: --trust\n"
         assert (stop.value.code, capsys.readouterr().err) == (2, told)
     assert not marker.exists() and "stranger" not in sys.modules
 

@@ -184,7 +184,7 @@ def test_a_model_of_bytes_is_evaluated_by_its_answers():
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0)))
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
     labels = model.predict(images.transpose(0, 3, 1, 2), batch_size=4, verbose=0).argmax(axis=1)
-    with pytest.raises(robust.RobustError, match="or say black_box = true"):
+    with pytest.raises(robust.RobustError, match="or say black_box=True"):
         robust.evaluate(model, (images, labels), classes=3)
     found = robust.evaluate({"model": model, "black_box": True}, (images, labels), ["noise"], eps="1/255", classes=3)
     assert robust.value(found, "top1", case="clean").value == 1

@@ -93,7 +93,7 @@ def test_several_outputs_are_refused_with_the_way_out():
     with pytest.raises(ModelError) as caught:
         heads.linear(model)
     first, second = model.output_names
-    expected = f"has 2 outputs, {first}, {second}; say which one classifies, as in output = {first!r}"
+    expected = f"has 2 outputs, {first}, {second}; say which one classifies, as in output={first!r}"
     assert str(caught.value) == f"model 'two' {expected}"
     assert heads.understood(model, output=second).model.output is model.outputs[1]  # the way out works
 

@@ -46,7 +46,7 @@ def black_box(model):
 def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
     doubt = found(Classifier(wrapped(graded(low, high)), 3))
     assert (doubt.pixels, doubt.other, doubt.n) == ((Pixels(low, high),), 1.0, 300) and doubt.own < 0.6
-    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say pixels = [{low}, {high}]")
+    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say pixels=[{low}, {high}]")
     assert doubt.reason.name == "other_pixels"
 
 
@@ -68,7 +68,7 @@ def test_caffe_is_advised_and_not_the_range_that_is_half_right():
     labels = (images[:, 0, 0, ::-1] * 255 - np.array(MODES["caffe"].mean)).argmax(axis=1)
     doubt = found(Classifier(model, 3), images.astype("float32"), labels)
     assert doubt.pixels == (MODES["caffe"],) and doubt.other == 1
-    assert str(doubt).endswith(': if that is meant, say pixels = "caffe"')
+    assert str(doubt).endswith(": if that is meant, say pixels='caffe'")
     assert found(Classifier(model, 3, pixels="caffe"), images.astype("float32"), labels) is None
 
 
@@ -103,7 +103,7 @@ def marks(table):
 
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 def test_every_number_is_marked_and_python_is_told(wrapped):
-    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels = \[0, 255\]"):
+    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels=\[0, 255\]"):
         table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
     assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
     assert (table.loc[table["group"] == "other_pixels", "n"] == 300).all()
@@ -147,7 +147,7 @@ def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
         (tmp_path / "net.tflite").write_bytes(converter.convert())
     wanted = [-1, 1] if whole else [0, 255]
     if not whole:
-        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels = \[0, 255\]"):
+        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels=\[0, 255\]"):
             table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3)
         assert marks(table) == {"invalid"}
     table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, pixels=None if whole else wanted)

@@ -72,7 +72,7 @@ def test_an_evaluation_finds_what_predict_finds():
 
 
 def test_a_preprocessor_that_does_more_is_told():
-    with pytest.raises(ModelError, match=r"does more than to scale each channel; declare .* \(--pixels 0 255\)"):
+    with pytest.raises(ModelError, match=r"does more than to scale each channel; declare .* pixels=\[0, 255\]"):
         Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3)
     declared = Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3, pixels=(0, 255))
     assert declared.pixels == Pixels(0, 255)

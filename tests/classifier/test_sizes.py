@@ -88,7 +88,7 @@ def test_images_smaller_than_the_kernels_of_a_tflite_file_are_refused(body, leas
     (tmp_path / "net.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     classifier = Classifier(load(tmp_path / "net.tflite"), 2)
     for side in [*range(1, least), *range(1, least)]:  # asked again, it is refused again
-        with pytest.raises(ModelError, match=rf"images of shape \({side}, {side}, 3\) \(too small: .*--transform 224"):
+        with pytest.raises(ModelError, match=rf"images of shape \({side}, {side}, 3\) \(too small: .*transform=224"):
             classifier.logits(np.zeros((2, side, side, 3), np.float32))
     images = np.random.default_rng(0).random((3, least, least, 3), np.float32)
     found = keras.ops.softmax(classifier.logits(images))

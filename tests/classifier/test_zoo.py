@@ -174,7 +174,7 @@ def test_one_number_that_nothing_explains_is_refused_with_the_way_out():
     model = functional(layers.Flatten(), dense(1), layers.Lambda(lambda z: 1 / (1 + 3**-z), name="odd"))
     expected = (
         "'odd' ends the model in one number, and nothing says whether it is a logit or a probability; end it in "
-        "Dense(1) or Dense(1, 'sigmoid'), or say black_box = true (--black-box): the probability of the second class"
+        "Dense(1) or Dense(1, 'sigmoid'), or say black_box=True: the probability of the second class"
     )
     assert refusal(model, classes=2) == expected
 
@@ -216,7 +216,7 @@ def test_an_auxiliary_head_of_as_many_classes_must_be_told_from_the_main_one():
     inputs = keras.Input(SHAPE)
     flat = layers.Flatten()(inputs)
     model = keras.Model(inputs, [dense(name="one")(flat), layers.Dense(3, name="two")(flat)], name="net")
-    assert refusal(model) == "model 'net' has 2 outputs, one, two; say which one classifies, as in output = 'one'"
+    assert refusal(model) == "model 'net' has 2 outputs, one, two; say which one classifies, as in output='one'"
     assert refusal(model, output="onn") == "model 'net' has no output 'onn'; did you mean 'one'?"
     np.testing.assert_allclose(asked(model, output="one").logits(IMAGES), LOGITS, atol=1e-5)
 
@@ -257,7 +257,7 @@ def test_a_subclassed_model_is_taken_at_its_word(wrap, output):
 
 def test_outputs_of_a_subclassed_model_that_nothing_tells_apart_are_refused():
     model = subclassed(dense(), wrap=lambda x: {"a": x, "b": x})
-    assert refusal(model) == "model 'net' gives a, b; say which one classifies, as in output = 'a'"
+    assert refusal(model) == "model 'net' gives a, b; say which one classifies, as in output='a'"
 
 
 # What the inputs range over. The twin takes [0, 1]; each of these must answer as it does.
@@ -344,7 +344,13 @@ def test_channels_first_of_unknown_size_is_declared():
     ("pixels", "told"),
     [
         ("cafe", "pixels = 'cafe': not known; did you mean 'caffe'?"),
-        ((255, 0), 'pixels = (255, 0): must be [lowest, highest], as in [0, 255]; or "tf" or "torch" or "caffe"'),
+        (
+            (255, 0),
+            (
+                "pixels = (255, 0): must be the lowest and the highest, as in pixels=[0, 255] or pixels='tf' or "
+                "pixels='torch' or pixels='caffe'"
+            ),
+        ),
         ({"oder": "bgr"}, "pixels has no 'oder'; did you mean 'order'?"),
         ({"order": "bgrr"}, "pixels.order = 'bgrr'; did you mean 'bgr'?"),
         ({"mean": "x"}, "pixels.mean = 'x': must be a number for each channel"),

@@ -1,12 +1,16 @@
 """A suite with weights from elsewhere: read, run, kept, and told apart by what is in the file."""
 
+import re
+
 import numpy as np
 import pytest
 
 import robust
 from robust import models
 from robust.errors import ModelError
+from robust.pretrained import load
 from robust.store import Store
+from robust.suite import Weights
 
 SUITE = """
 data = { arrays = "x.npz" }
@@ -42,6 +46,28 @@ def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch
     monkeypatch.setattr(models.pretrained, "load", load)
     (tmp_path / "w.pth").write_bytes(form["legacy"]({**suite.tensors, "classifier.bias": np.ones(10, np.float32)}))
     assert robust.run("s.toml", store=store)["weights"].unique() != table["weights"].unique()
+
+
+@pytest.mark.parametrize("grey", [np.float32, np.uint8])
+def test_grey_images_are_shown_to_a_network_of_colours(grey, suite, tmp_path):
+    levels = suite.images[..., :1] if grey is np.float32 else np.rint(suite.images[..., :1] * 255).astype(np.uint8)
+    weights = Weights(tmp_path / "w.pth", suite.call(), suite.layout)
+    network = load.from_file(weights, (64, 64, 3), 10)
+    shown = np.repeat(levels / np.float32(255 if grey is np.uint8 else 1), 3, axis=3).astype(np.float32)
+    answers = network(shown, training=False).numpy().argmax(axis=1)
+    dark = np.zeros((10, 64, 64, 1), grey)
+    np.savez(tmp_path / "x.npz", x=np.concatenate([levels, dark]), y=np.concatenate([answers, np.arange(10)]))
+    (tmp_path / "s.toml").write_text(SUITE.replace('expect = { top1 = ">= 1" }', ""))
+    guess = "takes 3 channels: the grey images of arrays are seen with theirs repeated, as (channels = .*) has it"
+    with pytest.warns(UserWarning, match=guess) as told:
+        table = robust.run("s.toml", store=Store(tmp_path / "store"))
+    assert robust.value(table, "top1").value == (len(levels) + 1) / (len(levels) + 10)
+    [remedy] = [found[1] for each in told if (found := re.search(guess, str(each.message)))]
+    (tmp_path / "s.toml").write_text(SUITE.replace('"x.npz"', f'"x.npz", {remedy}'))
+    assert robust.value(robust.run("s.toml", store=Store(tmp_path / "store")), "top1") == robust.value(table, "top1")
+    (tmp_path / "s.toml").write_text(SUITE.replace('"x.npz"', '"x.npz", channels = "gray"'))
+    with pytest.raises(ModelError, match=r'images of 3 channels.* or say channels = "rgb"'):
+        robust.run("s.toml", store=Store(tmp_path / "store"))
 
 
 def test_a_file_for_other_classes_is_told_with_the_models_name(suite, tmp_path):

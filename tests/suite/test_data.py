@@ -75,7 +75,7 @@ def test_paths_are_beside_the_suite_or_where_we_are(tmp_path, monkeypatch):
 
 def test_code_of_somebody_s_needs_trust(tmp_path):
     (tmp_path / "theirs_for_data.py").write_text("def pair(*, n: int = 3):\n    return None\n")
-    said = "1: data = 'theirs_for_data:pair' runs somebody's code; if you trust this suite, say so with --trust"
+    said = "1: data = 'theirs_for_data:pair' runs somebody's code; if you trust this suite, say so: trust=True"
     assert refused(tmp_path, '{ python = "theirs_for_data:pair" }') == said
     found = read(tmp_path, '{ python = "theirs_for_data:pair", n = 4 }', trust=True)
     assert found == Call("datasets", "theirs_for_data:pair", {"n": 4})

@@ -262,13 +262,13 @@ MISTAKES = [
     (D + M + "seeds = [0, 1, 0]\n" + C, "4: seeds: the same one stands there twice"),
     (D + M + "seeds = [0, -1]\n" + C, "4: seeds[1] = -1: must be a number in [0, 2.14748e+09]"),
     (D + M + 'seeds = [\n  0,\n  "1",\n]\n' + C, "4: seeds[1] = '1': must be a whole number"),
-    (D + M + "pixels = 255\n" + C, "4: pixels = 255: must be [lowest, highest], as in [0, 255]"),
-    (D + M + "pixels = [255, 0]\n" + C, "4: pixels = [255, 0]: must be [lowest, highest], as in [0, 255]"),
+    (D + M + "pixels = 255\n" + C, "4: pixels = 255: must be the lowest and the highest, as in pixels = [0, 255]"),
+    (D + M + "pixels = [255, 0]\n" + C, "4: pixels = [255, 0]: must be the lowest and the highest"),
     (D + M + 'search = "bfloat61"\n' + C, "4: search = 'bfloat61'"),
-    (D + M + "pixels = [0]\n" + C, "4: pixels = [0]: must be [lowest, highest], as in [0, 255]"),
-    (D + M + "pixels = [nan, 1]\n" + C, "4: pixels = [nan, 1]: must be [lowest, highest], as in [0, 255]"),
-    (D + M + "pixels = [0, inf]\n" + C, "4: pixels = [0, inf]: must be [lowest, highest], as in [0, 255]"),
-    (D + M + 'pixels = [0, "x"]\n' + C, "4: pixels = [0, 'x']: must be [lowest, highest], as in [0, 255]"),
+    (D + M + "pixels = [0]\n" + C, "4: pixels = [0]: must be the lowest and the highest"),
+    (D + M + "pixels = [nan, 1]\n" + C, "4: pixels = [nan, 1]: must be the lowest and the highest"),
+    (D + M + "pixels = [0, inf]\n" + C, "4: pixels = [0, inf]: must be the lowest and the highest"),
+    (D + M + 'pixels = [0, "x"]\n' + C, "4: pixels = [0, 'x']: must be the lowest and the highest"),
     (D + M + 'pixels = "cafe"\n' + C, "4: pixels = 'cafe': not known; did you mean 'caffe'?"),
     (D + M + "black_box = 1\n" + C, "4: black_box = 1: must be true or false"),
     # its training
@@ -462,7 +462,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("text", "says"), FOREIGN)
 def test_somebodys_code_is_refused_and_not_run(tmp_path, theirs, text, says):
-    ending = " runs somebody's code; if you trust this suite, say so with --trust"
+    ending = " runs somebody's code; if you trust this suite, say so: trust=True"
     assert refused(tmp_path, text) == f"suite.toml:{says}{ending}"
     assert "their_code" not in sys.modules
 

@@ -126,7 +126,7 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
     guide(backbone(size=12), size=12).save(tmp_path / "guide.keras")
     with pytest.raises(
         ModelError,
-        match=r"takes images of shape \(12, 12, 1\), and these are \(8, 8, 1\): .*size = 12 } \(--transform 12\)",
+        match=r"takes images of shape \(12, 12, 1\), and these are \(8, 8, 1\): .*give the data transform=12,",
     ):
         tuned(models.load(tmp_path / "guide.keras"), stripes)
     images = np.zeros((30, 12, 12, 4), "uint8")
