@@ -44,7 +44,7 @@ def understood(model: keras.Model, classes: int | None = None, output: str | Non
         raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
     main, chosen = _main(model, classes, output)
     logits, taken = _logits(main)
-    notes = tuple(filter(None, [*_saved(model), chosen, taken, _left_on(model)]))
+    notes = tuple(note for note in (*_saved(model), chosen, taken, _left_on(model)) if note)
     named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
     if named or len(model.outputs) > 1 or logits is not model.outputs[0]:
         return Understood(keras.Model(model.inputs[0], logits, name=model.name), notes)
