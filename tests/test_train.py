@@ -156,8 +156,16 @@ def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
     [
         ("taken.keras", None, r"taken\.keras is a folder; write out='.*taken-trained\.keras'$"),
         ("history.keras", None, r"history\.csv is a folder; write out='.*history-trained\.keras'$"),
-        ("file/net.keras", None, r"file: cannot be written \(File exists\); choose another folder, as in out='other/net\.keras'$"),
-        ("net.keras", "file", r"file: cannot be written \(File exists\); choose another folder, as in tensorboard='.*file-2'$"),
+        (
+            "file/net.keras",
+            None,
+            r"file: cannot be written \(File exists\); choose another folder, as in out='other/net\.keras'$",
+        ),
+        (
+            "net.keras",
+            "file",
+            r"file: cannot be written \(File exists\); choose another folder, as in tensorboard='.*file-2'$",
+        ),
         (
             "net.keras",
             "file/logs",
