@@ -25,7 +25,8 @@ def data():
     random, seen = np.random.default_rng(0), []
     splits = {split: (random.random((40, 4, 4, 1), "float32"), [0, 1] * 20) for split in ("train", "test")}
     data = from_splits(splits)
-    return dataclasses.replace(data, read=lambda split: seen.append(split) or data.read(split)), seen
+    witness = dataclasses.replace(data, read=lambda split: seen.append(split) or data.read(split), encoded=None)
+    return witness, seen
 
 
 def session(data, tmp_path, *models, measure="accuracy"):
@@ -43,7 +44,6 @@ def test_a_training_and_a_measure_on_the_validation_split_have_one(data, tmp_pat
     for found in (session(data, tmp_path, MEMORY, TRAINED), session(data, tmp_path, MEMORY, measure="temperature")):
         assert dict(found.data.sizes) == {"train": 36, "validation": 4, "test": 40}
         assert found.data.fingerprint != data.fingerprint
-        assert len(found.data.labels("validation")) == 4
     assert "train" in seen
 
 

@@ -59,4 +59,6 @@ def _rows(rows: Rows, chosen: np.ndarray, split: str) -> tf.data.Dataset:
     if split not in ("train", "validation"):
         return rows(split)
     wanted = tf.data.Dataset.from_tensor_slices(chosen if split == "validation" else ~chosen)
-    return tf.data.Dataset.zip(rows("train"), wanted).filter(lambda row, keep: keep).map(lambda row, keep: row)
+    marked = tf.data.Dataset.zip(rows("train"), wanted)
+    kept = marked.filter(lambda row, keep: keep)
+    return kept.map(lambda row, keep: row)
