@@ -12,6 +12,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from robust import files
+
 FREE, RATIO = 2**28, 200
 """What unpacks to more bytes than the first may be smaller by the second, at most: zeros are packed 1,000 to 1."""
 
@@ -28,7 +30,7 @@ def check(path: str | Path) -> None:
 
     Raises zipfile.BadZipFile and OSError where it cannot be read.
     """
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(files.regular(Path(path))) as archive:
         sizes(sum(info.file_size for info in archive.infolist()), Path(path).stat().st_size)
 
 

@@ -6,6 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from robust import files
+
+ROWS = 10**6
+"""So many rows a table may have: a thousand classes under a thousand conditions."""
+
 _HEAD = 2**14  # bytes that the names of the columns may have
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -36,12 +41,15 @@ def csv(table: pd.DataFrame) -> str:
 def read(path: Path, **options: Any) -> pd.DataFrame:
     """What `csv` wrote; options as those of `pandas.read_csv`.
 
-    Raises ValueError for what is no such table, also for one whose first line has no end.
+    Raises ValueError for what is no such table, also for one whose first line has no end, and for more than `ROWS`.
     """
-    with path.open("rb") as file:
+    with files.regular(path).open("rb") as file:
         if len(file.readline(_HEAD + 1)) > _HEAD:
             raise ValueError(f"its first line has more than {_HEAD:,} bytes")
-    return _each(pd.read_csv(path, **options), unescape)
+    found = pd.read_csv(path, nrows=ROWS + 1, **options)
+    if len(found) > ROWS:
+        raise ValueError(f"it has more than {ROWS:,} rows")
+    return _each(found, unescape)
 
 
 def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,12 +30,27 @@ _MARKS = (
 _SAVE = "save it as UTF-8 (of Excel: CSV UTF-8), or convert it, as with"
 
 
+def regular(path: Path) -> Path:
+    """The same path, of a file that can be opened and ends.
+
+    Raises OSError where it cannot be read, and where it is a pipe or a device, whose reader would wait for ever.
+
+    >>> regular(Path("/dev/zero"))
+    Traceback (most recent call last):
+    OSError: is no file, but a pipe or a device; copy what it gives to a file
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder, open says so
+        raise OSError("is no file, but a pipe or a device; copy what it gives to a file")
+    return path
+
+
 def text(path: Path) -> str:
     """A text in UTF-8, or in UTF-16 or UTF-32 where a byte order mark says so; line ends are those of Unix.
 
     Raises OSError where it cannot be read, and ValueError where it is none or is larger than `TEXT`.
     """
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         content = file.read(TEXT + 1)
     if len(content) > TEXT:
         raise ValueError(f"it has more than {TEXT:,} bytes")
@@ -59,7 +75,7 @@ def _decoded(content: bytes) -> str:
 def sha256(path: Path, changed: int) -> str:
     """A hash of a file's content, read once for each version of it: `changed` is its time, st_mtime_ns."""
     del changed  # it is part of what is remembered
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -140,7 +156,7 @@ def stand_in(path: Path) -> str:
 
     Raises OSError where it cannot be read.
     """
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         begin = file.read(200).lstrip().lower()
     if begin.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself: fetch that with git lfs pull"

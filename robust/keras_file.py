@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from robust import archives
+from robust import archives, files
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
@@ -42,7 +42,7 @@ def named_only(path: Path) -> list[str]:
 def is_hdf5(path: Path) -> bool:
     """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write?"""
     try:
-        with path.open("rb") as file:
+        with files.regular(path).open("rb") as file:
             return file.read(len(_HDF5)) == _HDF5
     except OSError:
         return False

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from robust import files
 from robust.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -31,7 +32,8 @@ def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Imag
     Raises DataError for what is no image of these formats, and for one that is too large.
     """
     try:
-        image = Image.open(source, formats=FORMATS)
+        here = files.regular(Path(source)) if isinstance(source, str | Path) else source
+        image = Image.open(here, formats=FORMATS)
     except Exception as error:  # what a damaged head makes of Pillow's readers has no common name
         said = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
         raise DataError(f"{called or source}: cannot be read as an image ({said})") from None

@@ -16,11 +16,15 @@ from typing import Annotated, Any, Literal
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from `low` to `high`, both included unless `above` leaves `low` out."""
+    """The finite numbers from `low` to `high`, both included unless `above` leaves `low` out.
+
+    most: what is larger is allowed by nothing but arithmetic, and surely a mistake.
+    """
 
     low: float = -inf
     high: float = inf
     above: bool = False
+    most: float = inf
 
     def __contains__(self, value: float) -> bool:
         return -inf < value < inf and (value > self.low if self.above else value >= self.low) and value <= self.high
@@ -31,11 +35,14 @@ class Range:
         return f"a number in {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
 
 
+MOST = 10**7
+"""What is counted in a suite, as images, steps and queries, ends here: none would live to see the end of more."""
+
 Eps = Annotated[float, Range(0)]  # radius of the ball, in units of a [0, 1] image and of the norm
 Positive = Annotated[float, Range(0, above=True)]
 NonNegative = Annotated[float, Range(0)]
 Proportion = Annotated[float, Range(0, 1)]
-Count = Annotated[int, Range(1)]
+Count = Annotated[int, Range(1, most=MOST)]
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
 Norm = Literal["linf", "l2"]

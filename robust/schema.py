@@ -208,6 +208,8 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
         number = convert(value, args[0], key)
         if isinstance(args[1], quantities.Range) and number not in args[1]:
             raise SuiteError(f"{key} = {value!r}: must be {args[1]}", key)
+        if isinstance(args[1], quantities.Range) and number > args[1].most:
+            raise SuiteError(f"{key} = {value!r}: surely a mistake; at most {args[1].most:,}", key)
         return number
     if origin is Literal:
         if (type(value), value) not in [(type(a), a) for a in args]:  # to Python, True is 1

@@ -38,6 +38,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def _place(tree: dict[str, Any], row: list[str], where: str) -> None:
     name, *groups = row
+    if len(groups) > toml.PARTS:
+        raise DataError(f"{where}: {name[:50]!r} has {len(groups):,} groups above it; at most {toml.PARTS}")
     if not groups:
         raise DataError(f"{where}: {name!r} has no group; write class,group or class,group,larger group")
     *upper, nearest = groups[::-1]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from robust import files
 from robust.errors import DataError
 
 DEBIAN = Path("/usr/share/wordnet/data.noun")  # of the package wordnet-base
@@ -39,7 +40,10 @@ def paths(wnids: Iterable[str], path: Path) -> list[tuple[str, ...]]:
 
     Source: Miller, WordNet: a lexical database for English, CACM 38(11), 1995; its format is wndb(5WN).
     """
-    nouns = _nouns(path)
+    try:
+        nouns = _nouns(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{path}: cannot be read as WordNet's nouns ({error})") from None
     return [_above(wnid, nouns, path) for wnid in wnids]
 
 
@@ -48,6 +52,10 @@ def _above(wnid: str, nouns: dict[str, tuple[str, str]], path: Path) -> tuple[st
         raise DataError(f"{path}: there is no noun {wnid!r}; ImageNet's ids are those of WordNet 3.0")
     found, parent = [], nouns[wnid][1]
     while parent:
+        if parent not in nouns or len(found) == len(nouns):
+            raise DataError(
+                f"{path}: is damaged: above {wnid} stands {parent}, which it has not, or which is above itself"
+            )
         found.append(f"{nouns[parent][0]} ({parent})")
         parent = nouns[parent][1]
     return tuple(found[::-1])
@@ -56,7 +64,7 @@ def _above(wnid: str, nouns: dict[str, tuple[str, str]], path: Path) -> tuple[st
 def _nouns(path: Path) -> dict[str, tuple[str, str]]:
     """Id -> its first word, and the id of its first hypernym, "" of the one that has none."""
     found = {}
-    with path.open(encoding="utf-8") as lines:
+    with files.regular(path).open(encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("  "):  # the licence
                 continue

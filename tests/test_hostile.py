@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import struct
 import tracemalloc
 import zipfile
@@ -13,15 +15,31 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import archives, cli, files, keras_file, quantities, record, schema, toml, typed
+from robust import (
+    archives,
+    cells,
+    cli,
+    files,
+    keras_file,
+    pictures,
+    quantities,
+    record,
+    schema,
+    toml,
+    trees,
+    typed,
+    wordnet,
+)
 from robust.datasets import checks
 from robust.datasets.arrays import arrays
 from robust.datasets.dataset import from_arrays
 from robust.datasets.folder import folder as read_folder
+from robust.datasets.prepare import prepared
 from robust.errors import DataError, ModelError, ReportError, RobustError, SuiteError
 from robust.loading import load
 from robust.report import gallery
 from robust.suite import load as load_suite
+from robust.suite.classes import names as class_names
 
 GIGA = 2**30
 
@@ -276,3 +294,86 @@ def test_a_table_whose_first_line_has_no_end_is_not_parsed(tmp_path):
     (path := tmp_path / "results.csv").write_bytes(b"suite" + b",a" * 1_000_000)
     with frugal(10), pytest.raises(ReportError, match=r"results\.csv: cannot be read \(its first line has more than"):
         record.read_results(path)
+
+
+@pytest.fixture
+def at_once():
+    """What waits for the other end of a pipe is ended."""
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+
+
+READERS = {
+    "a suite": (load_suite, "s.toml"),
+    "classes": (lambda path: class_names(str(path)), "names.txt"),
+    "classes as JSON": (lambda path: class_names(str(path)), "names.json"),
+    "arrays": (lambda path: arrays(path=str(path)), "a.npz"),
+    "a picture": (pictures.opened, "a.png"),
+    "a hierarchy": (trees.read, "tree.csv"),
+    "nouns": (lambda path: wordnet.paths(["n01440764"], path), "data.noun"),
+    "results": (cells.read, "results.csv"),
+    "a hash": (lambda path: files.sha256(path, 0), "model.keras"),
+    "a stand-in": (files.stand_in, "weights.pth"),
+    "a prepared set": (lambda path: prepared("mine", str(path.parents[2])), "mine/1.0.0/dataset_info.json"),
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, at_once, reader, kind):
+    read, name = READERS[reader]
+    (path := tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with frugal(), pytest.raises((RobustError, OSError), match="is no file, but a pipe or a device"):
+        read(path)
+
+
+def test_a_hierarchy_of_a_thousand_levels_is_refused(tmp_path):
+    (path := tmp_path / "tree.csv").write_text("cat," + ",".join(f"g{i}" for i in range(5000)))
+    with pytest.raises(DataError, match=r"tree\.csv:1: 'cat' has 5,000 groups above it; at most 50"):
+        trees.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "00000001 03 n 01 cat 0 001 @ 00000002 n 0000 | a\n00000002 03 n 01 dog 0 001 @ 00000002 n 0000 | b",
+            "damaged",
+        ),
+        ("00000001 03 n 01 cat 0 001 @ 00000009 n 0000 | a", "damaged"),
+        ("00000001 03 n zz cat", "cannot be read as WordNet"),
+        ("00000001", "cannot be read as WordNet"),
+    ],
+    ids=["a ring", "a gap", "no number", "cut off"],
+)
+def test_nouns_that_are_none_are_an_error_of_ours(tmp_path, at_once, text, words):
+    (path := tmp_path / "data.noun").write_text(text + "\n")
+    with pytest.raises(DataError, match=words):
+        wordnet.paths(["n00000001"], path)
+
+
+@pytest.mark.parametrize(
+    ("model", "case", "words"),
+    [
+        (
+            "",
+            'attack = { name = "pgd", eps = 0.1, steps = 1000000000000000000 }',
+            "steps = 1000000000000000000: surely a mis",
+        ),
+        ("", "images = 1000000000000000000", "images = 1000000000000000000: surely a mistake; at most 10,000,000"),
+        (f"seeds = {list(range(10_001))}", "", "seeds: 10,001 of them, surely a mistake; at most 10,000"),
+        ("", f'attack = {{ name = "pgd", eps = {[i / 20_000 for i in range(10_001)]} }}', "eps: 10,001 of them"),
+    ],
+)
+def test_what_is_counted_in_a_suite_ends_somewhere(tmp_path, model, case, words):
+    text = f'data = {{ name = "fashion_mini" }}\n[model.m]\narchitecture = "lenet5"\n{model}\n[case.c]\n{case}\n'
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(SuiteError, match=words):
+        load_suite(tmp_path / "s.toml")
+    assert schema.convert(quantities.MOST, quantities.Count, "n") == quantities.MOST

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import tensorflow_datasets as tfds
 
-from robust import catalog
+from robust import catalog, files
 from robust.errors import DataError, suggest
 
 Fill = Callable[[Path], None]
@@ -45,6 +45,7 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     if not re.match(r"\w+([/:]|$)", name):
         write = '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1", and a folder { folder = "photos" }'
         raise DataError(f"no data set named {name!r}: one of tensorflow-datasets is named as {write}")
+    _check_regular(Path(data_dir or tfds.core.constants.DATA_DIR).expanduser() / re.split("[/:]", name)[0])
     try:
         return tfds.builder(name, data_dir=data_dir or None)
     except tfds.core.registered.DatasetNotFoundError:
@@ -63,6 +64,15 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     except Exception as error:  # what damaged files make of its readers has no common name
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise DataError(f"data set {name!r}: what is kept of it is damaged ({said[:200]})") from None
+
+
+def _check_regular(folder: Path) -> None:
+    """Raise DataError for a pipe or a device in a prepared set: its reader would wait for ever."""
+    for path in folder.rglob("*"):
+        try:
+            files.regular(path)
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}") from None
 
 
 def _configs(name: str) -> list[str]:

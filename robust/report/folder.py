@@ -1,6 +1,7 @@
 """A report folder, read, checked and recounted."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from robust.report.recount import Telling, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
 from robust.summaries.corruption_error import MADE
+
+_GRID = 200_000  # cells of a table of every trained model under every condition: a hundred of each are 10,000
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,21 @@ class Folder:
         return list(dict.fromkeys([*planned, *(run for run, _ in self.values)]))
 
     @cached_property
+    def _trained(self) -> Counter[str]:
+        """How often each model was trained."""
+        return Counter(run.model for run in self.runs)
+
+    @cached_property
     def conditions(self) -> list[Condition]:
         """Every condition under which anything was measured, in the order of the suite; without `sweeps`."""
         found = list(dict.fromkeys(c for _, c in self.values if c.perturbation != MADE and c.case not in self.sweeps))
-        cases = list(dict.fromkeys([*self.cases, *(condition.case for condition in found)]))
-        families = list(dict.fromkeys((condition.perturbation, condition.norm) for condition in found))
+        cases = _places([*self.cases, *(condition.case for condition in found)])
+        families = _places((condition.perturbation, condition.norm) for condition in found)
         return sorted(
             found,
             key=lambda c: (
-                cases.index(c.case),
-                families.index((c.perturbation, c.norm)),
+                cases[c.case],
+                families[c.perturbation, c.norm],
                 c.eps or 0,
                 c.severity or 0,
             ),
@@ -114,8 +122,12 @@ class Folder:
 
     def name(self, run: Run) -> str:
         """The model's name, with its seed where it was trained with several."""
-        alone = sum(other.model == run.model for other in self.runs) == 1
+        alone = self._trained[run.model] == 1
         return run.model if alone else f"{run.model}, seed {run.seed}"
+
+
+def _places(names: Iterable[Hashable]) -> dict[Hashable, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
 def read(path: Path) -> Folder:
@@ -131,15 +143,27 @@ def read(path: Path) -> Folder:
     suite = _load(path, "suite.toml", reading.suite) if (path / "suite.toml").exists() else ""
     asked = toml.loads(suite)
     told = _load(path, "outcomes.parquet", lambda _: _told(outcomes, results, environment, asked))
-    return Folder(
-        path=path,
-        environment=environment,
-        results=_load(path, "results.csv", lambda _: verified(results, asked, told, outcomes)),
-        outcomes=outcomes,
-        samples=_load(path, "samples/index.csv", reading.samples),
-        suite=suite,
-        told=told,
+    return _shown(
+        Folder(
+            path=path,
+            environment=environment,
+            results=_load(path, "results.csv", lambda _: verified(results, asked, told, outcomes)),
+            outcomes=outcomes,
+            samples=_load(path, "samples/index.csv", reading.samples),
+            suite=suite,
+            told=told,
+        )
     )
+
+
+def _shown(folder: Folder) -> Folder:
+    """Raise ReportError where the tables of the page, of every model under every condition, would be too large."""
+    if (many := len(folder.runs) * len(folder.conditions)) > _GRID:
+        raise ReportError(
+            f"{folder.path}: {len(folder.runs):,} trained models and {len(folder.conditions):,} conditions make "
+            f"{many:,} cells of a table; at most {_GRID:,}{_remedy(folder.path)}"
+        )
+    return folder
 
 
 def _told(outcomes: Cells, results: pd.DataFrame, environment: dict[str, Any], suite: dict[str, Any]) -> Telling:

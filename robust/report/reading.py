@@ -20,6 +20,7 @@ _OUTCOMES = [
     "l2",
 ]  # fmt: skip
 _ROWS, _RADIUS = 10**6, 1e9
+_CELLS = 50_000  # trained models, each under each condition: what one page can show, and a hundred times what any does
 _ENVIRONMENT = {
     "suite": str, "summary": str, "seed": int, "made": str, "robust": str, "python": str,
     "packages": dict, "machine": dict, "data": dict, "models": dict,
@@ -56,6 +57,8 @@ def environment(path: Path) -> dict[str, Any]:
     notes = environment["data"].get("notes", [])
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise ReportError(f"{path}: data.notes must hold sentences")
+    if (many := sum(len(of.get("seeds") or []) for of in environment["models"].values())) > _CELLS:
+        raise ReportError(f"{path}: models have {many:,} seeds; at most {_CELLS:,}")
     shape = environment["data"]["image_shape"]
     if [type(side) for side in shape] != [int, int, int] or min(shape) < 1:
         raise ReportError(f"{path}: data.image_shape must be [height, width, channels], not {str(shape)[:100]}")
@@ -109,9 +112,11 @@ def _counted(path: Path, rows: int) -> None:
 
 
 def _sane(path: Path, table: pd.DataFrame) -> None:
-    """Radii are finite, and so small that they can be written in units of 1/255."""
+    """Radii are finite and can be written in units of 1/255; cells are so few that a page shows them."""
     if (odd := table["eps"][table["eps"].abs() > _RADIUS]).size:
         raise ReportError(f"{path}: eps must be finite and no larger than {_RADIUS:g}, not {odd.iloc[0]}")
+    if (many := table.groupby(COLUMNS, sort=False, dropna=False).ngroups) > _CELLS:
+        raise ReportError(f"{path}: has {many:,} models under conditions; at most {_CELLS:,}")
 
 
 def samples(path: Path) -> dict[tuple[Run, Condition], Path]:

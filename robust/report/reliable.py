@@ -24,12 +24,10 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     """
     words: dict[tuple, str] = {}
     shown = {(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes}
+    fooled = {(*run, of.case) for (run, of), rows in outcomes.items() if (rows["fooled_by"] != "").any()}
     for whose, part in results.groupby(_WHOSE, sort=False):
         case = suite.get("case", {}).get(whose[2], {})
-        fooled = any(
-            (rows["fooled_by"] != "").any() for (run, of), rows in outcomes.items() if (*run, of.case) == whose
-        )
-        attacked = "attack" in case or "distance" in case or fooled
+        attacked = "attack" in case or "distance" in case or whose in fooled
         words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
     firsts = results.drop_duplicates("model").set_index("model")["seed"]
     found = []
@@ -51,8 +49,11 @@ def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
     whole = marks.of_model(listed)
     found: dict[tuple, str] = {where: verdict(whole) if whole else "" for where in map(strength, listed)}
     checks = [row for row in listed if row["metric"] == "trust"]
-    for where in {strength(row) for row in checks}:
-        names = [row["group"] for row in checks if row["group"] and strength(row) == where]
+    groups: dict[tuple, list[str]] = {}
+    for row in checks:
+        groups.setdefault(strength(row), []).append(row["group"])
+    for where, all_names in groups.items():
+        names = list(filter(None, all_names))
         unknown = "suspect" if any(name not in ILLS for name in names) else ""  # of a later version
         found[where] = worse(verdict(name for name in names if name in ILLS), unknown)
     there = {strength(row) for row in checks if not row["group"]}

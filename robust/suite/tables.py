@@ -5,6 +5,9 @@ from typing import Any
 
 from robust.errors import SuiteError, suggest
 
+LONGEST = 10_000
+"""So many entries a list may have, and so many cells a suite: models, with each seed, times cases."""
+
 
 def known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
     """Raise SuiteError for a key that is not allowed, with the one that was meant; what: "a case", "a model"."""
@@ -14,9 +17,11 @@ def known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None
 
 
 def distinct(values: list, key: str) -> list:
-    """The values; raise SuiteError where there are none, or one stands there twice."""
+    """The values; raise SuiteError where there are none, too many, or one stands there twice."""
     if not values:
         raise SuiteError(f"{key} = []: the list is empty", key)
+    if len(values) > LONGEST:
+        raise SuiteError(f"{key}: {len(values):,} of them, surely a mistake; at most {LONGEST:,}", key)
     if len(set(map(repr, values))) < len(values):
         raise SuiteError(f"{key}: the same one stands there twice", key)
     return values

@@ -207,3 +207,35 @@ def test_outcomes_that_are_no_words_or_more_than_the_file_can_hold_are_refused(f
     constant = table.iloc[np.zeros(2_000_000, int)]
     constant.to_parquet(folder / "outcomes.parquet", index=False)
     refuses(folder, "outcomes.parquet: says that it has 2,000,000 rows, and has ")
+
+
+def test_more_seeds_than_any_report_has_are_refused(folder):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["models"]["lenet5"]["seeds"] = list(range(300_000))
+    path.write_text(json.dumps(environment))
+    refuses(folder, "environment.json: models have 300,002 seeds; at most 50,000")
+
+
+def test_a_table_too_large_for_a_page_is_refused(folder):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["models"]["lenet5"]["seeds"] = list(range(40_000))
+    path.write_text(json.dumps(environment))
+    refuses(folder, "40,002 trained models and 6 conditions make 240,012 cells of a table; at most 200,000")
+
+
+def test_more_conditions_than_any_report_has_are_refused(folder):
+    path = folder / "results.csv"
+    row = path.read_text().splitlines()
+    many = [row[1].replace("lenet5", f"m{i}", 1) for i in range(60_000)]
+    path.write_text("\n".join([*row, *many]) + "\n")
+    refuses(folder, "results.csv: has 60,016 models under conditions; at most 50,000")
+
+
+def test_more_rows_than_any_report_has_are_refused(folder, monkeypatch):
+    rows = len(read(folder).results)
+    monkeypatch.setattr("robust.cells.ROWS", rows)
+    read(folder)
+    monkeypatch.setattr("robust.cells.ROWS", rows - 1)
+    refuses(folder, f"results.csv: cannot be read (it has more than {rows - 1:,} rows)")
