@@ -26,7 +26,7 @@ from robust.progress import Progress
 from robust.schema import Call
 from robust.suite import Case, Cell
 from robust.summaries.corruption_error import own_errors
-from robust.trial import Answers, Trial
+from robust.trial import Answers, Trial, told
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
 _FOUND_BY = (
@@ -181,7 +181,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         places.append({**where, **_spent(outcome)})
         trial = _askable(outcome, fitted, ask)
         shown = shown or _some(trial, SAMPLES, seed, balanced=True)
-        found = [v for measure in case.measures for v in measure(trial)]
+        found = [v for measure in case.measures for v in told(measure.name, measure(trial), trial)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
             values += _inspected(fitted.classifier, case, data, where)

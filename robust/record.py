@@ -19,11 +19,14 @@ from robust.schema import convert
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
     "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
-    "metric": "str", "group": "str", "value": "float64", "unit": "str", "n": "int64",
+    "metric": "str", "group": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
     "low": "float64", "high": "float64", "interval": "str", "bound": "str", "passed": "boolean",
     "trust": "str", "forward": "float64", "backward": "float64", "seconds": "float64", "weights": "str",
 }  # fmt: skip
-"""Columns of results.csv and their types. `forward` and `backward` are passes an image, on average."""
+"""Columns of results.csv and their types. `forward` and `backward` are passes an image, on average.
+
+`choice` says which test images they were: "all", "in proportion" to the classes, or "balanced", as many of each class.
+"""
 
 OUTCOMES = {
     "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",

@@ -24,7 +24,7 @@ from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import corruption_errors
 from robust.summaries.pairing import STRENGTH, by_strength
-from robust.trial import proportion
+from robust.trial import proportion, unsure
 
 Found = list[tuple[Cell, Path]]
 _SAMPLE = re.compile(r"\d{4,}\.npz")
@@ -108,7 +108,8 @@ def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
     """What all rows of a block share."""
     about = _read(block / "about.json")
     weights = about["model"]["weights"]
-    return {"suite": suite.name, "split": "test", **_whose(cell), "data": about["data"], "weights": weights}
+    whose = {"suite": suite.name, "split": "test", **_whose(cell), "choice": cell.case.choice}
+    return {**whose, "data": about["data"], "weights": weights}
 
 
 def compared(
@@ -166,7 +167,9 @@ def _absent_pairs(cell: Cell, block: Path, given: set[tuple]) -> list[dict[str, 
             pair = key.removeprefix("confused[").removesuffix("]")
             label, _, taken_for = pair.partition(" -> ")
             hits = (part.loc[part["label"] == label, "predicted"] == taken_for).to_numpy()
-            rows.append({**where, **proportion("confused", hits, pair)._asdict()})
+            share = proportion("confused", hits, pair)
+            share = unsure(share) if part.duplicated("example").any() else share
+            rows.append({**where, **share._asdict()})
     return rows
 
 
@@ -183,8 +186,13 @@ def brief(suite: Suite, cell: Cell, block: Path) -> str:
         least = (
             f"{worst['value']:.3f} under {worst['perturbation']}{strength(worst)}"  # picked: without its own interval
         )
-        return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}"
-    return ", ".join(f"{row['metric']} {say(row)}{strength(row)}{marks.doubt(row, values)}" for row in shown)
+        return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}{_levelled(shown)}"
+    told = (f"{row['metric']} {say(row)}{strength(row)}{marks.doubt(row, values)}" for row in shown)
+    return f"{', '.join(told)}{_levelled(shown)}"
+
+
+def _levelled(shown: Iterable[Mapping[str, Any]]) -> str:
+    return "; balanced: all classes count alike" if any(row.get("choice") == "balanced" for row in shown) else ""
 
 
 def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
@@ -195,10 +203,15 @@ def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, An
     values = [*rows(suite, cell, block), *against]
     return [
         f"{judging.missed(row)} "
-        f"({row['n']} images, {row['perturbation']}{strength(row)} on {cell.model.name}){marks.doubt(row, values)}"
+        f"({row['n']} {_chosen(row)}images, {row['perturbation']}{strength(row)} on {cell.model.name})"
+        f"{marks.doubt(row, values)}"
         for row in values
         if row["passed"] is False
     ]
+
+
+def _chosen(row: Mapping[str, Any]) -> str:
+    return "balanced " if row.get("choice") == "balanced" else ""
 
 
 def passed_in_doubt(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from robust import blocks, demands, early, expression, files, judging, models, recording, reference, understanding
 from robust import store as stores
 from robust.classifier.memory import fitting
-from robust.datasets import order, remarks
+from robust.datasets import copies, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
@@ -62,6 +62,8 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
     writable(out)
     if progress is None:
         remarks.tell(session.sets, None, stacklevel=4)
+        for line in session.copies:
+            warnings.warn(line, stacklevel=4)
     session.say(session.of_data())
     session.check(chosen, out)
     try:
@@ -132,11 +134,21 @@ class Session:
         ordered = [order.said(self.data)] if from_elsewhere else []
         held = self.data.notes if demands.asks(self.suite.cases, "validation") else ()
         sure = "a model that has learned these images elsewhere is surer of them than of others"
-        return [*remarks.lines(self.sets), *ordered, *(f"{note}; {sure}" for note in held)]
+        return [*remarks.lines(self.sets), *self.copies, *ordered, *(f"{note}; {sure}" for note in held)]
+
+    @cached_property
+    def copies(self) -> list[str]:
+        """Which images of the data come several times, in lines."""
+        learned = any(model.train for model in self.suite.models) or demands.asks(self.suite.cases, "train")
+        sets = {data.content: data for data in (self.data, *self._data_of.values())}
+        told = [(data, copies.found(data, learned=learned and data is self.data)) for data in sets.values()]
+        return [f"data {data.name}: {line}" for data, lines in told for line in lines]
 
     def notes(self) -> list[str]:
         """How data and models were understood: the lines of the terminal, of pytest and of the page."""
-        return [*self.of_data(), *understanding.of_models(self._found())]
+        levelled = [case.name for case in self.suite.cases if case.choice == "balanced"]
+        told = f"balanced, as many images of each class, so that all classes count alike: {', '.join(levelled)}"
+        return [*self.of_data(), *([told] if levelled else []), *understanding.of_models(self._found())]
 
     def say(self, lines: Iterable[str]) -> None:
         """Tell whoever watches, each line once."""

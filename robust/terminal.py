@@ -55,7 +55,7 @@ def results(table: pd.DataFrame) -> None:
         value = wording.quantity(row["value"], row["unit"])
         interval = wording.interval(row["low"], row["high"], row["unit"])
         metric = wording.metric(row["metric"])
-        shown.add_row(row["case"], eps, metric, value, interval, wording.number(row["n"]), *[row[t] for t in trusted])
+        shown.add_row(row["case"], eps, metric, value, interval, wording.images(row), *[row[t] for t in trusted])
     _print(shown)
 
 

@@ -1,7 +1,7 @@
 """What one case did to one model, and the values that measures draw from it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -57,6 +57,16 @@ def mean(
         return Value(metric, float("nan"), 0, group, unit)
     ends = statistics.bounded_mean(values, least, most)
     return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, statistics.BOUNDED)
+
+
+def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mean of the values of each image, float64 [M], of rows [N] that may show one several times.
+
+    >>> by_image(np.array(["a", "b", "a"]), np.array([True, True, False]))
+    array([0.5, 1. ])
+    """
+    _, place, times = np.unique(ids, return_inverse=True, return_counts=True)
+    return np.bincount(place.reshape(-1), values) / times
 
 
 class Answers(NamedTuple):
@@ -124,6 +134,11 @@ class Trial:
         """The class with the largest logit, the first of equals, int64 [N]."""
         return self.logits.argmax(axis=1)
 
+    @cached_property
+    def several(self) -> bool:
+        """Does an image stand in several rows, as it was sent to several targets?"""
+        return len(np.unique(self.ids)) < len(self.ids)
+
     @property
     def felled(self) -> np.ndarray:
         """Which images the attack felled, bool [N]: not those that it found wrong already."""
@@ -179,6 +194,27 @@ class Trial:
             },
         }
         return record.table(pd.DataFrame(columns).assign(**same), record.OUTCOMES)
+
+
+COUNT_IMAGES = ("accuracy", "distance", "targetability")
+"""Measures whose values are of images, each of which counts once, though it be sent to several targets."""
+
+SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
+
+
+def told(measure: str, values: Iterable[Value[Any]], trial: Trial) -> Iterator[Value[Any]]:
+    """The values of a measure; without intervals where these would take several rows of an image for several images.
+
+    The temperature is of other images, those held out.
+    """
+    for value in values:
+        counts = measure in COUNT_IMAGES or value.metric == "temperature"
+        yield value if counts or not trial.several else unsure(value)
+
+
+def unsure(value: Value[Metric]) -> Value[Metric]:
+    """The value without its interval, as images stand in several rows."""
+    return value._replace(low=math.nan, high=math.nan, interval=SEVERAL)
 
 
 def pairs(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:

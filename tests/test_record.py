@@ -38,8 +38,8 @@ def row(**given):
     plain = {
         "suite": "quick", "data": "fashion_mini", "split": "test", "model": "lenet5", "seed": 0, "case": "clean",
         "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "group": "", "value": 0.5,
-        "unit": "", "n": 1000, "low": 0.4, "high": 0.6, "interval": "Wilson 95 %", "bound": "", "passed": None,
-        "trust": "", "forward": 1.0, "backward": 0.0, "seconds": 1.0, "weights": "abc",
+        "unit": "", "n": 1000, "choice": "all", "low": 0.4, "high": 0.6, "interval": "Wilson 95 %", "bound": "",
+        "passed": None, "trust": "", "forward": 1.0, "backward": 0.0, "seconds": 1.0, "weights": "abc",
     }  # fmt: skip
     assert plain.keys() == RESULTS.keys()
     return {**plain, **given}

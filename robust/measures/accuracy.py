@@ -1,9 +1,11 @@
 """How often the model is right."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
-from robust.trial import Trial, Value, mean, proportion
+import numpy as np
+
+from robust.trial import Trial, Value, by_image, mean, proportion, unsure
 
 
 def accuracy(
@@ -15,7 +17,8 @@ def accuracy(
     share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
     `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of the images,
     which among few of them need not have come. `survives_8bit` is the share of the images felled by an attack
-    that still fool the model when their pixels are rounded to 8 bits.
+    that still fool the model when their pixels are rounded to 8 bits. Where an image is sent to several targets, the
+    numbers are means over the images of the share, or mean, of its targets.
 
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
@@ -24,14 +27,25 @@ def accuracy(
     >>> next(accuracy(trial)).value
     1.0
     """
-    right, near = trial.predicted == trial.labels, trial.in_top(5)
-    yield proportion("top1", right)
-    yield proportion("top1_error", ~right)
-    if len(trial.classes) > 5:  # of five or fewer, the label is always among the first five
-        yield proportion("top5", near)
-        yield proportion("top5_error", ~near)
-    yield mean("nll", trial.nll, 0, float(-trial.log_probabilities.min()), unit="nats")
-    if trial.targets is not None:
-        yield proportion("target_reached", trial.predicted == trial.targets)
+    yield from shares(trial, trial.predicted == trial.labels, trial.in_top(5))
+    yield mean("nll", by_image(trial.ids, trial.nll), 0, float(-trial.log_probabilities.min()), unit="nats")
     if trial.rounded is not None and trial.felled.any():
-        yield proportion("survives_8bit", trial.rounded[trial.felled])
+        kept: Value[Any] = proportion("survives_8bit", trial.rounded[trial.felled])
+        yield unsure(kept) if trial.several else kept
+
+
+def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
+    """Those values of `accuracy` that are shares, of which rows are right, and right among the first five, bool [N]."""
+    yield _share(trial, "top1", right)
+    yield _share(trial, "top1_error", ~right)
+    if len(trial.classes) > 5:  # of five or fewer, the label is always among the first five
+        yield _share(trial, "top5", near)
+        yield _share(trial, "top5_error", ~near)
+    if trial.targets is not None:
+        yield _share(trial, "target_reached", trial.predicted == trial.targets)
+
+
+def _share(trial: Trial, metric: Any, hits: np.ndarray) -> Value:
+    if not trial.several:
+        return proportion(metric, hits)
+    return mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")

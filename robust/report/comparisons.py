@@ -47,7 +47,7 @@ def comparisons(folder: Folder) -> list[Comparison]:
                         state(folder, row),
                         row["trust"],
                         wording.scientific(tests.get(row["group"], float("nan"))),
-                        wording.number(row["n"]),
+                        wording.images(row),
                     )
                 )
     return found

@@ -51,7 +51,7 @@ def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]
         "lower": size(of["distance_quartile", "lower"]["value"], condition),
         "upper": size(of["distance_quartile", "upper"]["value"], condition),
         "censored": wording.percent(censored["value"]),
-        "n": wording.number(median["n"]),
+        "n": wording.images(median),
     }
 
 

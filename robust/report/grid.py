@@ -61,7 +61,7 @@ def _cell(folder: Folder, run: Run, condition: Condition | str, judgements: list
         "measured",
         wording.percent(top1["value"]),
         wording.interval(top1["low"], top1["high"], "proportion"),
-        wording.number(top1["n"]),
+        wording.images(top1),
         _track(top1),
         wording.percent(reached["value"]) if reached else "",
         top1["trust"],

@@ -35,5 +35,5 @@ def _row(row: dict, known: pd.Series) -> dict[str, str]:
         "published": f"{float(known[row['metric']]):.1f} %",
         "protocol": str(known["protocol"]),
         "source": str(known["source"]),
-        "n": wording.number(row["n"]),
+        "n": wording.images(row),
     }

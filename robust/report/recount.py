@@ -13,6 +13,7 @@ import pandas as pd
 
 from robust import statistics
 from robust.errors import ReportError
+from robust.measures.accuracy import shares
 from robust.measures.calibration import by_confidence
 from robust.measures.confusion import confusion
 from robust.measures.distance import distance
@@ -21,7 +22,7 @@ from robust.measures.targetability import targetability
 from robust.perturbed import fooled
 from robust.report.conditions import Cells, Condition, strength
 from robust.schema import Call, metrics
-from robust.trial import Trial, Value, proportion
+from robust.trial import Trial, Value, by_image, proportion, told
 
 Table = Mapping[str, Any]
 Key = tuple
@@ -127,7 +128,7 @@ def _values(asked: Asked) -> Iterator[Value]:
     }  # fmt: skip
     for name, way in ways.items():
         if wanted & {*metrics(Call("measures", name))} and len(asked.rows):
-            yield from way(trial, asked)
+            yield from told(name, way(trial, asked), trial)
 
 
 def _trial(asked: Asked) -> Recorded:
@@ -147,14 +148,10 @@ def _places(names: pd.Series, classes: Sequence[str]) -> np.ndarray:
 
 def _accuracy(trial: Recorded, asked: Asked) -> Iterator[Value]:
     right, near = trial.predicted == trial.labels, asked.rows["in_top5"].to_numpy()
-    yield from (proportion("top1", right), proportion("top1_error", ~right))
-    if len(asked.classes) > 5:
-        yield from (proportion("top5", near), proportion("top5_error", ~near))
-    costs = asked.rows["nll"].to_numpy(float)
+    yield from shares(trial, right, near)
+    costs = by_image(trial.ids, asked.rows["nll"].to_numpy(float))
     low, high = statistics.bounded_mean(costs, 0, float(costs.max()))
     yield Value("nll", float(costs.mean()), len(costs), unit="nats", low=low, high=high)
-    if trial.targets is not None:
-        yield proportion("target_reached", trial.predicted == trial.targets)
 
 
 def _calibration(trial: Recorded, asked: Asked) -> Iterator[Value]:

@@ -11,7 +11,7 @@ ROWS = 3000  # more than these are left to results.csv, or the page would open s
 
 _COLUMNS = [
     "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "group", "value", "low",
-    "high", "unit", "interval", "n", "bound", "passed", "trust", "forward", "backward", "seconds", "weights",
+    "high", "unit", "interval", "n", "choice", "bound", "passed", "trust", "forward", "backward", "seconds", "weights",
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 folder.name(run),
                 wording.metric(row["metric"], row["group"]),
                 *_said(row),
-                wording.number(row["n"]),
+                wording.images(row),
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
                 bool(limits.undecided(row["low"], row["high"])),

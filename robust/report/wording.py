@@ -1,6 +1,8 @@
 """How numbers and conditions read on the page."""
 
+from collections.abc import Mapping
 from math import inf, isfinite, isnan
+from typing import Any
 
 from robust.bound import Bound, NoWorse
 from robust.quantities import radius
@@ -83,6 +85,15 @@ def number(value: float) -> str:
     if isnan(value):
         return "–"
     return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.4g}"
+
+
+def images(row: Mapping[Any, Any]) -> str:
+    """How many images a row of results.csv speaks of, and whether they were chosen so that each class has as many.
+
+    >>> images({"n": 1000, "choice": "all"}), images({"n": 150, "choice": "balanced"})
+    ('1,000', '150 balanced')
+    """
+    return f"{number(row['n'])} balanced" if row.get("choice") == "balanced" else number(row["n"])
 
 
 def scientific(value: float) -> str:

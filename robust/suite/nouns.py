@@ -84,6 +84,13 @@ class Case:
     baseline: str | None = None  # the model whose errors under corruptions are the unit of the others
 
     @property
+    def choice(self) -> Literal["all", "in proportion", "balanced"]:
+        """Which test images these are: all of them, or a choice that keeps the shares of the classes or levels them."""
+        if self.images is None:
+            return "all"
+        return "balanced" if self.balanced else "in proportion"
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """The perturbations, or the one search."""
         return self.perturbations if self.distance is None else (self.distance,)

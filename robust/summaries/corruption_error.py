@@ -20,6 +20,8 @@ _ALEXNET = dict(zip(COMMON, (
 """AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
 _ALEXNET_CLEAN = 0.4348
 
+_SHARED = ("suite", "data", "split", "model", "seed", "case", "weights", "n", "choice")
+
 MADE = "corruptions on the fly"
 """What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
 
@@ -92,7 +94,7 @@ def corruption_errors(
         base = _mean([errors for (model, _), errors in asked.items() if model == baselines.get(str(case))])
         for (model, seed), errors in asked.items():
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
-            same = {key: first[key] for key in ("suite", "data", "split", "model", "seed", "case", "weights", "n")}
+            same = {key: first[key] for key in _SHARED}
             values = list(_beside(errors, base, baselines[str(case)])) if str(case) in baselines else []
             if imagenet and first["data"] == imagenet and _complete(rows):
                 values += _mce(errors)

@@ -18,7 +18,8 @@ Superclasses = Mapping[str, Sequence[str]]
 class Difference(NamedTuple):
     """Two means over the same n images, ours minus theirs with its ends, and McNemar's p-value.
 
-    mcnemar: NaN for what is not a proportion. alike: has every image the same number on both sides?
+    mcnemar: NaN for what is not a proportion, and where an image is sent to several targets. alike: has every image
+    the same number on both sides?
     """
 
     ours: float
@@ -54,12 +55,16 @@ def difference(
         both = both[both["label"] == group]
     if both.empty:
         raise ReportError(f"{key}: there is no image to compare")
+    alike = bool((both["value"] == both["value_theirs"]).all())
+    share, several = both["value"].dtype == bool, both.duplicated("example").any()
+    if several:  # an image is sent to several targets: it counts once, with the mean of its rows
+        both = both.groupby("example", sort=False)[["value", "value_theirs"]].mean()
     one, other = both["value"].to_numpy(), both["value_theirs"].to_numpy()
-    if one.dtype == bool:
-        ends, p = statistics.paired_proportions(one, other, tail), statistics.mcnemar(one, other)
+    if share:
+        p = float("nan") if several else statistics.mcnemar(one, other)
+        ends = statistics.paired_proportions(one, other, tail)
     else:
         ends, p = statistics.paired_difference(one, other, tail, _dearest(ours, theirs)), float("nan")
-    alike = bool((one == other).all())
     return Difference(float(one.mean()), float(other.mean()), *ends, p, len(one), alike)
 
 

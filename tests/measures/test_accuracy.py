@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust import statistics
+from robust import measures, statistics
 from robust.measures import accuracy
-from robust.trial import Trial
+from robust.trial import SEVERAL, Trial, told
 
 CLASSES = tuple("abcdefg")
 LOGITS = np.array(
@@ -69,3 +69,33 @@ def test_how_many_of_the_fallen_survive_rounding():
     assert (value.value, value.n) == (2 / 3, 3)
     assert "survives_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
     assert "survives_8bit" not in _values(replace(TRIAL, by=by))
+
+
+def _sent(each, images=20):
+    """Images of which each is sent to `each` other classes, and falls to all of them or to none."""
+    labels, ids = np.zeros(images, int), np.arange(images).astype(str)
+    fell = np.arange(images) % 4 == 0
+    rows, aims = np.repeat(np.arange(images), each), np.tile(np.arange(1, each + 1), images)
+    logits = np.zeros((len(rows), len(CLASSES)))
+    logits[np.arange(len(rows)), np.where(fell[rows], aims, 0)] = 5
+    by, rounded = np.where(fell[rows], "pgd", ""), fell[rows]
+    return Trial(CLASSES, ids[rows], labels[rows], logits, targets=aims, by=by, rounded=rounded)
+
+
+def test_an_image_that_is_sent_to_several_targets_is_one_image():
+    once, often = _values(_sent(1)), _values(_sent(6))
+    for metric in ("top1", "top1_error", "top5", "top5_error", "nll", "target_reached"):
+        one, other = once[metric], often[metric]
+        assert (one.value, one.n) == pytest.approx((other.value, other.n)), metric
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.005), metric
+    assert math.isnan(often["survives_8bit"].low) and often["survives_8bit"].interval == SEVERAL
+
+
+@pytest.mark.parametrize("name", ["confusion", "calibration", "hierarchy"])
+def test_other_measures_have_no_intervals_where_images_stand_in_several_rows(name):
+    measure, groups = getattr(measures, name), {"low": ("a", "b", "c"), "high": ("d", "e", "f", "g")}
+    once, often = (replace(_sent(each), superclasses=groups) for each in (1, 6))
+    given = [value for value in measure(once) if value.n]
+    assert list(told(name, given, once)) == given
+    found = list(told(name, measure(often), often))
+    assert all(math.isnan(value.low) and math.isnan(value.high) and value.interval == SEVERAL for value in found)

@@ -147,7 +147,7 @@ def test_targets_that_hang_on_the_model_do_not_part_the_images():
     ours, theirs = (skilled(6, 0.5, s).assign(target=t) for s, t in ((1, "cat"), (2, "dog")))
     assert difference(ours, theirs, "top1", ABOVE, whose="base", tail=0.05).n == 6
     every = [pd.concat([one.assign(target=t) for t in CLASSES]) for one in (ours, theirs)]
-    assert difference(*every, "top1", ABOVE, whose="base", tail=0.05).n == 18  # an image once for each target
+    assert difference(*every, "top1", ABOVE, whose="base", tail=0.05).n == 6  # its targets hang together
 
 
 def test_superclasses_of_a_thousand_classes_are_looked_up_and_classes_in_none_stay():
@@ -326,3 +326,13 @@ def test_the_command_prints_a_table_and_writes_a_csv_without_tensorflow(tmp_path
     assert head.split() == ["model", "case", "A", "B", "B", "-", "A", "95", "%", "interval", "McNemar's", "p", "images"]
     assert "pgd (L∞, ε = 2/255)" in first and f"+{100 * table['difference'][0]:.1f} pp" in first
     assert "pgd (L∞, ε = 8/255)" in second and out == str(tmp_path / "d.csv")
+
+
+def test_an_image_that_is_sent_to_several_targets_is_paired_once():
+    """Its rows hang together: nine of them are not nine images."""
+    ours, theirs = skilled(40, 0.9, 1), skilled(40, 0.6, 2)
+    several = [pd.concat([each.assign(target=f"t{i}") for i in range(9)]) for each in (ours, theirs)]
+    for key in ("top1", "nll", "recall[dog]"):
+        one, other = (difference(*pair, key, ABOVE, whose="b", tail=0.05) for pair in ((ours, theirs), several))
+        assert other[:5] == pytest.approx(one[:5]) and (other.n, other.alike) == (one.n, one.alike)
+        assert np.isnan(other.mcnemar)
