@@ -10,14 +10,17 @@ from typing import Any, Literal, NamedTuple
 
 from robust.interface import setting
 
+EPS = "8/255"
+"""In a remedy, the place of the eps of the number in doubt."""
+
 Word = Literal["reliable", "suspect", "invalid"]
 
 
 class Ill(NamedTuple):
     """How bad it is, which experiment showed what (with the value and the images put in), and what to do about it.
 
-    Where a remedy names an attack, the eps is to be that of the case. What is to be typed stands in it as
-    `robust.interface.setting` has it.
+    Where a remedy says `EPS`, the page gives the eps and the norm of the number in doubt. What is to be typed
+    stands in it as `robust.interface.setting` has it.
     """
 
     verdict: Word
@@ -43,7 +46,7 @@ class Reason(NamedTuple):
 
 
 def _attack(name: str, **settings: Any) -> str:
-    return setting("attack", {"name": name, **settings, "eps": "8/255"})
+    return setting("attack", {"name": name, **settings, "eps": EPS})
 
 
 _BLIND = (
@@ -221,7 +224,7 @@ ILLS = {
         "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
         "the one found here, or where none was found",
         "read and bound the distances of a stronger search: "
-        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': '8/255'})}",
+        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
     "black_box_beats": Ill(
         "suspect",

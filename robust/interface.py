@@ -83,6 +83,20 @@ def worded_all(value: Any) -> Any:
     return [worded_all(each) for each in value] if isinstance(value, list) else value
 
 
+def revised(message: str, key: str, change: Callable[[Any], Any]) -> str:
+    """The message in which each remedy of this key has its value changed.
+
+    >>> worded(revised("say " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
+    'say eps = "2/255"'
+    """
+
+    def one(found: re.Match[str]) -> str:
+        name, value = json.loads(found[1])
+        return setting(name, change(value)) if name == key else found[0]
+
+    return _SETTING.sub(one, message)
+
+
 def named(message: str) -> list[tuple[str, Any]]:
     """The remedies of a message: keys and values.
 

@@ -2,8 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from robust.ills import ILLS
-from robust.interface import Interface, worded
+import pandas as pd
+
+from robust.ills import EPS, ILLS
+from robust.interface import Interface, revised, worded
+from robust.quantities import radius
 from robust.report import wording
 from robust.report.folder import Folder
 
@@ -40,6 +43,16 @@ def judged(folder: Folder) -> list[Judged]:
 def _doubt(row: dict[Any, Any], read_in: Interface) -> Doubt:
     if (ill := ILLS.get(row["group"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
-    return Doubt(
-        ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"])), worded(ill.remedy, read_in)
-    )
+    words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
+    remedy = ill.remedy
+    for key in ("attack", "distance"):
+        remedy = revised(remedy, key, lambda table: _in_the_ball_of(row, table))
+    return Doubt(words, worded(remedy, read_in))
+
+
+def _in_the_ball_of(row: dict[Any, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """What is advised, with the eps and the norm of the number in doubt: another ball is another number."""
+    if table["eps"] != EPS:  # advised for itself
+        return table
+    norm = {"norm": row["norm"]} if str(row["norm"]) in ("l2", "l1") else {}
+    return {**table, **norm} if pd.isna(row["eps"]) else {**table, **norm, "eps": radius(row["eps"], row["norm"])}

@@ -1,8 +1,16 @@
+import re
+import tomllib
+
+import numpy as np
 import pandas as pd
+import pytest
 
 from robust import record, report
+from robust.ills import EPS, ILLS
+from robust.interface import named
 from robust.report import trust
 from robust.report.folder import read
+from robust.suite import read_case
 
 
 def doubted(folder):
@@ -28,6 +36,33 @@ def test_doubts_come_first_with_their_reasons_and_remedies(folder):
     assert first.doubts[0].remedy.startswith("attack it with square")
     assert first.doubts[1] == ("of a later version: 50.0 %", "")
     assert {one.verdict for one in others} == {"reliable"} and all(one.doubts == [] for one in others)
+
+
+@pytest.mark.parametrize(
+    ("norm", "eps", "ball"),
+    [
+        ("linf", 6 / 255, {"eps": "6/255"}),
+        ("l2", 0.5, {"norm": "l2", "eps": "0.5"}),
+        ("l1", 12.0, {"norm": "l1", "eps": "12"}),
+        ("l2", np.nan, {"norm": "l2", "eps": EPS}),
+        (pd.NA, np.nan, {"eps": EPS}),
+    ],
+)
+@pytest.mark.parametrize("name", [name for name, ill in ILLS.items() if EPS in str(named(ill.remedy))])
+def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps, ball):
+    """Typed as it stands: one of another eps or norm would be another number, not a better one."""
+    row = {"group": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}
+    remedy = trust._doubt(row, "suite").remedy
+    advised = [tomllib.loads(line) for line in re.findall(r"(?:attack|distance) = {.*?}", remedy)]
+    assert advised
+    for case in advised:
+        read_case("c", case)
+        assert all({key: one[key] for key in ("norm", "eps") if key in one} == ball for one in case.values())
+
+
+def test_an_eps_that_is_advised_for_itself_stays():
+    row = {"group": "lost_in_rounding", "value": 0.25, "n": 100, "eps": 0.001, "norm": "linf"}
+    assert 'eps = "1/255"' in trust._doubt(row, "suite").remedy
 
 
 def test_the_page_has_the_section_where_there_are_verdicts(folder, document):
