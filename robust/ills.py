@@ -125,12 +125,14 @@ ILLS = {
     ),
     "misleading_gradients": Ill(
         "suspect",
-        "one grey level along its gradient, the loss of {value} of {n} images rises by less than a tenth of that",
+        "one grey level along its gradient, at the images or at random points of their balls, the loss of {value} of "
+        "{n} images rises by less than a tenth of that",
         _BLIND,
     ),
     "partial_gradients": Ill(
         "suspect",
-        "eight random steps of one grey level, there and back, change the loss of {value} of {n} images otherwise than "
+        "eight random steps of one grey level, there and back, at the images or at random points of their balls, "
+        "change the loss of {value} of {n} images otherwise than "
         "its gradient says, so that a part of the model is hidden from it",
         _BLIND,
     ),

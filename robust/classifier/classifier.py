@@ -190,7 +190,7 @@ class Classifier:
         for batch in self.batches(images):
             parts.append(ask(tf.constant(batch, self.dtype)).numpy())
             self.count(forward=len(batch))
-        return self._checked(np.concatenate(parts)[: len(images)], images[:1])
+        return self._checked(np.concatenate(parts)[: len(images)], images)
 
     def batches(self, images: np.ndarray) -> list[np.ndarray]:
         """The images in batches of the one shape; the last repeats its first image to fill up."""
@@ -198,7 +198,7 @@ class Classifier:
         parts = [images[i : i + size] for i in range(0, len(images), size)]
         return [np.concatenate([p, np.repeat(p[:1], size - len(p), axis=0)]) if len(p) < size else p for p in parts]
 
-    def _checked(self, logits: np.ndarray, image: np.ndarray) -> np.ndarray:
+    def _checked(self, logits: np.ndarray, images: np.ndarray) -> np.ndarray:
         if logits.ndim != 2 or logits.shape[1] != self.classes:
             shape, wanted = logits.shape[1:], self.classes
             more = logits.ndim == 2 and logits.shape[1] > wanted
@@ -210,9 +210,13 @@ class Classifier:
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
             of = f"{len(bad)} of {len(logits)} images"
+            if not np.isfinite(images).all():  # an attack has stepped along such a gradient
+                raise ModelError(
+                    f"model {self.model.name!r} has gradients that are NaN or infinite, on the way of {of}"
+                )
             raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {of}")
         if _are_probabilities(logits):
-            remedy = _logarithm(self.model, self.inputs(tf.constant(image)))
+            remedy = _logarithm(self.model, self.inputs(tf.constant(images[:1])))
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
                 f"logits: end it in Dense(classes) and train with from_logits=True, or give {remedy}; "

@@ -11,7 +11,7 @@ from robust.errors import ReportError
 from robust.report import wording
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
-from robust.report.gallery import pixels, png
+from robust.report.gallery import pixels, png, range_fault, shape_fault
 
 MOST = 30  # clusters of one model and condition, the worst first
 _WORDS = ("model", "case", "perturbation", "norm", "metric", "group", "example", "file")
@@ -49,10 +49,11 @@ class Card:
 def clusters(folder: Folder) -> list[Card]:
     """One for every cell whose classes were clustered; the first training of a model stands for all of them."""
     shown = _shown(folder.path / "samples" / "shown.csv")
+    firsts = {run.model: run for run in reversed(folder.runs)}
     found = []
     for (run, condition), rows in folder.values.items():
         own = rows[rows["metric"] == "cluster_recall"].sort_values("value", kind="stable")
-        if len(own) and run == next(other for other in folder.runs if other.model == run.model):
+        if len(own) and run == firsts[run.model]:
             listed = _listed(folder, run, condition, own.head(MOST), shown)
             title = f"{folder.name(run)}, {wording.title(condition)}"
             found.append(Card(title, listed, len(own) - len(listed)))
@@ -98,6 +99,9 @@ def _shown(path: Path) -> pd.DataFrame:
 def _images(path: Path) -> dict[str, np.ndarray]:
     try:
         with archives.arrays(path) as arrays:
-            return dict(zip(arrays["ids"].tolist(), arrays["perturbed"], strict=True))
+            images = arrays["perturbed"]
+            if fault := shape_fault("perturbed", images) or range_fault("perturbed", images):
+                raise ValueError(fault)
+            return dict(zip(arrays["ids"].tolist(), images, strict=True))
     except Exception as error:  # a damaged archive fails in many ways
         raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error

@@ -17,6 +17,7 @@ from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
 
 SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
+_STRONGEST = 10**9
 EXAMPLES = {True: 10, False: 3}  # so many are shown, of small images and of large ones
 
 
@@ -160,26 +161,38 @@ def read(path: Path) -> _Sample:
 
 
 def _faults(ids: np.ndarray, targets: np.ndarray, original: np.ndarray, perturbed: np.ndarray) -> Iterator[str]:
-    if original.ndim != 4 or original.shape[-1] not in (1, 3):
-        yield f"original has shape {list(original.shape)}, not [images, height, width, 1 or 3]"
+    if fault := shape_fault("original", original):
+        yield fault
     if perturbed.shape != original.shape:
         yield f"perturbed has shape {list(perturbed.shape)}, original {list(original.shape)}"
     for name, words in (("ids", ids), ("targets", targets)):
         if words.shape != original.shape[:1]:
             yield f"{name} has shape {list(words.shape)} for {len(original)} images"
     for name, images in (("original", original), ("perturbed", perturbed)):
-        if images.dtype.kind != "f" or not ((images >= 0) & (images <= 1)).all():  # NaN is neither
-            yield f"{name} must hold floats in [0, 1]"
+        if fault := range_fault(name, images):
+            yield fault
+
+
+def shape_fault(name: str, images: np.ndarray) -> str:
+    """What is wrong with the shape of an array of images; "" where nothing is."""
+    right = images.ndim == 4 and images.shape[-1] in (1, 3) and 0 not in images.shape[1:]
+    return "" if right else f"{name} has shape {list(images.shape)}, not [images, height, width, 1 or 3]"
+
+
+def range_fault(name: str, images: np.ndarray) -> str:
+    """The same of its numbers; NaN is none."""
+    right = images.dtype.kind == "f" and bool(((images >= 0) & (images <= 1)).all())
+    return "" if right else f"{name} must hold floats in [0, 1]"
 
 
 def amplification(delta: np.ndarray) -> int:
-    """The largest whole factor, at least 1, that keeps a perturbation within half the range of a pixel.
+    """The largest whole factor, from 1 to a milliard, that keeps a perturbation within half the range of a pixel.
 
-    >>> amplification(np.array([8 / 255, -2 / 255]))
-    15
+    >>> amplification(np.array([8 / 255, -2 / 255])), amplification(np.array([1e-310]))
+    (15, 1000000000)
     """
     largest = float(np.abs(delta).max(initial=0))
-    return max(1, int(0.5 / largest)) if largest else 1
+    return max(1, int(min(0.5 / largest, _STRONGEST))) if largest else 1
 
 
 def difference(original: np.ndarray, perturbed: np.ndarray, factor: int) -> np.ndarray:

@@ -61,7 +61,8 @@ def examine(
     try:
         return doubts([of_attack.run(task, call)])[0]
     except ModelError:
-        if found := tuple(of_model.gradients(task)):  # there are none to attack with
+        beside = of_model.beside(task, call.arguments.get("eps"), call.arguments.get("norm"))
+        if found := tuple([*of_model.gradients(task)] or of_model.gradients(beside)):  # there are none to attack with
             return Verdict(found)
         raise
 
@@ -93,16 +94,18 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
         return [Verdict((*rival(run), *lost(run))) for run in runs]
-    general = [*_of_model(task, call, outputs)]
+    general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
     return [Verdict((*general, *reasons)) for reasons in own]
 
 
-def _of_model(task: Task, call: Call, outputs: np.ndarray) -> Iterator[Reason]:
+def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> Iterator[Reason]:
+    """What is wrong with the model; its gradients are looked at where the attack begins, and where it then walks."""
     if of_attack.gradient_based(call):
         yield from of_model.bounded(task, outputs)
-        yield from of_model.gradients(task)
+        beside = of_model.beside(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
+        yield from [*of_model.gradients(task)] or of_model.gradients(beside)
     yield from of_model.shaken(task, outputs)
     yield from of_attack.unlimited(task, call)
 

@@ -1,6 +1,8 @@
 """What the model itself shows: its answers, whether asking changes them, its gradients, its neighbourhood."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -205,6 +207,13 @@ def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[
     images, seeds = tf.constant(task.images[rows], task.classifier.dtype), tf.constant(task.seeds[rows])
     for stream in range(_POINTS):
         yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
+
+
+def beside(task: Task, eps: Any, norm: Any) -> Task:
+    """The same images, each at a random point of its ball: gradients that are right at an image may be wrong there."""
+    box = not eps or norm not in get_args(AnyNorm)  # Foolbox' attacks may have no ball, or one of L0
+    points = nearby(task, np.arange(len(task.labels)), *((_BOX, "linf") if box else (eps, norm)))
+    return replace(task, images=next(points))
 
 
 def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -140,3 +140,21 @@ def test_why_a_value_has_no_interval_stands_where_the_interval_would():
     rows = pd.DataFrame([{**row, "interval": "none: no T is best"}, {**row, "metric": "ece", "interval": "x 95 %"}])
     assert structure._cell(rows, "temperature").interval == "none: no T is best"
     assert structure._cell(rows, "ece").interval == ""
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.zeros((2, 12, 10)), r"perturbed has shape \[2, 12, 10\], not \[images"),
+        (np.zeros((2, 0, 10, 1)), r"perturbed has shape \[2, 0, 10, 1\], not \[images"),
+        (np.full((2, 12, 10, 1), "a"), r"perturbed must hold floats"),
+        (np.full((2, 12, 10, 1), np.nan), r"perturbed must hold floats"),
+    ],
+    ids=range(4),
+)
+def test_pictures_of_clusters_that_are_none_are_refused(folder, images, words):
+    add(folder, CLUSTERS)
+    show(folder)
+    np.savez(folder / "samples" / "shown-0000.npz", ids=np.array(["0", "1"]), perturbed=images)
+    with pytest.raises(ReportError, match=rf"shown-0000\.npz: is damaged \({words}"):
+        clusters.clusters(read(folder))

@@ -146,6 +146,10 @@ def test_a_sample_is_missing_or_elsewhere(folder):
         ),
         ({"perturbed": np.full((3, 12, 10, 1), np.nan, np.float32)}, "perturbed must hold floats in [0, 1]"),
         ({"original": np.full((3, 12, 10, 1), 255, np.uint8)}, "original must hold floats in [0, 1]"),
+        (
+            dict.fromkeys(("original", "perturbed"), np.zeros((3, 0, 10, 1))),
+            "original has shape [3, 0, 10, 1], not [ima",
+        ),
     ],
 )
 def test_a_sample_is_damaged(folder, change, words):
@@ -239,3 +243,11 @@ def test_more_rows_than_any_report_has_are_refused(folder, monkeypatch):
     read(folder)
     monkeypatch.setattr("robust.cells.ROWS", rows - 1)
     refuses(folder, f"results.csv: cannot be read (it has more than {rows - 1:,} rows)")
+
+
+def test_a_change_of_next_to_nothing_is_drawn(folder):
+    path = folder / "samples" / "lenet5-fgsm.npz"
+    with np.load(path) as arrays:
+        images = np.zeros((3, 12, 10, 1))
+        np.savez(path, **{**arrays, "original": images, "perturbed": images + 1e-310})
+    report.write(folder)

@@ -55,6 +55,22 @@ class Late(keras.layers.Layer):
         return tf.where(self.known[0] > 1000, tf.roll(x, 1, axis=1), x)
 
 
+class Known(keras.layers.Layer):
+    """Its gradient is that of the model at whole grey levels, as images have, and anything off them."""
+
+    def __init__(self, gradient):
+        super().__init__()
+        self.gradient = gradient
+
+    def call(self, x):
+        @tf.custom_gradient
+        def identity(x):
+            off = tf.reduce_max(tf.abs(255 * x - tf.round(255 * x)), axis=(1, 2, 3), keepdims=True) > 0.01
+            return tf.identity(x), lambda upstream: tf.where(off, self.gradient(upstream), upstream)
+
+        return identity(x)
+
+
 def wrapped(model, front=None, back=None):
     image = x = keras.Input(model.input_shape[1:])
     for layer in (front, model, back):
@@ -92,6 +108,10 @@ def before(function):
     return lambda model: wrapped(model, front=Function(function))
 
 
+def known(gradient):
+    return lambda model: wrapped(model, front=Known(gradient))
+
+
 def after(function):
     return lambda model: wrapped(model, back=Function(function))
 
@@ -105,6 +125,11 @@ ILL = {
     "quantised without a gradient": (before(lambda x: tf.round(8 * x) / 8), "no_gradients"),
     "shattered by a wrong gradient": (before(rounded_under_a_random_gradient), "misleading_gradients"),
     "shattered by a high frequency": (before(lambda x: x + 0.02 * tf.sin(1000 * x)), "misleading_gradients"),
+    "right at the images, random beside them": (
+        known(lambda upstream: tf.random.stateless_normal(tf.shape(upstream), [1, 2])), "misleading_gradients"
+    ),
+    "right at the images, reversed beside them": (known(tf.negative), "misleading_gradients"),
+    "right at the images, infinite beside them": (known(lambda upstream: upstream / 0), "non_finite"),
     "hidden in part": (before(seen_in_part), "partial_gradients"),
     "rounded, beside a small path": (rounded_beside_a_small_path, "partial_gradients"),
     "randomised by noise": (before(lambda x: x + 0.15 * tf.random.normal(tf.shape(x))), "randomised"),
@@ -161,6 +186,7 @@ def test_a_large_published_network_is_not_accused():
     photos = datasets.photos(transform={"size": 224, "crop": 0.875, "interpolation": "bicubic"}).examples("test", 12)
     task = Task(lite0, photos.images, photos.labels, np.arange(12), None, None)
     assert list(of_model.gradients(task)) == []
+    assert list(of_model.gradients(of_model.beside(task, 4 / 255, "linf"))) == []
 
 
 def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):
