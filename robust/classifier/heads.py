@@ -1,5 +1,6 @@
 """Where a Keras model's logits are, and what range of pixels it wants."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -220,10 +221,19 @@ def _saved(model: keras.Model) -> Iterator[str]:
 
 
 def _left_on(model: keras.Model) -> str:
-    """Layers that were called with training=True: Keras asks them as `predict` does, with training=False."""
-    nodes = [(op.name, node) for op in getattr(model, "operations", []) for node in op._inbound_nodes]
+    """Layers that were called with training=True: Keras asks them as `predict` does, with training=False.
+
+    Of those whose default it is, as of RandomFlip, nobody knows whether it was said, and it says nothing new.
+    """
+    said = [op for op in getattr(model, "operations", []) if not _trains_by_default(op)]
+    nodes = [(op.name, node) for op in said for node in op._inbound_nodes]
     names = dict.fromkeys(name for name, node in nodes if node.arguments.kwargs.get("training") is True)
     return f"{', '.join(names)}: called with training=True, asked in inference mode as by predict" if names else ""
+
+
+def _trains_by_default(operation: keras.Operation) -> bool:
+    training = inspect.signature(operation.call).parameters.get("training")
+    return training is not None and training.default is True
 
 
 def _without_activation(last: Any, before: Any) -> Any:

@@ -430,6 +430,16 @@ def test_dropout_that_was_built_with_training_on_is_asked_as_by_predict():
     assert classifier.understood[0] == "drop: called with training=True, asked in inference mode as by predict"
 
 
+def test_augmentation_that_nobody_called_with_training_on_is_not_said_to_be():
+    """Its default is training=True; predict asks it with False, and so do we."""
+    inputs = keras.Input(SHAPE)
+    flipped = layers.RandomFlip("horizontal")(layers.RandomRotation(0.2)(inputs))
+    model = keras.Model(inputs, dense()(layers.Flatten()(flipped)))
+    classifier = asked(model)
+    np.testing.assert_allclose(classifier.logits(IMAGES), model.predict(IMAGES, verbose=0), atol=1e-5)
+    assert not any("training" in said for said in classifier.understood)
+
+
 def test_dropout_left_on_inside_is_told():
     model = subclassed(layers.Dropout(0.5), dense(), training=layers.Dropout)
     told = "its answers differ from call to call: attack it with samples = 10, or autoattack with version = rand"

@@ -53,3 +53,9 @@ def test_a_model_to_which_all_loud_images_look_alike_is_not_bounded():
 @pytest.mark.parametrize("activation", [lambda z: z, lambda z: z / 100, lambda z: 5 * keras.ops.tanh(z)])
 def test_logits_are_not_though_they_be_small(activation):
     assert "bounded_outputs" not in ills(net(activation, scale=0.3))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_logits_that_overflow_have_no_ends():
+    """As those of half precision do, shown pixels far beyond [0, 1]: told in no warning of NumPy either."""
+    assert "bounded_outputs" not in ills(net(keras.ops.sinh, scale=0.3))
