@@ -103,7 +103,7 @@ def test_early_stopping_and_checkpoints_go_by_it(build, train, held_out, tmp_pat
     keep = keras.callbacks.ModelCheckpoint(best, monitor="val_robust_accuracy", mode="max", save_best_only=True)
     watch = robust.RobustAccuracy(held_out, QUICK, eps="4/255")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    history = train(model, [watch, stop, keep], epochs=8, rate=-0.3, loss=loss).history
+    history = train(model, [watch, stop, keep], epochs=8, rate=-0.05, loss=loss).history
     seen = history["val_robust_accuracy"]
     assert len(seen) == 1 + int(np.argmax(seen)) + 2 < 8
     loaded = keras.saving.load_model(best)
