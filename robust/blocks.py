@@ -123,8 +123,8 @@ def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str,
 def outside_of(case: Case, data: Dataset) -> Dataset:
     """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
     if case.outside is None:
-        write = setting("outside", {"name": "digits"})
-        raise SuiteError(f"case {case.name}: no images from outside; write {write} or a folder")
+        name_some = setting("outside", {"name": "digits"})
+        raise SuiteError(f"case {case.name}: no images from outside; name them: {name_some}, or a folder")
     found = read(case.outside)
     if not channels.alike(found, data):
         shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"

@@ -219,7 +219,7 @@ class Classifier:
             remedy = _logarithm(self.model, self.inputs(tf.constant(images[:1])))
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
-                f"logits: end it in Dense(classes) and train with from_logits=True, or give {remedy}; "
+                f"logits: end it in Dense(classes) and train with from_logits=True, or, in Python, give {remedy}; "
                 f"or say {setting('black_box', True)}, for attacks that ask for answers only: {black_box.ATTACKS}"
             )
         return logits
@@ -227,9 +227,20 @@ class Classifier:
 
 def _logarithm(model: keras.Model, image: tf.Tensor) -> str:
     """What makes logits of a model's probabilities, to be typed; 1e-30 keeps those that underflow finite."""
+    if (layer := next((each for each in model.layers if isinstance(each, keras.layers.TFSMLayer)), None)) is not None:
+        return _of_saved_model(layer, model.outputs[0], image)
     if getattr(model, "outputs", None):
         return "keras.Model(model.inputs, keras.ops.log(model.outputs[0] + 1e-30))"
     return f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log(model(x) + 1e-30))"
+
+
+def _of_saved_model(layer: keras.layers.TFSMLayer, output: Any, image: tf.Tensor) -> str:
+    """The same of a SavedModel, which is a folder and no model with layers: what names the folder makes one of it."""
+    keys = layer.output if isinstance(layer.output, dict) else {}
+    of = next((f"[{key!r}]" for key, each in keys.items() if each is output), "")
+    asked = f"keras.layers.TFSMLayer({layer.filepath!r}, call_endpoint={layer.call_endpoint!r})(x){of}"
+    logits = f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log({asked} + 1e-30))"
+    return f"{logits} with {setting('trust', True)}"
 
 
 def _are_probabilities(logits: np.ndarray) -> bool:

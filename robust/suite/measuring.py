@@ -61,8 +61,8 @@ def check_outside(measures: Iterable[Call], given: bool) -> None:
     """
     wanted = "outliers" in {call.name for call in measures}
     if wanted and not given:
-        as_in = setting("outside", {"name": "digits"})
-        raise SuiteError(f"measure: outliers needs images of no class, as in {as_in}", "measure")
+        name_some = setting("outside", {"name": "digits"})
+        raise SuiteError(f"measure: outliers needs images of no class: {name_some}", "measure")
     if given and not wanted and not any(catalog.is_foreign(call.name) for call in measures):
         raise SuiteError('outside: nothing looks at these images; add "outliers" to measure', "outside")
 

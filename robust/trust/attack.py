@@ -155,10 +155,15 @@ def more_steps(run: Run) -> Iterator[Reason]:
         return
     if rows.size and (longer := doubled(run.call)):
         fell = attacked(run.task, longer, rows)[1]
-        few = one_step(run.call) or run.call.arguments.get("steps", _STEPS) < _STEPS
+        few = one_step(run.call) or _falls_short(run.call)
         if clearly(count := int(fell.sum()), n := len(run.fell), _FEW_MISS if few else TOLERANCE):
             name = run.call.name
             yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+
+
+def _falls_short(call: Call) -> bool:
+    """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
+    return call.arguments.get("steps", _STEPS) < _STEPS or call.arguments.get("queries", _QUERIES) < _QUERIES
 
 
 def doubled(call: Call) -> Call | None:

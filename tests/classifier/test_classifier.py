@@ -242,7 +242,7 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     for model in (subclassed, unknown, ensemble):
         told = re.fullmatch(
             "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
-            r"Dense\(classes\) and train with from_logits=True, or give (.*); or say black_box=True, "
+            r"Dense\(classes\) and train with from_logits=True, or, in Python, give (.*); or say black_box=True, "
             "for attacks that ask for answers only: square, noise or transfer",
             _refusal(model, ask=True),
         )

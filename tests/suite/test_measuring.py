@@ -10,7 +10,7 @@ def test_a_case_names_images_from_outside():
 
 
 def test_outliers_without_images_from_outside_are_refused():
-    with pytest.raises(SuiteError, match=r"outliers needs images of no class, as in outside = "):
+    with pytest.raises(SuiteError, match=r"outliers needs images of no class: in a suite, outside = "):
         read_case("clean", {"measure": ["outliers"]})
 
 
