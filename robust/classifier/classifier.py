@@ -236,8 +236,11 @@ def _logarithm(model: keras.Model, image: tf.Tensor) -> str:
 
 def _of_saved_model(layer: keras.layers.TFSMLayer, output: Any, image: tf.Tensor) -> str:
     """The same of a SavedModel, which is a folder and no model with layers: what names the folder makes one of it."""
-    keys = layer.output if isinstance(layer.output, dict) else {}
-    of = next((f"[{key!r}]" for key, each in keys.items() if each is output), "")
+    given = getattr(layer.call_endpoint_fn, "structured_outputs", None)
+    keys = dict.fromkeys(given, layer.output) if isinstance(given, dict) and len(given) == 1 else layer.output
+    of = (
+        next((f"[{key!r}]" for key, each in dict(keys).items() if each is output), "") if isinstance(keys, dict) else ""
+    )
     asked = f"keras.layers.TFSMLayer({layer.filepath!r}, call_endpoint={layer.call_endpoint!r})(x){of}"
     logits = f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log({asked} + 1e-30))"
     return f"{logits} with {setting('trust', True)}"

@@ -1,6 +1,7 @@
 """Files from strangers are data: without trust nothing of theirs is run or imported. A marker file would tell."""
 
 import importlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -178,9 +179,15 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255", "--trust"]
     code, said = typed(capfd, monkeypatch, *words)
     assert code == 2 and "gives probabilities" in said and "or say --black-box, for attacks that ask" in said
+    remedy = re.search(r"or, in Python, give (keras\.Model.*) with --trust; or say", said)[1]
+    images = np.random.default_rng(0).random((30, 8, 8, 3), "float32")
+    logits = eval(remedy, {"keras": keras})
+    labels = np.asarray(logits(images)).argmax(axis=1)
+    table = robust.evaluate(logits, (images, labels), ["pgd"], eps="60/255", pixels=(0, 1), trust=True)
+    assert robust.value(table, "top1", case="clean").value == 1 > robust.value(table, "top1", case="pgd").value
     code, said = typed(capfd, monkeypatch, *words, "--black-box")
     assert code == 2 and "use --attack square or --attack noise" in said
-    code, said = typed(capfd, monkeypatch, *words, "--black-box", "--attack", "square")
+    code, said = typed(capfd, monkeypatch, *words, "--black-box", "--attack", "square", "--set", "queries=200")
     assert code == 0 and "\nfooled: read back, the PNG is " in said
 
 
