@@ -198,8 +198,8 @@ def test_an_eps_that_is_no_number_is_told():
 
 def test_the_columns_are_those_of_the_design():
     assert " ".join(RESULTS) == (
-        "suite data split model seed case perturbation norm eps severity metric group value unit n low high interval"
-        " bound passed trust forward backward seconds weights"
+        "suite data split model seed case perturbation norm eps severity metric group value unit n choice low high"
+        " interval bound passed trust forward backward seconds weights"
     )
     assert {"model", "seed", "case", "eps", "example", "label", "target", "predicted", "in_top5"} <= set(OUTCOMES)
     assert record.__doc__

@@ -13,6 +13,7 @@ from PIL import Image
 from robust.classifier import Classifier
 from robust.cli import app
 from robust.errors import ModelError
+from robust.interface import spoken
 from robust.loading import load
 
 
@@ -44,11 +45,10 @@ def write(name):
 def test_the_size_that_fits_is_named_and_can_be_typed(name, photos, capsys):
     write(name)
     words = ["evaluate", name, "--data", "photos/"]
-    with pytest.raises(
-        ModelError, match=r"takes images of shape \(8, 8, 3\), but those of .* are \(12, 12, 3\)"
-    ) as told:
+    shapes = r"takes images of shape \(8, 8, 3\), but those of .* are \(12, 12, 3\)"
+    with pytest.raises(ModelError, match=shapes) as told, spoken("command"):
         app(words, result_action="return_value", exit_on_error=False)
-    remedy = re.search(r"\((--transform \d+)\)$", str(told.value))[1]
+    remedy = re.search(r"give the data (--transform \d+)$", str(told.value))[1]
     assert app([*words, *remedy.split()], result_action="return_value") == 0
     assert "top-1 accuracy" in capsys.readouterr().out
 
