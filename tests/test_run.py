@@ -303,7 +303,7 @@ def test_evaluate_refuses_what_is_wrong(tiny):
     with pytest.raises(SuiteError, match=r"attack.eps = \[\]: the list is empty"):
         robust.evaluate(model, (images, labels), ["pgd"], eps=[])
     with pytest.raises(ModelError, match=r"takes images of shape \(6, 6, 1\), but those of arrays are \(7, 7, 1\)"):
-        robust.evaluate(model, (np.zeros((2, 7, 7, 1)), [0, 1]))
+        robust.evaluate(model, (np.random.default_rng(0).random((2, 7, 7, 1)), [0, 1]))
     with pytest.raises(SuiteError, match="did you mean 'pgd'"):
         robust.evaluate(model, (images, labels), ["pdg"], eps=0.1)
     broken = keras.models.clone_model(model)

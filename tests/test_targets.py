@@ -82,5 +82,5 @@ def test_all_is_refused_where_it_would_be_too_many():
         targets.check("all", many)
     assert str(caught.value) == (
         'target: "all" would send every image to 20 classes, and is for 20 classes at the most; '
-        'write the pairs that you want to know of: target = { "class 0" = "class 1" }'
+        "write the pairs that you want to know of: \"target\": {'class 0': 'class 1'}"
     )
