@@ -71,7 +71,7 @@ def test_an_augmentation_that_does_not_exist_is_told_before_anything_is_trained(
         (["lenet5", "--data", "fashion"], "; did you mean 'fashion_mini'?"),
         (["lenet5", "--set", "epohs=3"], "short takes no 'epohs'; did you mean 'epochs'?"),
         (["lenet5", "--epochs", "0"], "epochs = 0: must be a number >= 1"),
-        (["lenet5", "--objective", "trades"], "train.objective weighs what an adversary makes: write --adversary pgd --eps 8/255"),
+        (["lenet5", "--objective", "trades"], "what an adversary makes: write --adversary pgd --eps 8/255"),
         (["none.keras"], "keras = 'none.keras': there is no such file"),
         (["keras:resnet51"], "pretrained = 'keras:resnet51': not known; did you mean 'keras:resnet50'?"),
         (["keras:resnet50", "--option", "width=2"], "--option width=2: keras:resnet50 is built already; its training"),
