@@ -101,7 +101,8 @@ def _tensor(view: View, data: mmap.mmap, places: Places) -> Tensor:
 
     def values() -> np.ndarray:
         numbers = np.frombuffer(data, storage.dtype, storage.count, start)[view.offset :]
-        strides = [stride * storage.dtype.itemsize for stride in view.strides]
+        steps = zip(view.shape, view.strides, strict=True)  # of one number, or of none, a file may name any
+        strides = [stride * storage.dtype.itemsize if n > 1 and all(view.shape) else 0 for n, stride in steps]
         return floats(as_strided(numbers, view.shape, strides, writeable=False))
 
     return Tensor(view.shape, values)

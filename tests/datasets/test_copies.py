@@ -56,6 +56,7 @@ def test_large_splits_are_not_looked_at(monkeypatch):
 
 def test_a_run_warns_of_copies_and_says_which_figures_are_balanced(tmp_path):
     """Of 30 images of one class and 10 of the other a balanced choice gives the mean of the recalls."""
+    keras.utils.set_random_seed(1)  # one that is not right in another order of the classes by chance
     model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2)], name="tiny")
     labels = np.repeat([0, 1], [30, 10])
     images = IMAGES.copy()

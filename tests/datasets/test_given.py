@@ -170,9 +170,10 @@ def test_evaluate_takes_a_tf_data_dataset():
 def test_a_suite_may_name_code_that_gives_the_data(tmp_path):
     (tmp_path / "code_for_data.py").write_text(
         "import numpy as np\nimport tensorflow as tf\n\n"
+        "def images(n: int):\n    return np.arange(n * 784).reshape(n, 28, 28, 1)\n\n"
         "def rows(*, n: int = 4):\n"
-        "    return tf.data.Dataset.from_tensor_slices((np.zeros([n, 28, 28, 1], 'uint8'), np.arange(n) % 3))\n\n"
-        "def pair():\n    return np.ones([5, 28, 28, 1]), np.arange(5) % 3\n\n"
+        "    return tf.data.Dataset.from_tensor_slices((images(n).astype('uint8'), np.arange(n) % 3))\n\n"
+        "def pair():\n    return images(5) / 1e4, np.arange(5) % 3\n\n"
         "def wrong():\n    return 3\n"
     )
     text = (

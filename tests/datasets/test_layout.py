@@ -94,8 +94,8 @@ def test_sibling_folders_that_hold_the_same_are_refused_and_each_remedy_works(tm
     assert said.startswith(f"folder '{root}': ") and all(repr(name) in said for name in names[:2])
     alone = re.search("give one alone, as '([^']+)'", said)[1]
     assert folder(path=alone).classes == ("a", "b")
-    listed = re.search(r"classes = \[(.*)\]", said)[1]
-    as_classes = folder(path=str(root), classes=listed.replace('"', "").split(", "))
+    listed = re.search(r"classes=\[(.*)\]", said)[1]
+    as_classes = folder(path=str(root), classes=listed.replace("'", "").split(", "))
     assert as_classes.classes == tuple(sorted(names)) and dict(as_classes.sizes) == {"test": 2 * len(names)}
     for name, split in zip(names, ("train", "validation", "test"), strict=False):
         (tmp_path / "renamed").mkdir(exist_ok=True)

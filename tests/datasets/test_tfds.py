@@ -175,8 +175,8 @@ def test_imagenet_needs_a_transform_and_is_tested_on_validation_where_test_has_n
     mock("imagenet2012", {"train": 30, "validation": 7, "test": 5})
     said = complaint(builder="imagenet2012")
     assert said == (
-        "data set 'imagenet2012': its images have different sizes; write transform = \"imagenet\" "
-        "(the shorter side to 256, the central 224 x 224) or transform = { size = 224 }"
+        "data set 'imagenet2012': its images have different sizes; write transform='imagenet' "
+        "(the shorter side to 256, the central 224 x 224) or transform=224"
     )
     data = load(builder="imagenet2012", transform="imagenet", test="validation")
     assert (data.image_shape, dict(data.sizes)) == ((224, 224, 3), {"train": 27, "validation": 3, "test": 7})

@@ -25,7 +25,12 @@ expect = { top1 = ">= 1" }
 def suite(tmp_path, monkeypatch, reference, form):
     """A suite beside a file of weights and images, whose labels are what Torch's network says of them."""
     theirs = reference("timm_tf", "tf_mobilenetv3_small_100")
-    images = np.concatenate([theirs.images, np.zeros((10, 64, 64, 3), np.float32)])
+    images = np.concatenate(
+        [
+            theirs.images,
+            np.ones((10, 64, 64, 3), np.float32) * np.linspace(0, 0.01, 10, dtype="float32")[:, None, None, None],
+        ]
+    )
     labels = np.concatenate([theirs.logits.argmax(axis=1), np.arange(10)])
     np.savez(tmp_path / "x.npz", x=images[:2], y=labels[:2])
     np.savez(tmp_path / "ten.npz", x=images, y=labels)
