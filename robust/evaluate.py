@@ -20,11 +20,11 @@ from robust.errors import DataError, ModelError, SuiteError, suggest
 from robust.loading import load
 from robust.pixels import read as read_pixels
 from robust.progress import Progress
-from robust.quantities import Precision
+from robust.quantities import Channels, Precision
 from robust.run import run
 from robust.schema import convert
 from robust.store import Store, default
-from robust.suite import Case, Channels, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
 from robust.suite.data import asked as asked_data
 from robust.suite.source import ASKED, asked

@@ -49,6 +49,7 @@ Norm = Literal["linf", "l2"]
 AnyNorm = Literal["linf", "l2", "l1"]
 Precision = Literal["float32", "bfloat16"]  # in which an attack searches; what it found is always confirmed as given
 Target = str | Mapping[str, str]  # "least-likely", "random", "next", "all", a class, or {from = "to"}
+Channels = Literal["rgb", "gray"]  # as of Keras' color_mode
 ALL = "all"  # of every class to every other, or of every corruption
 Source = Any  # another model: in a suite its name there, from Python the model itself
 

@@ -6,6 +6,7 @@ import numpy as np
 
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
+Z = 1.959963984540054  # standard errors of a normal 95 %
 EXACT, BOUNDED = "exact 95 %", "distribution-free 95 %"  # what results.csv calls those of shares and of bounded means
 SURE = 16.0
 """In nats, -ln of the probability 1e-7 that single precision hardly tells from 0: what a sure mistake costs."""

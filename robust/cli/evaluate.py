@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from robust.cli import models, preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
+from robust.quantities import Channels
 
 
 def evaluate(
@@ -23,7 +24,7 @@ def evaluate(
     balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
     classes: str | None = None,
-    channels: Literal["rgb", "gray"] | None = None,
+    channels: Channels | None = None,
     pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,

@@ -3,9 +3,11 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
+
+from robust.quantities import Channels
 
 
 def run(
@@ -14,7 +16,7 @@ def run(
     out: Path | None = None,
     k: Annotated[str, Parameter(name=["-k"])] = "",
     classes: str | None = None,
-    channels: Literal["rgb", "gray"] | None = None,
+    channels: Channels | None = None,
     trust: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a suite: train its models, run its cases, write the tables and the page.

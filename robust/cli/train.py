@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -10,6 +10,7 @@ from robust import keras_file
 from robust.cli import preprocessing
 from robust.cli.numbers import MaybeWhole, Whole
 from robust.errors import SuiteError
+from robust.quantities import Channels
 
 
 def train(
@@ -18,7 +19,7 @@ def train(
     data: str = "fashion_mini",
     transform: str | None = None,
     classes: str | None = None,
-    channels: Literal["rgb", "gray"] | None = None,
+    channels: Channels | None = None,
     recipe: str = "short",
     out: Path | None = None,
     seed: Whole = 0,

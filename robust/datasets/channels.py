@@ -8,7 +8,7 @@ import tensorflow as tf
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.errors import DataError, ModelError
 from robust.interface import setting
-from robust.suite import Channels
+from robust.quantities import Channels
 
 Change = Callable[[tf.Tensor], tf.Tensor]
 COUNTS: dict[Channels, int] = {"rgb": 3, "gray": 1}

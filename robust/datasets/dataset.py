@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +13,7 @@ from robust.datasets import checks
 from robust.datasets.choice import chosen, of_few_classes
 from robust.datasets.encoded import Encoded
 from robust.errors import DataError, suggest
+from robust.quantities import Channels
 
 SPLITS = ("train", "validation", "test")
 """Whatever is chosen by looking at data is chosen on train and validation; test only judges."""
@@ -60,7 +60,7 @@ class Dataset:
     """What was made of it that whoever trains on it is told."""
     remarks: tuple[str, ...] = ()
     """What was passed by, or guessed, when it was read: whoever sees a number of this set is told."""
-    channels: Literal["rgb", "gray"] | None = None
+    channels: Channels | None = None
     """In colour or in grey, as was asked for; None: each model sees as many channels as it takes."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 

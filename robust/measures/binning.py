@@ -145,5 +145,5 @@ def aurc_interval(confidence: np.ndarray, right: np.ndarray) -> tuple[float, flo
     low, high = statistics.bounded_mean(added, 0, float((1 / np.arange(1, n + 1)).sum()))  # all errors the surest
     order = np.argsort(-confidence, kind="stable")
     behind = np.cumsum((~right[order] / np.arange(1, n + 1))[::-1])[::-1]
-    half = 1.96 * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)
+    half = statistics.Z * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)
     return max(min(low, float(added.mean() - half)), 0.0), max(high, float(added.mean() + half))

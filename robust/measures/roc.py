@@ -6,11 +6,8 @@ import numpy as np
 
 from robust import statistics
 
-AREA, AT_QUANTILE = (
-    "DeLong, Newcombe or distribution-free 95 %",
-    "exact 95 %, of a quantile",
-)  # what results.csv calls the intervals
-_Z = 1.959963984540054  # of 95 %
+AREA = "DeLong, Newcombe or distribution-free 95 %"
+AT_QUANTILE = "exact 95 %, of a quantile"
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -44,9 +41,9 @@ def area_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float
     >>> [round(end, 2) for end in area_interval(np.arange(10.0), -np.arange(1, 11.0))]
     [0.69, 1.0]
     """
-    value = auroc(inside, outside)
-    means = [end for share in _beaten(inside, outside) for end in statistics.bounded_mean(share, 0, 1)]
-    ends = (*_newcombe(value, len(inside), len(outside)), *_delong(value, inside, outside), *means)
+    value, beaten = auroc(inside, outside), _beaten(inside, outside)
+    means = [end for shares in beaten for end in statistics.bounded_mean(shares, 0, 1)]
+    ends = (*_newcombe(value, len(inside), len(outside)), *_delong(value, beaten), *means)
     return min(ends), max(ends)
 
 
@@ -67,7 +64,7 @@ def _newcombe(value: float, m: int, n: int) -> tuple[float, float]:
 
     def beyond(area: float) -> float:
         spread = area * (1 - area) * (1 + size * (1 - area) / (2 - area) + size * area / (1 + area)) / (m * n)
-        return (value - area) ** 2 - _Z**2 * spread
+        return (value - area) ** 2 - statistics.Z**2 * spread
 
     def end(bracket: tuple[float, float]) -> float:
         return float(root_scalar(beyond, bracket=bracket).root)
@@ -76,14 +73,14 @@ def _newcombe(value: float, m: int, n: int) -> tuple[float, float]:
     return low, 1.0 if value >= 1 else end((max(value, edge), 1.0))
 
 
-def _delong(value: float, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
-    """NaN-free also where there is one score on a side, which says nothing of its spread, or no overlap: the value."""
+def _delong(value: float, beaten: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+    """From the shares of `_beaten`; the value alone where the scores do not overlap, or one a side tells no spread."""
     from scipy.special import expit, logit
 
     if not 0 < value < 1:
         return value, value
-    spread = sum(one.var(ddof=1) / len(one) for one in _beaten(inside, outside) if len(one) > 1)
-    half = _Z * math.sqrt(spread) / (value * (1 - value))
+    spread = sum(one.var(ddof=1) / len(one) for one in beaten if len(one) > 1)
+    half = statistics.Z * math.sqrt(spread) / (value * (1 - value))
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 

@@ -1,6 +1,6 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
-from robust.suite.data import Asked, Channels, asked, read_data, seen
+from robust.suite.data import Asked, asked, read_data, seen
 from robust.suite.nouns import Case, Cell, Model, Published, Suite, Training, Weights
 from robust.suite.read import load, read_case, read_model
 
@@ -8,7 +8,6 @@ __all__ = [
     "Asked",
     "Case",
     "Cell",
-    "Channels",
     "Model",
     "Published",
     "Suite",

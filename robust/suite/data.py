@@ -5,15 +5,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from robust import catalog, typed
 from robust.errors import SuiteError
+from robust.quantities import Channels
 from robust.schema import Call, bind, convert, signature
 from robust.suite import classes as class_names
 from robust.suite.beside import beside
 
-Channels = Literal["rgb", "gray"]
 _OWN = ("folder", "arrays")
 _SOURCES = ("name", *_OWN, "python")
 _PATH = re.compile(r"^[/.~]|/$")

@@ -297,7 +297,7 @@ def test_the_interval_of_an_area_holds_delongs_on_the_logit_scale():
     area = wins.mean()
     spread = wins.mean(axis=1).var(ddof=1) / 60 + wins.mean(axis=0).var(ddof=1) / 40
     half = norm.isf(0.025) * np.sqrt(spread) / (area * (1 - area))
-    ends = roc._delong(area, inside, outside)
+    ends = roc._delong(area, roc._beaten(inside, outside))
     assert roc.auroc(inside, outside) == pytest.approx(area)
     assert ends == pytest.approx(expit(logit(area) + np.array([-half, half])), abs=1e-12)
     low, high = roc.area_interval(inside, outside)
@@ -322,7 +322,7 @@ def test_an_area_of_refusals_is_covered_where_the_errors_are_the_least_sure(shar
         confidence = random.random(100)
         low, high = binning.aurc_interval(confidence, confidence >= share)
         covered += low <= true <= high
-    assert covered >= 0.93 * samples  # of what the images add alone: .85 to .9
+    assert covered >= 0.93 * samples  # of what the images add alone: .86 to .89
 
 
 @pytest.mark.parametrize("area", [0.5, 0.8, 1.0])
