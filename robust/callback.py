@@ -81,7 +81,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._every = convert(every, Count, "every")
         self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
         given = dataset_of(data, classes=classes)
-        remarks.tell([given], None)
+        remarks.tell(remarks.lines([given]), None)
         self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
         self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes

@@ -151,7 +151,8 @@ def named(model: Model) -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        raise error if model.kind == "memory" else ModelError(f"model {model.name}: {error}") from error
+        names_it = str(error).startswith((f"model {model.name} ", f"model {model.name!r} "))
+        raise error if model.kind == "memory" or names_it else ModelError(f"model {model.name}: {error}") from error
 
 
 def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:

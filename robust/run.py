@@ -61,9 +61,7 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
     chosen = select(suite, k)
     writable(out)
     if progress is None:
-        remarks.tell(session.sets, None, stacklevel=4)
-        for line in session.copies:
-            warnings.warn(line, stacklevel=4)
+        remarks.tell([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
     session.say(session.of_data())
     session.check(chosen, out)
     try:
@@ -141,8 +139,7 @@ class Session:
         """Which images of the data come several times, in lines."""
         learned = any(model.train for model in self.suite.models) or demands.asks(self.suite.cases, "train")
         sets = {data.content: data for data in (self.data, *self._data_of.values())}
-        told = [(data, copies.found(data, learned=learned and data is self.data)) for data in sets.values()]
-        return [f"data {data.name}: {line}" for data, lines in told for line in lines]
+        return [line for data in sets.values() for line in copies.found(data, learned=learned and data is self.data)]
 
     def notes(self) -> list[str]:
         """How data and models were understood: the lines of the terminal, of pytest and of the page."""

@@ -11,7 +11,7 @@ import pandas as pd
 from robust import cells, files, models, statistics
 from robust import store as stores
 from robust.classifier import Classifier, inputs
-from robust.datasets import channels, order, remarks
+from robust.datasets import channels, copies, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
@@ -85,7 +85,7 @@ def train(
     models.meet([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
-    remarks.tell([found], progress)
+    remarks.tell([*remarks.lines([found]), *copies.found(found, learned=True)], progress)
     (progress or Silent()).say(order.said(found))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         about = json.loads((folder / "about.json").read_text())

@@ -12,6 +12,9 @@ from robust.errors import DataError, suggest
 CLASSES = 1_000_000
 """So many classes there may be: each gets a name, and each image a number for it."""
 
+DARKEST = 1 / 255
+"""The lowest grey level above black: images of these two alone were divided by 255 twice, or were cast to 8 bits."""
+
 ROUNDING = 1e-6
 """So far outside of [0, 1] a pixel is taken for the end that it has left."""
 
@@ -43,7 +46,7 @@ def check_images(values: ArrayLike) -> np.ndarray:
         hint = f"; did you mean {way}?" if (way := _of_whole(images)) else ""
         raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
     _check_range(images)
-    _check_levels(images, 1 / 255, f"floats up to {images.max():.3g}, all but black, as 1 is white", "images * 255")
+    _check_levels(images, DARKEST, f"floats up to {images.max():.3g}, all but black, as 1 is white", "images * 255")
     return images.astype(np.float32).clip(0, 1)
 
 
@@ -85,6 +88,13 @@ def _check_levels(images: np.ndarray, darkest: float, what: str, meant: str) -> 
     if any(image.max() > darkest * (1 + ROUNDING) for image in images) or images.max() < darkest / 2:
         return
     raise DataError(f"images: {what}; allowed: uint8 in [0, 255], or floats in [0, 1]; did you mean {meant}?")
+
+
+def check_not_dark(name: str, images: np.ndarray) -> None:
+    """Refuse images, float32 in [0, 1], in which there is nothing to see: floats, or masks, were cast to 8 bits."""
+    if images.max() <= DARKEST * (1 + ROUNDING):
+        looked = f"its first {len(images)} images have no pixel above 1 of 255, and are all but black"
+        raise DataError(f"data set {name!r}: {looked}; save them with white as 255: (images * 255).astype('uint8')")
 
 
 def into_unit_range(low: float, high: float) -> str:

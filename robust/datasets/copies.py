@@ -23,7 +23,7 @@ def found(data: Dataset, *, learned: bool) -> list[str]:
     >>> from robust.datasets.dataset import from_splits
     >>> images = np.arange(12, dtype="uint8").reshape(3, 2, 2) * 20
     >>> data = from_splits({"train": (images[:1], [0]), "test": (images[[0, 1, 1, 2]], [0, 1, 1, 1])}, name="x")
-    >>> [line.partition(":")[0] for line in found(data, learned=True)]
+    >>> [line.split(": ")[1] for line in found(data, learned=True)]
     ['1 of its 4 test images is an exact copy of another of them', '1 of its 4 test images is also in train']
     """
     test = list(_digests(data, "test"))
@@ -34,7 +34,7 @@ def found(data: Dataset, *, learned: bool) -> list[str]:
         if shared := sum(image in images for image, _ in test):
             where = f"{_of(shared, len(test))} also in {split}"
             told.append(f"{where}: a model that has learned them there is judged on what it knows, and does too well")
-    return told
+    return [f"data {data.name}: {line}" for line in told]
 
 
 def _among(test: list[tuple[bytes, int]]) -> str:

@@ -17,6 +17,9 @@ _BYTES = 128
 """Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""
 
 
+_LOOKED_AT = 16  # images of a set, to see whether there is anything to see
+
+
 class _Pair(NamedTuple):
     """Images and labels of a split, how many classes one-hot labels tell of, and what was made of the images."""
 
@@ -32,11 +35,20 @@ def read(call: Call) -> Dataset:
     Raises DataError for what is wrong with it, and where it has a class that is not among those that are named.
     """
     found = dataset_of(call(), name=call.name)
+    checks.check_not_dark(found.name, _few(found))
     if isinstance(call, Asked):
         found = replace(found, remarks=(call.remark, *found.remarks)) if call.remark else found
         found = found if call.channels is None else channels.converted(found, call.channels)
         found = found if call.classes is None else order.ordered(found, call.classes)
     return found
+
+
+def _few(data: Dataset) -> np.ndarray:
+    """Some images of a set, or a white one where they cannot be read: whoever needs them will be told why."""
+    try:
+        return data.first(next(iter(data.sizes)), _LOOKED_AT)
+    except tf.errors.OpError:
+        return np.ones((1, *data.image_shape), np.float32)
 
 
 def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:

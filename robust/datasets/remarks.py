@@ -19,9 +19,9 @@ def lines(sets: Iterable[Dataset]) -> list[str]:
     return list(dict.fromkeys(f"data {data.name}: {note}" for data in sets for note in data.remarks))
 
 
-def tell(sets: Iterable[Dataset], progress: Progress | None, stacklevel: int = 3) -> None:
-    """Say the remarks to whoever watches; where nobody does, they are warnings."""
-    for line in lines(sets):
+def tell(told: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:
+    """Say such lines to whoever watches; where nobody does, they are warnings."""
+    for line in told:
         if progress is None:
             warnings.warn(line, stacklevel=stacklevel)
         else:

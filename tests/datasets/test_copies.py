@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import robust
-from robust import record
+from robust import models, record
+from robust import train as train_module
 from robust.datasets import copies
 from robust.datasets.dataset import from_arrays, from_splits
+from robust.suite import read_data, read_model
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), "uint8")
 LABELS = np.arange(40) % 4
@@ -28,7 +30,7 @@ def test_data_without_copies_have_nothing_said():
 @pytest.mark.parametrize(("test", "n"), [([0, 1, 2, 1], 1), ([0, 0, 0, 1, 1, 2], 3), ([*range(40), *range(40)], 40)])
 def test_each_test_image_but_one_of_a_kind_is_a_copy(test, n):
     (told,) = copies.found(made(test=test), learned=True)
-    assert told.startswith(f"{n} of its {len(test)} test images {'is an' if n == 1 else 'are'} exact cop")
+    assert told.startswith(f"data x: {n} of its {len(test)} test images {'is an' if n == 1 else 'are'} exact cop")
     assert "intervals are too narrow" in told and "another label" not in told
 
 
@@ -40,13 +42,23 @@ def test_copies_of_another_label_are_told():
 def test_floats_and_bytes_of_one_picture_are_copies():
     floats = (IMAGES[:5].astype("float32") / 255, LABELS[:5])
     data = from_splits({"train": floats, "test": (IMAGES[3:9], LABELS[3:9])}, 4)
-    assert copies.found(data, learned=True)[0].startswith("2 of its 6 test images are also in train: ")
+    assert copies.found(data, learned=True)[0].startswith("data arrays: 2 of its 6 test images are also in train: ")
 
 
 def test_what_is_learned_is_looked_at_only_where_something_learns():
     data = made(range(25), range(20, 40))
     assert copies.found(data, learned=False) == []
-    assert copies.found(data, learned=True)[0].startswith("5 of its 20 test images are also in train: ")
+    assert copies.found(data, learned=True)[0].startswith("data x: 5 of its 20 test images are also in train: ")
+
+
+def test_training_warns_of_copies_before_anything_is_trained(tmp_path, monkeypatch):
+    train, test = IMAGES[:25], IMAGES[20:40]
+    np.savez(tmp_path / "d.npz", x_train=train, y_train=LABELS[:25], x_test=test, y_test=LABELS[20:40])
+    model = read_model("net", {"architecture": "lenet5", "train": {"recipe": "short"}})  # a fifth is held out
+    monkeypatch.setattr(models, "trained", lambda *_: pytest.fail("trained"))
+    said = pytest.warns(UserWarning, match="data d: 4 of its 20 test images are also in train")
+    with said, pytest.raises(pytest.fail.Exception, match="trained"):
+        train_module.train(model, read_data(str(tmp_path / "d.npz")), tmp_path / "m.keras")
 
 
 def test_large_splits_are_not_looked_at(monkeypatch):

@@ -10,7 +10,9 @@ from PIL import Image
 import robust
 from robust import cli
 from robust.datasets.folder import folder
+from robust.datasets.given import read
 from robust.errors import DataError
+from robust.suite import read_data
 
 random = np.random.default_rng(0)
 COLOUR = random.integers(0, 256, (5, 7, 3)).astype(np.uint8)
@@ -146,6 +148,19 @@ def test_a_file_that_is_cut_off_is_named_when_it_is_read(photos):
         data.examples("test")
     assert f"data set 'photos': split 'test': {photos}/cat/b.png: cannot be decoded (" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cast", [np.rint, np.floor])
+def test_floats_that_were_cast_to_bytes_are_refused_and_the_remedy_works(tmp_path, cast):
+    images = np.random.default_rng(0).random((4, 6, 6))
+    for place, image in enumerate(images):
+        save(tmp_path / f"{place % 2}" / f"{place}.png", cast(image).astype("uint8"))
+    with pytest.raises(DataError, match=r"no pixel above 1 of 255.*save them with white as 255") as refused:
+        read(read_data(str(tmp_path)))
+    meant = eval(str(refused.value).rpartition("white as 255: ")[2], {"images": images})
+    for place, image in enumerate(meant):
+        save(tmp_path / f"{place % 2}" / f"{place}.png", image)
+    assert read(read_data(str(tmp_path))).examples("test").images.max() > 0.9
 
 
 def test_what_is_refused(photos):
