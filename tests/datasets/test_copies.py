@@ -1,6 +1,7 @@
 """Exact copies among test images, and of what is learned, are counted and told."""
 
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -56,9 +57,14 @@ def test_training_warns_of_copies_before_anything_is_trained(tmp_path, monkeypat
     np.savez(tmp_path / "d.npz", x_train=train, y_train=LABELS[:25], x_test=test, y_test=LABELS[20:40])
     model = read_model("net", {"architecture": "lenet5", "train": {"recipe": "short"}})  # a fifth is held out
     monkeypatch.setattr(models, "trained", lambda *_: pytest.fail("trained"))
-    said = pytest.warns(UserWarning, match="data d: 4 of its 20 test images are also in train")
-    with said, pytest.raises(pytest.fail.Exception, match="trained"):
+    with warnings.catch_warnings(record=True) as said, pytest.raises(pytest.fail.Exception, match="trained"):
+        warnings.simplefilter("always")
         train_module.train(model, read_data(str(tmp_path / "d.npz")), tmp_path / "m.keras")
+    told = [str(each.message) for each in said if "test images" in str(each.message)]
+    assert [each.partition(": a")[0] for each in told] == [
+        "data d: 4 of its 20 test images are also in train",
+        "data d: 1 of its 20 test images is also in validation",
+    ]
 
 
 def test_large_splits_are_not_looked_at(monkeypatch):
