@@ -1,7 +1,7 @@
 """Mean corruption error: how often a model errs on corrupted images, beside another model."""
 
-from collections.abc import Iterator, Mapping
-from math import isnan
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,11 +14,12 @@ COMMON = (
 )  # fmt: skip
 """The corruptions of the mean, in the order of the paper; the four extra ones do not count in it."""
 
-_ALEXNET = dict(zip(COMMON, (
-    0.886, 0.894, 0.923, 0.820, 0.826, 0.786, 0.798, 0.867, 0.827, 0.819, 0.565, 0.853, 0.646, 0.718, 0.607,
-), strict=True))  # fmt: skip
+_ALEXNET = dict(zip(COMMON, map(Fraction, (
+    "0.886", "0.894", "0.923", "0.820", "0.826", "0.786", "0.798", "0.867", "0.827", "0.819", "0.565", "0.853", "0.646",
+    "0.718", "0.607",
+)), strict=True))  # fmt: skip
 """AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
-_ALEXNET_CLEAN = 0.4348
+_ALEXNET_CLEAN = Fraction("0.4348")
 
 _SHARED = ("suite", "data", "split", "model", "seed", "case", "weights", "n", "choice")
 
@@ -29,13 +30,15 @@ ABSENT = "not given: "
 """What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
 _RARE = "the case has none of the common corruptions"
 _NAN = float("nan")
+Exact = Fraction | None
+"""A number, or None where there is none. In floats two equal means differ by next to nothing, which is no unit."""
 
 
 class Errors(NamedTuple):
     """The errors of one model in one case: of each corruption the mean over its severities, and on clean images."""
 
-    corrupted: pd.Series
-    clean: float
+    corrupted: Mapping[str, Fraction]
+    clean: Exact
 
 
 def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
@@ -50,18 +53,29 @@ def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
         outcomes: of the case, with the columns of `robust.record.OUTCOMES`.
     """
     corrupted = outcomes[outcomes["severity"].notna()]
-    wrong = (corrupted["predicted"] != corrupted["label"]).groupby([corrupted["example"], corrupted["perturbation"]])
-    each = wrong.mean().unstack()  # [images, corruptions]
-    found = [_row("corruption_error", str(name), each[name]) for name in corrupted["perturbation"].unique()]
-    if common := [name for name in COMMON if name in each]:
-        found.append(_row("mean_corruption_error", "", each[common].mean(axis=1)))
+    wrong = corrupted["predicted"] != corrupted["label"]
+    shares = wrong.groupby([corrupted["example"], corrupted["perturbation"]]).mean().unstack()  # [images, corruptions]
+    whole = {name: _share(of) for name, of in wrong.groupby(corrupted["perturbation"], sort=False)}
+    found = [_row("corruption_error", str(name), value, shares[name]) for name, value in whole.items()]
+    if common := [name for name in COMMON if name in whole]:
+        mean = _mean_of(whole[name] for name in common)
+        found.append(_row("mean_corruption_error", "", mean, shares[common].mean(axis=1)))
     return found
 
 
-def _row(metric: str, group: str, shares: pd.Series) -> dict[str, Any]:
+def _share(wrong: pd.Series) -> Fraction:
+    return Fraction(int(wrong.sum()), len(wrong))
+
+
+def _mean_of(values: Iterable[Fraction]) -> Fraction:
+    listed = list(values)
+    return sum(listed, Fraction()) / len(listed)
+
+
+def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> dict[str, Any]:
     low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
     where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
-    what = {"metric": metric, "group": group, "value": float(shares.mean()), "unit": "proportion", "n": len(shares)}
+    what = {"metric": metric, "group": group, "value": float(value), "unit": "proportion", "n": len(shares)}
     return {**where, **what, "low": low, "high": high, "interval": statistics.BOUNDED}
 
 
@@ -108,27 +122,28 @@ def _errors(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_one(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Errors:
-    means = rows.groupby("perturbation", sort=False)["value"].mean()
-    return Errors(means, _clean_error(outcomes, rows.iloc[0]))
+    shares = [Fraction(round(value * n), n) for value, n in zip(rows["value"], map(int, rows["n"]), strict=True)]
+    parts = pd.Series(shares, rows["perturbation"].astype(str), dtype=object).groupby(level=0, sort=False)
+    return Errors({str(name): _mean_of(of) for name, of in parts}, _clean_error(outcomes, rows.iloc[0]))
 
 
-def _clean_error(outcomes: pd.DataFrame, row: pd.Series) -> float:
-    """The error on the images that the row speaks of, unperturbed; NaN where no case shows all of these so."""
+def _clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
+    """The error on the images that the row speaks of, unperturbed; None where no case shows all of these so."""
     for key in ("model", "seed", "data"):
         outcomes = outcomes[outcomes[key] == row[key]]
     shown = outcomes.loc[outcomes["case"] == row["case"], "example"].unique()
     for _, clean in outcomes[outcomes["perturbation"] == "clean"].groupby("case", sort=False):
         same = clean[clean["example"].isin(shown)]
         if len(same) == len(shown):
-            return float((same["predicted"] != same["label"]).mean())
-    return _NAN
+            return _share(same["predicted"] != same["label"])
+    return None
 
 
 def _mean(several: list[Errors]) -> Errors | None:
     if not several:
         return None
-    clean = sum(one.clean for one in several) / len(several)
-    return Errors(pd.concat([one.corrupted for one in several], axis=1).mean(axis=1), clean)
+    clean = None if any(one.clean is None for one in several) else _mean_of(one.clean or Fraction() for one in several)
+    return Errors({name: _mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
 
 
 def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str, Any]]:
@@ -136,39 +151,52 @@ def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str
     unit = f"× {name}"
     if base is None:
         for metric in ("relative_corruption_error", "relative_error_increase"):
-            yield _ratio(metric, "", _NAN, unit, f"{name} has not run in this case")
+            yield _ratio(metric, "", None, unit, f"{name} has not run in this case")
         return
-    ratios, added = _ratios(errors, base)
+    ratios, increases = _ratios(errors, base)
     for group, value in ratios.items():
-        yield _ratio("relative_corruption_error", str(group), value, unit, f"{name} makes no error under {group}")
+        yield _ratio("relative_corruption_error", group, value, unit, f"{name} makes no error under {group}")
     yield _mean_ratio(ratios, unit, name)
-    unknown = "no case shows the same images clean" if isnan(errors.clean + base.clean) else ""
-    for group, value in added.items():
-        yield _ratio("relative_error_increase", str(group), value, unit, unknown or f"{group} does {name} no harm")
-    common = [each for each in COMMON if each in errors.corrupted.index]
-    own, theirs = ((one.corrupted.reindex(common) - one.clean).sum(skipna=False) for one in (errors, base))
-    whole = own / theirs if theirs > 0 else _NAN
+    unknown = "no case shows the same images clean" if None in (errors.clean, base.clean) else ""
+    for group, value in increases.items():
+        yield _ratio("relative_error_increase", group, value, unit, unknown or f"{group} does {name} no harm")
+    common = [each for each in COMMON if each in errors.corrupted]
+    whole = _over(_sum(_added(errors), common), _sum(_added(base), common))
     yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
 
 
-def _mean_ratio(ratios: pd.Series, unit: str, name: str) -> dict[str, Any]:
+def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, Any]:
     """The mean over the common corruptions; without one of them it would be of something else."""
-    counted = ratios[[each for each in COMMON if each in ratios.index]]
-    lost = ", ".join(map(str, counted.index[counted.isna()]))
+    counted = [each for each in COMMON if each in ratios]
+    total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
     why = f"{name} makes no error under {lost}" if lost else _RARE
-    return _ratio("relative_corruption_error", "", counted.mean(skipna=False), unit, why)
+    return _ratio("relative_corruption_error", "", None if total is None else total / len(counted), unit, why)
 
 
-def _ratio(metric: str, group: str, value: float, unit: str, why: str) -> dict[str, Any]:
-    row = {"metric": metric, "group": group, "value": float(value), "unit": unit}
-    return {**row, "interval": f"{ABSENT}{why}"} if isnan(value) else row
+def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> dict[str, Any]:
+    row = {"metric": metric, "group": group, "value": _NAN if value is None else float(value), "unit": unit}
+    return {**row, "interval": f"{ABSENT}{why}"} if value is None else row
 
 
-def _ratios(errors: Errors, base: Errors) -> tuple[pd.Series, pd.Series]:
+def _ratios(errors: Errors, base: Errors) -> tuple[dict[str, Exact], dict[str, Exact]]:
     """The errors, and what they are above the clean one, over the baseline's; nothing where the latter is 0."""
-    same = base.corrupted.reindex(errors.corrupted.index)
-    added = same - base.clean
-    return errors.corrupted / same.where(same > 0), (errors.corrupted - errors.clean) / added.where(added > 0)
+    above, over = _added(errors), _added(base)
+    ratios = {name: _over(error, base.corrupted.get(name)) for name, error in errors.corrupted.items()}
+    return ratios, {name: _over(error, over.get(name)) for name, error in above.items()}
+
+
+def _added(errors: Errors) -> dict[str, Exact]:
+    """What each corruption adds to the clean error."""
+    return {name: None if errors.clean is None else error - errors.clean for name, error in errors.corrupted.items()}
+
+
+def _over(own: Exact, theirs: Exact) -> Exact:
+    return own / theirs if own is not None and theirs is not None and theirs > 0 else None
+
+
+def _sum(values: Mapping[str, Exact], names: list[str]) -> Exact:
+    parts = [values.get(name) for name in names]
+    return None if not parts or None in parts else sum(filter(None, parts), Fraction())
 
 
 def _complete(rows: pd.DataFrame) -> bool:
@@ -178,7 +206,7 @@ def _complete(rows: pd.DataFrame) -> bool:
 
 
 def _mce(errors: Errors) -> Iterator[dict[str, Any]]:
-    ratios, added = _ratios(errors, Errors(pd.Series(_ALEXNET), _ALEXNET_CLEAN))
-    for metric, values in (("mce", ratios), ("relative_mce", added)):
-        if values[[*COMMON]].notna().all():
-            yield {"metric": metric, "group": "", "value": float(values[[*COMMON]].mean()), "unit": "× AlexNet"}
+    ratios, increases = _ratios(errors, Errors(_ALEXNET, _ALEXNET_CLEAN))
+    for metric, values in (("mce", ratios), ("relative_mce", increases)):
+        if (total := _sum(values, [*COMMON])) is not None:
+            yield {"metric": metric, "group": "", "value": float(total / len(COMMON)), "unit": "× AlexNet"}

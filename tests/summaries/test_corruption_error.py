@@ -76,6 +76,28 @@ def test_the_mean_error_is_over_severities_and_then_over_the_common_corruptions(
     assert {tuple(row[key] for key in where) for row in rows.values()} == {(MADE, "", None, None)}
 
 
+@pytest.mark.parametrize(("n", "severities", "names"), [(100, 5, ["fog"]), (1000, 5, ["fog"]), (100, 3, [*COMMON[:3]])])
+def test_an_error_is_the_float_nearest_to_its_share_so_that_a_bound_of_that_share_is_met(n, severities, names):
+    rng = np.random.default_rng(n)
+    for _ in range(30):
+        wrong = rng.random((n, len(names), severities)) < rng.random()
+        places = np.indices(wrong.shape).reshape(3, -1)
+        shown = {"example": places[0].astype(str), "perturbation": np.array(names)[places[1]], "severity": places[2]}
+        outcomes = pd.DataFrame({**shown, "label": "a", "predicted": np.where(wrong.ravel(), "b", "a")})
+        found = {(row["metric"], row["group"]): row["value"] for row in own_errors(outcomes)}
+        assert found["mean_corruption_error", ""] == wrong.sum() / wrong.size
+        assert found["corruption_error", names[0]] == wrong[:, 0].sum() / wrong[:, 0].size
+
+
+@pytest.mark.parametrize(("n", "clean", "errors"), [(100, 22, [25, 19, 20, 24, 22]), (1000, 91, [90, 94, 89])])
+def test_a_corruption_that_does_the_baseline_exactly_no_harm_is_no_unit(n, clean, errors):
+    shares = {"base": {"fog": [k / n for k in errors]}, "net": {"fog": [2 * k / n for k in errors]}}
+    table = _table(shares, {"base": clean / n, "net": clean / n}).assign(n=n)
+    found, rows = _found(table, {"weather": "base"})
+    assert np.isnan([found["net", "relative_error_increase", group] for group in ("fog", "")]).all()
+    assert _reasons(rows)["net", "relative_error_increase", "fog"] == "not given: fog does base no harm"
+
+
 def test_a_model_beside_the_baseline():
     found, rows = _found(_table(), {"weather": "base"})
     assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.3 / 0.6)
@@ -173,7 +195,7 @@ def test_the_errors_of_alexnet_are_those_of_the_paper():
     published = [88.6, 89.4, 92.3, 82.0, 82.6, 78.6, 79.8, 86.7, 82.7, 81.9, 56.5, 85.3, 64.6, 71.8, 60.7]
     assert [100 * _ALEXNET[name] for name in COMMON] == pytest.approx(published)
     errors = {"half": {name: [percent / 200] * 5 for name, percent in zip(COMMON, published, strict=True)}}
-    found, _ = _found(_table(errors, {"half": 0.2174}).assign(n=5000), {}, "d")
+    found, _ = _found(_table(errors, {"half": 0.2174}).assign(n=10_000), {}, "d")
     assert (found["half", "mce", ""], found["half", "relative_mce", ""]) == pytest.approx((0.5, 0.5))
 
 
