@@ -1,6 +1,7 @@
 """Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
 
 import re
+from csv import reader as csv_reader
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,19 @@ def csv(table: pd.DataFrame) -> str:
 def read(path: Path, **options: Any) -> pd.DataFrame:
     """What `csv` wrote; options as those of `pandas.read_csv`.
 
-    Raises ValueError for what is no such table, also for one whose first line has no end, and for more than `ROWS`.
+    Raises ValueError for what is no such table, also for one whose first line has no end, for columns of one name,
+    for a row with more cells than there are columns, and for more than `ROWS`.
     """
     with files.regular(path).open("rb") as file:
-        if len(file.readline(_HEAD + 1)) > _HEAD:
-            raise ValueError(f"its first line has more than {_HEAD:,} bytes")
+        head = file.readline(_HEAD + 1)
+    if len(head) > _HEAD:
+        raise ValueError(f"its first line has more than {_HEAD:,} bytes")
+    names = next(csv_reader([head.decode(errors="replace")]), [])
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"it has the column {twice[0]!r} twice")
     found = pd.read_csv(path, nrows=ROWS + 1, **options)
+    if not isinstance(found.index, pd.RangeIndex):  # pandas takes what a first cell too many moved for names of rows
+        raise ValueError("its rows have more cells than there are columns")
     if len(found) > ROWS:
         raise ValueError(f"it has more than {ROWS:,} rows")
     return _each(found, unescape)

@@ -1,6 +1,7 @@
 """Hierarchies of classes: groups, groups of groups, and how far two classes lie apart in them."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,12 +26,12 @@ def read(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".toml":
             return toml.loads(files.text(path))
-        lines = csv.reader(files.text(path).splitlines())
-        rows = [[word.strip() for word in row if word.strip()] for row in lines]
+        lines = csv.reader(io.StringIO(files.text(path)), strict=True)
+        rows = [(lines.line_num, [word.strip() for word in row if word.strip()]) for row in lines]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a hierarchy ({error}); it must be .toml or .csv") from None
     tree: dict[str, Any] = {}
-    for number, row in enumerate(rows, 1):
+    for number, row in rows:
         if row:
             _place(tree, row, f"{path}:{number}")
     return tree

@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +24,17 @@ def test_results_with_classes_that_look_like_formulas_come_back(tmp_path):
     words = raw[["suite", "group", "metric", "bound"]].to_numpy().ravel().tolist()
     assert not [word for word in words if word.startswith(("=", "+", "-", "@", "\t"))]
     assert set(raw["value"]) == {"-0.5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b,a\n1,2,3\n", "it has the column 'a' twice"),
+        ("a,b\n1,2,3\n", "its rows have more cells than there are columns"),
+        ("a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
+    ],
+)
+def test_no_cell_is_lost_for_want_of_a_column(tmp_path, text, said):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        cells.read(tmp_path / "a.csv")

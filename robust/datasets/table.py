@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,12 +42,27 @@ def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text), delimiter=max(_BETWEEN, key=head.count), strict=True)
     try:
-        columns = [column.strip().lower() for column in next(reader, [])]
+        columns = _columns([column.strip().lower() for column in next(reader, [])], str(table))
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=False))
+                yield reader.line_num, _named(columns, [*map(str.strip, cells)], f"{table}:{reader.line_num}")
     except csv.Error as error:
         raise DataError(f"{table}:{reader.line_num}: cannot be read as a table ({error})") from None
+
+
+def _columns(names: list[str], table: str) -> list[str]:
+    """The names of the columns, of which the last has one: a separator at the end of a line begins none."""
+    if twice := [name for name, n in Counter(names).items() if name and n > 1]:
+        raise DataError(f"{table}:1: names the column {twice[0]!r} twice; rename or remove one of the two")
+    return names[: max((place for place, name in enumerate(names, 1) if name), default=0)]
+
+
+def _named(columns: list[str], cells: list[str], where: str) -> dict[str, str]:
+    """A row by the names of its columns; raises DataError where a cell stands in none."""
+    if more := [cell for cell in cells[len(columns) :] if cell]:
+        said = f"has {len(cells)} cells, but the table {len(columns)} columns, {', '.join(columns)}; {more[0]!r}"
+        raise DataError(f"{where}: {said} stands in none; put a label that holds what separates cells in quotes")
+    return dict(zip(columns, cells, strict=False))  # a short row lacks its last cells
 
 
 def _row(root: Path, where: str, line: Mapping[str, str]) -> Row:

@@ -44,9 +44,20 @@ def names(value: Any, folder: Path = Path()) -> tuple[str, ...]:
 def _read(file: Path) -> list[str]:
     try:
         text = files.text(file)
-        return _of_json(json.loads(text)) if file.suffix.lower() == ".json" else text.rstrip().splitlines()
+        return (
+            _of_json(json.loads(text, object_pairs_hook=_once))
+            if file.suffix.lower() == ".json"
+            else text.rstrip().splitlines()
+        )
     except (OSError, ValueError, RecursionError) as error:
         raise SuiteError(f"classes: {file}: cannot be read as names ({error}); must be {_FORMS}", "classes") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of its keys and values; ValueError where a key stands there twice, of which one would be lost."""
+    if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
+        raise ValueError(f"{twice[0]!r} stands there twice")
+    return dict(pairs)
 
 
 def _of_json(value: Any) -> list[str]:
@@ -56,7 +67,7 @@ def _of_json(value: Any) -> list[str]:
         raise ValueError("neither a list nor a table")
     table = next((value[key] for key in ("id2label", "label2id") if isinstance(value.get(key), Mapping)), value)
     if all(isinstance(place, int) for place in table.values()):
-        table = {str(place): name for name, place in table.items()}
+        table = _once([(str(place), name) for name, place in table.items()])
     if sorted(table, key=str) != sorted(map(str, range(len(table)))):
         raise ValueError("its places are not 0, 1, 2, ...")
     listed = [table[str(place)] for place in range(len(table))]

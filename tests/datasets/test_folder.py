@@ -240,9 +240,23 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
         ("file,label,split\ncat/b.png,x,tset\n", "labels.csv:2: a split 'tset'; did you mean 'test'?"),
         ("file,label\n", "labels.csv: names no image"),
         ("file,label\ncat/b.png,x\ncat/b.png,y\n", "ids: ids[1] is cat/b.png; allowed: each id once"),
+        (
+            "file,label,\ncat/b.png,x,\ncat/e.png,clothes, upper\n",
+            "labels.csv:3: has 3 cells, but the table 2 columns, file, label; 'upper' stands in none; put a label that",
+        ),
+        ("file;label\ncat/b.png;a;;b\n", "labels.csv:2: has 4 cells, but the table 2 columns, file, label; 'b' stands"),
+        ("label,file\nclothes, upper,cat/b.png\n", "labels.csv:2: has 3 cells, but the table 2 columns, label, file"),
+        ("file,label, Label\ncat/b.png,x,y\n", "labels.csv:1: names the column 'label' twice; rename or remove one"),
     ],
 )
 def test_tables_that_are_refused(photos, content, expected):
     (photos / "labels.csv").write_text(content)
     assert expected in complaint(path=str(photos), labels="labels.csv")
     assert "labels = 'lab.csv': there is no such file in" in complaint(path=str(photos), labels="lab.csv")
+
+
+def test_what_refuses_a_table_is_typed_as_it_says(photos):
+    (photos / "labels.csv").write_text('file,label,\ncat/b.png,"clothes, upper",\ncat/a.bmp,shoes\n')
+    assert folder(path=str(photos), labels="labels.csv").classes == ("clothes, upper", "shoes")
+    (photos / "labels.csv").write_text(",file,label,,\n0,cat/b.png,x,,\n1,cat/a.bmp,y,,\n")  # as pandas writes an index
+    assert folder(path=str(photos), labels="labels.csv").classes == ("x", "y")

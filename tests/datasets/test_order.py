@@ -43,7 +43,7 @@ def test_images_keep_their_class_and_their_place(pets):
 def test_a_folder_is_read_in_the_order_that_is_named(tmp_path):
     for name in PETS:
         (tmp_path / name).mkdir()
-        Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / name / "a.png")
+        Image.fromarray(np.full((2, 2), 99, np.uint8)).save(tmp_path / name / "a.png")
     data = read(read_data({"folder": str(tmp_path), "classes": ["cat", "ant", "bee"]}))
     assert dict(zip(data.examples("test").ids, data.examples("test").labels, strict=True)) == {
         "ant/a.png": 1,
@@ -120,9 +120,15 @@ def test_files_that_hold_no_names(tmp_path, content):
     assert "classes" in refused(names, "x.json", tmp_path, of=SuiteError)
 
 
+@pytest.mark.parametrize("content", ['{"cat": 0, "dog": 1, "fox": 1}', '{"0": "cat", "1": "dog", "1": "fox"}'])
+def test_no_name_is_lost_for_its_place_is_taken(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    assert "'1' stands there twice" in refused(names, "x.json", tmp_path, of=SuiteError)
+
+
 def test_a_suite_names_a_file_beside_it_and_somebody_s_code_has_keys_of_its_own(tmp_path, monkeypatch):
     (tmp_path / "order.txt").write_text("1\n0\n")
-    np.savez(tmp_path / "x.npz", x=np.zeros((2, 2, 2), np.uint8), y=[0, 1])
+    np.savez(tmp_path / "x.npz", x=np.full((2, 2, 2), 99, np.uint8), y=[0, 1])
     monkeypatch.chdir(tmp_path)
     assert read(read_data({"arrays": "x.npz", "classes": "order.txt"})).labels("test").tolist() == [1, 0]
     (tmp_path / "mine_of_classes.py").write_text("def data(*, classes: list[str]):\n    return classes\n")

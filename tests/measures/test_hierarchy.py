@@ -105,6 +105,8 @@ def test_a_tree_that_does_not_fit_is_refused(tree, message):
     [
         ("a.csv", "cat\n", r"a.csv:1: 'cat' has no group; write class,group"),
         ("a.csv", "cat,pet,animal\ndog,animal\n", r"a.csv:2: 'animal' holds groups and classes"),
+        ("a.csv", 'cat,"pet\ndog,pet\n', r"a.csv: cannot be read as a hierarchy \(unexpected end of data\)"),
+        ("a.csv", 'cat,"pet\nor so"\ndog\n', r"a.csv:3: 'dog' has no group"),
         ("a.toml", "= 3", "cannot be read as a hierarchy"),
     ],
 )
