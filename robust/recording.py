@@ -22,7 +22,7 @@ from robust.errors import ReportError, SuiteError
 from robust.ills import verdict, worse
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
-from robust.summaries.corruption_error import corruption_errors
+from robust.summaries.corruption_error import BESIDE, corruption_errors
 from robust.summaries.pairing import STRENGTH, by_strength
 from robust.trial import proportion, unsure
 
@@ -71,8 +71,12 @@ def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.
 
 
 def _worst(row: Mapping[str, Any], found: Found) -> str:
-    """The verdict on every number of the model that a row speaks of; a baseline's shows in its own rows."""
-    of = [_trust_of_model(block) for cell, block in found if all(row[k] == v for k, v in _whose(cell).items())]
+    """The verdict on every number of the model that a row speaks of, and of the baseline in whose errors it is told."""
+    whose = [(cell, _whose(cell), block) for cell, block in found if cell.case.name == row["case"]]
+    own = [block for _, of, block in whose if all(row[k] == v for k, v in of.items())]
+    if row["metric"] in BESIDE:
+        own += [block for cell, of, block in whose if of["model"] == cell.case.baseline]
+    of = map(_trust_of_model, own)
     return functools.reduce(worse, of, "")
 
 

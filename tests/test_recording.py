@@ -2,11 +2,16 @@
 
 from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 
+import robust
 from robust import record, recording
+from robust.report import folder as folders
+from robust.store import Store
 from robust.suite import Suite
-from robust.summaries.corruption_error import COMMON
+from robust.summaries.corruption_error import BESIDE, COMMON
 
 
 @pytest.mark.parametrize(
@@ -59,3 +64,48 @@ def test_the_least_of_many_corruptions_is_told_without_the_interval_of_one_that_
     ]
     monkeypatch.setattr(recording, "rows", lambda *_: told)
     assert recording.brief(None, None, None) == "top1 0.600, mean of 2; least 0.500 under fog at severity 1"
+
+
+def brightest(name, bias):
+    """The channel that is brightest; with a bias, so only of pixels in [0, 255]."""
+    image = keras.Input((6, 6, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(image)
+    head = keras.layers.Dense(3, name="logits")
+    model = keras.Model(image, head(mean), name=name)
+    head.set_weights([np.eye(3, dtype="float32"), np.array([bias, 0, 0], "float32")])
+    return model
+
+
+RATIOS = """
+data = { arrays = "d.npz" }
+[model.sound]
+keras = "sound.keras"
+[model.doubtful]
+keras = "doubtful.keras"
+[case.clean]
+[case.noise]
+corrupt = { name = "gaussian_noise", severity = [1] }
+baseline = "doubtful"
+"""
+
+
+def test_a_ratio_is_as_doubtful_as_the_model_whose_errors_are_its_unit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(60) % 3
+    images = np.random.default_rng(0).integers(0, 120, (60, 6, 6, 3), "uint8")
+    images[np.arange(60), :, :, labels] += 60
+    np.savez("d.npz", x=images, y=labels)
+    for name, bias in (("sound", 0), ("doubtful", 20)):
+        brightest(name, bias).save(f"{name}.keras")
+    (tmp_path / "s.toml").write_text(RATIOS)
+    with pytest.warns(UserWarning, match=r"doubtful: .* with pixels \[0, 1\]"):
+        table = robust.run("s.toml", store=Store(tmp_path / "store"))
+    of = table[table["model"] == "sound"]
+    ratios = of["metric"].isin(BESIDE)
+    assert ratios.sum() == 4 and (of.loc[ratios, "trust"] == "invalid").all()
+    assert (of.loc[~ratios, "trust"] == "").all()
+    results = record.read_results(tmp_path / "reports/s/results.csv")
+    hidden = results["trust"].where(~results["metric"].isin(BESIDE), "")
+    record.write_results(results.assign(trust=hidden), tmp_path / "reports/s/results.csv")
+    again = folders.read(tmp_path / "reports/s").results
+    assert (again.loc[(again["model"] == "sound") & again["metric"].isin(BESIDE), "trust"] == "invalid").all()

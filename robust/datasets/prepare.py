@@ -43,8 +43,10 @@ def prepared(name: str, data_dir: str = "", hint: str = "", fill: Fill | None = 
 
 def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     if not re.match(r"\w+([/:]|$)", name):
-        write = '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1", and a folder { folder = "photos" }'
-        raise DataError(f"no data set named {name!r}: one of tensorflow-datasets is named as {write}")
+        write = '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1"'
+        key = "arrays" if name.endswith(".npz") else "folder"
+        own = f'and an own file or folder {{ {key} = "{name}" }}'
+        raise DataError(f"no data set named {name!r}: one of tensorflow-datasets is named as {write}, {own}")
     _check_regular(Path(data_dir or tfds.core.constants.DATA_DIR).expanduser() / re.split("[/:]", name)[0])
     try:
         return tfds.builder(name, data_dir=data_dir or None)

@@ -1,5 +1,6 @@
 """How often the model is right."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -48,4 +49,6 @@ def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]
 def _share(trial: Trial, metric: Any, hits: np.ndarray) -> Value:
     if not trial.several:
         return proportion(metric, hits)
-    return mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")
+    found = mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")
+    rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # as where all images have as many targets
+    return found._replace(value=float(hits.mean())) if rounded else found

@@ -1,6 +1,7 @@
 """Which verdict of the trust checks stands behind each number of results.csv, by the rows of these checks."""
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import pandas as pd
@@ -9,11 +10,11 @@ from robust import bound, catalog, marks
 from robust.ills import ILLS, LEVELS, UNVERIFIED, verdict, worse
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Telling
-from robust.summaries.corruption_error import MADE
+from robust.summaries.corruption_error import BESIDE, MADE
 
 Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
-_BESIDE = ("difference", "mcnemar")  # metrics of rows that compare two models
+_COMPARED = ("difference", "mcnemar")  # metrics of rows that compare two models
 
 
 def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> list[str]:
@@ -36,7 +37,8 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
         word = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
         if own not in shown and (*own, bound.name(row)) not in told:
             word = worse(word, UNVERIFIED)
-        found.append(worse(word, _rivals(row, words, firsts)) if row["metric"] in _BESIDE else word)
+        word = worse(word, _baselines(row, words)) if row["metric"] in BESIDE else word
+        found.append(worse(word, _rivals(row, words, firsts)) if row["metric"] in _COMPARED else word)
     return found
 
 
@@ -78,3 +80,10 @@ def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Serie
         return ""
     same = (than, row["seed"], row["case"], *strength(row))
     return words.get(same, words.get((than, firsts[than], row["case"], *strength(row)), ""))
+
+
+def _baselines(row: Mapping[Any, Any], words: Mapping[tuple, str]) -> str:
+    """The verdict on the model whose errors are the unit, on all of its trainings."""
+    name = str(row["unit"]).removeprefix("\N{MULTIPLICATION SIGN} ")
+    theirs = [word for key, word in words.items() if (key[0], *key[2:]) == (name, row["case"], *strength(row))]
+    return reduce(worse, theirs, "")

@@ -9,10 +9,10 @@ from robust.bound import NoWorse
 from robust.report.conditions import Cells, Run, strength
 from robust.report.recount import Key, Told
 from robust.summaries import comparison
-from robust.summaries.corruption_error import MADE, corruption_errors, own_errors
+from robust.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
 
 Table = Mapping[str, Any]
-_BESIDE = " vs "  # between a metric and what it is compared with
+_RIVAL = " vs "  # between a metric and what it is compared with
 
 
 def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Table) -> dict[Key, Told]:
@@ -61,7 +61,7 @@ def _of(results: pd.DataFrame, run: Run, case: str) -> pd.DataFrame:
 
 def _baselines(results: pd.DataFrame, suite: Table) -> dict[str, str]:
     """The suite's; of cases that it does not have, as the units of results.csv name them."""
-    units = results[results["metric"].isin(["relative_corruption_error", "relative_error_increase"])]
+    units = results[results["metric"].isin([*BESIDE])]
     named = dict(zip(units["case"], units["unit"].str.removeprefix("× "), strict=True))
     known = suite.get("case", {})
     asked = {name: str(case["baseline"]) for name, case in known.items() if case.get("baseline")}
@@ -80,7 +80,7 @@ def _differences(
     beside = results[results["metric"].isin(["difference", "mcnemar"])]
     asked = beside[["model", "seed", "case", "group"]].drop_duplicates().itertuples(index=False, name=None)
     for model, seed, case, group in asked:
-        run, (key, _, than) = Run(model, int(seed)), group.partition(_BESIDE)
+        run, (key, _, than) = Run(model, int(seed)), group.partition(_RIVAL)
         if "/" in than or (ours := cases.get((run, case))) is None:
             continue
         seeds = environment["models"].get(than, {}).get("seeds") or [run.seed]

@@ -28,6 +28,9 @@ MADE = "corruptions on the fly"
 
 ABSENT = "not given: "
 """What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
+BESIDE = ("relative_corruption_error", "relative_error_increase")
+"""What is given in units of a baseline's errors."""
+
 _RARE = "the case has none of the common corruptions"
 _NAN = float("nan")
 Exact = Fraction | None
@@ -150,7 +153,7 @@ def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str
     """The ratios of one model to its baseline, called `name`; None: it has not run."""
     unit = f"× {name}"
     if base is None:
-        for metric in ("relative_corruption_error", "relative_error_increase"):
+        for metric in BESIDE:
             yield _ratio(metric, "", None, unit, f"{name} has not run in this case")
         return
     ratios, increases = _ratios(errors, base)

@@ -214,7 +214,7 @@ def test_imagenet_a_has_the_classes_it_holds_images_of(mock):
          "mean 'cifar10'?"),
         ({"builder": "zzzzzz"}, "no data set named 'zzzzzz': neither robust nor tensorflow-datasets has it"),
         ({"builder": "/photos/"}, "no data set named '/photos/': one of tensorflow-datasets is named as \"cifar10\", "
-         '"cifar10_corrupted/fog_3" or "mnist:3.0.1", and a folder { folder = "photos" }'),
+         '"cifar10_corrupted/fog_3" or "mnist:3.0.1", and an own file or folder { folder = "/photos/" }'),
         ({"builder": "cifar10_corrupted/fog3"}, "data set 'cifar10_corrupted/fog3': tensorflow-datasets has no such "
          "configuration or version; did you mean 'fog_3'?"),
         ({"test": "tset"}, "data set 'striped': test = 'tset': no split 'tset'; did you mean 'test'?"),
