@@ -71,11 +71,16 @@ class Classifier:
         self._lean: Classifier | None = None
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted."""
+        """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted.
+
+        Raises ModelError where they do not match the classes, if the graph tells: before anybody works with them.
+        """
         logits = heads.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
         if logits.shape.rank == 2:  # a SavedModel does not say how many images come out
             logits = tf.ensure_shape(logits, [images.shape[0], None])
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
+        if logits.shape.is_fully_defined():
+            self._check_shape(tuple(logits.shape))
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
 
     def restricted(self, kept: Sequence[int]) -> "Classifier":
@@ -198,15 +203,18 @@ class Classifier:
         parts = [images[i : i + size] for i in range(0, len(images), size)]
         return [np.concatenate([p, np.repeat(p[:1], size - len(p), axis=0)]) if len(p) < size else p for p in parts]
 
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) == 2 and shape[1] == self.classes:
+            return
+        more = len(shape) == 2 and shape[1] > self.classes
+        in_order = f"{setting('classes', 'names.txt')}, one a line"
+        raise ModelError(
+            f"model {self.model.name!r} gives outputs of shape {shape[1:]}, but the data has {self.classes} classes"
+            + (f"; if it lacks some of the model's, name all in its order: {in_order}" if more else "")
+        )
+
     def _checked(self, logits: np.ndarray, images: np.ndarray) -> np.ndarray:
-        if logits.ndim != 2 or logits.shape[1] != self.classes:
-            shape, wanted = logits.shape[1:], self.classes
-            more = logits.ndim == 2 and logits.shape[1] > wanted
-            in_order = f"{setting('classes', 'names.txt')}, one a line"
-            raise ModelError(
-                f"model {self.model.name!r} gives outputs of shape {shape}, but the data has {wanted} classes"
-                + (f"; if it lacks some of the model's, name all in its order: {in_order}" if more else "")
-            )
+        self._check_shape(logits.shape)
         if not np.isfinite(logits).all():
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
             of = f"{len(bad)} of {len(logits)} images"

@@ -207,3 +207,60 @@ def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
     table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", classes=["cat", "dog", "ant"])
     assert robust.value(table, "top1").value == 1
     assert set(table["trust"]) <= {"", "reliable"}
+
+
+def five_classes(images):
+    return np.eye(5)[np.round(np.asarray(images)[:, 0, 0, 0] * 255).astype(int) // 40 % 5]
+
+
+def by_evaluate(model, data, _):
+    import robust
+
+    robust.evaluate(model, data)
+
+
+def by_run(model, data, tmp_path):
+    from robust.run import run
+    from robust.suite import Model, Suite, read_case, read_data
+
+    run(Suite("s", (Model("net", "memory", model),), (read_case("clean", {}),), read_data(data)), tmp_path / "out")
+
+
+def by_callback(model, data, _):
+    import robust
+
+    watch = robust.RobustAccuracy(robust.datasets.folder(path=data), "fgsm", images=9)
+    watch.set_model(model)
+    watch.on_train_begin()
+
+
+@pytest.mark.parametrize("entry", [by_evaluate, by_run, by_callback])
+@pytest.mark.parametrize("is_function", [False, True])
+def test_outputs_of_other_classes_are_refused_before_anything_is_looked_for(entry, is_function, wrong):
+    from robust.errors import ModelError
+
+    flat = keras.layers.GlobalAveragePooling2D()
+    model = keras.Sequential([keras.Input((4, 4, 1)), flat, keras.layers.Dense(5)])
+    model.layers[-1].set_weights([np.arange(5.0)[None] * 60, -(np.arange(5.0) ** 2)])
+    if is_function and entry is by_callback:
+        pytest.skip("trains Keras models alone")
+    with pytest.raises(ModelError) as caught:
+        entry(five_classes if is_function else model, f"{wrong}/data", wrong)
+    said = str(caught.value)
+    assert "gives outputs of shape (5,), but the data has 3 classes; if it lacks some of the model's, name all" in said
+
+
+def test_the_command_says_the_same_of_other_classes(wrong):
+    from robust import cli
+    from robust.errors import ModelError
+    from robust.interface import spoken
+
+    (wrong / "data" / "dog").rename(wrong / "dog")
+    said = "gives outputs of shape (3,), but the data has 2 classes; if it lacks some of the model's, name all in its"
+    command = ["evaluate", f"{wrong}/m.keras", "--data", f"{wrong}/data"]
+    with pytest.raises(ModelError) as caught, spoken("command"):
+        cli.app(command, exit_on_error=False, result_action="return_value")
+    assert f"{said} order: --classes names.txt, one a line" in str(caught.value)
+    (wrong / "names.txt").write_text("cat\ndog\nant\n")
+    command += ["--classes", f"{wrong}/names.txt"]
+    assert cli.app(command, exit_on_error=False, result_action="return_value") == 0
