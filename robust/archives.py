@@ -7,15 +7,24 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 
 from robust import files
 
-FREE, RATIO = 2**28, 200
-"""What unpacks to more bytes than the first may be smaller by the second, at most: zeros are packed 1,000 to 1."""
+
+class Packing(NamedTuple):
+    """What unpacks to more bytes than are free may do so by a ratio at most: zeros are packed 1,000 to 1."""
+
+    free: int
+    ratio: int
+
+
+PICTURES = Packing(2**28, 200)
+WEIGHTS = Packing(2**22, 16)
+"""Weights that were learned or drawn hardly pack at all, those of which nine in ten are zero about 10 to 1."""
 
 
 def memory() -> int:
@@ -25,23 +34,23 @@ def memory() -> int:
     return there if limit == resource.RLIM_INFINITY else min(there, limit)
 
 
-def check(path: str | Path) -> None:
+def check(path: str | Path, most: Packing = PICTURES) -> None:
     """Raise ValueError where a zip archive unpacks to what no honest one does, or to more than there is memory.
 
     Raises zipfile.BadZipFile and OSError where it cannot be read.
     """
     with zipfile.ZipFile(files.regular(Path(path))) as archive:
-        sizes(sum(info.file_size for info in archive.infolist()), Path(path).stat().st_size)
+        sizes(sum(info.file_size for info in archive.infolist()), Path(path).stat().st_size, most)
 
 
-def sizes(unpacked: int, packed: int) -> None:
+def sizes(unpacked: int, packed: int, most: Packing = PICTURES) -> None:
     """Raise ValueError where so many bytes cannot be meant by so few, or are more than there is memory.
 
     >>> sizes(10**12, 10**6)
     Traceback (most recent call last):
     ValueError: its 1,000,000 bytes unpack to 1,000,000,000,000; that is not unpacked, write it without compression
     """
-    if unpacked > FREE and unpacked > RATIO * packed:
+    if unpacked > max(most.free, most.ratio * packed):
         raise ValueError(
             f"its {packed:,} bytes unpack to {unpacked:,}; that is not unpacked, write it without compression"
         )

@@ -5,16 +5,15 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from robust import archives, files
+from robust import archives, files, hdf5
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
-_TEXT = 2**26  # bytes that config.json may have
+_TEXT = 2**23  # bytes that config.json may have: eight times what the largest networks of Keras say
 _SHORT = 2**16  # bytes that metadata.json may have
 _H5, _NPZ = "model.weights.h5", "model.weights.npz"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OURS = ("keras", "builtins")  # the modules that Keras itself brings
 
 
@@ -40,12 +39,21 @@ def named_only(path: Path) -> list[str]:
 
 
 def is_hdf5(path: Path) -> bool:
-    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write?"""
+    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write? Its content says so, not its name."""
     try:
-        with files.regular(path).open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
+        at = hdf5.offset(files.regular(path))
+        return at is not None and not any(start < at < end for start, end in _members(path))
     except OSError:
         return False
+
+
+def _members(path: Path) -> list[tuple[int, int]]:
+    """From where to where the members of a zip archive stand; none where it is no such archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [(info.header_offset, info.header_offset + info.compress_size) for info in archive.infolist()]
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return []
 
 
 def saved_model(folder: Path) -> str:
@@ -61,7 +69,7 @@ def of_saved_model(folder: Path) -> str:
 def weights_only(path: Path) -> bool:
     """Does an HDF5 file say nothing of layers, as `model.save_weights` writes it?"""
     try:
-        return not _attribute(path, "model_config")
+        return not hdf5.attribute(path, "model_config")
     except (OSError, RuntimeError, ValueError):  # damaged: loading it will say so
         return False
 
@@ -70,7 +78,7 @@ def of_keras_2(path: Path) -> str:
     """The version of Keras 2 (tf_keras) that has written the file; "" where another has, or it says none."""
     try:
         if is_hdf5(path):
-            return found if (found := _attribute(path, "keras_version")).startswith("2.") else ""
+            return found if (found := hdf5.attribute(path, "keras_version")).startswith("2.") else ""
         with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as member:
             found = json.loads(member.read(_SHORT))["keras_version"]
         return found if isinstance(found, str) and found.startswith("2.") else ""
@@ -78,24 +86,15 @@ def of_keras_2(path: Path) -> str:
         return ""
 
 
-def _attribute(path: Path, name: str) -> str:
-    """A text that stands beside the weights of an HDF5 file; "" where none does."""
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        found = file.attrs.get(name, "")
-    text = found.decode() if isinstance(found, bytes) else found
-    return text if isinstance(text, str) else ""
-
-
 def oversized(path: Path) -> str:
     """Why a file would take more memory than it can mean, or reads others; "" where it does not, or is no model."""
     try:
+        if is_hdf5(path) and _members(path):
+            return "is two files in one, HDF5 and a zip archive, and either may be meant; save the model anew"
         if not is_hdf5(path):
-            archives.check(path)
-            with zipfile.ZipFile(path) as archive:
-                if archive.getinfo("config.json").file_size > _TEXT:
-                    return f"its config.json has more than {_TEXT:,} bytes"
+            archives.check(path, archives.WEIGHTS)
+        if (said := _described(path)) > _TEXT:
+            return f"what it says of its layers has {said:,} bytes; at most {_TEXT:,}"
         numbers(path)
     except ValueError as error:
         return str(error)
@@ -104,48 +103,35 @@ def oversized(path: Path) -> str:
     return ""
 
 
-def numbers(path: Path) -> int:
-    """How many numbers the weights of a .keras or HDF5 file are, at the most.
+def _described(path: Path) -> int:
+    """The bytes in which a file says what layers it has."""
+    if is_hdf5(path):
+        return len(hdf5.attribute(path, "model_config"))
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo("config.json").file_size
 
-    Raises ValueError where they claim more than their bytes can hold, or stand in other files; KeyError, OSError,
-    RuntimeError or zipfile.BadZipFile where there are none.
+
+def numbers(path: Path) -> int:
+    """How many numbers the weights of a .keras or HDF5 file are.
+
+    Raises ValueError where they claim more than their bytes can hold, stand in other files, or are pickled; KeyError,
+    OSError, RuntimeError or zipfile.BadZipFile where there are none.
     """
     if is_hdf5(path):
         with path.open("rb") as file:
-            return _stored(file, path.stat().st_size)
+            return hdf5.numbers(file, path.stat().st_size)
     with zipfile.ZipFile(path) as archive:
-        if _NPZ in archive.namelist():
-            return archive.getinfo(_NPZ).file_size
+        if _NPZ in archive.namelist() and _H5 not in archive.namelist():
+            raise ValueError(f"its weights are pickled, as {_NPZ}, which Keras does not read; save it with model.save")
         with archive.open(_H5) as member:
-            return _stored(member, archive.getinfo(_H5).file_size)
-
-
-def _stored(file: IO[bytes], stored: int) -> int:
-    """The numbers in so many bytes of weights, whose sizes are checked: HDF5 keeps what is empty in none."""
-    import h5py
-
-    with h5py.File(file, "r") as content:
-        if other := content.visititems_links(_leads_out):
-            raise ValueError(f"its weights stand in another file, {other}; that is not opened")
-        found: list[h5py.Dataset] = []
-        content.visititems(lambda _, each: found.append(each) if isinstance(each, h5py.Dataset) else None)
-        if others := [each.name for each in found if each.external or each.is_virtual]:
-            raise ValueError(f"its weights {others[0]} stand in another file; that is not opened")
-        archives.sizes(sum(each.nbytes for each in found), stored)
-        return sum(each.size or 0 for each in found)
-
-
-def _leads_out(_: str | bytes, link: Any) -> str | None:
-    import h5py
-
-    return link.filename if isinstance(link, h5py.ExternalLink) else None
+            return hdf5.numbers(member, min(archive.getinfo(_H5).compress_size, path.stat().st_size))
 
 
 def _config(path: Path) -> Any:
     """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
     try:
         if is_hdf5(path):
-            return json.loads(_attribute(path, "model_config"))
+            return json.loads(hdf5.attribute(path, "model_config"))
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("config.json").file_size > _TEXT:
                 return None

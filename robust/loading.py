@@ -24,7 +24,7 @@ from robust.interface import setting
 
 _EXPORT = f"there, model.export('folder'), and give that folder, a SavedModel, with {setting('trust', True)}"
 _ENDPOINTS = ("serving_default", "serve")
-_BESIDE = 2**24  # numbers of a model that its file need not hold
+_BESIDE = 2**22  # numbers of a model that its file need not hold: seeds, and what layers make for themselves
 
 
 def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
@@ -68,7 +68,10 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
 
 @contextmanager
 def _room_for(path: Path) -> Iterator[None]:
-    """Layers may make room for the weights that the file has, and not for more: Keras makes it before it reads any."""
+    """Layers may make room for the weights that the file has, and not for more: Keras makes it before it reads any.
+
+    Twice as many are let be, for layers that keep a second copy: adapters, averages, scales beside whole numbers.
+    """
     stored, made = _numbers(path), 0
     make = keras.Variable.__init__
 
@@ -93,14 +96,12 @@ def _numbers(path: Path) -> int:
 
 def _read(path: Path, custom: dict[str, Any], trust: bool) -> keras.Model:
     """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
-    if not keras_file.is_hdf5(path):
-        return keras.saving.load_model(path, custom, compile=False, safe_mode=not trust)
+    is_hdf5 = keras_file.is_hdf5(path)
     with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
-        link = Path(folder) / "model.h5"
+        link = Path(folder) / ("model.h5" if is_hdf5 else "model.keras")
         link.symlink_to(path.resolve())
-        return keras.saving.load_model(
-            link, {"DepthwiseConv2D": _Depthwise, **custom}, compile=False, safe_mode=not trust
-        )
+        old = {"DepthwiseConv2D": _Depthwise} if is_hdf5 else {}
+        return keras.saving.load_model(link, {**old, **custom}, compile=False, safe_mode=not trust)
 
 
 class _Depthwise:

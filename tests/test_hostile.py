@@ -115,18 +115,20 @@ def keras_archive(path, config=b"{}", weights=b""):
     return path
 
 
-def claiming(shape):
-    """Weights of this shape, of which not a byte is there."""
+def claiming(shape, written=False, **how):
+    """Weights of this shape, of which not a byte is there if they are not written."""
     file = io.BytesIO()
     with h5py.File(file, "w") as weights:
-        weights.create_dataset("layers/dense/vars/0", shape, "float32", chunks=(1000,) * len(shape))
+        vars = weights.create_dataset("layers/dense/vars/0", shape, "float32", **how)
+        if written:
+            vars[:] = np.zeros(shape, "float32")
     return file.getvalue()
 
 
 def test_a_keras_file_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(tmp_path):
     json_bomb = zeros(tmp_path / "a.keras", "config.json", GIGA, metadata__json="{}")
     weights_bomb = zeros(tmp_path / "b.keras", "model.weights.h5", GIGA, config__json="{}")
-    empty = keras_archive(tmp_path / "c.keras", weights=claiming((10**6, 10**6)))
+    empty = keras_archive(tmp_path / "c.keras", weights=claiming((10**6, 10**6), chunks=(1000, 1000)))
     for path in (json_bomb, weights_bomb, empty):
         with frugal(), pytest.raises(ModelError, match="unpack to"):
             load(path)
@@ -154,10 +156,144 @@ def layers(*described):
     ids=range(6),
 )
 def test_layers_too_wide_for_their_weights_are_refused_before_room_is_made_for_them(tmp_path, described):
-    path = keras_archive(tmp_path / "a.keras", layers(*described), claiming((2000, 1000)))
+    path = keras_archive(tmp_path / "a.keras", layers(*described), claiming((2000, 1000), written=True))
     with frugal(), pytest.raises(ModelError, match=r"its layers want [0-9,]+ weights and more, and it holds 2,000,000"):
         load(path)
     assert keras.Variable([1.0]).shape == (1,)
+
+
+WIDE = layers(("Flatten", {}), ("Dense", {"units": 2_000_000}))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"shape": 2**26 - 1000, "chunks": (2**20,), "compression": "gzip"},
+        {"shape": 2**26 - 1000, "chunks": (2**20,)},
+        {"shape": 2**26 - 1000},
+        {"shape": 2**23, "written": True, "compression": "gzip"},
+        {"shape": 10, "written": True, "chunks": (2**23,), "maxshape": (None,), "compression": "gzip"},
+    ],
+    ids=["no chunk is written", "none is packed", "nothing is written", "zeros", "one great chunk"],
+)
+def test_what_was_never_written_or_is_packed_away_is_no_weight(tmp_path, how):
+    path = keras_archive(tmp_path / "a.keras", WIDE, weights := claiming(**how))
+    (old := tmp_path / "a.h5").write_bytes(weights)
+    for each in (path, old):
+        with frugal(100), pytest.raises(ModelError, match=r"unpack to .*write it without compression"):
+            load(each)
+
+
+def test_a_file_in_a_file_counts_by_its_packed_bytes(tmp_path):
+    weights = claiming(2**23, written=True)
+    path = keras_archive(tmp_path / "a.keras", WIDE)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", WIDE)
+        archive.writestr("noise", np.random.default_rng(0).bytes(2**22))
+        archive.writestr("model.weights.h5", weights)
+    with frugal(100), pytest.raises(ModelError, match=r"unpack to .*write it without compression"):
+        load(path)
+
+
+def test_pickled_weights_are_not_taken_for_numbers(tmp_path):
+    path = zeros(tmp_path / "a.keras", "model.weights.npz", 2**25, config__json=WIDE, metadata__json="{}")
+    with frugal(), pytest.raises(ModelError, match="unpack to"):
+        load(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", WIDE)
+        archive.writestr("model.weights.npz", bytes(2**25))
+    with frugal(), pytest.raises(ModelError, match=r"its weights are pickled.*save it with model.save"):
+        load(path)
+
+
+def test_weights_that_are_named_more_than_once_or_are_no_numbers_are_refused(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    for name in ("a", "b"):
+        model.save(tmp_path / f"{name}.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        group = file[f"model_weights/{model.layers[-1].name}"]
+        group.attrs["weight_names"] = list(group.attrs["weight_names"]) * 100
+    with pytest.raises(ModelError, match="bytes of weights are named more than once"):
+        load(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "a") as file:
+        file["model_weights/words"] = ["a", "b"]
+    with pytest.raises(ModelError, match="its weights /model_weights/words are no numbers"):
+        load(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize("initializer", ["zeros", "glorot_uniform"])
+def test_layers_that_never_learned_are_read_as_keras_saves_them(tmp_path, ending, initializer):
+    dense = keras.layers.Dense(150_000, kernel_initializer=initializer)
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), dense, keras.layers.BatchNormalization()])
+    model.save(path := tmp_path / f"m.{ending}")
+    assert load(path).count_params() == model.count_params()
+
+
+def packed(path, to):
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    return to
+
+
+def test_weights_pack_unless_they_are_many_and_zero_and_the_remedy_works(tmp_path):
+    for name, units, initializer in (
+        ("drawn", 300_000, "glorot_uniform"),
+        ("few", 50_000, "zeros"),
+        ("many", 300_000, "zeros"),
+    ):
+        dense = keras.layers.Dense(units, kernel_initializer=initializer)
+        keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), dense]).save(tmp_path / f"{name}.keras")
+        path = packed(tmp_path / f"{name}.keras", tmp_path / f"{name}_packed.keras")
+        if name == "many":
+            with pytest.raises(ModelError, match="write it without compression"):
+                load(path)
+            path = tmp_path / f"{name}.keras"
+        assert load(path).count_params() == 17 * units
+
+
+def with_a_block(path, to, size=512):
+    """The same HDF5 file behind a block of the user's own."""
+    with h5py.File(path) as file, h5py.File(to, "w", userblock_size=size) as other:
+        for name in file:
+            file.copy(name, other)
+        other.attrs.update(file.attrs)
+    return to
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras", "m"])
+@pytest.mark.parametrize("size", [512, 4096])
+def test_hdf5_behind_a_block_of_the_users_own_is_hdf5_whatever_its_name(tmp_path, name, size):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.save(tmp_path / "plain.h5")
+    path = with_a_block(tmp_path / "plain.h5", tmp_path / name, size)
+    assert keras_file.is_hdf5(path)
+    assert np.array_equal(load(path).get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("size", [0, 512, 2048])
+def test_two_files_in_one_are_refused(tmp_path, size):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    for name in ("m.h5", "m.keras"):
+        model.save(tmp_path / name)
+    for name in ("both.h5", "both.keras"):
+        path = with_a_block(tmp_path / "m.h5", tmp_path / name, size)
+        with path.open("ab") as file:
+            file.write((tmp_path / "m.keras").read_bytes())
+        with pytest.raises(ModelError, match="is two files in one, HDF5 and a zip archive"):
+            load(path)
+
+
+def test_an_archive_is_one_wherever_its_weights_stand_and_whatever_its_name(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive, zipfile.ZipFile(tmp_path / "n.h5", "w") as other:
+        other.writestr("config.json", archive.read("config.json").ljust(4096 - 30 - 11 - 30 - 16))
+        other.writestr("model.weights.h5", archive.read("model.weights.h5"))
+        other.writestr("metadata.json", archive.read("metadata.json"))
+    assert h5py.is_hdf5(tmp_path / "n.h5") and not keras_file.is_hdf5(tmp_path / "n.h5")
+    assert np.array_equal(load(tmp_path / "n.h5").get_weights()[0], model.get_weights()[0])
 
 
 def elsewhere(how, other):
