@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from robust import parameters
 from robust.classifier import heads
-from robust.classifier.graph import takes_bytes
+from robust.classifier.graph import says_bytes
 from robust.errors import ModelError
 
 ATTACKS = "square, noise or transfer"  # what asks for answers only
@@ -154,6 +154,5 @@ def asked(model: Any, classes: int, output: str | None = None) -> BlackBox:
 
     listed = getattr(model, "inputs", None) or []
     specs = [tf.TensorSpec(each.shape, each.dtype) for each in listed[:1]]
-    said = takes_bytes(model)
-    why = f"from its layer {said!r}" if said else ""
-    return BlackBox(ask, model.name, model.weights, (0, 255) if said else None, why, specs, parameters.count(model))
+    why = says_bytes(model)
+    return BlackBox(ask, model.name, model.weights, (0, 255) if why else None, why, specs, parameters.count(model))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ _LEVELS = (0.0, 127.5, 255.0)  # of the grey images that are sent through
 _SIDE = 32  # of these images, where the model takes any size
 _SMALL = 1 / 50  # a gain below it takes [0, 255] to a few units
 _FAR = 2.0  # a mean above it is one of grey levels
+UNSURE = "if its call asks it"
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)  # their weights say what they were shown
 
 
@@ -20,21 +22,42 @@ def takes_bytes(model: keras.Model) -> str:
     Grey images of three levels go through whatever has no weights of its own, and through statistics of pixels. What
     comes to the first weights is a x + b of each channel: a below 1/50, or -b / a above 2, speak of [0, 255].
     """
+    return _walked(model)[0]
+
+
+def says_bytes(model: keras.Model) -> str:
+    """Who says that pixels lie in [0, 255], in words; "" where nobody does.
+
+    It ends in `UNSURE` where the layer is that of a subclass whose `call` cannot be watched.
+    """
+    layer, sure = _walked(model)
+    return f"from its layer {layer!r}{'' if sure else f', {UNSURE}'}" if layer else ""
+
+
+def _walked(model: keras.Model) -> tuple[str, bool]:
+    """See `takes_bytes`; and is it known, and not read off the order in which a subclass has made its layers?"""
+    walk = _Walk()
     try:
-        ends = list(_ends(model, _probe(model)))
+        ends = list(_ends(walk, model, _probe(model)))
     except Exception:  # somebody's layer that takes no such image: then the answers will tell
-        return ""
+        return "", False
     said = [_says(name, value) for name, value in ends]
-    return said[0] if said and all(said) else ""
+    return said[0] if said and all(said) else "", not walk.unsure
 
 
 def _probe(model: keras.Model) -> tf.Tensor:
     """A grey image of each level, [3, ...], as the model takes its images."""
     listed = getattr(model, "inputs", None)
-    shape = tuple(listed[0].shape)[1:] if listed else (_SIDE, _SIDE, 3)
+    shape = tuple(listed[0].shape)[1:] if listed else _built_for(model)
     sizes = [side or _SIDE for side in shape]
     kind = listed[0].dtype if listed else "float32"
     return tf.cast(tf.stack([tf.fill(sizes, level) for level in _LEVELS]), kind)
+
+
+def _built_for(model: Any) -> tuple[int | None, ...]:
+    """The shape of an image that a subclass was first asked for."""
+    shape = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
+    return tuple(shape)[1:] if isinstance(shape, tuple | list) and len(shape) > 1 else (_SIDE, _SIDE, 3)
 
 
 def _says(name: str, value: tf.Tensor) -> str:
@@ -49,9 +72,8 @@ def _says(name: str, value: tf.Tensor) -> str:
     return name if np.abs(gain).max() < _SMALL or means.max() > _FAR else ""
 
 
-def _ends(model: Any, value: Any) -> Iterator[tuple[str, tf.Tensor]]:
+def _ends(walk: "_Walk", model: Any, value: Any) -> Iterator[tuple[str, tf.Tensor]]:
     """What comes to the first weights of a model on each way, with the name of what came last before them."""
-    walk = _Walk()
     out = walk.model(model, ("", value))
     if out and not walk.ends and isinstance(out[1], tf.Tensor) and tf.size(out[1]) >= tf.size(value):
         yield out  # it has no weights; were there fewer numbers, they would be the answers of a network inside
@@ -63,11 +85,14 @@ class _Walk:
 
     def __init__(self) -> None:
         self.ends: list[tuple[str, tf.Tensor]] = []
+        self.unsure = False  # has it followed the layers of a subclass in the order of their making?
 
     def model(self, model: Any, given: tuple[str, Any]) -> tuple[str, Any] | None:
         """What a model makes of a value, and of what name it is; a graph of several inputs is not looked through."""
         if isinstance(model, keras.Sequential) or not getattr(model, "_nodes_by_depth", None):
-            return self.chain(model.layers, given)
+            layers = model.layers if isinstance(model, keras.Sequential) else _asked(model, given[1])
+            self.unsure |= layers is None
+            return self.chain(model.layers if layers is None else layers, given)
         known: dict[int, tuple[str, Any] | None] = {id(model.inputs[0]): given}
         for node in (n for depth in sorted(model._nodes_by_depth, reverse=True) for n in model._nodes_by_depth[depth]):
             if not node.is_input:
@@ -75,7 +100,7 @@ class _Walk:
         return known.get(id(model.outputs[0]))
 
     def chain(self, layers: list[Any], given: tuple[str, Any]) -> tuple[str, Any] | None:
-        """Layers that follow each other, as a Sequential's, or those of a subclass in the order of their making."""
+        """Layers that follow each other, as a Sequential's, or those of a subclass as its call asks them."""
         found: tuple[str, Any] | None = given
         for layer in layers:
             found = None if found is None else self.call(layer, found, lambda each, x: each(x, **inference(each)))
@@ -105,6 +130,27 @@ class _Walk:
             return None
         out = ask(operation, value)
         return (name or (operation.name if _changes(value, out) else "")), out
+
+
+def _asked(model: Any, value: Any) -> list[Any] | None:
+    """The layers of a subclass, each once, in the order in which `predict` asks them; None where that cannot be seen."""
+    order: dict[int, Any] = {}
+    own = {id(layer) for layer in model.layers}
+    ask = keras.layers.Layer.__call__
+
+    def noted(layer: Any, *args: Any, **options: Any) -> Any:
+        if id(layer) in own:
+            order.setdefault(id(layer), layer)
+        return ask(layer, *args, **options)
+
+    if not model.built:  # asked, it would make its weights for this size
+        return None
+    try:
+        with patch.object(keras.layers.Layer, "__call__", noted):
+            model(value, **inference(model))
+    except Exception:  # another size than that of its weights
+        return None
+    return list(order.values())
 
 
 def inference(operation: Any) -> dict[str, bool]:

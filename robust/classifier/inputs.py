@@ -9,7 +9,7 @@ import tensorflow as tf
 from robust import pixels as wanted
 from robust.classifier import attached
 from robust.classifier.black_box import BlackBox
-from robust.classifier.graph import takes_bytes
+from robust.classifier.graph import UNSURE, says_bytes
 from robust.errors import ModelError, SuiteError
 from robust.interface import setting
 from robust.pixels import Pixels
@@ -21,7 +21,7 @@ GUESSED = "the usual range nearest to that of its calibration"
 
 def is_said(understood: Sequence[str]) -> bool:
     """Does the user or the model say how it wants its pixels, by what `Classifier.understood` ends in?"""
-    return not understood[-1].endswith((UNSAID, GUESSED))
+    return not understood[-1].endswith((UNSAID, GUESSED, UNSURE))
 
 
 def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
@@ -42,8 +42,8 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
             raise ModelError(str(error)) from None
     elif isinstance(model, BlackBox) and model.pixels is not None:
         found, why = wanted.read(model.pixels), model.why
-    elif not isinstance(model, BlackBox) and (layer := takes_bytes(model)):
-        found, why = Pixels(0.0, 255.0), f"from its layer {layer!r}"
+    elif not isinstance(model, BlackBox) and (layer := says_bytes(model)):
+        found, why = Pixels(0.0, 255.0), layer
     elif (behind := attached.pixels(model)) is not None:
         found, why = behind, "from its preprocessor"
     elif (kind := _kind(model)).is_integer:

@@ -9,6 +9,7 @@ from keras import layers, ops
 import robust
 from robust.classifier import Classifier, black_box
 from robust.classifier.graph import takes_bytes
+from robust.classifier.inputs import is_said
 
 RANDOM = [
     layers.RandomFlip, layers.RandomContrast, layers.RandomBrightness, layers.RandomShear, layers.RandomZoom,
@@ -124,6 +125,47 @@ def test_a_subclass_says_it_by_its_first_layers():
     model = Net()
     model(np.zeros((1, 8, 8, 3)))
     assert takes_bytes(model)
+
+
+class Trained(keras.Model):
+    """It scales pixels in training alone: `predict` takes [0, 1]."""
+
+    def __init__(self, always=False):
+        super().__init__()
+        self.scale, self.flat, self.head = layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)
+        self.scale.build((None, 8, 8, 3))  # it may never be asked
+        self.always = always
+
+    def call(self, images, training=False):
+        return self.head(self.flat(self.scale(images) if training or self.always else images))
+
+
+def test_a_layer_of_a_subclass_that_predict_does_not_ask_says_nothing():
+    images = np.random.default_rng(0).random((60, 8, 8, 3), "float32")
+    for always in (False, True):
+        model = Trained(always)
+        model(images[:1])
+        nested = keras.Sequential([keras.Input((8, 8, 3)), Trained(always)])
+        for each in (model, nested, black_box.asked(model, 3)):
+            found = Classifier(each, 3)
+            assert found.pixels.high == (255 if always else 1)
+            assert is_said(found.understood) is always
+        labels = model.predict(images * (255 if always else 1), verbose=0).argmax(axis=1)
+        assert robust.value(robust.evaluate(model, (images, labels), classes=3), "top1").value == 1
+
+
+def test_of_a_subclass_that_cannot_be_watched_its_first_layers_are_a_guess():
+    class Picky(Trained):
+        def call(self, images, training=False):
+            if tf.executing_eagerly() and len(images) == 3:
+                raise ValueError("no batch of three")
+            return super().call(images, training)
+
+    model = Picky()
+    model(np.zeros((1, 8, 8, 3), "float32"))
+    found = Classifier(model, 3)
+    assert found.understood[-1].startswith("pixels [0, 255], from its layer 'rescaling")
+    assert found.understood[-1].endswith(", if its call asks it") and not is_said(found.understood)
 
 
 def test_a_layer_that_takes_no_such_image_says_nothing():
