@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from robust.classifier import Classifier, class_order, pixel_range, steady
+from robust.classifier import Classifier, class_order, pixel_range, shares, steady
 from robust.classifier.class_order import Order
 from robust.datasets.dataset import Dataset
-from robust.ills import Reason
+from robust.ills import ILLS, Reason
 from robust.pixels import Pixels
 
 
@@ -50,6 +50,8 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
         asked = f", asked with pixels {way}," if way else ""
         too = f"; and {pixel_range.declared(way)}" if way and not pixels else ""
         yield _Doubt(order.reason, order.told(data.classes, asked) + too)
+    if scale := shares.found(classifier, data.first("test", pixel_range.FIRST)):
+        yield _Doubt(scale, f"{scale}; {ILLS[scale.name].remedy}")
 
 
 def _ways(classifier: Classifier, data: Dataset) -> Sequence[Pixels]:

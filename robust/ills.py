@@ -102,6 +102,14 @@ ILLS = {
         "images or a look at the model's documentation tell",
         of_model=True,
     ),
+    "scale_guessed": Ill(
+        "suspect",
+        "its answers to {n} images sum to {value} on average, none is negative, and all are at most 1 or have one sum: "
+        "they are no probabilities, and were taken for logits, on which loss, confidence and calibration hang",
+        "give probabilities, each row divided by its sum (p / p.sum(axis=1, keepdims=True)); or, if they are logits, "
+        "one less of each (z - 1), which is the same to a softmax",
+        of_model=True,
+    ),
     "bounded_outputs": Ill(
         "suspect",
         "shown images 10,000 times as bright, the model stays within the bounds of a sigmoid or tanh; {value} of its "

@@ -133,7 +133,7 @@ class _Walk:
 
 
 def _asked(model: Any, value: Any) -> list[Any] | None:
-    """The layers of a subclass, each once, in the order in which `predict` asks them; None where that cannot be seen."""
+    """The layers of a subclass, each once, in the order in which `predict` asks them; None where nobody can see."""
     order: dict[int, Any] = {}
     own = {id(layer) for layer in model.layers}
     ask = keras.layers.Layer.__call__

@@ -18,6 +18,7 @@ IN_THE_MODEL = {
     "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     "stateful": "training=False",
     "bounded_outputs": "Dense(classes)",
+    "scale_guessed": "p / p.sum(axis=1, keepdims=True)",
     "non_finite": "tf.debugging.enable_check_numerics()",
 }
 """What is typed in Python; a test below follows each."""
