@@ -152,6 +152,14 @@ ILLS = {
         'let what sees pixels compute in float32: for layer in model.layers: layer.dtype_policy = "float32"; or read '
         f"an eps of whole grey levels: {setting('attack', {'name': 'pgd', 'eps': '1/255'})}",
     ),
+    "flat_answers": Ill(
+        "suspect",
+        "at the image and at ten random points of its ball the model gives at most five different margins, for {value} "
+        "of {n} images, which the attack leaves standing: it cannot see where to go, as where answers are hard labels, "
+        "rounded or of eight bits",
+        "give logits, or probabilities in float32 that nothing has rounded, as lambda images: model.predict(images) "
+        "does; or read the number of a transfer attack: one whose source is another model of the same suite",
+    ),
     "randomised": Ill(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",

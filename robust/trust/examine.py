@@ -15,6 +15,7 @@ from robust.trust import model as of_model
 from robust.trust.attack import Run
 from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
+from robust.trust.flat import flat
 from robust.trust.knowledge import is_control
 from robust.trust.rival import rival
 from robust.trust.rounding import lost
@@ -112,6 +113,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
 
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from of_attack.noise(run)
+    yield from flat(run)
     if run.search:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
         yield from rival(run)
         return

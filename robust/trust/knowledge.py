@@ -20,6 +20,15 @@ def black_box(name: str) -> bool:
     return own in (*_OURS, *_DECISIONS) or (own != name and any(part in own for part in _RANDOM))
 
 
+def asks_for_scores(name: str) -> bool:
+    """Is it a search that asks for no gradient, and compares how sure the answers are?
+
+    >>> asks_for_scores("square"), asks_for_scores("foolbox:BoundaryAttack"), asks_for_scores("pgd")
+    (True, False, False)
+    """
+    return name in ("square", f"{FOOLBOX}GenAttack")
+
+
 def is_noise(name: str) -> bool:
     """Is it random noise, which an attack must beat?
 

@@ -213,9 +213,13 @@ def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[
 
 def beside(task: Task, eps: Any, norm: Any) -> Task:
     """The same images, each at a random point of its ball: gradients that are right at an image may be wrong there."""
-    box = not eps or norm not in get_args(AnyNorm)  # Foolbox' attacks may have no ball, or one of L0
-    points = nearby(task, np.arange(len(task.labels)), *((_BOX, "linf") if box else (eps, norm)))
-    return replace(task, images=next(points))
+    return replace(task, images=next(around(task, np.arange(len(task.labels)), eps, norm)))
+
+
+def around(task: Task, rows: np.ndarray, eps: Any, norm: Any) -> Iterator[np.ndarray]:
+    """As `nearby`; in a small box where the attack has no ball, or one of L0, as Foolbox' may."""
+    box = not eps or norm not in get_args(AnyNorm)
+    return nearby(task, rows, *((_BOX, "linf") if box else (eps, norm)))
 
 
 def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

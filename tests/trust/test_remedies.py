@@ -9,16 +9,21 @@ import pytest
 import tensorflow as tf
 
 from robust import pixels, trust
+from robust.attacks.survivors import Task
 from robust.classifier import Classifier
 from robust.ills import ILLS
 from robust.interface import named
+from robust.schema import bind
 from robust.suite import read_case, read_data
+from robust.trust import attack
+from robust.trust.flat import flat
 
 IN_THE_MODEL = {
     "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     "stateful": "training=False",
     "bounded_outputs": "Dense(classes)",
     "scale_guessed": "p / p.sum(axis=1, keepdims=True)",
+    "flat_answers": "lambda images: model.predict(images)",
     "non_finite": "tf.debugging.enable_check_numerics()",
 }
 """What is typed in Python; a test below follows each."""
@@ -70,6 +75,7 @@ def looked(problem):
     return looked
 
 
+SHORT = {"eps": 0.02, "queries": 5}
 FEW = {"name": "pgd", "steps": 2, "step_size": 0.004, "random_start": False}
 
 
@@ -142,6 +148,16 @@ class Wrapped(keras.Model):
 
     def call(self, x, training=None):
         return self.inner(x, training=self.how)
+
+
+def test_unrounded_probabilities_are_not_flat(problem, build):
+    model, toy = around(build(), back=keras.layers.Softmax()), problem(100, seed=3)
+    functions = (lambda images: model.predict(images, verbose=0).round(1), lambda images: model.predict(images))
+    told = []
+    for function in functions:
+        task = Task(Classifier(function, 3, batch_size=100), toy.images, toy.labels, np.arange(100), None, None)
+        told.append([r.name for r in flat(attack.run(task, bind("attacks", {"name": "square", **SHORT})))])
+    assert told == [["flat_answers"], []]
 
 
 def test_what_is_asked_with_training_false_is_not_stateful(looked, build):
