@@ -23,6 +23,7 @@ class Packing(NamedTuple):
 
 
 PICTURES = Packing(2**28, 200)
+TABLES = Packing(2**27, 50)
 WEIGHTS = Packing(2**22, 16)
 """Weights that were learned or drawn hardly pack at all, those of which nine in ten are zero about 10 to 1."""
 

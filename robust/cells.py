@@ -13,6 +13,7 @@ ROWS = 10**6
 """So many rows a table may have: a thousand classes under a thousand conditions."""
 
 _HEAD = 2**14  # bytes that the names of the columns may have
+_BYTES = 2**27  # bytes that a table may have, whose cells are read before their lengths are seen
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -45,7 +46,9 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     Raises ValueError for what is no such table, also for one whose first line has no end, for columns of one name,
     for a row with more cells than there are columns, and for more than `ROWS`.
     """
-    with files.regular(path).open("rb") as file:
+    if (size := files.regular(path).stat().st_size) > _BYTES:
+        raise ValueError(f"it has {size:,} bytes; at most {_BYTES:,}")
+    with path.open("rb") as file:
         head = file.readline(_HEAD + 1)
     if len(head) > _HEAD:
         raise ValueError(f"its first line has more than {_HEAD:,} bytes")

@@ -83,12 +83,14 @@ def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
 
 def read_outcomes(path: Path) -> pd.DataFrame:
     """Read outcomes.parquet; raises ReportError where it is missing, damaged or lacks a column."""
+    from robust import columnar
+
     try:
-        frame = pd.read_parquet(path)
+        frame = columnar.read(path, OUTCOMES)
+    except KeyError as error:
+        raise ReportError(f"{path}: lacks the column {error.args[0]}; was it written by `robust run`?") from None
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise ReportError(f"{path}: cannot be read ({error})") from error
-    if missing := [name for name in OUTCOMES if name not in frame]:
-        raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
     return table(frame, OUTCOMES)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from robust import pictures
+from robust import pictures, words
 from robust.datasets.files import SUFFIXES
 from robust.errors import DataError
 
@@ -127,9 +127,9 @@ def check_name(path: Path) -> None:
     check_words(str(path), str(path))
 
 
-def check_words(words: str, where: str) -> None:
+def check_words(text: str, where: str) -> None:
     """Raise DataError for a name with control characters: they break lines, and order terminals about."""
-    if odd := _CONTROL.search(words):
+    if odd := _CONTROL.search(text) or words.odd(text):
         raise DataError(f"{where!r}: a name with the control character {odd[0]!r}; rename it")
 
 

@@ -1,14 +1,15 @@
 """The files of a report folder: read and checked, with what is wrong told by file and key."""
 
 import json
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from robust import bound, cells, files, record, toml
+from robust import bound, cells, columnar, files, record, toml, words
 from robust.errors import ReportError
 from robust.report import conditions
 from robust.report.conditions import COLUMNS, Cells, Condition, Run
@@ -19,7 +20,16 @@ _OUTCOMES = [
     *COLUMNS, "example", "label", "target", "predicted", "in_top5", "confidence", "margin", "nll", "fooled_by", "linf",
     "l2",
 ]  # fmt: skip
-_ROWS, _RADIUS = 10**6, 1e9
+_RADIUS = 1e9
+_ROUNDING = 1e-6
+_MOST = float(np.finfo(np.float32).max)
+_WITHIN = {  # logits are finite, and so is all that is counted from them
+    "confidence": (0, 1 + _ROUNDING, "in [0, 1]"),
+    "margin": (-_MOST, _MOST, "finite"),
+    "nll": (-_ROUNDING, _MOST, "finite and not negative"),
+    "linf": (0, _MOST, "finite and not negative"),
+    "l2": (0, _MOST, "finite and not negative"),
+}
 _CELLS = 50_000  # trained models, each under each condition: what one page can show, and a hundred times what any does
 _ENVIRONMENT = {
     "suite": str, "summary": str, "seed": int, "made": str, "robust": str, "python": str,
@@ -37,6 +47,7 @@ _MODEL = {
 def environment(path: Path) -> dict[str, Any]:
     """environment.json: where the numbers come from."""
     environment = json.loads(files.text(path))
+    _readable(path, "it", words.inside(environment))
     _check(path, "", environment, _ENVIRONMENT)
     _check(path, "data.", environment["data"], _DATA)
     for name, model in environment["models"].items():
@@ -85,6 +96,7 @@ def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
 def results(path: Path) -> pd.DataFrame:
     """results.csv as it was written; `robust.report.verified` holds it against the rest."""
     results = record.read_results(path)
+    _readable_table(path, results)
     for text in set(results["bound"]) - {""}:
         bound.parse(text)
     _sane(path, results)
@@ -93,22 +105,17 @@ def results(path: Path) -> pd.DataFrame:
 
 def outcomes(path: Path) -> Cells:
     """The columns of outcomes.parquet that the page and the recount need, by model and condition."""
-    from pyarrow import parquet
-
-    _columns(path, parquet.read_schema(path).names, _OUTCOMES)
-    _counted(path, parquet.read_metadata(path).num_rows)
-    outcomes = pd.read_parquet(path, columns=_OUTCOMES)
-    for name in (name for name in _OUTCOMES if record.OUTCOMES[name] == "str"):
-        if odd := [each for each in outcomes[name].unique() if not isinstance(each, str)]:
-            raise ReportError(f"{path}: the column {name} must hold words, not {odd[0]!r}")
-    _sane(path, outcomes)
-    return conditions.cells(outcomes)
-
-
-def _counted(path: Path, rows: int) -> None:
-    """Of a million rows and more each has some bits of its own: an id, a confidence."""
-    if rows > _ROWS and rows > 4 * path.stat().st_size:
-        raise ReportError(f"{path}: says that it has {rows:,} rows, and has {path.stat().st_size:,} bytes")
+    try:
+        found = columnar.read(path, {name: record.OUTCOMES[name] for name in _OUTCOMES})
+    except KeyError as error:
+        raise ReportError(f"{path}: lacks the column {error.args[0]}") from None
+    except ValueError as error:
+        raise ReportError(f"{path}: {str(error)[:300]}") from error
+    _sane(path, found)
+    for name, (low, high, said) in _WITHIN.items():
+        if (odd := found[name][~found[name].between(low, high)]).size:
+            raise ReportError(f"{path}: {name} must be {said}, not {odd.iloc[0]}")
+    return conditions.cells(found)
 
 
 def _sane(path: Path, table: pd.DataFrame) -> None:
@@ -121,9 +128,10 @@ def _sane(path: Path, table: pd.DataFrame) -> None:
 
 def samples(path: Path) -> dict[tuple[Run, Condition], Path]:
     """The .npz file of each model and condition, by samples/index.csv."""
-    words: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
-    index = cells.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+    said: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
+    index = cells.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
+    _readable_table(path, index[list(said)])
     _sane(path, index.astype({"eps": "float64"}))
     found = conditions.cells(index.astype(_SAMPLES))
     return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
@@ -140,7 +148,10 @@ def _sample_file(index: Path, name: str) -> Path:
 def suite(path: Path) -> str:
     """The text of suite.toml, whose tables and bounds can be read."""
     text = files.text(path)
+    if odd := words.odd(text):
+        raise ReportError(f"{path}: holds the control character {odd!a}")
     table = toml.loads(text)
+    _readable(path, "it", words.inside(table))
     for kind in ("model", "case"):
         _check(path, kind, table.get(kind, {}), {})
         for name, of in table.get(kind, {}).items():
@@ -150,6 +161,18 @@ def suite(path: Path) -> str:
                 _check(path, f"{kind}.{name}.", {key: of.get(key, [])}, {key: list})
     list(expected(table))
     return text
+
+
+def _readable(path: Path, where: str, found: Iterable[str]) -> None:
+    """Raise ReportError for words that a page cannot show as they are: endless ones, or with control characters."""
+    if why := words.fault(found):
+        raise ReportError(f"{path}: {where} {why}")
+
+
+def _readable_table(path: Path, table: pd.DataFrame) -> None:
+    for name in table:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            _readable(path, f"the column {name}", table[name].unique())
 
 
 def _columns(path: Path, found: Collection[Hashable], wanted: list[str]) -> None:

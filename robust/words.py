@@ -1,0 +1,50 @@
+"""Words of others: what no word has that somebody is meant to read."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+LONGEST = 10_000
+"""So many characters a word may have: a name, an id, a sentence about a model."""
+
+_ODD = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def odd(text: str) -> str:
+    """The first control character, one that turns the direction of writing, or half a character; "" where none is.
+
+    Line ends and tabs are none of them.
+
+    >>> odd("cat"), odd("ca\\x1bt"), odd("cat\\n"), odd("cat\\u202egnp") == chr(0x202E)
+    ('', '\\x1b', '', True)
+    """
+    return found[0] if (found := _ODD.search(text)) else ""
+
+
+def fault(words: Iterable[str]) -> str:
+    """What is wrong with the first of these words that cannot be shown as it is; "" where all can.
+
+    >>> fault(["cat", "a" * 10_001])
+    "must be words of 10,000 characters at most, not of 10,001: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'..."
+    """
+    for word in words:
+        if len(word) > LONGEST:
+            return f"must be words of {LONGEST:,} characters at most, not of {len(word):,}: {word[:30]!a}..."
+        if found := odd(word):
+            return f"holds the control character {found!a}, in {word[:100]!a}"
+    return ""
+
+
+def inside(value: Any) -> Iterable[str]:
+    """All words in what JSON says, keys as well.
+
+    >>> list(inside({"a": ["b", 1, {"c": None}]}))
+    ['a', 'b', 'c']
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value:
+            yield from inside(each)
+        if isinstance(value, dict):
+            yield from inside(list(value.values()))
