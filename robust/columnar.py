@@ -80,11 +80,11 @@ def _check_words(table: pa.Table, size: int) -> None:
     for name in table.column_names:
         for part in table.column(name).chunks:
             if isinstance(part, pa.DictionaryArray):
-                lengths = compute.binary_length(part.dictionary)
-                longest = compute.max(lengths).as_py() or 0
+                lengths = compute.call_function("binary_length", [part.dictionary])
+                longest = compute.call_function("max", [lengths]).as_py() or 0
                 if longest > 4 * words.LONGEST:
                     raise ValueError(f"the column {name} holds a word of {longest:,} bytes; at most {words.LONGEST:,}")
-                total += compute.sum(lengths.take(part.indices)).as_py() or 0
+                total += compute.call_function("sum", [lengths.take(part.indices)]).as_py() or 0
     archives.sizes(total, size, archives.TABLES)
 
 
