@@ -96,8 +96,8 @@ def attack(
     classifier = _classifier(network, model, call)
     names = _names(classifier.classes, classes)
     pixels = _pixels(find(image), model, network)[None]
-    classifier.logits(np.concatenate([pixels, 1 - pixels]))  # of one image alone, logits may look like probabilities
     before = _softmax(classifier, pixels)
+    _check_beside(classifier, pixels)
     aim = None if target is None else _aim(target, names, int(before.argmax()))
     attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = _at_levels(call, pixels, attacked)
@@ -155,6 +155,15 @@ def _classifier(network: Any, model: Model, call: Call) -> Classifier:
         square, noise = (setting("attack", {"name": name}) for name in ("square", "noise"))
         raise ModelError(f"{what}; use {square} or {noise}")
     return found
+
+
+def _check_beside(classifier: Classifier, pixels: np.ndarray) -> None:
+    """Look at the answers for the image and its negative, since of one image alone logits may look like probabilities.
+
+    The latter is no image of the user's: that there is no answer for it is no fault.
+    """
+    if not classifier.is_black_box and np.isfinite(classifier(tf.constant(1 - pixels, classifier.dtype))).all():
+        classifier.logits(np.concatenate([pixels, 1 - pixels]))
 
 
 def _doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,8 @@ def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
     other: where its pixels are in doubt the classes are looked at with those that suit it better, too, and where
     nothing else explains that the model is hardly right, with each other kind of pixels.
     """
+    if classifier.is_black_box:  # whether it gives probabilities is to be seen from these, and not from images of ours
+        pixel_range.answers(classifier, data.first("test", pixel_range.SMALL))
     notes, found = [*steady.examine(classifier, data.first("test", 1))], []
     with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
         found = [*_doubts(classifier, data)]

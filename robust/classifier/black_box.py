@@ -31,7 +31,8 @@ class BlackBox:
         inputs: what its only input takes, as of a Keras model: the shape of a batch and its type; empty: not known.
             Of whole numbers it is shown the nearest.
 
-    Whether it gives probabilities is seen from its first answer; a later one that is none is a ModelError.
+    Whether it gives probabilities is seen from its first answers that are finite; a later one that is none is a
+    ModelError. NaN and infinite answers are handed on, for `Classifier.logits` to name.
 
     >>> BlackBox(lambda images: np.array([[0.5, 0.5], [1.0, 0.0]]), "coin")(tf.zeros([2, 4, 4, 1])).numpy().round(1)
     array([[ -0.7,  -0.7],
@@ -92,22 +93,23 @@ class BlackBox:
         return self._logits(answers.astype(np.float64)).astype(np.float32)
 
     def _logits(self, answers: np.ndarray) -> np.ndarray:
-        are = probabilities(answers)
-        if self.gives_probabilities is None:
+        finite = answers[np.isfinite(answers).all(axis=1)]
+        are = probabilities(finite)
+        if self.gives_probabilities is None and len(finite):
             self.gives_probabilities = bool(are.all())
         if not self.gives_probabilities:
             return answers
         if not are.all():
-            numbers = answers[~are][0]
+            numbers = finite[~are][0]
             what = f"numbers that sum to {numbers.sum():.3g}, the smallest {numbers.min():.3g}"
             raise ModelError(
                 f"model {self.name!r} gave probabilities at first, and now {what}; it must give one of the two: "
                 "probabilities for every image, or logits"
             )
-        return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
+        return np.where(np.isfinite(answers), np.log(np.maximum(answers, np.finfo(np.float32).tiny)), np.nan)
 
     def _of_two(self, p: np.ndarray) -> np.ndarray:
-        if not ((p >= 0) & (p <= 1)).all():
+        if not ((p >= 0) & (p <= 1) | ~np.isfinite(p)).all():
             raise ModelError(
                 f"model {self.name!r} gives one number an image, from {p.min():.3g} to {p.max():.3g}, which is no "
                 "probability; give that of the second class, or a number for each class"

@@ -222,8 +222,14 @@ class Classifier:
                 raise ModelError(
                     f"model {self.model.name!r} has gradients that are NaN or infinite, on the way of {of}"
                 )
-            raise ModelError(f"model {self.model.name!r} gives NaN or infinite logits for {of}")
+            what = "answers" if self.is_black_box else "logits"
+            raise ModelError(f"model {self.model.name!r} gives NaN or infinite {what} for {of}")
         if _are_probabilities(logits):
+            if self.is_black_box:  # of those that it gave at first the logarithm would have been taken
+                raise ModelError(
+                    f"model {self.model.name!r} gave other numbers at first, and now probabilities; it must give one "
+                    "of the two: probabilities for every image, or logits"
+                )
             remedy = _logarithm(self.model, self.inputs(tf.constant(images[:1])))
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "

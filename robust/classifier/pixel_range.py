@@ -67,7 +67,10 @@ def declared(pixels: Pixels) -> str:
 
 
 def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The likeliest classes, int [N], asked in small batches and outside of any graph; -1 where it fails."""
+    """The likeliest classes, int [N], asked in small batches and outside of any graph.
+
+    -1 where an answer is NaN or infinite; everywhere, where it fails.
+    """
     size = classifier.batch_size if classifier.has_fixed_batch else SMALL
     found = []
     for i in range(0, len(images), size):
@@ -76,7 +79,9 @@ def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
             logits = classifier(tf.constant(batch, classifier.dtype)).numpy()[: len(images) - i]
         except ModelError:  # a function may refuse what lies outside of its range
             return np.full(len(images), -1)
-        found.append(logits.argmax(axis=1) if logits.ndim == 2 else np.full(len(logits), -1))
+        if logits.ndim != 2:
+            return np.full(len(images), -1)
+        found.append(np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1))
     return np.concatenate(found)
 
 

@@ -24,14 +24,14 @@ def examine(classifier: Classifier, images: np.ndarray) -> tuple[str, ...]:
     ()
     """
     name, image = classifier.model.name, images[0]
-    states = _states(classifier)
-    apart = _answers(classifier, image, 1 - image)
+    states, other = _states(classifier), _beside(classifier, image)
+    apart = _answers(classifier, image, other)
     if any(not np.array_equal(a, b) for a, b in zip(states, _states(classifier), strict=True)):
         raise ModelError(
             f"model {name!r} is changed by being asked: a layer runs in training mode; write training=False, or "
             "hand the argument on: layer(x, training=training)"
         )
-    if _differ(apart, _answers(classifier, image, 1 - image)):
+    if _differ(apart, _answers(classifier, image, other)):
         return ("its answers differ from call to call: attack it with samples = 10, or autoattack with version = rand",)
     if _differ(apart, _answers(classifier, image, image)):
         raise ModelError(
@@ -39,6 +39,16 @@ def examine(classifier: Classifier, images: np.ndarray) -> tuple[str, ...]:
             "training mode; write training=False, or hand the argument on: layer(x, training=training)"
         )
     return ()
+
+
+def _beside(classifier: Classifier, image: np.ndarray) -> np.ndarray:
+    """Another image: the negative, or the same again where that, which is none of the data, cannot be asked about."""
+    try:
+        answered = np.isfinite(_answers(classifier, 1 - image, 1 - image)).all()
+    except ModelError:
+        _answers(classifier, image, image)  # raises what is wrong with the model itself
+        return image
+    return 1 - image if answered else image
 
 
 def _answers(classifier: Classifier, image: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -49,6 +59,8 @@ def _answers(classifier: Classifier, image: np.ndarray, other: np.ndarray) -> np
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> bool:
+    if not np.isfinite([one, other]).all():
+        return not np.array_equal(one, other, equal_nan=True)
     return bool(np.abs(one - other).max() > _ROUNDING * (np.ptp(one) + np.finfo(one.dtype).tiny))
 
 

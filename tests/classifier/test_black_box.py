@@ -13,10 +13,12 @@ from keras import layers
 from scipy.special import softmax
 
 import robust
+from robust import first_look
 from robust.attacks import noise, pgd, square, transfer
 from robust.classifier import Classifier, tflite
 from robust.classifier.black_box import BlackBox
 from robust.cli import app
+from robust.datasets.dataset import from_arrays
 from robust.errors import ContractError, ModelError
 from robust.interface import spoken
 from robust.loading import load
@@ -372,3 +374,78 @@ def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_l
     share = float((model(images)["kind"].numpy().argmax(axis=1) == labels).mean())
     table = asked(output="kind")
     assert table.loc[table["metric"] == "top1", "value"].iloc[0] == pytest.approx(share)
+
+
+def bright(x):
+    return np.asarray(x).mean(axis=(1, 2, 3))
+
+
+def greys(count=40):
+    """Dark images, whose negatives are bright."""
+    images = np.random.default_rng(0).uniform(0.05, 0.45, (count, 4, 4, 1)).astype("float32")
+    return images, np.arange(count) % 3
+
+
+@pytest.mark.parametrize("answer", ["probabilities", "logits"])
+@pytest.mark.parametrize("told", [np.nan, np.inf, "refused", "zeros"])
+def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, predict):
+    def plain(x):
+        return predict(x) if answer == "probabilities" else np.log(predict(x)) + 1
+
+    def ask(x):
+        found = plain(x)
+        if told == "refused" and (bright(x) > 0.5).any():
+            raise ValueError("too bright")
+        found[bright(x) > 0.5] = 0 if isinstance(told, str) else told
+        return found
+
+    images, labels = greys()
+    for some in (images, images[:1]):
+        data = from_arrays(some, labels[: len(some)], ("a", "b", "c"))
+        found, same = (Classifier(each, 3, batch_size=len(some)) for each in (ask, plain))
+        assert first_look.at(found, data) == first_look.at(same, data) == ([], [])
+        np.testing.assert_array_equal(found.logits(some), same.logits(some))
+        assert found.model.gives_probabilities == (answer == "probabilities")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("places", [[0], [5], [0, 1, 30], range(30), range(40)])
+def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, places, predict):
+    images, labels = greys()
+    images[list(places), 0, 0, 0] = 0.99
+    for answer in (predict, lambda x: predict(x) * 3, lambda x: predict(x)[:, 1]):
+
+        def ask(x, answer=answer):
+            found = answer(x)
+            found[x[:, 0, 0, 0] > 0.98] = bad
+            return found
+
+        classifier = Classifier(ask, 3 if answer(images).ndim == 2 else 2)
+        first_look.at(classifier, from_arrays(images, labels % classifier.classes))
+        with pytest.raises(ModelError) as caught:
+            classifier.logits(images)
+        assert str(caught.value) == f"model 'ask' gives NaN or infinite answers for {len(places)} of 40 images"
+
+
+def test_evaluate_names_a_function_that_gives_nan(predict):
+    images, labels = greys()
+    images[30:33, 0, 0, 0] = 0.99
+    with pytest.raises(ModelError, match=r"model 'ask' gives NaN or infinite answers for 3 of 40 images$"):
+        robust.evaluate(named_ask(predict), (images, labels))
+
+
+def named_ask(predict):
+    def ask(x):
+        return np.where(x[:, :1, 0, 0] > 0.98, np.nan, predict(x))
+
+    return ask
+
+
+def test_no_black_box_is_asked_for_the_layers_of_its_logarithm(predict):
+    images, _ = greys()
+    box = BlackBox(lambda x: predict(x) * (3 if len(x) == 7 else 1), "moody")
+    classifier = Classifier(box, 3, batch_size=7)
+    assert (classifier.logits(images[:7]) > 1).any()
+    classifier.batch_size = 8
+    with pytest.raises(ModelError, match="model 'moody' gave other numbers at first, and now probabilities; it must"):
+        classifier.logits(images[:8])
