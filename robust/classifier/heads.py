@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from robust import keras_file
 from robust.classifier.graph import inference, takes_bytes
+from robust.classifier.twin import near, without_activation
 from robust.errors import ModelError, suggest
 from robust.interface import setting
 
@@ -128,7 +129,7 @@ def _logits(output: Any) -> tuple[Any, str]:
             "second class"
         )
     if squashed:
-        output = _flat(before if function is last else _without_activation(last, before))
+        output = _flat(before if function is last else without_activation(last, before, unused(last.name, before)))
     if single:
         of = f"the sigmoid of {last.name!r} taken off" if squashed else f"{last.name!r} gives one logit z"
         return _of_two(output), f"{of}: two classes, of logits 0 and z"
@@ -190,11 +191,7 @@ def _squashing(function: Callable, width: int | None) -> str:
     if width == 1:
         del known["softmax"]  # of one number it is 1
     found = tf.cast(found, tf.float64).numpy() if found.dtype.is_floating else np.empty(0)
-    return next((n for n, wanted in known.items() if found.shape == wanted.shape and _near(found, wanted, exact)), "")
-
-
-def _near(one: np.ndarray, other: np.ndarray, exact: float) -> bool:
-    return bool(np.abs(one - other).max() < exact)
+    return next((n for n, wanted in known.items() if found.shape == wanted.shape and near(found, wanted, exact)), "")
 
 
 def _of_two(z: Any) -> Any:
@@ -234,13 +231,6 @@ def _left_on(model: keras.Model) -> str:
 def _trains_by_default(operation: keras.Operation) -> bool:
     training = inspect.signature(operation.call).parameters.get("training")
     return training is not None and training.default is True
-
-
-def _without_activation(last: Any, before: Any) -> Any:
-    twin = type(last).from_config({**last.get_config(), "activation": "linear", "name": unused(last.name, before)})
-    logits = twin(before)
-    twin.set_weights(last.get_weights())
-    return logits
 
 
 def unused(name: str, tensor: Any) -> str:

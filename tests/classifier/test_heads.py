@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import robust
 from robust.classifier import heads
 from robust.errors import ModelError
 
@@ -148,3 +149,82 @@ def test_a_sigmoid_head_is_refused():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")])
     with pytest.raises(ModelError, match="ends the model in a sigmoid; end it in one logit a class"):
         heads.linear(model)
+
+
+def plain(values):
+    return 0.01 * keras.ops.sum(values**2)
+
+
+class Scaled(layers.Dense):
+    """A layer of somebody's, with an argument of its own that get_config does not tell."""
+
+    def __init__(self, units, scale, **others):
+        super().__init__(units, **others)
+        self.scale = scale
+
+    def call(self, inputs, training=None):
+        return self.activation(self.scale * (inputs @ self.kernel) + self.bias)
+
+
+class Forgetful(Scaled):
+    def __init__(self, units, scale=2.0, **others):
+        super().__init__(units, scale, **others)
+
+
+class Telling(Forgetful):
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+LAMBDAS = {
+    "a function as regularizer": {"kernel_regularizer": plain},
+    "a lambda as regularizer": {"bias_regularizer": lambda values: 0.0 * keras.ops.sum(values)},
+    "a lambda as initializer": {"kernel_initializer": lambda shape, dtype=None: np.ones(shape)},
+    "a lambda as constraint": {"kernel_constraint": lambda values: values},
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("given", LAMBDAS)
+def test_a_head_with_what_keras_cannot_save_is_taken_off(given):
+    model = _functional(_dense(activation="softmax", **LAMBDAS[given]))
+    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+    one = layers.Dense(1, "sigmoid", **LAMBDAS[given])
+    model = _functional(one)
+    z = np.log(1 / (1 / model(IMAGES).numpy() - 1))
+    np.testing.assert_allclose(heads.linear(model)(IMAGES), np.concatenate([0 * z, z], axis=1), atol=1e-2)
+    head = layers.Conv2D(3, 4, activation="softmax", **LAMBDAS[given])
+    model = keras.Sequential([keras.Input((4, 4, 1)), head])
+    logits = heads.linear(model)(IMAGES).numpy()
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(p, model(IMAGES).numpy().reshape(5, 3), atol=1e-5)
+
+
+def with_scale(kind):
+    layer = kind(3, scale=0.5, activation="softmax", name="own")
+    layer.build((None, 16))
+    layer.set_weights([KERNEL, BIAS])
+    return _functional(layer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Scaled, "a Scaled, cannot be built again (TypeError: "),
+        (Forgetful, "a Forgetful, cannot be built again (what is built of its get_config() gives other numbers)"),
+    ],
+)
+def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_out_that_works(kind, why):
+    with pytest.raises(ModelError) as caught:
+        heads.linear(with_scale(kind))
+    said = str(caught.value)
+    assert said.startswith("'own' ends the model in an activation that cannot be taken off, as the layer, ")
+    assert why in said and "; or say black_box=True, for attacks" in said
+    labels = with_scale(kind)(IMAGES).numpy().argmax(axis=1)
+    table = robust.evaluate(with_scale(kind), (IMAGES, labels), classes=3, black_box=True)
+    assert robust.value(table, "top1").value == 1
+
+
+def test_a_layer_of_somebody_s_that_says_what_it_was_given_is_taken_off():
+    wanted = 0.5 * (LOGITS - BIAS) + BIAS
+    np.testing.assert_allclose(heads.linear(with_scale(Telling))(IMAGES), wanted, atol=1e-5)
