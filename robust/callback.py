@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robust.classifier import Classifier, heads, inputs, rows
 from robust.classifier.pixel_range import Better, better
-from robust.datasets import channels, remarks
+from robust.datasets import channels, choice, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
 from robust.errors import DataError, SuiteError
@@ -170,4 +170,7 @@ def _examples(data: Dataset, images: int, *, seed: int, balanced: bool) -> Examp
         has = ", ".join(data.sizes)
         what = f"data set {data.name!r} has no validation split, only {has}; test images are for the end"
         raise DataError(f"{what}: give (images, labels) that are neither trained on nor tested on")
-    return data.examples(split, min(images, data.size(split)), seed=seed, balanced=balanced)
+    images = min(images, data.size(split))
+    if balanced:
+        choice.check_balanced(data.labels(split), images, data.classes)
+    return data.examples(split, images, seed=seed, balanced=balanced)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from robust import targets
+from robust.datasets import choice
 from robust.datasets.dataset import Dataset
 from robust.errors import DataError, SuiteError, suggest
 from robust.schema import metrics
@@ -28,6 +29,8 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
     if case.images is not None and case.images > data.size("test"):
         raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
     try:
+        if case.images is not None and case.balanced:
+            choice.check_balanced(data.labels("test"), case.images, data.classes)
         if case.target is not None:
             targets.check(case.target, data.classes)
         _check_measures(case, data, asked)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robust.errors import DataError
+from robust.interface import setting
 from robust.randomness import image_seeds
 
 
@@ -35,6 +37,22 @@ def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, b
     taken = np.zeros(len(order), bool)
     taken[order[np.argsort(turn if balanced else turn / size[place], kind="stable")[:images]]] = True
     return taken
+
+
+def check_balanced(labels: np.ndarray, images: int, classes: Sequence[str]) -> None:
+    """Raise DataError where a class has too few images for a balanced choice, whose classes were not to count alike.
+
+    >>> check_balanced(np.array([0, 0, 0, 0, 1]), 4, ("cat", "dog"))
+    Traceback (most recent call last):
+    robust.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say images=3 at most
+    """
+    there, counts = np.unique(labels, return_counts=True)
+    least = int(counts.argmin())
+    if (each := images // len(there)) > counts[least]:
+        most = setting("images", int(len(there) * (counts[least] + 1) - 1))
+        short = f"{classes[there[least]]!r} has {counts[least]}"
+        asked = f"{images} images, balanced, are {each} of each of {len(there)} classes"
+        raise DataError(f"{asked}, and {short}; say {most} at most")
 
 
 def of_few_classes(ids: Sequence[str], labels: np.ndarray, images: int, each: int = 10, least: int = 20) -> np.ndarray:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import robust
 from robust.datasets.choice import chosen
 from robust.datasets.folder import folder
+from robust.errors import DataError
 from robust.statistics import clopper_pearson
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
@@ -106,3 +107,17 @@ def test_a_choice_does_not_hang_on_where_the_folder_lies(tmp_path, monkeypatch):
         found += [set(folder(**call).examples("test", 7).ids) for call in calls]
     assert len(found[0]) == 7
     assert all(ids == found[0] for ids in found)
+
+
+@pytest.mark.parametrize("images", [15, 16, 36, 60])
+def test_what_cannot_be_balanced_is_refused_and_the_remedy_works(images, tmp_path):
+    labels = np.repeat([0, 1, 2, 3], [40, 12, 5, 3])
+    pixels = np.random.default_rng(0).random((60, 4, 4, 1), "float32")
+    model = lambda x: np.stack([x.mean((1, 2, 3)), *np.zeros((3, len(x)))], axis=1) - 1  # noqa: E731
+    if images == 15:  # three or four of each
+        assert robust.value(robust.evaluate(model, (pixels, labels), images=15, balanced=True), "top1").n == 15
+        return
+    with pytest.raises(DataError, match=rf"{images // 4} of each of 4 classes, and '3' has 3; say images=15 at most"):
+        robust.evaluate(model, (pixels, labels), images=images, balanced=True)
+    with pytest.raises(DataError, match="and '3' has 3; say images=15 at most"):
+        robust.RobustAccuracy((pixels, labels), "fgsm", eps="1/255", images=images, balanced=True)
