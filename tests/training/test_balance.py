@@ -126,7 +126,7 @@ def test_in_memory_and_of_paths_batches_are_the_same_and_mixed_and_taken_up_at_a
 
 def test_what_can_be_neither_held_nor_named_by_paths_is_refused(uneven, monkeypatch):
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
-    with pytest.raises(DataError, match="too many to be sampled in memory; .* write class_weights='balanced'"):
+    with pytest.raises(DataError, match=r"too many to be sampled in memory; .* write class_weights='balanced'"):
         epochs(dataclasses.replace(uneven, encoded=None))
 
 
