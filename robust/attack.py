@@ -103,7 +103,7 @@ def attack(
     saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
-    told += _guess(find(image), pixels.shape[3])
+    told += (*_guess(find(image), pixels.shape[3]), *images.said_of_turned([images.look(find(image))]))
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,24 @@ def arrays(*, path: str) -> Dataset:
 
 
 def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    for pairs in _PAIRS:
-        if found := {split: keys for split, keys in pairs.items() if set(keys) & set(file)}:
-            if missing := [key for keys in found.values() for key in keys if key not in file]:
-                raise DataError(f"{path}: has no {missing[0]!r}, only {', '.join(file)}")
-            return {split: (file[images], _column(file[labels])) for split, (images, labels) in found.items()}
+    there = [{split: keys for split, keys in pairs.items() if set(keys) & set(file)} for pairs in _PAIRS]
+    whole = [found for found in there if any(set(keys) <= set(file) for keys in found.values())]
+    if len(whole) > 1:
+        raise DataError(f"{path}: {_several(path, [k for found in whole for k in found.values() if {*k} <= {*file}])}")
+    for found in whole or filter(None, there):
+        if missing := [key for keys in found.values() for key in keys if key not in file]:
+            raise DataError(f"{path}: has no {missing[0]!r}, only {', '.join(file)}")
+        return {split: (file[images], _column(file[labels])) for split, (images, labels) in found.items()}
     allowed = "x and y, images and labels, or x_train, y_train, x_test and y_test"
     raise DataError(f"{path}: holds {', '.join(file) or 'nothing'}; allowed: {allowed}")
+
+
+def _several(path: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """What is wrong where several may be the test images: one would be taken, and the others be lost."""
+    images, labels = pairs[-1]
+    alone = f"file = np.load({path!r}); np.savez('one.npz', {images}=file[{images!r}], {labels}=file[{labels!r}])"
+    both = "; ".join(" and ".join(keys) for keys in pairs)
+    return f"holds several pairs of images and labels, {both}; save those that are meant: {alone}"
 
 
 def _column(labels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import ExifTags, Image
 
 from robust import pictures
 from robust.datasets.silence import silence
@@ -24,17 +25,38 @@ class Look:
     width: int
     grey: bool
     digest: str
+    turned: bool = False
+    """Does its EXIF ask whoever shows it to turn or mirror it?"""
 
 
 def look(path: Path) -> Look:
     """Open a file without decoding it; raises DataError where it is not an image we can read."""
     with silence(), pictures.opened(path) as image:  # of odd metadata
-        size, mode = image.size, image.mode
+        size, mode, turned = image.size, image.mode, _is_turned(image)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mode not in (*_GREY, *_COLOUR):
         raise DataError(f"{path}: its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel")
-    return Look(size[1], size[0], mode in _GREY, digest)
+    return Look(size[1], size[0], mode in _GREY, digest, turned)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    if "exif" not in image.info:  # Pillow would decode a PNG to look for it at the end
+        return False
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    except Exception:  # what damaged metadata makes of Pillow's readers has no common name
+        return False
+
+
+def said_of_turned(looks: Sequence[Look]) -> tuple[str, ...]:
+    """A sentence on images that a camera held otherwise, where there are some: they are read as they are stored."""
+    if not (turned := sum(each.turned for each in looks)):
+        return ()
+    return (
+        f"{turned} of {len(looks)} images with an EXIF orientation, read as stored, as Keras and torchvision do; to "
+        "turn them: from PIL import Image, ImageOps; ImageOps.exif_transpose(Image.open(file)).save(file, quality=95)",
+    )
 
 
 def channels(looks: Sequence[Look]) -> int:

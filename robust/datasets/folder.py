@@ -45,7 +45,7 @@ def folder(
         { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
 
     Ids are the files' paths within the folder. If all images are grey, they have one
-    channel, else three. The fingerprint covers every byte of the images.
+    channel, else three. An EXIF orientation is left out, and counted. The fingerprint covers every byte of the images.
 
     Raises DataError for a file that is not an image, for images of different sizes without a `transform`, and where
     splits cannot be told from classes.
@@ -78,7 +78,7 @@ def folder(
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
-        remarks=remarks,
+        remarks=(*remarks, *files.said_of_turned(looks)),
     )
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 

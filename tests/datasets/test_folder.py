@@ -260,3 +260,37 @@ def test_what_refuses_a_table_is_typed_as_it_says(photos):
     assert folder(path=str(photos), labels="labels.csv").classes == ("clothes, upper", "shoes")
     (photos / "labels.csv").write_text(",file,label,,\n0,cat/b.png,x,,\n1,cat/a.bmp,y,,\n")  # as pandas writes an index
     assert folder(path=str(photos), labels="labels.csv").classes == ("x", "y")
+
+
+def with_orientation(place):
+    exif = Image.Exif()
+    exif[0x0112] = place
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_images_that_a_camera_held_otherwise_are_read_as_stored_and_counted(tmp_path, suffix):
+    for name, place in {"a": 1, "b": 6, "c": 3, "d": 0}.items():
+        save(tmp_path / f"cat/{name}{suffix}", exif=with_orientation(place))
+    save(tmp_path / f"dog/e{suffix}")
+    save(tmp_path / f"dog/f{suffix}", exif=b"Exif\0\0nothing that can be read")
+    data = folder(path=str(tmp_path))
+    assert data.image_shape == (5, 7, 3)
+    assert np.array_equal(data.examples("test").images[1], data.examples("test").images[0])
+    [said] = data.remarks
+    words, remedy = said.split("; to turn them: ")
+    assert words == "2 of 6 images with an EXIF orientation, read as stored, as Keras and torchvision do"
+    for name in "bc":
+        exec(remedy, {"file": tmp_path / f"cat/{name}{suffix}"})
+    with Image.open(tmp_path / f"cat/b{suffix}") as turned:
+        assert turned.size == (5, 7)
+    (tmp_path / f"cat/b{suffix}").unlink()
+    assert folder(path=str(tmp_path)).remarks == ()
+
+
+def test_the_head_alone_is_looked_at_for_an_orientation(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image.Image, "convert", None)
+    path = save(tmp_path / "cat/a.png", exif=with_orientation(6))
+    (tmp_path / "cat/b.png").write_bytes(path.read_bytes()[:-40])  # its pixels end early
+    save(tmp_path / "cat/c.png")
+    assert folder(path=str(tmp_path)).remarks[0].startswith("2 of 3 images with an EXIF orientation")

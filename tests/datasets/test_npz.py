@@ -69,3 +69,29 @@ def test_other_files_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", X)
     with pytest.raises(DataError, match=r"x\.npy: cannot be read as arrays \(File is not a zip file\)"):
         arrays(path=str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({"x_test": X[:2], "y_test": Y[:2]}, "x and y; x_test and y_test"),
+        ({"x_test": X[:2], "y_test": Y[:2], "x_train": X}, "x and y; x_test and y_test"),
+        ({"images": X[:2], "labels": Y[:2]}, "x and y; images and labels"),
+        ({"x_train": X, "y_train": Y}, "x and y; x_train and y_train"),
+    ],
+)
+def test_of_several_pairs_none_is_taken_in_silence(tmp_path, monkeypatch, others, said):
+    path = saved(tmp_path, x=X, y=Y, **others)
+    with pytest.raises(DataError) as caught:
+        arrays(path=path)
+    message, remedy = str(caught.value).split("; save those that are meant: ")
+    assert message == f"{path}: holds several pairs of images and labels, {said}"
+    monkeypatch.chdir(tmp_path)
+    exec(remedy, typed := {"np": np})
+    typed["file"].close()
+    assert arrays(path="one.npz").classes == ("0", "1", "2")
+
+
+def test_one_name_of_another_pair_is_passed_by(tmp_path):
+    assert arrays(path=saved(tmp_path, x=X, y=Y, labels=np.array(["a", "b"]))).size("test") == 4
+    assert arrays(path=saved(tmp_path, x=X, images=X, labels=Y)).size("test") == 4
