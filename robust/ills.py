@@ -139,9 +139,9 @@ ILLS = {
     ),
     "partial_gradients": Ill(
         "suspect",
-        "eight random steps of one grey level, there and back, at the images or at random points of their balls, "
-        "change the loss of {value} of {n} images otherwise than "
-        "its gradient says, so that a part of the model is hidden from it",
+        "eight random steps of one grey level, there and back, at the images or at random points near them, or four of "
+        "such and of a quarter that agree with each other, also on a coarse grid, change the loss of {value} of {n} "
+        "images otherwise than its gradient says, so that a part of the model is hidden from it",
         _BLIND,
     ),
     "lost_in_rounding": Ill(

@@ -16,6 +16,7 @@ from robust.trust.attack import Run
 from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
 from robust.trust.flat import flat
+from robust.trust.hidden import hidden
 from robust.trust.knowledge import is_control
 from robust.trust.rival import rival
 from robust.trust.rounding import lost
@@ -106,7 +107,8 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
     if of_attack.gradient_based(call):
         yield from of_model.bounded(task, outputs)
         beside = of_model.beside(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
-        yield from [*of_model.gradients(task)] or of_model.gradients(beside)
+        seen = [*of_model.gradients(task)] or [*of_model.gradients(beside)]
+        yield from seen or hidden(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
     yield from of_model.shaken(task, outputs)
     yield from of_attack.unlimited(task, call)
 

@@ -7,7 +7,8 @@ import numpy as np
 from robust.trust.attack import Run
 from robust.trust.evidence import Reason, clearly
 from robust.trust.knowledge import asks_for_scores
-from robust.trust.model import answers, around, margins_of
+from robust.trust.model import around
+from robust.trust.steps import answers, margins_of
 
 _ALIKE = 5  # different margins of eleven, at the most: float32 gives eleven of them
 

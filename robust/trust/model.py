@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.survivors import Task
-from robust.classifier import Classifier, Loss
+from robust.classifier import Loss
 from robust.errors import ModelError
 from robust.quantities import AnyNorm
 from robust.trust.evidence import Reason
+from robust.trust.steps import alike, answers, margins_of, there_and_back, white
 
 BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # ills that a random answer would give, too
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
@@ -20,20 +21,12 @@ _LOUD = 1e4  # times an image: what is not bounded grows with it
 _AT_END = 0.01
 _CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
 LEVEL = 1 / 255  # one grey level of an 8-bit image
-_BOX, _POINTS = 8 / 255, 10
+BOX, _POINTS = 8 / 255, 10  # how far a random point near the images is, in each pixel
 _ZERO = 0.01  # share of images without gradient that is still let pass
 _FEW = 10  # images that would say nothing of the others
 _MISLED = 0.1  # rise of the margin over what its gradient says; trained nets that we know stay above 0.19
 _WAYS, _SEEN = 8, 0.5  # random steps; share of their squared changes that the gradient must explain, up to its length
 _SHAKEN = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
-
-
-def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are to be judged here."""
-    ask = classifier.compiled("logits", lambda: classifier.__call__)
-    batches = classifier.batches(images)
-    classifier.count(forward=len(batches) * classifier.batch_size)
-    return np.concatenate([ask(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
 
 
 def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
@@ -151,19 +144,22 @@ def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reas
     So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
     it may be right. There and back, so that what is curved alike on both sides is no difference.
     """
-    rng, said, found = np.random.default_rng(0), [], []
-    for _ in range(_WAYS):
-        step = LEVEL * rng.choice([-1.0, 1.0], task.images.shape[1:])
-        there, back = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
-        said.append((gradient.astype(np.float64) * (there - back)).sum(axis=(1, 2, 3)))
-        ends = [margins_of(answers(task.classifier, each), task.labels) for each in (there, back)]
-        found.append(ends[0].astype(np.float64) - ends[1])
+    said, found = [], []
+    for signs in white(task.images.shape[1:], _WAYS):
+        moved, change = there_and_back(task, LEVEL * signs)
+        said.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
+        found.append(change)
     both, apart = (np.array(each)[:, has] for each in (said, found))
     room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
-    seen = (both * apart).sum(axis=0) ** 2 / np.maximum(room, np.finfo(float).tiny)
+    seen = alike(both, apart)
     few = seen[room > 0] < _SEEN
     if few.size >= _FEW and few.mean() > 0.5:
         yield Reason("partial_gradients", float(few.mean()), few.size)
+
+
+def gradient_of(task: Task) -> np.ndarray:
+    """The gradient of the margins, [N, H, W, C]. Raises ModelError where there is none."""
+    return _looks(task, _margin)[1]
 
 
 def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +194,7 @@ def _largest(gradient: np.ndarray) -> np.ndarray:
 def shaken(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """Does the margin change by more than half of its size, on average, at random points of a small box?"""
     margins, rows = margins_of(outputs, task.labels), np.arange(len(outputs))
-    moved = [answers(task.classifier, points) for points in nearby(task, rows, _BOX, "linf")]
+    moved = [answers(task.classifier, points) for points in nearby(task, rows, BOX, "linf")]
     change = np.mean([np.abs(margins_of(found, task.labels) - margins) for found in moved])
     if (size := np.abs(margins).mean()) and change / size > _SHAKEN:
         yield Reason("unstable", float(change / size), len(margins))
@@ -219,9 +215,4 @@ def beside(task: Task, eps: Any, norm: Any) -> Task:
 def around(task: Task, rows: np.ndarray, eps: Any, norm: Any) -> Iterator[np.ndarray]:
     """As `nearby`; in a small box where the attack has no ball, or one of L0, as Foolbox' may."""
     box = not eps or norm not in get_args(AnyNorm)
-    return nearby(task, rows, *((_BOX, "linf") if box else (eps, norm)))
-
-
-def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The largest other logit minus the label's, [N]."""
-    return _margin(tf.constant(outputs), tf.constant(labels)).numpy()
+    return nearby(task, rows, *((BOX, "linf") if box else (eps, norm)))

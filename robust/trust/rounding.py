@@ -9,7 +9,8 @@ from robust.attacks.survivors import Task
 from robust.schema import Call
 from robust.trust.attack import Run
 from robust.trust.evidence import Reason
-from robust.trust.model import LEVEL, answers, margins_of
+from robust.trust.model import LEVEL
+from robust.trust.steps import there_and_back, white
 
 _WAYS, _LARGER = 4, 4 * LEVEL
 _SIZE, _ALIKE = 0.75, 0.5  # of what larger changes say, and of the squared changes that these explain: 1 where all pass
@@ -45,10 +46,4 @@ def _per_pixel(call: Call, images: np.ndarray) -> float:
 
 def _moves(task: Task, size: float) -> np.ndarray:
     """How the margins change between there and back along random signs, float64 [ways, N]."""
-    rng, found = np.random.default_rng(0), []
-    for _ in range(_WAYS):
-        step = size * rng.choice([-1.0, 1.0], task.images.shape[1:])
-        ends = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
-        there, back = (margins_of(answers(task.classifier, each), task.labels).astype(np.float64) for each in ends)
-        found.append(there - back)
-    return np.array(found)
+    return np.array([there_and_back(task, size * signs)[1] for signs in white(task.images.shape[1:], _WAYS)])

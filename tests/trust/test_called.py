@@ -15,6 +15,7 @@ from robust.schema import bind
 from robust.suite import Published
 from robust.trust import attack
 from robust.trust import model as of_model
+from robust.trust.hidden import hidden
 
 PGD = {"name": "pgd", "eps": "8/255", "steps": 20}
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
@@ -187,6 +188,7 @@ def test_a_large_published_network_is_not_accused():
     task = Task(lite0, photos.images, photos.labels, np.arange(12), None, None)
     assert list(of_model.gradients(task)) == []
     assert list(of_model.gradients(of_model.beside(task, 4 / 255, "linf"))) == []
+    assert list(hidden(task, 4 / 255, "linf")) == []
 
 
 def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):
