@@ -19,8 +19,8 @@ Word = Literal["reliable", "suspect", "invalid"]
 class Ill(NamedTuple):
     """How bad it is, which experiment showed what (with the value and the images put in), and what to do about it.
 
-    Where a remedy says `EPS`, the page gives the eps and the norm of the number in doubt. What is to be typed
-    stands in it as `robust.interface.setting` has it.
+    Where a remedy says `EPS`, the page gives the eps and the norm of the number in doubt; where it ends a list, a
+    quarter and a half of it, too. What is to be typed stands in it as `robust.interface.setting` has it.
     """
 
     verdict: Word
@@ -186,6 +186,13 @@ ILLS = {
         "suspect",
         "attacked afresh, {value} of {n} images stand at this eps that fell at the one below",
         f"give it more steps or restarts: {_attack('pgd', steps=100, restarts=5)}",
+    ),
+    "half_eps": Ill(
+        "suspect",
+        "attacked afresh at half of this eps, by apgd with 20 steps, {value} of {n} images fall that stand here: the "
+        "model answers otherwise near the rim of the ball",
+        "read the number of several eps up to this one, of which each takes over what fell before: "
+        f"{setting('attack', {'name': 'apgd', 'eps': ['2/255', '4/255', EPS]})}",
     ),
     "incomplete": Ill(
         "suspect",

@@ -52,7 +52,11 @@ def _doubt(row: dict[Any, Any], read_in: Interface) -> Doubt:
 
 def _in_the_ball_of(row: dict[Any, Any], table: dict[str, Any]) -> dict[str, Any]:
     """What is advised, with the eps and the norm of the number in doubt: another ball is another number."""
-    if table["eps"] != EPS:  # advised for itself
+    several = isinstance(table["eps"], list)
+    if (table["eps"][-1] if several else table["eps"]) != EPS:  # advised for itself
         return table
     norm = {"norm": row["norm"]} if str(row["norm"]) in ("l2", "l1") else {}
-    return {**table, **norm} if pd.isna(row["eps"]) else {**table, **norm, "eps": radius(row["eps"], row["norm"])}
+    if pd.isna(row["eps"]):
+        return {**table, **norm}
+    eps = [radius(row["eps"] * share, row["norm"]) for share in (1 / 4, 1 / 2, 1)]
+    return {**table, **norm, "eps": eps if several else eps[-1]}

@@ -25,7 +25,7 @@ _PLACES = 5  # a trace of fewer cannot be cut in halves
 _STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
 _NO_SLOPE = ("autoattack", "fab", "noise", "square")
 _FEW = 10  # standing images whose traces would say nothing
-_FEW_MISS = 0.0015  # share of images that an attack of few steps may leave to more: three of a hundred are too many
+_FEW_MISS = 0.0015  # share of images that may fall to more steps, or in half the ball: three of a hundred are too many
 _SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
 
 
@@ -193,6 +193,21 @@ def order(weaker: Run, run: Run) -> Iterator[Reason]:
     fell = attacked(run.task, run.call, rows)[1]
     if clearly(count := int((~fell).sum()), n := len(run.fell)):
         yield Reason("eps_order", count / n, n)
+
+
+def half_eps(run: Run) -> Iterator[Reason]:
+    """Does APGD fell in half of the ball what this attack has left standing in all of it?
+
+    So it is where a model answers rightly near the rim alone, where attacks walk. Of a case with a weaker eps
+    `order` tells.
+    """
+    rows, given = np.flatnonzero(~run.fell), run.call.arguments
+    if not rows.size or not gradient_based(run.call) or "eps" not in given or given.get("norm") == "l0":
+        return
+    half = {"eps": given["eps"] / 2, "norm": given.get("norm", "linf"), "steps": _STEPS}
+    fell = attacked(run.task, Call("attacks", "apgd", half), rows)[1]
+    if clearly(count := int(fell.sum()), n := len(run.fell), _FEW_MISS):
+        yield Reason("half_eps", count / n, n)
 
 
 def square_share(run: Run) -> Iterator[Reason]:

@@ -123,5 +123,4 @@ def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from [*of_attack.more_steps(run)] or rival(run)
     yield from lost(run)
     yield from silent(run)
-    if weaker is not None:
-        yield from of_attack.order(weaker, run)
+    yield from of_attack.half_eps(run) if weaker is None else of_attack.order(weaker, run)

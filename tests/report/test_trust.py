@@ -57,7 +57,14 @@ def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps,
     assert advised
     for case in advised:
         read_case("c", case)
-        assert all({key: one[key] for key in ("norm", "eps") if key in one} == ball for one in case.values())
+        for one in case.values():
+            given = {**one, "eps": one["eps"][-1]} if isinstance(one["eps"], list) else one
+            assert {key: given[key] for key in ("norm", "eps") if key in given} == ball
+
+
+def test_of_several_eps_the_others_are_a_quarter_and_a_half():
+    row = {"group": "half_eps", "value": 0.25, "n": 100, "eps": 16 / 255, "norm": "linf"}
+    assert 'eps = ["4/255", "8/255", "16/255"]' in trust._doubt(row, "suite").remedy
 
 
 def test_an_eps_that_is_advised_for_itself_stays():

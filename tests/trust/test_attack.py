@@ -1,8 +1,9 @@
 """Each check on an attack, with attacks and models whose answer is known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -85,6 +86,53 @@ def test_an_image_that_falls_at_a_small_eps_only_breaks_the_order(task):
     assert names(attack.order(small, large)) == ["eps_order"]
     small, large = (attack.run(task, fake(up, eps)) for eps in (0.15, 0.3))
     assert names(attack.order(small, large)) == []
+
+
+class Decoy(keras.layers.Layer):
+    """A linear model, but for the rim of the balls around two images, where the answer is that image's."""
+
+    def __init__(self, linear, known, eps):
+        super().__init__()
+        self.linear, self.known, self.eps = linear, known, eps
+
+    def call(self, x):
+        far = keras.ops.stack([keras.ops.max(keras.ops.abs(x - each), axis=(1, 2, 3)) for each in self.known], axis=1)
+        at_rim = keras.ops.logical_and(far > 0.9 * self.eps, far < 1.2 * self.eps)
+        return self.linear(x) + 50 * keras.ops.cast(at_rim, "float32")
+
+
+@pytest.mark.parametrize("targets", [None, "other"])
+def test_what_falls_in_half_of_the_ball_and_stands_in_all_of_it_is_told(task, targets):
+    """It falls from 0.1 on, and stands again from 0.216."""
+    image = keras.Input((1, PIXELS, 1))
+    decoy = keras.Model(image, Decoy(task.classifier.model, (0.4, 0.6), 0.24)(image))
+    aims = None if targets is None else 1 - task.labels
+    known = replace(task, classifier=Classifier(decoy, 2, batch_size=100), targets=aims)
+    run = attack.run(known, fake(up, 0.24))
+    assert not run.fell.any()
+    assert list(attack.half_eps(run)) == [("half_eps", 1.0, 100)]
+    assert trust.doubts([run])[0].word != "reliable"
+    for sound in (
+        attack.run(known, fake(up, 0.15)),
+        attack.run(task, fake(up, 0.24)),
+        attack.run(task, fake(up, 0.09)),
+    ):
+        assert list(attack.half_eps(sound)) == []
+    assert list(attack.half_eps(replace(run, call=replace(run.call, name="square")))) == []
+
+
+@pytest.mark.parametrize(("count", "told"), [(2, False), (3, True)])
+def test_three_images_of_a_hundred_that_fall_in_half_of_the_ball_tell(task, monkeypatch, count, told):
+    made = []
+
+    def some_fall(task, call, rows):
+        made.append(call)
+        return None, np.arange(len(rows)) < count
+
+    monkeypatch.setattr(attack, "attacked", some_fall)
+    run = ran(task, bind("attacks", {"name": "pgd", "norm": "l2", "eps": 0.5}), np.empty((100, 0)), [""] * 100)
+    assert names(attack.half_eps(run)) == ["half_eps"] * told
+    assert made == [Call("attacks", "apgd", {"eps": 0.25, "norm": "l2", "steps": 20})]
 
 
 def ran(task, does, trace, by):
@@ -268,7 +316,6 @@ def test_a_decision_attack_of_foolbox_is_asked_for_no_gradients():
 
 def noisy(affine, function):
     """A linear model that sees a function of the image, with noise."""
-    import keras
     import tensorflow as tf
 
     class Noise(keras.layers.Layer):

@@ -55,7 +55,7 @@ def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
 def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
     """Its trace and its balls are no attack's."""
     asked = []
-    for name in ("more_steps", "square_share", "order"):
+    for name in ("more_steps", "square_share", "order", "half_eps"):
         monkeypatch.setattr(
             trust.examine.__globals__["of_attack"], name, lambda *_, name=name: asked.append(name) or []
         )
@@ -70,3 +70,6 @@ def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
     asked.clear()
     assert [*of_run(run, replace(run, search=False))] == []
     assert asked == ["noise", "flat", "square_share", "more_steps", "rival", "lost", "silent", "order"]
+    asked.clear()
+    assert [*of_run(None, replace(run, search=False))] == []
+    assert asked[-1] == "half_eps"
