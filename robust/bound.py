@@ -66,6 +66,16 @@ class Bound:
         """Does the bound ask for an end of the interval of a value that has none?"""
         return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
 
+    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+        """How many digits after the point, `least` or more, tell on which side of the bound a row lies.
+
+        >>> parse(">= 0.80").digits({"value": 0.79951}, 3), parse(">= 0.80").digits({"value": 0.81}, 3)
+        (4, 3)
+        """
+        value = row[self.of]
+        told = (n for n in range(least, 17) if (round(value, n) in self) == (value in self))
+        return next(told, least) if isfinite(value) else least
+
     def possible(self, low: float, high: float) -> bool:
         """Could something that lies in [low, high] meet it?"""
         return self.low <= high and self.high >= low

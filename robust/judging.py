@@ -122,14 +122,18 @@ def say(row: Mapping[str, Any]) -> str:
     ('0.500 [0.400, 0.600]', '-0.500 [-0.600, ...]')
     >>> say({"value": inf, "low": 0.02, "high": inf, "unit": "distance", "eps": 0.05})
     'not found up to 0.05 (low: 0.020)'
+    >>> say({"value": 0.79951, "low": 0.7, "high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
+    '0.7995 [0.7000, 0.9000]'
     """
     if row.get("unit") == "distance" and row["value"] == inf:
         low = f" (low: {row['low']:.3f})" if row["low"] < inf else ""
         return f"not found up to {row['eps']:.3g}{low}"
     if isnan(row["low"]) and isnan(row["high"]):
         return f"{row['value']:.6g}"
-    low, high = ("..." if isnan(end) else f"{end:.3f}" for end in (row["low"], row["high"]))
-    return f"{row['value']:.3f} [{low}, {high}]"
+    limit = bound.parse(row["bound"]) if row.get("bound") else None
+    n = limit.digits(row, 3) if isinstance(limit, Bound) else 3
+    low, high = ("..." if isnan(end) else f"{end:.{n}f}" for end in (row["low"], row["high"]))
+    return f"{row['value']:.{n}f} [{low}, {high}]"
 
 
 def strength(row: Mapping[Any, Any]) -> str:

@@ -1,5 +1,7 @@
 """The spread between trainings of one model from several seeds, beside the sampling interval."""
 
+from math import isinf
+
 from robust.report import wording
 from robust.report.conditions import Condition
 from robust.report.folder import Folder
@@ -27,8 +29,9 @@ def _row(row: dict) -> tuple[str, ...]:
     condition = Condition(
         row["case"], row["perturbation"], row["norm"], eps, None if severity is None else int(severity)
     )
-    say = [wording.quantity(row[key], unit) for key in ("mean", "deviation", "sampling")]
+    unit = "distance" if row["unit"] == "distance" and isinf(row["most"]) else unit
+    spread = [wording.quantity(row[key], unit).replace("%", "pp") for key in ("deviation", "sampling")]
     return (
         row["model"], wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
-        say[0], say[1], wording.interval(row["least"], row["most"], unit), say[2],
+        wording.quantity(row["mean"], unit), spread[0], wording.interval(row["least"], row["most"], unit), spread[1],
     )  # fmt: skip

@@ -87,10 +87,13 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
 
 
 def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """The value and its interval."""
+    """The value and its interval, with as many digits as tell on which side of the bound they lie."""
     value, ends, unit = row["value"], (row["low"], row["high"]), row["unit"]
     if row["metric"] == "difference":
         return wording.change(value, unit), wording.changes(*ends, unit)
+    if unit == "proportion" and isinstance(limits := bound.parse(row["bound"]), bound.Bound):
+        digits = limits.digits(row, 3) - 2
+        return wording.percent(value, digits), wording.interval(*ends, unit, digits)
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 
 

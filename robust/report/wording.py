@@ -18,13 +18,13 @@ _METRICS = {
 _SCALED = {"MACs", "values", "bytes"}  # counts of which nobody reads the last digits
 
 
-def percent(proportion: float) -> str:
-    """One digit after the point, as a sample of a thousand images carries it.
+def percent(proportion: float, digits: int = 1) -> str:
+    """One digit after the point, as a sample of a thousand images carries it, or more.
 
     >>> percent(0.8741)
     '87.4 %'
     """
-    return "–" if isnan(proportion) else f"{100 * proportion:.1f} %"
+    return "–" if isnan(proportion) else f"{100 * proportion:.{digits}f} %"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -105,8 +105,8 @@ def scientific(value: float) -> str:
     return "–" if isnan(value) else f"{value:.2g}"
 
 
-def interval(low: float, high: float, unit: str) -> str:
-    """The two ends of an interval, "" where there is none.
+def interval(low: float, high: float, unit: str, digits: int = 1) -> str:
+    """The two ends of an interval, "" where there is none; digits: of percentages, after the point.
 
     >>> interval(0.852, 0.893, "proportion")
     '85.2 – 89.3 %'
@@ -114,7 +114,7 @@ def interval(low: float, high: float, unit: str) -> str:
     if isnan(low) or isnan(high):
         return ""
     if unit == "proportion":
-        return f"{100 * low:.1f} – {percent(high)}"
+        return f"{100 * low:.{digits}f} – {percent(high, digits)}"
     return f"{amount(low, unit)} – {amount(high, unit)}"
 
 

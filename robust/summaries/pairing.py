@@ -98,7 +98,8 @@ def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, whose: str) -> pd.DataFram
         raise ReportError("an image comes twice, so the images cannot be paired")
     both = ours.merge(theirs, on=image, suffixes=("", "_theirs"))
     if len(both) < len(ours):
-        raise ReportError(f"{whose} has {len(both)} of the {len(ours)} images; a comparison needs all of them")
+        few = f"{whose} has {len(both)} of the {len(ours)} images; a comparison needs all of them"
+        raise ReportError(f"{few}: where a suite chooses images, give both the same seed and as many images")
     if len(other := both[both["label"] != both["label_theirs"]]):
         image, here, there = other.iloc[0][["example", "label", "label_theirs"]]
         raise ReportError(f"image {image} is {here!r} here and {there!r} in {whose}: these are other data")
