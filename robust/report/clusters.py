@@ -10,6 +10,7 @@ from robust import archives, cells
 from robust.errors import ReportError
 from robust.report import wording
 from robust.report.conditions import Condition, Run
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.report.gallery import pixels, png, range_fault, shape_fault
 
@@ -55,7 +56,7 @@ def clusters(folder: Folder) -> list[Card]:
         own = rows[rows["metric"] == "cluster_recall"].sort_values("value", kind="stable")
         if len(own) and run == firsts[run.model]:
             listed = _listed(folder, run, condition, own.head(MOST), shown)
-            title = f"{folder.name(run)}, {wording.title(condition)}"
+            title = named(f"{folder.name(run)}, {wording.title(condition)}", rows)
             found.append(Card(title, listed, len(own) - len(listed)))
     return found
 

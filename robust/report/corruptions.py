@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from robust.report import gallery, wording
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.summaries.corruption_error import ABSENT, COMMON, MADE
 
@@ -76,7 +77,7 @@ def _sweep(folder: Folder, case: str) -> Sweep:
 
 def _by_model(folder: Folder, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     found = [(folder.name(run), rows[(rows["model"] == run.model) & (rows["seed"] == run.seed)]) for run in folder.runs]
-    return [(name, of) for name, of in found if len(of)]
+    return [(named(name, of), of) for name, of in found if len(of)]
 
 
 def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:

@@ -12,6 +12,7 @@ from robust.quantities import exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, Run
+from robust.report.doubt import named
 from robust.report.folder import Folder
 
 
@@ -45,7 +46,7 @@ def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]
     median, censored = of["median_distance", ""], of["censored", ""]
     ends = [size(median[end], condition) for end in ("low", "high")]
     return {
-        "model": model,
+        "model": named(model, rows),
         "median": size(median["value"], condition),
         "interval": f"[{ends[0]}, {ends[1]}]" if not isnan(median["low"]) else "",
         "lower": size(of["distance_quartile", "lower"]["value"], condition),

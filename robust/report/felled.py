@@ -8,6 +8,7 @@ import altair as alt
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, Run
+from robust.report.doubt import named
 from robust.report.folder import Folder
 
 BEFORE, STANDS = "wrong before", "still right"
@@ -34,7 +35,11 @@ def felled(folder: Folder) -> Felled | None:
     parts = sorted(sums.keys() - {BEFORE, STANDS}, key=lambda part: -sums[part])
     order = [BEFORE, *parts, STANDS]
     rows = [
-        (folder.name(run), wording.title(condition), [wording.number(each.get(part, 0)) for part in order])
+        (
+            named(folder.name(run), folder.values[run, condition]),
+            wording.title(condition),
+            [wording.number(each.get(part, 0)) for part in order],
+        )
         for (run, condition), each in counts.items()
     ]
     return Felled(_chart(folder, counts, order), order, rows)

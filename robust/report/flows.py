@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robust.report import wording
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.summaries.flow import CELL, flow
 
@@ -68,7 +69,8 @@ def _flow(folder: Folder, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]
         said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
     sums = gone.groupby("label")["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
     listed = [_row(rows, str(label)) for label in sums.index]
-    return Flow(folder.name(cell[0]), wording.title(cell[1]), said, listed, _leaving(groups, gone))
+    model = named(folder.name(cell[0]), folder.values.get(cell))
+    return Flow(model, wording.title(cell[1]), said, listed, _leaving(groups, gone))
 
 
 def _leaving(groups: Mapping[str, Sequence[str]], gone: pd.DataFrame) -> str:

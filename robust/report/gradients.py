@@ -11,6 +11,7 @@ import pandas as pd
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, Run
+from robust.report.doubt import named
 from robust.report.folder import Folder
 
 NORMS = {"output_gradient": "by its output, dL/dh", "weight_gradient": "by its weights, dL/dW"}
@@ -57,7 +58,7 @@ def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
     numbers = {metric: wording.scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
     numbers["probe_loss"] = wording.number(of_all.get("probe_loss", float("nan")))
     numbers["smallest"] = wording.scientific(of_weights.min())
-    return {"model": name, "said": ", ".join(said), **numbers, **shares}
+    return {"model": named(name, rows), "said": ", ".join(said), **numbers, **shares}
 
 
 def _chart(

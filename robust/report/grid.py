@@ -6,6 +6,7 @@ from typing import Any
 
 from robust.report import wording
 from robust.report.conditions import Condition, Run
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.report.verdict import Judgement
 
@@ -114,7 +115,10 @@ def sizes(folder: Folder) -> tuple[list[str], list[tuple[str, list[tuple[str, st
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
     found = {(Run(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
     runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
-    rows = [(folder.name(run), [_size(found.get((run, metric))) for metric in metrics]) for run in runs]
+    doubted = {run: costs[(costs["model"] == run.model) & (costs["seed"] == run.seed)] for run in runs}
+    rows = [
+        (named(folder.name(run), doubted[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
+    ]
     return [_SIZES[metric] for metric in metrics], rows
 
 

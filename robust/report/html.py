@@ -12,6 +12,8 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from robust.report.doubt import marked
+
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """The page as text: a template of `robust/report/templates`, filled; style and scripts stand inside."""
@@ -23,6 +25,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["marked"] = marked
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False}
     return environment.get_template(template).render(**context, **_assets())
 

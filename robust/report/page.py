@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from robust import files
 from robust.report import (
     charts,
@@ -27,6 +29,7 @@ from robust.report import (
     verdict,
     wording,
 )
+from robust.report.doubt import named
 from robust.report.folder import Folder, read
 
 CELLS = 60_000  # of all confusion matrices together, so that the page opens at once
@@ -99,7 +102,7 @@ def _confusions(folder: Folder) -> dict[str, list[dict[str, Any]]]:
         cells += len(one.counts)
         drawn = len(folder.classes) <= charts.DRAWN and cells <= CELLS
         card = {
-            "title": wording.title(one.condition),
+            "title": named(wording.title(one.condition), *_pooled(folder, one)),
             "right": one.right,
             "images": one.images,
             "trainings": one.trainings,
@@ -108,6 +111,11 @@ def _confusions(folder: Folder) -> dict[str, list[dict[str, Any]]]:
         }
         cards.setdefault(one.model, []).append(card)
     return cards
+
+
+def _pooled(folder: Folder, one: confusion.Confusion) -> list[pd.DataFrame]:
+    """The rows of results.csv of the trainings whose answers were added up."""
+    return [rows for (run, where), rows in folder.values.items() if (run.model, where) == (one.model, one.condition)]
 
 
 def _enlarged(shape: list[int]) -> int:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from robust.report import published, wording
+from robust.report.doubt import named
 from robust.report.folder import Folder
 
 _ERRORS = ("top1_error", "top5_error")
@@ -28,7 +29,7 @@ def beside(folder: Folder) -> list[dict[str, str]]:
 
 def _row(row: dict, known: pd.Series) -> dict[str, str]:
     return {
-        "model": str(row["model"]),
+        "model": named(str(row["model"]), pd.DataFrame([row])),
         "metric": str(row["metric"]).replace("_", " ").replace("top", "top-"),
         "measured": wording.percent(row["value"]),
         "interval": wording.interval(row["low"], row["high"], row["unit"]),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robust.report import wording
+from robust.report.doubt import named
 from robust.report.folder import Folder
 
 STRUCTURE = {
@@ -44,7 +45,7 @@ def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
     found = {cell: rows for cell, rows in folder.values.items() if {*rows["metric"]} & metrics.keys() & _OWN}
     known = [name for name in metrics if any(name in set(rows["metric"]) for rows in found.values())]
     lines = [
-        (folder.name(run), wording.title(condition), [_cell(rows, name) for name in known])
+        (named(folder.name(run), rows), wording.title(condition), [_cell(rows, name) for name in known])
         for (run, condition), rows in found.items()
     ]
     return Table([metrics[name] for name in known], lines) if found else None
@@ -56,7 +57,7 @@ def outliers(folder: Folder) -> list[tuple[str, str, str, Cell, Cell]]:
     for (run, condition), rows in folder.values.items():
         for score in rows.loc[rows["metric"] == "auroc", "group"]:
             area, let_in = _cell(rows, "auroc", score), _cell(rows, "fpr95", score)
-            found.append((folder.name(run), wording.title(condition), score, area, let_in))
+            found.append((named(folder.name(run), rows), wording.title(condition), score, area, let_in))
     return found
 
 

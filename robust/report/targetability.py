@@ -12,6 +12,7 @@ from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, Run
 from robust.report.distances import size
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.statistics import simultaneous
 
@@ -44,7 +45,7 @@ def _pairs(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame) -
     cells = _at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
     easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
     return Pairs(
-        wording.title(condition),
+        named(wording.title(condition), rows),
         _chart(folder, run, condition, cells),
         [_said(cell, condition) for cell in easiest],
         bool(far),

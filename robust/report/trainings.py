@@ -4,6 +4,7 @@ from math import isinf
 
 from robust.report import wording
 from robust.report.conditions import Condition
+from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.summaries.spread import spread
 
@@ -14,7 +15,7 @@ def trainings(folder: Folder) -> list[tuple[str, ...]]:
     """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
     found = spread(folder.results[folder.results["group"] == ""])
     found = found[found["metric"].isin(_TOLD)]
-    return [_row(row) for row in found.head(ROWS).to_dict("records")]
+    return [_row(folder, row) for row in found.head(ROWS).to_dict("records")]
 
 
 _TOLD = (
@@ -23,7 +24,7 @@ _TOLD = (
 )  # fmt: skip
 
 
-def _row(row: dict) -> tuple[str, ...]:
+def _row(folder: Folder, row: dict) -> tuple[str, ...]:
     unit = "proportion" if row["unit"] == "proportion" else ""
     eps, severity = (None if row[key] != row[key] else row[key] for key in ("eps", "severity"))
     condition = Condition(
@@ -31,7 +32,8 @@ def _row(row: dict) -> tuple[str, ...]:
     )
     unit = "distance" if row["unit"] == "distance" and isinf(row["most"]) else unit
     spread = [wording.quantity(row[key], unit).replace("%", "pp") for key in ("deviation", "sampling")]
+    behind = [rows for (run, where), rows in folder.values.items() if (run.model, where) == (row["model"], condition)]
     return (
-        row["model"], wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
+        named(row["model"], *behind), wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
         wording.quantity(row["mean"], unit), spread[0], wording.interval(row["least"], row["most"], unit), spread[1],
     )  # fmt: skip

@@ -1,0 +1,37 @@
+"""The mark of a doubt beside a name: one rule for every section that shows numbers of a model."""
+
+from functools import reduce
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from robust.ills import worse
+
+
+class Named(str):
+    """A name, or a title, with the worst word of the trust checks on the numbers that stand beside it."""
+
+    __slots__ = ("trust",)
+    trust: str
+
+
+def named(name: str, *rows: pd.DataFrame | None) -> Named:
+    """The name of a model, or the title of a card, and the rows of results.csv whose numbers are shown with it.
+
+    >>> named("net", pd.DataFrame({"trust": ["", "suspect", "reliable"]})).trust
+    'suspect'
+    """
+    found = Named(name)
+    found.trust = reduce(worse, (word for each in rows if each is not None for word in each["trust"].unique()), "")
+    return found
+
+
+def marked(name: str) -> Markup:
+    """The same for a page, with a mark where the numbers are in doubt.
+
+    >>> marked(named("<net>", pd.DataFrame({"trust": ["invalid"]})))
+    Markup('&lt;net&gt; <span class="mark missed">invalid</span>')
+    """
+    trust = getattr(name, "trust", "")
+    mark = Markup(' <span class="mark missed">{}</span>').format(trust) if trust not in ("", "reliable") else Markup()
+    return escape(name) + mark
