@@ -8,7 +8,7 @@ import altair as alt
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, Run
-from robust.report.doubt import named
+from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 
 BEFORE, STANDS = "wrong before", "still right"
@@ -20,7 +20,7 @@ class Felled:
 
     chart: Chart
     heads: list[str]
-    rows: list[tuple[str, str, list[str]]]
+    rows: list[tuple[Named, str, list[str]]]
 
 
 def felled(folder: Folder) -> Felled | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from robust.report import wording
 from robust.report.conditions import Condition, Run
-from robust.report.doubt import named
+from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 from robust.report.verdict import Judgement
 
@@ -109,7 +109,7 @@ _SIZES = {
 _SAID_BY_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a cell need not repeat
 
 
-def sizes(folder: Folder) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
+def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, str]]]]]:
     """What inspections found each model to cost: heads, and for each model values with their intervals."""
     costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["group"] == "")]
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]

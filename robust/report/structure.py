@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robust.report import wording
-from robust.report.doubt import named
+from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 
 STRUCTURE = {
@@ -37,7 +37,7 @@ class Table:
     """Heads, and rows of model, condition and cells."""
 
     heads: list[str]
-    rows: list[tuple[str, str, list[Cell]]]
+    rows: list[tuple[Named, str, list[Cell]]]
 
 
 def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
@@ -51,7 +51,7 @@ def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
     return Table([metrics[name] for name in known], lines) if found else None
 
 
-def outliers(folder: Folder) -> list[tuple[str, str, str, Cell, Cell]]:
+def outliers(folder: Folder) -> list[tuple[Named, str, str, Cell, Cell]]:
     """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
     found = []
     for (run, condition), rows in folder.values.items():
