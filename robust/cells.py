@@ -1,6 +1,7 @@
 """Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
 
 import re
+from csv import Error as CSVError
 from csv import reader as csv_reader
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ ROWS = 10**6
 """So many rows a table may have: a thousand classes under a thousand conditions."""
 
 _HEAD = 2**14  # bytes that the names of the columns may have
-_BYTES = 2**27  # bytes that a table may have, whose cells are read before their lengths are seen
+_BYTES = 2**27  # bytes that a table may have
+_SHORT = 2**24  # bytes of a table whose cells may be of any length
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -52,6 +54,8 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
         head = file.readline(_HEAD + 1)
     if len(head) > _HEAD:
         raise ValueError(f"its first line has more than {_HEAD:,} bytes")
+    if size > _SHORT:
+        _walk(path)
     names = next(csv_reader([head.decode(errors="replace")]), [])
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"it has the column {twice[0]!r} twice")
@@ -61,6 +65,16 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     if len(found) > ROWS:
         raise ValueError(f"it has more than {ROWS:,} rows")
     return _each(found, unescape)
+
+
+def _walk(path: Path) -> None:
+    """Raise ValueError for a cell that is longer than any is, cell after cell, as when a quote is never closed."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for _ in csv_reader(iter(lambda: file.readline(_SHORT), "")):
+                pass
+    except CSVError as error:
+        raise ValueError(str(error)) from None
 
 
 def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:

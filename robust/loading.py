@@ -73,16 +73,28 @@ def _room_for(path: Path) -> Iterator[None]:
     Twice as many are let be, for layers that keep a second copy: adapters, averages, scales beside whole numbers.
     """
     stored, made = _numbers(path), 0
-    make = keras.Variable.__init__
+    make, build = keras.Variable.__init__, keras.layers.Normalization.build
 
-    def counted(self: keras.Variable, initializer: Any, shape: Any = None, *args: Any, **options: Any) -> None:
+    def count(numbers: int) -> None:
         nonlocal made
-        made += math.prod(shape or ())
+        made += numbers
         if made > 2 * stored + _BESIDE:
             raise ModelError(f"{path}: its layers want {made:,} weights and more, and it holds {stored:,}")
+
+    def counted(self: keras.Variable, initializer: Any, shape: Any = None, *args: Any, **options: Any) -> None:
+        count(math.prod(shape or ()))
         make(self, initializer, shape, *args, **options)
 
-    with patch.object(keras.Variable, "__init__", counted):
+    def spread(self: keras.layers.Normalization, input_shape: Any) -> None:
+        """A mean that is one number in the file stands there for each input."""
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis or ()
+        count(2 * math.prod(input_shape[axis] or 1 for axis in axes))
+        build(self, input_shape)
+
+    with (
+        patch.object(keras.Variable, "__init__", counted),
+        patch.object(keras.layers.Normalization, "build", spread),
+    ):
         yield
 
 

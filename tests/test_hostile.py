@@ -296,6 +296,27 @@ def test_an_archive_is_one_wherever_its_weights_stand_and_whatever_its_name(tmp_
     assert np.array_equal(load(tmp_path / "n.h5").get_weights()[0], model.get_weights()[0])
 
 
+@pytest.mark.parametrize("axis", [[1, 2, 3], [-1, 1], 2])
+def test_a_mean_that_is_one_number_takes_no_room_for_all_inputs(tmp_path, axis):
+    def saved(side, name):
+        shape = [None, side, 1, side]
+        inputs = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": shape}}
+            "module": "keras.layers",
+            "class_name": "InputLayer",
+            "config": {"batch_shape": [None, side, 1, side]},
+        }
+        config = {"axis": axis, "mean": 0.5, "variance": 2.0}
+        means = {"module": "keras.layers", "class_name": "Normalization", "config": config}
+        inside = {"layers": [inputs, means], "name": "m"}
+        text = json.dumps({"module": "keras", "class_name": "Sequential", "config": inside})
+        return keras_archive(tmp_path / name, text.encode(), claiming(10, written=True))
+
+    assert load(saved(4, "few.keras"))(np.full((1, 4, 1, 4), 0.5, "float32")).numpy().max() == 0
+    if axis != 2:
+        with frugal(), pytest.raises(ModelError, match="its layers want"):
+            load(saved(20_000, "many.keras"))
+
+
 def elsewhere(how, other):
     """Weights that stand in another file."""
     file = io.BytesIO()

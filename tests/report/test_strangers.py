@@ -145,6 +145,13 @@ def test_a_cell_without_an_end_is_none(folder, name):
     refuses(folder, f"{name}: .*it has 134,217,729 bytes; at most 134,217,728")
 
 
+@pytest.mark.parametrize("cell", ["x" * 2**25, '"' + "x\n" * 2**24], ids=["one line", "a quote that is never closed"])
+def test_a_cell_of_megabytes_is_not_read_to_its_end(folder, cell):
+    text = (folder / "results.csv").read_text()
+    (folder / "results.csv").write_text(text.replace("fgsm", cell, 1))
+    refuses(folder, "results.csv: cannot be read .*field larger than field limit", 250)
+
+
 def test_reports_to_compare_with_are_read_with_the_same_care(folder):
     path = folder / "outcomes.parquet"
     assert list(record.read_outcomes(path)) == list(record.OUTCOMES)
