@@ -301,10 +301,6 @@ def test_a_mean_that_is_one_number_takes_no_room_for_all_inputs(tmp_path, axis):
     def saved(side, name):
         shape = [None, side, 1, side]
         inputs = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": shape}}
-            "module": "keras.layers",
-            "class_name": "InputLayer",
-            "config": {"batch_shape": [None, side, 1, side]},
-        }
         config = {"axis": axis, "mean": 0.5, "variance": 2.0}
         means = {"module": "keras.layers", "class_name": "Normalization", "config": config}
         inside = {"layers": [inputs, means], "name": "m"}
