@@ -29,12 +29,13 @@ def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
     if getattr(model, "outputs", None):
         return None
     answers = np.concatenate([_answers(classifier, images[i : i + _AT_ONCE]) for i in parts])
+    answers = answers[np.isfinite(answers).all(axis=1)]  # of others `Classifier.logits` tells
     sums = answers.sum(axis=1)
     if getattr(model, "gives_probabilities", False) or answers.size < FEW or answers.min() < 0 or not sums.any():
         return None
     if answers.max() > 1 and np.ptp(sums) > _ALIKE * sums.mean():
         return None
-    return Reason("scale_guessed", float(sums.mean()), len(images))
+    return Reason("scale_guessed", float(sums.mean()), len(answers))
 
 
 def _answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:

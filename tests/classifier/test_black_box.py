@@ -422,6 +422,7 @@ def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, 
 
         classifier = Classifier(ask, 3 if answer(images).ndim == 2 else 2)
         first_look.at(classifier, from_arrays(images, labels % classifier.classes))
+        assert all(np.isfinite(doubt.value) and doubt.n <= 40 - len(places) for doubt in classifier.doubts)
         with pytest.raises(ModelError) as caught:
             classifier.logits(images)
         assert str(caught.value) == f"model 'ask' gives NaN or infinite answers for {len(places)} of 40 images"
