@@ -77,7 +77,7 @@ class Walk:
         Raises DataError for a link to a folder in which it stands, and for a picture that is not called one of ours.
         """
         found: list[Path] = []
-        waiting: list[tuple[Path, tuple[Path, ...]]] = [(of_class, (of_class.resolve(),))]
+        waiting: list[tuple[Path, tuple[Path, ...]]] = [(of_class, (_real(of_class, (of_class.parent.resolve(),)),))]
         while waiting:
             place, above = waiting.pop()
             for path, is_folder in self.entries(place):
