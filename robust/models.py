@@ -46,6 +46,7 @@ _MADE_BY = (
     "classifier/black_box",
     "parameters",
     "classifier/graph",
+    "classifier/twin",
     "pixels",
     "pictures",
 )
