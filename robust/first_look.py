@@ -15,6 +15,9 @@ from robust.ills import ILLS, Reason
 from robust.pixels import Pixels
 
 
+_TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the case will be told, and go on with fewer
+
+
 @dataclass(frozen=True)
 class _Doubt:
     """Why no number of the model is reliable, and what to do about it."""
@@ -31,9 +34,10 @@ def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
     nothing else explains that the model is hardly right, with each other kind of pixels.
     """
     if classifier.is_black_box:  # whether it gives probabilities is to be seen from these, and not from images of ours
-        pixel_range.answers(classifier, data.first("test", pixel_range.SMALL))
+        with suppress(*_TOO_MANY):
+            pixel_range.answers(classifier, data.first("test", pixel_range.SMALL))
     notes, found = [*steady.examine(classifier, data.first("test", 1))], []
-    with suppress(tf.errors.ResourceExhaustedError, MemoryError):  # the case will be told, and go on with fewer
+    with suppress(*_TOO_MANY):
         found = [*_doubts(classifier, data)]
     classifier.doubts = tuple(doubt.reason for doubt in found)
     return notes, [doubt.words for doubt in found]
@@ -52,6 +56,8 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
         asked = f", asked with pixels {way}," if way else ""
         too = f"; and {pixel_range.declared(way)}" if way and not pixels else ""
         yield _Doubt(order.reason, order.told(data.classes, asked) + too)
+    if pixels:  # answers to other images than it was trained with have no scale
+        return
     if scale := shares.found(classifier, data.first("test", pixel_range.FIRST)):
         yield _Doubt(scale, f"{scale}; {ILLS[scale.name].remedy}")
 

@@ -112,7 +112,7 @@ def test_the_spread_between_trainings_stands_beside_that_of_the_images(folder, d
     add(folder, [{"metric": "top1", "value": 0.5}], model="again", seed=0)
     add(folder, [{"metric": "top1", "value": 0.7}], model="again", seed=1)
     (row,) = trainings.trainings(read(folder))
-    assert row == ("again", "clean", "top-1 accuracy", "2", "60.0 %", "14.1 %", "50.0 – 70.0 %", "40.0 %")
+    assert row == ("again", "clean", "top-1 accuracy", "2", "60.0 %", "14.1 pp", "50.0 – 70.0 %", "40.0 pp")
     assert "Spread between trainings" in document(report.write(folder)).text
 
 

@@ -142,7 +142,7 @@ def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, m
     assert given.read(read_data("digits")).remarks == ()
     for label in "ab":
         (tmp_path / "digits" / label).mkdir(parents=True)
-        Image.new("L", (8, 8)).save(tmp_path / "digits" / label / "1.png")
+        Image.new("L", (8, 8), 99).save(tmp_path / "digits" / label / "1.png")
     said = "taken for the data set of that name; for the folder 'digits' write digits/"
     assert given.read(read_data("digits")).remarks == (said,) and given.read(read_data("digits")).classes == tuple(
         "0123456789"

@@ -207,7 +207,8 @@ def test_images_that_the_other_has_not_are_counted_in_the_error_and_further_ones
     assert difference(few, many, "top1", ABOVE, whose="base", tail=0.05).n == 20
     with pytest.raises(ReportError) as error:
         difference(many, few, "top1", ABOVE, whose="base", tail=0.05)
-    assert str(error.value) == "base has 20 of the 30 images; a comparison needs all of them"
+    few = "base has 20 of the 30 images; a comparison needs all of them: where a suite chooses images, give both the "
+    assert str(error.value) == f"{few}same seed and as many images"
 
 
 def test_other_labels_and_images_that_come_twice_are_refused():
