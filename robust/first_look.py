@@ -14,7 +14,6 @@ from robust.datasets.dataset import Dataset
 from robust.ills import ILLS, Reason
 from robust.pixels import Pixels
 
-
 _TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the case will be told, and go on with fewer
 
 
