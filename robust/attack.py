@@ -95,7 +95,9 @@ def attack(
     network = _network(model)
     classifier = _classifier(network, model, call)
     names = _names(classifier.classes, classes)
-    pixels = _pixels(find(image), model, network)[None]
+    file = find(image)
+    look = images.look(file)  # says what is wrong with it
+    pixels = _pixels(file, look, model, network)[None]
     before = _softmax(classifier, pixels)
     _check_beside(classifier, pixels)
     aim = None if target is None else _aim(target, names, int(before.argmax()))
@@ -103,7 +105,7 @@ def attack(
     saved = _at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
-    told += (*_guess(find(image), pixels.shape[3]), *images.said_of_turned([images.look(find(image))]))
+    told += (*_guess(file.name, look, pixels.shape[3]), *images.said_of_turned([look]))
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
@@ -196,9 +198,8 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
     return aim
 
 
-def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
+def _pixels(path: Path, look: images.Look, model: Model, network: Any) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
-    look = images.look(path)  # says what is wrong with it
     height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)
     if height is not None and read.shape[:2] != (height, width):
@@ -208,11 +209,11 @@ def _pixels(path: Path, model: Model, network: Any) -> np.ndarray:
     return read.astype(np.float32) / np.float32(255)
 
 
-def _guess(path: Path, takes: int) -> tuple[str, ...]:
+def _guess(name: str, look: images.Look, takes: int) -> tuple[str, ...]:
     """What is to be said where the network sees a file in other channels than it has."""
-    if images.channels([images.look(path)]) == takes:
+    if images.channels([look]) == takes:
         return ()
-    return (f"{path.name} is seen in {'grey, by its luma' if takes == 1 else 'colour, its grey repeated'}",)
+    return (f"{name} is seen in {'grey, by its luma' if takes == 1 else 'colour, its grey repeated'}",)
 
 
 def _transform(side: int, model: Model) -> Transform:

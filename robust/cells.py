@@ -1,6 +1,7 @@
 """Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
 
 import re
+from collections import Counter
 from csv import Error as CSVError
 from csv import reader as csv_reader
 from pathlib import Path
@@ -57,7 +58,7 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     if size > _SHORT:
         _walk(path)
     names = next(csv_reader([head.decode(errors="replace")]), [])
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise ValueError(f"it has the column {twice[0]!r} twice")
     found = pd.read_csv(path, nrows=ROWS + 1, **options)
     if not isinstance(found.index, pd.RangeIndex):  # pandas takes what a first cell too many moved for names of rows

@@ -8,6 +8,8 @@ LONGEST = 10_000
 """So many characters a word may have: a name, an id, a sentence about a model."""
 
 _ODD = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+NOT_IN_A_LINE = re.compile(f"{_ODD.pattern}|[\t\n\r]")
+"""What `odd` finds, and what breaks a line or moves its end."""
 
 
 def odd(text: str) -> str:

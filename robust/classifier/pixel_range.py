@@ -71,18 +71,20 @@ def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
 
     -1 where an answer is NaN or infinite; everywhere, where it fails.
     """
+    try:
+        logits = outputs(classifier, images)
+    except ModelError:  # a function may refuse what lies outside of its range
+        return np.full(len(images), -1)
+    if logits.ndim != 2:
+        return np.full(len(images), -1)
+    return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
+
+
+def outputs(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """What it gives for each image, asked in small batches and outside of any graph; neither checked nor counted."""
     size = classifier.batch_size if classifier.has_fixed_batch else SMALL
-    found = []
-    for i in range(0, len(images), size):
-        batch = np.resize(images[i : i + size], (size, *images.shape[1:]))
-        try:
-            logits = classifier(tf.constant(batch, classifier.dtype)).numpy()[: len(images) - i]
-        except ModelError:  # a function may refuse what lies outside of its range
-            return np.full(len(images), -1)
-        if logits.ndim != 2:
-            return np.full(len(images), -1)
-        found.append(np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1))
-    return np.concatenate(found)
+    parts = [np.resize(images[i : i + size], (size, *images.shape[1:])) for i in range(0, len(images), size)]
+    return np.concatenate([classifier(tf.constant(part, classifier.dtype)).numpy() for part in parts])[: len(images)]
 
 
 def _sees(answers: np.ndarray, labels: np.ndarray) -> bool:

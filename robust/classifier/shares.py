@@ -1,14 +1,13 @@
 """Are answers that are taken for logits shares of another kind: one sigmoid a class, or probabilities in per cent?"""
 
 import numpy as np
-import tensorflow as tf
 
+from robust.classifier import pixel_range
 from robust.classifier.classifier import Classifier
 from robust.ills import Reason
 
 FEW = 20  # numbers, of which logits may all lie in [0, 1] by chance
 _ALIKE = 0.01  # of their mean, between the sums of all rows
-_AT_ONCE = 25
 
 
 def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
@@ -25,10 +24,10 @@ def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
     >>> round(found(Classifier(model, 3), np.zeros((10, 2, 2, 1), "float32")).value, 2)
     1.8
     """
-    model, parts = classifier.model, range(0, len(images), _AT_ONCE)
+    model = classifier.model
     if getattr(model, "outputs", None):
         return None
-    answers = np.concatenate([_answers(classifier, images[i : i + _AT_ONCE]) for i in parts])
+    answers = pixel_range.outputs(classifier, images)
     answers = answers[np.isfinite(answers).all(axis=1)]  # of others `Classifier.logits` tells
     sums = answers.sum(axis=1)
     if getattr(model, "gives_probabilities", False) or answers.size < FEW or answers.min() < 0 or not sums.any():
@@ -36,12 +35,3 @@ def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
     if answers.max() > 1 and np.ptp(sums) > _ALIKE * sums.mean():
         return None
     return Reason("scale_guessed", float(sums.mean()), len(answers))
-
-
-def _answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    size = classifier.batch_size if classifier.has_fixed_batch else len(images)
-    found = [
-        classifier(tf.constant(np.resize(images[i : i + size], (size, *images.shape[1:])), classifier.dtype)).numpy()
-        for i in range(0, len(images), size)
-    ]
-    return np.concatenate(found)[: len(images)]

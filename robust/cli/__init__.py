@@ -13,7 +13,7 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
-from robust import interface, unexpected
+from robust import interface, unexpected, words
 from robust.cli.attack import attack
 from robust.cli.compare import compare
 from robust.cli.describe import describe
@@ -26,7 +26,6 @@ from robust.cli.train import train
 from robust.errors import RobustError
 
 _LINE = 3000  # characters of an error, at the most
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 app = App(
     name="robust",
@@ -82,5 +81,5 @@ def _failed(error: Exception) -> int:
 def _say(line: str) -> None:
     line = re.sub(r"\S{400,}", lambda word: f"{word[0][:100]}...{word[0][-100:]}", line)
     line = line if len(line) <= _LINE else f"{line[: _LINE // 2]}...{line[-_LINE // 2 :]}"
-    line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)  # of names: one line, and no orders to the terminal
+    line = words.NOT_IN_A_LINE.sub(lambda found: repr(found[0])[1:-1], line)  # of names: no orders to the terminal
     print(f"robust: {line}".encode("utf-8", "replace").decode("utf-8"), file=sys.stderr)

@@ -16,7 +16,6 @@ from robust.suite import Asked
 _BYTES = 128
 """Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""
 
-
 _LOOKED_AT = 16  # images of a set, to see whether there is anything to see
 
 

@@ -11,7 +11,6 @@ Whatever is passed by is counted, and `Walk.notes` says it.
 """
 
 import os
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +30,6 @@ _PICTURES = (
     ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".svg",
     ".tga", ".ico", ".psd", ".eps", ".dcm", ".exr", ".hdr", ".dng", ".raw",
 )  # fmt: skip
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWN = 5  # names in a message
 
 
@@ -129,7 +127,7 @@ def check_name(path: Path) -> None:
 
 def check_words(text: str, where: str) -> None:
     """Raise DataError for a name with control characters: they break lines, and order terminals about."""
-    if odd := _CONTROL.search(text) or words.odd(text):
+    if odd := words.NOT_IN_A_LINE.search(text):
         raise DataError(f"{where!r}: a name with the control character {odd[0]!r}; rename it")
 
 

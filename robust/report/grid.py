@@ -115,9 +115,9 @@ def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, 
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
     found = {(Run(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
     runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
-    doubted = {run: costs[(costs["model"] == run.model) & (costs["seed"] == run.seed)] for run in runs}
+    shown = {Run(*whose): of for whose, of in costs.groupby(["model", "seed"])}
     rows = [
-        (named(folder.name(run), doubted[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
+        (named(folder.name(run), shown[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
     ]
     return [_SIZES[metric] for metric in metrics], rows
 

@@ -1,7 +1,6 @@
 """Which verdict of the trust checks stands behind each number of results.csv, by the rows of these checks."""
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 import pandas as pd
@@ -30,6 +29,9 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
         case = suite.get("case", {}).get(whose[2], {})
         attacked = "attack" in case or "distance" in case or whose in fooled
         words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
+    of_models: dict[tuple, str] = {}
+    for (model, _, *where), word in words.items():  # on all trainings of a model
+        of_models[(model, *where)] = worse(of_models.get((model, *where), ""), word)
     firsts = results.drop_duplicates("model").set_index("model")["seed"]
     found = []
     for row in results.to_dict("records"):
@@ -37,7 +39,9 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
         word = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
         if own not in shown and (*own, bound.name(row)) not in told:
             word = worse(word, UNVERIFIED)
-        word = worse(word, _baselines(row, words)) if row["metric"] in BESIDE else word
+        if row["metric"] in BESIDE:
+            base = str(row["unit"]).removeprefix("\N{MULTIPLICATION SIGN} ")
+            word = worse(word, of_models.get((base, *own[2:]), ""))
         found.append(worse(word, _rivals(row, words, firsts)) if row["metric"] in _COMPARED else word)
     return found
 
@@ -80,10 +84,3 @@ def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Serie
         return ""
     same = (than, row["seed"], row["case"], *strength(row))
     return words.get(same, words.get((than, firsts[than], row["case"], *strength(row)), ""))
-
-
-def _baselines(row: Mapping[Any, Any], words: Mapping[tuple, str]) -> str:
-    """The verdict on the model whose errors are the unit, on all of its trainings."""
-    name = str(row["unit"]).removeprefix("\N{MULTIPLICATION SIGN} ")
-    theirs = [word for key, word in words.items() if (key[0], *key[2:]) == (name, row["case"], *strength(row))]
-    return reduce(worse, theirs, "")
