@@ -209,6 +209,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
     about |= {"guesses": guesses, "groups": _own_groups(case, data), "classes": list(data.classes)}
+    about |= {"source": next((call.arguments["source"].weights for call in case.calls if call.name == "transfer"), "")}
     files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
 
 

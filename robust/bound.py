@@ -1,7 +1,7 @@
 """Bounds: `">= 0.80"`, `"in [0, 0.3]"`, `"low >= 0.80"`, `"no worse than lenet5 by 0.01"`: parse, judge."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite, isnan
 from typing import Any, Literal
@@ -73,8 +73,17 @@ class Bound:
         (4, 3)
         """
         value = row[self.of]
-        told = (n for n in range(least, 17) if (round(value, n) in self) == (value in self))
-        return next(told, least) if isfinite(value) else least
+        return _telling(value, least, lambda rounded: rounded in self)
+
+    def figures(self, row: Mapping[Any, Any]) -> int | None:
+        """How many significant digits tell on which side of the bound the value lies; None where four do.
+
+        >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
+        (5, None)
+        """
+        value = row["value"]
+        told = (n for n in range(4, 18) if (float(f"{value:.{n}g}") in self) == (value in self))
+        return None if not isfinite(value) or (found := next(told, 4)) == 4 else found
 
     def possible(self, low: float, high: float) -> bool:
         """Could something that lies in [low, high] meet it?"""
@@ -117,6 +126,16 @@ class NoWorse:
         """
         return bool(row["high"] <= self.by if isnan(row["low"]) else row["low"] >= -self.by)
 
+    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+        """How many digits after the point, `least` or more, tell on which side of the bound the judged end lies.
+
+        >>> parse("no worse than a by 0.01").digits({"low": -0.01004, "high": float("nan")}, 3)
+        5
+        """
+        if isnan(row["low"]):
+            return _telling(row["high"], least, lambda end: end <= self.by)
+        return _telling(row["low"], least, lambda end: end >= -self.by)
+
     def possible(self, low: float, high: float) -> bool:
         """Could a difference of what lies in [low, high] miss it?"""
         return self.by < high - low
@@ -135,6 +154,12 @@ class NoWorse:
     def undecided(self, low: float, high: float) -> bool:
         """Never: the interval itself is judged."""
         return False
+
+
+def _telling(value: float, least: int, meets: Callable[[float], bool]) -> int:
+    """How many digits after the point, `least` or more, leave a number on its side of a bound."""
+    told = (n for n in range(least, 17) if meets(round(value, n)) == meets(value))
+    return next(told, least) if isfinite(value) else least
 
 
 def parse(text: str) -> Bound | NoWorse:

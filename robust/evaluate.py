@@ -39,7 +39,7 @@ def evaluate(
     measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
-    transform: int | str | None = None,
+    transform: int | str | Mapping[str, Any] | None = None,
     pixels: Any = None,
     output: str | None = None,
     black_box: bool = False,
@@ -67,8 +67,8 @@ def evaluate(
         classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
             also how many, else the model's outputs are counted. What has names of its own is put into that order.
         channels: see images in colour or in grey; as many channels as the model takes where it is not given.
-        transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), or the side
-            of a square.
+        transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), the side of
+            a square, or a table: {"size": 96, "antialias": False} is what Keras' loader does.
         pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see `robust.pixels`.
         output: which of several outputs classifies, where its name does not tell.
         black_box: may its answers alone be asked, as where a softmax cannot be taken off?
@@ -155,10 +155,8 @@ def _model(given: Any, seed: int, trust: bool) -> Model:
     return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
 
 
-def _dataset(
-    data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: int | str | None
-) -> Dataset:
-    resized = None if transform is None else str(transform)
+def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: Any) -> Dataset:
+    resized = str(transform) if isinstance(transform, int) else transform
     if isinstance(data, str | Path):
         call = read_data(str(data), transform=resized)
         found = given.read(asked_data(call, classes=classes if isinstance(classes, tuple) else None))

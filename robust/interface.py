@@ -129,7 +129,7 @@ def _in_python(key: str, value: Any) -> str:
         return f"in a suite, {key} = {_toml(value)}"
     if key in _OF_ATTACK:
         return f'"{key}": {value!r}'
-    if key == "transform" and isinstance(value, Mapping):
+    if key == "transform" and isinstance(value, Mapping) and {*value} == {"size"}:
         value = value["size"]
     return f"{_PLURAL.get(key, key)}={value!r}"
 
@@ -147,8 +147,8 @@ def _as_option(key: str, value: Any) -> str:
 
 
 def _typed(key: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value["size"]  # of a transform
+    if isinstance(value, Mapping):  # a transform
+        return str(value["size"]) if {*value} == {"size"} else shlex.quote(_toml(value))
     if key == "classes" and isinstance(value, list):
         plain = not any("," in name for name in value)
         return shlex.quote(",".join(value)) if plain else f"{_FILE}, a file of one name a line"

@@ -17,10 +17,11 @@ from robust.summaries.pairing import Superclasses, at
 
 
 class Answers(NamedTuple):
-    """What a model said in a case: rows of outcomes, and the hash of its weights."""
+    """What a model said in a case: rows of outcomes, the hash of its weights, and of the model that made the images."""
 
     outcomes: pd.DataFrame
     weights: str
+    source: str = ""
 
 
 def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
@@ -51,8 +52,8 @@ def check(
                 try:
                     report = earlier.read(Path(limit.than))
                     earlier.comparable(report, suite.name, data, fingerprint)
-                    earlier.same_case(report, cell.case.name, suite.text, contents[cell.case.name])
                     _there(report, cell)
+                    earlier.same_case(report, cell.case.name, cell.case.definition, contents[cell.case.name])
                 except ReportError as error:
                     raise ReportError(f"{with_place}expect.{key}: {error}") from error
 
@@ -86,6 +87,8 @@ def compared(
         if theirs is None:
             yield from comparison.not_judged(key, limit, ours.outcomes)
         else:
+            if limit.of_report:
+                earlier.same_source(earlier.read(Path(limit.than)), _run(cell), ours.source)
             same = ours.weights == theirs.weights != ""
             yield from comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same)
 
@@ -111,6 +114,19 @@ def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
             yield key, limit
 
 
+def earlier_rows(cell: Cell, out: Path) -> Iterator[dict[str, Any]]:
+    """The rows of this cell in the earlier reports that its bounds name."""
+    for _, limit in limits(cell):
+        if limit.of_report and not _itself(limit, out):
+            results = earlier.read(Path(limit.than)).results
+            own = at(results, dict(zip(("model", "seed", "case"), _run(cell), strict=True)))
+            yield from own.astype(object).where(own.notna(), None).to_dict("records")
+
+
+def _run(cell: Cell) -> tuple[str, int, str]:
+    return cell.model.name, cell.seed, cell.case.name
+
+
 def _itself(limit: NoWorse, out: Path) -> bool:
     return Path(limit.than).resolve() == out.resolve()
 
@@ -131,7 +147,7 @@ def say(row: Mapping[str, Any]) -> str:
     if isnan(row["low"]) and isnan(row["high"]):
         return f"{row['value']:.6g}"
     limit = bound.parse(row["bound"]) if row.get("bound") else None
-    n = limit.digits(row, 3) if isinstance(limit, Bound) else 3
+    n = limit.digits(row, 3) if limit else 3
     low, high = ("..." if isnan(end) else f"{end:.{n}f}" for end in (row["low"], row["high"]))
     return f"{row['value']:.{n}f} [{low}, {high}]"
 

@@ -23,6 +23,7 @@ from robust.ills import verdict, worse
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import BESIDE, corruption_errors
+from robust.summaries.earlier import source_key
 from robust.summaries.pairing import STRENGTH, by_strength
 from robust.trial import proportion, unsure
 
@@ -136,7 +137,7 @@ def compared(
     try:
         found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
         told = [rows(suite, one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
-        seen = _trusts(row for each in told for row in each)
+        seen = _trusts([*judging.earlier_rows(cell, out), *(row for each in told for row in each)])
         return [_passed(cell, {**row, **same, "trust": seen.get(_strength(row), "")}) for row in found]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
@@ -157,7 +158,8 @@ def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
 
 
 def _answers(cell: Cell, block: Path) -> judging.Answers:
-    return judging.Answers(_outcomes(cell, block), _read(block / "about.json")["model"]["weights"])
+    about = _read(block / "about.json")
+    return judging.Answers(_outcomes(cell, block), about["model"]["weights"], about["source"])
 
 
 def _absent_pairs(cell: Cell, block: Path, given: set[tuple]) -> list[dict[str, Any]]:
@@ -304,6 +306,8 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
             "notes": list(notes),
         },
         "contents": {cell.case.name: of_block["content"] for cell, of_block in told},
+        "cases": {cell.case.name: cell.case.definition for cell, _ in told},
+        "sources": {source_key(*_whose(cell).values()): about["source"] for cell, about in told if about["source"]},
         "groups": {cell.case.name: of_block["groups"] for cell, of_block in told if of_block["groups"]},
         "classes": {
             cell.case.name: of_block["classes"] for cell, of_block in told if of_block["classes"] != list(data.classes)

@@ -7,6 +7,7 @@ import numpy as np
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 Z = 1.959963984540054  # standard errors of a normal 95 %
+OF_ANSWERS = "95 %, of mistakes no dearer than these answers allow"  # a mean has no other where values have no bound
 EXACT, BOUNDED = "exact 95 %", "distribution-free 95 %"  # what results.csv calls those of shares and of bounded means
 SURE = 16.0
 """In nats, -ln of the probability 1e-7 that single precision hardly tells from 0: what a sure mistake costs."""
@@ -67,7 +68,8 @@ def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TA
 
     Args:
         values: one number an image, shape [n], all finite. NaN, NaN where there is none.
-        least, most: what a value can be; one that lies outside moves its end.
+        least, most: what a value can be; one that lies outside moves its end. `most` may be infinite, as the high
+            end then is.
         tail: the probability that the true mean lies beyond an end, below 0.3.
 
     Source: Gaffke, Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
@@ -82,6 +84,8 @@ def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TA
     values = np.asarray(values, np.float64)
     if not len(values):
         return float("nan"), float("nan")
+    if math.isinf(most):
+        return -highest_mean(-values, -least, tail), math.inf
     return -highest_mean(-values, -least, tail), highest_mean(values, most, tail)
 
 

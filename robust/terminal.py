@@ -66,12 +66,16 @@ def differences(table: pd.DataFrame) -> None:
         unit, seeds = row["unit"], table.loc[table["model"] == row["model"], "seed"].nunique()
         eps, severity = (None if pd.isna(row[name]) else row[name] for name in ("eps", "severity"))
         condition = Condition(row["case"], row["perturbation"], row["norm"], eps, severity)
-        values = [wording.quantity(row["a"], unit), wording.quantity(row["b"], unit)]
+        values = [_doubted(wording.quantity(row[of], unit), row[f"trust_{of}"]) for of in ("a", "b")]
         change = [wording.change(row["difference"], unit), wording.changes(row["low"], row["high"], unit)]
         model = row["model"] if seeds == 1 else f"{row['model']}, seed {row['seed']}"
         p = wording.scientific(row["mcnemar"])
         shown.add_row(model, wording.title(condition), *values, *change, p, wording.number(row["n"]))
     _print(shown)
+
+
+def _doubted(value: str, word: str) -> str:
+    return value if word in ("", "reliable") else f"{value} ({word})"
 
 
 def _table(left: list[str], right: list[str], last: list[str] | None = None) -> Table:

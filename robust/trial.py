@@ -14,6 +14,12 @@ from robust.errors import ModelError
 
 Metric = TypeVar("Metric", bound=str)
 
+LEAST = float(np.finfo(np.float32).tiny)
+NEVER = float(np.float32(math.log(LEAST)))
+"""The logit of a class to which a model that gives probabilities has given 0: attacks need a finite one."""
+
+IMPOSSIBLE = "none: the model gives 0 as the probability of an image's own class"
+
 
 class Value(NamedTuple, Generic[Metric]):
     """One number: what it is called, of which group it speaks ("" for all), from how many, how sure.
@@ -46,17 +52,27 @@ def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metri
 
 
 def mean(
-    metric: Metric, values: np.ndarray, least: float, most: float, group: str = "", unit: str = ""
+    metric: Metric,
+    values: np.ndarray,
+    least: float,
+    most: float,
+    group: str = "",
+    unit: str = "",
+    interval: str = statistics.BOUNDED,
 ) -> Value[Metric]:
     """The mean of `values` (float [n]) that lie between two ends, with its interval; NaN where there are none.
+
+    Infinite values make it infinite, without an interval; an infinite end is that of the interval.
 
     >>> mean("brier", np.array([0.5, 0.7]), 0, 2).value
     0.6
     """
     if not len(values):
         return Value(metric, float("nan"), 0, group, unit)
+    if not np.isfinite(values).all():
+        return Value(metric, float(np.mean(values)), len(values), group, unit, interval=IMPOSSIBLE)
     ends = statistics.bounded_mean(values, least, most)
-    return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, statistics.BOUNDED)
+    return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, interval)
 
 
 def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -146,10 +162,11 @@ class Trial:
 
     @cached_property
     def log_probabilities(self) -> np.ndarray:
-        """log softmax of the logits, float64 [N, C]."""
+        """log softmax of the logits, float64 [N, C]; minus infinity of a probability that the model gave as 0."""
         from scipy.special import log_softmax
 
-        return log_softmax(self.logits.astype(np.float64), axis=1)
+        found = log_softmax(self.logits.astype(np.float64), axis=1)
+        return np.where(self.logits == NEVER, -np.inf, found)
 
     @property
     def nll(self) -> np.ndarray:

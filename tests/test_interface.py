@@ -20,7 +20,7 @@ SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.n
 PGD, FAB = {"name": "pgd", "eps": "8/255"}, {"name": "fab", "eps": "16/255"}
 SAID = {
     "pixels": [[0, 255], [-1, 1], [0.5, 2.5], "caffe"],
-    "transform": ["imagenet", {"size": 96}],
+    "transform": ["imagenet", {"size": 96}, {"size": 32, "antialias": False}],
     "classes": [["cat", "dog"], ["a b", "c'd"], "cat,dog"],
     "channels": ["rgb", "gray"],
     "black_box": [True],
@@ -140,7 +140,8 @@ def of_pixels(given, key, value):
 
 
 def of_data(given, key, value):
-    seen = {"size": int(given[key])} if given[key].isdecimal() else given[key]
+    text = given[key]
+    seen = {"size": int(text)} if text.isdecimal() else typed.value(text) if text.startswith("{") else text
     assert seen == (",".join(value) if isinstance(value, list) else value)
 
 
@@ -168,7 +169,7 @@ def test_it_is_typed_in_python(key, value):
         measure = {"measure": ["targetability"]} if key == "target" else {}
         assert read_case("c", {"attack": said, **measure}).calls
     elif key == "transform":
-        assert said == (value if isinstance(value, str) else value["size"])
+        assert said == (value["size"] if value == {"size": 96} else value)
     else:
         assert said == value
 

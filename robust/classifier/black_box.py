@@ -11,6 +11,7 @@ from robust import parameters
 from robust.classifier import heads
 from robust.classifier.graph import says_bytes
 from robust.errors import ModelError
+from robust.trial import LEAST
 
 ATTACKS = "square, noise or transfer"  # what asks for answers only
 NOTE = f"a black box without gradients, for {ATTACKS}; of probabilities the logarithm is taken"
@@ -106,7 +107,7 @@ class BlackBox:
                 f"model {self.name!r} gave probabilities at first, and now {what}; it must give one of the two: "
                 "probabilities for every image, or logits"
             )
-        return np.where(np.isfinite(answers), np.log(np.maximum(answers, np.finfo(np.float32).tiny)), np.nan)
+        return np.where(np.isfinite(answers), np.log(np.maximum(answers, LEAST)), np.nan)
 
     def _of_two(self, p: np.ndarray) -> np.ndarray:
         if not ((p >= 0) & (p <= 1) | ~np.isfinite(p)).all():

@@ -183,6 +183,13 @@ def _plain(answers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
         return answers
     numbers = (answers.astype(np.float32) - zero) * scale
     if numbers.ndim == 2 and numbers.shape[1] > 1 and abs(scale - _OF_SOFTMAX) < 1e-9:
-        numbers = np.maximum(numbers, scale / 2)  # what is rounded to 0 is below half a step
-        return numbers / numbers.sum(axis=1, keepdims=True)
+        return _unrounded(numbers, scale)
     return numbers
+
+
+def _unrounded(shares: np.ndarray, step: float) -> np.ndarray:
+    """Shares that are rounded to steps, so that they sum to 1: what rows lack was rounded to 0, half a step at most."""
+    gone = shares == 0
+    lacks = np.maximum(1 - shares.sum(axis=1, keepdims=True), 0) / np.maximum(gone.sum(axis=1, keepdims=True), 1)
+    whole = np.where(gone, np.minimum(lacks, step / 2), shares)
+    return whole / whole.sum(axis=1, keepdims=True)

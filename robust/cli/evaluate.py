@@ -55,7 +55,8 @@ def evaluate(
     balanced
         Choose as many images of each class.
     transform
-        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
+        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96; a table
+        says more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
     classes
         The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
         line, or .json. The order of the alphabet, or the data's own, where it is not given.

@@ -50,7 +50,8 @@ def train(
         them), a .csv table of files, labels and splits beside the images, or an .npz file. Its test split is looked
         at once, at the end.
     transform
-        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96.
+        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96; a table
+        says more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
     classes
         The names of the classes in the order of the network's outputs, as in --classes cat,dog; or a file of them, one
         a line, or .json. The order of the alphabet, or the data's own, where it is not given.

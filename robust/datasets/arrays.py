@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,16 @@ from robust import archives
 from robust.datasets.dataset import Dataset, from_splits
 from robust.errors import DataError
 
-_PAIRS = (  # images and labels, by the names that people give them
-    {"test": ("x", "y")},
-    {"test": ("images", "labels")},
-    {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")},
-)
+_HELD = ("val", "valid", "validation")
 
 
 def arrays(*, path: str) -> Dataset:
     """Images and labels from an .npz file, as { arrays = "x.npz" }.
 
     path: the file. It holds x and y, or images and labels, which are then the test split; or x_train,
-        y_train, x_test and y_test, as the files of Keras do, and x_val and y_val if there is a validation
-        split. Images are [N, H, W, C] or [N, H, W], uint8 or floats in [0, 1]; labels whole numbers [N].
+        y_train, x_test and y_test, as the files of Keras do, and x_val and y_val (or x_valid, x_validation) if there
+        is a validation split. Other arrays are passed by, and that is said. Images are [N, H, W, C] or [N, H, W],
+        uint8 or floats in [0, 1]; labels whole numbers [N].
 
     The classes are "0", "1", ..., which `classes = [...]` names. Nothing in the file is unpickled.
 
@@ -31,26 +29,39 @@ def arrays(*, path: str) -> Dataset:
     """
     try:
         with archives.arrays(path) as file:
-            splits = _splits(path, file)
+            keys = _splits(path, file)
+            splits = {split: (file[images], _column(file[labels])) for split, (images, labels) in keys.items()}
+            left = [name for name in file if not any(name in each for each in keys.values())]
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read as arrays ({error})") from None
     try:
-        return from_splits(splits, name=Path(path).stem)
+        found = from_splits(splits, name=Path(path).stem)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    passed = (f"passed by, as no images or labels of a split: {', '.join(left)}",) if left else ()
+    return replace(found, remarks=(*found.remarks, *passed))
 
 
-def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    there = [{split: keys for split, keys in pairs.items() if set(keys) & set(file)} for pairs in _PAIRS]
+def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[str, str]]:
+    """The names of the images and of the labels of each split."""
+    there = [{split: keys for split, keys in pairs.items() if set(keys) & set(file)} for pairs in _pairs(file)]
     whole = [found for found in there if any(set(keys) <= set(file) for keys in found.values())]
     if len(whole) > 1:
         raise DataError(f"{path}: {_several(path, [k for found in whole for k in found.values() if {*k} <= {*file}])}")
     for found in whole or filter(None, there):
         if missing := [key for keys in found.values() for key in keys if key not in file]:
             raise DataError(f"{path}: has no {missing[0]!r}, only {', '.join(file)}")
-        return {split: (file[images], _column(file[labels])) for split, (images, labels) in found.items()}
+        return found
     allowed = "x and y, images and labels, or x_train, y_train, x_test and y_test"
     raise DataError(f"{path}: holds {', '.join(file) or 'nothing'}; allowed: {allowed}")
+
+
+def _pairs(file: Mapping[str, np.ndarray]) -> list[dict[str, tuple[str, str]]]:
+    """Images and labels of each split, by the names that people give them."""
+    held = next((name for name in _HELD if {f"x_{name}", f"y_{name}"} & set(file)), _HELD[0])
+    named = {"train": "train", "validation": held, "test": "test"}
+    splits = {split: (f"x_{name}", f"y_{name}") for split, name in named.items()}
+    return [{"test": ("x", "y")}, {"test": ("images", "labels")}, splits]
 
 
 def _several(path: str, pairs: Sequence[tuple[str, str]]) -> str:

@@ -28,7 +28,7 @@ def folder(
     path: str,
     labels: str = "",
     classes: list[str] | None = None,
-    transform: Literal["imagenet"] | dict[str, float | str] | None = None,
+    transform: Literal["imagenet"] | dict[str, float | str | bool] | None = None,
 ) -> Dataset:
     """A folder of images with a folder for each class, as { folder = "photos/" }.
 
@@ -42,7 +42,8 @@ def folder(
         as Keras and torchvision have it, or where a table has only numbers, in theirs. WordNet ids of
         ImageNet's classes, where all are, are read in their order and shown as names.
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
-        { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
+        { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize; with
+        antialias = false as `keras.utils.image_dataset_from_directory` does it.
 
     Ids are the files' paths within the folder. If all images are grey, they have one
     channel, else three. An EXIF orientation is left out, and counted. The fingerprint covers every byte of the images.
@@ -78,7 +79,7 @@ def folder(
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
-        remarks=(*remarks, *files.said_of_turned(looks)),
+        remarks=(*remarks, *files.said_of_turned(looks), *transforms.said(transform)),
     )
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 

@@ -11,7 +11,7 @@ from robust.datasets.folder import folder
 FOLDER = Path(__file__).parent / "data/photos"
 
 
-def photos(*, transform: Literal["imagenet"] | dict[str, float | str] = "imagenet") -> Dataset:
+def photos(*, transform: Literal["imagenet"] | dict[str, float | str | bool] = "imagenet") -> Dataset:
     """Twelve photos of animals with the 1,000 classes of ImageNet: a panda, a koala, a red panda ...
 
     transform: as of `folder`; EfficientNet-Lite0 wants { size = 224, crop = 0.875, interpolation = "bicubic" }.

@@ -1,5 +1,6 @@
 """Any image-classification set of tensorflow-datasets."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ def tfds(
     train: str = "",
     validation: str = "",
     test: str | dict[str, str] = "",
-    transform: Literal["imagenet"] | dict[str, float | str] | None = None,
+    transform: Literal["imagenet"] | dict[str, float | str | bool] | None = None,
     data_dir: str = "",
 ) -> Dataset:
     """Any set of tensorflow-datasets by its own name, as { name = "cifar10" }; downloaded once.
@@ -26,7 +27,8 @@ def tfds(
         { split = "validation", ids = "5000.txt" } takes the images whose file names a file lists, one a line,
         as RobustBench does for ImageNet.
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
-        { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize.
+        { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize; with
+        antialias = false as `keras.utils.image_dataset_from_directory` does it.
     data_dir: where prepared sets are kept; $TFDS_DATA_DIR or ~/tensorflow_datasets where it is left out.
 
     The order is that of the files, ids are those of tensorflow-datasets. The sets imagenet_a and imagenet_r
@@ -39,9 +41,10 @@ def tfds(
     chosen = {"split": test} if isinstance(test, str) else dict(test)
     asked = {"train": train, "validation": validation, "test": chosen.pop("split", "")}
     ids = chosen.pop("ids", None)
-    return records.dataset(
+    found = records.dataset(
         prepare.prepared(builder, data_dir),
         {split: spec for split, spec in asked.items() if spec},
         transforms.read(transform),
         None if ids is None else Path(ids),
     )
+    return replace(found, remarks=(*found.remarks, *transforms.said(transform)))

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from robust.errors import DataError, suggest
+from robust.interface import setting
 
-_KEYS = ("size", "crop", "interpolation")
+_KEYS = ("size", "crop", "interpolation", "antialias")
 _LONGEST = 100  # times the shorter side, of an image that is resized before it is cropped
 _INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
 class Transform:
-    """Resize with antialiasing, crop the centre, round to uint8 as image libraries do.
+    """Resize, crop the centre, round to uint8 as image libraries do.
 
     The shorter side becomes round(size / crop) pixels, of which the central `size` x `size` stay. Without
-    `crop` the image becomes `size` x `size`, whatever its proportions were.
+    `crop` the image becomes `size` x `size`, whatever its proportions were. `antialias`: is what a smaller
+    image cannot show averaged away, as Pillow, torchvision and timm do it, and Keras' own loader does not?
 
     He, Zhang, Ren & Sun, CVPR 2016 (256, then 224); Szegedy et al., CVPR 2016 (a share of .875).
     """
@@ -25,6 +27,7 @@ class Transform:
     size: int
     crop: float | None = None
     interpolation: str = "bilinear"
+    antialias: bool = True
 
     def __call__(self, image: tf.Tensor) -> tf.Tensor:
         """uint8 [H, W, C] -> uint8 [size, size, C]."""
@@ -43,7 +46,7 @@ class Transform:
             raise DataError(f"{what} where the shorter one is resized and the centre cropped; cut it to what matters")
 
     def _resized(self, image: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
-        floats = tf.image.resize(image, sides, self.interpolation, antialias=True)
+        floats = tf.image.resize(image, sides, self.interpolation, antialias=self.antialias)
         return tf.cast(tf.clip_by_value(tf.round(floats), 0, 255), tf.uint8)
 
 
@@ -51,11 +54,11 @@ IMAGENET = Transform(size=224, crop=0.875)
 """The shorter side to 256, the central 224 x 224."""
 
 
-def read(given: str | Mapping[str, float | str] | None) -> Transform | None:
-    """What a suite says: nothing, "imagenet", or a table of size, crop and interpolation; else DataError.
+def read(given: str | Mapping[str, float | str | bool] | None) -> Transform | None:
+    """What a suite says: nothing, "imagenet", or a table of size, crop, interpolation and antialias; else DataError.
 
     >>> read({"size": 240, "crop": 0.882})
-    Transform(size=240, crop=0.882, interpolation='bilinear')
+    Transform(size=240, crop=0.882, interpolation='bilinear', antialias=True)
     """
     if given is None or given == "imagenet":
         return IMAGENET if given else None
@@ -70,4 +73,19 @@ def read(given: str | Mapping[str, float | str] | None) -> Transform | None:
         raise DataError(f"transform.crop = {crop!r}: must be a number in (0, 1]")
     if how not in _INTERPOLATIONS:
         raise DataError(f"transform.interpolation = {how!r}: not known{suggest(str(how), _INTERPOLATIONS)}")
-    return Transform(int(size), None if crop is None else float(crop), str(how))
+    if (antialias := table.get("antialias", True)) not in (True, False):
+        raise DataError(f"transform.antialias = {antialias!r}: must be true or false")
+    return Transform(int(size), None if crop is None else float(crop), str(how), bool(antialias))
+
+
+def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...]:
+    """How images are resized where nothing says it: models that were fed otherwise see other images.
+
+    >>> said("imagenet"), said({"size": 32, "antialias": False})
+    ((), ())
+    """
+    if not isinstance(given, Mapping) or "antialias" in given:
+        return ()
+    other = setting("transform", {**given, "antialias": False})
+    fed = f"for a model fed by keras.utils.image_dataset_from_directory, which does not, say {other}"
+    return (f"images are resized with antialiasing, as Pillow and torchvision do; {fed}",)

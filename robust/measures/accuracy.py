@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from robust import statistics
 from robust.trial import Trial, Value, by_image, mean, proportion, unsure
 
 
@@ -16,10 +17,11 @@ def accuracy(
 
     Shares are of all images with exact intervals; so under an attack `top1` is the robust accuracy: the
     share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
-    `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of the images,
-    which among few of them need not have come. `survives_8bit` is the share of the images felled by an attack
-    that still fool the model when their pixels are rounded to 8 bits. Where an image is sent to several targets, the
-    numbers are means over the images of the share, or mean, of its targets.
+    `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of these images:
+    one that is dearer yet no sample can exclude. It is infinite where a label has the probability 0.
+    `survives_8bit` is the share of the images felled by an attack that still fool the model when their pixels are
+    rounded to 8 bits. Where an image is sent to several targets, the numbers are means over the images of the share,
+    or mean, of its targets.
 
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
@@ -29,10 +31,17 @@ def accuracy(
     1.0
     """
     yield from shares(trial, trial.predicted == trial.labels, trial.in_top(5))
-    yield mean("nll", by_image(trial.ids, trial.nll), 0, float(-trial.log_probabilities.min()), unit="nats")
+    yield nll(trial, trial.log_probabilities)
     if trial.rounded is not None and trial.felled.any():
         kept: Value[Any] = proportion("survives_8bit", trial.rounded[trial.felled])
         yield unsure(kept) if trial.several else kept
+
+
+def nll(trial: Trial, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
+    """The negative log-likelihood in nats under log probabilities [N, C]."""
+    costs = -np.take_along_axis(log_probabilities, trial.labels[:, None], axis=1)[:, 0]
+    dearest = float(-log_probabilities.min())
+    return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", interval=statistics.OF_ANSWERS)
 
 
 def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:

@@ -92,7 +92,7 @@ def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, a
     value = float(np.abs(found).sum())
     each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
     top = min(2, columns) * float(weight[counts > 0].max())
-    high = statistics.highest_mean(each, top, statistics.TAIL)
+    high = min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
     return Gaps(value, max(0.0, value - _chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
 
 
@@ -146,4 +146,4 @@ def aurc_interval(confidence: np.ndarray, right: np.ndarray) -> tuple[float, flo
     order = np.argsort(-confidence, kind="stable")
     behind = np.cumsum((~right[order] / np.arange(1, n + 1))[::-1])[::-1]
     half = statistics.Z * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)
-    return max(min(low, float(added.mean() - half)), 0.0), max(high, float(added.mean() + half))
+    return abs(max(min(low, float(added.mean() - half)), 0.0)), min(max(high, float(added.mean() + half)), 1.0)

@@ -55,13 +55,15 @@ def energy(found: Answers) -> np.ndarray:
 
 def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:
     """A function of features [N, D]: minus the squared distance to the nearest class mean; directions in which
-    the training features do not vary within classes are left out.
+    the training features, which are float32, vary within classes by no more than their rounding are left out.
     """
     features = np.asarray(train.features, np.float64)
     means, place = class_means(features, train.labels)
     inner = features - means[place]
     variances, directions = np.linalg.eigh(inner.T @ inner / len(inner))
-    kept = variances > variances.max(initial=0) * len(variances) * np.finfo(np.float32).eps
+    rounding = np.finfo(np.float32).eps ** 2 * (features**2).mean(axis=0).max(initial=0)
+    solved = np.finfo(np.float64).eps * variances.max(initial=0)
+    kept = variances > len(variances) * max(rounding, solved)
     whiten = directions[:, kept] / np.sqrt(variances[kept])
     white = means @ whiten
 

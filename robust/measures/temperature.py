@@ -7,8 +7,9 @@ import numpy as np
 
 from robust import statistics
 from robust.measures import binning
+from robust.measures.accuracy import nll
 from robust.quantities import Count
-from robust.trial import Trial, Value, mean
+from robust.trial import IMPOSSIBLE, NEVER, Answers, Trial, Value, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 STEP = 1e-3  # of ln T, to which an end of its interval is found
@@ -41,21 +42,32 @@ def temperature(
     2.731
     """
     held = trial.answers("validation")
+    if any((own_logits(each) == NEVER).any() for each in (held, trial)):  # no T makes that less wrong
+        yield from _nothing(float("nan"), 0, IMPOSSIBLE)
+        return
     best = fit(held.logits, held.labels)
     if best in np.exp(LIMITS):
-        yield Value("temperature", best, len(held.labels), "", "", interval=UNTOLD)
-        yield from (Value(metric, float("nan"), 0, "", unit, interval=UNTOLD) for metric, unit in UNITS.items())
+        yield from _nothing(best, len(held.labels), UNTOLD)
         return
     ends = interval(held.logits, held.labels)
     yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.BOUNDED)
     logp = _scaled(trial.logits, best)
-    own = logp[np.arange(len(logp)), trial.labels]
-    yield mean("nll_scaled", -own, 0, float(-logp.min()), unit="nats")
+    yield nll(trial, logp, "nll_scaled")
     probabilities, right = np.exp(logp), trial.predicted == trial.labels
     yield mean("brier_scaled", binning.brier(probabilities, trial.labels), 0, 2)
     confidence = probabilities.max(axis=1)
     yield _error("ece_scaled", binning.ece(confidence, right, bins), len(right))
     yield _error("ece_equal_mass_scaled", binning.ece_equal_mass(confidence, right, bins), len(right))
+
+
+def own_logits(of: Answers | Trial) -> np.ndarray:
+    """The logits of the labels, [n]."""
+    return np.take_along_axis(of.logits, of.labels[:, None], axis=1)[:, 0]
+
+
+def _nothing(best: float, n: int, why: str) -> Iterator[Value]:
+    yield Value("temperature", best, n, "", "", interval=why)
+    yield from (Value(metric, float("nan"), 0, "", unit, interval=why) for metric, unit in UNITS.items())
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -26,7 +26,7 @@ _MOST = float(np.finfo(np.float32).max)
 _WITHIN = {  # logits are finite, and so is all that is counted from them
     "confidence": (0, 1 + _ROUNDING, "in [0, 1]"),
     "margin": (-_MOST, _MOST, "finite"),
-    "nll": (-_ROUNDING, _MOST, "finite and not negative"),
+    "nll": (-_ROUNDING, np.inf, "not negative"),
     "linf": (0, _MOST, "finite and not negative"),
     "l2": (0, _MOST, "finite and not negative"),
 }

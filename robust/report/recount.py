@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from robust import statistics
 from robust.errors import ReportError
 from robust.measures.accuracy import shares
 from robust.measures.calibration import by_confidence
@@ -22,7 +21,7 @@ from robust.measures.targetability import targetability
 from robust.perturbed import fooled
 from robust.report.conditions import Cells, Condition, strength
 from robust.schema import Call, metrics
-from robust.trial import Trial, Value, by_image, proportion, told
+from robust.trial import Trial, Value, by_image, mean, proportion, told
 
 Table = Mapping[str, Any]
 Key = tuple
@@ -150,8 +149,7 @@ def _accuracy(trial: Recorded, asked: Asked) -> Iterator[Value]:
     right, near = trial.predicted == trial.labels, asked.rows["in_top5"].to_numpy()
     yield from shares(trial, right, near)
     costs = by_image(trial.ids, asked.rows["nll"].to_numpy(float))
-    low, high = statistics.bounded_mean(costs, 0, float(costs.max()))
-    yield Value("nll", float(costs.mean()), len(costs), unit="nats", low=low, high=high)
+    yield mean("nll", costs, 0, float(costs.max()), unit="nats")
 
 
 def _calibration(trial: Recorded, asked: Asked) -> Iterator[Value]:

@@ -88,12 +88,14 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
 
 def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
-    value, ends, unit = row["value"], (row["low"], row["high"]), row["unit"]
+    value, ends, unit, limits = row["value"], (row["low"], row["high"]), row["unit"], bound.parse(row["bound"])
+    digits = limits.digits(row, 3) - 2
     if row["metric"] == "difference":
-        return wording.change(value, unit), wording.changes(*ends, unit)
-    if unit == "proportion" and isinstance(limits := bound.parse(row["bound"]), bound.Bound):
-        digits = limits.digits(row, 3) - 2
+        return wording.change(value, unit, digits), wording.changes(*ends, unit, digits)
+    if unit == "proportion":
         return wording.percent(value, digits), wording.interval(*ends, unit, digits)
+    if isinstance(limits, bound.Bound) and (found := limits.figures(row)) is not None:
+        return f"{wording.number(value, found)} {unit}".rstrip(), wording.interval(*ends, unit)
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 
 

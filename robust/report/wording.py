@@ -76,15 +76,15 @@ def scaled(value: float) -> str:
     return f"{float(mantissa) * 10**over:.{2 - over}f} {' kMGTP'[int(exponent) // 3]}"
 
 
-def number(value: float) -> str:
-    """A number without a unit: whole ones in full, others with four digits.
+def number(value: float, digits: int = 4) -> str:
+    """A number without a unit: whole ones in full, others with four digits, or as many as are wanted.
 
     >>> number(1000.0), number(0.05)
     ('1,000', '0.05')
     """
     if isnan(value):
         return "–"
-    return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.4g}"
+    return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.{digits}g}"
 
 
 def images(row: Mapping[Any, Any]) -> str:
@@ -118,20 +118,20 @@ def interval(low: float, high: float, unit: str, digits: int = 1) -> str:
     return f"{amount(low, unit)} – {amount(high, unit)}"
 
 
-def change(value: float, unit: str) -> str:
-    """A difference with its sign; of proportions in percentage points.
+def change(value: float, unit: str, digits: int = 1) -> str:
+    """A difference with its sign; of proportions in percentage points. digits: of those, after the point.
 
     >>> change(0.0123, "proportion"), change(-0.5, "nats"), change(0.0, "proportion")
     ('+1.2 pp', '-0.5 nats', '0.0 pp')
     """
     if isnan(value):
         return "–"
-    scaled = f"{100 * value:+.1f} pp" if unit == "proportion" else f"{value:+.4g} {unit}".rstrip()
+    scaled = f"{100 * value:+.{digits}f} pp" if unit == "proportion" else f"{value:+.{digits + 3}g} {unit}".rstrip()
     return scaled[1:] if not float(scaled.split()[0]) else scaled
 
 
-def changes(low: float, high: float, unit: str) -> str:
-    """The two ends of a difference, or the one that it has; "" where there is none.
+def changes(low: float, high: float, unit: str, digits: int = 1) -> str:
+    """The two ends of a difference, or the one that it has; "" where there is none. digits: as for `change`.
 
     >>> changes(-0.021, 0.013, "proportion"), changes(-0.02, float("nan"), "proportion")
     ('-2.1 to +1.3 pp', '≥ -2.0 pp')
@@ -139,8 +139,8 @@ def changes(low: float, high: float, unit: str) -> str:
     if isnan(low) and isnan(high):
         return ""
     if isnan(low) or isnan(high):
-        return f"≥ {change(low, unit)}" if isnan(high) else f"≤ {change(high, unit)}"
-    return f"{change(low, unit).split()[0]} to {change(high, unit)}"
+        return f"≥ {change(low, unit, digits)}" if isnan(high) else f"≤ {change(high, unit, digits)}"
+    return f"{change(low, unit, digits).split()[0]} to {change(high, unit, digits)}"
 
 
 def bound(limits: Bound | NoWorse, unit: str) -> str:

@@ -100,7 +100,9 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
         raise
 
 
-def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: str | None = None) -> Call:
+def read_data(
+    value: str | Mapping[str, Any], *, trust: bool = True, transform: str | Mapping[str, Any] | None = None
+) -> Call:
     """What a command line or Python names as data, as a suite would.
 
     A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
@@ -109,7 +111,8 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: 
     Args:
         value: what names the data.
         trust: may it be "module:function"?
-        transform: "imagenet", or the side of a square as in "96", for data whose images differ in size.
+        transform: "imagenet", the side of a square as in "96", or a table of a suite, for data whose images differ
+            in size.
 
     Raises SuiteError for what is wrong with it.
 
@@ -119,11 +122,22 @@ def read_data(value: str | Mapping[str, Any], *, trust: bool = True, transform: 
     table = named(_by_path(value, transform is not None) if isinstance(value, str) else value)
     remark = _two_meanings(value, Path(), table.get("name") == "folder") if isinstance(table, Mapping) else ""
     if transform is not None and isinstance(table, Mapping):
-        table = {**table, "transform": {"size": int(transform)} if transform.isdecimal() else transform}
+        table = {**table, "transform": _transform(transform)}
     name = table.get("name") if isinstance(table, Mapping) else None
     typed.refuse([name] if isinstance(name, str) else [], trust)
     table, given = _seen(table, Path())
     return asked(located(bind("datasets", table), Path()), **given, remark=remark)
+
+
+def _transform(said: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """As a suite has it: a number alone is a size, a text may be a table in TOML.
+
+    >>> _transform("96"), _transform("{ size = 32, antialias = false }")
+    ({'size': 96}, {'size': 32, 'antialias': False})
+    """
+    if not isinstance(said, str):
+        return said
+    return {"size": int(said)} if said.isdecimal() else typed.value(said) if said.startswith("{") else said
 
 
 def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:

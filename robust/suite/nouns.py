@@ -1,5 +1,6 @@
 """What a suite is made of."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +95,13 @@ class Case:
     def calls(self) -> tuple[Call, ...]:
         """The perturbations, or the one search."""
         return self.perturbations if self.distance is None else (self.distance,)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What is done to which images, as JSON has it: what two reports must share to be compared."""
+        calls = [call.key() for call in self.calls]
+        told = {"calls": calls, "target": self.target, "images": self.images, "balanced": self.balanced}
+        return json.loads(json.dumps(told, default=str))
 
     @property
     def attacked(self) -> bool:

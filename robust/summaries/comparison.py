@@ -1,5 +1,6 @@
 """One model beside another, or beside itself in an earlier report: paired differences, image by image."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from math import isclose, isnan
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from robust.bound import BETTER, NoWorse
 from robust.errors import ReportError, suggest
+from robust.ills import worse
 from robust.summaries import earlier
 from robust.summaries.earlier import Report
 from robust.summaries.pairing import STRENGTH, Superclasses, at, by_strength, difference
@@ -16,7 +18,7 @@ from robust.summaries.pairing import STRENGTH, Superclasses, at, by_strength, di
 ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the probability beyond an end, so that the bound, or the interval, has 95 %
 _COLUMNS = [
     "model", "seed", "case", *STRENGTH, "metric", "group",
-    "a", "b", "difference", "low", "high", "mcnemar", "n", "unit",
+    "a", "b", "difference", "low", "high", "mcnemar", "n", "unit", "trust_a", "trust_b",
 ]  # fmt: skip
 
 
@@ -78,10 +80,11 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
 
     Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, group; the
     values `a` and `b`; `difference` = b - a with its paired 95 % interval `low`, `high`; the p-value of McNemar's
-    exact test, NaN for what is not a proportion; n, the images; unit.
+    exact test, NaN for what is not a proportion; n, the images; unit; `trust_a` and `trust_b`, what the trust checks
+    say of either value, "" where they do not look.
 
-    Raises ReportError where a folder is no report, where the two are of different suites, data or images, and
-    where they have no case or metric in common.
+    Raises ReportError where a folder is no report, where the two are of different suites, data, images or attacks,
+    and where they have no case or metric in common.
     """
     one, other = earlier.read(Path(a)), earlier.read(Path(b))
     earlier.comparable(one, other.name, other.data, other.fingerprint)
@@ -108,7 +111,8 @@ def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, s
 
 def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[dict[str, Any]]:
     who = dict(zip(("model", "seed", "case"), run, strict=True))
-    earlier.same_case(one, run[2], other.suite, other.contents.get(run[2]))
+    earlier.same_case(one, run[2], other.cases[run[2]], other.contents[run[2]])
+    earlier.same_source(one, run, other.sources.get(earlier.source_key(*run), ""))
     name, _, group = metric.removesuffix("]").partition("[")
     a, b = (at(report.outcomes, who) for report in (one, other))
     same = one.weights(*run[:2]) == other.weights(*run[:2]) != ""  # a black box does not show them
@@ -127,7 +131,14 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         found = found.certain() if same else found
         values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
         said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
-        yield {**who, **where, **values, **said}
+        doubts = {"trust_a": _trust(one, who, where, name), "trust_b": _trust(other, who, where, name)}
+        yield {**who, **where, **values, **said, **doubts}
+
+
+def _trust(report: Report, who: Mapping[str, Any], where: Mapping[str, Any], metric: str) -> str:
+    """The worst verdict on the numbers of this metric at this strength."""
+    rows = at(report.results, {**who, **where})
+    return functools.reduce(worse, rows.loc[rows["metric"] == metric, "trust"], "")
 
 
 def _unit(key: str) -> str:

@@ -9,10 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from robust import files, record, toml
+from robust import files, record
 from robust.errors import ReportError
-
-_JUDGED = ("expect", "models", "measure", "inspect", "baseline")  # keys of a case that leave each image as it is
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,8 @@ class Report:
     """A report folder: its tables are read when they are asked for.
 
     fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
-    suite: the text of suite.toml, "" for a suite from Python.
+    cases: what each case did to its images, see `robust.suite.Case.definition`.
+    sources: the weights of the model on which a transfer has made its images, by `source_key`.
     """
 
     path: Path
@@ -28,8 +27,9 @@ class Report:
     data: str
     fingerprint: str
     superclasses: Mapping[str, list[str]]
-    suite: str
     contents: Mapping[str, str]
+    cases: Mapping[str, dict[str, Any]]
+    sources: Mapping[str, str]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -57,13 +57,10 @@ def read(path: Path) -> Report:
     try:
         about = json.loads(files.text(path / "environment.json"))
         data = about["data"]
-        suite = path / "suite.toml"
-        text = files.text(suite) if suite.is_file() else ""
-        toml.loads(text)
-        if "fingerprint" not in data:
-            raise ReportError(f"{path}: does not say on which images it was made; run its suite again")
+        if "fingerprint" not in data or not {"contents", "cases", "sources"} <= {*about}:
+            raise ReportError(f"{path}: does not say what was done to which images; run its suite again")
         told = data["name"], data["fingerprint"], data["superclasses"]
-        return Report(path, about["suite"], *told, text, about.get("contents", {}))
+        return Report(path, about["suite"], *told, about["contents"], about["cases"], about["sources"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
         raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
 
@@ -77,27 +74,43 @@ def comparable(report: Report, name: str, data: str, fingerprint: str) -> None:
         raise ReportError(f"{report.path}: its images are {which}; only the same images can be compared")
 
 
-def same_case(report: Report, case: str, suite: str, content: str | None) -> None:
-    """Raise ReportError where a case stands there with another perturbation, or on other images, than in `suite`.
+def same_case(report: Report, case: str, definition: Mapping[str, Any], content: str) -> None:
+    """Raise ReportError where a case did other things to its images there, or had other images.
 
     Args:
-        report: the earlier one. case: its name. suite: the text of this suite; nothing is compared where one has none.
-        content: the fingerprint of the images of this case, as far as it is known.
+        report: the earlier one, which has this case. case: its name. definition: of this one, see
+            `robust.suite.Case.definition`. content: the fingerprint of its images.
     """
-    if content and report.contents.get(case, content) != content:
+    if report.contents[case] != content:
         raise ReportError(f"{report.path}: the images of the case {case} are others; only the same can be compared")
-    if not report.suite or not suite:
-        return
-    there, here = (_case(text, case) for text in (report.suite, suite))
+    there, here = _settings(report.cases[case]), _settings(definition)
     for key in {**here, **there}:
         if here.get(key) != there.get(key):
             said = f"{key} is {_said(there.get(key))} there and {_said(here.get(key))} here"
             raise ReportError(f"{report.path}: the case {case} is another one: {said}")
 
 
-def _case(text: str, name: str) -> dict[str, Any]:
-    case = toml.loads(text).get("case", {}).get(name, {})
-    return {key: value for key, value in case.items() if key not in _JUDGED}
+def same_source(report: Report, run: tuple[str, int, str], weights: str) -> None:
+    """Raise ReportError where the images of a transfer were made there on a model of other weights.
+
+    Args:
+        run: the model, the seed and the case. weights: their hash, of the model that has made the images here.
+    """
+    if report.sources.get(source_key(*run), "") != weights:
+        raise ReportError(f"{report.path}: the case {run[2]} has images that were made on a model of other weights")
+
+
+def source_key(model: str, seed: int, case: str) -> str:
+    """A cell as `Report.sources` names it."""
+    return json.dumps([model, seed, case])
+
+
+def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a case by name; what all strengths of an attack share is said once."""
+    calls = definition["calls"]
+    found = {key: [call.get(key) for call in calls] for key in {key: None for call in calls for key in call}}
+    once = {key: each[0] if all(one == each[0] for one in each) else each for key, each in found.items()}
+    return {**{key: value for key, value in definition.items() if key != "calls"}, **once}
 
 
 def _said(value: Any) -> str:

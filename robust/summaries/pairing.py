@@ -10,6 +10,7 @@ from robust import statistics
 from robust.errors import ReportError
 
 STRENGTH = ("perturbation", "norm", "eps", "severity")
+_ROUNDING = 1e-5  # of a logit in float32, from one batch or machine to another
 _IMAGE = ["example", "target"]  # an attack on all targets shows an image once for each of them
 
 Superclasses = Mapping[str, Sequence[str]]
@@ -18,8 +19,8 @@ Superclasses = Mapping[str, Sequence[str]]
 class Difference(NamedTuple):
     """Two means over the same n images, ours minus theirs with its ends, and McNemar's p-value.
 
-    mcnemar: NaN for what is not a proportion, and where an image is sent to several targets. alike: has every image
-    the same number on both sides?
+    mcnemar: NaN for what is not a proportion, and where an image is sent to several targets. alike: does every image
+    have the same number on both sides, and the same class by the same margin?
     """
 
     ours: float
@@ -55,11 +56,14 @@ def difference(
         both = both[both["label"] == group]
     if both.empty:
         raise ReportError(f"{key}: there is no image to compare")
-    alike = bool((both["value"] == both["value_theirs"]).all())
+    alike = bool((both["value"] == both["value_theirs"]).all()) and _one_function(both)
     share, several = both["value"].dtype == bool, both.duplicated("example").any()
     if several:  # an image is sent to several targets: it counts once, with the mean of its rows
         both = both.groupby("example", sort=False)[["value", "value_theirs"]].mean()
     one, other = both["value"].to_numpy(), both["value_theirs"].to_numpy()
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):  # a label of probability 0
+        nan = float("nan")
+        return Difference(float(one.mean()), float(other.mean()), nan, nan, nan, nan, len(one), alike=False)
     if share:
         p = float("nan") if several else statistics.mcnemar(one, other)
         ends = statistics.paired_proportions(one, other, tail)
@@ -69,7 +73,7 @@ def difference(
 
 
 def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.DataFrame:
-    """Which image, its label, and one number of it in `value`: bool for a proportion."""
+    """Which image, its label, what was answered, and one number of it in `value`: bool for a proportion."""
     right = outcomes["predicted"] == outcomes["label"]
     near = outcomes["in_top5"].astype(bool)
     above = {member: name for name, members in superclasses.items() for member in members}
@@ -79,7 +83,13 @@ def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.
         "superclass_accuracy": _above(outcomes["predicted"], above) == _above(outcomes["label"], above),
         "nll": outcomes["nll"].astype(float),
     }  # fmt: skip
-    return outcomes[[*_IMAGE, "label"]].assign(value=known[key.partition("[")[0]])
+    return outcomes[[*_IMAGE, "label", "predicted", "margin"]].assign(value=known[key.partition("[")[0]])
+
+
+def _one_function(both: pd.DataFrame) -> bool:
+    """Do both sides answer alike up to rounding? The same weights under another activation are another model."""
+    near = np.isclose(both["margin"], both["margin_theirs"], rtol=_ROUNDING, atol=_ROUNDING)
+    return bool((near & (both["predicted"] == both["predicted_theirs"])).all())
 
 
 def _dearest(*outcomes: pd.DataFrame) -> float:

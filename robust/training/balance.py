@@ -63,9 +63,17 @@ def order(labels: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.nda
 
 
 def balanced(
-    rows: tf.data.Dataset, source: Encoded, base: tf.Tensor, labels: np.ndarray, seed: int, numbers: tf.data.Dataset
+    rows: tf.data.Dataset,
+    source: Encoded,
+    base: tf.Tensor,
+    labels: np.ndarray,
+    seed: int,
+    numbers: tf.data.Dataset,
+    batch_size: int,
 ) -> tf.data.Dataset:
-    """The images of each epoch in `numbers`, one by one: (image, label, seed), in the order of `order`.
+    """Batches of the images of each epoch in `numbers`: (images, labels, seeds), in the order of `order`.
+
+    No batch has images of two epochs: the last one of each may be smaller.
 
     Args:
         rows: (image as the source stores it, label, id); they are held in memory. source: decodes them.
@@ -83,10 +91,11 @@ def balanced(
         places, turns = tf.numpy_function(draw, [number], [tf.int64, tf.int64])
         places, turns = tf.ensure_shape(places, [len(labels)]), tf.ensure_shape(turns, [len(labels)])
         seeds = randomness.fold(tf.gather(randomness.fold(base, number), places), turns)
-        return tf.data.Dataset.from_tensor_slices((places, seeds))
+        drawn = tf.data.Dataset.from_tensor_slices((places, seeds))
+        return drawn.map(fetch, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
 
     def fetch(place: tf.Tensor, own: tf.Tensor) -> tuple[tf.Tensor, ...]:
         image, label, _ = source.decoded(tf.gather(images, place), tf.gather(known, place), tf.gather(ids, place))
         return image, label, own
 
-    return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
+    return numbers.flat_map(epoch)

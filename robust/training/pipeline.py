@@ -69,7 +69,7 @@ def training_batches(
     one = math.prod(data.image_shape) * rows.element_spec[0].dtype.size
     numbers = tf.data.Dataset.range(start_epoch, epochs)
     if sampling == "balanced":
-        batches = _balanced(data, rows, split, seed, numbers, size * one <= IN_MEMORY).batch(batch_size)
+        batches = _balanced(data, rows, split, seed, numbers, batch_size, size * one <= IN_MEMORY)
     elif size * one <= IN_MEMORY:
         batches = _from_memory(rows, seed, numbers, batch_size)
     else:
@@ -80,7 +80,13 @@ def training_batches(
 
 
 def _balanced(
-    data: Dataset, rows: tf.data.Dataset, split: str, seed: int, numbers: tf.data.Dataset, fits: bool
+    data: Dataset,
+    rows: tf.data.Dataset,
+    split: str,
+    seed: int,
+    numbers: tf.data.Dataset,
+    batch_size: int,
+    fits: bool,
 ) -> tf.data.Dataset:
     """As `balance.balanced`; of what does not fit into memory, paths or places are held."""
     source = Encoded(data.read) if fits else (data.encoded or Encoded(data.read)).scattered()
@@ -92,7 +98,8 @@ def _balanced(
             "sampled"
         )
     base = example_seeds(tf.constant(data.ids(split)), seed)
-    return balance.balanced(rows if fits else source.rows(split), source, base, data.labels(split), seed, numbers)
+    rows = rows if fits else source.rows(split)
+    return balance.balanced(rows, source, base, data.labels(split), seed, numbers, batch_size)
 
 
 def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

@@ -262,6 +262,17 @@ def details():
     return lambda dtype, scale, zero: {"dtype": dtype, "quantization": (scale, zero)}
 
 
+@pytest.mark.parametrize("classes", [4, 100, 1000])
+def test_a_quantised_softmax_is_believed_as_it_stands(details, classes):
+    true = softmax(6 * np.random.default_rng(0).normal(size=(200, classes)), axis=1)
+    steps = np.clip(np.rint(256 * true), 0, 255).astype(np.uint8)
+    p = tflite._plain(steps, details(np.uint8, 1 / 256, 0))
+    total = steps.sum(axis=1, keepdims=True) / 256
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(p.max(axis=1), (steps / 256 / np.maximum(total, 1)).max(axis=1), rtol=5e-3)
+    assert (p[(total < 1)[:, 0]] > 0).all() and (p <= np.maximum(steps, 0.5) / 256 / np.minimum(total, 1) + 1e-6).all()
+
+
 def test_a_quantised_softmax_is_told_by_its_scale(details):
     steps = np.array([[0] * 997 + [10, 20, 30]], np.uint8)  # sums to 60 of 256: rounding swallowed the others
     p = tflite._plain(steps, details(np.uint8, 1 / 256, 0))

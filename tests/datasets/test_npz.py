@@ -92,6 +92,16 @@ def test_of_several_pairs_none_is_taken_in_silence(tmp_path, monkeypatch, others
     assert arrays(path="one.npz").classes == ("0", "1", "2")
 
 
-def test_one_name_of_another_pair_is_passed_by(tmp_path):
-    assert arrays(path=saved(tmp_path, x=X, y=Y, labels=np.array(["a", "b"]))).size("test") == 4
+@pytest.mark.parametrize("held", ["val", "valid", "validation"])
+def test_a_validation_split_by_its_usual_names(tmp_path, held):
+    named = {f"{a}_{split}": of for split in ("train", "test", held) for a, of in (("x", X), ("y", Y))}
+    found = arrays(path=saved(tmp_path, **named))
+    assert found.sizes == {"train": 4, "validation": 4, "test": 4} and not found.remarks
+
+
+def test_one_name_of_another_pair_is_passed_by_and_that_is_said(tmp_path):
+    found = arrays(path=saved(tmp_path, x=X, y=Y, labels=np.array(["a", "b"])))
+    assert found.size("test") == 4 and found.remarks == ("passed by, as no images or labels of a split: labels",)
+    named = {f"{a}_{split}": of for split in ("train", "test", "dev") for a, of in (("x", X), ("y", Y))}
+    assert "x_dev, y_dev" in arrays(path=saved(tmp_path, **named)).remarks[0]
     assert arrays(path=saved(tmp_path, x=X, images=X, labels=Y)).size("test") == 4

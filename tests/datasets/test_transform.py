@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from robust.datasets import folder
 from robust.datasets.transform import IMAGENET, Transform, read
 from robust.errors import DataError
 
@@ -32,6 +34,19 @@ def test_it_does_what_pillow_and_torchvision_do(shape, interpolation, how):
     ours = Transform(224, 0.875, interpolation)(tf.constant(image)).numpy()
     assert ours.dtype == np.uint8 and ours.shape == (224, 224, 3)
     assert np.abs(ours.astype(int) - by_pillow(image, 256, 224, how)).max() <= 1
+
+
+def test_without_antialiasing_it_does_what_the_loader_of_keras_does(tmp_path):
+    grain = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(grain).save(tmp_path / "a/0.png")
+    [[theirs]] = keras.utils.image_dataset_from_directory(
+        tmp_path, labels=None, image_size=(24, 24), batch_size=1, verbose=False
+    )
+    ours, smoothed = (folder(path=str(tmp_path), transform={"size": 24, **more}) for more in ({"antialias": False}, {}))
+    assert np.abs(ours.examples("test").images[0] * 255 - theirs).max() <= 0.51
+    assert np.abs(smoothed.examples("test").images[0] * 255 - theirs).max() > 20
+    assert not ours.remarks and "antialias" in smoothed.remarks[0]
 
 
 def test_without_a_crop_the_whole_image_is_squeezed():

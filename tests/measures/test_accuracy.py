@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from robust import measures, statistics
+from robust.classifier.black_box import BlackBox
 from robust.measures import accuracy
 from robust.trial import SEVERAL, Trial, told
 
@@ -43,10 +45,20 @@ def test_nll_by_hand():
     value = _values(TRIAL)["nll"]
     by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, TRIAL.labels, strict=True)]
     assert value.value == pytest.approx(np.mean(by_hand))
-    assert (value.unit, value.interval) == ("nats", statistics.BOUNDED)
+    assert (value.unit, value.interval) == ("nats", statistics.OF_ANSWERS)
     dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
     assert (value.low, value.high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
     assert value.low < value.value < value.high
+
+
+def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_high_end():
+    certain = BlackBox(lambda x: np.array([[1.0, 0], [0.25, 0.75]])[x[:, 0, 0, 0].astype(int)], "certain")
+    logits = certain(tf.constant([0.0, 1], shape=(2, 1, 1, 1))).numpy()
+    trials = [Trial(("a", "b"), np.array(["x", "y"]), np.array(labels), logits) for labels in ([0, 1], [1, 1])]
+    assert all(np.isfinite(trial.margin).all() for trial in trials)
+    may, has = (_values(trial)["nll"] for trial in trials)
+    assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.low < may.value and may.high == math.inf
+    assert has.value == math.inf and math.isnan(has.low) and math.isnan(has.high) and "0" in has.interval
 
 
 def test_a_target_is_reached_or_not():

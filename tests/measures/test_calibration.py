@@ -1,4 +1,6 @@
 import itertools
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from robust.errors import DataError
 from robust.measures import binning, calibration, outliers, roc, temperature
 from robust.measures.outliers import mahalanobis
 from robust.measures.temperature import UNITS, fit, interval
-from robust.trial import Answers, Trial
+from robust.trial import IMPOSSIBLE, NEVER, Answers, Trial
 
 random = np.random.default_rng(0)
 
@@ -348,6 +350,39 @@ def test_the_share_let_in_is_told_by_ranks_inside_and_exact_shares_outside():
 def test_one_score_says_nearly_nothing(area):
     low, high = area(np.array([2.0]), np.array([1.0]))
     assert 0 <= low < 0.5 and high > 0.97
+
+
+def test_directions_of_little_variance_count_as_in_scikit_learn():
+    from scipy.spatial.distance import mahalanobis as theirs
+    from sklearn.covariance import EmpiricalCovariance
+
+    own = np.random.default_rng(0)
+    spread = np.arange(1.0, 65) ** -3  # of deviations: the least variance is 1e-11 of the largest
+    labels = np.repeat([0, 1], 500)
+    features = (own.normal(size=(1000, 64)) * spread).astype(np.float32)
+    train = Answers(labels, np.zeros((1000, 2)), features)
+    means = np.array([features[labels == c].mean(axis=0, dtype=float) for c in (0, 1)])
+    precision = EmpiricalCovariance(assume_centered=True).fit(features - means[labels]).precision_
+    expected = [-min(theirs(f, m, precision) ** 2 for m in means) for f in features[::50].astype(float)]
+    assert mahalanobis(train)(features[::50]) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("right", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("n", [5, 100])
+def test_no_interval_of_an_error_leaves_0_to_1(n, right):
+    own = np.random.default_rng(n)
+    trial = _trial(own.normal(size=(n, 3)), own.integers(0, 3, n))
+    wrong = replace(trial, labels=np.where(own.random(n) < right, trial.predicted, (trial.predicted + 1) % 3))
+    for value in calibration(wrong):
+        assert value.metric == "brier" or (value.low >= 0 and value.high <= 1 and str(value.low) != "-0.0"), value
+
+
+def test_a_label_of_probability_0_has_no_temperature():
+    never = np.array([[0.0, NEVER], [1.0, 0.0]], np.float32)
+    values = _values(
+        temperature, _trial(never, np.array([1, 0]), ask=lambda _: Answers(np.array([1, 0]), never, never))
+    )
+    assert all(math.isnan(value.value) and value.interval == IMPOSSIBLE for value in values.values())
 
 
 def test_directions_without_variance_do_not_count():

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import robust
-from robust import record
+from robust import record, terminal, toml
 from robust.bound import parse
 from robust.errors import ReportError
 from robust.statistics import mcnemar, paired_difference, paired_proportions
+from robust.suite import read_case
 from robust.summaries.comparison import judged, not_judged
 from robust.summaries.pairing import difference
 
@@ -34,6 +35,7 @@ def answers(said, where=CLEAN, **same):
     labels = [CLASSES[i % 3] for i in range(len(said))]
     rows = {"example": [str(i) for i in range(len(said))], "label": labels, "predicted": list(said), "target": ""}
     frame = pd.DataFrame(rows).assign(model="net", seed=0, in_top5=True, forward=0, backward=0, **where)
+    frame["margin"] = np.where(frame["label"] == frame["predicted"], 1.0, -1.0)
     nll = np.where(frame["label"] == frame["predicted"], 0.25, 2.0)
     return record.table(frame.assign(nll=nll).assign(**same), record.OUTCOMES)
 
@@ -44,12 +46,13 @@ def skilled(n, skill, seed=0, where=CLEAN, **same):
     return answers(said, where, **same)
 
 
-def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerprint="f00", weights="w"):
+def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerprint="f00", weights="w", **more):
     """As much of a report folder as a comparison reads."""
     folder.mkdir(parents=True)
-    about = {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}
-    (folder / "environment.json").write_text(json.dumps({"suite": name, "data": about}))
-    (folder / "suite.toml").write_text(suite)
+    about = {"suite": name, "data": {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}}
+    cases = {name: read_case(name, table).definition for name, table in toml.loads(suite)["case"].items()}
+    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}}
+    (folder / "environment.json").write_text(json.dumps(about | more))
     record.write_outcomes(outcomes, folder / "outcomes.parquet")
     cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
     rows = outcomes[cells].drop_duplicates().to_dict("records")
@@ -135,6 +138,36 @@ def test_another_model_that_answers_alike_is_not_surely_the_same(tmp_path):
     a, b = (report(tmp_path / w, skilled(40, 0.8), weights=w) for w in "ab")
     (row,) = robust.compare(a, b).to_dict("records")
     assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+
+
+def test_the_same_weights_under_another_activation_are_another_model(tmp_path):
+    said = skilled(40, 0.8)
+    a = report(tmp_path / "a", said)
+    b = report(tmp_path / "b", said.assign(margin=np.float32(1.001) * said["margin"]))
+    (row,) = robust.compare(a, b).to_dict("records")
+    assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+    limit = parse("no worse than base by 0.01")
+    [first, _] = judged("top1", limit, said, said.assign(margin=2 * said["margin"]), ABOVE, same=True)
+    assert first["value"] == 0 and not first["passed"]
+
+
+def test_a_label_of_probability_0_leaves_no_difference_of_likelihoods(tmp_path):
+    said = skilled(40, 0.8)
+    endless = said.assign(nll=np.where(said.index == 3, np.inf, said["nll"]))
+    a, b = report(tmp_path / "a", said, weights="v"), report(tmp_path / "b", endless)
+    results = record.read_results(b / "results.csv")
+    (row,) = robust.compare(a, b, metric="nll").to_dict("records")
+    assert row["b"] == np.inf and np.isnan([row["difference"], row["low"], row["high"]]).all() and len(results)
+
+
+def test_doubts_about_either_number_are_told(tmp_path, capsys):
+    a, b = (report(tmp_path / w, skilled(40, 0.8), weights=w) for w in "ab")
+    results = record.read_results(b / "results.csv")
+    record.write_results(results.assign(trust="invalid"), b / "results.csv")
+    table = robust.compare(a, b)
+    assert (table["trust_a"].tolist(), table["trust_b"].tolist()) == ([""], ["invalid"])
+    terminal.differences(table)
+    assert "(invalid)" in capsys.readouterr().out
 
 
 def test_black_boxes_that_answer_alike_are_not_surely_the_same(tmp_path):
@@ -229,7 +262,12 @@ def test_other_labels_and_images_that_come_twice_are_refused():
         ({"data": "cifar10", "fingerprint": "c"}, "a: its images are of cifar10, here they are of fake;"),
         (
             {"suite": SUITE.replace("steps = 10", "steps = 20")},
-            'a: the case pgd is another one: attack is {"name": "pgd", "eps": ["2/255", "8/255"], "steps": 20} there',
+            "a: the case pgd is another one: steps is 20 there and 10 here",
+        ),
+        ({"contents": {"pgd": "f01"}}, "a: the images of the case pgd are others"),
+        (
+            {"sources": {'["net", 0, "pgd"]': "v"}},
+            "a: the case pgd has images that were made on a model of other weights",
         ),
         ({"suite": SUITE + "images = 100"}, "a: the case pgd is another one: images is 100 there and nothing here"),
     ],
@@ -244,7 +282,9 @@ def test_reports_of_other_suites_data_and_cases_are_refused_with_the_reason(tmp_
 
 def test_bounds_models_and_measures_may_have_changed_since(tmp_path):
     outcomes = skilled(6, 0.5)
-    changed = SUITE.replace("[case.clean]", '[case.clean]\nexpect = { top1 = ">= 0.9" }\nmeasure = ["calibration"]')
+    changed = SUITE.replace(
+        "[case.clean]", '[case.clean]\nexpect = { top1 = ">= 0.9" }\nmeasure = ["accuracy", "calibration"]'
+    )
     robust.compare(report(tmp_path / "a", outcomes), report(tmp_path / "b", outcomes, suite=changed))
 
 
@@ -284,7 +324,7 @@ def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
     about = json.loads((a / "environment.json").read_text())
     del about["data"]["fingerprint"]
     (a / "environment.json").write_text(json.dumps(about))
-    with pytest.raises(ReportError, match="does not say on which images it was made; run its suite again"):
+    with pytest.raises(ReportError, match="does not say what was done to which images; run its suite again"):
         robust.compare(a, a)
     (a / "environment.json").write_text("{}")
     with pytest.raises(ReportError, match=r"is no report that can be compared \(KeyError"):

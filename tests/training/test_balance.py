@@ -134,3 +134,16 @@ def test_a_training_by_balanced_sampling_learns_the_small_class(uneven):
     shown = dataclasses.replace(uneven)
     network, history = trained(shown, linear(), sampling="balanced", epochs=3)
     assert len(history["loss"]) == 3 and network.output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("limit", [pipeline.IN_MEMORY, 0], ids=["memory", "streamed"])
+@pytest.mark.parametrize("sampling", ["all", "balanced"])
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_no_batch_has_images_of_two_epochs(on_disk, monkeypatch, limit, sampling, epochs):
+    monkeypatch.setattr(pipeline, "IN_MEMORY", limit)
+    given = {"batch_size": 25, "seed": 0, "sampling": sampling}
+    sizes = [25, 25, 10]
+    whole = [images.numpy() for images, *_ in training_batches(on_disk, epochs=epochs, **given)]
+    assert [len(images) for images in whole] == sizes * epochs
+    later = [images.numpy() for images, *_ in training_batches(on_disk, epochs=epochs, start_epoch=1, **given)]
+    assert all(map(np.array_equal, later, whole[len(sizes) :])) and len(later) == len(sizes) * (epochs - 1)
