@@ -1,11 +1,14 @@
 """HDF5 files of others: where they begin, what is said in them, and how much is truly there; no weight is read."""
 
 import math
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from robust import archives
+from robust import archives, heaps
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _BLOCK = 512
@@ -32,35 +35,81 @@ def _places(size: int) -> Iterator[int]:
 
 
 def attribute(path: Path, name: str) -> str:
-    """A text that stands beside the weights; "" where none does. Raises OSError or RuntimeError for a damaged file."""
-    import h5py
+    """A text that stands beside the weights; "" where none does.
 
-    with h5py.File(path, "r") as file:
-        if name not in file.attrs or file.attrs.get_id(name).shape:
-            return ""
-        found = file.attrs[name]
-    text = found.decode() if isinstance(found, bytes) else found
-    return text if isinstance(text, str) else ""
-
-
-def numbers(file: IO[bytes], packed: int) -> int:
-    """How many numbers stand in the weights of a file of so many bytes.
-
-    Raises ValueError where they claim what was never written or is packed away, or stand in other files, or are named
-    more than once; OSError or RuntimeError for a damaged file.
+    Raises ValueError for one that is damaged or takes more memory than any does; OSError or RuntimeError where the
+    file cannot be opened.
     """
     import h5py
 
-    with h5py.File(file, "r") as content:
-        if other := content.visititems_links(_leads_out):
-            raise ValueError(f"its weights stand in another file, {other}; that is not opened")
-        found: list[h5py.Dataset | h5py.Group] = [content]
-        content.visititems(lambda _, each: found.append(each))
-        weights = [each for each in found if isinstance(each, h5py.Dataset)]
-        _here(weights)
-        _written(weights, packed)
-        _once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
-        return sum(each.size or 0 for each in weights)
+    with h5py.File(path, "r") as file, _undamaged():
+        if name not in file.attrs or (found := file.attrs.get_id(name)).shape != ():
+            return ""
+        if heaps.of_any_length(found):
+            _spelled(path, "", path.stat().st_mtime_ns)
+        text = file.attrs[name]
+        text = text.decode() if isinstance(text, bytes) else text
+    return text if isinstance(text, str) else ""
+
+
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    """Raise ValueError for whatever h5py raises of a file that it has opened."""
+    try:
+        yield
+    except Exception as error:  # what damaged files make of h5py has no common name
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # ours
+            raise
+        raise ValueError(f"its HDF5 is damaged ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+@lru_cache(maxsize=64)
+def _spelled(path: Path, member: str, _: int) -> None:
+    """The words of one version of a file are looked at once; what raises ValueError does so each time."""
+    heaps.check(path, member)
+
+
+def numbers(path: Path, member: str = "") -> int:
+    """How many numbers stand in the weights of a file, or of the member of a zip archive.
+
+    Raises ValueError where they claim what was never written or is packed away, or stand in other files, or are named
+    more than once, and for a file that is damaged within; OSError or RuntimeError where none can be opened.
+    """
+    if not member:
+        with path.open("rb") as file:
+            return _numbers(file, path, "", path.stat().st_size)
+    with zipfile.ZipFile(path) as archive, archive.open(member) as inside:
+        return _numbers(inside, path, member, min(archive.getinfo(member).compress_size, path.stat().st_size))
+
+
+def _numbers(file: IO[bytes], path: Path, member: str, packed: int) -> int:
+    import h5py
+
+    with h5py.File(file, "r") as content, _undamaged():
+        return _counted(content, path, member, packed)
+
+
+def _counted(content: Any, path: Path, member: str, packed: int) -> int:
+    import h5py
+
+    if other := content.visititems_links(_leads_out):
+        raise ValueError(f"its weights stand in another file, {other}; that is not opened")
+    found: list[Any] = [content]
+    content.visititems(lambda _, each: found.append(each))
+    if any(heaps.of_any_length(attribute) for each in found for attribute in _attributes(each)):
+        _spelled(path, member, path.stat().st_mtime_ns)
+    weights = [each for each in found if isinstance(each, h5py.Dataset)]
+    _here(weights)
+    _written(weights, packed)
+    _once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
+    return sum(each.size or 0 for each in weights)
+
+
+def _attributes(each: Any) -> Iterator[Any]:
+    import h5py
+
+    for place in range(h5py.h5a.get_num_attrs(each.id)):
+        yield h5py.h5a.open(each.id, index=place)
 
 
 def _leads_out(_: str | bytes, link: Any) -> str | None:
@@ -85,10 +134,28 @@ def _written(weights: list[Any], packed: int) -> None:
 
 def _once(groups: list[Any], there: int) -> None:
     """Keras reads all that the names of a layer's weights name before it looks how many the layer has."""
+    import h5py
+
     named = 0
     for group in groups:
-        for key in group.attrs:
-            if key.startswith("weight_names"):
-                named += sum(group[name].nbytes for name in group.attrs[key] if name in group)
+        for key in filter(_of_names, group.attrs):
+            named += sum(
+                each.nbytes for name in _names(group, key) if isinstance(each := group.get(name), h5py.Dataset)
+            )
     if named > there:
         raise ValueError(f"its {there:,} bytes of weights are named more than once, as {named:,}")
+
+
+def _of_names(key: str | bytes) -> bool:
+    """Does an attribute name layers or weights? Those of h5py are bytes where they are no UTF-8."""
+    return isinstance(key, str) and key.startswith(("layer_names", "weight_names"))
+
+
+def _names(group: Any, key: str) -> list[str]:
+    """What an attribute names; raises ValueError where these are no names."""
+    if len(group.attrs.get_id(key).shape or ()) != 1:
+        raise ValueError(f"{key} of {group.name} is no list")
+    found = [name.decode(errors="surrogateescape") if isinstance(name, bytes) else name for name in group.attrs[key]]
+    if others := [name for name in found if not isinstance(name, str) or not name.isprintable() or not name]:
+        raise ValueError(f"{key} of {group.name} names {others[0]!r:.99}, which is no name of a part of the file")
+    return found

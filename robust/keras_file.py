@@ -118,13 +118,12 @@ def numbers(path: Path) -> int:
     OSError, RuntimeError or zipfile.BadZipFile where there are none.
     """
     if is_hdf5(path):
-        with path.open("rb") as file:
-            return hdf5.numbers(file, path.stat().st_size)
+        return hdf5.numbers(path)
     with zipfile.ZipFile(path) as archive:
-        if _NPZ in archive.namelist() and _H5 not in archive.namelist():
-            raise ValueError(f"its weights are pickled, as {_NPZ}, which Keras does not read; save it with model.save")
-        with archive.open(_H5) as member:
-            return hdf5.numbers(member, min(archive.getinfo(_H5).compress_size, path.stat().st_size))
+        names = archive.namelist()
+    if _NPZ in names and _H5 not in names:
+        raise ValueError(f"its weights are pickled, as {_NPZ}, which Keras does not read; save it with model.save")
+    return hdf5.numbers(path, _H5)
 
 
 def _config(path: Path) -> Any:

@@ -188,6 +188,18 @@ def _saved_model(path: Path, trust: bool) -> keras.Model:
     if not trust:
         why = f"{path} is {keras_file.of_saved_model(path)}"
         raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('trust', True)}")
+    try:
+        return _exported(path)
+    except ModelError:
+        raise
+    except Exception as error:  # what damaged files make of TensorFlow's readers has no common name
+        first = (str(error).strip() or "nothing is said").split("\n")[0]
+        said = f"cannot be loaded as a SavedModel ({type(error).__name__}: {first[:300]}); export it anew"
+        raise ModelError(f"{path}: {said}") from error
+
+
+def _exported(path: Path) -> keras.Model:
+    """The one endpoint of a SavedModel that answers images; raises ModelError where there is none."""
     signatures = tf.saved_model.load(str(path)).signatures
     if (endpoint := next((name for name in _ENDPOINTS if name in signatures), None)) is None:
         has = ", ".join(signatures) or "none"

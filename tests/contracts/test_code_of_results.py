@@ -9,8 +9,8 @@ from robust import blocks, models
 
 ROOT = Path(models.__file__).parent
 WITHOUT_NUMBERS = {
-    "robust", "archives", "attacks", "bound", "catalog", "errors", "files", "hdf5", "interface", "keras_file", "marks",
-    "progress", "quantities", "record", "schema", "store", "suite", "toml", "words",
+    "robust", "archives", "attacks", "bound", "catalog", "errors", "files", "hdf5", "heaps", "interface", "keras_file",
+    "marks", "progress", "quantities", "record", "schema", "store", "suite", "toml", "words",
 }  # fmt: skip
 BEHIND_THE_IDENTITY_OF_THE_MODEL = {"models"}
 

@@ -1,0 +1,67 @@
+"""What the words of an HDF5 file unpack to: a process of its own reads them, which may have little memory and time.
+
+Words of any length stand in heaps. Each place that names one says how long it is, many may name the same, and the HDF5
+library makes room for each before it looks how much is there; it has no call that tells the lengths beforehand.
+"""
+
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+_BYTES = 2**26  # that all words of a file may take; what a model says of its layers has at most an eighth of that
+_SECONDS = 20  # of a processor
+
+
+def check(path: Path, member: str = "") -> None:
+    """Raise ValueError where the words of an HDF5 file take more memory than any do, or cannot be read.
+
+    member: where the file is a zip archive, the HDF5 file in it.
+    """
+    asked = [sys.executable, "-P", __file__, str(path.resolve()), member]
+    done = subprocess.run(asked, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        said = f" ({last})" if last else ""
+        raise ValueError(f"its attributes are damaged, or take more than {_BYTES:,} bytes{said}; save the model anew")
+
+
+def of_any_length(attribute: Any) -> bool:
+    """Does an attribute, a `h5py.h5a.AttrID`, hold words of any length, which stand in a heap?"""
+    return attribute.dtype.hasobject
+
+
+def _read_all(file: IO[bytes]) -> None:
+    """Read and keep all words of any length."""
+    import h5py
+    import numpy as np
+
+    kept = []
+    _limit()
+    with h5py.File(file, "r") as content:
+        found: list[Any] = [content]
+        content.visititems(lambda _, each: found.append(each))
+        for each in found:
+            for place in range(h5py.h5a.get_num_attrs(each.id)):
+                attribute = h5py.h5a.open(each.id, index=place)
+                if of_any_length(attribute) and attribute.shape is not None:
+                    kept.append(words := np.empty(attribute.shape, attribute.dtype))
+                    attribute.read(words)
+
+
+def _limit() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + _BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+
+
+if __name__ == "__main__":
+    if sys.argv[2]:
+        with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(sys.argv[2]) as inside:
+            _read_all(inside)
+    else:
+        with Path(sys.argv[1]).open("rb") as whole:
+            _read_all(whole)
