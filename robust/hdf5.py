@@ -136,13 +136,9 @@ def _once(groups: list[Any], there: int) -> None:
     """Keras reads all that the names of a layer's weights name before it looks how many the layer has."""
     import h5py
 
-    named = 0
-    for group in groups:
-        for key in filter(_of_names, group.attrs):
-            named += sum(
-                each.nbytes for name in _names(group, key) if isinstance(each := group.get(name), h5py.Dataset)
-            )
-    if named > there:
+    keys = [(group, key) for group in groups for key in group.attrs if _of_names(key)]
+    meant = [group.get(name) for group, key in keys for name in _names(group, key)]
+    if (named := sum(each.nbytes for each in meant if isinstance(each, h5py.Dataset))) > there:
         raise ValueError(f"its {there:,} bytes of weights are named more than once, as {named:,}")
 
 
