@@ -120,7 +120,8 @@ def earlier_rows(cell: Cell, out: Path) -> Iterator[dict[str, Any]]:
         if limit.of_report and not _itself(limit, out):
             results = earlier.read(Path(limit.than)).results
             own = at(results, dict(zip(("model", "seed", "case"), _run(cell), strict=True)))
-            yield from own.astype(object).where(own.notna(), None).to_dict("records")
+            for row in own.astype(object).to_dict("records"):
+                yield {str(name): None if pd.isna(value) else value for name, value in row.items()}
 
 
 def _run(cell: Cell) -> tuple[str, int, str]:
