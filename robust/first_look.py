@@ -35,7 +35,7 @@ def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
     if classifier.is_black_box:  # whether it gives probabilities is to be seen from these, and not from images of ours
         with suppress(*_TOO_MANY):
             pixel_range.answers(classifier, data.first("test", pixel_range.SMALL))
-    notes, found = [*steady.examine(classifier, data.first("test", 1))], []
+    notes, found = [*steady.examine(classifier, data.first("test", steady.IMAGES))], []
     with suppress(*_TOO_MANY):
         found = [*_doubts(classifier, data)]
     classifier.doubts = tuple(doubt.reason for doubt in found)
