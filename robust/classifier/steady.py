@@ -104,6 +104,7 @@ def _answers(classifier: Classifier, batch: np.ndarray) -> np.ndarray:
     return ask(tf.constant(batch, classifier.dtype)).numpy()
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def _own_rounding(classifier: Classifier, batch: np.ndarray, first: np.ndarray) -> float:
     """How far pixels that are hardly changed move the answers: half precision, or a rounding inside, may as far."""
     digits = max((_HALF.get(getattr(layer, "compute_dtype", ""), 0) for layer in _layers(classifier)), default=0)
@@ -121,14 +122,14 @@ def _layers(classifier: Classifier) -> list[keras.layers.Layer]:
     return list(network._flatten_layers()) if isinstance(network, keras.layers.Layer) else []
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of infinite answers others tell
 def _differ(one: np.ndarray, other: np.ndarray, rounding: float = 0) -> np.ndarray:
     """Which rows of answers [N, C] differ by more than the last digits of sums do, and than this."""
     finite = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
     same = ((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
     size, kind = np.abs(one).max(axis=1), np.finfo(one.dtype)
     room = np.maximum(np.minimum(rounding, _MOST * size), _ROUNDING * np.ptp(one, axis=1) + _DIGITS * kind.eps * size)
-    with np.errstate(invalid="ignore"):
-        far = np.abs(one - other).max(axis=1) > room + kind.tiny
+    far = np.abs(one - other).max(axis=1) > room + kind.tiny
     return np.where(finite, far, ~same)
 
 

@@ -137,3 +137,8 @@ def test_where_memory_does_not_suffice_fewer_are_asked():
     assert look(narrow(sound), 40) == ()
     with pytest.raises(ModelError, match="at another place of the batch"):
         look(narrow(lambda images: np.cumsum(sound(images), axis=0)), 40)
+
+
+def test_infinite_answers_are_left_for_others_to_tell():
+    with np.errstate(all="raise"):
+        assert look(net(lambda z: z + np.inf)) == look(net(lambda z: z * np.nan)) == ()
