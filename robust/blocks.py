@@ -62,6 +62,7 @@ _FOUND_BY = (
     "layer_table",
     "macs",
     "parameters",
+    "least",
     "architectures",
 )
 

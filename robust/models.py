@@ -45,6 +45,7 @@ _MADE_BY = (
     "classifier/inputs",
     "classifier/black_box",
     "parameters",
+    "least",
     "classifier/graph",
     "classifier/twin",
     "pixels",

@@ -11,12 +11,9 @@ import pandas as pd
 
 from robust import record, statistics
 from robust.errors import ModelError
+from robust.least import NEVER
 
 Metric = TypeVar("Metric", bound=str)
-
-LEAST = float(np.finfo(np.float32).tiny)
-NEVER = float(np.float32(math.log(LEAST)))
-"""The logit of a class to which a model that gives probabilities has given 0: attacks need a finite one."""
 
 IMPOSSIBLE = "none: the model gives 0 as the probability of an image's own class"
 

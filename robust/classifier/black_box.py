@@ -11,7 +11,7 @@ from robust import parameters
 from robust.classifier import heads
 from robust.classifier.graph import says_bytes
 from robust.errors import ModelError
-from robust.trial import LEAST
+from robust.least import LEAST
 
 ATTACKS = "square, noise or transfer"  # what asks for answers only
 NOTE = f"a black box without gradients, for {ATTACKS}; of probabilities the logarithm is taken"

@@ -6,10 +6,11 @@ from typing import Literal
 import numpy as np
 
 from robust import statistics
+from robust.least import NEVER
 from robust.measures import binning
 from robust.measures.accuracy import nll
 from robust.quantities import Count
-from robust.trial import IMPOSSIBLE, NEVER, Answers, Trial, Value, mean
+from robust.trial import IMPOSSIBLE, Answers, Trial, Value, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 STEP = 1e-3  # of ln T, to which an end of its interval is found

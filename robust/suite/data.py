@@ -145,7 +145,7 @@ def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
     if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
         return ""
     if is_folder:
-        return f"taken for the folder; the data set of that name is data = {{ name = {value!r}, ... }} in a suite"
+        return f"taken for the folder; a data set of that name would be data = {{ name = {value!r}, ... }} in a suite"
     other = f"{value}/" if folder == Path() else f"{{ folder = {value!r} }}"
     return f"taken for the data set of that name; for the folder {str(found)!r} write {other}"
 

@@ -9,10 +9,11 @@ from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from robust.errors import DataError
+from robust.least import NEVER
 from robust.measures import binning, calibration, outliers, roc, temperature
 from robust.measures.outliers import mahalanobis
 from robust.measures.temperature import UNITS, fit, interval
-from robust.trial import IMPOSSIBLE, NEVER, Answers, Trial
+from robust.trial import IMPOSSIBLE, Answers, Trial
 
 random = np.random.default_rng(0)
 
