@@ -1,3 +1,7 @@
+import csv
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -38,3 +42,19 @@ def test_no_cell_is_lost_for_want_of_a_column(tmp_path, text, said):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=said):
         cells.read(tmp_path / "a.csv")
+
+
+def test_no_other_part_of_the_project_writes_csv():
+    written = re.compile(r"\.to_csv\(|csv\.writer|csv\.DictWriter|import writer")
+    sources = Path(cells.__file__).parent.rglob("*.py")
+    assert [path.stem for path in sources if written.search(path.read_text())] == ["cells"]
+
+
+def test_names_of_classes_of_a_stranger_run_in_no_table(tmp_path):
+    names = ["=cmd|' /C calc'!A0", "@SUM(1)", "a, =1+1", '"=1', "-2+3|'", "+a"]
+    rows = [{"suite": "s", "group": name, "model": name, "case": name, "seed": 0, "n": 1} for name in names]
+    path = record.write_results(record.table(rows, record.RESULTS), tmp_path / "results.csv")
+    with path.open(newline="") as file:
+        found = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in found if cell[:1] in ("=", "+", "-", "@")]
+    assert record.read_results(path)["group"].tolist() == names

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from robust import files, imagenet
-from robust.datasets import ranges, superclasses, tfrecord
+from robust.datasets import checks, ranges, superclasses, tfrecord
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded, Rows
 from robust.datasets.transform import Transform
@@ -24,6 +24,7 @@ SUBSETS = ("imagenet_a", "imagenet_r")
 """Sets whose labels name more classes than they have images of; their classes are those with images."""
 
 _FORMATS = (tfds.core.FileFormat.TFRECORD, tfds.core.FileFormat.PARQUET)
+_FILES = 10_000  # that a set may have: ten times those of ImageNet
 _WHOLE, _HEAD = 2**30, 2**18  # bytes: up to here all is hashed, beyond it the beginning of each file
 
 
@@ -37,13 +38,13 @@ def dataset(
     """
     name = builder.info.full_name.rpartition("/")[0]
     image, label = _keys(builder, name)
-    _check_format(builder, name)
+    _check_files(builder, name)
     test = asked.get("test") or _default_test(builder, name, label)
     found = ranges.divide(name, builder.info.splits, asked, test, mixed=not builder.info.disable_shuffling)
     specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
     sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})
-    names, kept = builder.info.features[label].names, _kept(builder, label)
+    names, kept = _names(builder, name, label), _kept(builder, name, label)
     classes = imagenet.readable([names[i] for i in kept])
     new = np.full(len(names), -1, np.int64)
     new[kept] = np.arange(len(kept))
@@ -67,13 +68,15 @@ def dataset(
         sizes=sizes,
         read=encoded.read,
         fingerprint=fingerprint(made_of, *_contents(Path(str(builder.data_path)))),
-        superclasses=superclasses.of(classes) or _coarse(builder, specs["test"], label, classes),
+        superclasses=superclasses.of(classes) or _coarse(builder, name, specs["test"], label, classes),
         encoded=encoded,
     )
 
 
-def _check_format(builder: Builder, name: str) -> None:
-    """Raise DataError where the files are of a format that cannot be read in order."""
+def _check_files(builder: Builder, name: str) -> None:
+    """Raise DataError for more files than any set has, and for those of a format that cannot be read in order."""
+    if (said := sum(len(split.shard_lengths) for split in builder.info.splits.values())) > _FILES:
+        raise DataError(f"data set {name!r}: its dataset_info.json says that it has {said:,} files; at most {_FILES:,}")
     kind = builder.info.file_format or tfds.core.FileFormat.TFRECORD
     if kind not in _FORMATS:
         again = f"tfds.builder({builder.name!r}, data_dir=ANOTHER, file_format='tfrecord').download_and_prepare()"
@@ -170,10 +173,18 @@ def _image_shape(builder: Builder, name: str, image: str, transform: Transform |
     return height, width, channels
 
 
-def _kept(builder: Builder, label: str) -> np.ndarray:
+def _names(builder: Builder, name: str, label: str) -> list[str]:
+    """The names of all values of a label, which a set may only count: they are made up here, so they must be few."""
+    if (count := builder.info.features[label].num_classes or 0) > checks.CLASSES:
+        said = f"its features.json says that {label} has {count:,} classes"
+        raise DataError(f"data set {name!r}: {said}; at most {checks.CLASSES:,}")
+    return builder.info.features[label].names
+
+
+def _kept(builder: Builder, name: str, label: str) -> np.ndarray:
     """The labels that are classes of ours: all, or for the known subsets those with images, int64 [classes]."""
     if builder.name not in SUBSETS:
-        return np.arange(len(builder.info.features[label].names))
+        return np.arange(len(_names(builder, name, label)))
     return np.unique(_values(builder, "+".join(builder.info.splits), label))
 
 
@@ -198,12 +209,13 @@ def _text(name: str, ids: Path) -> str:
         raise DataError(f"data set {name!r}: {ids}: cannot be read as text ({error})") from None
 
 
-def _coarse(builder: Builder, spec: str, label: str, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _coarse(builder: Builder, name: str, spec: str, label: str, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The superclasses of a set that gives each image a coarse label, too, as CIFAR-100 does."""
-    if "coarse_label" not in builder.info.features:
+    features = builder.info.features
+    if "coarse_label" not in features or not isinstance(features["coarse_label"], tfds.features.ClassLabel):
         return {}
     coarse = dict(zip(_values(builder, spec, label), _values(builder, spec, "coarse_label"), strict=True))
-    groups = builder.info.features["coarse_label"].names
+    groups = _names(builder, name, "coarse_label")
     members = {group: tuple(classes[i] for i in sorted(coarse) if coarse[i] == g) for g, group in enumerate(groups)}
     return {group: names for group, names in members.items() if names}
 

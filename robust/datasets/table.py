@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,11 @@ def listed(root: Path, labels: str) -> Found:
     table = next((place for place in (root / labels, Path(labels)) if place.is_file()), None)
     if table is None:
         raise DataError(f"labels = {labels!r}: there is no such file in {root} or {Path.cwd()}")
-    rows = [_row(root, f"{table}:{number}", line) for number, line in _lines(table)]
+    rows, first = [], dict[str, int]()
+    for number, line in _lines(table):
+        rows.append(_row(root, f"{table}:{number}", line))
+        if (before := first.setdefault(os.path.normpath(line["file"]), number)) != number:
+            raise DataError(f"{table}:{number}: names the file {line['file']!r} again, as line {before} does")
     if not rows:
         raise DataError(f"{table}: names no image")
     return Found(rows, {row.label for row in rows}, ())

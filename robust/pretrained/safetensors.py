@@ -16,6 +16,9 @@ DTYPES = {
     "I32": np.dtype("<i4"), "I16": np.dtype("<i2"), "I8": np.dtype("i1"), "U8": np.dtype("u1"), "BOOL": np.dtype("?"),
 }  # fmt: skip
 
+TENSORS = 20_000
+"""So many tensors a file may hold: ten times those of the largest image classifiers."""
+
 
 def read(data: mmap.mmap) -> dict[str, Tensor]:
     """The tensors of a file, by name; they must fill it without gaps or overlaps, as the format wants.
@@ -27,6 +30,8 @@ def read(data: mmap.mmap) -> dict[str, Tensor]:
         raise ModelError(f"its header is said to have {begin - 8} bytes, but the whole file has {len(data)}")
     header = json.loads(data[8:begin])
     header.pop("__metadata__", None)
+    if len(header) > TENSORS:
+        raise ModelError(f"it says that it holds {len(header):,} tensors; at most {TENSORS:,}")
     places = {name: _checked(name, entry) for name, entry in header.items()}
     ends = sorted([(0, 0), *((start, stop) for _, _, start, stop in places.values())])
     if any(stop != start for (_, stop), (start, _) in pairwise(ends)) or ends[-1][1] != len(data) - begin:

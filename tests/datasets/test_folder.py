@@ -239,7 +239,7 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
         ("file,label\ncat/b.png,x\ncat/q.png,x\n", "labels.csv:3: there is no file 'cat/q.png' in "),
         ("file,label,split\ncat/b.png,x,tset\n", "labels.csv:2: a split 'tset'; did you mean 'test'?"),
         ("file,label\n", "labels.csv: names no image"),
-        ("file,label\ncat/b.png,x\ncat/b.png,y\n", "ids: ids[1] is cat/b.png; allowed: each id once"),
+        ("file,label\ncat/b.png,x\ncat/b.png,y\n", "labels.csv:3: names the file 'cat/b.png' again, as line 2 does"),
         (
             "file,label,\ncat/b.png,x,\ncat/e.png,clothes, upper\n",
             "labels.csv:3: has 3 cells, but the table 2 columns, file, label; 'upper' stands in none; put a label that",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -78,3 +79,39 @@ def test_what_damaged_files_make_of_their_readers_is_told_in_its_first_line(monk
     with pytest.raises(DataError) as caught:
         load(builder="mnist", data_dir=str(tmp_path))
     assert str(caught.value) == f"data set 'mnist': what is kept of it is damaged ({said})"
+
+
+def counted(kind, count):
+    """A change of features.json: a feature of this name has so many classes."""
+
+    def change(said):
+        said["featuresDict"]["features"][kind] = {
+            "pythonClassName": "tensorflow_datasets.core.features.class_label_feature.ClassLabel",
+            "classLabel": {"numClasses": str(count)},
+        }
+        return said
+
+    return change
+
+
+def test_classes_that_are_only_counted_are_not_made_up_by_the_milliard(theirs):
+    asked = {"builder": "strange", "data_dir": str(theirs.parents[1])}
+    edit(theirs, counted("label", 2000))
+    assert len(load(**asked).classes) == 2000
+    edit(theirs, counted("label", 10**9))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"features.json says that label has 1,000,000,000 classes; at most 1,000"):
+            load(**asked)
+        assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_set_of_more_files_than_any_has_is_refused(theirs):
+    file = theirs / "dataset_info.json"
+    said = json.loads(file.read_text())
+    said["splits"][0]["shardLengths"] = ["1"] * 200_000
+    file.write_text(json.dumps(said))
+    with pytest.raises(DataError, match=r"dataset_info.json says that it has 200,000 files; at most 10,000"):
+        load(builder="strange", data_dir=str(theirs.parents[1]))

@@ -1,6 +1,7 @@
 """Files of weights are read as data: what Torch wrote is understood, and nothing else ever happens."""
 
 import argparse
+import json
 import os
 import pickle
 import zipfile
@@ -238,3 +239,9 @@ def test_an_older_file_that_is_cut_short_or_does_not_add_up_is_refused(form, rea
 )
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(offset, shape, strides, message, form, read, viewed):
     assert message in refusal(read, form["legacy"]({**SAMPLE, "view": viewed(offset, shape, strides)}))
+
+
+def test_a_file_of_more_tensors_than_any_network_has_is_refused(read):
+    many = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}
+    assert "it says that it holds 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))
+    assert len(read(safe(json.dumps(dict(list(many.items())[:20_000])).encode()))) == 20_000
