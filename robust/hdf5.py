@@ -12,6 +12,7 @@ from robust import archives, heaps
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _BLOCK = 512
+_PARTS = 20_000  # groups and arrays: several times those of the largest networks of Keras
 
 
 def offset(path: Path) -> int | None:
@@ -92,10 +93,9 @@ def _numbers(file: IO[bytes], path: Path, member: str, packed: int) -> int:
 def _counted(content: Any, path: Path, member: str, packed: int) -> int:
     import h5py
 
+    found = _parts(content)
     if other := content.visititems_links(_leads_out):
         raise ValueError(f"its weights stand in another file, {other}; that is not opened")
-    found: list[Any] = [content]
-    content.visititems(lambda _, each: found.append(each))
     if any(heaps.of_any_length(attribute) for each in found for attribute in _attributes(each)):
         _spelled(path, member, path.stat().st_mtime_ns)
     weights = [each for each in found if isinstance(each, h5py.Dataset)]
@@ -103,6 +103,19 @@ def _counted(content: Any, path: Path, member: str, packed: int) -> int:
     _written(weights, packed)
     _once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
     return sum(each.size or 0 for each in weights)
+
+
+def _parts(content: Any) -> list[Any]:
+    """Groups and arrays of a file; raises ValueError for more than any model has."""
+    found = [content]
+
+    def keep(_: str | bytes, each: Any) -> bool | None:
+        found.append(each)
+        return len(found) > _PARTS or None  # what is not None ends the walk
+
+    if content.visititems(keep):
+        raise ValueError(f"it has more than {_PARTS:,} groups and arrays")
+    return found
 
 
 def _attributes(each: Any) -> Iterator[Any]:

@@ -8,7 +8,10 @@ import gc
 import subprocess
 import sys
 import sysconfig
+import tracemalloc
+import zipfile
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,3 +162,37 @@ def environment(tmp_path: Path) -> Path:
     own = next((tmp_path / "env").glob("lib/python*/site-packages"))
     (own / "libraries.pth").write_text(sysconfig.get_path("purelib"))  # the .pth files there are not read
     return tmp_path / "env"
+
+
+@pytest.fixture
+def frugal():
+    """`with frugal(megabytes):` what is done within takes so much memory of Python at most."""
+
+    @contextmanager
+    def frugal(megabytes=150):
+        tracemalloc.start()
+        try:
+            yield
+            assert tracemalloc.get_traced_memory()[1] < megabytes * 2**20
+        finally:
+            tracemalloc.stop()
+
+    return frugal
+
+
+@pytest.fixture
+def zeros():
+    """`zeros(path, name, size, head, other=content)`: a zip file with a member of so many zeros, packed."""
+
+    def zeros(path, name, size, head=b"", **more):
+        """A zip file with a member of so many zeros, packed."""
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for other, content in more.items():
+                archive.writestr(other.replace("__", "."), content)
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(head)
+                for _ in range(size // 2**24):
+                    member.write(bytes(2**24))
+        return path
+
+    return zeros

@@ -188,3 +188,69 @@ def test_honest_words_are_read_and_looked_at_once(saved, monkeypatch):
     for name in ("m.h5", "m.keras"):
         assert load(saved / name).count_params() == 51
     assert len(asked) <= 2
+
+
+def test_weights_that_are_named_more_than_once_or_are_no_numbers_are_refused(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    for name in ("a", "b"):
+        model.save(tmp_path / f"{name}.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        group = file[f"model_weights/{model.layers[-1].name}"]
+        group.attrs["weight_names"] = list(group.attrs["weight_names"]) * 100
+    with pytest.raises(ModelError, match="bytes of weights are named more than once"):
+        load(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "a") as file:
+        file["model_weights/words"] = ["a", "b"]
+    with pytest.raises(ModelError, match="its weights /model_weights/words are no numbers"):
+        load(tmp_path / "b.h5")
+
+
+def with_a_block(path, to, size=512):
+    """The same HDF5 file behind a block of the user's own."""
+    with h5py.File(path) as file, h5py.File(to, "w", userblock_size=size) as other:
+        for name in file:
+            file.copy(name, other)
+        other.attrs.update(file.attrs)
+    return to
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras", "m"])
+@pytest.mark.parametrize("size", [512, 4096])
+def test_hdf5_behind_a_block_of_the_users_own_is_hdf5_whatever_its_name(tmp_path, name, size):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.save(tmp_path / "plain.h5")
+    path = with_a_block(tmp_path / "plain.h5", tmp_path / name, size)
+    assert keras_file.is_hdf5(path)
+    assert np.array_equal(load(path).get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("size", [0, 512, 2048])
+def test_two_files_in_one_are_refused(tmp_path, size):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    for name in ("m.h5", "m.keras"):
+        model.save(tmp_path / name)
+    for name in ("both.h5", "both.keras"):
+        path = with_a_block(tmp_path / "m.h5", tmp_path / name, size)
+        with path.open("ab") as file:
+            file.write((tmp_path / "m.keras").read_bytes())
+        with pytest.raises(ModelError, match="is two files in one, HDF5 and a zip archive"):
+            load(path)
+
+
+def test_an_archive_is_one_wherever_its_weights_stand_and_whatever_its_name(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive, zipfile.ZipFile(tmp_path / "n.h5", "w") as other:
+        other.writestr("config.json", archive.read("config.json").ljust(4096 - 30 - 11 - 30 - 16))
+        other.writestr("model.weights.h5", archive.read("model.weights.h5"))
+        other.writestr("metadata.json", archive.read("metadata.json"))
+    assert h5py.is_hdf5(tmp_path / "n.h5") and not keras_file.is_hdf5(tmp_path / "n.h5")
+    assert np.array_equal(load(tmp_path / "n.h5").get_weights()[0], model.get_weights()[0])
+
+
+def test_more_parts_than_any_model_has_are_not_walked_through(old):
+    with h5py.File(old, "r+", libver="latest") as file:
+        for each in range(hdf5._PARTS):
+            file.create_group(f"g{each}")
+    with little(), pytest.raises(ModelError, match="it has more than 20,000 groups and arrays"):
+        load(old)
