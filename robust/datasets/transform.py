@@ -86,6 +86,6 @@ def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...
     """
     if not isinstance(given, Mapping) or "antialias" in given:
         return ()
-    other = setting("transform", {**given, "antialias": False})
+    other = setting("transform", {**given, "size": int(given["size"]), "antialias": False})
     fed = f"for a model fed by keras.utils.image_dataset_from_directory, which does not, say {other}"
     return (f"images are resized with antialiasing, as Pillow and torchvision do; {fed}",)
