@@ -28,6 +28,9 @@ WEIGHTS = Packing(2**22, 16)
 """Weights that were learned or drawn hardly pack at all, those of which nine in ten are zero about 10 to 1."""
 
 
+_MEMBERS = 20_000  # that an archive may have; each is looked at
+
+
 def memory() -> int:
     """The bytes that this process may ever have."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -41,7 +44,10 @@ def check(path: str | Path, most: Packing = PICTURES) -> None:
     Raises zipfile.BadZipFile and OSError where it cannot be read.
     """
     with zipfile.ZipFile(files.regular(Path(path))) as archive:
-        sizes(sum(info.file_size for info in archive.infolist()), Path(path).stat().st_size, most)
+        members = archive.infolist()
+    if len(members) > _MEMBERS:
+        raise ValueError(f"it has {len(members):,} members; at most {_MEMBERS:,}")
+    sizes(sum(info.file_size for info in members), Path(path).stat().st_size, most)
 
 
 def sizes(unpacked: int, packed: int, most: Packing = PICTURES) -> None:

@@ -251,3 +251,11 @@ def test_what_is_counted_in_a_suite_ends_somewhere(tmp_path, model, case, words)
     with pytest.raises(SuiteError, match=words):
         load_suite(tmp_path / "s.toml")
     assert schema.convert(quantities.MOST, quantities.Count, "n") == quantities.MOST
+
+
+def test_an_archive_of_more_members_than_any_has_is_not_looked_through(tmp_path):
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        for each in range(20_001):
+            archive.writestr(f"a{each}.npy", b"")
+    with pytest.raises(DataError, match="it has 20,001 members; at most 20,000"):
+        arrays(path=str(tmp_path / "many.npz"))

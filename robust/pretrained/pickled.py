@@ -26,6 +26,9 @@ STORAGES = {
     "torch.ByteStorage": np.dtype("u1"),
     "torch.BoolStorage": np.dtype("?"),
 }
+MADE = 100_000
+"""So many tensors and tables a pickle may make: several times those of the largest classifier with its optimizer."""
+
 REBUILT = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 WRAPPED = {"torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter", "torch.Size"}
 """What only wraps its first argument."""
@@ -97,6 +100,7 @@ class Machine:
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
+        self.made = 0
 
     def read(self, stream: Any) -> Any:
         """The object; the stream, a file or a mmap, then stands after it.
@@ -129,7 +133,9 @@ class Machine:
             case "BINPERSID":
                 self.stack.append(self.stored(self.stack.pop()))
             case "REDUCE" | "NEWOBJ":
-                arguments = self.stack.pop()
+                arguments, self.made = self.stack.pop(), self.made + 1
+                if self.made > MADE:
+                    raise ModelError(f"the pickle makes more than {MADE:,} tensors and tables")
                 self.stack.append(_made(self.stack.pop(), arguments))
             case "BUILD":  # attributes of a table or a parameter: nothing that we need
                 self.stack.pop()

@@ -4,6 +4,8 @@ import io
 import mmap
 import zipfile
 import zlib
+from collections.abc import Iterator
+from itertools import count
 from typing import IO, Any
 
 import numpy as np
@@ -74,22 +76,25 @@ def read_legacy(data: mmap.mmap) -> Any:
 
 
 _DEPTH = 4  # of tables within tables: deeper, nobody keeps weights
+_ENTRIES = 100_000  # of all tables, each as often as it is named: one in one in one of a thousand each are a milliard
 
 
 def _tensors(tree: Any, data: mmap.mmap, places: Places) -> Any:
     """The tree with a `Tensor` for every `View` in its tables; the rest is left out."""
     if not isinstance(tree, dict):
         raise ModelError(f"it holds a {type(tree).__name__}, not a table of tensors")
-    return _of_views(tree, data, places, _DEPTH)
+    return _of_views(tree, data, places, _DEPTH, count(1))
 
 
-def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int) -> dict[str, Any]:
+def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int, entries: Iterator[int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
+        if next(entries) > _ENTRIES:
+            raise ModelError(f"its tables have more than {_ENTRIES:,} entries")
         if isinstance(value, View) and isinstance(key, str):
             found[key] = _tensor(value, data, places)
         elif isinstance(value, dict) and isinstance(key, str) and depth > 1:
-            found[key] = _of_views(value, data, places, depth - 1)
+            found[key] = _of_views(value, data, places, depth - 1, entries)
     return found
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from robust.errors import ModelError
-from robust.pretrained import checkpoint
+from robust.pretrained import checkpoint, pickled, torch_files
 
 STORED = Path(__file__).parent / "references"
 TINY = ["tiny.legacy.pth", "tiny.zip.pth", "tiny.safetensors"]
@@ -245,3 +245,21 @@ def test_a_file_of_more_tensors_than_any_network_has_is_refused(read):
     many = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}
     assert "it says that it holds 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))
     assert len(read(safe(json.dumps(dict(list(many.items())[:20_000])).encode()))) == 20_000
+
+
+def test_tables_that_name_one_table_many_times_are_not_spelled_out(monkeypatch, form, read):
+    table = {"step": 3}
+    for _ in range(3):
+        table = {f"k{i}": table for i in range(5)}
+    monkeypatch.setattr(torch_files, "_ENTRIES", 279)
+    for kind in ("legacy", "zip"):
+        assert "its tables have more than 279 entries" in refusal(read, form[kind](table))
+    monkeypatch.setattr(torch_files, "_ENTRIES", 280)  # 5 + 25 + 125 tables, and 125 times what the last one holds
+    for kind in ("legacy", "zip"):
+        assert "it holds no tensors" in refusal(read, form[kind](table))
+
+
+def test_a_pickle_that_makes_more_than_any_checkpoint_is_refused(monkeypatch, form, read):
+    monkeypatch.setattr(pickled, "MADE", 1)
+    for kind in ("legacy", "zip"):
+        assert "the pickle makes more than 1 tensors and tables" in refusal(read, form[kind](SAMPLE))
