@@ -160,6 +160,13 @@ ILLS = {
         "give logits, or probabilities in float32 that nothing has rounded, as lambda images: model.predict(images) "
         "does; or read the number of a transfer attack: one whose source is another model of the same suite",
     ),
+    "jumping_scores": Ill(
+        "suspect",
+        "on {n} lines between images, the answer changes where the margin still is {value} of that at images (median): "
+        "scores that are equal nowhere near do not tell decisions, and lead no attack to them",
+        "give the scores by which it decides, as lambda images: model.predict(images) does; or read the number of a "
+        "transfer attack: one whose source is another model of the same suite",
+    ),
     "randomised": Ill(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",
@@ -265,7 +272,8 @@ Sources: Carlini et al., On evaluating adversarial robustness, 2019 (probabiliti
 gradients, unlimited, noise, order of eps, black-box, steps); Pintor et al., Indicators of attack failure,
 NeurIPS 2022 (unstable, silent success, incomplete, zero gradients); Croce & Hein, ICML 2020 (randomised,
 stateful, probabilities, Square within AutoAttack); Athalye, Carlini & Wagner, Obfuscated gradients give a
-false sense of security, ICML 2018 (misleading, randomised).
+false sense of security, ICML 2018 (misleading, randomised); Chen et al., Adversarial attack on attackers,
+NeurIPS 2022 (jumping scores).
 """
 
 LEVELS: dict[Word, float] = {"reliable": 1.0, "suspect": 0.5, "invalid": 0.0}

@@ -17,7 +17,8 @@ from robust.trust.case import IMAGES
 from robust.trust.evidence import Reason, Verdict
 from robust.trust.flat import flat
 from robust.trust.hidden import hidden
-from robust.trust.knowledge import is_control
+from robust.trust.jumps import jumping
+from robust.trust.knowledge import asks_for_scores, is_control
 from robust.trust.rival import rival
 from robust.trust.rounding import lost
 from robust.trust.silent import silent
@@ -109,6 +110,8 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
         beside = of_model.beside(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
         seen = [*of_model.gradients(task)] or [*of_model.gradients(beside)]
         yield from seen or hidden(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
+    if of_attack.gradient_based(call) or asks_for_scores(call.name):
+        yield from jumping(task, outputs)
     yield from of_model.shaken(task, outputs)
     yield from of_attack.unlimited(task, call)
 

@@ -17,6 +17,7 @@ from robust.schema import bind
 from robust.suite import read_case, read_data
 from robust.trust import attack
 from robust.trust.flat import flat
+from robust.trust.jumps import jumping
 
 IN_THE_MODEL = {
     "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
@@ -24,6 +25,7 @@ IN_THE_MODEL = {
     "bounded_outputs": "Dense(classes)",
     "scale_guessed": "p / p.sum(axis=1, keepdims=True)",
     "flat_answers": "lambda images: model.predict(images)",
+    "jumping_scores": "lambda images: model.predict(images)",
     "non_finite": "tf.debugging.enable_check_numerics()",
 }
 """What is typed in Python; a test below follows each."""
@@ -158,6 +160,21 @@ def test_unrounded_probabilities_are_not_flat(problem, build):
         task = Task(Classifier(function, 3, batch_size=100), toy.images, toy.labels, np.arange(100), None, None)
         told.append([r.name for r in flat(attack.run(task, bind("attacks", {"name": "square", **SHORT})))])
     assert told == [["flat_answers"], []]
+
+
+def test_the_scores_by_which_it_decides_do_not_jump(problem, build):
+    model, toy = build(), problem(100, seed=3)
+
+    def irrelevant(images):
+        sure = 0.7 + 0.2 * np.sin(40 * images.mean(axis=(1, 2, 3)))[:, None]
+        first = np.eye(3)[model.predict(images, verbose=0).argmax(axis=1)]
+        return first * sure + (1 - first) * (1 - sure) / 2
+
+    told = []
+    for function in (irrelevant, lambda images: model.predict(images, verbose=0)):
+        task = Task(Classifier(function, 3, batch_size=100), toy.images, toy.labels, np.arange(100), None, None)
+        told.append([r.name for r in jumping(task, task.classifier.logits(toy.images))])
+    assert told == [["jumping_scores"], []]
 
 
 def test_what_is_asked_with_training_false_is_not_stateful(looked, build):
