@@ -55,7 +55,7 @@ def _sides(task: Task, before: np.ndarray, after: np.ndarray, answer: np.ndarray
         return asked.reshape(*places.shape, -1)
 
     for _ in range(_ROUNDS):
-        places = np.linspace(*ends, _PLACES + 2)
+        places = np.linspace(ends[0], ends[1], _PLACES + 2)
         left = np.ones(places.shape, bool)
         left[0], left[1:-1] = False, ask(places[1:-1]).argmax(axis=-1) != answer
         first = left.argmax(axis=0)
