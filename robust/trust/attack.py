@@ -21,6 +21,7 @@ _LONGER = {"square": "too_few_queries", "autoattack": "targeted_beats_autoattack
 """What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
 _STEPS = 20  # of pgd where it stands in for an attack
 _QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
+_RESTED = 1000  # queries of Square; with fewer, twice as many still fell some images of sound models
 _PLACES = 5  # a trace of fewer cannot be cut in halves
 _STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
 _NO_SLOPE = ("autoattack", "fab", "noise", "square")
@@ -163,7 +164,7 @@ def more_steps(run: Run) -> Iterator[Reason]:
 
 def _falls_short(call: Call) -> bool:
     """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
-    return call.arguments.get("steps", _STEPS) < _STEPS or call.arguments.get("queries", _QUERIES) < _QUERIES
+    return call.arguments.get("steps", _STEPS) < _STEPS or call.arguments.get("queries", _RESTED) < _RESTED
 
 
 def doubled(call: Call) -> Call | None:
