@@ -61,6 +61,8 @@ def _decoded(content: bytes) -> str:
     """Raises ValueError that says where a text is not UTF-8, and how to make it so."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and (zero := content.find(b"\0")) >= 0:
+        if content.count(b"\0") < len(content) / 4:  # of UTF-16 every other byte is 0, where letters are plain
+            raise ValueError(f"holds a byte of 0 at {zero:,}, which no text has; is it a table?")
         source = "UTF-16LE" if zero % 2 else "UTF-16BE"
         raise ValueError(f"holds bytes of 0, as {source} does; {_SAVE} iconv -f {source} -t UTF-8 OLD > NEW")
     try:

@@ -17,10 +17,11 @@ from robust.summaries.pairing import Superclasses, at
 
 
 class Answers(NamedTuple):
-    """What a model said in a case: rows of outcomes, the hash of its weights, and of the model that made the images."""
+    """What a model said in a case: rows of outcomes, which model it is, see `robust.summaries.earlier.one_model`, and
+    the weights of the one that made the images."""
 
     outcomes: pd.DataFrame
-    weights: str
+    model: str
     source: str = ""
 
 
@@ -89,7 +90,7 @@ def compared(
         else:
             if limit.of_report:
                 earlier.same_source(earlier.read(Path(limit.than)), _run(cell), ours.source)
-            same = ours.weights == theirs.weights != ""
+            same = ours.model == theirs.model != ""
             yield from comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same)
 
 
@@ -104,7 +105,7 @@ def _theirs(
 def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
     who = {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
     rows = at(report.outcomes, who)
-    return None if rows.empty else Answers(rows, report.weights(cell.model.name, cell.seed))
+    return None if rows.empty else Answers(rows, report.model(cell.model.name, cell.seed))
 
 
 def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:

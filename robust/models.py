@@ -17,6 +17,7 @@ import keras
 from robust import catalog, first_look, keras_file
 from robust import store as stores
 from robust.classifier import Classifier, black_box, inputs, rows
+from robust.classifier.form import form
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.errors import ModelError, SuiteError
@@ -272,6 +273,7 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
     notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
+    told["form"] = form(network, classifier.pixels, model.output)
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
     understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)

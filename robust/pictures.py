@@ -24,6 +24,11 @@ FREE, RATIO = 2**24, 200
 to 1, and nothing that was ever photographed is."""
 
 
+WORDIEST, WORDY = 2**22, 100
+"""So many bytes a pixel a GIF may have beyond 4 MiB: its comments, which Pillow gathers before anything is decoded,
+take 34 times as much."""
+
+
 def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Image:
     """An image that is not decoded yet; to be used in a `with`.
 
@@ -33,6 +38,7 @@ def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Imag
     """
     try:
         here = files.regular(Path(source)) if isinstance(source, str | Path) else source
+        _check_gif(here)
         image = Image.open(here, formats=FORMATS)
     except Exception as error:  # what a damaged head makes of Pillow's readers has no common name
         said = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
@@ -51,6 +57,21 @@ def _too_large(pixels: int, source: str | Path | BinaryIO) -> str:
     if pixels > FREE and pixels > RATIO * (size := _size(source)):
         return f"only {size:,} bytes"
     return ""
+
+
+def _check_gif(source: Path | BinaryIO) -> None:
+    """Raise ValueError for a GIF of next to no pixels and megabytes of comments."""
+    if (size := _size(source)) < WORDIEST:
+        return
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            head = file.read(10)
+    else:
+        place, head = source.tell(), source.read(10)
+        source.seek(place)
+    width, height = (int.from_bytes(head[at : at + 2], "little") for at in (6, 8))
+    if head.startswith(b"GIF8") and size > WORDY * width * height:
+        raise ValueError(f"a GIF of {height:,} x {width:,} pixels and {size:,} bytes: save its picture alone")
 
 
 def _size(source: str | Path | BinaryIO) -> int:

@@ -23,7 +23,7 @@ from robust.ills import verdict, worse
 from robust.judging import say, strength
 from robust.suite import Cell, Suite
 from robust.summaries.corruption_error import BESIDE, corruption_errors
-from robust.summaries.earlier import source_key
+from robust.summaries.earlier import one_model, source_key
 from robust.summaries.pairing import STRENGTH, by_strength
 from robust.trial import proportion, unsure
 
@@ -159,7 +159,8 @@ def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
 
 def _answers(cell: Cell, block: Path) -> judging.Answers:
     about = _read(block / "about.json")
-    return judging.Answers(_outcomes(cell, block), about["model"]["weights"], about["source"])
+    who = one_model(about["model"]["weights"], about["model"])
+    return judging.Answers(_outcomes(cell, block), who, about["source"])
 
 
 def _absent_pairs(cell: Cell, block: Path, given: set[tuple]) -> list[dict[str, Any]]:

@@ -157,7 +157,7 @@ def test_a_rival_is_asked_at_the_same_seed_else_at_its_first(tmp_path, theirs, e
 
     for cell in cells:
         (_, limit), *_ = judging.limits(cell)
-        assert judging._theirs(cell, limit, answers, suite, tmp_path).weights == f"two-{expected[cell.seed]}"
+        assert judging._theirs(cell, limit, answers, suite, tmp_path).model == f"two-{expected[cell.seed]}"
 
 
 def test_missed_and_undecided_bounds_in_words():

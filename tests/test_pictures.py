@@ -130,3 +130,17 @@ def test_nothing_of_ours_lets_pillow_or_tensorflow_choose_the_format():
                 of = ast.unparse(node.func)
                 is_picture = of.startswith("Image.") or "decode_" in of or "load_img" in of or "dataset_from" in of
                 assert not is_picture or path.name == "pictures.py", f"{path}:{node.lineno}: {of}"
+
+
+def test_a_gif_of_comments_is_refused_before_they_are_gathered(tmp_path):
+    Image.new("L", (28, 28)).save(tmp_path / "fine.gif")
+    head, whole = (tmp_path / "fine.gif").read_bytes(), tmp_path / "wordy.gif"
+    start = head.index(b"\x2c" if b"\x21" not in head else b"\x21", 13)
+    whole.write_bytes(head[:start] + b"\x21\xfe\x01a\x00" * 1_000_000 + head[start:])
+    with pytest.raises(DataError, match=r"a GIF of 28 x 28 pixels and 5,00\S+ bytes: save its picture alone"):
+        pictures.opened(whole)
+    with whole.open("rb") as file, pytest.raises(DataError, match="wordy: cannot be read as an image"):
+        pictures.opened(file, "wordy")
+    whole.write_bytes(head[:start] + b"\x21\xfe\x01a\x00" * 1_000 + head[start:])
+    with pictures.opened(whole) as image:
+        assert image.size == (28, 28)

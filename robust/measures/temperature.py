@@ -51,7 +51,7 @@ def temperature(
         yield from _nothing(best, len(held.labels), UNTOLD)
         return
     ends = interval(held.logits, held.labels)
-    yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.BOUNDED)
+    yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.OF_ANSWERS)
     logp = _scaled(trial.logits, best)
     yield nll(trial, logp, "nll_scaled")
     probabilities, right = np.exp(logp), trial.predicted == trial.labels

@@ -10,6 +10,7 @@ from robust.report.conditions import Cells, Run, strength
 from robust.report.recount import Key, Told
 from robust.summaries import comparison
 from robust.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
+from robust.summaries.earlier import one_model
 
 Table = Mapping[str, Any]
 _RIVAL = " vs "  # between a metric and what it is compared with
@@ -55,6 +56,12 @@ def _data(results: pd.DataFrame, run: Run, case: str) -> str:
     return next(iter(_of(results, run, case)["data"]), "")
 
 
+def _who(results: pd.DataFrame, run: Run, case: str, environment: Table) -> str:
+    """Which model it is, see `one_model`."""
+    weights = next(iter(_of(results, run, case)["weights"]), "")
+    return one_model(weights, environment["models"].get(run.model, {}))
+
+
 def _of(results: pd.DataFrame, run: Run, case: str) -> pd.DataFrame:
     return results[(results["model"] == run.model) & (results["seed"] == run.seed) & (results["case"] == case)]
 
@@ -89,7 +96,7 @@ def _differences(
         if theirs is None:
             rows = comparison.not_judged(key, limit, ours)
         else:
-            one, other = (next(iter(_of(results, each, case)["weights"]), "") for each in (run, rival))
+            one, other = (_who(results, each, case, environment) for each in (run, rival))
             groups = environment["data"].get("superclasses", {})
             rows = comparison.judged(key, limit, ours, theirs, groups, same=one == other != "")
         yield from ((_key(run, case, row), _told(row)) for row in rows)

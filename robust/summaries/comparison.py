@@ -41,8 +41,8 @@ def judged(
         key: a metric of `robust.bound.BETTER`, with a class where it speaks of one.
         ours, theirs: rows of outcomes of one case on one model; `theirs` may have more images.
         superclasses: of the data, name -> its classes.
-        same: is it one model, of the same weights? Where it also gives the same answers, the difference is 0 for
-            certain: nothing hangs on the sample of images.
+        same: is it one model, of the same weights and layers? Where it also gives the same answers, the difference is
+            0 for certain: nothing hangs on the sample of images.
 
     Raises ReportError where they cannot be paired.
     """
@@ -115,7 +115,7 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
     earlier.same_source(one, run, other.sources.get(earlier.source_key(*run), ""))
     name, _, group = metric.removesuffix("]").partition("[")
     a, b = (at(report.outcomes, who) for report in (one, other))
-    same = one.weights(*run[:2]) == other.weights(*run[:2]) != ""  # a black box does not show them
+    same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # a black box does not say
     measured = at(other.results, {**who, "metric": name, "group": group})
     for where, part in by_strength(b):
         there = at(a, where)

@@ -19,7 +19,8 @@ class Report:
 
     fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
     cases: what each case did to its images, see `robust.suite.Case.definition`.
-    sources: the weights of the model on which a transfer has made its images, by `source_key`.
+    sources: the weights of the model on which a transfer has made its images, by `source_key`. models: what
+    environment.json says of each.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Report:
     contents: Mapping[str, str]
     cases: Mapping[str, dict[str, Any]]
     sources: Mapping[str, str]
+    models: Mapping[str, Mapping[str, Any]]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -41,10 +43,18 @@ class Report:
         """outcomes.parquet."""
         return record.read_outcomes(self.path / "outcomes.parquet")
 
-    def weights(self, model: str, seed: int) -> str:
-        """The hash of a model's weights; "" where it is not there."""
-        rows = self.results[(self.results["model"] == model) & (self.results["seed"] == seed)]
-        return rows["weights"].iloc[0] if len(rows) else ""
+    def model(self, name: str, seed: int) -> str:
+        """Which model it is, see `one_model`; "" where it is not there."""
+        rows = self.results[(self.results["model"] == name) & (self.results["seed"] == seed)]
+        return one_model(rows["weights"].iloc[0], self.models.get(name, {})) if len(rows) else ""
+
+
+def one_model(weights: str, about: Mapping[str, Any]) -> str:
+    """What models share that are one function: weights, layers and pixels; "" where any of it is not known.
+
+    weights: the column of results.csv. about: of the model, as environment.json has it.
+    """
+    return f"{weights}/{about['form']}" if weights and about.get("form") else ""
 
 
 def read(path: Path) -> Report:
@@ -57,10 +67,11 @@ def read(path: Path) -> Report:
     try:
         about = json.loads(files.text(path / "environment.json"))
         data = about["data"]
-        if "fingerprint" not in data or not {"contents", "cases", "sources"} <= {*about}:
+        if "fingerprint" not in data or not {"contents", "cases", "sources", "models"} <= {*about}:
             raise ReportError(f"{path}: does not say what was done to which images; run its suite again")
         told = data["name"], data["fingerprint"], data["superclasses"]
-        return Report(path, about["suite"], *told, about["contents"], about["cases"], about["sources"])
+        of_cases = about["contents"], about["cases"], about["sources"]
+        return Report(path, about["suite"], *told, *of_cases, about["models"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
         raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
 

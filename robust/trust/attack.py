@@ -147,19 +147,28 @@ def climbing(run: Run) -> float | None:
 
 
 def more_steps(run: Run) -> Iterator[Reason]:
-    """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?"""
+    """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?
+
+    A rise that lets no further image fall, in twice the steps, was of no account: in L2 the loss of APGD rises last by
+    little, where its step is short, on the soundest of models.
+    """
     share, rows = climbing(run), np.flatnonzero(~run.fell)
     rising = share is not None and share > _STILL_RISING
-    if rising:
-        yield Reason("incomplete", float(share or 0), len(rows))
-    if share is not None and not rising:
+    if not rows.size or (share is not None and not rising):
         return
-    if rows.size and (longer := doubled(run.call)):
-        fell = attacked(run.task, longer, rows)[1]
-        few = one_step(run.call) or _falls_short(run.call)
-        if clearly(count := int(fell.sum()), n := len(run.fell), _FEW_MISS if few else TOLERANCE):
-            name = run.call.name
-            yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+    longer = doubled(run.call)
+    count, n = int(attacked(run.task, longer, rows)[1].sum()) if longer else 0, len(run.fell)
+    if rising and (count or not (longer or _as_defined(run.call))):
+        yield Reason("incomplete", float(share or 0), len(rows))
+    few = one_step(run.call) or _falls_short(run.call)
+    if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
+        name = run.call.name
+        yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+
+
+def _as_defined(call: Call) -> bool:
+    """Has it as many steps as AutoAttack gives it?"""
+    return call.name in _PARTS and call.arguments.get("steps", 0) >= _ENOUGH
 
 
 def _falls_short(call: Call) -> bool:
@@ -179,7 +188,7 @@ def doubled(call: Call) -> Call | None:
     if call.name == "square":
         queries = int(call.arguments["queries"])
         return None if queries >= _MOST_QUERIES else _with(call, queries=max(2 * queries, _QUERIES))
-    if not isinstance(steps, int) or (call.name in _PARTS and steps >= _ENOUGH):
+    if not isinstance(steps, int) or _as_defined(call):
         return None
     if call.name == "autoattack":
         return Call("attacks", "apgd_t", {**arguments, "steps": max(2 * steps, _STEPS)})

@@ -51,7 +51,7 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
     folder.mkdir(parents=True)
     about = {"suite": name, "data": {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}}
     cases = {name: read_case(name, table).definition for name, table in toml.loads(suite)["case"].items()}
-    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}}
+    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}, "models": {"net": {"form": "f"}}}
     (folder / "environment.json").write_text(json.dumps(about | more))
     record.write_outcomes(outcomes, folder / "outcomes.parquet")
     cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
@@ -158,6 +158,15 @@ def test_a_label_of_probability_0_leaves_no_difference_of_likelihoods(tmp_path):
     results = record.read_results(b / "results.csv")
     (row,) = robust.compare(a, b, metric="nll").to_dict("records")
     assert row["b"] == np.inf and np.isnan([row["difference"], row["low"], row["high"]]).all() and len(results)
+
+
+def test_the_same_weights_in_other_layers_are_another_model(tmp_path):
+    said = skilled(40, 0.8)
+    a, b = (report(tmp_path / f, said, models={"net": {"form": f}} if f else {}) for f in ("f", "g"))
+    c, d = (report(tmp_path / f, said, models={"net": {}}) for f in ("c", "d"))  # of which Keras cannot say it
+    for one, other in ((a, b), (a, c), (c, d)):
+        (row,) = robust.compare(one, other).to_dict("records")
+        assert row["difference"] == 0 and row["low"] < 0 < row["high"]
 
 
 def test_doubts_about_either_number_are_told(tmp_path, capsys):
@@ -303,7 +312,7 @@ def test_a_single_row_of_results_tells_the_weights(tmp_path):
     folder = report(tmp_path / "a", skilled(6, 0.5))
     record.write_results(record.read_results(folder / "results.csv").head(1), folder / "results.csv")
     found = earlier.read(folder)
-    assert (found.weights("net", 0), found.weights("net", 1), found.weights("other", 0)) == ("w", "", "")
+    assert (found.model("net", 0), found.model("net", 1), found.model("other", 0)) == ("w/f", "", "")
 
 
 def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):

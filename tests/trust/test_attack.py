@@ -189,6 +189,15 @@ def test_a_loss_that_rises_to_the_end_is_told_and_one_that_settles_is_not(task):
     assert names(attack.more_steps(run(lambda t: np.minimum(t, 0.2)))) == []
 
 
+@pytest.mark.parametrize(("falling", "expected"), [(0, []), (1, ["incomplete"]), (9, ["incomplete", "too_few_steps"])])
+def test_a_loss_that_rises_late_counts_where_twice_the_steps_fell_more(task, monkeypatch, falling, expected):
+    monkeypatch.setattr(attack, "attacked", lambda task, call, rows: (None, np.arange(len(rows)) < falling))
+    late = np.tile(np.linspace(0, 1, 25), (100, 1))
+    for name, told in (("apgd", expected), ("apgd_t", [])):  # the one with as many steps as AutoAttack gives it
+        call = bind("attacks", {"name": name, "eps": 0.15, "norm": "l2", "steps": 100})
+        assert names(attack.more_steps(ran(task, call, late, [""] * 100))) == told
+
+
 def test_a_slow_climb_on_a_real_model_is_told(task):
     slow = bind("attacks", {"name": "pgd", "eps": 0.15, "steps": 24, "step_size": 0.003, "random_start": False})
     found = trust.doubts([attack.run(task, slow)])[0]
