@@ -13,6 +13,7 @@ import pandas as pd
 from robust import files, reference, trees, trust
 from robust import store as stores
 from robust.classifier import Classifier
+from robust.classifier.form import form
 from robust.datasets import channels
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
@@ -24,7 +25,7 @@ from robust.models import Fitted
 from robust.perturb import Outcome, outcomes
 from robust.progress import Progress
 from robust.schema import Call
-from robust.suite import Case, Cell
+from robust.suite import Case, Cell, Model
 from robust.summaries.corruption_error import own_errors
 from robust.trial import Answers, Trial, told
 
@@ -67,10 +68,10 @@ _FOUND_BY = (
 )
 
 
-def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None = None) -> dict[str, Any]:
+def key(seed: int, cell: Cell, data: Dataset, identity: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
     """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
 
-    source: the identity of the model on which the images of a transfer are made.
+    source: what identifies the model on which the images of a transfer are made, see `source_key`.
     """
     case = cell.case
     calls = {
@@ -84,6 +85,12 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str, source: str | None 
         "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
+
+
+def source_key(identity: str, model: Model) -> dict[str, Any]:
+    """What identifies the model that makes the images of a transfer, and how it is asked for them."""
+    how = {"pixels": model.pixels, "output": model.output, "black_box": model.black_box, "search": model.search}
+    return {"identity": identity, **how}
 
 
 def data_of(case: Case, data: Dataset) -> Dataset:
@@ -210,8 +217,13 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
     about |= {"guesses": guesses, "groups": _own_groups(case, data), "classes": list(data.classes)}
-    about |= {"source": next((call.arguments["source"].weights for call in case.calls if call.name == "transfer"), "")}
+    about |= {"source": next((_which(call.arguments["source"]) for call in case.calls if call.name == "transfer"), "")}
     files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
+
+
+def _which(source: Classifier) -> str:
+    """The model that makes the images of a transfer: its weights, layers and pixels."""
+    return f"{source.weights}/{form(source.model, source.pixels, source.output)}"
 
 
 def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:

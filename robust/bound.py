@@ -51,14 +51,15 @@ class Bound:
     def untold(self, row: Mapping[Any, Any]) -> bool:
         """Is the row a distance that was not found up to eps, of which nothing tells whether it meets the bound?
 
-        All that is known of it is that it is larger than eps.
+        All that is known of it is that it is larger than eps; nothing is known of a median between one that was found
+        and one that was not.
 
         >>> row = {"value": inf, "unit": "distance", "eps": 0.05}
         >>> [parse(text).untold(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
         [True, True, False, False]
         """
         if row.get("unit") != "distance" or row[self.of] != inf:
-            return False
+            return row.get("unit") == "distance" and self.of == "value" and isnan(row["value"])
         meets = self.low <= row["eps"] and self.high == inf
         return not meets and row["eps"] < self.high
 
@@ -214,7 +215,7 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     ('unsupported', 'passed', 'missed', 'passed')
     """
     limit = parse(row["bound"])
-    if isinstance(limit, NoWorse) and isnan(row["value"]):
+    if isinstance(limit, NoWorse) and isnan(row["value"]) and not row["n"]:
         return "not judged"
     if isinstance(limit, Bound) and limit.untold(row):
         return "undecided"

@@ -78,7 +78,8 @@ def _check_bounds(case: Case, data: Dataset) -> None:
     for key, bound in case.expect.items():
         metric, _, group = key.removesuffix("]").partition("[")
         known = (metric, group) in given or (metric in _FOUND and metric in units and group)
-        pair, classes = [] if known else group.split(" -> "), {*data.classes, *data.superclasses}
+        pair = [] if known else group.split(" -> ")
+        classes = {*data.classes} | ({*data.superclasses} if len(pair) < 2 else set())
         groups = [g for m, g in given if m == metric and g]
         if unknown := [part for part in pair if part and part not in classes]:
             others = [g for g in groups if g.partition(" -> ")[0] not in classes]  # an eps, say

@@ -47,7 +47,7 @@ def fill(
     judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]
     finished = {cell.id: block for cell, block in found}
     for cell, _ in found:
-        judged += compared(suite, data, cell, lambda other: finished.get(other.id), out)
+        judged += compared(suite, data, cell, lambda other: finished.get(other.id), out, doubts)
     results = record.table(judged, record.RESULTS)
     summed = [{**row, "trust": _worst(row, found)} for row in _summed_up(suite, data, results, outcomes)]
     results = record.table([*judged, *summed], record.RESULTS)
@@ -86,7 +86,7 @@ def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
     return pd.read_parquet(block / "outcomes.parquet").assign(**_whose(cell), data=data)
 
 
-def _about(cell: Cell, doubts: list[marks.Doubt]) -> list[marks.Doubt]:
+def _about(cell: Cell, doubts: Iterable[marks.Doubt]) -> list[marks.Doubt]:
     """Of the doubts that several cases raise together, those about this one."""
     return [(where, reason) for where, reason in doubts if all(where[k] == v for k, v in _whose(cell).items())]
 
@@ -118,12 +118,18 @@ def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
 
 
 def compared(
-    suite: Suite, data: Dataset, cell: Cell, find: Callable[[Cell], Path | None], out: Path
+    suite: Suite,
+    data: Dataset,
+    cell: Cell,
+    find: Callable[[Cell], Path | None],
+    out: Path,
+    doubts: Iterable[marks.Doubt] = (),
 ) -> list[dict[str, Any]]:
     """The rows of results.csv that the bounds of a cell against other models and earlier reports give.
 
     Args:
         find: gives the block of a cell that is finished, None for another. out: the folder of the report.
+        doubts: what several cases say together against numbers.
 
     Raises ReportError, with file and line, where the images cannot be paired.
     """
@@ -136,7 +142,8 @@ def compared(
 
     try:
         found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
-        told = [rows(suite, one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
+        both = [(one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
+        told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
         seen = _trusts([*judging.earlier_rows(cell, out), *(row for each in told for row in each)])
         return [_passed(cell, {**row, **same, "trust": seen.get(_strength(row), "")}) for row in found]
     except ReportError as error:

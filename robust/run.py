@@ -212,7 +212,8 @@ class Session:
         shown = None if source is None else blocks.asked(self.fitted(*source), self.data, data)
         fitted = blocks.asked(self.fitted(cell.model, cell.seed), self.data, data)
         self.progress.stage(cell.id, max(len(cell.case.calls), 1))
-        key = blocks.key(self.suite.seed, cell, data, fitted.identity, shown.identity if shown else None)
+        made_by = blocks.source_key(shown.identity, source[0]) if source and shown else None
+        key = blocks.key(self.suite.seed, cell, data, fitted.identity, made_by)
         case = cell.case if shown is None else blocks.lent(cell.case, shown, fitted, data)
         with _placed(self.suite, cell):
             path = self.store.keep(
@@ -254,8 +255,8 @@ class Session:
         shown = None if source is None else self.identity(*source)
         if source is not None and shown is None:
             return None
-        data = self._data_of[cell.case.name]
-        return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity, shown))
+        data, made_by = self._data_of[cell.case.name], blocks.source_key(shown, source[0]) if source and shown else None
+        return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity, made_by))
 
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""

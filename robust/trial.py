@@ -15,7 +15,7 @@ from robust.least import NEVER
 
 Metric = TypeVar("Metric", bound=str)
 
-IMPOSSIBLE = "none: the model gives 0 as the probability of an image's own class"
+IMPOSSIBLE = "none: the model gives an image's own class the probability 0, or less than 1.2e-38"
 
 
 class Value(NamedTuple, Generic[Metric]):

@@ -64,3 +64,11 @@ def test_where_it_stands_is_told():
     suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"measure": ["temperature"]}), line=7)
     with pytest.raises(DataError, match=r"^s.toml:7: temperature asks for the split 'validation'"):
         demands.check(suite, case, DATA, DATA)
+
+
+def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():
+    data = replace(DATA, superclasses={"pet": ("cat", "dog")})
+    _check({"measure": ["confusion"], "expect": {"confused[cat -> dog]": "<= 1"}}, data)
+    for pair in ("cat -> pet", "pet -> dog"):
+        with pytest.raises(SuiteError, match="there is no class 'pet'"):
+            _check({"measure": ["confusion"], "expect": {f"confused[{pair}]": "<= 0.01"}}, data)

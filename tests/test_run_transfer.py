@@ -1,17 +1,19 @@
 """A case whose images are made on another model of the suite, and cases that search: through the whole run."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import robust
-from robust import models
+from robust import blocks, models
 from robust.errors import ModelError, SuiteError
+from robust.pixels import Pixels
 from robust.progress import Silent
 from robust.run import Session
-from robust.store import Store
+from robust.store import Store, digest
 from robust.suite import load
 
 SUITE = """
@@ -116,6 +118,13 @@ def test_a_block_hangs_on_the_source_and_only_two_models_are_held(ran, path, sto
     changed = Session(load(path.with_name("other.toml")), store, Silent())
     assert changed.find(cells(changed.suite, "shown")[0]) is None, "the source is another model"
     assert changed.find(cells(changed.suite, "far")[0]) is not None
+
+
+def test_a_block_hangs_on_how_the_source_is_asked(path):
+    source = load(path).models[1]
+    changes = [{}, {"pixels": Pixels(0, 255)}, {"output": "b"}, {"black_box": True}, {"search": "bfloat16"}]
+    keys = [digest(blocks.source_key("one", replace(source, **change))) for change in changes]
+    assert len({*keys, digest(blocks.source_key("other", source))}) == 6
 
 
 def test_without_a_transfer_one_model_is_held(path, store, tmp_path):

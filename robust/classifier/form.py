@@ -7,6 +7,9 @@ from typing import Any
 
 import keras
 
+_OURS = ("keras.", "robust.")
+_NAMING = ("name", "keras_history", "input_layers", "output_layers")
+
 
 def form(network: Any, *how: object) -> str:
     """A hash of a network's layers and of how it is asked, whatever they are called; "" where Keras cannot say them.
@@ -16,24 +19,24 @@ def form(network: Any, *how: object) -> str:
     >>> one == alike, one == other, form(lambda images: images)
     (True, False, '')
     """
-    if not isinstance(network, keras.Model):
+    if not isinstance(network, keras.Model) or not all(map(_plain, [network, *network._flatten_layers()])):
         return ""
     try:
-        config = network.get_config()
-        told = json.dumps([_unnamed(config, dict[str, str](), _names(network)), how], default=str, sort_keys=True)
+        told = json.dumps([_unnamed(network.get_config(), dict[str, str]()), how], default=str, sort_keys=True)
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return ""
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _names(network: keras.Model) -> set[str]:
-    return {network.name, *(layer.name for layer in network._flatten_layers())}
+def _plain(layer: keras.layers.Layer) -> bool:
+    """Does its configuration say all that it does? Not that of somebody's class, whose code nothing tells."""
+    return type(layer).__module__.startswith(_OURS) and not isinstance(layer, keras.layers.Lambda)
 
 
-def _unnamed(value: Any, places: dict[str, str], names: set[str]) -> Any:
-    """The same with each name of a layer as the place at which it first comes."""
+def _unnamed(value: Any, places: dict[str, str], naming: bool = False) -> Any:
+    """The same with each name of a layer as the place at which it first comes; an activation's word is no name."""
     if isinstance(value, Mapping):
-        return {_unnamed(key, places, names): _unnamed(each, places, names) for key, each in value.items()}
+        return {key: _unnamed(each, places, naming or key in _NAMING) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_unnamed(each, places, names) for each in value]
-    return places.setdefault(value, f"#{len(places)}") if isinstance(value, str) and value in names else value
+        return [_unnamed(each, places, naming) for each in value]
+    return places.setdefault(value, f"#{len(places)}") if naming and isinstance(value, str) else value

@@ -4,11 +4,12 @@ import warnings
 from collections.abc import Iterable
 
 from robust.datasets.dataset import Dataset
+from robust.interface import worded
 from robust.progress import Progress
 
 
 def lines(sets: Iterable[Dataset]) -> list[str]:
-    """The remarks on data sets, each once and with the name of its set.
+    """The remarks on data sets, each once and with the name of its set, as they are read now.
 
     >>> from dataclasses import replace
     >>> from robust.datasets.dataset import from_arrays
@@ -16,7 +17,7 @@ def lines(sets: Iterable[Dataset]) -> list[str]:
     >>> lines([data, data])
     ["data x: classes without images: 'b'"]
     """
-    return list(dict.fromkeys(f"data {data.name}: {note}" for data in sets for note in data.remarks))
+    return list(dict.fromkeys(f"data {data.name}: {worded(note)}" for data in sets for note in data.remarks))
 
 
 def tell(told: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:

@@ -81,10 +81,10 @@ def read(given: str | Mapping[str, float | str | bool] | None) -> Transform | No
 def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...]:
     """How images are resized where nothing says it: models that were fed otherwise see other images.
 
-    >>> said("imagenet"), said({"size": 32, "antialias": False})
-    ((), ())
+    >>> said("imagenet"), said({"size": 240, "crop": 0.882}), said({"size": 32, "antialias": False})
+    ((), (), ())
     """
-    if not isinstance(given, Mapping) or "antialias" in given:
+    if not isinstance(given, Mapping) or {"antialias", "crop"} & {*given}:  # a crop is a protocol of those libraries
         return ()
     other = setting("transform", {**given, "size": int(given["size"]), "antialias": False})
     fed = f"for a model fed by keras.utils.image_dataset_from_directory, which does not, say {other}"

@@ -22,8 +22,9 @@ def distance(
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
 
     The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
-    the case's eps was found; so the median is infinite where half of the images or more are censored, and a
-    quartile or an end of an interval likewise: not found up to eps. Every distance is an upper bound.
+    the case's eps was found; so the median is infinite where more than half of the images are censored, NaN where
+    just half are, and a quartile or an end of an interval likewise: not found up to eps. Every distance is an upper
+    bound.
 
     `top1_by_distance` at e is the share of images with a distance above e, for `points` steps up to eps and
     for 0: no attack was run at e, so it is an upper bound that says less than an attack at that eps would.
@@ -67,7 +68,9 @@ def _of(images: int, value: Value[Any]) -> Value[Any]:
 
 
 def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:
-    return _quantile("median_distance", float(np.median(sizes)), sizes, group, 0.5)
+    below, above = np.sort(sizes)[[(len(sizes) - 1) // 2, len(sizes) // 2]]
+    value = float("nan") if below < above == np.inf else float((below + above) / 2)
+    return _quantile("median_distance", value, sizes, group, 0.5)
 
 
 def _quantile(metric: str, value: float, sizes: np.ndarray, group: str, share: float) -> Value[Any]:

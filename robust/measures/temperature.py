@@ -120,7 +120,7 @@ def _score(logits: np.ndarray, labels: np.ndarray, by: float) -> tuple[np.ndarra
 def _scaled(logits: np.ndarray, by: float) -> np.ndarray:
     from scipy.special import log_softmax
 
-    return log_softmax(logits.astype(np.float64) / by, axis=1)
+    return log_softmax(np.where(logits == NEVER, -np.inf, logits.astype(np.float64) / by), axis=1)  # 0 stays 0
 
 
 def _error(metric: Literal["ece_scaled", "ece_equal_mass_scaled"], found: binning.Gaps, n: int) -> Value:

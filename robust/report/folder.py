@@ -58,7 +58,7 @@ class Folder:
     @cached_property
     def absent(self) -> list[Expected]:
         """The bounds of suite.toml that no value answers."""
-        return absent(self.results, toml.loads(self.suite), self.outcomes)
+        return absent(self.results, toml.loads(self.suite), self.outcomes, self.told)
 
     @cached_property
     def sweeps(self) -> list[str]:

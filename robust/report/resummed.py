@@ -87,7 +87,7 @@ def _differences(
     beside = results[results["metric"].isin(["difference", "mcnemar"])]
     asked = beside[["model", "seed", "case", "group"]].drop_duplicates().itertuples(index=False, name=None)
     for model, seed, case, group in asked:
-        run, (key, _, than) = Run(model, int(seed)), group.partition(_RIVAL)
+        run, (key, _, than) = Run(model, int(seed)), group.rpartition(_RIVAL)
         if "/" in than or (ours := cases.get((run, case))) is None:
             continue
         seeds = environment["models"].get(than, {}).get("seeds") or [run.seed]

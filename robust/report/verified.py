@@ -136,15 +136,19 @@ def allows(suite: Table) -> set[str]:
     return {name for name, case in suite.get("case", {}).items() if (case.get("expect") or {}).get("allow_invalid")}
 
 
-def absent(results: pd.DataFrame, suite: Table, outcomes: Cells) -> list[Expected]:
-    """The bounds of the suite that no row of the (verified) table answers, at all or at a measured strength."""
+def absent(results: pd.DataFrame, suite: Table, outcomes: Cells, told: Telling) -> list[Expected]:
+    """The bounds of the suite that no row of the (verified) table answers, at all or where the outcomes tell a value.
+
+    told: the numbers that the outcomes give.
+    """
     rows = results[results["bound"] != ""].to_dict("records")
     there = {(*(row[n] for n in _WHOSE), bound.name(row), *strength(row)) for row in rows}
     measured = [(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes]
     some, missing = {key[:4] for key in there}, []
     for each in expected(suite):
         whose = (each.model, each.seed, each.case)
-        places = [key[3:] for key in measured if key[:3] == whose] if _everywhere(each) else []
+        own = [key[3:] for key in measured if key[:3] == whose]
+        places = [place for place in own if _everywhere(each) or (*whose, *place, each.name) in told]
         if (*whose, each.name) not in some or any((*whose, each.name, *place) not in there for place in places):
             missing.append(each)
     return missing

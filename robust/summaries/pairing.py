@@ -62,8 +62,9 @@ def difference(
         both = both.groupby("example", sort=False)[["value", "value_theirs"]].mean()
     one, other = both["value"].to_numpy(), both["value_theirs"].to_numpy()
     if not (np.isfinite(one).all() and np.isfinite(other).all()):  # a label of probability 0
-        nan = float("nan")
-        return Difference(float(one.mean()), float(other.mean()), nan, nan, nan, nan, len(one), alike=False)
+        nan, ours_, theirs_ = float("nan"), float(one.mean()), float(other.mean())
+        value = nan if ours_ == theirs_ else ours_ - theirs_
+        return Difference(ours_, theirs_, value, nan, value if value > 0 else nan, nan, len(one), alike=False)
     if share:
         p = float("nan") if several else statistics.mcnemar(one, other)
         ends = statistics.paired_proportions(one, other, tail)

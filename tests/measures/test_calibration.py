@@ -386,6 +386,22 @@ def test_a_label_of_probability_0_has_no_temperature():
     assert all(math.isnan(value.value) and value.interval == IMPOSSIBLE for value in values.values())
 
 
+@pytest.mark.parametrize("least", [1e-4, 1e-14])
+def test_a_probability_of_0_stays_0_at_every_temperature(least):
+    own, labels = np.random.default_rng(0), np.zeros(400, int)
+    p = np.zeros((400, 100))
+    wrong = own.random(400) < 0.2
+    p[:, 0], p[:, 1] = np.where(wrong, least, 1 - least), np.where(wrong, 1 - least, least)
+    logits = np.where(p > 0, np.log(np.maximum(p, 1e-30)), NEVER).astype(np.float32)
+    two = _values(temperature, _trial(logits[:, :2], labels, ask=lambda _: Answers(labels, logits[:, :2], p)))
+    trial = Trial(
+        tuple(map(str, range(100))), labels.astype(str), labels, logits, ask=lambda _: Answers(labels, logits, p)
+    )
+    all_of_them = _values(temperature, trial)
+    for name in ("temperature", "nll_scaled"):
+        assert all_of_them[name, ""].value == pytest.approx(two[name, ""].value, rel=1e-3)
+
+
 def test_directions_without_variance_do_not_count():
     found = _answers(200, 0, 1)
     padded = found._replace(features=np.hstack([found.features, np.ones((200, 2))]))

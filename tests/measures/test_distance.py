@@ -1,6 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
+from robust.bound import state
 from robust.measures import distance
 from robust.statistics import clopper_pearson, order_statistics
 from robust.trial import Trial
@@ -48,7 +51,7 @@ def test_where_most_are_censored_the_median_is_too():
     assert found["median_distance", ""].value == np.inf and found["median_distance", ""].interval.startswith("none: ")
     assert found["distance_quartile", "upper"].value == np.inf
     half = values(np.array([0.01, 0.02, np.inf, np.inf], np.float32))
-    assert half["median_distance", ""].value == np.inf
+    assert np.isnan(half["median_distance", ""].value)  # between .02 and one that was not found
 
 
 def test_the_accuracy_curve_counts_what_lies_farther():
@@ -91,3 +94,18 @@ def test_several_targets_of_one_image_are_not_so_many_images():
 
 def test_where_nobody_looked_nothing_is_said():
     assert list(distance(Trial(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3))))) == []
+
+
+def test_a_median_between_one_that_was_found_and_one_that_was_not_is_not_told():
+    sizes = np.repeat([2 / 255, np.inf], 10).astype(np.float32)
+    for found, value in ((sizes, math.nan), (sizes[1:], math.inf), (sizes[:-1], 2 / 255)):
+        ids, labels = np.arange(len(found)).astype(str), np.zeros(len(found), int)
+        trial = Trial(("a", "b"), ids, labels, np.eye(2)[labels], distance=found, limit=16 / 255, norm="linf")
+        median = next(distance(trial))
+        assert median.value == pytest.approx(value, nan_ok=True)
+        row = {**median._asdict(), "eps": 16 / 255, "trust": ""}
+        states = [state({**row, "bound": text}) for text in (">= 12/255", "<= 12/255")]
+        expected = (
+            ["missed", "passed"] if value < 1 else ["passed", "missed"] if value == math.inf else ["undecided"] * 2
+        )
+        assert states == expected

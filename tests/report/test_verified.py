@@ -159,6 +159,19 @@ def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
     assert "∅ absent" in page and "Not every bound was judged" in page and "1 absent" in page
 
 
+def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys):
+    asked = gate.suite.replace('trust = ">= 0.5"', 'trust = ">= 0.5", "recall[Coat]" = ">= 0"')
+    gate(suite=asked)
+    assert "absent" not in capsys.readouterr().out
+
+    def lost(table):
+        coats = (table["metric"] == "recall") & (table["group"] == "Coat") & (table["model"] == "hardened")
+        return table[~(coats & (table["case"] == "pgd") & (table["eps"] > 0.02))]
+
+    assert gate(lost, asked) == 1
+    assert "absent: hardened on pgd: the suite asks for recall[Coat]" in capsys.readouterr().out
+
+
 def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
     asked = gate.suite.replace(
         "[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n'

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import robust
-from robust import record, terminal, toml
+from robust import bound, record, terminal, toml
 from robust.bound import parse
 from robust.errors import ReportError
 from robust.statistics import mcnemar, paired_difference, paired_proportions
@@ -157,7 +157,7 @@ def test_a_label_of_probability_0_leaves_no_difference_of_likelihoods(tmp_path):
     a, b = report(tmp_path / "a", said, weights="v"), report(tmp_path / "b", endless)
     results = record.read_results(b / "results.csv")
     (row,) = robust.compare(a, b, metric="nll").to_dict("records")
-    assert row["b"] == np.inf and np.isnan([row["difference"], row["low"], row["high"]]).all() and len(results)
+    assert row["b"] == row["difference"] == np.inf and np.isnan(row["low"]) and len(results)
 
 
 def test_the_same_weights_in_other_layers_are_another_model(tmp_path):
@@ -167,6 +167,19 @@ def test_the_same_weights_in_other_layers_are_another_model(tmp_path):
     for one, other in ((a, b), (a, c), (c, d)):
         (row,) = robust.compare(one, other).to_dict("records")
         assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "state"),
+    [((), (3,), "undecided"), ((3,), (), "missed"), ((3,), (3,), "undecided"), ((), (), "passed")],
+)
+def test_infinite_likelihoods_pass_no_bound(ours, theirs, state):
+    said = skilled(40, 0.8)
+    one, other = (said.assign(nll=np.where(said.index.isin(rows), np.inf, said["nll"])) for rows in (ours, theirs))
+    [row] = judged("nll", parse("no worse than base by 0.5"), one, other, ABOVE, same=True)
+    assert bound.state({**row, "trust": ""}) == state
+    nothing = next(not_judged("nll", parse("no worse than base by 0.5"), one))
+    assert bound.state({**nothing, "trust": ""}) == "not judged"
 
 
 def test_doubts_about_either_number_are_told(tmp_path, capsys):
