@@ -23,6 +23,10 @@ BETTER: Mapping[str, Literal["higher", "lower"]] = {
 """Which way is better, for the metrics that are means over images and can be paired image by image."""
 
 
+FIGURES = 4
+"""Significant digits of a number that no bound makes finer."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """The values from `low` to `high`; `strict` leaves the ends out. `text` is how the suite wrote it.
@@ -76,15 +80,13 @@ class Bound:
         value = row[self.of]
         return _telling(value, least, lambda rounded: rounded in self)
 
-    def figures(self, row: Mapping[Any, Any]) -> int | None:
-        """How many significant digits tell on which side of the bound the value lies; None where four do.
+    def figures(self, row: Mapping[Any, Any]) -> int:
+        """How many significant digits, four or more, tell on which side of the bound the value lies.
 
         >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
-        (5, None)
+        (5, 4)
         """
-        value = row["value"]
-        told = (n for n in range(4, 18) if (float(f"{value:.{n}g}") in self) == (value in self))
-        return None if not isfinite(value) or (found := next(told, 4)) == 4 else found
+        return _telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
 
     def possible(self, low: float, high: float) -> bool:
         """Could something that lies in [low, high] meet it?"""
@@ -157,9 +159,11 @@ class NoWorse:
         return False
 
 
-def _telling(value: float, least: int, meets: Callable[[float], bool]) -> int:
-    """How many digits after the point, `least` or more, leave a number on its side of a bound."""
-    told = (n for n in range(least, 17) if meets(round(value, n)) == meets(value))
+def _telling(
+    value: float, least: int, meets: Callable[[float], bool], rounded: Callable[[float, int], float] = round
+) -> int:
+    """To how many digits, `least` or more, a number may be rounded and stay on its side of a bound."""
+    told = (n for n in range(least, 18) if meets(rounded(value, n)) == meets(value))
     return next(told, least) if isfinite(value) else least
 
 

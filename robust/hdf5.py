@@ -96,7 +96,7 @@ def _counted(content: Any, path: Path, member: str, packed: int) -> int:
     found = _parts(content)
     if other := content.visititems_links(_leads_out):
         raise ValueError(f"its weights stand in another file, {other}; that is not opened")
-    if any(heaps.of_any_length(attribute) for each in found for attribute in _attributes(each)):
+    if any(heaps.of_any_length(attribute) for each in found for attribute in heaps.attributes(each)):
         _spelled(path, member, path.stat().st_mtime_ns)
     weights = [each for each in found if isinstance(each, h5py.Dataset)]
     _here(weights)
@@ -116,13 +116,6 @@ def _parts(content: Any) -> list[Any]:
     if content.visititems(keep):
         raise ValueError(f"it has more than {_PARTS:,} groups and arrays")
     return found
-
-
-def _attributes(each: Any) -> Iterator[Any]:
-    import h5py
-
-    for place in range(h5py.h5a.get_num_attrs(each.id)):
-        yield h5py.h5a.open(each.id, index=place)
 
 
 def _leads_out(_: str | bytes, link: Any) -> str | None:

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,14 @@ def check(path: Path, member: str = "") -> None:
         raise ValueError(f"its attributes are damaged, or take more than {_BYTES:,} bytes{said}; save the model anew")
 
 
+def attributes(each: Any) -> Iterator[Any]:
+    """The attributes of a group or an array, as `h5py.h5a.AttrID`; none of them is read."""
+    import h5py
+
+    for place in range(h5py.h5a.get_num_attrs(each.id)):
+        yield h5py.h5a.open(each.id, index=place)
+
+
 def of_any_length(attribute: Any) -> bool:
     """Does an attribute, a `h5py.h5a.AttrID`, hold words of any length, which stand in a heap?"""
     return attribute.dtype.hasobject
@@ -44,8 +53,7 @@ def _read_all(file: IO[bytes]) -> None:
         found: list[Any] = [content]
         content.visititems(lambda _, each: found.append(each))
         for each in found:
-            for place in range(h5py.h5a.get_num_attrs(each.id)):
-                attribute = h5py.h5a.open(each.id, index=place)
+            for attribute in attributes(each):
                 if of_any_length(attribute) and attribute.shape is not None:
                     kept.append(words := np.empty(attribute.shape, attribute.dtype))
                     attribute.read(words)

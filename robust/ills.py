@@ -293,6 +293,15 @@ def worse(one: str, other: str) -> str:
     return min(filter(None, (one, other)), key=lambda word: LEVELS.get(word, 0.0), default="")  # type: ignore[call-overload]
 
 
+def doubted(word: str) -> bool:
+    """Does a verdict, "" for none, speak against a number?
+
+    >>> doubted("suspect"), doubted("reliable"), doubted("")
+    (True, False, False)
+    """
+    return word not in ("", "reliable")
+
+
 def verdict(names: Iterable[str]) -> Word:
     """The verdict that the worst of these ills gives.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from robust import bound
 from robust.bound import Bound, NoWorse
 from robust.errors import ReportError
+from robust.ills import doubted
 from robust.suite import Cell, Suite
 from robust.summaries import comparison, earlier
 from robust.summaries.corruption_error import ABSENT
@@ -17,12 +18,13 @@ from robust.summaries.pairing import Superclasses, at
 
 
 class Answers(NamedTuple):
-    """What a model said in a case: rows of outcomes, which model it is, see `robust.summaries.earlier.one_model`, and
-    the weights of the one that made the images."""
+    """What a model said in a case: rows of outcomes, which model it is, see `robust.summaries.earlier.one_model`, which
+    one made the images, and, of an earlier report, the rows of results.csv."""
 
     outcomes: pd.DataFrame
     model: str
     source: str = ""
+    results: pd.DataFrame | None = None
 
 
 def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
@@ -54,7 +56,8 @@ def check(
                     report = earlier.read(Path(limit.than))
                     earlier.comparable(report, suite.name, data, fingerprint)
                     _there(report, cell)
-                    earlier.same_case(report, cell.case.name, cell.case.definition, contents[cell.case.name])
+                    here = earlier.settings(cell.case.definition)
+                    earlier.same_case(report, cell.case.name, here, contents[cell.case.name])
                 except ReportError as error:
                     raise ReportError(f"{with_place}expect.{key}: {error}") from error
 
@@ -87,11 +90,12 @@ def compared(
         theirs = _theirs(cell, limit, rival, suite, out)
         if theirs is None:
             yield from comparison.not_judged(key, limit, ours.outcomes)
-        else:
-            if limit.of_report:
-                earlier.same_source(earlier.read(Path(limit.than)), _run(cell), ours.source)
-            same = ours.model == theirs.model != ""
-            yield from comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same)
+            continue
+        if theirs.results is not None:
+            earlier.same_source(limit.than, cell.case.name, theirs.source, ours.source)
+        same = ours.model == theirs.model != ""
+        for row in comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same):
+            yield {**row, "trust": comparison.verdict(theirs.results, row, key.partition("[")[0])}
 
 
 def _theirs(
@@ -105,7 +109,10 @@ def _theirs(
 def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
     who = {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
     rows = at(report.outcomes, who)
-    return None if rows.empty else Answers(rows, report.model(cell.model.name, cell.seed))
+    if rows.empty:
+        return None
+    source = report.source(cell.model.name, cell.seed, cell.case.name)
+    return Answers(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who))
 
 
 def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
@@ -113,20 +120,6 @@ def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
     for key, limit in cell.case.expect.items():
         if isinstance(limit, NoWorse) and limit.than != cell.model.name:
             yield key, limit
-
-
-def earlier_rows(cell: Cell, out: Path) -> Iterator[dict[str, Any]]:
-    """The rows of this cell in the earlier reports that its bounds name."""
-    for _, limit in limits(cell):
-        if limit.of_report and not _itself(limit, out):
-            results = earlier.read(Path(limit.than)).results
-            own = at(results, dict(zip(("model", "seed", "case"), _run(cell), strict=True)))
-            for row in own.astype(object).to_dict("records"):
-                yield {str(name): None if pd.isna(value) else value for name, value in row.items()}
-
-
-def _run(cell: Cell) -> tuple[str, int, str]:
-    return cell.model.name, cell.seed, cell.case.name
 
 
 def _itself(limit: NoWorse, out: Path) -> bool:
@@ -202,7 +195,7 @@ def in_doubt(row: Mapping[Any, Any]) -> str:
     >>> in_doubt({"trust": "suspect"}), in_doubt({"trust": "reliable"})
     (' (suspect)', '')
     """
-    return "" if row["trust"] in ("", "reliable") else f" ({row['trust']})"
+    return f" ({row['trust']})" if doubted(row["trust"]) else ""
 
 
 def open_questions(results: pd.DataFrame) -> list[str]:

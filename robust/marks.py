@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from robust.ills import ILLS, LEVELS, Reason, Word, verdict
+from robust.ills import ILLS, LEVELS, Reason, Word, doubted, verdict
 
 Row = Mapping[Any, Any]
 Doubt = tuple[Row, Reason]
@@ -51,7 +51,7 @@ def of_model(values: Iterable[Row]) -> list[str]:
 
 def doubt(row: Row, values: Iterable[Row]) -> str:
     """What stands behind a number that is in doubt: ` (suspect: too few steps)`; "" where it is not."""
-    if row["trust"] in ("", "reliable"):
+    if not doubted(row["trust"]):
         return ""
     rows = list(values)
     reasons = [r["group"] for r in rows if r["metric"] == "trust" and r["group"] and _strength(r) == _strength(row)]

@@ -141,11 +141,12 @@ def compared(
         return None if (there := find(other)) is None else _answers(other, there)
 
     try:
-        found = judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)
+        found = [*judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)]
         both = [(one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
         told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
-        seen = _trusts([*judging.earlier_rows(cell, out), *(row for each in told for row in each)])
-        return [_passed(cell, {**row, **same, "trust": seen.get(_strength(row), "")}) for row in found]
+        seen = _trusts(row for each in told for row in each)
+        words = (worse(seen.get(_strength(row), ""), row.get("trust", "")) for row in found)
+        return [_passed(cell, {**row, **same, "trust": word}) for row, word in zip(found, words, strict=True)]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 

@@ -212,8 +212,7 @@ class Session:
         shown = None if source is None else blocks.asked(self.fitted(*source), self.data, data)
         fitted = blocks.asked(self.fitted(cell.model, cell.seed), self.data, data)
         self.progress.stage(cell.id, max(len(cell.case.calls), 1))
-        made_by = blocks.source_key(shown.identity, source[0]) if source and shown else None
-        key = blocks.key(self.suite.seed, cell, data, fitted.identity, made_by)
+        key = self._key(cell, fitted.identity, shown.identity if shown else None)
         case = cell.case if shown is None else blocks.lent(cell.case, shown, fitted, data)
         with _placed(self.suite, cell):
             path = self.store.keep(
@@ -255,8 +254,13 @@ class Session:
         shown = None if source is None else self.identity(*source)
         if source is not None and shown is None:
             return None
-        data, made_by = self._data_of[cell.case.name], blocks.source_key(shown, source[0]) if source and shown else None
-        return self.store.find("blocks", blocks.key(self.suite.seed, cell, data, identity, made_by))
+        return self.store.find("blocks", self._key(cell, identity, shown))
+
+    def _key(self, cell: Cell, identity: str, made_by: str | None) -> dict[str, Any]:
+        """The key of a cell's block, given what identifies its model and the source of a transfer."""
+        source = self.source(cell)
+        shown = blocks.source_key(made_by, source[0]) if source and made_by is not None else None
+        return blocks.key(self.suite.seed, cell, self._data_of[cell.case.name], identity, shown)
 
     def record(self, out: Path) -> pd.DataFrame:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from robust.ills import doubted
 from robust.quantities import FLOAT_BYTES
 from robust.report import wording
 from robust.report.conditions import Condition
@@ -66,7 +67,7 @@ def differences(table: pd.DataFrame) -> None:
         unit, seeds = row["unit"], table.loc[table["model"] == row["model"], "seed"].nunique()
         eps, severity = (None if pd.isna(row[name]) else row[name] for name in ("eps", "severity"))
         condition = Condition(row["case"], row["perturbation"], row["norm"], eps, severity)
-        values = [_doubted(wording.quantity(row[of], unit), row[f"trust_{of}"]) for of in ("a", "b")]
+        values = [_marked(wording.quantity(row[of], unit), row[f"trust_{of}"]) for of in ("a", "b")]
         change = [wording.change(row["difference"], unit), wording.changes(row["low"], row["high"], unit)]
         model = row["model"] if seeds == 1 else f"{row['model']}, seed {row['seed']}"
         p = wording.scientific(row["mcnemar"])
@@ -74,8 +75,8 @@ def differences(table: pd.DataFrame) -> None:
     _print(shown)
 
 
-def _doubted(value: str, word: str) -> str:
-    return value if word in ("", "reliable") else f"{value} ({word})"
+def _marked(value: str, word: str) -> str:
+    return f"{value} ({word})" if doubted(word) else value
 
 
 def _table(left: list[str], right: list[str], last: list[str] | None = None) -> Table:

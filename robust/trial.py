@@ -72,6 +72,15 @@ def mean(
     return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, interval)
 
 
+def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of values [n, C], such as logits, those of the labels, [n].
+
+    >>> at_labels(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
+    array([2., 3.])
+    """
+    return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
+
+
 def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mean of the values of each image, float64 [M], of rows [N] that may show one several times.
 
@@ -184,7 +193,7 @@ class Trial:
         return self._at_label(self.logits) - others.max(axis=1)
 
     def _at_label(self, values: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(values, self.labels[:, None], axis=1)[:, 0]
+        return at_labels(values, self.labels)
 
     def outcomes(self, **same: Any) -> pd.DataFrame:
         """One row an example, in the columns of outcomes.parquet; `same` fills those that do not vary."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from robust import statistics
-from robust.trial import Trial, Value, by_image, mean, proportion, unsure
+from robust.trial import Trial, Value, at_labels, by_image, mean, proportion, unsure
 
 
 def accuracy(
@@ -39,7 +39,7 @@ def accuracy(
 
 def nll(trial: Trial, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
     """The negative log-likelihood in nats under log probabilities [N, C]."""
-    costs = -np.take_along_axis(log_probabilities, trial.labels[:, None], axis=1)[:, 0]
+    costs = -at_labels(log_probabilities, trial.labels)
     dearest = float(-log_probabilities.min())
     return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", interval=statistics.OF_ANSWERS)
 

@@ -10,7 +10,7 @@ from robust.least import NEVER
 from robust.measures import binning
 from robust.measures.accuracy import nll
 from robust.quantities import Count
-from robust.trial import IMPOSSIBLE, Answers, Trial, Value, mean
+from robust.trial import IMPOSSIBLE, Trial, Value, at_labels, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 STEP = 1e-3  # of ln T, to which an end of its interval is found
@@ -43,7 +43,7 @@ def temperature(
     2.731
     """
     held = trial.answers("validation")
-    if any((own_logits(each) == NEVER).any() for each in (held, trial)):  # no T makes that less wrong
+    if any((at_labels(each.logits, each.labels) == NEVER).any() for each in (held, trial)):  # no T mends that
         yield from _nothing(float("nan"), 0, IMPOSSIBLE)
         return
     best = fit(held.logits, held.labels)
@@ -59,11 +59,6 @@ def temperature(
     confidence = probabilities.max(axis=1)
     yield _error("ece_scaled", binning.ece(confidence, right, bins), len(right))
     yield _error("ece_equal_mass_scaled", binning.ece_equal_mass(confidence, right, bins), len(right))
-
-
-def own_logits(of: Answers | Trial) -> np.ndarray:
-    """The logits of the labels, [n]."""
-    return np.take_along_axis(of.logits, of.labels[:, None], axis=1)[:, 0]
 
 
 def _nothing(best: float, n: int, why: str) -> Iterator[Value]:

@@ -5,7 +5,7 @@ from functools import reduce
 import pandas as pd
 from markupsafe import Markup, escape
 
-from robust.ills import worse
+from robust.ills import doubted, worse
 
 
 class Named(str):
@@ -33,5 +33,5 @@ def marked(name: str) -> Markup:
     Markup('&lt;net&gt; <span class="mark missed">invalid</span>')
     """
     trust = getattr(name, "trust", "")
-    mark = Markup(' <span class="mark missed">{}</span>').format(trust) if trust not in ("", "reliable") else Markup()
+    mark = Markup(' <span class="mark missed">{}</span>').format(trust) if doubted(trust) else Markup()
     return escape(name) + mark

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from robust import files
+from robust.ills import doubted
 from robust.report import (
     charts,
     clusters,
@@ -90,7 +91,7 @@ def _suspect(folder: Folder) -> list[dict[str, str]]:
         {"place": f"{folder.name(run)} on {wording.title(condition)}", "trust": trust}
         for (run, condition), rows in folder.values.items()
         for trust in rows["trust"].unique()
-        if trust not in ("", "reliable")
+        if doubted(trust)
     ]
 
 

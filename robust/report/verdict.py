@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust import bound
+from robust.ills import doubted
 from robust.report import wording
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
@@ -42,7 +43,7 @@ class Judgement:
     @property
     def doubted(self) -> str:
         """What the trust checks say against the value, in brackets; "" for nothing."""
-        return "" if self.trust in ("", "reliable") else f" ({self.trust})"
+        return f" ({self.trust})" if doubted(self.trust) else ""
 
     @property
     def taken(self) -> str:
@@ -94,7 +95,7 @@ def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
         return wording.change(value, unit, digits), wording.changes(*ends, unit, digits)
     if unit == "proportion":
         return wording.percent(value, digits), wording.interval(*ends, unit, digits)
-    if isinstance(limits, bound.Bound) and (found := limits.figures(row)) is not None:
+    if isinstance(limits, bound.Bound) and (found := limits.figures(row)) > bound.FIGURES:
         return f"{wording.number(value, found)} {unit}".rstrip(), wording.interval(*ends, unit)
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 

@@ -111,12 +111,13 @@ def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, s
 
 def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[dict[str, Any]]:
     who = dict(zip(("model", "seed", "case"), run, strict=True))
-    earlier.same_case(one, run[2], other.cases[run[2]], other.contents[run[2]])
-    earlier.same_source(one, run, other.sources.get(earlier.source_key(*run), ""))
+    earlier.same_case(one, run[2], *other.case(run[2]))
+    earlier.same_source(one.path, run[2], one.source(*run), other.source(*run))
     name, _, group = metric.removesuffix("]").partition("[")
     a, b = (at(report.outcomes, who) for report in (one, other))
     same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # a black box does not say
-    measured = at(other.results, {**who, "metric": name, "group": group})
+    theirs, ours = (at(report.results, who) for report in (one, other))
+    measured = at(ours, {"metric": name, "group": group})
     for where, part in by_strength(b):
         there = at(a, where)
         if there.empty or at(measured, where).empty:
@@ -131,13 +132,15 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         found = found.certain() if same else found
         values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
         said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
-        doubts = {"trust_a": _trust(one, who, where, name), "trust_b": _trust(other, who, where, name)}
+        doubts = {"trust_a": verdict(theirs, where, name), "trust_b": verdict(ours, where, name)}
         yield {**who, **where, **values, **said, **doubts}
 
 
-def _trust(report: Report, who: Mapping[str, Any], where: Mapping[str, Any], metric: str) -> str:
-    """The worst verdict on the numbers of this metric at this strength."""
-    rows = at(report.results, {**who, **where})
+def verdict(results: pd.DataFrame | None, where: Mapping[str, Any], metric: str) -> str:
+    """The worst verdict on the numbers of a metric at a strength, by rows of results.csv; "" where there are none."""
+    if results is None:
+        return ""
+    rows = at(results, {key: where[key] for key in STRENGTH})
     return functools.reduce(worse, rows.loc[rows["metric"] == metric, "trust"], "")
 
 

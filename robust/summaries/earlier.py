@@ -19,8 +19,8 @@ class Report:
 
     fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
     cases: what each case did to its images, see `robust.suite.Case.definition`.
-    sources: the weights of the model on which a transfer has made its images, by `source_key`. models: what
-    environment.json says of each.
+    sources: the weights, layers and pixels of the model on which a transfer has made its images, by `source_key`.
+    models: what environment.json says of each.
     """
 
     path: Path
@@ -47,6 +47,21 @@ class Report:
         """Which model it is, see `one_model`; "" where it is not there."""
         rows = self.results[(self.results["model"] == name) & (self.results["seed"] == seed)]
         return one_model(rows["weights"].iloc[0], self.models.get(name, {})) if len(rows) else ""
+
+    def case(self, name: str) -> tuple[dict[str, Any], str]:
+        """The settings of a case and the fingerprint of its images.
+
+        Raises ReportError where the folder does not tell them.
+        """
+        try:
+            return settings(self.cases[name]), self.contents[name]
+        except (KeyError, TypeError, AttributeError):
+            what = f"does not say what the case {name} did to its images; run its suite again"
+            raise ReportError(f"{self.path}: {what}") from None
+
+    def source(self, model: str, seed: int, case: str) -> str:
+        """Which model has made the images of a transfer; "" for no transfer."""
+        return self.sources.get(source_key(model, seed, case), "")
 
 
 def one_model(weights: str, about: Mapping[str, Any]) -> str:
@@ -85,30 +100,28 @@ def comparable(report: Report, name: str, data: str, fingerprint: str) -> None:
         raise ReportError(f"{report.path}: its images are {which}; only the same images can be compared")
 
 
-def same_case(report: Report, case: str, definition: Mapping[str, Any], content: str) -> None:
+def same_case(report: Report, case: str, here: Mapping[str, Any], content: str) -> None:
     """Raise ReportError where a case did other things to its images there, or had other images.
 
     Args:
-        report: the earlier one, which has this case. case: its name. definition: of this one, see
-            `robust.suite.Case.definition`. content: the fingerprint of its images.
+        report: the earlier one. case: its name. here: the settings of this one. content: the fingerprint of its images.
     """
-    if report.contents[case] != content:
+    there, known = report.case(case)
+    if known != content:
         raise ReportError(f"{report.path}: the images of the case {case} are others; only the same can be compared")
-    there, here = _settings(report.cases[case]), _settings(definition)
     for key in {**here, **there}:
         if here.get(key) != there.get(key):
             said = f"{key} is {_said(there.get(key))} there and {_said(here.get(key))} here"
             raise ReportError(f"{report.path}: the case {case} is another one: {said}")
 
 
-def same_source(report: Report, run: tuple[str, int, str], weights: str) -> None:
-    """Raise ReportError where the images of a transfer were made there on a model of other weights.
+def same_source(path: str | Path, case: str, theirs: str, ours: str) -> None:
+    """Raise ReportError where the images of a transfer were made there, in the report at `path`, on another model.
 
-    Args:
-        run: the model, the seed and the case. weights: their hash, of the model that has made the images here.
+    theirs, ours: the models that made them, as `Report.sources` has them; "" for no transfer.
     """
-    if report.sources.get(source_key(*run), "") != weights:
-        raise ReportError(f"{report.path}: the case {run[2]} has images that were made on a model of other weights")
+    if theirs != ours:
+        raise ReportError(f"{path}: the case {case} has images that were made on another model, or one asked otherwise")
 
 
 def source_key(model: str, seed: int, case: str) -> str:
@@ -116,8 +129,8 @@ def source_key(model: str, seed: int, case: str) -> str:
     return json.dumps([model, seed, case])
 
 
-def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a case by name; what all strengths of an attack share is said once."""
+def settings(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a case by name, of `robust.suite.Case.definition`; what all strengths share is said once."""
     calls = definition["calls"]
     found = {key: [call.get(key) for call in calls] for key in {key: None for call in calls for key in call}}
     once = {key: each[0] if all(one == each[0] for one in each) else each for key, each in found.items()}

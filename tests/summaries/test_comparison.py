@@ -289,7 +289,7 @@ def test_other_labels_and_images_that_come_twice_are_refused():
         ({"contents": {"pgd": "f01"}}, "a: the images of the case pgd are others"),
         (
             {"sources": {'["net", 0, "pgd"]': "v"}},
-            "a: the case pgd has images that were made on a model of other weights",
+            "a: the case pgd has images that were made on another model",
         ),
         ({"suite": SUITE + "images = 100"}, "a: the case pgd is another one: images is 100 there and nothing here"),
     ],
@@ -351,6 +351,14 @@ def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
     (a / "environment.json").write_text("{}")
     with pytest.raises(ReportError, match=r"is no report that can be compared \(KeyError"):
         robust.compare(a, a)
+
+
+@pytest.mark.parametrize("change", [{"cases": {}}, {"contents": {}}, {"cases": {"clean": 7}}, {"cases": [1]}])
+def test_a_report_that_does_not_say_what_a_case_did_is_refused(tmp_path, change):
+    a, b = report(tmp_path / "a", skilled(6, 0.5), **change), report(tmp_path / "b", skilled(6, 0.5))
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(ReportError, match="a: does not say what the case clean did to its images"):
+            robust.compare(*pair)
 
 
 def test_damaged_outcomes_are_named(tmp_path):
