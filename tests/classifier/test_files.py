@@ -62,7 +62,7 @@ def saved(tmp_path, marker, linear):
 
 
 @pytest.fixture
-def custom(tmp_path, monkeypatch):
+def custom(tmp_path, monkeypatch, linear):
     """A .keras file with a layer of a module that writes the marker when it is imported; saved elsewhere."""
     (tmp_path / "theirs.py").write_text(
         textwrap.dedent(
@@ -77,11 +77,14 @@ def custom(tmp_path, monkeypatch):
         )
     )
     code = """
-        import keras, theirs
+        import keras, numpy, theirs
         x = keras.Input((4, 4, 1))
-        head = keras.layers.Dense(3)(keras.layers.Flatten()(theirs.Twice()(x)))
-        keras.Model(x, head).save("custom.keras")
+        head = keras.layers.Dense(3, use_bias=False)
+        model = keras.Model(x, head(keras.layers.Flatten()(theirs.Twice()(x))))
+        head.set_weights([numpy.load("kernel.npy")])
+        model.save("custom.keras")
     """
+    np.save(tmp_path / "kernel.npy", linear().get_layer("head").kernel)
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "marker").unlink()
     monkeypatch.syspath_prepend(tmp_path)
