@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from robust.classifier import Classifier
     from robust.errors import RobustError
     from robust.evaluate import evaluate
-    from robust.record import value
+    from robust.lookup import value
     from robust.run import run
     from robust.suite import load
     from robust.summaries.comparison import compare

@@ -14,10 +14,11 @@ from robust import files, reference, trees, trust
 from robust import store as stores
 from robust.classifier import Classifier
 from robust.classifier.form import form
-from robust.datasets import channels
+from robust.datasets import channels, superclasses
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.given import read
+from robust.datasets.order import ordered
 from robust.errors import DataError, ModelError, SuiteError, suggest
 from robust.features import features
 from robust.interface import setting
@@ -96,6 +97,8 @@ def source_key(identity: str, model: Model) -> dict[str, Any]:
 def data_of(case: Case, data: Dataset) -> Dataset:
     """The data a case runs on: the suite's, or the shifted set it names, of the same classes or some of them.
 
+    Of some, all classes of the suite's data compete, as in the model itself; only their own where the case restricts.
+
     Raises DataError where it has a class that the suite's data has not, or images of another shape; they may be in
     grey beside colour, as each model sees both with the channels that it takes.
     """
@@ -114,12 +117,24 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     if unknown := [name for name in shifted.classes if name not in set(data.classes)]:
         what = f"{shifted.name} has a class {unknown[0]!r} that {data.name} has not"
         raise DataError(f"case {case.name}: {what}{suggest(unknown[0], data.classes)}")
-    if case.inspections and shifted.classes != data.classes:
-        what = f"an inspection looks at all outputs of a model, and {shifted.name} has {len(shifted.classes)} classes"
-        raise DataError(f"case {case.name}: {what} of the {len(data.classes)} of {data.name}; leave out inspect")
-    # Of which outputs of a model these classes are is part of what was measured.
-    told = fingerprint(repr((data.classes, shifted.fingerprint)).encode())
-    return replace(shifted, fingerprint=told, superclasses=shifted.superclasses or _restricted(data, shifted.classes))
+    return _placed(case, shifted, data)
+
+
+def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
+    """A shifted set among the classes of the suite's data, or with its own alone where the case restricts to these."""
+    part = f"{len(shifted.classes)} of the {len(data.classes)} classes of {data.name}"
+    if case.restrict and case.inspections and shifted.classes != data.classes:
+        what = f"an inspection looks at all outputs of a model, and {shifted.name} has {part}"
+        raise DataError(f"case {case.name}: {what}; leave out inspect, or restrict")
+    own = shifted.superclasses and shifted.superclasses != superclasses.of(shifted.classes)
+    found = shifted if case.restrict or shifted.classes == data.classes else ordered(shifted, data.classes)
+    groups = shifted.superclasses if own else _restricted(data, found.classes)
+    # Among which classes these are is part of what was measured.
+    told = fingerprint(repr((data.classes, found.fingerprint)).encode())
+    alone = setting("restrict", True)
+    how = "which alone compete" if case.restrict else f"all of which compete; {alone} lets its own alone compete"
+    remarks = (*found.remarks, f"has {part}, {how}") if set(shifted.classes) != set(data.classes) else found.remarks
+    return replace(found, fingerprint=told, superclasses=groups, remarks=remarks)
 
 
 def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -141,7 +156,7 @@ def outside_of(case: Case, data: Dataset) -> Dataset:
 
 
 def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
-    """The model as a case asks it: where its data has some of the classes only, about these alone.
+    """The model as a case asks it: where it restricts to the classes of its own data, about these alone.
 
     So are ImageNet-A and ImageNet-R judged (Hendrycks et al., CVPR 2021 and ICCV 2021).
     """

@@ -89,8 +89,14 @@ class Bound:
         return _telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
 
     def possible(self, low: float, high: float) -> bool:
-        """Could something that lies in [low, high] meet it?"""
-        return self.low <= high and self.high >= low
+        """Do its ends lie in [low, high], and could something that lies there meet it?
+
+        >>> [parse(text).possible(0, 1) for text in (">= 0.80", "<= 25", "> 1", "in [0, 1]")]
+        [True, False, False, True]
+        """
+        ends = [end for end in (self.low, self.high) if isfinite(end)]
+        empty = self.strict and (self.low >= high or self.high <= low)
+        return all(low <= end <= high for end in ends) and not empty
 
     def undecided(self, low: float, high: float) -> bool:
         """Does the interval [low, high] hold values that meet the bound and values that miss it?

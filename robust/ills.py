@@ -225,6 +225,13 @@ ILLS = {
         "images more",
         f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', queries=5000)}",
     ),
+    "answers_alone": Ill(
+        "suspect",
+        "the model gives answers and no gradients, by which an attack usually fells more: {value} of {n} images, which "
+        "stand, could not be attacked so",
+        "give the Keras model itself, in place of its answers; or read the number beside that of a transfer attack: "
+        "one whose source is another model of the same suite",
+    ),
     "too_few_queries": Ill(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",

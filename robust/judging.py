@@ -216,9 +216,9 @@ def open_questions(results: pd.DataFrame) -> list[str]:
 def absent(results: pd.DataFrame) -> list[str]:
     """The numbers that were asked for and could not be given, with the reason, a line for each.
 
-    >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "relative_corruption_error", "group": "fog"}
+    >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "corruption_error_ratio", "group": "fog"}
     >>> absent(pd.DataFrame([{**row, "interval": "not given: lenet5 makes no error under fog"}]))
-    ['weather[net] relative_corruption_error[fog] is not given: lenet5 makes no error under fog']
+    ['weather[net] corruption_error_ratio[fog] is not given: lenet5 makes no error under fog']
     """
     rows = results[results["interval"].str.startswith(ABSENT)].to_dict("records")
     seeds = results.groupby("model")["seed"].nunique()

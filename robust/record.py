@@ -1,20 +1,16 @@
-"""The columns of both tables, reading and writing them, and finding one value again.
+"""The columns of both tables, reading and writing them.
 
 `results.csv` has one row a value; `outcomes.parquet` one row for each example of each case. Both are
 plain `pandas.DataFrame`s in Python.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from robust import cells, files
-from robust.errors import ReportError, suggest
-from robust.quantities import Eps
-from robust.schema import convert
+from robust.errors import ReportError
 
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
@@ -38,10 +34,6 @@ OUTCOMES = {
 
 Of a sure model single precision would make many confidences alike, and calibration errors could not be told again.
 """
-
-
-# what tells two values of a metric apart
-_TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
 
 
 def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
@@ -92,56 +84,3 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise ReportError(f"{path}: cannot be read ({error})") from error
     return table(frame, OUTCOMES)
-
-
-def value(results: pd.DataFrame, metric: str, *, group: str = "", **where: Any) -> Any:
-    """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
-
-    Args:
-        results: a table as `robust.run` and `robust.evaluate` give it.
-        metric: "top1", "nll", "recall" ...
-        group: the class, superclass or pair it speaks of; "" for all images.
-        where: other columns, as in `case="pgd", model="resnet20", eps="8/255"`.
-
-    Raises LookupError where no row or more than one fits, naming the columns that would tell them apart.
-    """
-    found = results[(results["metric"] == metric) & (results["group"] == group)]
-    if found.empty:
-        groups = set(results.loc[results["metric"] == metric, "group"])
-        meant = suggest(group, sorted(groups)) if groups else suggest(metric, sorted(set(results["metric"])))
-        raise LookupError(f"no value {metric!r} with group {group!r}{meant}")
-    for column, wanted in where.items():
-        found = found[_equals(_column(found, column), wanted)]
-    if len(found) == 1:
-        return next(found.itertuples(index=False))
-    differ = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
-    telling = [c for c in differ if c != "perturbation" or "case" not in differ]  # mostly, the case says it
-    raise LookupError(
-        f"{len(found)} values {metric!r} fit {where}"
-        + (f"; say which {' and '.join(telling)}: " if telling else "; there are ")
-        + _tell(results if not telling else found, metric, telling or where)
-    )
-
-
-def _column(frame: pd.DataFrame, name: str) -> pd.Series:
-    if name not in frame:
-        raise LookupError(f"no column {name!r}{suggest(name, frame.columns)}")
-    return frame[name]
-
-
-def _equals(column: pd.Series, wanted: Any) -> pd.Series:
-    if wanted is None:
-        return column.isna()
-    if column.name == "eps":
-        return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=1e-9), column.index)
-    return (column == wanted).fillna(False)
-
-
-def _tell(results: pd.DataFrame, metric: str, columns: Iterable[str]) -> str:
-    rows = results[results["metric"] == metric]
-    return ", ".join(f"{c} = {_listed(rows[c].dropna())}" for c in columns)
-
-
-def _listed(column: pd.Series) -> str:
-    there = sorted(set(column.tolist()))
-    return ", ".join(f"{v * 255:.4g}/255" if column.name == "eps" else repr(v) for v in there)

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from robust.record import RESULTS, table
+
 # Thousands of live Keras objects are looked through by each collection: fewer take a tenth off the whole run.
 gc.set_threshold(200_000, 50, 100)
 
@@ -196,3 +198,34 @@ def zeros():
         return path
 
     return zeros
+
+
+def _row(**given):
+    """A row of results.csv."""
+    plain = {
+        "suite": "quick", "data": "fashion_mini", "split": "test", "model": "lenet5", "seed": 0, "case": "clean",
+        "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "group": "", "value": 0.5,
+        "unit": "", "n": 1000, "choice": "all", "low": 0.4, "high": 0.6, "interval": "Wilson 95 %", "bound": "",
+        "passed": None, "trust": "", "forward": 1.0, "backward": 0.0, "seconds": 1.0, "weights": "abc",
+    }  # fmt: skip
+    assert plain.keys() == RESULTS.keys()
+    return {**plain, **given}
+
+
+@pytest.fixture
+def results():
+    """A table as results.csv has it: two models, clean, under two eps and in fog."""
+    return table(
+        [
+            _row(value=0.9),
+            _row(metric="nll", value=0.3),
+            _row(metric="recall", group="Shirt", value=0.7),
+            _row(metric="recall", group="Coat", value=0.8),
+            _row(case="pgd", perturbation="pgd", norm="linf", eps=2 / 255, value=0.6),
+            _row(case="pgd", perturbation="pgd", norm="linf", eps=8 / 255, value=0.2),
+            _row(case="fog", perturbation="fog", severity=3, value=0.4),
+            _row(case="clean", model="resnet20", seed=0, value=0.95),
+            _row(case="clean", model="resnet20", seed=1, value=0.96),
+        ],
+        RESULTS,
+    )

@@ -52,6 +52,15 @@ def test_bounds_on_groups_that_only_the_answers_tell():
         _check({"measure": ["clusters"], "expect": {"cluster_recall": ">= 0.8"}}, data)
 
 
+@pytest.mark.parametrize(
+    "text", ["<= 25", "< 1.5", ">= -1", "> -0.5", "> 1", "< 0", ">= 80", "in [0, 100]", "low >= -1"]
+)
+def test_a_bound_on_a_share_that_nothing_could_miss_or_meet_is_told(text):
+    with pytest.raises(SuiteError, match=r"a proportion lies in \[0, 1\]; 80 % is 0.80"):
+        _check({"expect": {"top1_error": text}})
+    _check({"expect": {"top1_error": "<= 0.25", "top1": "in [0.5, 1]", "nll": "<= 25"}})
+
+
 def test_two_sets_of_one_name_are_told_apart_or_refused():
     suite = Suite("s", (), (), DATA, path="s.toml")
     other = from_arrays(np.ones((4, 2, 2, 1), np.float32), [0, 1, 0, 1], ("cat", "dog"))

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from robust import record
-from robust.errors import ReportError, StoreError, SuiteError
-from robust.record import OUTCOMES, RESULTS, read_results, table, value, write_outcomes, write_results
+from robust.errors import ReportError, StoreError
+from robust.record import OUTCOMES, RESULTS, read_results, table, write_outcomes, write_results
 
 NASTY = [
     "", " ", "a,b", '"', 'say "no"', "line\nbreak", "a\r\nb", "NaN", "nan", "None", "NA", "null", "<NA>", "1e5", "True",
@@ -33,34 +33,6 @@ def rows_of(columns, **kwargs):
     return st.lists(st.fixed_dictionaries({name: OF[kind] for name, kind in columns.items()}), **kwargs)
 
 
-def row(**given):
-    """A row of results.csv."""
-    plain = {
-        "suite": "quick", "data": "fashion_mini", "split": "test", "model": "lenet5", "seed": 0, "case": "clean",
-        "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "group": "", "value": 0.5,
-        "unit": "", "n": 1000, "choice": "all", "low": 0.4, "high": 0.6, "interval": "Wilson 95 %", "bound": "",
-        "passed": None, "trust": "", "forward": 1.0, "backward": 0.0, "seconds": 1.0, "weights": "abc",
-    }  # fmt: skip
-    assert plain.keys() == RESULTS.keys()
-    return {**plain, **given}
-
-
-RESULT = table(
-    [
-        row(value=0.9),
-        row(metric="nll", value=0.3),
-        row(metric="recall", group="Shirt", value=0.7),
-        row(metric="recall", group="Coat", value=0.8),
-        row(case="pgd", perturbation="pgd", norm="linf", eps=2 / 255, value=0.6),
-        row(case="pgd", perturbation="pgd", norm="linf", eps=8 / 255, value=0.2),
-        row(case="fog", perturbation="fog", severity=3, value=0.4),
-        row(case="clean", model="resnet20", seed=0, value=0.95),
-        row(case="clean", model="resnet20", seed=1, value=0.96),
-    ],
-    RESULTS,
-)
-
-
 @SLOW_IS_FINE
 @given(rows=rows_of(RESULTS, max_size=4))
 def test_results_come_back_from_csv_to_the_last_digit(tmp_path_factory, rows):
@@ -79,8 +51,8 @@ def test_outcomes_come_back_from_parquet(tmp_path_factory, rows):
 
 
 @pytest.mark.parametrize("word", NASTY)
-def test_each_nasty_word_comes_back(tmp_path, word):
-    results = table([row(group=word, case="x"), row(group="", case="y")], RESULTS)
+def test_each_nasty_word_comes_back(tmp_path, word, results):
+    results = results[:2].assign(group=[word, ""])
     again = read_results(write_results(results, tmp_path / "results.csv"))
     assert list(again["group"]) == [word, ""]
 
@@ -104,8 +76,8 @@ def test_a_table_leaves_out_what_is_no_column_and_fills_in_empty_words():
     assert made.passed[0] is pd.NA
 
 
-def test_a_missing_column_is_named(tmp_path):
-    RESULT.drop(columns="metric").to_csv(tmp_path / "results.csv", index=False)
+def test_a_missing_column_is_named(tmp_path, results):
+    results.drop(columns="metric").to_csv(tmp_path / "results.csv", index=False)
     with pytest.raises(ReportError) as error:
         read_results(tmp_path / "results.csv")
     assert str(error.value) == f"{tmp_path}/results.csv: lacks the column metric; was it written by `robust run`?"
@@ -127,73 +99,12 @@ def test_a_missing_file_is_told(tmp_path):
         read_results(tmp_path / "none.csv")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, results):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"results\.csv: cannot be written"):
-        write_results(RESULT, tmp_path / "file" / "results.csv")
+        write_results(results, tmp_path / "file" / "results.csv")
     with pytest.raises(StoreError, match=r"outcomes\.parquet: cannot be written"):
         write_outcomes(table([], OUTCOMES), tmp_path / "file" / "outcomes.parquet")
-
-
-@pytest.mark.parametrize(
-    ("metric", "where", "found"),
-    [
-        ("nll", {}, 0.3),
-        ("recall", {"group": "Shirt"}, 0.7),
-        ("top1", {"case": "pgd", "eps": "8/255"}, 0.2),
-        ("top1", {"case": "pgd", "eps": 8 / 255}, 0.2),
-        ("top1", {"case": "pgd", "eps": np.float64(2 / 255)}, 0.6),
-        ("top1", {"eps": "2/255"}, 0.6),
-        ("top1", {"severity": 3}, 0.4),
-        ("top1", {"model": "resnet20", "seed": 1}, 0.96),
-        ("top1", {"model": "lenet5", "eps": None, "severity": None}, 0.9),
-        ("top1", {"model": "lenet5", "case": "clean", "norm": ""}, 0.9),
-    ],
-)
-def test_a_value_is_found_by_any_column(metric, where, found):
-    one = value(RESULT, metric, **where)
-    assert (one.value, one.low, one.high, one.metric, one.n) == (found, 0.4, 0.6, metric, 1000)
-
-
-def test_a_value_is_found_again_in_the_file(tmp_path):
-    again = read_results(write_results(RESULT, tmp_path / "results.csv"))
-    assert value(again, "top1", case="pgd", eps="8/255").value == 0.2
-    assert value(again, "top1", severity=3).case == "fog"
-
-
-@pytest.mark.parametrize(
-    ("metric", "where", "says"),
-    [
-        ("top2", {}, "no value 'top2' with group ''; did you mean 'top1'?"),
-        ("recal", {"group": "Shirt"}, "no value 'recal' with group 'Shirt'; did you mean 'recall'?"),
-        ("recall", {}, "no value 'recall' with group ''; allowed: Coat, Shirt"),
-        ("recall", {"group": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
-        ("top1", {"modle": "lenet5"}, "no column 'modle'; did you mean 'model'?"),
-        ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps: eps = 2/255, 8/255"),
-        ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed: seed = 0, 1"),
-        ("top1", {"seed": 0}, "5 values 'top1' fit {'seed': 0}; say which model and case and eps and severity: model "
-                         "= 'lenet5', 'resnet20', case = 'clean', 'fog', 'pgd', eps = 2/255, 8/255, severity = 3"),
-        ("top1", {"case": "pdg"}, "0 values 'top1' fit {'case': 'pdg'}; there are case = 'clean', 'fog', 'pgd'"),
-        ("top1", {"case": "clean", "eps": 0}, "0 values 'top1' fit {'case': 'clean', 'eps': 0}; there are "
-                                              "case = 'clean', 'fog', 'pgd', eps = 2/255, 8/255"),
-    ],
-)  # fmt: skip
-def test_what_is_not_one_value_is_told(metric, where, says):
-    with pytest.raises(LookupError) as error:
-        value(RESULT, metric, **where)
-    assert error.value.args[0] == says
-
-
-def test_values_of_two_suites_are_told_apart():
-    both = pd.concat([RESULT, RESULT.assign(suite="other")])
-    with pytest.raises(LookupError, match=r"2 values 'nll' fit \{\}; say which suite"):
-        value(both, "nll")
-    assert value(both, "nll", suite="other").suite == "other"
-
-
-def test_an_eps_that_is_no_number_is_told():
-    with pytest.raises(SuiteError, match="eps = '8/x': not a number"):
-        value(RESULT, "top1", eps="8/x")
 
 
 def test_the_columns_are_those_of_the_design():

@@ -207,10 +207,16 @@ class Classifier:
         if len(shape) == 2 and shape[1] == self.classes:
             return
         more = len(shape) == 2 and shape[1] > self.classes
-        in_order = f"{setting('classes', 'names.txt')}, one a line"
+        in_order = (
+            f"; if it lacks some of the model's, name all in its order: {setting('classes', 'names.txt')}, one a line"
+        )
+        one = (
+            "; end it in Dense(1) whose last axis stays, or, where that is the probability of the second class, say "
+            f"{setting('black_box', True)}"
+        )
         raise ModelError(
             f"model {self.model.name!r} gives outputs of shape {shape[1:]}, but the data has {self.classes} classes"
-            + (f"; if it lacks some of the model's, name all in its order: {in_order}" if more else "")
+            + (in_order if more else one if len(shape) == 1 and self.classes == 2 else "")
         )
 
     def _checked(self, logits: np.ndarray, images: np.ndarray) -> np.ndarray:

@@ -125,8 +125,8 @@ def _logits(output: Any) -> tuple[Any, str]:
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
             f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
-            f"end it in Dense(1) or Dense(1, 'sigmoid'), or say {setting('black_box', True)}: the probability of the "
-            "second class"
+            f"end it in Dense(1) or Dense(1, 'sigmoid'); or, where it is the probability of the second class, say "
+            f"{setting('black_box', True)}"
         )
     if squashed:
         output = _flat(before if function is last else without_activation(last, before, unused(last.name, before)))

@@ -33,7 +33,8 @@ def arrays(*, path: str) -> Dataset:
             splits = {split: (file[images], _column(file[labels])) for split, (images, labels) in keys.items()}
             left = [name for name in file if not any(name in each for each in keys.values())]
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be read as arrays ({error})") from None
+        plain = "; save plain arrays: np.stack(list(x)), y.astype(int)" if "Object arrays" in str(error) else ""
+        raise DataError(f"{path}: cannot be read as arrays ({error}){plain}") from None
     try:
         found = from_splits(splits, name=Path(path).stem)
     except DataError as error:

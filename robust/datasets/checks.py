@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from math import isqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,13 +62,22 @@ def _of_whole(images: np.ndarray) -> str:
     return "images / 65535" if images.dtype == np.uint16 else ""
 
 
+def _rows(shape: tuple[int, ...]) -> str:
+    """What was probably meant by a table: an image in each row, or one image."""
+    if len(shape) != 2:
+        return ""
+    sides = {(side, channels): side * side * channels for channels in (1, 3) for side in [isqrt(shape[1] // channels)]}
+    found = [f"images.reshape(-1, {side}, {side}, {c})" for (side, c), n in sides.items() if n == shape[1] and side > 1]
+    table = found if shape[0] != shape[1] else []
+    return f"; did you mean {' or '.join(table) or 'images[None], one image alone'}?"
+
+
 def _check_shape(images: np.ndarray) -> None:
     shape = f"images: shape {images.shape}"
     if not images.size:
         raise DataError(f"{shape} holds nothing; allowed: at least one image of at least one pixel")
     if images.ndim != 4:
-        hint = "; did you mean images[None], one image alone?" if images.ndim == 2 else ""
-        raise DataError(f"{shape}; allowed: [N, H, W, C] or [N, H, W]{hint}")
+        raise DataError(f"{shape}; allowed: [N, H, W, C] or [N, H, W]{_rows(images.shape)}")
     if images.shape[1] <= 4 < images.shape[3]:
         hint = "; did you mean images.transpose(0, 2, 3, 1)?"
         raise DataError(f"{shape}; allowed: [N, H, W, C], the channels last{hint}")

@@ -1,9 +1,10 @@
 """Whatever Python code hands over as data, as a `Dataset`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -99,13 +100,20 @@ def _pair(data: Any, name: str) -> _Pair:
         images, remark = _in_unit_range(images, name)
     elif not isinstance(data, tuple | list) or len(data) != 2:
         allowed = "(images, labels), a tf.data.Dataset of (image, label), or a data set of robust"
-        raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}")
+        raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}{_of_batches(data)}")
     elif any(isinstance(each, tf.data.Dataset) for each in data):
         allowed = 'one of them, or a table by split: {"train": first, "test": second}'
         raise DataError(f"data {name!r}: a pair with a tf.data.Dataset in it came; allowed: {allowed}")
     else:
         (images, labels), remark = data, ""
     return _Pair(images, *_flat(labels), remark)
+
+
+def _of_batches(data: Any) -> str:
+    """How the batches that somebody else's source gives, one after another, are put together."""
+    if isinstance(data, keras.utils.PyDataset):
+        return "; did you mean tuple(map(np.concatenate, zip(*(data[i] for i in range(len(data))))))?"
+    return "; of batches: tuple(map(np.concatenate, zip(*data)))" if isinstance(data, Generator) else ""
 
 
 def _flat(labels: Any) -> tuple[Any, int | None]:
@@ -141,7 +149,9 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     spec = rows.element_spec
     pair = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(each, tf.TensorSpec) for each in spec)
     if not pair:
-        raise DataError(f"data {name!r}: a tf.data.Dataset of {spec}; allowed: pairs of (image, label)")
+        raise DataError(
+            f"data {name!r}: a tf.data.Dataset of {spec}; allowed: pairs of (image, label){_as_pairs(spec)}"
+        )
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"data {name!r}: the tf.data.Dataset never ends; leave out its repeat()")
     if spec[0].shape.rank not in (2, 3, 4):
@@ -157,6 +167,15 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
         of_one_size = "images of different sizes are resized in its map()"
         raise DataError(f"data {name!r}: the tf.data.Dataset cannot be read ({said}); {of_one_size}") from None
     raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
+
+
+def _as_pairs(spec: Any) -> str:
+    """What makes pairs of elements that hold an image, a label and more."""
+    if isinstance(spec, Mapping) and {"image", "label"} <= {*spec}:
+        return '; did you mean data.map(lambda each: (each["image"], each["label"]))?'
+    if isinstance(spec, tuple) and len(spec) > 2:
+        return "; did you mean data.map(lambda image, label, *more: (image, label))?"
+    return ""
 
 
 def _in_batches(image: tf.TensorSpec, label: tf.TensorSpec) -> bool:

@@ -15,7 +15,7 @@ from robust.summaries.corruption_error import ABSENT, COMMON, MADE
 THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {
     "mean_corruption_error": "mean of the {n} common corruptions",
-    "relative_corruption_error": "over the baseline's",
+    "corruption_error_ratio": "over the baseline's",
     "relative_error_increase": "what corruption adds, over the baseline's",
     "mce": "mCE",
     "relative_mce": "relative mCE",
@@ -99,7 +99,7 @@ def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame,
         name in COMMON,
         [_square(folder, own[own["severity"] == s], pictures.get((name, s))) for s in severities],
         [
-            (model, _total(of, "corruption_error", name), _total(of, "relative_corruption_error", name))
+            (model, _total(of, "corruption_error", name), _total(of, "corruption_error_ratio", name))
             for model, of in _by_model(folder, summed)
         ],
     )

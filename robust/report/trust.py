@@ -1,5 +1,6 @@
 """Can the numbers be believed? The verdicts, with their reasons in plain words and what to do."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -8,7 +9,10 @@ from robust.ills import EPS, ILLS
 from robust.interface import Interface, revised, worded
 from robust.quantities import radius
 from robust.report import wording
+from robust.report.conditions import strength
 from robust.report.folder import Folder
+
+_WHOSE = ("suite", "model", "seed", "case")
 
 
 class Doubt(NamedTuple):
@@ -40,7 +44,19 @@ def judged(folder: Folder) -> list[Judged]:
     return sorted(found, key=lambda one: one.verdict == "reliable")
 
 
-def _doubt(row: dict[Any, Any], read_in: Interface) -> Doubt:
+def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
+    """Why a number of a table is in doubt: what was seen at its strength, and what speaks against its whole model."""
+    checks = results[(results["metric"] == "trust") & (results["group"] != "")]
+    for name in _WHOSE:
+        checks = checks[checks[name] == row[name]]
+    return [
+        _doubt(check, None)
+        for check in checks.to_dict("records")
+        if strength(check) == strength(row) or (check["group"] in ILLS and ILLS[check["group"]].of_model)
+    ]
+
+
+def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
     if (ill := ILLS.get(row["group"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))

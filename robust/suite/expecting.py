@@ -13,7 +13,7 @@ ALLOW = "allow_invalid"
 _SUMMED = '; it sums up several models, and is not judged: bound mean_corruption_error, or "corruption_error[fog]"'
 _HINTS = {
     "target_reached": "; it needs an attack with a target",
-    **dict.fromkeys(("relative_corruption_error", "relative_error_increase", "mce", "relative_mce"), _SUMMED),
+    **dict.fromkeys(("corruption_error_ratio", "relative_error_increase", "mce", "relative_mce"), _SUMMED),
 }
 
 

@@ -72,6 +72,7 @@ class Case:
     perturbations: tuple[Call, ...] = ()
     target: str | Mapping[str, str] | None = None  # of the attack or the search; "all": each other class in turn
     data: Call | None = None  # a shifted set, instead of the suite's own
+    restrict: bool = False  # do the classes of that set alone compete, instead of all of the suite's?
     measures: tuple[Call, ...] = (Call("measures", "accuracy"),)
     inspections: tuple[Call, ...] = ()
     images: int | None = None  # a random choice of the test split; None: all of it
@@ -101,6 +102,7 @@ class Case:
         """What is done to which images, as JSON has it: what two reports must share to be compared."""
         calls = [call.key() for call in self.calls]
         told = {"calls": calls, "target": self.target, "images": self.images, "balanced": self.balanced}
+        told["restrict"] = self.restrict
         return json.loads(json.dumps(told, default=str))
 
     @property

@@ -25,8 +25,8 @@ from robust.suite.training import training
 _NAME = r"\w[\w.+-]*"
 _MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "search")
 _CASE = (
-    "attack", "corrupt", "distance", "data", "outside", "measure", "inspect", "images", "balanced", "models",
-    "expect", "baseline",
+    "attack", "corrupt", "distance", "data", "restrict", "outside", "measure", "inspect", "images", "balanced",
+    "models", "expect", "baseline",
 )  # fmt: skip
 _SWEPT = {
     "attack": ("attacks", "eps", Eps),
@@ -188,6 +188,7 @@ class _Reader:
                 distance=calls[0] if searches else None,
                 target=target,
                 data=self.data(table["data"]) if "data" in table else None,
+                restrict=_restricts(table),
                 outside=self.data(table["outside"]) if "outside" in table else None,
                 baseline=baseline,
                 measures=measures,
@@ -248,6 +249,15 @@ def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
         balanced, many = setting("balanced", True), setting("images", 100)
         raise SuiteError(f"{balanced} says how images are chosen; say how many, as in {many}", "balanced")
     return {"images": convert(table["images"], Count, "images") if "images" in table else None, "balanced": balanced}
+
+
+def _restricts(table: Mapping[str, Any]) -> bool:
+    """Do the classes of the case's own data alone compete?"""
+    restrict = convert(table.get("restrict", False), bool, "restrict")
+    if restrict and "data" not in table:
+        what = setting("restrict", True)
+        raise SuiteError(f"{what} lets the classes of a case's own data alone compete, and it has none", "restrict")
+    return restrict
 
 
 def _models(value: Any, models: tuple[Model, ...]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ MADE = "corruptions on the fly"
 
 ABSENT = "not given: "
 """What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
-BESIDE = ("relative_corruption_error", "relative_error_increase")
+BESIDE = ("corruption_error_ratio", "relative_error_increase")
 """What is given in units of a baseline's errors."""
 
 _RARE = "the case has none of the common corruptions"
@@ -87,7 +87,7 @@ def corruption_errors(
 ) -> list[dict[str, Any]]:
     """The rows that sum up every case with corruptions beside another model; see `own_errors`.
 
-    - relative_corruption_error: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
+    - corruption_error_ratio: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
     - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
       the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
       baseline would rule. It needs a case that shows the same images, or more, clean.
@@ -158,7 +158,7 @@ def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str
         return
     ratios, increases = _ratios(errors, base)
     for group, value in ratios.items():
-        yield _ratio("relative_corruption_error", group, value, unit, f"{name} makes no error under {group}")
+        yield _ratio("corruption_error_ratio", group, value, unit, f"{name} makes no error under {group}")
     yield _mean_ratio(ratios, unit, name)
     unknown = "no case shows the same images clean" if None in (errors.clean, base.clean) else ""
     for group, value in increases.items():
@@ -173,7 +173,7 @@ def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, 
     counted = [each for each in COMMON if each in ratios]
     total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
     why = f"{name} makes no error under {lost}" if lost else _RARE
-    return _ratio("relative_corruption_error", "", None if total is None else total / len(counted), unit, why)
+    return _ratio("corruption_error_ratio", "", None if total is None else total / len(counted), unit, why)
 
 
 def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def test_one_number_that_nothing_explains_is_refused_with_the_way_out():
     model = functional(layers.Flatten(), dense(1), layers.Lambda(lambda z: 1 / (1 + 3**-z), name="odd"))
     expected = (
         "'odd' ends the model in one number, and nothing says whether it is a logit or a probability; end it in "
-        "Dense(1) or Dense(1, 'sigmoid'), or say black_box=True: the probability of the second class"
+        "Dense(1) or Dense(1, 'sigmoid'); or, where it is the probability of the second class, say black_box=True"
     )
     assert refusal(model, classes=2) == expected
 

@@ -76,6 +76,14 @@ NAN[1, 2, 0, 0] = np.nan
             GREY[0, ..., 0],
             "images: shape (3, 3); allowed: [N, H, W, C] or [N, H, W]; did you mean images[None], one image alone?",
         ),
+        (
+            np.zeros([5, 784]),
+            "images: shape (5, 784); allowed: [N, H, W, C] or [N, H, W]; did you mean images.reshape(-1, 28, 28, 1)?",
+        ),
+        (
+            np.zeros([5, 3072]),
+            "images: shape (5, 3072); allowed: [N, H, W, C] or [N, H, W]; did you mean images.reshape(-1, 32, 32, 3)?",
+        ),
         (GREY[None], "images: shape (1, 2, 3, 3, 1); allowed: [N, H, W, C] or [N, H, W]"),
         (
             np.zeros([2, 3, 32, 32]),

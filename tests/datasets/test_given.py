@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -157,6 +159,31 @@ def test_what_is_refused(data, expected):
     with pytest.raises(DataError) as caught:
         dataset_of(data)
     assert str(caught.value).startswith(expected)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, place):
+        return X[3 * place : 3 * place + 3], Y[3 * place : 3 * place + 3]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ROWS.map(lambda x, y: {"image": x, "label": y, "id": y}),
+        ROWS.map(lambda x, y: (x, y, y)),
+        Batches(),
+        ((X[k : k + 2], Y[k : k + 2]) for k in range(0, 7, 2)),
+    ],
+)
+def test_what_was_meant_is_told_and_can_be_typed(data):
+    with pytest.raises(DataError) as caught:
+        dataset_of(data)
+    typed = re.search(r"(data\.map\(.*\)|tuple\(map\(.*\))\??$", str(caught.value))[1]
+    found = dataset_of(eval(typed, {"data": data, "np": np})).examples("test")
+    assert np.array_equal(found.images, X) and np.array_equal(found.labels, Y)
 
 
 def test_evaluate_takes_a_tf_data_dataset():

@@ -1,4 +1,4 @@
-"""A case on data of its own: the same classes, or some of them, of which alone the model is then asked."""
+"""A case on data of its own: the same classes, or some of them, which alone compete where the case says so."""
 
 import keras
 import numpy as np
@@ -8,7 +8,8 @@ import robust
 from robust.blocks import data_of
 from robust.classifier import Classifier
 from robust.datasets.dataset import from_arrays
-from robust.errors import DataError
+from robust.errors import DataError, SuiteError
+from robust.progress import Silent
 from robust.schema import Call
 from robust.store import Store
 from robust.suite import Case, Model, Suite, read_case
@@ -29,6 +30,17 @@ MODEL = network()
 LOGITS = MODEL.predict(X, verbose=0)
 
 
+class Said(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+SAID = Said()
+
+
 class Shifted(Call):
     """A call that gives the data it was made with, as a data set's function would."""
 
@@ -39,15 +51,15 @@ class Shifted(Call):
         return {}
 
 
-def run(tmp_path, shifted, **case):
+def run(tmp_path, shifted, restrict=True, **case):
     given = Shifted("datasets", "shifted", {"data": shifted})
     cases = tuple(
-        Case(c.name, c.perturbations, data=given, measures=c.measures, inspections=c.inspections)
+        Case(c.name, c.perturbations, data=given, restrict=restrict, measures=c.measures, inspections=c.inspections)
         for c in (read_case("plain", {}), *(read_case(name, table) for name, table in case.items()))
     )
     data = from_arrays(X, random.integers(0, 4, len(X)), CLASSES)
     suite = Suite("shifted", (Model("net", "memory", MODEL, seeds=(0,)),), cases, data)
-    return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
+    return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=SAID)
 
 
 def test_only_the_logits_of_its_classes_are_compared(tmp_path):
@@ -66,6 +78,36 @@ def test_only_the_logits_of_its_classes_are_compared(tmp_path):
     assert 0.1 < attacked < expected == 0.75
 
 
+def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
+    """As they do in use, whatever the images show: the numbers are those of the same labels among all classes."""
+    labels = np.array([3, 1])[LOGITS[:, [3, 1]].argmax(axis=1)]
+    case = {"fgsm": {"attack": {"name": "fgsm", "eps": "16/255"}}}
+    some = from_arrays(X, np.searchsorted([1, 3], labels), ("b", "d"))
+    table = run(tmp_path / "some", some, restrict=False, **case)
+    whole = run(tmp_path / "whole", from_arrays(X, labels, CLASSES), restrict=False, **case)
+    for name, metric in [(n, m) for n in ("plain", "fgsm") for m in ("top1", "nll")]:
+        one, other = (robust.value(each, metric, case=name) for each in (table, whole))
+        assert (one.value, one.low, one.high, one.n) == (other.value, other.low, other.high, other.n)
+    assert robust.value(table, "top1", case="plain").value == np.mean(LOGITS.argmax(axis=1) == labels) < 1
+    says = "data arrays: has 2 of the 4 classes of arrays, all of which compete; in a suite, restrict = true lets"
+    assert any(line.startswith(says) for line in SAID.lines)
+    run(tmp_path / "alone", some)
+    assert "data arrays: has 2 of the 4 classes of arrays, which alone compete" in SAID.lines
+
+
+def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
+    table = run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), restrict=False, cost={"inspect": ["cost"]})
+    assert robust.value(table, "parameters", case="cost").value == 20
+
+
+def test_it_is_the_classes_of_data_that_the_case_has():
+    with pytest.raises(
+        SuiteError, match="in a suite, restrict = true lets the classes of a case's own data alone compete"
+    ):
+        read_case("plain", {"restrict": True})
+    assert read_case("plain", {"restrict": True, "data": "fashion_mini"}).definition["restrict"]
+
+
 def test_the_order_of_the_classes_may_differ(tmp_path):
     order = [2, 0, 3, 1]
     labels = random.integers(0, 4, len(X))
@@ -76,10 +118,11 @@ def test_the_order_of_the_classes_may_differ(tmp_path):
 def test_of_which_outputs_the_classes_are_is_part_of_what_was_measured():
     """The same images of classes a and b, asked of models with other outputs, are other blocks."""
     given = Shifted("datasets", "shifted", {"data": from_arrays(X, np.arange(40) % 2, ("a", "b"))})
-    case = Case("plain", (), data=given)
+    case = Case("plain", (), data=given, restrict=True)
     suites = [from_arrays(X, np.arange(40) % 4, names) for names in (CLASSES, CLASSES, ("b", "a", "c", "d"))]
     one, again, other = (data_of(case, data).fingerprint for data in suites)
     assert one == again != other
+    assert data_of(Case("plain", (), data=given), suites[0]).fingerprint not in (one, other)
 
 
 def test_a_restricted_classifier_counts_for_itself():
@@ -94,6 +137,6 @@ def test_a_class_that_the_model_has_not_is_refused(tmp_path):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
     with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))
-    said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 classes of the 4 of arrays"
+    said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 of the 4 classes of arrays"
     with pytest.raises(DataError, match=said):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"inspect": ["cost"]})

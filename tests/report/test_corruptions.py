@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import robust
 from robust import demands, record, report
 from robust.datasets.fashion_mini import fashion_mini
 from robust.errors import SuiteError
@@ -61,25 +62,25 @@ def test_every_figure_follows_from_the_outcomes(folder):
         common = [name for name in names if name in COMMON]
         for net, own in of.items():
             got = {
-                metric: record.value(results, metric, case=case, model=net).value
-                for metric in ("mean_corruption_error", "relative_corruption_error", "relative_error_increase")
+                metric: robust.value(results, metric, case=case, model=net).value
+                for metric in ("mean_corruption_error", "corruption_error_ratio", "relative_error_increase")
             }
             assert got["mean_corruption_error"] == pytest.approx(np.mean([own[name] for name in common]))
             ratios = [own[name] / of["net0"][name] for name in common]
-            assert got["relative_corruption_error"] == pytest.approx(np.mean(ratios))
+            assert got["corruption_error_ratio"] == pytest.approx(np.mean(ratios))
             added = [sum(of[n][name] - clean[n] for name in common) for n in (net, "net0")]
             assert got["relative_error_increase"] == pytest.approx(added[0] / added[1])
             for name in names:
-                mean = record.value(results, "corruption_error", group=name, case=case, model=net)
+                mean = robust.value(results, "corruption_error", group=name, case=case, model=net)
                 assert mean.value == pytest.approx(own[name])
 
 
 def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
     results = record.read_results(folder / "results.csv")
     for net in ("net0", "net1"):
-        mean = record.value(results, "mean_corruption_error", case="bad", model=net)
+        mean = robust.value(results, "mean_corruption_error", case="bad", model=net)
         assert mean.low < mean.value < mean.high and (mean.n, mean.bound, mean.passed) == (IMAGES, "<= 1", True)
-        fog = record.value(results, "corruption_error", group="fog", case="bad", model=net)
+        fog = robust.value(results, "corruption_error", group="fog", case="bad", model=net)
         assert (fog.bound, fog.passed) == ("high < 0.01", False)
     with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
         case = read_case("c", {"corrupt": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
@@ -109,7 +110,7 @@ def test_the_page_shows_errors_pictures_and_the_mark(folder):
     assert "not comparable with those on the stored JPEG sets" in section
     assert section.count("data:image/png;base64,") == 6
     where = {"case": "bad", "model": "net1", "perturbation": "fog", "severity": 5}
-    value = record.value(record.read_results(folder / "results.csv"), "top1_error", **where).value
+    value = robust.value(record.read_results(folder / "results.csv"), "top1_error", **where).value
     assert f"net1 <strong>{100 * value:.1f} %</strong>" in section
     assert "1 × net0" in section
 

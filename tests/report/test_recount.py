@@ -173,7 +173,7 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
         believed.add(row["metric"])
     assert believed <= AS_RECORDED
     assert {"ece", "aurc", "bin_confidence", "precision", "mean_corruption_error", "difference", "mcnemar"} <= metrics
-    assert {"relative_corruption_error", "median_distance", "top1_by_distance", "sent", "mistake_severity"} <= metrics
+    assert {"corruption_error_ratio", "median_distance", "top1_by_distance", "sent", "mistake_severity"} <= metrics
 
 
 def verified(folder, table):

@@ -48,8 +48,8 @@ def test_all_are_all():
         ('"mlp"\n', '"mlp"\nmeasure = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to measure'),
         (
             '"mlp"\n',
-            '"mlp"\nexpect = { relative_corruption_error = "< 1" }\n',
-            r"s.toml:9: expect: this case measures no 'relative_corruption_error'; .* bound mean_corruption_error",
+            '"mlp"\nexpect = { corruption_error_ratio = "< 1" }\n',
+            r"s.toml:9: expect: this case measures no 'corruption_error_ratio'; .* bound mean_corruption_error",
         ),
     ],
 )

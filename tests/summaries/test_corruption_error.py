@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import robust
 from robust import judging, record, statistics
 from robust.report import corruptions
 from robust.summaries.corruption_error import _ALEXNET, COMMON, MADE, corruption_errors, own_errors
@@ -100,13 +101,13 @@ def test_a_corruption_that_does_the_baseline_exactly_no_harm_is_no_unit(n, clean
 
 def test_a_model_beside_the_baseline():
     found, rows = _found(_table(), {"weather": "base"})
-    assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.3 / 0.6)
-    assert found["net", "relative_corruption_error", "snow"] == pytest.approx(1.5 / 1.2)
-    assert found["net", "relative_corruption_error", ""] == pytest.approx((0.5 + 1.25) / 2)
+    assert found["net", "corruption_error_ratio", "fog"] == pytest.approx(0.3 / 0.6)
+    assert found["net", "corruption_error_ratio", "snow"] == pytest.approx(1.5 / 1.2)
+    assert found["net", "corruption_error_ratio", ""] == pytest.approx((0.5 + 1.25) / 2)
     # what is added to the clean error, summed over the severities
     assert found["net", "relative_error_increase", "fog"] == pytest.approx((0.3 - 0.1) / (0.6 - 0.2))
     assert found["net", "relative_error_increase", ""] == pytest.approx((0.2 + 1.4) / (0.4 + 1.0))
-    assert found["base", "relative_corruption_error", ""] == pytest.approx(1)
+    assert found["base", "corruption_error_ratio", ""] == pytest.approx(1)
     assert found["base", "relative_error_increase", "snow"] == pytest.approx(1)
     assert {row["unit"] for row in rows} == {"× base"}
 
@@ -117,7 +118,7 @@ def test_the_rows_fit_the_table_and_are_marked():
     assert set(table["perturbation"]) == {MADE}
     assert set(table["case"]) == {"weather"}
     assert table["severity"].isna().all()
-    assert record.value(table, "relative_corruption_error", group="snow", model="net").value == pytest.approx(1.25)
+    assert robust.value(table, "corruption_error_ratio", group="snow", model="net").value == pytest.approx(1.25)
     assert set(table["weights"]) == {"base", "net"}
 
 
@@ -131,7 +132,7 @@ def test_without_a_clean_case_on_the_same_images_nothing_is_said_of_the_increase
     found, rows = _found(table, {"weather": "base"}, outcomes=outcomes)
     assert np.isnan(found["net", "relative_error_increase", ""])
     assert _reasons(rows)["net", "relative_error_increase", "fog"] == "not given: no case shows the same images clean"
-    assert found["net", "relative_corruption_error", ""] > 0
+    assert found["net", "corruption_error_ratio", ""] > 0
 
 
 def test_of_several_clean_cases_that_with_the_same_images_counts_and_of_more_images_the_same():
@@ -147,7 +148,7 @@ def test_of_several_clean_cases_that_with_the_same_images_counts_and_of_more_ima
 def test_a_baseline_that_has_not_run_gives_no_ratios():
     table = _table()
     found, rows = _found(table[(table["model"] != "base")], {"weather": "base"})
-    assert [key[1:] for key in found] == [("relative_corruption_error", ""), ("relative_error_increase", "")]
+    assert [key[1:] for key in found] == [("corruption_error_ratio", ""), ("relative_error_increase", "")]
     assert set(_reasons(rows).values()) == {"not given: base has not run in this case"}
     assert all(np.isnan(value) for value in found.values())
     assert corruption_errors(table, _shown(table), {}) == [], "nobody asked"
@@ -158,17 +159,17 @@ def test_of_a_baseline_without_errors_there_is_no_ratio():
     errors["net"] = {name: ERRORS["net"][name] for name in ("fog", "snow")}
     found, rows = _found(_table(errors), {"weather": "base"})
     reasons = _reasons(rows)
-    assert reasons["net", "relative_corruption_error", "fog"] == "not given: base makes no error under fog"
-    assert reasons["net", "relative_corruption_error", ""] == "not given: base makes no error under fog"
+    assert reasons["net", "corruption_error_ratio", "fog"] == "not given: base makes no error under fog"
+    assert reasons["net", "corruption_error_ratio", ""] == "not given: base makes no error under fog"
     assert reasons["net", "relative_error_increase", "fog"] == "not given: fog does base no harm"
     assert {key for key, value in found.items() if np.isnan(value)} == set(reasons)
-    assert found["net", "relative_corruption_error", "snow"] == pytest.approx(1.25)
+    assert found["net", "corruption_error_ratio", "snow"] == pytest.approx(1.25)
 
 
 def test_without_common_corruptions_there_is_no_mean():
     errors = {model: {"saturate": of["saturate"]} for model, of in ERRORS.items()}
     _, rows = _found(_table(errors), {"weather": "base"})
-    missing = _reasons(rows)["net", "relative_corruption_error", ""]
+    missing = _reasons(rows)["net", "corruption_error_ratio", ""]
     assert missing == _reasons(rows)["net", "relative_error_increase", ""]
     assert missing == "not given: the case has none of the common corruptions"
 
@@ -177,17 +178,17 @@ def test_what_is_absent_is_told_on_the_page_and_in_the_terminal():
     errors = {**ERRORS, "base": {**ERRORS["base"], "fog": [0, 0]}}
     table = record.table(_found(_table(errors), {"weather": "base"})[1], record.RESULTS)
     why = "not given: base makes no error under fog"
-    assert f"weather[net] relative_corruption_error[fog] is {why}" in judging.open_questions(table)
+    assert f"weather[net] corruption_error_ratio[fog] is {why}" in judging.open_questions(table)
     of = table[table["model"] == "net"]
-    assert corruptions._total(of, "relative_corruption_error") == f"– ({why})"
-    assert corruptions._total(of, "relative_corruption_error", "snow") == "1.25 × base"
+    assert corruptions._total(of, "corruption_error_ratio") == f"– ({why})"
+    assert corruptions._total(of, "corruption_error_ratio", "snow") == "1.25 × base"
 
 
 def test_several_trainings_of_the_baseline_count_as_their_mean():
     table = _table()
     again = table[table["model"] == "base"].assign(seed=1, value=lambda t: t["value"] * 3)
     found, _ = _found(pd.concat([table, again]), {"weather": "base"})
-    assert found["net", "relative_corruption_error", "fog"] == pytest.approx(0.15 / 0.6)
+    assert found["net", "corruption_error_ratio", "fog"] == pytest.approx(0.15 / 0.6)
 
 
 def test_the_errors_of_alexnet_are_those_of_the_paper():
@@ -221,8 +222,8 @@ def test_a_table_without_corruptions_gives_nothing():
 
 def test_of_several_corruptions_one_is_asked_for_by_name():
     with pytest.raises(LookupError, match=r"3 values 'top1_error' fit .*; say which perturbation: perturbation = 'f"):
-        record.value(_table(), "top1_error", model="net", case="weather", severity=1)
-    found = record.value(_table(), "top1_error", model="net", case="weather", severity=1, perturbation="fog")
+        robust.value(_table(), "top1_error", model="net", case="weather", severity=1)
+    found = robust.value(_table(), "top1_error", model="net", case="weather", severity=1, perturbation="fog")
     assert found.value == 0.1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from robust import trust
 from robust.attacks.survivors import Task
-from robust.classifier import Classifier
+from robust.classifier import Classifier, black_box
 from robust.perturbed import Perturbed
 from robust.schema import Call, bind
 from robust.trust import attack
@@ -273,11 +273,25 @@ def test_where_there_are_no_gradients_square_is_asked(affine):
     labels = np.arange(20) % 2
     images = np.where(labels == 1, 0.55, 0.45)[:, None, None, None] * np.ones((1, 1, PIXELS, 1), "float32")
     blind = Task(Classifier(answer, 2, batch_size=20), images.astype(np.float32), labels, np.arange(20), None, None)
-    [found] = rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.06})))
+    found, alone = rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.06})))
     assert found.name == "control_alone" and found.value > 0.9
-    assert names(rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.049})))) == []
+    assert alone == ("answers_alone", 1.0, 20)
+    assert names(rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.049})))) == ["answers_alone"]
     square = attack.run(blind, bind("attacks", {"name": "square", "eps": 0.03, "queries": 1}))
-    assert not square.fell.any() and names(rival(square)) == []
+    assert not square.fell.any() and names(rival(square)) == ["answers_alone"]
+
+
+@pytest.mark.parametrize(("left", "told"), [(0, False), (2, False), (3, True)])
+def test_what_stands_where_no_gradients_could_be_asked_is_in_doubt(task, left, told):
+    """Of a hundred; what has fallen has fallen, whoever made it fall."""
+
+    def answers(images):
+        return np.asarray(task.classifier.logits(np.asarray(images, np.float32)))
+
+    blind = replace(task, classifier=Classifier(black_box.wrapped(answers), task.classifier.classes, batch_size=25))
+    found = ran(blind, bind("attacks", {"name": "square", "eps": 0.1}), np.empty((100, 0)), [""] * 100)
+    found = replace(found, fell=np.arange(100) >= left)
+    assert list(rival(found)) == ([("answers_alone", left / 100, 100)] if told else [])
 
 
 @pytest.mark.parametrize(("left", "told"), [(2, False), (3, True), (100, True)])

@@ -20,6 +20,7 @@ from robust.trust.flat import flat
 from robust.trust.jumps import jumping
 
 IN_THE_MODEL = {
+    "answers_alone": "the Keras model itself",
     "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     "stateful": "training=False",
     "bounded_outputs": "Dense(classes)",
