@@ -250,7 +250,7 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
         wanted = model(IMAGES).numpy()
         table = robust.evaluate(remedy, (IMAGES, wanted.argmax(axis=1)), ["pgd"], eps=0.3)
         assert robust.value(table, "top1", case="clean").value == 1
-        assert robust.value(table, "top1", case="pgd").value < 1
+        assert robust.value(table, "top1", case="pgd", allow_invalid=True).value < 1
         found = Classifier(remedy, 3).logits(IMAGES)
         np.testing.assert_allclose(tf.nn.softmax(found), wanted, atol=1e-5)
 

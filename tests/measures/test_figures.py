@@ -53,7 +53,7 @@ class Report:
         }
 
     def value(self, metric, case, group=""):
-        return robust.value(self.results, metric, group=group, case=case).value
+        return robust.value(self.results, metric, group=group, case=case, allow_invalid=True).value
 
     def logits(self, case):
         return np.load(self.blocks[case] / "logits-0.npy")
