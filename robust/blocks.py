@@ -133,8 +133,11 @@ def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     told = fingerprint(repr((data.classes, found.fingerprint)).encode())
     alone = setting("restrict", True)
     how = "which alone compete" if case.restrict else f"all of which compete; {alone} lets its own alone compete"
-    remarks = (*found.remarks, f"has {part}, {how}") if set(shifted.classes) != set(data.classes) else found.remarks
-    return replace(found, fingerprint=told, superclasses=groups, remarks=remarks)
+    found = replace(found, fingerprint=told, superclasses=groups)
+    if set(shifted.classes) == set(data.classes):
+        return found
+    name = f"{found.name}, its classes alone" if case.restrict else found.name  # tables tell data by its name
+    return replace(found, name=name, remarks=(*found.remarks, f"has {part}, {how}"))
 
 
 def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

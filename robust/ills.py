@@ -247,6 +247,12 @@ ILLS = {
         "the same attack with twice the steps, and 20 at least, fells {value} of {n} images more",
         _STEPS,
     ),
+    "too_few_averaged_steps": Ill(
+        "suspect",
+        "an attack with twice the steps, and 20 at least, that averages over the model's randomness as this one does "
+        "fells {value} of {n} images more than the same attack again",
+        f"give it more steps, as in {_attack('apgd', samples=20, steps=100)}",
+    ),
     "silent_success": Ill(
         "suspect",
         "on the way to {value} of {n} images the model was fooled, but not by the image given back",

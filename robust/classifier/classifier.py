@@ -151,12 +151,22 @@ class Classifier:
             logits = self(images)
             losses = loss(logits, labels)
         gradient = tape.gradient(losses, images)
-        if gradient is None:
+        if gradient is None or self._leads_nowhere(gradient, images.shape):
             raise ModelError(
                 f"model {self.model.name!r} has no gradient from its logits to its pixels; "
                 f"use a black-box attack: {black_box.ATTACKS}"
             )
         return losses, logits, tf.ensure_shape(gradient, images.shape)
+
+    def _leads_nowhere(self, gradient: tf.Tensor, shape: tf.TensorShape) -> bool:
+        """Is it what tf.py_function gives in place of no gradient, of no shape? A graph does not tell: it is tried."""
+        if gradient.shape.rank is not None:
+            return gradient.shape.rank != shape.rank
+        with tf.init_scope(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            image = tf.zeros([self.batch_size if self.has_fixed_batch else 1, *shape[1:]], self.dtype)
+            tape.watch(image)
+            found = tape.gradient(self(image), image)
+        return found is None or found.shape.rank != shape.rank
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
         """The graph of this key, built when it is first asked for; XLA only on a GPU. A black box is asked eagerly."""

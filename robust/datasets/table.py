@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from robust.errors import DataError, suggest
 
 _BETWEEN = (",", ";", "\t")
 """What stands between columns; a semicolon where the comma is decimal, a tab in what Excel calls a Unicode text."""
+
+_FLOAT = re.compile(r"[0-9]{1,9}\.0*")
 
 
 def listed(root: Path, labels: str) -> Found:
@@ -35,7 +38,16 @@ def listed(root: Path, labels: str) -> Found:
             raise DataError(f"{table}:{number}: names the file {line['file']!r} again, as line {before} does")
     if not rows:
         raise DataError(f"{table}: names no image")
-    return Found(rows, {row.label for row in rows}, ())
+    rows, notes = _whole(rows)
+    return Found(rows, {row.label for row in rows}, notes)
+
+
+def _whole(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """Labels such as 3.0 are whole numbers that a table with gaps once held: read as such, so that 10 follows 9."""
+    if not all(_FLOAT.fullmatch(row.label) for row in rows):
+        return rows, ()
+    found = [row._replace(label=str(int(float(row.label)))) for row in rows]
+    return found, ("labels are whole numbers written with a point, as 1.0, and read as 1",)
 
 
 def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -19,6 +19,8 @@ _ENOUGH = 100  # steps of each part of AutoAttack: its definition
 _ONE_STEP = ("fgsm", "foolbox:FGSM", "foolbox:FGM", *(f"foolbox:{n}FastGradientAttack" for n in ("L1", "L2", "Linf")))
 _LONGER = {"square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
 """What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
+_SAMPLES = 20  # looks at a random model that AutoAttack takes for a gradient
+_LUCK = 0.01  # of images that fall to more steps alone and to the same steps alone
 _STEPS = 20  # of pgd where it stands in for an attack
 _QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
 _RESTED = 1000  # queries of Square; with fewer, twice as many still fell some images of sound models
@@ -164,6 +166,31 @@ def more_steps(run: Run) -> Iterator[Reason]:
     if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
         name = run.call.name
         yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+
+
+def more_averaged_steps(run: Run) -> Iterator[Reason]:
+    """Where the model answers by chance: do twice the steps, at least 20, fell clearly more than the same steps again?
+
+    Some images fall to the same again, too, as the model looks otherwise each time: McNemar's test tells these apart.
+    """
+    from scipy.stats import binomtest
+
+    rows, call, steps = np.flatnonzero(~run.fell), run.call, int(run.call.arguments.get("steps", 1))
+    if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
+        return
+    same = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "samples": _samples(call)})
+    more, again = (attacked(run.task, each, rows)[1] for each in (longer, call))
+    count, n = int(more.sum()) - int(again.sum()), len(run.fell)
+    few = one_step(call) or _falls_short(call)
+    by_chance = binomtest(int((more & ~again).sum()), max(int((more ^ again).sum()), 1), alternative="greater").pvalue
+    if clearly(count, n, _FEW_MISS if few else TOLERANCE) and by_chance < _LUCK:
+        yield Reason("too_few_averaged_steps", count / n, n)
+
+
+def _samples(call: Call) -> int:
+    """How many looks each of its gradients is the mean of; those of AutoAttack for random models are of 20."""
+    return int(call.arguments.get("samples", _SAMPLES))
 
 
 def _as_defined(call: Call) -> bool:

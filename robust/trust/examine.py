@@ -74,7 +74,8 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
     """The verdict on each strength of a case, weakest first: what is wrong with the model is wrong with all.
 
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
-    attack that averages over its randomness: then it is asked for gradients, and to fall without a limit.
+    attack that averages over its randomness: then it is asked for gradients, to fall without a limit, and to fall no
+    more to more steps than to the same again.
     A search for distances is judged by its model, by what its attack does without a limit, and by what noise and
     another attack fell where it found nothing.
     The passes are those of the checks, and no part of what the attack has cost. What is known of the model
@@ -94,6 +95,7 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
         if of_attack.averages(call) and [r.name for r in found] == ["randomised"]:
             own = [r for r in of_model.gradients(task) if r.name not in of_model.BY_TWO_ANSWERS]
             found = [*own, *of_attack.unlimited(task, call)]
+            return [Verdict((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
         return [Verdict((*rival(run), *lost(run))) for run in runs]

@@ -284,3 +284,21 @@ def test_logits_that_sum_to_one_by_chance_are_taken():
     Classifier(varying, 2).logits(IMAGES[:1])
     with pytest.raises(ModelError, match="gives probabilities"):
         Classifier(varying, 2).logits(IMAGES)
+
+
+@pytest.mark.parametrize("wrap", [tf.py_function, tf.numpy_function], ids=["py_function", "numpy_function"])
+def test_code_of_python_within_a_model_gives_no_gradient(wrap):
+    """Of tf.py_function TensorFlow gives a gradient of no shape instead of none."""
+
+    class Codec(keras.layers.Layer):
+        def call(self, x):
+            return tf.reshape(wrap(lambda a: np.round(np.asarray(a) * 8) / np.float32(8), [x], tf.float32), tf.shape(x))
+
+    image = keras.Input((4, 4, 1))
+    seen = keras.ops.reshape(Codec()(image), (-1, 16))
+    model = Classifier(keras.Model(image, keras.layers.Dense(3)(seen), name="net"), 3)
+    images = np.random.default_rng(0).random((4, 4, 4, 1), "float32")
+    with pytest.raises(ModelError, match="'net' has no gradient from its logits to its pixels; use a black-box attack"):
+        pgd(model, images, np.zeros(4, int), eps=0.1, seeds=np.arange(4))
+    table = robust.evaluate(model.model, (images, model.logits(images).argmax(axis=1)), ["noise"], eps=0.1, classes=3)
+    assert robust.value(table, "top1", case="clean").value == 1

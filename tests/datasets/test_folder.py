@@ -118,6 +118,15 @@ def test_a_table_of_files_and_labels(photos):
     assert data.examples("test").labels.tolist() == [1]
 
 
+def test_whole_numbers_with_a_point_are_in_the_order_of_numbers(photos):
+    """As pandas writes a column of integers that once had a gap."""
+    for label, classes in (("9.0", ("9", "10")), ("9.5", ("10.0", "9.5"))):
+        (photos / "labels.csv").write_text(f"file,label\ndog/deep/c.webp,10.0\ncat/b.png,{label}\n")
+        data = folder(path=str(photos), labels="labels.csv")
+        assert data.classes == classes
+        assert bool(data.remarks) == (label == "9.0")
+
+
 def test_the_fingerprint_follows_the_files(photos):
     base = folder(path=str(photos)).fingerprint
     assert folder(path=str(photos)).fingerprint == base

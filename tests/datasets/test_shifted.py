@@ -1,5 +1,7 @@
 """A case on data of its own: the same classes, or some of them, which alone compete where the case says so."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def network():
     return model
 
 
-MODEL = network()
+MODEL, TWO = network(), network()
 LOGITS = MODEL.predict(X, verbose=0)
 
 
@@ -92,7 +94,7 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
     says = "data arrays: has 2 of the 4 classes of arrays, all of which compete; in a suite, restrict = true lets"
     assert any(line.startswith(says) for line in SAID.lines)
     run(tmp_path / "alone", some)
-    assert "data arrays: has 2 of the 4 classes of arrays, which alone compete" in SAID.lines
+    assert "data arrays, its classes alone: has 2 of the 4 classes of arrays, which alone compete" in SAID.lines
 
 
 def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
@@ -140,3 +142,38 @@ def test_a_class_that_the_model_has_not_is_refused(tmp_path):
     said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 of the 4 classes of arrays"
     with pytest.raises(DataError, match=said):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"inspect": ["cost"]})
+
+
+def both(tmp_path, baseline=None, **case):
+    """Cases on the same images with three of four classes, restricted to these and not, each with clean ones."""
+    labels = TWO.predict(X, verbose=0)[:, :3].argmax(axis=1)
+    given = Shifted("datasets", "shifted", {"data": from_arrays(X, labels, CLASSES[:3])})
+    cases = tuple(
+        replace(read_case(f"{name}-{way}", table), data=given, baseline=baseline, restrict=way == "alone")
+        for way in ("among", "alone")
+        for name, table in (("clean", {}), *case.items())
+    )
+    suite = Suite(
+        "s", (Model("net", "memory", MODEL), Model("two", "memory", TWO)), cases, from_arrays(X, labels, CLASSES)
+    )
+    return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=Silent())
+
+
+def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
+    """Its data bears another name in the tables, by which they tell what is of the same images."""
+    table = both(tmp_path, "two", fog={"corrupt": {"name": "brightness", "severity": 5}})
+    for way in ("among", "alone"):
+        bad, clean = (
+            {net: robust.value(table, "top1_error", case=f"{name}-{way}", model=net).value for net in ("net", "two")}
+            for name in ("fog", "clean")
+        )
+        rises = [bad[net] - clean[net] for net in ("net", "two")]
+        found = robust.value(table, "relative_error_increase", group="brightness", case=f"fog-{way}", model="net")
+        assert found.value == pytest.approx(rises[0] / rises[1] if rises[1] > 0 else np.nan, nan_ok=True)
+    assert rises[1] > 0  # of those restricted, which the clean errors among all classes would not give
+    assert set(table["data"]) == {"arrays", "arrays, its classes alone"}
+
+
+def test_a_restricted_search_is_not_held_against_one_among_all_classes(tmp_path):
+    table = both(tmp_path, far={"distance": {"name": "fab", "eps": "64/255"}})
+    assert set(table.loc[table["case"].str.startswith("far"), "trust"]) == {"reliable"}

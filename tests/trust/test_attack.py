@@ -368,6 +368,37 @@ def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(af
     assert names(trust.examine(classifier, call, *given()).reasons) == []
 
 
+@pytest.mark.parametrize(
+    ("more", "again", "steps", "told"), [(30, 0, 1, True), (30, 28, 1, False), (7, 0, 19, True), (6, 0, 19, False),
+                                         (7, 0, 20, False), (8, 0, 20, True), (30, 0, 100, False)],
+)  # fmt: skip
+def test_more_steps_are_compared_with_the_same_again_where_answers_hang_on_chance(
+    task, monkeypatch, more, again, steps, told
+):
+    asked = []
+
+    def attacked(task, call, rows):
+        asked.append(call)
+        return None, np.arange(len(rows)) < (more if call.arguments["steps"] > steps else again)
+
+    monkeypatch.setattr(attack, "attacked", attacked)
+    call = bind("attacks", {"name": "apgd", "eps": 0.1, "steps": steps, "samples": 7})
+    found = list(attack.more_averaged_steps(ran(task, call, np.empty((100, 0)), [""] * 100)))
+    assert found == ([("too_few_averaged_steps", (more - again) / 100, 100)] if told else [])
+    if steps < 100:
+        longer = asked[0].arguments
+        assert (longer["steps"], longer["samples"], longer["eps"]) == (max(2 * steps, 20), 7, 0.1) and asked[1] is call
+
+
+def test_a_single_averaged_step_is_in_doubt(affine):
+    """A bent model, of which one step tells too little."""
+    import tensorflow as tf
+
+    classifier = noisy(affine, lambda x: x + 0.3 * tf.sin(40 * x))
+    call = {"name": "apgd", "eps": 0.1, "steps": 1, "samples": 20}
+    assert "too_few_averaged_steps" in names(trust.examine(classifier, call, *given(100)).reasons)
+
+
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_averaging_hides_no_other_ill(affine, call):
     import tensorflow as tf
