@@ -80,7 +80,8 @@ def key(seed: int, cell: Cell, data: Dataset, identity: str, source: dict[str, A
     }
     return {
         **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
-        "data": data.fingerprint, "channels": data.channels, "seed": seed, "model": identity,
+        "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
+        "channels": data.channels, "seed": seed, "model": identity,
         "pixels": cell.model.pixels, "output": cell.model.output,
         "black_box": cell.model.black_box,
         "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
@@ -250,13 +251,15 @@ def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
 
 
 def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
-    """The superclasses of the case's own hierarchy; none where it judges by those of the data."""
-    found: dict[str, list[str]] = {}
+    """The superclasses of the case's own hierarchy or data; none where it judges by those of the suite's data."""
     own = [m.arguments for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
-    for tree, level in [(each["tree"], each.get("level")) for each in own[:1]]:
-        paths = trees.above(tree, {}, data.classes)
-        for name, group in zip(data.classes, trees.superclasses(tree, paths, data.classes, level), strict=True):
-            found.setdefault(group, []).append(name)
+    if not own:
+        return {} if case.data is None else {name: list(members) for name, members in data.superclasses.items()}
+    found: dict[str, list[str]] = {}
+    tree, level = own[0]["tree"], own[0].get("level")
+    paths = trees.above(tree, {}, data.classes)
+    for name, group in zip(data.classes, trees.superclasses(tree, paths, data.classes, level), strict=True):
+        found.setdefault(group, []).append(name)
     return found
 
 

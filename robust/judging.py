@@ -82,7 +82,7 @@ def compared(
 
     Args:
         ours: of the cell. rival: gives those of another cell, None while it has not run.
-        superclasses: of the data. out: the folder of the report.
+        superclasses: of the cell's data. out: the folder of the report.
 
     Raises ReportError where the images cannot be paired.
     """

@@ -62,6 +62,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
             carried = replace(carried, by=_felled(call, carried.by, clean, logits))
+            carried, logits = _unmended(carried, logits, examples, clean)
         else:
             carried = _corrupt(call, examples, seeds)
             logits = classifier.logits(carried.images)
@@ -145,6 +146,13 @@ def _felled(call: Call, by: np.ndarray, clean: Trial, logits: np.ndarray) -> np.
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
     fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(fell, np.where(by == "", call.name, by), "")
+
+
+def _unmended(carried: Perturbed, logits: np.ndarray, examples: Examples, clean: Trial) -> tuple[Perturbed, np.ndarray]:
+    """An attack towards a class may end at the label of an image that was wrong: that is given back as it came."""
+    mended = (logits.argmax(axis=1) == clean.labels) & (clean.predicted != clean.labels)
+    images = np.where(mended[:, None, None, None], examples.images, carried.images)
+    return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
 
 
 def _rounded(classifier: Classifier, trial: Trial, images: np.ndarray) -> np.ndarray:

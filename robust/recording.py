@@ -141,7 +141,8 @@ def compared(
         return None if (there := find(other)) is None else _answers(other, there)
 
     try:
-        found = [*judging.compared(cell, _answers(cell, block), rival, suite, data.superclasses, out)]
+        groups = _read(block / "about.json")["groups"] or data.superclasses
+        found = [*judging.compared(cell, _answers(cell, block), rival, suite, groups, out)]
         both = [(one, there) for one in (cell, *judging.rivals(suite, cell)) if (there := find(one))]
         told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
         seen = _trusts(row for each in told for row in each)

@@ -53,9 +53,10 @@ def choose(
 ) -> np.ndarray:
     """A target class for each image, -1 for images that this target leaves out.
 
-    "least-likely": the class with the smallest clean logit (Kurakin et al., 2017); "random": any other
-    than the label, by the image's seed; "next": label + 1, the last one's next being the first; the name
-    of a class: that one, for all images not of it; {Sandal = "Sneaker"}: for the images of Sandal only.
+    "least-likely": the class with the smallest clean logit but for the label (Kurakin et al., 2017), so that no image
+    is left out for being wrong before; "random": any other than the label, by the image's seed; "next": label + 1,
+    the last one's next being the first; the name of a class: that one, for all images not of it;
+    {Sandal = "Sneaker"}: for the images of Sandal only.
 
     >>> choose("next", ("a", "b"), np.array([0, 1]), np.zeros((2, 2)), 0, np.array(["x", "y"]))
     array([1, 0])
@@ -65,7 +66,7 @@ def choose(
         aims = {number[source]: number[aim] for source, aim in target.items()}
         chosen = np.array([aims.get(label, -1) for label in labels.tolist()])
     elif target == "least-likely":
-        chosen = logits.argmin(axis=1)
+        chosen = np.where(np.arange(len(classes)) == labels[:, None], np.inf, logits).argmin(axis=1)
     elif target == "next":
         chosen = (labels + 1) % len(classes)
     elif target == "random":

@@ -327,3 +327,17 @@ def test_a_search_towards_all_targets(affine):
     call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
     (outcome,) = perturb.outcomes(classifier, Case("far", target="all", distance=call), data, 0, Silent())
     np.testing.assert_allclose(outcome.trial.distance, [0.1, 0.5], rtol=0.02)
+
+
+def test_an_attack_towards_a_class_mends_nothing_that_was_wrong_before(affine):
+    """It ends at the label of an image, and that counts as wrong still, at each eps; the image is given back."""
+    model = Classifier(affine(np.array([[0, 1.0, 0]] * 4), [2.0, 0, -100]), 3, batch_size=4)
+    data = from_arrays(IMAGES, LABELS, (*CLASSES, "never"))
+    darker = [
+        Fake(lambda images, *_, by=by: -np.minimum(by, images), {"eps": by, "norm": "linf"}) for by in (0.15, 0.2)
+    ]
+    found = list(perturb.outcomes(model, Case("c", tuple(darker), "never"), data, 0, Silent()))
+    for outcome in found:
+        assert outcome.trial.clean.predicted[-1] == outcome.trial.predicted[-1] == 1 != LABELS[-1]
+        assert outcome.trial.linf[-1] == 0 and np.array_equal(outcome.perturbed[-1], IMAGES[-1])
+    assert (darker[1].asked[0]["images"].shape, darker[1].asked[0]["start"][-1, 0, 0, 0]) == ((7, 1, 4, 1), GREYS[-1])

@@ -97,6 +97,6 @@ def _differences(
             rows = comparison.not_judged(key, limit, ours)
         else:
             one, other = (_who(results, each, case, environment) for each in (run, rival))
-            groups = environment["data"].get("superclasses", {})
+            groups = environment.get("groups", {}).get(case) or environment["data"].get("superclasses", {})
             rows = comparison.judged(key, limit, ours, theirs, groups, same=one == other != "")
         yield from ((_key(run, case, row), _told(row)) for row in rows)

@@ -9,6 +9,7 @@ import pytest
 import robust
 from robust.blocks import data_of
 from robust.classifier import Classifier
+from robust.cli.report import report
 from robust.datasets.dataset import from_arrays
 from robust.errors import DataError, SuiteError
 from robust.progress import Silent
@@ -177,3 +178,27 @@ def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
 def test_a_restricted_search_is_not_held_against_one_among_all_classes(tmp_path):
     table = both(tmp_path, far={"distance": {"name": "fab", "eps": "64/255"}})
     assert set(table.loc[table["case"].str.startswith("far"), "trust"]) == {"reliable"}
+
+
+def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
+    """And they are part of what was measured: other ones are measured anew."""
+    labels = random.integers(0, 4, len(X))
+    table = {"measure": ["accuracy", "hierarchy"], "expect": {"superclass_accuracy": "no worse than two by 0.9"}}
+    nets, found = (Model("net", "memory", MODEL), Model("two", "memory", TWO)), []
+    for groups in ({"p": ("a", "b"), "q": ("c", "d")}, {"p": ("a", "c"), "q": ("b", "d")}):
+        shifted = replace(from_arrays(X, labels, CLASSES), superclasses=groups)
+        case = replace(read_case("own", table), data=Shifted("datasets", "shifted", {"data": shifted}))
+        whole = replace(from_arrays(X, labels, CLASSES), superclasses={"p": ("a", "d"), "q": ("b", "c")})
+        results = robust.run(
+            Suite("s", nets, (case,), whole), tmp_path, store=Store(tmp_path / "store"), progress=Silent()
+        )
+        place = {c: name for name, members in groups.items() for c in members}
+        group = np.array([place[c] for c in CLASSES])
+        right = [np.mean(group[net.predict(X, verbose=0).argmax(axis=1)] == group[labels]) for net in (MODEL, TWO)]
+        values = [robust.value(results, "superclass_accuracy", model=name).value for name in ("net", "two")]
+        assert values == pytest.approx(right)
+        row = robust.value(results, "difference", group="superclass_accuracy vs two", model="net")
+        assert row.value == pytest.approx(right[0] - right[1])
+        assert report(tmp_path) == 0
+        found.append(right)
+    assert found[0] != found[1]
