@@ -11,7 +11,7 @@ from robust.classifier import Classifier
 from robust.perturbed import Perturbed
 from robust.quantities import AnyNorm, Count, Eps
 
-_LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_to)}
+_LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_reach)}
 
 
 def apgd(
@@ -68,7 +68,7 @@ def apgd_t(
 ) -> Perturbed:
     """Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other.
 
-    It heads for a class, but an image has fallen as soon as its label is left.
+    It heads for a class, but an image has fallen as soon as its label is left; with `targets`, once that class wins.
 
     Args:
         classifier, images, labels, seeds, start: see `robust.attacks`.
@@ -83,7 +83,8 @@ def apgd_t(
     parameter-free attacks, ICML 2020.
     """
     aims, passes = ranked(classifier, images, labels, targets, classes)
-    climb = _climb("apgd_t", norm, steps, eps, losses.dlr_to, restarts=restarts * aims.shape[1])
+    loss = losses.dlr_to if targets is None else losses.dlr_reach
+    climb = _climb("apgd_t", norm, steps, eps, loss, restarts=restarts * aims.shape[1])
     found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
     found.forward[:] += passes
     return found

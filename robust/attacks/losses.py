@@ -62,10 +62,19 @@ def dlr(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
 
 def dlr_to(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
     """The targeted ratio: (z_aim - z_label) / (z_1 - (z_3 + z_4) / 2). With three classes or two, the margin."""
+    return margin_to(logits, labels, aims) / _spread(logits)
+
+
+def dlr_reach(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
+    """The same ratio where the aim itself must win, above the label and all others, as of an image wrong before."""
+    return margin_of(logits, labels, aims) / _spread(logits)
+
+
+def _spread(logits: tf.Tensor) -> tf.Tensor | float:
     if int(logits.shape[1] or 0) < 4:
-        return margin_to(logits, labels, aims)
+        return 1.0
     z = tf.sort(logits, axis=1, direction="DESCENDING")
-    return margin_to(logits, labels, aims) / (z[:, 0] - (z[:, 2] + z[:, 3]) / 2 + _TINY)
+    return z[:, 0] - (z[:, 2] + z[:, 3]) / 2 + _TINY
 
 
 def _log_odds(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:

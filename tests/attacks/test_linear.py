@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from robust import catalog
 from robust.classifier import Classifier
@@ -44,3 +45,31 @@ def test_no_attack_reports_less_than_the_exact_robust_accuracy_of_a_linear_model
     assert not (fell & ~perhaps).any()
     if name in EXACT:
         assert fell[surely].all()
+
+
+def reachable(aims, eps):
+    """Can any change within eps, in the box, lift the logit of the aim above all others? A linear programme knows."""
+    at, slopes = IMAGES.reshape(N, -1).astype(np.float64), WEIGHTS.T.astype(np.float64)
+    found = np.zeros(N, bool)
+    for row, aim in enumerate(aims):
+        others = np.delete(slopes, aim, axis=0) - slopes[aim]
+        sides = [(max(x - eps, 0), min(x + eps, 1)) for x in at[row]]
+        best = linprog(
+            [*np.zeros(PIXELS), -1], np.hstack([others, np.ones((4, 1))]), np.zeros(4), bounds=[*sides, (None, None)]
+        )
+        found[row] = best.x[-1] > 0
+    return found
+
+
+@pytest.mark.parametrize("call", [{"name": "apgd_t"}, {"name": "apgd", "loss": "dlr"}])
+def test_a_target_is_reached_by_what_was_wrong_before_too(affine, call):
+    """There the aim must pass other classes than the label."""
+    classifier = Classifier(affine(WEIGHTS), 5, batch_size=16)
+    labels, aims = np.argsort(classifier.logits(IMAGES), axis=1)[:, :2].T  # the least likely, and the next
+    surely, perhaps = (reachable(aims, 3 * EPS * share) for share in (0.95, 1.0001))
+    assert 5 < surely.sum() < N - 5
+    found = bind("attacks", {"norm": "linf", "eps": 3 * EPS, **call})(
+        classifier, IMAGES, labels, seeds=np.arange(N), targets=aims
+    )
+    reached = classifier.logits(found.images).argmax(axis=1) == aims
+    assert reached[surely].all() and not (reached & ~perhaps).any()

@@ -28,6 +28,7 @@ def test_closed_forms():
         losses.margin_to: to,
         losses.dlr: margin / (SORTED[:, 0] - SORTED[:, 2]),
         losses.dlr_to: to / (SORTED[:, 0] - (SORTED[:, 2] + SORTED[:, 3]) / 2),
+        losses.dlr_reach: _values(losses.margin_of) / (SORTED[:, 0] - (SORTED[:, 2] + SORTED[:, 3]) / 2),
     }.items():
         np.testing.assert_allclose(_values(loss), expected, rtol=1e-9, atol=1e-9, err_msg=loss.__name__)
     reached = LOGITS.argmax(axis=1) == AIMS
@@ -39,12 +40,15 @@ def test_the_cross_entropy_is_its_softplus():
     np.testing.assert_allclose(np.log1p(np.exp(_values(losses.leave))), entropy, rtol=1e-12)
 
 
-@pytest.mark.parametrize("loss", [losses.dlr, losses.dlr_to])
+@pytest.mark.parametrize("loss", [losses.dlr, losses.dlr_to, losses.dlr_reach])
 def test_the_ratio_does_not_change_with_the_scale_of_the_logits(loss):
     np.testing.assert_allclose(_values(loss, 1000 * LOGITS - 5), _values(loss), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("loss", "least", "instead"), [(losses.dlr, 3, "margin"), (losses.dlr_to, 4, "margin_to")])
+@pytest.mark.parametrize(
+    ("loss", "least", "instead"),
+    [(losses.dlr, 3, "margin"), (losses.dlr_to, 4, "margin_to"), (losses.dlr_reach, 4, "margin_of")],
+)
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_few_classes_fall_back_to_the_margin(loss, least, instead, classes):
     given = LOGITS[:, :classes], LABELS % classes, (LABELS + 1) % classes
