@@ -31,6 +31,7 @@ SAID = {
     "target": ["all", {"cat": "dog"}, {"name": "a b"}],
     "distance": [FAB],
     "outside": [{"name": "digits"}],
+    "restrict": [True],
     "precision": ["float32"],
     "sampling": ["balanced"],
     "class_weights": ["balanced"],
@@ -44,11 +45,12 @@ SAID = {
 ADVISED = [pair for ill in ILLS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
 OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
-OF_A_SUITE = ("distance", "outside")
+OF_A_SUITE = ("distance", "outside", "restrict")
 OF_A_MODEL = ("pixels", "output", "black_box")
 CASES = {
     "balanced": "{}\nimages = 5",
     "outside": '{}\nmeasure = ["outliers"]',
+    "restrict": '{}\ndata = {{ name = "digits" }}',
     "target": 'attack = {{ name = "pgd", eps = "8/255", {} }}\nmeasure = ["targetability"]',
 }
 SUITE = """

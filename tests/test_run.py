@@ -279,7 +279,7 @@ def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypat
         SUITE.replace('name = "pgd", eps = ["8/255", "2/255"], steps = 5', 'name = "shifts:shift", eps = 0.9')
     )
     first = robust.run(path, tmp_path / "out", k="pgd", trust=True, store=store)
-    assert robust.value(first, "top1").value > 0.2
+    assert robust.value(first, "top1", allow_invalid=True).value > 0.2
     (tmp_path / "shifts.py").write_text(body + "    found.images[:] = 0.5\n    return found\n")
     sys.modules.pop("shifts")
     assert (
