@@ -127,7 +127,7 @@ def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     if case.restrict and case.inspections and shifted.classes != data.classes:
         what = f"an inspection looks at all outputs of a model, and {shifted.name} has {part}"
         raise DataError(f"case {case.name}: {what}; leave out inspect, or restrict")
-    own = shifted.superclasses and shifted.superclasses != superclasses.of(shifted.classes)
+    own = superclasses.are_own(shifted.superclasses, shifted.classes)
     found = shifted if case.restrict or shifted.classes == data.classes else ordered(shifted, data.classes)
     groups = shifted.superclasses if own else _restricted(data, found.classes)
     # Among which classes these are is part of what was measured.

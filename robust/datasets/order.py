@@ -47,7 +47,7 @@ def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
 
 def _groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """The data's own superclasses; those that were found by the names of its classes are found by all of the names."""
-    own = data.superclasses and data.superclasses != superclasses.of(data.classes)
+    own = superclasses.are_own(data.superclasses, data.classes)
     return data.superclasses if own else superclasses.of(names)
 
 

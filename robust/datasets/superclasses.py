@@ -1,7 +1,7 @@
 """Groups of classes that belong to a data set, found by the names of its classes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from robust import imagenet
@@ -22,3 +22,12 @@ def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if {name for members in groups.values() for name in members} == set(classes):
             return {group: tuple(members) for group, members in groups.items()}
     return imagenet.groups(classes)
+
+
+def are_own(groups: Mapping[str, Sequence[str]], classes: Sequence[str]) -> bool:
+    """Are these superclasses the data's own, rather than found by the names of its classes?
+
+    >>> are_own({"pet": ("cat", "dog")}, ("cat", "dog")), are_own({}, ("cat", "dog"))
+    (True, False)
+    """
+    return bool(groups) and groups != of(classes)

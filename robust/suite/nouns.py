@@ -101,8 +101,10 @@ class Case:
     def definition(self) -> dict[str, Any]:
         """What is done to which images, as JSON has it: what two reports must share to be compared."""
         calls = [call.key() for call in self.calls]
-        told = {"calls": calls, "target": self.target, "images": self.images, "balanced": self.balanced}
-        told["restrict"] = self.restrict
+        told = {
+            "calls": calls, "target": self.target, "images": self.images, "balanced": self.balanced,
+            "restrict": self.restrict,
+        }  # fmt: skip
         return json.loads(json.dumps(told, default=str))
 
     @property
