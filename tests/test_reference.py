@@ -157,6 +157,7 @@ IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs
     "balanced": {"changed": {"balanced": True}},
     "distance": {"case": {"measure": ["accuracy"], "distance": {"name": "pgd", "eps": 0.1}}},
     "data": {"data": {"fingerprint": "other"}},
+    "superclasses": {"data": {"superclasses": {"all": ("0", "1", "2")}}},
     "channels": {"data": {"channels": "rgb"}},
     "seed": {"seed": 1},
     "model": {"identity": "other"},
