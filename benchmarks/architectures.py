@@ -14,7 +14,7 @@ and for AlexNet's two branches the same against `Conv2D(groups=2)`.
 import argparse
 from collections.abc import Callable
 
-from robust import quiet
+from robust.core import quiet
 
 quiet.tensorflow()
 
@@ -23,7 +23,7 @@ import tensorflow as tf  # noqa: E402
 from keras import applications as theirs  # noqa: E402
 from ratios import ratios  # noqa: E402
 
-from robust import architectures as ours  # noqa: E402
+from robust.models import architectures as ours  # noqa: E402
 
 BATCH, CLASSES = 8, 1000
 PAIRS = {  # ours -> theirs, and the side of the images
@@ -80,7 +80,7 @@ def alexnet_with_groups() -> keras.Model:
     def grouped(x: keras.KerasTensor, channels: int, kernel: int, *, name: str) -> keras.KerasTensor:
         return keras.layers.Conv2D(channels, kernel, padding="same", groups=2, name=name)(x)
 
-    from robust.architectures.alexnet import BRANCHES
+    from robust.models.architectures.alexnet import BRANCHES
 
     branches, BRANCHES[2] = BRANCHES[2], grouped
     try:

@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from robust import quiet
+from robust.core import quiet
 
 quiet.tensorflow()
 
@@ -34,18 +34,20 @@ import rivals  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from ratios import middle, seconds  # noqa: E402
 
-from robust import datasets, models, perturb, store, suite  # noqa: E402
+from robust import datasets, suite  # noqa: E402
 from robust.attacks import autoattack, losses, pgd  # noqa: E402
 from robust.attacks.autoattack import parts  # noqa: E402
 from robust.attacks.climb import Climb, ascend  # noqa: E402
 from robust.attacks.walk import walk  # noqa: E402
-from robust.classifier import Classifier  # noqa: E402
+from robust.core import store  # noqa: E402
+from robust.core.progress import Silent  # noqa: E402
+from robust.core.signature import Call, bind  # noqa: E402
 from robust.datasets.dataset import Dataset, Examples, from_arrays  # noqa: E402
-from robust.perturbed import Perturbed  # noqa: E402
-from robust.progress import Silent  # noqa: E402
-from robust.schema import Call, bind  # noqa: E402
+from robust.engine import models, perturb  # noqa: E402
+from robust.models.classifier import Classifier  # noqa: E402
+from robust.results.attack_result import Perturbed  # noqa: E402
+from robust.results.evaluation import Trial  # noqa: E402
 from robust.suite import Case  # noqa: E402
-from robust.trial import Trial  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 BATCH, STEPS, EPS = 128, 20, 8 / 255

@@ -21,7 +21,8 @@ from collections.abc import Callable  # noqa: E402
 import numpy as np  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
 
-from robust import catalog, corruptions  # noqa: E402
+from robust import corruptions  # noqa: E402
+from robust.core import registry  # noqa: E402
 
 try:
     import imagecorruptions
@@ -60,7 +61,7 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"severity {asked.severity}, images a second on one core")
     print(f"{'':18}{'32 px':>18}{'224 px':>18}\n{'':18}{'ours':>9}{'theirs':>9}{'ours':>9}{'theirs':>9}")
-    for name in catalog.names("corruptions"):
+    for name in registry.names("corruptions"):
         cells = []
         for side, count in ((32, 20 * asked.images), (224, asked.images)):
             images, seeds = pictures(count, side), np.arange(count)

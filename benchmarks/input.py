@@ -17,7 +17,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 
-from robust import quiet
+from robust.core import quiet
 
 quiet.tensorflow()
 
@@ -26,9 +26,9 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from ratios import middle, seconds  # noqa: E402
 
-from robust import catalog  # noqa: E402
+from robust.core import registry  # noqa: E402
+from robust.core.signature import bind  # noqa: E402
 from robust.datasets.dataset import Dataset, from_splits  # noqa: E402
-from robust.schema import bind  # noqa: E402
 from robust.training import recipes, strategies  # noqa: E402
 from robust.training.objectives import objective  # noqa: E402
 from robust.training.optimizers import optimizer  # noqa: E402
@@ -46,7 +46,7 @@ def batches(data: Dataset, augment: tuple[str, ...]) -> tf.data.Dataset:
 
 def step(spec: object) -> Callable[..., object]:
     keras.utils.set_random_seed(0)
-    network, recipe = catalog.resolve("architectures", "resnet20")(input_shape=(32, 32, 3), classes=10), recipes.short
+    network, recipe = registry.resolve("architectures", "resnet20")(input_shape=(32, 32, 3), classes=10), recipes.short
     strategy = strategies.strategy("one_device")
     made = optimizer(recipe, network, 1)
     graph = compiled(Learner(network, made, objective(None), recipe, strategy, []), spec)
@@ -90,7 +90,7 @@ def main(rounds: int) -> None:
         print(f"{' + '.join(augment) or 'plain':22} {shares}", flush=True)
     rate = float(np.median(rates))
     print(f"{'resnet20 step':22} {rate:9,.0f} images/s")
-    for augment in (*FED, *((name,) for name in catalog.names("augmentations"))):
+    for augment in (*FED, *((name,) for name in registry.names("augmentations"))):
         own = drained(iter(batches(data, augment)))
         print(
             f"{' + '.join(augment) or 'plain':22} {own:9,.0f} images/s alone, {own / rate:6.1f} x the step", flush=True

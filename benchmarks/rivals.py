@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from robust import catalog
+from robust.core import registry
 
 
 def foolbox(
     model: Callable, images: np.ndarray, labels: np.ndarray, eps: float, steps: int, batch: int
 ) -> Callable[[], object]:
     """Foolbox' eager loop, a batch after the other."""
-    library = catalog.foolbox()
+    library = registry.foolbox()
     attack = library.attacks.LinfProjectedGradientDescentAttack(steps=steps)
     device = "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"
     wrapped = library.TensorFlowModel(lambda x: model(x, training=False), bounds=(0, 1), device=device)

@@ -16,9 +16,10 @@ import altair as alt
 import keras
 import pandas as pd
 
-from robust import Classifier, architectures, datasets
-from robust.architectures.normalization import set_normalization
-from robust.inspections import gradient_flow
+from robust import Classifier, datasets
+from robust.metrics.profile import gradient_flow
+from robust.models import architectures
+from robust.models.architectures.normalization import set_normalization
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--depths", type=int, nargs="+", default=[20, 56], help="of 20, 32, 44, 56, 110")

@@ -10,17 +10,17 @@ table = robust.evaluate(model, (images, labels), attacks=["fgsm", "pgd"], eps="8
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.callback import RobustAccuracy
-    from robust.classifier import Classifier
-    from robust.errors import RobustError
-    from robust.evaluate import evaluate
-    from robust.lookup import value
-    from robust.run import run
+    from robust.api.evaluate import evaluate
+    from robust.api.keras_callback import RobustAccuracy
+    from robust.api.lookup import value
+    from robust.core.errors import RobustError
+    from robust.engine.session import run
+    from robust.models.classifier import Classifier
+    from robust.results.summaries.comparison import compare
     from robust.suite import load
-    from robust.summaries.comparison import compare
 
 __all__ = ["Classifier", "RobustAccuracy", "RobustError", "compare", "evaluate", "load", "run", "value"]
-catalog.contents(__name__)
+registry.contents(__name__)

@@ -1,5 +1,5 @@
 """`python -m robust` is the command `robust`."""
 
-from robust.cli import main
+from robust.api.cli import main
 
 main()

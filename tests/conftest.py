@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from robust.record import RESULTS, table
+from robust.results.tables import RESULTS, table
 
 # Thousands of live Keras objects are looked through by each collection: fewer take a tenth off the whole run.
 gc.set_threshold(200_000, 50, 100)
@@ -113,7 +113,7 @@ def rows_apart() -> None:
 @pytest.fixture(scope="session")
 def classifier() -> Any:
     """The network as a classifier in batches of 8; shared, so that each graph is traced once."""
-    from robust.classifier import Classifier
+    from robust.models.classifier import Classifier
 
     return Classifier(network(), CLASSES, batch_size=8)
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robust import statistics
-from robust.measures import binning, roc
-from robust.trial import Trial
+from robust.core import statistics
+from robust.metrics import binning, roc
+from robust.results.evaluation import Trial
 
 Ends = tuple[float, float]
 Sample = Callable[[np.random.Generator, int], np.ndarray]

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from coverage_kinds import CLASSES, Held, Kind, trial
 
-from robust.measures.clusters import clusters
-from robust.measures.confusion import confusion
-from robust.measures.hierarchy import hierarchy
-from robust.summaries.corruption_error import own_errors
-from robust.trial import Answers, Trial, Value
+from robust.metrics.clusters import clusters
+from robust.metrics.confusion import confusion
+from robust.metrics.hierarchy import hierarchy
+from robust.results.evaluation import Answers, Trial, Value
+from robust.results.summaries.corruption_error import own_errors
 
 TREE = {"a-e": {"ab": ["a", "b"], "c-e": {"cd": ["c", "d"], "e": ["e"]}}, "f-j": ["f", "g", "h", "i", "j"]}
 

@@ -9,10 +9,10 @@ from coverage_kinds import CLASSES, Held, Kind, trial
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
-from robust.measures.accuracy import accuracy
-from robust.measures.calibration import calibration
-from robust.measures.temperature import UNITS, temperature
-from robust.trial import Answers, Value
+from robust.metrics.accuracy import accuracy
+from robust.metrics.calibration import calibration
+from robust.metrics.temperature import UNITS, temperature
+from robust.results.evaluation import Answers, Value
 
 Logits = tuple[np.ndarray, np.ndarray]
 """Logits [n, C], and the logarithms of the true probabilities [n, C]."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust import catalog
-from robust.schema import Call, metrics
-from robust.summaries import comparison, corruption_error
-from robust.trial import Answers, Trial, Value
+from robust.core import registry
+from robust.core.signature import Call, metrics
+from robust.results.evaluation import Answers, Trial, Value
+from robust.results.summaries import comparison, corruption_error
 
 KINDS = ("measures", "inspections")
 CLASSES = tuple("abcdefgh")
@@ -22,14 +22,14 @@ CLASSES = tuple("abcdefgh")
 
 def declared() -> set[str]:
     """The metrics of all measures and inspections."""
-    return {metric for kind in KINDS for name in catalog.names(kind) for metric in metrics(Call(kind, name))}
+    return {metric for kind in KINDS for name in registry.names(kind) for metric in metrics(Call(kind, name))}
 
 
 def printed() -> Iterator[dict[str, Any]]:
     """Rows with metric, value, n, low, high and interval: each declared metric, and what summaries add."""
-    for name in catalog.names("measures"):
+    for name in registry.names("measures"):
         for trial in (_trial(), _searched(), replace(_searched(), targets=(_trial().labels + 1) % len(CLASSES))):
-            yield from (value._asdict() for value in catalog.resolve("measures", name)(trial))
+            yield from (value._asdict() for value in registry.resolve("measures", name)(trial))
     yield from (value._asdict() for value in _inspected())
     yield from corruption_error.own_errors(_corrupted())
     yield from _compared()
@@ -57,15 +57,15 @@ def _searched() -> Trial:
 def _inspected() -> Iterator[Value]:
     import keras
 
-    from robust.classifier import Classifier
     from robust.datasets.dataset import from_arrays
+    from robust.models.classifier import Classifier
 
     hidden = [keras.layers.Dense(8, activation) for activation in ("relu", "tanh")]  # one may be dead, one saturated
     layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), *hidden, keras.layers.Dense(3)]
     images, labels = np.random.default_rng(0).random((64, 4, 4, 1)), np.arange(64) % 3
     classifier, data = Classifier(keras.Sequential(layers), 3), from_arrays(images, labels, classes=3)
-    for name in catalog.names("inspections"):
-        yield from catalog.resolve("inspections", name)(classifier, data)
+    for name in registry.names("inspections"):
+        yield from registry.resolve("inspections", name)(classifier, data)
 
 
 def _corrupted() -> pd.DataFrame:
@@ -76,7 +76,7 @@ def _corrupted() -> pd.DataFrame:
 
 def _compared() -> Iterator[dict[str, Any]]:
     """A bound of every metric that can be held against that of another model."""
-    from robust.bound import BETTER, NoWorse
+    from robust.suite.bounds import BETTER, NoWorse
 
     one, other = (replace(_searched(), targets=_trial().labels, logits=_trial().logits + by).outcomes(
         model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None

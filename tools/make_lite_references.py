@@ -1,6 +1,6 @@
 """What Torch answers with the published weights of EfficientNet-Lite: stored references of tests/pretrained.
 
-    python tools/make_lite_references.py tests/pretrained/references
+    python tools/make_lite_references.py tests/models/pretrained/references
 
 in an environment with torch, timm and the three packages of robust[imagenet]. The weights are those of the
 packages, given to timm's networks; the images come from a formula, which the tests compute alike.

@@ -1,6 +1,6 @@
 """What Torch's own networks answer: the stored references of tests/pretrained.
 
-    python tools/make_torch_references.py tests/pretrained/references
+    python tools/make_torch_references.py tests/models/pretrained/references
 
 in an environment with torch, torchvision, timm and safetensors, none of which the tests need. Every
 weight and pixel comes from a formula of its name and place, which the tests compute alike with NumPy;

@@ -20,8 +20,8 @@ import numpy as np
 from coverage_kinds import Ends, Held, Kind, Sample, skewed
 from scipy.stats import binom
 
-from robust import statistics
-from robust.summaries.comparison import ONE_SIDED, TWO_SIDED
+from robust.core import statistics
+from robust.results.summaries.comparison import ONE_SIDED, TWO_SIDED
 
 SIZES = (20, 100, 1000)
 SHARES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)

@@ -11,7 +11,7 @@ The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
     from robust.attacks.apgd import apgd, apgd_t
@@ -40,4 +40,4 @@ __all__ = [
     "square",
     "transfer",
 ]
-catalog.contents(__name__)
+registry.contents(__name__)

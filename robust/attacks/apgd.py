@@ -7,9 +7,9 @@ import numpy as np
 from robust.attacks import auto_step, losses, sparse_step
 from robust.attacks.climb import Climb
 from robust.attacks.survivors import Task, attack, ranked
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps
+from robust.core.types import AnyNorm, Count, Eps
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 _LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_reach)}
 

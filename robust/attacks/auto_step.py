@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.climb import Look, Memory, State, best, choose
-from robust.quantities import AnyNorm
+from robust.core.types import AnyNorm
 
 MOMENTUM = 0.75  # share of the new step; the rest goes on as before
 RHO = 0.75  # share of a window's steps that must have improved the loss

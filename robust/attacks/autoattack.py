@@ -10,9 +10,9 @@ import numpy as np
 from robust.attacks.apgd import apgd, apgd_t
 from robust.attacks.fab import fab
 from robust.attacks.square import square
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps
+from robust.core.types import AnyNorm, Count, Eps
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 Part = Callable[..., Perturbed]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
 from robust.attacks import box
 from robust.attacks.box import Scalar
-from robust.quantities import AnyNorm, Norm
+from robust.core import randomness
+from robust.core.types import AnyNorm, Norm
 
 _TINY = 1e-12  # keeps a zero vector from being divided by zero
 

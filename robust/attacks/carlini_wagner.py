@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks.foolbox import foolbox_attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import Count, Eps, Positive
+from robust.core.types import Count, Eps, Positive
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 
 def carlini_wagner(

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.losses import Loss
-from robust.quantities import AnyNorm
+from robust.core.types import AnyNorm
 
 State = dict[str, tf.Tensor]
 Memory = dict[str, np.ndarray]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from robust.attacks.foolbox import foolbox_attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import Count, Eps, NonNegative, Norm
+from robust.core.types import Count, Eps, NonNegative, Norm
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 

@@ -9,9 +9,9 @@ from robust.attacks import ball, box, losses
 from robust.attacks.box import Scalar
 from robust.attacks.climb import Climb, Look, State, choose
 from robust.attacks.survivors import Task, attack, ranked
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps
+from robust.core.types import AnyNorm, Count, Eps
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 OVERSHOOT = 1.05  # a little beyond the boundary
 BACK = 0.9  # how much of the change is left after a step back to the image

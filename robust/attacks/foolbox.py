@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from robust import catalog
-from robust.classifier import Classifier
-from robust.errors import ContractError, RobustError
-from robust.perturbed import Perturbed
-from robust.quantities import Eps
+from robust.core import registry
+from robust.core.errors import ContractError, RobustError
+from robust.core.types import Eps
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
-foolbox = catalog.foolbox()
+foolbox = registry.foolbox()
 
 _NORMS: dict[Any, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
 

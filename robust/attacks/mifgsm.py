@@ -8,9 +8,9 @@ import tensorflow as tf
 from robust.attacks import ball, losses
 from robust.attacks.climb import Climb, Look, Memory, State
 from robust.attacks.survivors import Task, attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps, NonNegative, Norm, Positive
+from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 
 def mifgsm(

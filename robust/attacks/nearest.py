@@ -10,8 +10,8 @@ from robust.attacks import ball, losses
 from robust.attacks.climb import Climb, Look, Memory, State, choose
 from robust.attacks.fab import BACK, beyond, towards
 from robust.attacks.survivors import Task, attack
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm
+from robust.core.types import AnyNorm
+from robust.results.attack_result import Perturbed
 
 ALONG = 0.5  # what the projection of the image itself counts for, where the search goes along the boundary
 NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search

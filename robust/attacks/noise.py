@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
 from robust.attacks import ball, losses
 from robust.attacks.climb import Climb, Draw, Look, State
 from robust.attacks.survivors import Task, attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps
+from robust.core import randomness
+from robust.core.types import AnyNorm, Count, Eps
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 
 def noise(

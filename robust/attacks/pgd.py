@@ -5,9 +5,9 @@ import numpy as np
 from robust.attacks import losses
 from robust.attacks.climb import Climb, ascend
 from robust.attacks.survivors import Task, attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps, Positive
+from robust.core.types import AnyNorm, Count, Eps, Positive
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 
 def pgd(

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust.attacks import ball, box
 from robust.attacks.climb import Look, Memory, State, best, choose
-from robust.quantities import AnyNorm
+from robust.core.types import AnyNorm
 
 RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
 SHARE = 0.2  # of the pixels that the first step changes, at the least

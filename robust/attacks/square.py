@@ -8,9 +8,9 @@ import tensorflow as tf
 from robust.attacks import losses, squares
 from robust.attacks.climb import Climb, Look, Memory, State, best
 from robust.attacks.survivors import Task, attack
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.quantities import AnyNorm, Count, Eps, Proportion
+from robust.core.types import AnyNorm, Count, Eps, Proportion
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 
 def square(

@@ -7,9 +7,9 @@ Shapes: images [B, H, W, C]; seeds, query, share [B].
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
 from robust.attacks import ball
-from robust.quantities import AnyNorm
+from robust.core import randomness
+from robust.core.types import AnyNorm
 
 QUERIES = 10_000  # of the search that the schedule was made for
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # its queries after which a square loses half its area

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from robust.attacks.climb import Climb, Memory
 from robust.attacks.walk import walk
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed, fooled
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed, fooled
 
 LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
 SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over

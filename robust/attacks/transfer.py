@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from robust import schema
-from robust.classifier import Classifier
-from robust.classifier.memory import fitting
-from robust.perturbed import Perturbed, fooled
-from robust.quantities import AnyNorm, Eps, Source
+from robust.core import signature
+from robust.core.types import AnyNorm, Eps, Source
+from robust.models.classifier import Classifier
+from robust.models.classifier.memory import fitting
+from robust.results.attack_result import Perturbed, fooled
 from robust.suite.transfer import inner
 
 
@@ -47,7 +47,7 @@ def transfer(
     Goodfellow, Transferability in machine learning, 2016.
     """
     made_on = source if isinstance(source, Classifier) else Classifier(source, classifier.classes)
-    call = schema.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
+    call = signature.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
     # Of two models this is the one that may ask for too much memory here, so it is the one whose batches are halved.
     found = fitting(
         made_on, lambda: call(made_on, images, labels, seeds=seeds, start=None, targets=targets), lambda line: None

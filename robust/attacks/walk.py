@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.climb import Climb, Look, State, choose
-from robust.classifier import Classifier
-from robust.perturbed import within
-from robust.quantities import AnyNorm
+from robust.core.types import AnyNorm
+from robust.models.classifier import Classifier
+from robust.results.attack_result import within
 
 
 def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[State, State, State, State], tuple]:

@@ -10,7 +10,7 @@ Lengths in pixels do not grow with the image, but for the elastic transform, who
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
     from robust.corruptions.blur import defocus_blur, gaussian_blur, glass_blur, motion_blur, zoom_blur
@@ -40,4 +40,4 @@ __all__ = [
     "speckle_noise",
     "zoom_blur",
 ]
-catalog.contents(__name__)
+registry.contents(__name__)

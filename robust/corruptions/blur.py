@@ -4,9 +4,9 @@ import numpy as np
 from scipy.ndimage import correlate1d, gaussian_filter
 from scipy.signal import fftconvolve
 
+from robust.core.types import Severity
 from robust.corruptions.published import constant, each
 from robust.corruptions.resample import moved, zoomed
-from robust.quantities import Severity
 
 
 def defocus_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from robust import pictures
+from robust.core.types import Severity
 from robust.corruptions.published import constant, each
 from robust.corruptions.resample import bilinear, mirror, reflect
-from robust.quantities import Severity
+from robust.datasets import pictures
 
 
 def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:

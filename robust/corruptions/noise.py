@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from robust.core.types import Severity
 from robust.corruptions.published import constant, each
-from robust.quantities import Severity
 
 
 def gaussian_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:

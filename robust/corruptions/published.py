@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from robust.errors import DataError
+from robust.core.errors import DataError
 
 SMALL = 64  # pixels of the longer side: from here on, the constants are those for 224 pixels
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, ITU-R BT.601

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from robust import pictures
+from robust.core.types import Severity
 from robust.corruptions.liquid import mud, puddles, water
 from robust.corruptions.plasma import plasma
 from robust.corruptions.published import SMALL, constant, each, luminance, pale
 from robust.corruptions.resample import moved, zoomed
-from robust.quantities import Severity
+from robust.datasets import pictures
 
 _FROST = ("frost1.webp", "frost2.webp", "frost2.webp", "frost4.jpg", "frost5.jpg")  # the authors' third is their second
 _WATER, _MUD = (175, 238, 238), (63, 42, 20)  # pale turquoise and brown

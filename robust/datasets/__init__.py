@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
     from robust.datasets.arrays import arrays
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 
 __all__ = ["arrays", "digits", "fashion_mini", "fashion_mnist", "folder", "photos", "tfds"]
 
-catalog.contents(__name__)
+registry.contents(__name__)

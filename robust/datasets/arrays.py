@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robust import archives
+from robust.core import archives
+from robust.core.errors import DataError
 from robust.datasets.dataset import Dataset, from_splits
-from robust.errors import DataError
 
 _HELD = ("val", "valid", "validation")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import tensorflow as tf
 
+from robust.core.errors import DataError, ModelError
+from robust.core.interface import setting
+from robust.core.types import Channels
 from robust.datasets.dataset import Dataset, fingerprint
-from robust.errors import DataError, ModelError
-from robust.interface import setting
-from robust.quantities import Channels
 
 Change = Callable[[tf.Tensor], tf.Tensor]
 COUNTS: dict[Channels, int] = {"rgb": 3, "gray": 1}
@@ -60,7 +60,7 @@ def guess(data: Dataset, count: int | None) -> str:
     """What is to be said beside the numbers of a model that sees the data in other channels; "" where it does not.
 
     >>> from robust.datasets.dataset import from_arrays
-    >>> from robust.interface import worded
+    >>> from robust.core.interface import worded
     >>> worded(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
     'takes 3 channels: the grey images of x are seen with theirs repeated, as --channels rgb has it'
     """

@@ -8,7 +8,7 @@ from math import isqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robust.errors import DataError, suggest
+from robust.core.errors import DataError, suggest
 
 CLASSES = 1_000_000
 """So many classes there may be: each gets a name, and each image a number for it."""

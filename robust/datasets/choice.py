@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from robust.errors import DataError
-from robust.interface import setting
-from robust.randomness import image_seeds
+from robust.core.errors import DataError
+from robust.core.interface import setting
+from robust.core.randomness import image_seeds
 
 
 def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, balanced: bool = False) -> np.ndarray:
@@ -44,7 +44,7 @@ def check_balanced(labels: np.ndarray, images: int, classes: Sequence[str]) -> N
 
     >>> check_balanced(np.array([0, 0, 0, 0, 1]), 4, ("cat", "dog"))
     Traceback (most recent call last):
-    robust.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say images=3 at most
+    robust.core.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say images=3 at most
     """
     there, counts = np.unique(labels, return_counts=True)
     least = int(counts.argmin())

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from robust.core.errors import DataError, suggest
+from robust.core.types import Channels
 from robust.datasets import checks
 from robust.datasets.choice import chosen, of_few_classes
 from robust.datasets.encoded import Encoded
-from robust.errors import DataError, suggest
-from robust.quantities import Channels
 
 SPLITS = ("train", "validation", "test")
 """Whatever is chosen by looking at data is chosen on train and validation; test only judges."""

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from robust.core.types import Count
 from robust.datasets.dataset import Dataset, from_arrays
-from robust.quantities import Count
 
 
 def digits(*, size: Count = 28) -> Dataset:

@@ -6,8 +6,8 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from robust.datasets import superclasses
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
+from robust.datasets.taxonomy import superclasses
 
 FOLDER = Path(__file__).parent / "data/fashion_mini"  # built by tools/make_fashion_mini.py
 

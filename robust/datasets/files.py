@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import ExifTags, Image
 
-from robust import pictures
+from robust.core.errors import DataError
+from robust.datasets import pictures
 from robust.datasets.silence import silence
-from robust.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _GREY, _COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "PA")

@@ -9,18 +9,18 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from robust import imagenet
-from robust.datasets import checks, files, superclasses
+from robust.core.errors import DataError
+from robust.core.interface import setting
+from robust.datasets import checks, files
 from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded
 from robust.datasets.layout import Row, found
 from robust.datasets.order import ordered
 from robust.datasets.table import listed
+from robust.datasets.taxonomy import imagenet, superclasses
 from robust.datasets.transform import Transform
 from robust.datasets.walk import check_name, class_name
-from robust.errors import DataError
-from robust.interface import setting
 
 
 def folder(

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust.core.errors import DataError, suggest
+from robust.core.signature import Call
 from robust.datasets import channels, checks, order
+from robust.datasets.asked import Asked
 from robust.datasets.dataset import SPLITS, Dataset, from_splits
-from robust.errors import DataError, suggest
-from robust.schema import Call
-from robust.suite import Asked
 
 _BYTES = 128
 """Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""

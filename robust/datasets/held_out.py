@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
+from robust.core import randomness
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.encoded import Encoded, Rows
 

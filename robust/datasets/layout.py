@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from robust.core.errors import DataError
+from robust.core.interface import setting
 from robust.datasets.dataset import SPLITS
 from robust.datasets.walk import OTHER, Walk, class_name, is_image, names
-from robust.errors import DataError
-from robust.interface import setting
 
 _WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from robust import imagenet
-from robust.datasets import superclasses
+from robust.core.errors import DataError, suggest
 from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.encoded import Rows
-from robust.errors import DataError, suggest
+from robust.datasets.taxonomy import imagenet, superclasses
 
 _SHOWN = 20  # classes; of more the first and the last
 

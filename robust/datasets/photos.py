@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from robust import imagenet
 from robust.datasets.dataset import Dataset
 from robust.datasets.folder import folder
+from robust.datasets.taxonomy import imagenet
 
 FOLDER = Path(__file__).parent / "data/photos"
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import tensorflow_datasets as tfds
 
-from robust import catalog, files
-from robust.errors import DataError, suggest
+from robust.core import files, registry
+from robust.core.errors import DataError, suggest
 
 Fill = Callable[[Path], None]
 
@@ -52,7 +52,7 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         return tfds.builder(name, data_dir=data_dir or None)
     except tfds.core.registered.DatasetNotFoundError:
         base = re.split("[/:]", name)[0]
-        known = [*catalog.names("datasets"), *tfds.list_builders()]
+        known = [*registry.names("datasets"), *tfds.list_builders()]
         hint = said if (said := suggest(base, known)).startswith("; did") else ""
         who = "neither robust nor tensorflow-datasets has it"
         hint = f"; for the folder of that name write {name.rstrip('/') + '/'!r}" if Path(name).is_dir() else hint

@@ -5,7 +5,7 @@ from typing import Any
 
 from tensorflow_datasets.core.splits import AbstractSplit
 
-from robust.errors import DataError, suggest
+from robust.core.errors import DataError, suggest
 
 Range = tuple[str, int, int]  # a split, from and to
 

@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from robust import files, imagenet
-from robust.datasets import checks, ranges, superclasses, tfrecord
+from robust.core import files
+from robust.core.errors import DataError
+from robust.core.interface import setting
+from robust.datasets import checks, ranges, tfrecord
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.encoded import Encoded, Rows
+from robust.datasets.taxonomy import imagenet, superclasses
 from robust.datasets.transform import Transform
-from robust.errors import DataError
-from robust.interface import setting
 
 Builder = tfds.core.DatasetBuilder
 

@@ -3,9 +3,9 @@
 import warnings
 from collections.abc import Iterable
 
+from robust.core.interface import worded
+from robust.core.progress import Progress
 from robust.datasets.dataset import Dataset
-from robust.interface import worded
-from robust.progress import Progress
 
 
 def lines(sets: Iterable[Dataset]) -> list[str]:

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from robust import files
+from robust.core import files
+from robust.core.errors import DataError, suggest
 from robust.datasets.dataset import SPLITS
 from robust.datasets.layout import Found, Row, split_of
 from robust.datasets.walk import check_name, check_words, class_name
-from robust.errors import DataError, suggest
 
 _BETWEEN = (",", ";", "\t")
 """What stands between columns; a semicolon where the comma is decimal, a tab in what Excel calls a Unicode text."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from robust.errors import DataError
+from robust.core.errors import DataError
 
 _HEAD, _FOOT = 12, 4
 """Bytes around the data of a record: its length, uint64, and a checksum of that, uint32; a checksum of the data."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from robust.errors import DataError, suggest
-from robust.interface import setting
+from robust.core.errors import DataError, suggest
+from robust.core.interface import setting
 
 _KEYS = ("size", "crop", "interpolation", "antialias")
 _LONGEST = 100  # times the shorter side, of an image that is resized before it is cropped

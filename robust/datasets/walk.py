@@ -16,9 +16,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from robust import pictures, words
+from robust.core import text as words
+from robust.core.errors import DataError
+from robust.datasets import pictures
 from robust.datasets.files import SUFFIXES
-from robust.errors import DataError
 
 LEFT_BEHIND = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "lost+found", "__pycache__",

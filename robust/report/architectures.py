@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from robust import files
-from robust.errors import ReportError
-from robust.quantities import FLOAT_BYTES
+from robust.core import files
+from robust.core.errors import ReportError
+from robust.core.types import FLOAT_BYTES
 from robust.report import html, published, wording
 from robust.report.cost_charts import Axis, against, years
 

@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from robust import statistics
+from robust.core import statistics
 from robust.report import wording
 from robust.report.conditions import Condition, Run
 from robust.report.confusion import Confusion

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from robust import archives, cells
-from robust.errors import ReportError
+from robust.core import archives, csv_files
+from robust.core.errors import ReportError
 from robust.report import wording
 from robust.report.conditions import Condition, Run
 from robust.report.doubt import named
@@ -89,7 +89,7 @@ def _shown(path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=[*_WORDS, "seed", "eps", "severity"])
     try:
         words: dict = dict.fromkeys(_WORDS, str)
-        found = cells.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+        found = csv_files.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
         if unsafe := [name for name in found["file"].unique() if Path(name).name != name]:
             raise ReportError(f"{path}: file {unsafe[0]!r} must be the name of a file beside it")
         return found[[*_WORDS, "seed", "eps", "severity"]]

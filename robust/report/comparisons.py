@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from robust.bound import NoWorse, parse
 from robust.report import wording
 from robust.report.folder import Folder
 from robust.report.verdict import state
+from robust.suite.bounds import NoWorse, parse
 
 
 @dataclass(frozen=True)

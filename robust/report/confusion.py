@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robust import statistics
+from robust.core import statistics
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
 

@@ -10,7 +10,7 @@ from PIL import Image
 from robust.report import gallery, wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.summaries.corruption_error import ABSENT, COMMON, MADE
+from robust.results.summaries.corruption_error import ABSENT, COMMON, MADE
 
 THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {

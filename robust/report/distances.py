@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from robust.quantities import exact, radius
+from robust.core.types import exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, Run

@@ -5,7 +5,7 @@ from functools import reduce
 import pandas as pd
 from markupsafe import Markup, escape
 
-from robust.ills import doubted, worse
+from robust.results.flags import doubted, worse
 
 
 class Named(str):

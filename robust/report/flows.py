@@ -8,7 +8,7 @@ import pandas as pd
 from robust.report import wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.summaries.flow import CELL, flow
+from robust.results.summaries.flow import CELL, flow
 
 CLASSES = 10  # those that lose most
 NAMED = 3  # classes to which each loses most

@@ -9,15 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from robust import toml
-from robust.errors import ReportError
-from robust.interface import INTERFACES, Interface
+from robust.core import toml
+from robust.core.errors import ReportError
+from robust.core.interface import INTERFACES, Interface
 from robust.report import reading
 from robust.report.conditions import Cells, Condition, Run, cells
 from robust.report.recount import Telling, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
-from robust.summaries.corruption_error import MADE
+from robust.results.summaries.corruption_error import MADE
 
 _GRID = 200_000  # cells of a table of every trained model under every condition: a hundred of each are 10,000
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robust import archives
-from robust.errors import ReportError
+from robust.core import archives
+from robust.core.errors import ReportError
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust import files
-from robust.ills import doubted
+from robust.core import files
 from robust.report import (
     charts,
     clusters,
@@ -32,6 +31,7 @@ from robust.report import (
 )
 from robust.report.doubt import named
 from robust.report.folder import Folder, read
+from robust.results.flags import doubted
 
 CELLS = 60_000  # of all confusion matrices together, so that the page opens at once
 

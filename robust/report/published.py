@@ -17,7 +17,7 @@ def counts() -> pd.DataFrame:
     """Published counts of each architecture in each form: as text, "" where none is known.
 
     Columns: architecture, options ("norm=batch"), input ("" for the canonical one), parameters (trainable),
-    macs, weighted and forward (values, see `robust.layer_table`), depth, source, and a note that explains
+    macs, weighted and forward (values, see `robust.models.layer_table`), depth, source, and a note that explains
     where ours differ.
     """
     return _table("counts.csv", dtype=str, keep_default_na=False)
@@ -54,7 +54,7 @@ def say(name: str, value: float) -> str:
 
 
 def mark(row: Mapping[Any, Any], name: str) -> str:
-    """How a count compares, in a row of `robust.describe.family`: "=", "≠ 264", or "" where none is published.
+    """How a count compares, in a row of `robust.api.describe.family`: "=", "≠ 264", or "" where none is published.
 
     >>> mark({"published_depth": "264", "differs": "depth"}, "depth")
     '≠ 264'

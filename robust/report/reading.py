@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robust import bound, cells, columnar, files, record, toml, words
-from robust.errors import ReportError
+from robust.core import csv_files, files, parquet_files, toml
+from robust.core import text as words
+from robust.core.errors import ReportError
 from robust.report import conditions
 from robust.report.conditions import COLUMNS, Cells, Condition, Run
 from robust.report.verified import expected
+from robust.results import tables
+from robust.suite import bounds
 
-_SAMPLES = {"file": "str", **{c: kind for c, kind in record.OUTCOMES.items() if c in COLUMNS}}
+_SAMPLES = {"file": "str", **{c: kind for c, kind in tables.OUTCOMES.items() if c in COLUMNS}}
 _OUTCOMES = [
     *COLUMNS, "example", "label", "target", "predicted", "in_top5", "confidence", "margin", "nll", "fooled_by", "linf",
     "l2",
@@ -95,10 +98,10 @@ def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
 
 def results(path: Path) -> pd.DataFrame:
     """results.csv as it was written; `robust.report.verified` holds it against the rest."""
-    results = record.read_results(path)
+    results = tables.read_results(path)
     _readable_table(path, results)
     for text in set(results["bound"]) - {""}:
-        bound.parse(text)
+        bounds.parse(text)
     _sane(path, results)
     return results
 
@@ -106,7 +109,7 @@ def results(path: Path) -> pd.DataFrame:
 def outcomes(path: Path) -> Cells:
     """The columns of outcomes.parquet that the page and the recount need, by model and condition."""
     try:
-        found = columnar.read(path, {name: record.OUTCOMES[name] for name in _OUTCOMES})
+        found = parquet_files.read(path, {name: tables.OUTCOMES[name] for name in _OUTCOMES})
     except KeyError as error:
         raise ReportError(f"{path}: lacks the column {error.args[0]}") from None
     except ValueError as error:
@@ -129,7 +132,7 @@ def _sane(path: Path, table: pd.DataFrame) -> None:
 def samples(path: Path) -> dict[tuple[Run, Condition], Path]:
     """The .npz file of each model and condition, by samples/index.csv."""
     said: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
-    index = cells.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+    index = csv_files.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
     _readable_table(path, index[list(said)])
     _sane(path, index.astype({"eps": "float64"}))

@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from robust.errors import ReportError
-from robust.measures.accuracy import shares
-from robust.measures.calibration import by_confidence
-from robust.measures.confusion import confusion
-from robust.measures.distance import distance
-from robust.measures.hierarchy import hierarchy
-from robust.measures.targetability import targetability
-from robust.perturbed import fooled
+from robust.core.errors import ReportError
+from robust.core.signature import Call, metrics
+from robust.metrics.accuracy import shares
+from robust.metrics.calibration import by_confidence
+from robust.metrics.confusion import confusion
+from robust.metrics.distance import distance
+from robust.metrics.hierarchy import hierarchy
+from robust.metrics.targetability import targetability
 from robust.report.conditions import Cells, Condition, strength
-from robust.schema import Call, metrics
-from robust.trial import Trial, Value, by_image, mean, proportion, told
+from robust.results.attack_result import fooled
+from robust.results.evaluation import Trial, Value, by_image, mean, proportion, told
 
 Table = Mapping[str, Any]
 Key = tuple

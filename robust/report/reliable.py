@@ -5,11 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from robust import bound, catalog, marks
-from robust.ills import ILLS, LEVELS, UNVERIFIED, verdict, worse
+from robust.core import registry
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Telling
-from robust.summaries.corruption_error import BESIDE, MADE
+from robust.results import reliability as marks
+from robust.results.flags import ILLS, LEVELS, UNVERIFIED, verdict, worse
+from robust.results.summaries.corruption_error import BESIDE, MADE
+from robust.suite import bounds
 
 Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
@@ -37,7 +39,7 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     for row in results.to_dict("records"):
         own = (*(row[name] for name in _WHOSE), *strength(row))
         word = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
-        if own not in shown and (*own, bound.name(row)) not in told:
+        if own not in shown and (*own, bounds.name(row)) not in told:
             word = worse(word, UNVERIFIED)
         if row["metric"] in BESIDE:
             base = str(row["unit"]).removeprefix("\N{MULTIPLICATION SIGN} ")
@@ -73,7 +75,7 @@ def _attack(perturbation: str, norm: str, radius: float | None, _: int | None) -
     >>> _attack("pgd", "", None, None), _attack("mine:attack", "l2", None, None), _attack("fog", "", None, 3)
     (True, True, False)
     """
-    named = perturbation.startswith(catalog.FOOLBOX) or perturbation in catalog.names("attacks")
+    named = perturbation.startswith(registry.FOOLBOX) or perturbation in registry.names("attacks")
     return named or norm != "" or radius is not None
 
 

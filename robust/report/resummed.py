@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from robust.bound import NoWorse
 from robust.report.conditions import Cells, Run, strength
 from robust.report.recount import Key, Told
-from robust.summaries import comparison
-from robust.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
-from robust.summaries.earlier import one_model
+from robust.results.summaries import comparison
+from robust.results.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
+from robust.results.summaries.earlier import one_model
+from robust.suite.bounds import NoWorse
 
 Table = Mapping[str, Any]
 _RIVAL = " vs "  # between a metric and what it is compared with

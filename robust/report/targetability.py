@@ -8,13 +8,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from robust.core.statistics import simultaneous
 from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, Run
 from robust.report.distances import size
 from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.statistics import simultaneous
 
 EASIEST = 10
 

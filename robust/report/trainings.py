@@ -6,7 +6,7 @@ from robust.report import wording
 from robust.report.conditions import Condition
 from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.summaries.spread import spread
+from robust.results.summaries.spread import spread
 
 ROWS = 60  # more than these stand in results.csv alone
 

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust.ills import EPS, ILLS
-from robust.interface import Interface, revised, worded
-from robust.quantities import radius
+from robust.core.interface import Interface, revised, worded
+from robust.core.types import radius
 from robust.report import wording
 from robust.report.conditions import strength
 from robust.report.folder import Folder
+from robust.results.flags import EPS, ILLS
 
 _WHOSE = ("suite", "model", "seed", "case")
 

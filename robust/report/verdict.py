@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from robust import bound
-from robust.ills import doubted
 from robust.report import wording
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
 from robust.report.verified import recorded
+from robust.results.flags import doubted
+from robust.suite import bounds
 
 ABSENT = "absent"
 """The state of a bound that no value answers."""
@@ -71,7 +71,7 @@ def _absent(folder: Folder) -> Iterator[Judgement]:
 def _judgements(folder: Folder) -> Iterator[Judgement]:
     for (run, condition), rows in folder.values.items():
         for row in rows[rows["bound"] != ""].to_dict("records"):
-            limits = bound.parse(row["bound"])
+            limits = bounds.parse(row["bound"])
             yield Judgement(
                 run,
                 condition,
@@ -89,20 +89,20 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
 
 def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
-    value, ends, unit, limits = row["value"], (row["low"], row["high"]), row["unit"], bound.parse(row["bound"])
+    value, ends, unit, limits = row["value"], (row["low"], row["high"]), row["unit"], bounds.parse(row["bound"])
     digits = limits.digits(row, 3) - 2
     if row["metric"] == "difference":
         return wording.change(value, unit, digits), wording.changes(*ends, unit, digits)
     if unit == "proportion":
         return wording.percent(value, digits), wording.interval(*ends, unit, digits)
-    if isinstance(limits, bound.Bound) and (found := limits.figures(row)) > bound.FIGURES:
+    if isinstance(limits, bounds.Bound) and (found := limits.figures(row)) > bounds.FIGURES:
         return f"{wording.number(value, found)} {unit}".rstrip(), wording.interval(*ends, unit)
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 
 
 def state(folder: Folder, row: Mapping[Any, Any]) -> str:
-    """What becomes of a bound: recomputed from the row, see `robust.bound.state`, never read from `passed`."""
-    return bound.state(row, allow_invalid=row["case"] in folder.allow_invalid)
+    """What becomes of a bound: recomputed from the row, see `robust.suite.bounds.state`, never read from `passed`."""
+    return bounds.state(row, allow_invalid=row["case"] in folder.allow_invalid)
 
 
 def taken(found: list[Judgement]) -> str:

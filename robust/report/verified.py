@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from robust import bound
-from robust.bound import BETTER, Bound, NoWorse
-from robust.errors import ReportError
-from robust.ills import LEVELS
+from robust.core.errors import ReportError
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Key, Telling, Told
 from robust.report.reliable import reliability
+from robust.results.flags import LEVELS
+from robust.suite import bounds
+from robust.suite.bounds import BETTER, Bound, NoWorse
 
 Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
@@ -51,7 +51,7 @@ def expected(suite: Table) -> Iterator[Expected]:
 
 def _limits(case: Table) -> list[tuple[str, Bound | NoWorse]]:
     given = {key: text for key, text in (case.get("expect") or {}).items() if key != "allow_invalid"}
-    return [(key, bound.parse(text)) for key, text in given.items()]
+    return [(key, bounds.parse(text)) for key, text in given.items()]
 
 
 def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> pd.DataFrame:
@@ -74,16 +74,16 @@ def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells
 
 def recorded(row: Mapping[Any, Any], told: Telling) -> bool:
     """Does the verdict on a bounded row hang on results.csv alone, as nothing else in the folder tells its number?"""
-    limit, known = bound.parse(row["bound"]), told.get(_key(row))
+    limit, known = bounds.parse(row["bound"]), told.get(_key(row))
     return known is None or (isinstance(limit, Bound) and known.end(limit.of) is None)
 
 
 def _key(row: Mapping[Any, Any]) -> Key:
-    return (*(row[name] for name in _WHOSE), *strength(row), bound.name(row))
+    return (*(row[name] for name in _WHOSE), *strength(row), bounds.name(row))
 
 
 def _check(row: Mapping[Any, Any], told: Telling) -> None:
-    who = f"results.csv: {row['case']}[{row['model']}] {bound.name(row)}"
+    who = f"results.csv: {row['case']}[{row['model']}] {bounds.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
     if row["metric"] in _SHARES or least < 0:
         for end in ("low", "value", "high"):
@@ -118,14 +118,14 @@ def _same(one: float, other: float) -> bool:
 def _bounds(results: pd.DataFrame, suite: Table) -> list[str]:
     asked = {tuple(each[:4]): each.limit.text for each in expected(suite)}
     known, names = set(suite.get("case", {})), zip(results["case"], results["bound"], strict=True)
-    keys = [(*(row[n] for n in _WHOSE), bound.name(row)) for row in results.to_dict("records")]
+    keys = [(*(row[n] for n in _WHOSE), bounds.name(row)) for row in results.to_dict("records")]
     return [asked.get(key, "") if case in known else text for key, (case, text) in zip(keys, names, strict=True)]
 
 
 def _passed(results: pd.DataFrame, suite: Table) -> list[bool | None]:
     allowed = allows(suite)
     states = [
-        bound.state(row, allow_invalid=row["case"] in allowed) if row["bound"] else "not judged"
+        bounds.state(row, allow_invalid=row["case"] in allowed) if row["bound"] else "not judged"
         for row in results.to_dict("records")
     ]
     return [None if state == "not judged" else state == "passed" for state in states]
@@ -142,7 +142,7 @@ def absent(results: pd.DataFrame, suite: Table, outcomes: Cells, told: Telling) 
     told: the numbers that the outcomes give.
     """
     rows = results[results["bound"] != ""].to_dict("records")
-    there = {(*(row[n] for n in _WHOSE), bound.name(row), *strength(row)) for row in rows}
+    there = {(*(row[n] for n in _WHOSE), bounds.name(row), *strength(row)) for row in rows}
     measured = [(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes]
     some, missing = {key[:4] for key in there}, []
     for each in expected(suite):

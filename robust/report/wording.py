@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from math import inf, isfinite, isnan
 from typing import Any
 
-from robust.bound import Bound, NoWorse
-from robust.quantities import radius
+from robust.core.types import radius
 from robust.report.conditions import Condition
+from robust.suite.bounds import Bound, NoWorse
 
 _NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _METRICS = {
@@ -146,7 +146,7 @@ def changes(low: float, high: float, unit: str, digits: int = 1) -> str:
 def bound(limits: Bound | NoWorse, unit: str) -> str:
     """A bound in the unit of its value.
 
-    >>> from robust.bound import parse
+    >>> from robust.suite.bounds import parse
     >>> bound(parse(">= 0.8"), "proportion")
     '≥ 80 %'
     >>> bound(parse("in [0, 3e6]"), "parameters")

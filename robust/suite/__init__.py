@@ -1,11 +1,10 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
-from robust.suite.data import Asked, asked, read_data, seen
+from robust.suite.data import read_data, seen
 from robust.suite.nouns import Case, Cell, Model, Published, Suite, Training, Weights
 from robust.suite.read import load, read_case, read_model
 
 __all__ = [
-    "Asked",
     "Case",
     "Cell",
     "Model",
@@ -13,7 +12,6 @@ __all__ = [
     "Suite",
     "Training",
     "Weights",
-    "asked",
     "load",
     "read_case",
     "read_data",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robust import files
-from robust.errors import SuiteError
+from robust.core import files
+from robust.core.errors import SuiteError
 from robust.suite.beside import beside
 
 _FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'

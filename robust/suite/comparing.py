@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from robust.bound import BETTER, NoWorse
-from robust.errors import SuiteError, suggest
+from robust.core.errors import SuiteError, suggest
+from robust.suite.bounds import BETTER, NoWorse
 from robust.suite.nouns import Case, Model
 
 

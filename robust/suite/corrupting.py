@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust import catalog
-from robust.errors import SuiteError, suggest
-from robust.quantities import ALL
-from robust.schema import convert
+from robust.core import registry
+from robust.core.errors import SuiteError, suggest
+from robust.core.signature import convert
+from robust.core.types import ALL
 from robust.suite.nouns import Model
 
 
@@ -21,7 +21,7 @@ def tables(kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = table.get("name")
     if kind != "corruptions" or not (isinstance(given, list) or given == ALL):
         return [dict(table)]
-    names = catalog.names(kind) if given == ALL else convert(given, list[str], "corrupt.name")
+    names = registry.names(kind) if given == ALL else convert(given, list[str], "corrupt.name")
     if not names or len({*names}) < len(names):
         raise SuiteError(f"corrupt.name = {given}: each corruption once, and at least one", "corrupt.name")
     return [{**table, "name": name} for name in names]

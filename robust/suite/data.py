@@ -3,14 +3,15 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog, typed
-from robust.errors import SuiteError
-from robust.quantities import Channels
-from robust.schema import Call, bind, convert, signature
+from robust.core import registry, typed
+from robust.core.errors import SuiteError
+from robust.core.signature import Call, bind, convert, signature
+from robust.core.types import Channels
+from robust.datasets.asked import asked
 from robust.suite import classes as class_names
 from robust.suite.beside import beside
 
@@ -18,32 +19,6 @@ _OWN = ("folder", "arrays")
 _SOURCES = ("name", *_OWN, "python")
 _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
-
-
-@dataclass(frozen=True)
-class Asked(Call):
-    """A data set, and how a model is to see it: its classes in the model's order, its images in grey or colour.
-
-    What calls it gives the set as it is; `robust.datasets.given.read` gives it as it is to be seen.
-    remark: what is to be said of the name by which it was asked for.
-    """
-
-    classes: tuple[str, ...] | None = None
-    channels: Channels | None = None
-    remark: str = ""
-
-
-def asked(
-    call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None, remark: str = ""
-) -> Call:
-    """The data set of a call as a model is to see it, see `Asked`; what is not given stays as it is."""
-    if classes is not None and call.name == "folder":  # they tell its classes from splits, too
-        call, classes = replace(call, arguments={**call.arguments, "classes": list(classes)}), None
-    if classes is None and channels is None and not remark:
-        return call
-    before = call if isinstance(call, Asked) else Asked(call.kind, call.name, call.arguments)
-    classes, channels = classes or before.classes, channels or before.channels
-    return replace(before, classes=classes, channels=channels, remark=remark or before.remark)
 
 
 def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
@@ -78,7 +53,7 @@ def named(value: Any) -> Any:
     if source in _OWN:
         return {"name": source, "path": what, **rest}
     if source == "python":
-        if not catalog.is_foreign(what):
+        if not registry.is_foreign(what):
             raise SuiteError(f'python = {what!r}: must be "module:function"', source)
         return {"name": what, **rest}
     return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
@@ -156,7 +131,7 @@ def _seen(table: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
         return table, {}
     name = table.get("name")
     given = [key for key in ("classes", "channels") if key in table]
-    if given and isinstance(name, str) and catalog.is_foreign(name):
+    if given and isinstance(name, str) and registry.is_foreign(name):
         own = {parameter.name for parameter in signature("datasets", name)}
         given = [key for key in given if key not in own]
     found = seen(**{key: table[key] for key in given}, folder=folder)
@@ -175,9 +150,9 @@ def _by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
 
 def _is_ours(name: str) -> bool:
     """A member of our catalogue, something like one (so that the error can say so), or "module:function"."""
-    if catalog.is_foreign(name):
+    if registry.is_foreign(name):
         return not _VERSION.search(name)
-    return bool(difflib.get_close_matches(name, catalog.names("datasets"), cutoff=0.8))
+    return bool(difflib.get_close_matches(name, registry.names("datasets"), cutoff=0.8))
 
 
 def located(call: Call, folder: Path) -> Call:
@@ -186,7 +161,7 @@ def located(call: Call, folder: Path) -> Call:
     Raises SuiteError for a file or folder that is in neither.
     """
     given = dict(call.arguments)
-    if catalog.is_foreign(call.name):
+    if registry.is_foreign(call.name):
         return call
     if "path" in given:
         given["path"] = _place(given["path"], folder, call.name)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust import bound
-from robust.bound import Bound, NoWorse
-from robust.errors import SuiteError, suggest
-from robust.schema import Call, convert, metrics
+from robust.core.errors import SuiteError, suggest
+from robust.core.signature import Call, convert, metrics
+from robust.suite import bounds as bound
+from robust.suite.bounds import Bound, NoWorse
 
 ALLOW = "allow_invalid"
 _SUMMED = '; it sums up several models, and is not judged: bound mean_corruption_error, or "corruption_error[fog]"'

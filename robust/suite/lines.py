@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from robust import toml
-from robust.errors import SuiteError
+from robust.core import toml
+from robust.core.errors import SuiteError
 
 _WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"({_WORD}(?:\s*\.\s*{_WORD})*)"

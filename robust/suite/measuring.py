@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog, trees, wordnet
-from robust.errors import DataError, SuiteError
-from robust.interface import setting
-from robust.quantities import ALL
-from robust.schema import Call
+from robust.core import registry
+from robust.core.errors import DataError, SuiteError
+from robust.core.interface import setting
+from robust.core.signature import Call
+from robust.core.types import ALL
+from robust.datasets.taxonomy import trees, wordnet
 from robust.suite.beside import beside
 
 _OF_IMAGES = (
@@ -63,7 +64,7 @@ def check_outside(measures: Iterable[Call], given: bool) -> None:
     if wanted and not given:
         name_some = setting("outside", {"name": "digits"})
         raise SuiteError(f"measure: outliers needs images of no class: {name_some}", "measure")
-    if given and not wanted and not any(catalog.is_foreign(call.name) for call in measures):
+    if given and not wanted and not any(registry.is_foreign(call.name) for call in measures):
         raise SuiteError('outside: nothing looks at these images; add "outliers" to measure', "outside")
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from robust.bound import Bound, NoWorse
-from robust.pixels import Pixels
-from robust.quantities import Precision
-from robust.schema import Call
+from robust.core.signature import Call
+from robust.core.types import Precision
 from robust.suite import transfer
+from robust.suite.bounds import Bound, NoWorse
+from robust.suite.preprocessing import Pixels
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from robust import catalog
-from robust.errors import SuiteError, suggest
-from robust.quantities import NonNegative, Positive
-from robust.schema import Call, convert
+from robust.core import registry
+from robust.core.errors import SuiteError, suggest
+from robust.core.signature import Call, convert
+from robust.core.types import NonNegative, Positive
 from robust.suite.nouns import Published, Weights
 
 KERAS = (
@@ -48,7 +48,7 @@ def source(value: Any, call: Callable[[str, Any, str], Call], found: Callable[[s
     if (layout := table["layout"]) not in LAYOUTS:
         raise SuiteError(f"pretrained.layout = {layout!r}: not known{suggest(layout, LAYOUTS)}", "pretrained.layout")
     architecture = call("architectures", table["architecture"], "pretrained.architecture")
-    if catalog.is_foreign(architecture.name):
+    if registry.is_foreign(architecture.name):
         raise SuiteError("pretrained.architecture must be one of ours, whose layers we know", "pretrained.architecture")
     return Weights(
         found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust import catalog, files, toml
-from robust.errors import SuiteError, suggest
-from robust.interface import of_a_suite, setting
-from robust.quantities import Count, Eps, Precision, Seed, Severity, Target
-from robust.schema import Call, bind, convert
+from robust.core import files, registry, toml
+from robust.core.errors import SuiteError, suggest
+from robust.core.interface import of_a_suite, setting
+from robust.core.signature import Call, bind, convert
+from robust.core.types import Count, Eps, Precision, Seed, Severity, Target
 from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
 from robust.suite import data as suite_data
 from robust.suite.lines import Lines
@@ -229,7 +229,7 @@ class _Reader:
         name = value.get("name") if isinstance(value, Mapping) else value
         if not isinstance(name, str):
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
-        if catalog.is_foreign(name) and not self.trust:
+        if registry.is_foreign(name) and not self.trust:
             raise SuiteError(
                 f"{key} = {name!r} runs somebody's code; if you trust this suite, say so: {setting('trust', True)}", key
             )

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust.errors import SuiteError
-from robust.interface import setting
+from robust.core.errors import SuiteError
+from robust.core.interface import setting
 
 
 def check_milestones(given: Any) -> None:
@@ -15,7 +15,7 @@ def check_milestones(given: Any) -> None:
     >>> check_milestones([30, 60])
     Traceback (most recent call last):
     ...
-    robust.errors.SuiteError: milestones = [30, 60]: are shares of all steps; of 90 epochs write ["30/90", "60/90"]
+    robust.core.errors.SuiteError: milestones = [30, 60]: are shares of all steps; of 90 epochs write ["30/90", "60/90"]
     """
     late = [each for each in given if type(each) in (int, float) and each > 1] if isinstance(given, list) else []
     if late:

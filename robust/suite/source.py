@@ -5,15 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robust import catalog, keras_file, pixels
-from robust.errors import SuiteError, suggest
-from robust.schema import Call, convert
-from robust.suite import pretrained
+from robust.core import keras_files, registry
+from robust.core.errors import SuiteError, suggest
+from robust.core.signature import Call, convert
+from robust.suite import preprocessing, pretrained
 from robust.suite.beside import beside
 from robust.suite.nouns import Published, Weights
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
-_ENDINGS = {"keras": keras_file.ENDINGS, "tflite": (".tflite",)}
+_ENDINGS = {"keras": keras_files.ENDINGS, "tflite": (".tflite",)}
 ASKED = ("pixels", "output", "black_box")
 
 
@@ -29,7 +29,7 @@ def source(
 
     Raises SuiteError for what is not so, and for a file that is neither there nor where we are.
 
-    >>> from robust.schema import bind
+    >>> from robust.core.signature import bind
     >>> source("architecture", "lenet5", lambda kind, value, _: bind(kind, value), Path()).name
     'lenet5'
     """
@@ -38,7 +38,7 @@ def source(
     if kind == "pretrained":
         return pretrained.source(value, call, partial(_file, folder))
     bound = call("architectures", value, kind)
-    if kind == "python" and not catalog.is_foreign(bound.name):
+    if kind == "python" and not registry.is_foreign(bound.name):
         raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
     return bound
 
@@ -50,7 +50,7 @@ def asked(table: Mapping[str, Any]) -> dict[str, Any]:
     {'pixels': None, 'output': 'main', 'black_box': False}
     """
     return {
-        "pixels": pixels.read(table["pixels"]) if "pixels" in table else None,
+        "pixels": preprocessing.read(table["pixels"]) if "pixels" in table else None,
         "output": convert(table["output"], str, "output") if "output" in table else None,
         "black_box": convert(table.get("black_box", False), bool, "black_box"),
     }
@@ -60,7 +60,7 @@ def foreign(source: Any) -> str:
     """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
     if not isinstance(source, Path):
         return ""
-    return keras_file.refusal(source) if source.is_file() else f"{source} is {keras_file.of_saved_model(source)}"
+    return keras_files.refusal(source) if source.is_file() else f"{source} is {keras_files.of_saved_model(source)}"
 
 
 def _model_file(kind: str, name: str, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from robust.errors import SuiteError, suggest
+from robust.core.errors import SuiteError, suggest
 
 LONGEST = 10_000
 """So many entries a list may have, and so many cells a suite: models, with each seed, times cases."""

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from robust import catalog
-from robust.errors import SuiteError, suggest
-from robust.interface import setting
-from robust.schema import Call, convert
+from robust.core import registry
+from robust.core.errors import SuiteError, suggest
+from robust.core.interface import setting
+from robust.core.signature import Call, convert
 from robust.suite import schedules
 from robust.suite.nouns import Training
 
@@ -23,13 +23,13 @@ def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
     Raises SuiteError where there is no recipe, for an objective without an adversary, and for a schedule that could
     not be followed.
 
-    >>> from robust.schema import bind
+    >>> from robust.core.signature import bind
     >>> training({"recipe": "short", "epochs": 3}, lambda kind, table, _: bind(kind, table)).recipe.name
     'short'
     """
     table = {"recipe": value} if isinstance(value, str) else convert(value, dict, "train")
     if "recipe" not in table:
-        raise SuiteError(f"train needs a recipe{suggest('', catalog.names('recipes'))}", "train")
+        raise SuiteError(f"train needs a recipe{suggest('', registry.names('recipes'))}", "train")
     if "name" in table or not isinstance(table["recipe"], str):
         raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
     if "objective" in table and "adversary" not in table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from robust.errors import SuiteError, suggest
+from robust.core.errors import SuiteError, suggest
 
 if TYPE_CHECKING:
     from robust.suite.nouns import Case, Model

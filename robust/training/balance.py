@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
+from robust.core import randomness
+from robust.core.errors import DataError, suggest
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
-from robust.errors import DataError, suggest
 
 
 def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data: Dataset) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from robust import archives, files
+from robust.core import archives, files
 from robust.training.step import Learner
 
 _FILE = "training.npz"

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from robust.classifier import heads, inputs
+from robust.core.errors import ModelError
+from robust.core.interface import setting
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
-from robust.errors import ModelError
-from robust.interface import setting
-from robust.pixels import Pixels
+from robust.models.classifier import heads, inputs
+from robust.suite.preprocessing import Pixels
 from robust.training import parts
 from robust.training.recipes import Recipe
 

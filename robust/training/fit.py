@@ -8,14 +8,14 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from robust.architectures.normalization import set_normalization
-from robust.classifier import heads, inputs
+from robust.core.errors import DataError, ModelError
+from robust.core.interface import worded
+from robust.core.progress import Progress
+from robust.core.signature import bind
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
-from robust.errors import DataError, ModelError
-from robust.interface import worded
-from robust.progress import Progress
-from robust.schema import bind
+from robust.models.architectures.normalization import set_normalization
+from robust.models.classifier import heads, inputs
 from robust.suite import Model, Training
 from robust.training import balance, finetune, hardness, lacks, loop, patience, precision, strategies
 from robust.training.checkpoints import History

@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from robust.core.randomness import image_seeds
+from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
-from robust.randomness import image_seeds
-from robust.schema import Call
 from robust.training.adversaries import pgd
 from robust.training.objectives import image_gradient, outputs
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
-from robust.schema import Call
 
 READ = 2**30
 """Bytes of images of a training split, beyond which it is not read for its labels alone."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from robust.errors import ModelError
-from robust.progress import Progress
+from robust.core.errors import ModelError
+from robust.core.progress import Progress
 from robust.training import alarm, checkpoints, finetune, hardness, patience, strategies, tensorboard
 from robust.training.checkpoints import History
 from robust.training.objectives import cross_entropy, outputs

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robust.schema import Call
+from robust.core.signature import Call
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # images [B, H, W, C], labels int64 [B] or float [B, C], seeds [B]
 Objective = Callable[[Any, Batch, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> losses [B], logits [B, C]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import keras
 
-from robust.classifier import heads
-from robust.errors import ModelError
+from robust.core.errors import ModelError
+from robust.models.classifier import heads
 from robust.training.recipes import Recipe
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {

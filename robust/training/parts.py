@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from robust.classifier import heads
-from robust.errors import ModelError, suggest
+from robust.core.errors import ModelError, suggest
+from robust.models.classifier import heads
 
 
 def up_to(network: keras.Model, name: str) -> set[keras.layers.Layer]:

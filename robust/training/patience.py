@@ -2,9 +2,9 @@
 
 from collections.abc import Container, Sequence
 
+from robust.core.errors import DataError
+from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
-from robust.errors import DataError
-from robust.schema import Call
 from robust.suite import Training
 from robust.training import hardness
 from robust.training.recipes import Recipe
@@ -59,7 +59,7 @@ def told(name: str, values: Sequence[float], best: bool) -> str:
 def column(train: Training, history: Container[str]) -> str | None:
     """The column of the history by which an epoch was kept; None where it is the last.
 
-    >>> from robust.schema import bind
+    >>> from robust.core.signature import bind
     >>> column(Training(bind("recipes", {"name": "short", "patience": 2})), ["loss", "val_accuracy"])
     'val_accuracy'
     """

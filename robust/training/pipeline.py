@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from robust import randomness
-from robust.augmentations import MIXES
+from robust.core import randomness
+from robust.core.errors import DataError
+from robust.core.interface import setting
+from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
-from robust.errors import DataError
-from robust.interface import setting
-from robust.schema import Call
 from robust.training import balance
+from robust.training.augmentations import MIXES
 
 IN_MEMORY = 4 * 2**30
 """Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
@@ -59,8 +59,9 @@ def training_batches(
 
     Raises DataError where the split is not there, and where its order is by class and it cannot be shuffled.
 
-    >>> from robust import datasets, schema
-    >>> flip = schema.bind("augmentations", "flip")
+    >>> from robust import datasets
+    >>> from robust.core.signature import bind
+    >>> flip = bind("augmentations", "flip")
     >>> batches = training_batches(datasets.fashion_mini(), batch_size=64, seed=0, epochs=2, augment=[flip])
     >>> [tuple(part.shape) for part in next(iter(batches))]
     [(64, 28, 28, 1), (64,), (64,)]

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from robust.classifier import heads
-from robust.errors import ModelError
-from robust.interface import setting
+from robust.core.errors import ModelError
+from robust.core.interface import setting
+from robust.models.classifier import heads
 
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 

@@ -9,7 +9,7 @@ the training. Where a paper says nothing, the release of its authors counts, and
 from dataclasses import dataclass
 from typing import Literal
 
-from robust.quantities import Count, NonNegative, Positive, Proportion
+from robust.core.types import Count, NonNegative, Positive, Proportion
 
 __all__ = [
     "alexnet2012",

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robust.errors import ModelError
+from robust.core.errors import ModelError
 
 
 class Rematerialised:

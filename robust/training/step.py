@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.classifier import heads
+from robust.models.classifier import heads
 from robust.training.objectives import Batch, Objective
 from robust.training.optimizers import decayed
 from robust.training.recipes import Recipe

@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from robust.errors import ModelError
+from robust.core.errors import ModelError
 
 
 @functools.cache

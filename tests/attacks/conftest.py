@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 
 class Trained(NamedTuple):

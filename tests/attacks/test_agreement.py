@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import catalog
 from robust.attacks import autoattack, fgsm, pgd
-from robust.classifier import Classifier
+from robust.core import registry
+from robust.models.classifier import Classifier
 
-foolbox = catalog.foolbox()
+foolbox = registry.foolbox()
 EPS, STEP = {"linf": 0.04, "l2": 0.2}, {"linf": 0.013, "l2": 0.07}
 TIGHT = {"linf": 0.02, "l2": 0.1}
 PGD = {"linf": "LinfProjectedGradientDescentAttack", "l2": "L2ProjectedGradientDescentAttack"}

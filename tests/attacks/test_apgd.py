@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robust.attacks import apgd, apgd_t, auto_step, ball, sparse_step
 from robust.attacks.climb import Look
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 PIXELS = 12
 EPS = {"linf": 0.05, "l2": 0.15, "l1": 1.6}

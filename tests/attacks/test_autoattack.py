@@ -7,7 +7,7 @@ import pytest
 
 from robust.attacks import apgd, apgd_t, autoattack, carlini_wagner, deepfool, fab, fgsm, foolbox, noise, pgd, square
 from robust.attacks.autoattack import parts
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 EPS = {"linf": 0.05, "l2": 0.4, "l1": 1.0}
 QUERIES = 300

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from robust.attacks import ball
-from robust.randomness import image_seeds
+from robust.core.randomness import image_seeds
 
 NORMS = ("linf", "l2")
 SHAPE = (2, 3, 2, 1)

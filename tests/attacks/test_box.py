@@ -136,7 +136,7 @@ def test_a_random_point_of_the_l1_ball_is_uniform():
     """The radius to the power of n is uniform."""
     from scipy import stats
 
-    from robust.randomness import image_seeds
+    from robust.core.randomness import image_seeds
 
     seeds = tf.constant(image_seeds(0, "l1", [str(i) for i in range(4000)]))
     centres = tf.fill((4000, 2, 3, 1), tf.constant(0.5, tf.float64))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from robust.attacks import apgd, autoattack
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 layers = keras.layers
 EPS, LOOKS = 0.05, 50

@@ -7,7 +7,7 @@ from scipy import optimize
 
 from robust.attacks import fab, pgd
 from robust.attacks.climb import Look
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 PIXELS = 12
 random = np.random.default_rng(0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from robust.attacks import fgsm
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 PIXELS = 12
 random = np.random.default_rng(0)

@@ -4,11 +4,12 @@ import inspect
 import numpy as np
 import pytest
 
-from robust import catalog, perturb, schema
 from robust.attacks import carlini_wagner, deepfool, fgsm
-from robust.classifier import Classifier
-from robust.errors import ContractError, SuiteError
-from robust.perturbed import Perturbed
+from robust.core import registry, signature
+from robust.core.errors import ContractError, SuiteError
+from robust.engine import perturb
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 N = 11  # a batch of 8 and a ragged one
 
@@ -23,7 +24,7 @@ def attack(classifier, data):
     """`attack("LinfDeepFoolAttack", eps=..., targets=...)`: through the schema, as a suite does it."""
 
     def run(name, targets=None, seeds=data.seeds, labels=data.labels, **table):
-        call = schema.bind("attacks", {"name": f"foolbox:{name}", **table})
+        call = signature.bind("attacks", {"name": f"foolbox:{name}", **table})
         found = call(classifier, data.images, labels, seeds=seeds, targets=targets)
         perturb.check(call, data.images, found.images)
         fools = classifier.logits(found.images).argmax(axis=1)
@@ -111,7 +112,7 @@ def test_the_graph_of_the_classifier_is_used_as_it_is(classifier, attack):
 
 def test_a_double_precision_model(build, data):
     classifier = Classifier(build("float64"), 3, batch_size=8)
-    call = schema.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.15, "steps": 5})
+    call = signature.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.15, "steps": 5})
     found = call(classifier, data.images, data.labels, seeds=data.seeds)
     assert found.images.dtype == np.float32 and _fell(found) > N / 2
     classifier.logits(data.images)
@@ -166,9 +167,9 @@ def test_a_targeted_fgsm_is_refused(attack, data):
 
 def test_options_are_checked_before_anything_runs():
     with pytest.raises(SuiteError, match=r"takes no 'stepz'; did you mean 'steps'\?"):
-        schema.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.1, "stepz": 3})
+        signature.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.1, "stepz": 3})
     with pytest.raises(SuiteError, match="did you mean 'foolbox:LinfDeepFoolAttack'"):
-        schema.bind("attacks", {"name": "foolbox:LinfDepFoolAttack", "eps": 0.1})
+        signature.bind("attacks", {"name": "foolbox:LinfDepFoolAttack", "eps": 0.1})
 
 
 CARLINI_WAGNER = {"searches": "binary_search_steps", "step_size": "stepsize", "constant": "initial_const"}
@@ -202,7 +203,7 @@ def test_those_with_a_name_of_their_own_hand_on_all_they_are_given(
     (carlini_wagner, "L2CarliniWagnerAttack", CARLINI_WAGNER), (deepfool, "L2DeepFoolAttack", DEEPFOOL),
 ])  # fmt: skip
 def test_those_with_a_name_of_their_own_begin_as_foolbox_does(attack, name, options):
-    ours, theirs = (inspect.signature(f).parameters for f in (attack, getattr(catalog.foolbox().attacks, name)))
+    ours, theirs = (inspect.signature(f).parameters for f in (attack, getattr(registry.foolbox().attacks, name)))
     assert {key: ours[key].default for key in options} == {key: theirs[options[key]].default for key in options}
 
 

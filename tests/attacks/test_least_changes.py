@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from robust.distance import nearest
-from robust.schema import bind
+from robust.attacks.minimal.search import nearest
+from robust.core.signature import bind
 
 LARGE = {"linf": 0.3, "l2": 3.0}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from robust import catalog
-from robust.classifier import Classifier
-from robust.schema import bind
+from robust.core import registry
+from robust.core.signature import bind
+from robust.models.classifier import Classifier
 
 PIXELS, N, EPS = 12, 40, 0.1
 random = np.random.default_rng(5)
@@ -15,7 +15,7 @@ IMAGES = random.uniform(0, 1, (N, 1, PIXELS, 1)).astype(np.float32)
 SLOW = ("autoattack", "square")
 LINF = [
     pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-    for name in catalog.names("attacks")
+    for name in registry.names("attacks")
     if name not in ("carlini_wagner", "transfer")
 ]
 EXACT = ("apgd_t", "autoattack")  # an untargeted loss may lead to a farther class

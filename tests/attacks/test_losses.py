@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import fgsm, losses, pgd
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 random = np.random.default_rng(0)
 LOGITS = random.normal(scale=3, size=(50, 7))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import catalog
 from robust.attacks import mifgsm, pgd
-from robust.classifier import Classifier
+from robust.core import registry
+from robust.models.classifier import Classifier
 
-foolbox = catalog.foolbox()
+foolbox = registry.foolbox()
 norms = pytest.mark.parametrize("norm", ["linf", "l2"])
 EPS = {"linf": 0.012, "l2": 0.06}
 

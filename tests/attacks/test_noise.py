@@ -44,7 +44,7 @@ def test_normal_noise_is_as_long_as_the_radius(certain_noise, norm):
 @pytest.fixture
 def certain_noise(affine):
     """What noise of radius 0.1 is left on grey images of a model that nothing fools."""
-    from robust.classifier import Classifier
+    from robust.models.classifier import Classifier
 
     classifier = Classifier(affine(np.zeros((144, 2)), [9.0, 0.0]), 2, batch_size=8)
     images, n = np.full((40, 1, 144, 1), 0.5, np.float32), 40

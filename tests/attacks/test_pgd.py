@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from robust.attacks import pgd
-from robust.classifier import Classifier
+from robust.models.classifier import Classifier
 
 PIXELS, EPS = 12, 0.05
 random = np.random.default_rng(0)

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from robust import distance, known
 from robust.attacks import apgd, autoattack, fab, losses, pgd, square, survivors
 from robust.attacks.climb import Climb, ascend
-from robust.classifier import Classifier
-from robust.perturbed import Perturbed
-from robust.schema import bind
+from robust.attacks.minimal import known, search
+from robust.core.signature import bind
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed
 
 layers = keras.layers
 EDGE = 0.503  # bfloat16 knows 0.5 and 0.5039 and nothing between
@@ -72,12 +72,12 @@ def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fo
     greys = np.array([0.49, 0.495, 0.499], np.float32)
     images = np.ones((3, 2, 2, 1), np.float32) * greys[:, None, None, None]
     call = bind("attacks", {"name": "fab", "eps": 0.05, "steps": 20})
-    found = distance.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3))
+    found = search.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3))
     assert set(found.by) == {"fab"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
     change = np.abs(found.images - images).max(axis=(1, 2, 3))
     assert (change < 1.1 * (EDGE - greys)).all()
     monkeypatch.setattr(known, "FURTHER", (1.01,))
-    assert set(distance.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
+    assert set(search.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
 
 
 def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust.schema import bind
+from robust.core.signature import bind
 
 TABLES = [
     {"name": "fgsm"}, {"name": "fgsm", "random_start": True}, {"name": "mifgsm", "steps": 4}, {"name": "noise"},

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import square, squares
-from robust.randomness import image_seeds
+from robust.core.randomness import image_seeds
 
 SEEDS = image_seeds(0, "square", [str(i) for i in range(200)])
 CENTRES = np.full((200, 10, 12, 3), 0.5)
@@ -178,7 +178,7 @@ def test_where_a_smaller_eps_has_ended_is_no_place_to_begin(trained):
 def test_images_of_any_shape(norm, shape):
     import keras
 
-    from robust.classifier import Classifier
+    from robust.models.classifier import Classifier
 
     inputs = keras.Input((*shape, 1))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from robust.attacks import pgd, survivors
-from robust.classifier import Classifier
-from robust.schema import bind
+from robust.core.signature import bind
+from robust.models.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_the_images_given_are_not_those_returned(band):
 def test_a_model_without_a_gradient_is_named():
     import keras
 
-    from robust.errors import ModelError
+    from robust.core.errors import ModelError
 
     class Wall(keras.layers.Layer):
         def call(self, images):
@@ -137,9 +137,9 @@ def test_a_model_without_a_gradient_is_named():
 @pytest.mark.parametrize("search", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more, search):
     """Cases of several attacks, radii and numbers of images, as a suite runs them, on one classifier."""
+    from robust.core.progress import Silent
     from robust.datasets.dataset import from_arrays
-    from robust.perturb import outcomes
-    from robust.progress import Silent
+    from robust.engine.perturb import outcomes
     from robust.suite import Case
 
     classifier = Classifier(trained.classifier.model, 10, batch_size=16, search=search)

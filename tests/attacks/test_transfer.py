@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from robust.attacks import fgsm, pgd, transfer
-from robust.classifier import Classifier
-from robust.errors import ModelError, SuiteError
+from robust.core.errors import ModelError, SuiteError
+from robust.models.classifier import Classifier
 
 IMAGES = np.random.default_rng(0).uniform(0.2, 0.8, (20, 1, 6, 1)).astype(np.float32)
 LABELS, SEEDS = np.arange(20) % 2, np.arange(20)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust import catalog, schema
-from robust.errors import ContractError
+from robust.core import registry, signature
+from robust.core.errors import ContractError
 
 EPS = {"linf": 0.06, "l2": 0.3, "l1": 0.7}
 BLACK_BOX = ("square", "noise", "foolbox:LinfAdditiveUniformNoiseAttack")
@@ -36,10 +36,10 @@ SMALL = {
 
 
 def _own(**more):
-    for name in catalog.names("attacks"):
+    for name in registry.names("attacks"):
         if name == "transfer":  # runs another attack on another model: see tests/attacks/test_transfer.py
             continue
-        parameters = {p.name: p for p in schema.signature("attacks", name)}
+        parameters = {p.name: p for p in signature.signature("attacks", name)}
         for norm in typing.get_args(parameters["norm"].annotation):
             wanted = {"norm": norm, "steps": 10, **SMALL.get(name, {}), **more}
             eps = EPS[norm] * WIDER.get(name, 1)
@@ -59,7 +59,7 @@ ours = pytest.mark.parametrize("call", NATIVE, indirect=True, ids=_id)
 
 @pytest.fixture(scope="module")
 def call(request):
-    return schema.bind("attacks", request.param)
+    return signature.bind("attacks", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def attack(classifier, data):
 
 
 def _fresh(call, classifier, data, rows=slice(None), targets=None, seeds=None, **changes):
-    call = schema.Call(call.kind, call.name, {**call.arguments, **changes})
+    call = signature.Call(call.kind, call.name, {**call.arguments, **changes})
     aims = None if targets is None else targets[rows]
     seeds = (data.seeds if seeds is None else seeds)[rows]
     return call(classifier, data.images[rows], data.labels[rows], seeds=seeds, targets=aims)
@@ -184,7 +184,7 @@ def counted(build):
     import keras
     import tensorflow as tf
 
-    from robust.classifier import Classifier
+    from robust.models.classifier import Classifier
 
     tally = {"forward": 0, "backward": 0}
 
@@ -236,13 +236,13 @@ def test_nothing_is_traced_twice(call, counted, data):
 
 @ours
 def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
+    from robust.core.progress import Silent
     from robust.datasets.dataset import from_arrays
-    from robust.perturb import outcomes
-    from robust.progress import Silent
+    from robust.engine.perturb import outcomes
     from robust.suite import Case
 
     data, eps = problem(40, seed=3), call.arguments["eps"]
-    calls = [schema.Call("attacks", call.name, {**call.arguments, "eps": eps * f}) for f in (0.3, 0.6, 1.0, 1.5)]
+    calls = [signature.Call("attacks", call.name, {**call.arguments, "eps": eps * f}) for f in (0.3, 0.6, 1.0, 1.5)]
     trials = [
         o.trial
         for o in outcomes(classifier, Case("x", tuple(calls)), from_arrays(data.images, data.labels, 3), 0, Silent())

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import catalog, schema
-from robust.augmentations import MIXES
-from robust.errors import DataError
-from robust.randomness import image_seeds
+from robust.core import registry
+from robust.core import signature as schema
+from robust.core.errors import DataError
+from robust.core.randomness import image_seeds
+from robust.training.augmentations import MIXES
 
 SEEDS = image_seeds(0, "augmentations", [str(i) for i in range(12)])
 LABELS = np.eye(5, dtype=np.float32)[np.arange(12) % 5]
 COLOURED = ("pca_colour",)  # those that need three channels
 
-every = pytest.mark.parametrize("name", catalog.names("augmentations"))
+every = pytest.mark.parametrize("name", registry.names("augmentations"))
 shapes = pytest.mark.parametrize("shape", [(28, 28, 1), (24, 40, 3)])
 
 

@@ -9,16 +9,17 @@ import typing
 
 import pytest
 
-from robust import catalog, listing, schema
-from robust.errors import SuiteError
+from robust.api import listing
+from robust.core import registry, signature
+from robust.core.errors import SuiteError
 
-MEMBERS = [(kind, name) for kind in catalog.KINDS for name in catalog.names(kind)]
+MEMBERS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
 FUNCTIONS = [(kind, name) for kind, name in MEMBERS if kind != "recipes"]
 PROBES = [
     "8/255", "x", "linf", "l2", "modern", "1998", "adamw", "A", -1, 0, 1, 3, 6, 10**9, 0.5, 1.5, -0.5, True, None,
     [], [1], ["1/2"], {}, {"a": 1}, {"a": "b"}, float("inf"), float("nan"),
 ]  # fmt: skip
-PAGES = ["robust", *(page for page in catalog.KINDS.values() if page != "robust.training.recipes")]
+PAGES = ["robust", *(page for page in registry.KINDS.values() if page != "robust.training.recipes")]
 
 
 def python(code, *arguments):
@@ -30,7 +31,7 @@ def python(code, *arguments):
 
 def outcome(value, wanted):
     try:
-        made = schema.convert(value, wanted, "key")
+        made = signature.convert(value, wanted, "key")
         return type(made), repr(made)
     except SuiteError as error:
         return str(error)
@@ -38,7 +39,7 @@ def outcome(value, wanted):
 
 def real_parameters(kind, name):
     """What Python says of the real thing: name -> (annotation, default), `...` where there is none."""
-    member = catalog.resolve(kind, name)
+    member = registry.resolve(kind, name)
     if kind == "recipes":
         hints = typing.get_type_hints(type(member), include_extras=True)
         return {f.name: (hints[f.name], getattr(member, f.name)) for f in dataclasses.fields(member)}
@@ -47,41 +48,41 @@ def real_parameters(kind, name):
     return {
         p.name: (hints.get(p.name), ... if p.default is p.empty else p.default)
         for p in options
-        if p.name not in schema.SUPPLIED.get(kind, ())
+        if p.name not in signature.SUPPLIED.get(kind, ())
     }
 
 
-@pytest.mark.parametrize(("kind", "page"), catalog.KINDS.items())
+@pytest.mark.parametrize(("kind", "page"), registry.KINDS.items())
 def test_names_are_those_of_the_contents_page(kind, page):
-    assert catalog.names(kind) == importlib.import_module(page).__all__
-    assert len(set(catalog.names(kind))) == len(catalog.names(kind)) > 0
+    assert registry.names(kind) == importlib.import_module(page).__all__
+    assert len(set(registry.names(kind))) == len(registry.names(kind)) > 0
 
 
 @pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_every_name_resolves_to_what_the_page_gives(kind, name):
-    member = catalog.resolve(kind, name)
-    assert member is getattr(importlib.import_module(catalog.KINDS[kind]), name)
+    member = registry.resolve(kind, name)
+    assert member is getattr(importlib.import_module(registry.KINDS[kind]), name)
     assert callable(member) == (kind != "recipes")
     assert not inspect.ismodule(member)
 
 
 @pytest.mark.parametrize(("kind", "name"), FUNCTIONS)
 def test_a_member_is_called_as_its_catalogue_calls_it(kind, name):
-    assert catalog.resolve(kind, name).__name__ == name
+    assert registry.resolve(kind, name).__name__ == name
 
 
 @pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_every_name_has_a_line_of_its_own(kind, name):
-    line = catalog.summary(kind, name)
+    line = registry.summary(kind, name)
     assert line.strip() == line
     assert 10 < len(line) <= 120
     if kind != "recipes":
-        assert line == inspect.getdoc(catalog.resolve(kind, name)).split("\n")[0]
+        assert line == inspect.getdoc(registry.resolve(kind, name)).split("\n")[0]
 
 
 @pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_the_schema_has_the_real_keys_and_defaults(kind, name):
-    read = {p.name: p.default for p in schema.signature(kind, name)}
+    read = {p.name: p.default for p in signature.signature(kind, name)}
     real = {key: default for key, (_, default) in real_parameters(kind, name).items()}
     assert read == real
     assert list(read) == list(real)
@@ -91,7 +92,7 @@ def test_the_schema_has_the_real_keys_and_defaults(kind, name):
 @pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_the_schema_converts_as_the_real_annotations_do(kind, name):
     real = real_parameters(kind, name)
-    for parameter in schema.signature(kind, name):
+    for parameter in signature.signature(kind, name):
         annotation, default = real[parameter.name]
         assert parameter.annotation is not None, f"{parameter.name}: its annotation cannot be read from source"
         for probe in [*PROBES, *([] if default is ... else [default])]:
@@ -100,27 +101,27 @@ def test_the_schema_converts_as_the_real_annotations_do(kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_defaults_are_what_a_suite_could_have_written(kind, name):
-    for parameter in schema.signature(kind, name):
+    for parameter in signature.signature(kind, name):
         if parameter.default is not ...:
-            assert schema.convert(parameter.default, parameter.annotation, parameter.name) == parameter.default
+            assert signature.convert(parameter.default, parameter.annotation, parameter.name) == parameter.default
 
 
 @pytest.mark.parametrize(("kind", "name"), FUNCTIONS)
 def test_what_the_run_supplies_the_member_takes(kind, name):
-    parameters = inspect.signature(catalog.resolve(kind, name)).parameters
-    assert schema.SUPPLIED.get(kind, set()) <= parameters.keys()
-    assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in schema.SUPPLIED.get(kind, ()))
+    parameters = inspect.signature(registry.resolve(kind, name)).parameters
+    assert signature.SUPPLIED.get(kind, set()) <= parameters.keys()
+    assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in signature.SUPPLIED.get(kind, ()))
 
 
 @pytest.mark.parametrize(("kind", "name"), FUNCTIONS)
 def test_a_member_has_no_more_than_six_keys_of_its_own(kind, name):
-    assert len(schema.signature(kind, name)) <= 6
+    assert len(signature.signature(kind, name)) <= 6
 
 
 @pytest.mark.parametrize(("kind", "name"), [m for m in MEMBERS if m[0] in ("measures", "inspections")])
 def test_every_measure_and_inspection_declares_its_metrics(kind, name):
-    declared = schema.metrics(schema.Call(kind, name))
-    returned = typing.get_type_hints(catalog.resolve(kind, name))["return"]
+    declared = signature.metrics(signature.Call(kind, name))
+    returned = typing.get_type_hints(registry.resolve(kind, name))["return"]
     (value,) = typing.get_args(returned)
     (real,) = typing.get_args(value)
     assert declared == typing.get_args(real)
@@ -132,14 +133,14 @@ def test_no_metric_is_declared_twice():
         m
         for kind, name in MEMBERS
         if kind in ("measures", "inspections")
-        for m in schema.metrics(schema.Call(kind, name))
+        for m in signature.metrics(signature.Call(kind, name))
     ]
     assert len(set(declared)) == len(declared)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_imports_for_type_checkers_what_it_lists(page):
-    assert set(catalog._homes(page)) == set(importlib.import_module(page).__all__)
+    assert set(registry._homes(page)) == set(importlib.import_module(page).__all__)
 
 
 def test_nothing_imports_tensorflow_before_it_is_needed(pytestconfig):
@@ -158,9 +159,9 @@ def test_nothing_imports_tensorflow_before_it_is_needed(pytestconfig):
 
 
 def test_every_member_is_listed():
-    shown = listing.text(list(catalog.KINDS)).splitlines()
+    shown = listing.text(list(registry.KINDS)).splitlines()
     for kind, name in MEMBERS:
-        assert any(line.split() and line.split()[0] == name and catalog.summary(kind, name) in line for line in shown)
+        assert any(line.split() and line.split()[0] == name and registry.summary(kind, name) in line for line in shown)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +187,9 @@ def test_the_function_wins_over_the_file_of_its_name_whatever_comes_first(order)
 
 
 def test_the_page_of_the_package_resolves_the_run_rather_than_its_file():
-    import robust
     import robust.run
+
+    import robust
 
     assert inspect.isfunction(robust.run)
     assert inspect.ismodule(sys.modules["robust.run"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from robust import blocks, models
+from robust.engine import blocks, models
 
 ROOT = Path(models.__file__).parent
 WITHOUT_NUMBERS = {

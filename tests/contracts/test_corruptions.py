@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from robust import catalog, schema
-from robust.randomness import image_seeds
+from robust.core import registry, signature
+from robust.core.randomness import image_seeds
 
 SEEDS = image_seeds(0, "corruptions", [str(i) for i in range(7)])
 UNEVEN = {  # the published constants do not grow in everything
@@ -14,7 +14,7 @@ UNEVEN = {  # the published constants do not grow in everything
     "spatter": "water up to the third severity, then mud",
     "saturate": "pale at the first two, gaudy at the others",
 }
-every = pytest.mark.parametrize("name", catalog.names("corruptions"))
+every = pytest.mark.parametrize("name", registry.names("corruptions"))
 shapes = pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (96, 80, 3)])
 
 
@@ -28,7 +28,7 @@ def _images(shape):
 
 
 def _corrupt(name, images, severity=3, seeds=SEEDS):
-    return schema.bind("corruptions", {"name": name, "severity": severity})(images, seeds=seeds)
+    return signature.bind("corruptions", {"name": name, "severity": severity})(images, seeds=seeds)
 
 
 @every
@@ -54,7 +54,7 @@ def test_an_image_is_corrupted_by_its_seed_whatever_its_company(name, shape):
         assert _corrupt(name, images[rows], seeds=SEEDS[rows]).tobytes() == whole[rows].tobytes()
 
 
-@pytest.mark.parametrize("name", [name for name in catalog.names("corruptions") if name not in UNEVEN])
+@pytest.mark.parametrize("name", [name for name in registry.names("corruptions") if name not in UNEVEN])
 @shapes
 def test_it_grows_with_severity(name, shape):
     images = _images(shape)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust import catalog, schema, statistics
-from robust.trial import Answers, Trial, Value
+from robust.core import registry, signature, statistics
+from robust.results.evaluation import Answers, Trial, Value
 
 CLASSES = ("a", "b", "c", "d", "e", "f", "g")
 SUPERCLASSES = {"vowel": ("a", "e"), "other": ("b", "c", "d", "f", "g")}
@@ -14,7 +14,7 @@ N = 211  # no multiple of anything
 random = np.random.default_rng(0)
 LABELS = random.integers(0, 7, N)
 LOGITS = random.normal(size=(N, 7)) + 2 * np.eye(7)[LABELS]
-every = pytest.mark.parametrize("measure", catalog.names("measures"))
+every = pytest.mark.parametrize("measure", registry.names("measures"))
 
 
 def _trial(logits=LOGITS, labels=LABELS, **more):
@@ -40,12 +40,12 @@ def _answers(split):
 
 
 def _measured(measure, trial):
-    return list(schema.bind("measures", measure)(trial))
+    return list(signature.bind("measures", measure)(trial))
 
 
 @every
 def test_yields_what_it_declares_and_nothing_else(measure):
-    declared = set(schema.metrics(schema.bind("measures", measure)))
+    declared = set(signature.metrics(signature.bind("measures", measure)))
     plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
     assert {value.metric for value in plain + aimed} == declared
     assert all(isinstance(value, Value) for value in plain)

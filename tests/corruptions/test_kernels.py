@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from robust.core.errors import DataError
 from robust.corruptions import blur, fog, gaussian_blur, liquid, motion_blur
 from robust.corruptions.plasma import plasma
 from robust.corruptions.resample import bilinear, mirror, moved, reflect, zoomed
-from robust.errors import DataError
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((24, 31, 3), np.float32)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from robust.core.errors import SuiteError
+from robust.core.randomness import image_seeds
+from robust.core.signature import bind
 from robust.corruptions import gaussian_noise
-from robust.errors import SuiteError
-from robust.randomness import image_seeds
-from robust.schema import bind
 
 SEEDS = image_seeds(0, "noise", [str(i) for i in range(4)])
 PUBLISHED = {  # CIFAR-10-C and ImageNet-C, severities 1 to 5

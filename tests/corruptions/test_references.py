@@ -7,9 +7,10 @@ make_cifar_c.py; `package` is imagecorruptions-imaug, on colour and on grey imag
 import numpy as np
 import pytest
 
-from robust import catalog, corruptions
+from robust import corruptions
+from robust.core import registry
 
-NAMES = catalog.names("corruptions")
+NAMES = registry.names("corruptions")
 SOME = np.linspace(0, 223, 17).round().astype(int)  # the pixels that the references keep of 224
 MISSING = {
     "package/224": {

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust.core.errors import DataError
 from robust.datasets.dataset import from_arrays
-from robust.errors import DataError
 
 GREY = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1)
 FLOATS = GREY.astype(np.float64) / 255

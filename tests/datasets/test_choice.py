@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import robust
+from robust.core.errors import DataError
+from robust.core.statistics import clopper_pearson
 from robust.datasets.choice import chosen
 from robust.datasets.folder import folder
-from robust.errors import DataError
-from robust.statistics import clopper_pearson
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 

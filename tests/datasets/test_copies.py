@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import robust
-from robust import models, record
-from robust import train as train_module
+from robust.api import train as train_module
 from robust.datasets import copies
 from robust.datasets.dataset import from_arrays, from_splits
+from robust.engine import models
+from robust.results import tables
 from robust.suite import read_data, read_model
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), "uint8")
@@ -81,7 +82,7 @@ def test_a_run_warns_of_copies_and_says_which_figures_are_balanced(tmp_path):
     images[1] = images[0]
     with pytest.warns(UserWarning, match="1 of its 40 test images is an exact copy"):
         table = robust.evaluate(model, (images, labels), ["fgsm"], eps="8/255", images=20, balanced=True, out=tmp_path)
-    written = record.read_results(tmp_path / "results.csv")
+    written = tables.read_results(tmp_path / "results.csv")
     assert set(table["choice"]) == set(written["choice"]) == {"balanced"}
     notes = json.loads((tmp_path / "environment.json").read_text())["data"]["notes"]
     assert any("exact copy" in note for note in notes)

@@ -4,9 +4,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robust.core.errors import DataError
 from robust.datasets import fashion_mini
 from robust.datasets.dataset import Dataset, fingerprint, from_arrays
-from robust.errors import DataError
 
 CLASSES = ("cat", "dog")
 

@@ -5,9 +5,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from robust.core.errors import DataError
 from robust.datasets import fashion_mini, fashion_mnist, prepare
 from robust.datasets.fashion_mnist import DEBIAN, restored
-from robust.errors import DataError
 
 needs_debian = pytest.mark.skipif(not DEBIAN.is_dir(), reason=f"needs {DEBIAN} (apt install dataset-fashion-mnist)")
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import robust
-from robust import cli
+from robust.api import cli
+from robust.core.errors import DataError
 from robust.datasets.folder import folder
 from robust.datasets.given import read
-from robust.errors import DataError
 from robust.suite import read_data
 
 random = np.random.default_rng(0)

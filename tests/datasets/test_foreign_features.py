@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from robust.core.errors import DataError
 from robust.datasets.tfds import tfds as load
-from robust.errors import DataError
 
 
 @pytest.fixture

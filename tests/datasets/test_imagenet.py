@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import datasets, imagenet
-from robust.datasets import superclasses
+from robust import datasets
+from robust.core.errors import DataError
 from robust.datasets.photos import FOLDER
-from robust.errors import DataError
+from robust.datasets.taxonomy import imagenet, superclasses
 
 
 def test_ids_are_in_order_and_names_are_unlike_each_other():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from robust.core.errors import DataError
 from robust.datasets.folder import folder
 from robust.datasets.layout import split_of
-from robust.errors import DataError
 
 
 def save(*paths):

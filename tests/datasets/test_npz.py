@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from robust.core.errors import DataError
 from robust.datasets.arrays import arrays
-from robust.errors import DataError
 
 X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3, 1)
 Y = np.array([0, 2, 1, 2])

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robust import imagenet
-from robust.datasets import superclasses
+from robust.core.errors import DataError, SuiteError
 from robust.datasets.dataset import from_arrays
 from robust.datasets.folder import folder
 from robust.datasets.given import read
 from robust.datasets.order import ordered, said
-from robust.errors import DataError, SuiteError
+from robust.datasets.taxonomy import imagenet, superclasses
 from robust.suite import read_data
 from robust.suite.classes import names
 

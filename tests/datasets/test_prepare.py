@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import tensorflow_datasets as tfds
 
+from robust.core.errors import DataError
 from robust.datasets import prepare
 from robust.datasets.tfds import tfds as load
-from robust.errors import DataError
 
 
 def complaint(**options) -> str:

@@ -3,8 +3,8 @@ import tensorflow_datasets as tfds
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from robust.core.errors import DataError
 from robust.datasets.ranges import divide, parse, size, text
-from robust.errors import DataError
 
 
 def infos(**sizes):

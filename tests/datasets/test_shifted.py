@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import robust
-from robust.blocks import data_of
-from robust.classifier import Classifier
-from robust.cli.report import report
+from robust.api.cli.report import report
+from robust.core.errors import DataError, SuiteError
+from robust.core.progress import Silent
+from robust.core.signature import Call
+from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
-from robust.errors import DataError, SuiteError
-from robust.progress import Silent
-from robust.schema import Call
-from robust.store import Store
+from robust.engine.blocks import data_of
+from robust.models.classifier import Classifier
 from robust.suite import Case, Model, Suite, read_case
 
 random = np.random.default_rng(0)

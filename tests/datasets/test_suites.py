@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import robust
-from robust.schema import bind
-from robust.store import Store
+from robust.core.signature import bind
+from robust.core.store import Store
 from robust.suite import Suite
 
 SUITES = Path(__file__).parents[2] / "suites"

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from robust.core.errors import DataError
 from robust.datasets import records
 from robust.datasets.dataset import Dataset
 from robust.datasets.tfds import tfds as load
-from robust.errors import DataError
 
 SIZES = {"train": 37, "test": 11}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust.core.errors import DataError
 from robust.datasets import tfrecord
-from robust.errors import DataError
 
 RECORDS = [b"", b"one", b"ends in zeros\0\0", bytes(range(256)) * 50]
 

@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from robust.core.errors import DataError
+from robust.core.interface import worded
 from robust.datasets import folder
 from robust.datasets.transform import IMAGENET, Transform, read
-from robust.errors import DataError
-from robust.interface import worded
 
 
 def smooth(height: int, width: int) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from robust.core.errors import DataError
 from robust.datasets.folder import folder
-from robust.errors import DataError
 
 
 def save(path):

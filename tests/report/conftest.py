@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record
+from robust.core.statistics import bounded_mean, clopper_pearson
 from robust.report.conditions import Condition, Run
 from robust.report.folder import Folder
-from robust.statistics import bounded_mean, clopper_pearson
+from robust.results import tables
 
 CLASSES = ["T-shirt/top", "Trouser", "Coat", "Shirt"]
 SHAPE = (12, 10, 1)
@@ -109,8 +109,8 @@ def fill(folder: Path, classes: list[str], n: int, images: np.ndarray) -> Path:
                 file = f"{model}-{name}.npz"
                 save_sample(folder / "samples" / file, images, condition["eps"])
                 index.append({"file": file, **run, **condition})
-    record.write_results(table(rows, record.RESULTS), folder / "results.csv")
-    record.write_outcomes(table(asked, record.OUTCOMES), folder / "outcomes.parquet")
+    tables.write_results(table(rows, tables.RESULTS), folder / "results.csv")
+    tables.write_outcomes(table(asked, tables.OUTCOMES), folder / "outcomes.parquet")
     pd.DataFrame(index).to_csv(folder / "samples" / "index.csv", index=False)
     (folder / "suite.toml").write_text(SUITE)
     (folder / "environment.json").write_text(json.dumps(environment(classes, n, images.shape[1:])))
@@ -215,12 +215,12 @@ def page_of(tmp_path: Path) -> Callable[..., Folder]:
         known = environment(CLASSES, 40, SHAPE)
         known["models"] = {row["model"]: {"seeds": [0]} for row in [*rows, *asked]}
         cells = {}
-        for key, part in table(list(asked), record.OUTCOMES).groupby(FIELDS, dropna=False, sort=False) if asked else ():
+        for key, part in table(list(asked), tables.OUTCOMES).groupby(FIELDS, dropna=False, sort=False) if asked else ():
             for model, own in part.groupby("model", sort=False):
                 where = dict(zip(FIELDS, key, strict=True))
                 severity = None if pd.isna(where["severity"]) else int(where["severity"])
                 eps = None if pd.isna(where["eps"]) else float(f"{where['eps']:.9g}")
                 cells[Run(str(model), 0), Condition(**{**where, "eps": eps, "severity": severity})] = own
-        return Folder(tmp_path, known, table(rows, record.RESULTS), cells, {}, "")
+        return Folder(tmp_path, known, table(rows, tables.RESULTS), cells, {}, "")
 
     return page_of

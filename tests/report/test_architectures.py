@@ -6,8 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from robust import catalog, report
-from robust.errors import ReportError
+from robust import report
+from robust.core import registry
+from robust.core.errors import ReportError
 from robust.report import architectures, cost_charts, published
 
 ROW = {
@@ -32,7 +33,7 @@ def folder(tmp_path):
 
 def test_every_published_error_has_a_source_and_is_of_a_network_of_ours():
     errors = published.errors()
-    assert set(errors["architecture"]) <= set(catalog.names("architectures")) and errors["architecture"].is_unique
+    assert set(errors["architecture"]) <= set(registry.names("architectures")) and errors["architecture"].is_unique
     assert errors.notna().all(axis=None) and (errors[["source", "protocol"]].map(len) > 5).all(axis=None)
     assert errors["year"].between(2012, 2020).all()
     assert (errors["top5_error"] < errors["top1_error"]).all() and errors["top1_error"].between(5, 50).all()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from robust import statistics
+from robust.core import statistics
 from robust.report import charts, confusion
 from robust.report.folder import read
 

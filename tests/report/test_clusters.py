@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record, report
-from robust.errors import ReportError
+from robust import report
+from robust.core.errors import ReportError
 from robust.report import clusters, flows, reliability, structure, trainings
 from robust.report.folder import read
+from robust.results import tables
 
 pytestmark = pytest.mark.usefixtures("made_up")
 STRENGTH = {"perturbation": "clean", "norm": "", "eps": np.nan, "severity": pd.NA}
@@ -17,12 +18,12 @@ STRENGTH = {"perturbation": "clean", "norm": "", "eps": np.nan, "severity": pd.N
 
 def add(folder, rows, model="lenet5", seed=0, case="clean", **where):
     """Further rows of results.csv, of one cell."""
-    results = record.read_results(folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
     same = {"suite": "quick", "model": model, "seed": seed, "case": case, **STRENGTH, **where}
-    more = record.table(
-        [{"unit": "proportion", "n": 20, "low": 0.1, "high": 0.9, **same, **row} for row in rows], record.RESULTS
+    more = tables.table(
+        [{"unit": "proportion", "n": 20, "low": 0.1, "high": 0.9, **same, **row} for row in rows], tables.RESULTS
     )
-    record.write_results(pd.concat([results, more]), folder / "results.csv")
+    tables.write_results(pd.concat([results, more]), folder / "results.csv")
 
 
 def show(folder, file="shown-0000.npz", group="Coat #1", case="clean", perturbation="clean", **where):

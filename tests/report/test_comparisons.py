@@ -2,16 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record, report
+from robust import report
+from robust.results import tables
 
 pytestmark = pytest.mark.usefixtures("made_up")
 SAME = {"model": "hardened", "seed": 0, "case": "pgd", "perturbation": "pgd", "norm": "linf", "eps": 8 / 255}
 
 
 def add(folder, *rows):
-    results = record.read_results(folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
     rows = [{**SAME, "suite": "quick", "n": 40, **row} for row in rows]
-    record.write_results(record.table(pd.concat([results, pd.DataFrame(rows)]), record.RESULTS), folder / "results.csv")
+    tables.write_results(tables.table(pd.concat([results, pd.DataFrame(rows)]), tables.RESULTS), folder / "results.csv")
 
 
 def row(group, **more):
@@ -61,11 +62,11 @@ def test_a_suite_without_such_bounds_has_no_such_part(folder):
 
 
 def test_a_bound_on_the_interval_says_so_and_is_never_undecided(folder, document):
-    results = record.read_results(folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
     first = results["bound"].ne("").idxmax()
     low = results.loc[first, "low"]
     results.loc[first, ["bound", "passed"]] = [f"low >= {low + 0.001:.6f}", False]
-    record.write_results(results, folder / "results.csv")
+    tables.write_results(results, folder / "results.csv")
     (folder / "suite.toml").unlink()  # whose bound counts
     text = document(report.write(folder)).text
     assert f"interval with its low end ≥ {100 * (low + 0.001):.4f}".rstrip("0")[:40] in text

@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 import robust
-from robust import demands, record, report
+from robust import report
+from robust.core.errors import SuiteError
 from robust.datasets.fashion_mini import fashion_mini
-from robust.errors import SuiteError
+from robust.engine import demands
 from robust.report import corruptions
 from robust.report.folder import read
+from robust.results import tables
+from robust.results.summaries.corruption_error import COMMON
 from robust.suite import Case, Model, Suite, read_case
-from robust.summaries.corruption_error import COMMON
 
 CORRUPT = {"name": ["speckle_noise", "fog", "gaussian_noise"], "severity": [1, 5]}
 BOUNDS = {"mean_corruption_error": "<= 1", "corruption_error[fog]": "high < 0.01"}
@@ -33,8 +35,8 @@ def _net(seed, data):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A report of two small nets: clean, several corruptions in a case, and one corruption in another."""
-    from robust.run import run
-    from robust.store import Store
+    from robust.core.store import Store
+    from robust.engine.session import run
 
     data = fashion_mini()
     cases = (
@@ -50,7 +52,7 @@ def folder(tmp_path_factory):
 
 
 def test_every_figure_follows_from_the_outcomes(folder):
-    results = record.read_results(folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
     outcomes = pd.read_parquet(folder / "outcomes.parquet")
     wrong = (outcomes["label"] != outcomes["predicted"]).groupby(
         [outcomes[key] for key in ("case", "model", "perturbation", "severity")], dropna=False
@@ -76,7 +78,7 @@ def test_every_figure_follows_from_the_outcomes(folder):
 
 
 def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
-    results = record.read_results(folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
     for net in ("net0", "net1"):
         mean = robust.value(results, "mean_corruption_error", case="bad", model=net)
         assert mean.low < mean.value < mean.high and (mean.n, mean.bound, mean.passed) == (IMAGES, "<= 1", True)
@@ -110,7 +112,7 @@ def test_the_page_shows_errors_pictures_and_the_mark(folder):
     assert "not comparable with those on the stored JPEG sets" in section
     assert section.count("data:image/png;base64,") == 6
     where = {"case": "bad", "model": "net1", "perturbation": "fog", "severity": 5}
-    value = robust.value(record.read_results(folder / "results.csv"), "top1_error", **where).value
+    value = robust.value(tables.read_results(folder / "results.csv"), "top1_error", **where).value
     assert f"net1 <strong>{100 * value:.1f} %</strong>" in section
     assert "1 × net0" in section
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from robust import report
-from robust.errors import ReportError
+from robust.core.errors import ReportError
 from robust.report.conditions import Condition, Run
 from robust.report.folder import read
 
@@ -239,9 +239,9 @@ def test_more_conditions_than_any_report_has_are_refused(folder):
 
 def test_more_rows_than_any_report_has_are_refused(folder, monkeypatch):
     rows = len(read(folder).results)
-    monkeypatch.setattr("robust.cells.ROWS", rows)
+    monkeypatch.setattr("robust.core.csv_files.ROWS", rows)
     read(folder)
-    monkeypatch.setattr("robust.cells.ROWS", rows - 1)
+    monkeypatch.setattr("robust.core.csv_files.ROWS", rows - 1)
     refuses(folder, f"results.csv: cannot be read (it has more than {rows - 1:,} rows)")
 
 

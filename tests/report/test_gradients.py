@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record
 from robust.report import gradients, page, values
 from robust.report.confusion import confusions
 from robust.report.folder import read
+from robust.results import tables
 
 NORMS = {"healthy": [0.1, 0.2, 0.3], "vanishing": [0.0, 1e-9, 0.3], "exploding": [np.inf, 1e20, 1.0]}
 
@@ -32,8 +32,8 @@ def inspected(folder):
         for model, word in zip(["lenet5", "resnet20", "hardened"], NORMS, strict=True)
         for row in flow(model, word, NORMS[word])
     ]
-    results = record.read_results(folder / "results.csv")
-    record.write_results(record.table(pd.concat([results, pd.DataFrame(rows)]), record.RESULTS), folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
+    tables.write_results(tables.table(pd.concat([results, pd.DataFrame(rows)]), tables.RESULTS), folder / "results.csv")
     return read(folder)
 
 
@@ -74,6 +74,6 @@ def test_a_case_that_only_looks_has_no_confusion(inspected):
 
 def test_the_page_has_the_section_where_gradients_were_looked_at(inspected, folder):
     assert 'id="gradients"' in page.render(inspected)
-    results = record.read_results(folder / "results.csv")
-    record.write_results(results[results["case"] != "depth"], folder / "results.csv")
+    results = tables.read_results(folder / "results.csv")
+    tables.write_results(results[results["case"] != "depth"], folder / "results.csv")
     assert 'id="gradients"' not in page.render(read(folder))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from robust import report
-from robust.errors import ReportError, StoreError
+from robust.core.errors import ReportError, StoreError
 from robust.report.folder import read
 
 HOSTILE = [

@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import bound, marks, measures, record
-from robust.bound import NoWorse
-from robust.errors import ReportError
-from robust.perturbed import fooled
+from robust import metrics as measures
+from robust.core.errors import ReportError
 from robust.report import verdict
 from robust.report.folder import read
 from robust.report.verified import recorded
-from robust.summaries import comparison
-from robust.summaries.corruption_error import corruption_errors, own_errors
-from robust.trial import Answers, Trial, Value
+from robust.results import reliability, tables
+from robust.results.attack_result import fooled
+from robust.results.evaluation import Answers, Trial, Value
+from robust.results.summaries import comparison
+from robust.results.summaries.corruption_error import corruption_errors, own_errors
+from robust.suite import bounds as bound
+from robust.suite.bounds import NoWorse
 
 CLASSES = ("cat", "dog", "deer", "car", "ship", "plane")
 GROUPS = {"animal": ("cat", "dog", "deer"), "vehicle": ("car", "ship", "plane")}
@@ -121,15 +123,15 @@ def rich(tmp_path_factory):
     """A folder with a value of every kind that a run writes, and the rows of its results.csv."""
     path = tmp_path_factory.mktemp("rich")
     found = [block(model) for model in ("one", "other")]
-    asked = record.table(pd.concat([outcomes for _, outcomes in found]), record.OUTCOMES)
+    asked = tables.table(pd.concat([outcomes for _, outcomes in found]), tables.OUTCOMES)
     rows = [*found[0][0], *found[1][0], *beside(asked)]
     same = {"suite": "rich", "data": "fake", "split": "test", "trust": ""}
     rows = [{**same, **row, "weights": row["model"]} for row in rows]
-    results = record.table(marks.marked(json.loads(json.dumps(rows))), record.RESULTS)
+    results = tables.table(reliability.marked(json.loads(json.dumps(rows))), tables.RESULTS)
     summed = corruption_errors(results, asked.assign(data="fake"), {"weather": "other"})
-    results = pd.concat([results, record.table(summed, record.RESULTS)], ignore_index=True)
-    record.write_results(results, path / "results.csv")
-    record.write_outcomes(asked, path / "outcomes.parquet")
+    results = pd.concat([results, tables.table(summed, tables.RESULTS)], ignore_index=True)
+    tables.write_results(results, path / "results.csv")
+    tables.write_outcomes(asked, path / "outcomes.parquet")
     (path / "suite.toml").write_text(SUITE)
     (path / "samples").mkdir()
     (path / "samples" / "index.csv").write_text("file,model,seed,case,perturbation,norm,eps,severity\n")
@@ -202,7 +204,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
 
 
 def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):
-    from robust.cli.report import report
+    from robust.api.cli.report import report
 
     bounds = 'expect = { brier = "<= 2", ece = "<= 1", nll = "high <= 99" }\n'
     (rich / "suite.toml").write_text(SUITE.replace("[case.clean]\n", f"[case.clean]\n{bounds}"))

@@ -9,9 +9,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from robust import columnar, record, report, words
-from robust.errors import DataError, ReportError
+from robust import report
+from robust.core import parquet_files
+from robust.core import text as words
+from robust.core.errors import DataError, ReportError
 from robust.report.folder import read
+from robust.results import tables
 
 
 def refuses(folder, said, megabytes=100):
@@ -48,14 +51,14 @@ def test_a_long_word_is_no_name_and_one_that_is_long_enough_is(folder):
     written(folder, "fooled_by", shared("é" * 10_001))
     refuses(folder, "the column fooled_by must be words of 10,000 characters at most, not of 10,001: ")
     written(folder, "fooled_by", shared("é" * 10_000))
-    assert set(columnar.read(folder / "outcomes.parquet", {"fooled_by": "str"})["fooled_by"]) == {"é" * 10_000}
+    assert set(parquet_files.read(folder / "outcomes.parquet", {"fooled_by": "str"})["fooled_by"]) == {"é" * 10_000}
 
 
 def test_words_that_are_gigabytes_only_all_together_are_refused(tmp_path):
     table = pa.table({"example": shared("x" * 10_000)(100_000)})
     parquet.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="unpack to 1,000,000,000"):
-        columnar.read(tmp_path / "a.parquet", {"example": "str"})
+        parquet_files.read(tmp_path / "a.parquet", {"example": "str"})
 
 
 def test_a_description_of_megabytes_is_not_read(folder):
@@ -69,7 +72,7 @@ def test_columns_are_packed_as_robust_does(folder, codec):
     written(folder, "example", shared("a"), compression=codec)
     refuses(folder, f"its columns are packed as {codec.upper()}; allowed: SNAPPY or UNCOMPRESSED")
     written(folder, "example", shared("a"), compression="none")
-    columnar.read(folder / "outcomes.parquet", {"example": "str"})
+    parquet_files.read(folder / "outcomes.parquet", {"example": "str"})
 
 
 def full(number, kind="float32"):
@@ -154,16 +157,16 @@ def test_a_cell_of_megabytes_is_not_read_to_its_end(folder, cell):
 
 def test_reports_to_compare_with_are_read_with_the_same_care(folder):
     path = folder / "outcomes.parquet"
-    assert list(record.read_outcomes(path)) == list(record.OUTCOMES)
+    assert list(tables.read_outcomes(path)) == list(tables.OUTCOMES)
     written(folder, "superclass", shared("x" * 20_000_000))
     with pytest.raises(ReportError, match="the column superclass holds a word of 20,000,000 bytes"):
-        record.read_outcomes(path)
+        tables.read_outcomes(path)
 
 
 def test_what_robust_writes_it_reads_again(folder):
     path = folder / "outcomes.parquet"
     there = pd.read_parquet(path)
-    pd.testing.assert_frame_equal(record.read_outcomes(path), record.table(there, record.OUTCOMES))
+    pd.testing.assert_frame_equal(tables.read_outcomes(path), tables.table(there, tables.OUTCOMES))
     assert words.fault(words.inside(json.loads((folder / "environment.json").read_text()))) == ""
 
 

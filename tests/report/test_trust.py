@@ -5,18 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record, report
-from robust.ills import EPS, ILLS
-from robust.interface import named
+from robust import report
+from robust.core.interface import named
 from robust.report import trust
 from robust.report.folder import read
+from robust.results import tables
+from robust.results.flags import EPS, ILLS
 from robust.suite import read_case
 
 
 def doubted(folder):
     """The folder, in which pgd on lenet5 at 8/255 is suspect and on resnet20 reliable."""
     path = folder / "results.csv"
-    results = record.read_results(path)
+    results = tables.read_results(path)
     of = results[(results["case"] == "pgd") & (results["eps"] > 0.02) & (results["metric"] == "nll")]
     rows = []
     for row in of.to_dict("records"):
@@ -25,7 +26,7 @@ def doubted(folder):
         if word == "suspect":
             rows.append({**rows[-1], "group": "zero_gradients", "value": 0.25, "unit": "proportion"})
             rows.append({**rows[-1], "group": "of_a_later_version", "value": 0.5})
-    record.write_results(record.table(pd.concat([results, pd.DataFrame(rows)]), record.RESULTS), path)
+    tables.write_results(tables.table(pd.concat([results, pd.DataFrame(rows)]), tables.RESULTS), path)
     return folder
 
 

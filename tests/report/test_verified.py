@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust import record, report
-from robust.bound import parse
-from robust.cli.report import report as command
-from robust.errors import ReportError
+from robust import report
+from robust.api.cli.report import report as command
+from robust.core.errors import ReportError
+from robust.core.statistics import clopper_pearson
 from robust.report import verdict
 from robust.report.folder import read
-from robust.statistics import clopper_pearson
-from robust.summaries import comparison
+from robust.results import tables
+from robust.results.summaries import comparison
+from robust.suite.bounds import parse
 
 ATTACKED = """[case.pgd]
 attack = { name = "pgd", eps = ["2/255", "8/255"] }
@@ -33,7 +34,7 @@ def gate(folder):
     """`gate(change)`: the lines and the exit code of `robust report`, after the rows of results.csv were changed."""
     own = asked((folder / "suite.toml").read_text())
     path = folder / "results.csv"
-    results = record.read_results(path)
+    results = tables.read_results(path)
     of = (results["case"] == "pgd") & (results["model"] == "hardened") & (results["metric"] == "nll")
     checked = results[of].assign(metric="trust", value=1.0, unit="", trust="reliable")
     results = pd.concat([results, checked])
@@ -41,7 +42,7 @@ def gate(folder):
 
     def gate(change=lambda table: table, suite=own):
         (folder / "suite.toml").write_text(suite)
-        record.write_results(record.table(change(results.copy()), record.RESULTS), path)
+        tables.write_results(tables.table(change(results.copy()), tables.RESULTS), path)
         return command(folder)
 
     gate.folder, gate.suite = folder, own
@@ -226,7 +227,7 @@ def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, grou
 
 def differences(folder):
     """The rows that the bound of the hardened model against lenet5 gives."""
-    asked, text = record.read_outcomes(folder / "outcomes.parquet"), "no worse than lenet5 by 1"
+    asked, text = tables.read_outcomes(folder / "outcomes.parquet"), "no worse than lenet5 by 1"
     ours, theirs = (asked[(asked["model"] == model) & (asked["case"] == "pgd")] for model in ("hardened", "lenet5"))
     same = {"model": "hardened", "seed": 0, "case": "pgd", "data": "fake", "weights": "abc", "trust": "reliable"}
     for row in comparison.judged("top1", parse(text), ours, theirs, {}, same=True):

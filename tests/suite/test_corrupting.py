@@ -1,7 +1,7 @@
 import pytest
 
-from robust import catalog
-from robust.errors import SuiteError
+from robust.core import registry
+from robust.core.errors import SuiteError
 from robust.suite import load, read_case
 
 SUITE = """data = { name = "fashion_mini" }
@@ -30,7 +30,7 @@ def test_a_list_of_corruptions_is_one_case_that_goes_upward_in_each(tmp_path):
 def test_all_are_all():
     case = read_case("corrupted", {"corrupt": {"name": "all", "severity": [1, 2, 3, 4, 5]}})
     assert len(case.perturbations) == 19 * 5
-    assert [call.name for call in case.perturbations[::5]] == catalog.names("corruptions")
+    assert [call.name for call in case.perturbations[::5]] == registry.names("corruptions")
     assert len(read_case("corrupted", {"corrupt": "all"}).perturbations) == 19
 
 

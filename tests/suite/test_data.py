@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from robust.core.errors import SuiteError
+from robust.core.signature import Call
 from robust.datasets import given
-from robust.errors import SuiteError
-from robust.schema import Call
 from robust.suite import load, read_data
 from robust.suite.data import named
 

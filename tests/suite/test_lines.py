@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.errors import SuiteError
+from robust.core.errors import SuiteError
 from robust.suite.lines import Lines
 
 TEXT = """\

@@ -1,6 +1,6 @@
 import pytest
 
-from robust.errors import SuiteError
+from robust.core.errors import SuiteError
 from robust.suite import read_case
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from robust.errors import SuiteError
+from robust.core.errors import SuiteError
 from robust.suite import Published, Weights, load
 
 SUITE = 'data = {{ name = "fashion_mini" }}\n[model.m]\npretrained = {}\n[case.c]\n'

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from robust.bound import parse
-from robust.errors import SuiteError
-from robust.pixels import Pixels
-from robust.schema import Call
+from robust.core.errors import SuiteError
+from robust.core.signature import Call
 from robust.suite import Case, Model, Suite, Training, load
+from robust.suite.bounds import parse
+from robust.suite.preprocessing import Pixels
 
 QUICK = Path(__file__).parents[2] / "suites/quick.toml"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from robust import catalog
-from robust.errors import SuiteError
-from robust.schema import bind
+from robust.core import registry
+from robust.core.errors import SuiteError
+from robust.core.signature import bind
 from robust.suite import read_model, schedules
 
 
@@ -12,7 +12,7 @@ def read(**train):
     return read_model("net", {"architecture": "lenet5", "train": {"recipe": "short", **train}})
 
 
-@pytest.mark.parametrize("name", catalog.names("recipes"))
+@pytest.mark.parametrize("name", registry.names("recipes"))
 def test_every_recipe_of_ours_can_be_followed(name):
     schedules.check(bind("recipes", name).arguments)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from robust.errors import SuiteError
+from robust.core.errors import SuiteError
 from robust.suite import load, read_case, transfer
 
 HEAD = """data = "fashion_mini"

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust.core.progress import Silent
+from robust.core.signature import Call, bind
 from robust.datasets.dataset import Dataset
-from robust.progress import Silent
-from robust.schema import Call, bind
 from robust.suite import Model, Training
 
 

@@ -52,7 +52,7 @@ class Slow:
 def run(out, options, unfinished):
     import numpy as np
 
-    from robust.schema import Call, bind
+    from robust.core.signature import Call, bind
     from robust.suite import Model, Training
     from robust.training import strategies
     from robust.training.fit import fit
@@ -68,7 +68,7 @@ def run(out, options, unfinished):
 def main(*words):
     import tensorflow as tf
 
-    from robust.schema import Call
+    from robust.core.signature import Call
 
     resolve = Call.resolve
     Call.resolve = lambda call: network if call.name == "small" else resolve(call)

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from robust.core.errors import DataError, SuiteError
+from robust.core.progress import Silent
+from robust.core.signature import bind
 from robust.datasets import folder
 from robust.datasets.dataset import Dataset, from_splits
-from robust.errors import DataError, SuiteError
-from robust.progress import Silent
-from robust.schema import bind
 from robust.suite import Model, Training, read_model
 from robust.training import balance, pipeline
 from robust.training.fit import fit

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import models, pixels
-from robust.architectures import efficientnet_b0
-from robust.architectures.normalization import set_statistics
-from robust.classifier import Classifier
-from robust.errors import ModelError, SuiteError
-from robust.progress import Silent
-from robust.schema import bind
-from robust.store import Store
-from robust.suite import Model, Training, read_model
+from robust.core.errors import ModelError, SuiteError
+from robust.core.progress import Silent
+from robust.core.signature import bind
+from robust.core.store import Store
+from robust.engine import models
+from robust.models.architectures import efficientnet_b0
+from robust.models.architectures.normalization import set_statistics
+from robust.models.classifier import Classifier
+from robust.suite import Model, Training, preprocessing, read_model
 from robust.training import finetune
 from robust.training.fit import fit
 from robust.training.optimizers import decayed
@@ -199,7 +199,7 @@ def test_pixels_of_a_mean_and_a_deviation_are_brought_there_by_a_first_layer(str
     made = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)], name="net")
     wanted = {"range": [0, 255], "mean": [100], "std": [50]}
     images = stripes.examples("test").images
-    found = finetune.adapted(made, stripes, recipe(head="kept"), pixels.read(wanted))
+    found = finetune.adapted(made, stripes, recipe(head="kept"), preprocessing.read(wanted))
     assert np.allclose(found(images), made((255 * images - 100) / 50), atol=1e-4)
 
 

@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from robust import attacks
-from robust.classifier import Classifier
+from robust.core.errors import DataError, ModelError
+from robust.core.progress import Silent
+from robust.core.signature import Call, bind
 from robust.datasets.dataset import Dataset, from_arrays
-from robust.errors import DataError, ModelError
-from robust.progress import Silent
-from robust.schema import Call, bind
+from robust.models.classifier import Classifier
 from robust.suite import Model, Training
 from robust.training.fit import fit
 

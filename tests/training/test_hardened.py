@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
-from robust import attacks, catalog, statistics
-from robust.classifier import Classifier
-from robust.progress import Silent
-from robust.schema import bind
+from robust import attacks
+from robust.core import registry, statistics
+from robust.core.progress import Silent
+from robust.core.signature import bind
+from robust.models.classifier import Classifier
 from robust.training.fit import fit
 from robust.training.objectives import cross_entropy, image_gradient, objective, weighed
 
@@ -49,7 +50,7 @@ def test_it_is_harder_to_fool_than_a_plain_net_of_no_smaller_budget(stripes, mod
     assert len(history["val_robust"]) == 8
 
 
-@pytest.mark.parametrize("name", catalog.names("objectives"))
+@pytest.mark.parametrize("name", registry.names("objectives"))
 def test_labels_may_be_mixed_and_batches_divided(stripes, model, name):
     options = {"augment": ["mixup"], "label_smoothing": 0.1, "accumulation": 2, "epochs": 2}
     _, history = fit(model(PGD, objective=name, **options), stripes, 0, Silent())
@@ -57,7 +58,7 @@ def test_labels_may_be_mixed_and_batches_divided(stripes, model, name):
 
 
 def test_every_objective_stands_in_the_table():
-    assert set(catalog.names("objectives")) == set(HARDENED) - {"fgsm", "pgd"}
+    assert set(registry.names("objectives")) == set(HARDENED) - {"fgsm", "pgd"}
 
 
 CLEAN = np.array([[2.0, 0.5, -1.0], [0.1, 0.0, 0.3]])
@@ -135,7 +136,7 @@ def test_trades_looks_for_the_images_whose_answers_differ_most(net):
     assert np.allclose(seen[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", catalog.names("objectives"))
+@pytest.mark.parametrize("name", registry.names("objectives"))
 def test_auxiliary_heads_are_weighed_too(name):
     image = keras.Input((5, 5, 1))
     flat = keras.layers.Flatten()(image)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from robust import attacks
-from robust.classifier import Classifier
-from robust.progress import Silent
-from robust.schema import bind
+from robust.core.progress import Silent
+from robust.core.signature import bind
+from robust.models.classifier import Classifier
 from robust.training import hardness
 from robust.training.fit import fit
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from robust.core.progress import Silent
+from robust.core.signature import bind
 from robust.datasets.dataset import from_splits
-from robust.progress import Silent
-from robust.schema import bind
 from robust.training import lacks
 from robust.training.fit import fit
 

@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from robust import models
-from robust.progress import Silent
-from robust.store import Store
+from robust.core.progress import Silent
+from robust.core.store import Store
+from robust.engine import models
 from robust.training.fit import fit
 
 

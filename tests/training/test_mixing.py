@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from robust.core.errors import DataError
 from robust.datasets import channels, folder, order
 from robust.datasets.arrays import arrays
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import dataset_of
 from robust.datasets.held_out import with_validation
 from robust.datasets.tfds import tfds as load
-from robust.errors import DataError
 from robust.training import pipeline
 from robust.training.pipeline import training_batches
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust import catalog
-from robust.schema import bind
+from robust.core import registry
+from robust.core.signature import bind
 from robust.training.objectives import cross_entropy, objective
 
 IMAGES = tf.constant(np.random.default_rng(0).uniform(0.05, 0.95, (6, 5, 5, 1)).astype("float32"))
@@ -38,7 +38,7 @@ def test_label_smoothing_spreads_its_share_over_all_classes():
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("name", catalog.names("adversaries"))
+@pytest.mark.parametrize("name", registry.names("adversaries"))
 def test_an_adversary_stays_in_the_ball_and_raises_the_loss(model, name, norm):
     eps = 0.02 if norm == "linf" else 0.1
     adversary = bind("adversaries", {"name": name, "eps": eps, "norm": norm})
@@ -51,7 +51,7 @@ def test_an_adversary_stays_in_the_ball_and_raises_the_loss(model, name, norm):
     assert loss[1] > loss[0]
 
 
-@pytest.mark.parametrize("name", catalog.names("adversaries"))
+@pytest.mark.parametrize("name", registry.names("adversaries"))
 def test_an_adversary_draws_anew_at_each_step_and_hangs_on_nothing_but_seed_and_step(model, name):
     adversary = bind("adversaries", {"name": name, "eps": 0.02})
     make = lambda rows, step: adversary(  # noqa: E731

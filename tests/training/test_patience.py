@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.errors import DataError
-from robust.progress import Silent
-from robust.train import Trained
+from robust.api.train import Trained
+from robust.core.errors import DataError
+from robust.core.progress import Silent
 from robust.training import loop, patience
 from robust.training.fit import fit
 from robust.training.recipes import Recipe

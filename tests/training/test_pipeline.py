@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust.core.errors import DataError
+from robust.core.signature import bind
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
-from robust.errors import DataError
-from robust.schema import bind
 from robust.training import pipeline
 from robust.training.pipeline import training_batches
 

@@ -4,13 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from robust import pixels
-from robust.classifier import heads
+from robust.core.errors import ModelError
+from robust.core.progress import Silent
+from robust.core.signature import bind
 from robust.datasets.dataset import from_splits
-from robust.errors import ModelError
-from robust.progress import Silent
-from robust.schema import bind
-from robust.suite import Model, Training
+from robust.models.classifier import heads
+from robust.suite import Model, Training, preprocessing
 from robust.training import fit as fit_
 from robust.training import precision
 from robust.training.fit import fit
@@ -56,7 +55,7 @@ def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_e
     first, wants = FIRST[how]
     made = network(*(each() for each in first), nested=nested)
     recipe = bind("recipes", {"name": "short", "epochs": 1, "precision": "mixed_bfloat16"})
-    job = Model("mine", "keras", "net.keras", Training(recipe), pixels=wants and pixels.read(wants))
+    job = Model("mine", "keras", "net.keras", Training(recipe), pixels=wants and preprocessing.read(wants))
     fit(job, stripes, 0, Silent(), base=lambda: made)[0].save(tmp_path / "tuned.keras")
     tuned = keras.saving.load_model(tmp_path / "tuned.keras")
     layers = {layer.name: layer for layer in heads.flat(tuned)}

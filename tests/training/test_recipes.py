@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from robust import catalog
-from robust.schema import bind
+from robust.core import registry
+from robust.core.signature import bind
 from robust.training import recipes
 from robust.training.recipes import Recipe
 from robust.training.schedule import learning_rate
@@ -43,7 +43,7 @@ RATES = {  # (epoch, rate) just before and after each change
 
 
 def test_every_recipe_stands_in_the_table():
-    assert set(RATES) == set(catalog.names("recipes"))
+    assert set(RATES) == set(registry.names("recipes"))
     assert set(RATES) - set(CONSTANTS) == {"short", "modern"}
 
 
@@ -87,27 +87,27 @@ def test_the_one_cycle_is_that_of_keras():
         assert learning_rate(recipes.short, step, 100) == pytest.approx(float(theirs(step)), rel=1e-4, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", catalog.names("recipes"))
+@pytest.mark.parametrize("name", registry.names("recipes"))
 def test_its_augmentations_are_in_the_catalogue(name):
     for each in getattr(recipes, name).augment or []:
         assert bind("augmentations", each)
 
 
 def test_a_rate_is_never_negative_and_never_above_the_highest():
-    for name in catalog.names("recipes"):
+    for name in registry.names("recipes"):
         recipe = getattr(recipes, name)
         rates = [learning_rate(recipe, step, 7) for step in range(recipe.epochs * 7)]
         assert all(0 <= rate <= recipe.learning_rate * (1 + 1e-12) and math.isfinite(rate) for rate in rates)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", catalog.names("recipes"))
+@pytest.mark.parametrize("name", registry.names("recipes"))
 def test_it_trains_a_network_on_images_in_colour(stripes, model, name):
     import dataclasses
 
     import tensorflow as tf
 
-    from robust.progress import Silent
+    from robust.core.progress import Silent
     from robust.suite import Training
     from robust.training.fit import fit
 

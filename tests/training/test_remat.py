@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust.architectures import densenet40, resnet20
-from robust.errors import ModelError
-from robust.progress import Silent
-from robust.schema import Call, bind
+from robust.core.errors import ModelError
+from robust.core.progress import Silent
+from robust.core.signature import Call, bind
+from robust.models.architectures import densenet40, resnet20
 from robust.suite import Model, Training
 from robust.training.fit import fit
 from robust.training.remat import Rematerialised, blocks, cuts

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robust.progress import Silent
+from robust.core.progress import Silent
 from robust.training.fit import fit
 
 JOB = Path(__file__).parent / "job.py"

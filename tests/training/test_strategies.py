@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust.errors import ModelError
+from robust.core.errors import ModelError
 from robust.training import strategies
 
 JOB = Path(__file__).parent / "job.py"

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from robust import models
+from robust.core.errors import ModelError
+from robust.core.progress import Silent
+from robust.core.signature import bind
+from robust.core.store import Store
 from robust.datasets.dataset import from_splits
-from robust.errors import ModelError
-from robust.progress import Silent
-from robust.schema import bind
-from robust.store import Store
+from robust.engine import models
 from robust.suite import Model, Training, read_model
 from robust.training import finetune
 from robust.training.fit import fit

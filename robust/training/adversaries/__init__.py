@@ -7,11 +7,11 @@ The contract: `adversary(gradient, images, labels, *, seeds, step, ...) -> image
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
     from robust.training.adversaries.fgsm import fgsm
     from robust.training.adversaries.pgd import pgd
 
 __all__ = ["fgsm", "pgd"]
-catalog.contents(__name__)
+registry.contents(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.quantities import Eps, Norm, Positive
+from robust.core.types import Eps, Norm, Positive
 
 
 def fgsm(

@@ -7,11 +7,11 @@ adversary climbs the first, training descends the second.
 
 from typing import TYPE_CHECKING
 
-from robust import catalog
+from robust.core import registry
 
 if TYPE_CHECKING:
     from robust.training.robust_losses.mart import mart
     from robust.training.robust_losses.trades import trades
 
 __all__ = ["mart", "trades"]
-catalog.contents(__name__)
+registry.contents(__name__)

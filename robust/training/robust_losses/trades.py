@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from robust.quantities import Positive
+from robust.core.types import Positive
 from robust.training.objectives import cross_entropy, divergence
 
 

@@ -1,0 +1,108 @@
+"""`robust attack`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from robust.api.cli import models, preprocessing
+from robust.api.cli.numbers import Whole
+
+if TYPE_CHECKING:
+    from robust.api.attack_image import Attacked
+    from robust.suite import Model
+
+
+def attack(
+    image: str,
+    *,
+    model: str = "efficientnet_lite0",
+    target: str | None = None,
+    eps: str = "1/255",
+    attack_: Annotated[str, Parameter(name=["--attack"])] = "pgd",
+    set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
+    classes: str | None = None,
+    pixels: preprocessing.Words = None,
+    output: str | None = None,
+    black_box: Annotated[bool, Parameter(negative="")] = False,
+    trust: Annotated[bool, Parameter(negative="")] = False,
+    seed: Whole = 0,
+    out: Path | None = None,
+) -> int:
+    """Attack one image: say what the network sees before and after, and draw image + perturbation = image.
+
+    The exit code is 1 where the network is not fooled by the PNG that is written.
+
+    Parameters
+    ----------
+    image
+        A file, or the name of a photo that comes with the package, as in panda.
+    model
+        A .keras or .tflite file, the folder of a SavedModel, or the name of ImageNet weights: efficientnet_lite0,
+        keras:resnet50.
+    target
+        The class it is to be taken for, as in gibbon; any other than what is seen where it is not given.
+    eps
+        How far the image may change, in units of a [0, 1] image: each pixel, or with --set norm=l2 all together.
+    attack_
+        The attack; `robust list attacks` shows them.
+    set_
+        Another setting of the attack, as in --set steps=10; may be given several times.
+    classes
+        The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
+        line, or .json.
+    pixels
+        What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; what its first layers say where it is not given, else 0 1.
+    output
+        Which of the model's outputs classifies, where it has several.
+    black_box
+        Ask for its answers only, as where a softmax cannot be taken off; for --attack square or noise.
+    trust
+        Let somebody's code run: of the file (a Lambda, a class of another module), or an attack module:function.
+    seed
+        Of the attack.
+    out
+        The folder for adversarial.png and triptych.png; reports/IMAGE-as-TARGET where it is not given, with the
+        attack where it is not pgd.
+    """
+    from robust.core import quiet, typed
+    from robust.suite import seen
+
+    typed.refuse([attack_], trust)
+    call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
+    chosen = _model(model, models.asked(pixels, output, black_box), trust)
+    quiet.tensorflow()
+    from robust.api.attack_image import attack as attack_one
+
+    names = None if classes is None else seen(classes)["classes"]
+    by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not take another's place
+    place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
+    folder = out or Path("reports") / place
+    found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
+    if found.understood:
+        print(f"{model}: {'; '.join(found.understood)}; the image as {' x '.join(map(str, found.image.shape))}")
+    _say(found, f"{image} shown to {model}, and after {call.name}:")
+    print(f"{folder / 'triptych.png'} {folder / 'adversarial.png'}")
+    return 0 if found.fooled else 1
+
+
+def _model(name: str, asked: dict[str, Any], trust: bool) -> "Model":
+    from robust.suite import read_model
+
+    table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}
+    return read_model(Path(name).stem, table, trust=trust)
+
+
+def _say(found: "Attacked", title: str) -> None:
+    print(title)
+    for (before, was), (after, now) in zip(found.top(0), found.top(1), strict=True):
+        print(f"  {before:28} {was:7.2%}    {after:28} {now:7.2%}")
+    [(name, sure)] = found.top(2, 1)
+    verdict = "fooled" if found.fooled else "not fooled"
+    change = (
+        "the change is below 1/255, which no PNG can hold"
+        if found.is_lost
+        else f"the largest change is {255 * found.linf:.3g}/255"
+    )
+    print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; {change}")

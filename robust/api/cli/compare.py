@@ -1,0 +1,34 @@
+"""`robust compare`."""
+
+from pathlib import Path
+
+
+def compare(a: Path, b: Path, *, case: str = "", metric: str = "top1", out: Path | None = None) -> int:
+    """Compare two reports of one suite image by image: how much higher a metric is in B than in A.
+
+    For each model and case the paired difference with its 95 % interval, and the p-value of McNemar's exact
+    test. Nothing is run, and TensorFlow is not needed.
+
+    Parameters
+    ----------
+    a
+        The earlier report folder.
+    b
+        The later one.
+    case
+        Only this case.
+    metric
+        What is compared: top1, top5, top1_error, top5_error, nll, target_reached, superclass_accuracy, or
+        recall of a class: "recall[Shirt]".
+    out
+        A CSV file for the table, with every digit.
+    """
+    from robust.core import csv_files, files
+    from robust.report import terminal
+    from robust.results.summaries.comparison import compare as compared
+
+    table = compared(a, b, case=case, metric=metric)
+    terminal.differences(table)
+    if out is not None:
+        print(files.write(out, csv_files.csv(table)))
+    return 0

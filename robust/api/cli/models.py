@@ -1,0 +1,25 @@
+"""A model as commands are told of it."""
+
+from pathlib import Path
+from typing import Any
+
+from robust.api.cli import preprocessing
+from robust.core import keras_files
+
+
+def kind(model: str) -> str:
+    """Under which key of a suite's [model.NAME] the file or folder stands."""
+    return "tflite" if model.endswith(".tflite") else "keras"
+
+
+def is_file(model: str) -> bool:
+    """Is it a file or folder, or called like one, and not the name of published weights?"""
+    return model.endswith((*keras_files.ENDINGS, ".tflite")) or Path(model).exists()
+
+
+def asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
+    """How it is asked, as the keys of a suite's [model.NAME]."""
+    given: dict[str, Any] = {"output": output, "black_box": black_box or None}
+    if pixels is not None:
+        given["pixels"] = preprocessing.pixels(pixels)
+    return {key: value for key, value in given.items() if value is not None}

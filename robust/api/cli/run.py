@@ -1,0 +1,75 @@
+"""`robust run`."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from robust.core.types import Channels
+
+
+def run(
+    suite: Path,
+    *,
+    out: Path | None = None,
+    k: Annotated[str, Parameter(name=["-k"])] = "",
+    classes: str | None = None,
+    channels: Channels | None = None,
+    trust: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run a suite: train its models, run its cases, write the tables and the page.
+
+    Parameters
+    ----------
+    suite
+        The suite file.
+    out
+        The folder of the report; reports/<name of the suite> where it is not given.
+    k
+        Only the cells whose id fits, as in pytest: "pgd and not lenet5".
+    classes
+        The names of the classes in the order of the models' outputs, as in --classes cat,dog; or a file of them, one a
+        line, or .json. The order of the alphabet, or what the suite says, where it is not given.
+    channels
+        See images in colour, rgb, or in grey, gray; what the suite says where it is not given.
+    trust
+        Let the suite run somebody's code ("module:function", python =).
+    """
+    from robust import suite as suites
+    from robust.core import quiet
+    from robust.datasets.asked import asked
+
+    loaded = suites.load(suite, trust=trust)  # a mistake in it is told before TensorFlow is imported
+    loaded = replace(loaded, data=asked(loaded.data, **suites.seen(classes, channels)))
+    quiet.tensorflow()
+    from robust.core import progress
+    from robust.engine.session import run as run_suite
+
+    folder = out or Path("reports") / loaded.name
+    with progress.on(sys.stderr) as shown:
+        results = run_suite(loaded, folder, k=k, progress=shown)
+    from robust.engine import recording
+
+    if doubted := recording.doubted(results):
+        print(doubted)
+    return _verdict(results, folder)
+
+
+def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
+    from robust.results import verdicts
+    from robust.suite import bounds
+
+    judged = results[results["passed"].notna()]
+    missed = judged[~judged["passed"].astype(bool)]
+    for row in missed.to_dict("records"):
+        doubt = verdicts.in_doubt(row)
+        print(
+            f"{bounds.state(row)}: {row['case']}[{row['model']}]{verdicts.strength(row)} {verdicts.missed(row)}{doubt}"
+        )
+    for line in verdicts.open_questions(results):
+        print(line)
+    verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
+    print(f"{verdict}; the page: {folder / 'index.html'}")
+    return 1 if len(missed) else 0

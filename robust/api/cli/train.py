@@ -1,0 +1,151 @@
+"""`robust train`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from robust.api.cli import preprocessing
+from robust.api.cli.numbers import MaybeWhole, Whole
+from robust.core import keras_files
+from robust.core.errors import SuiteError
+from robust.core.types import Channels
+
+
+def train(
+    network: str,
+    *,
+    data: str = "fashion_mini",
+    transform: str | None = None,
+    classes: str | None = None,
+    channels: Channels | None = None,
+    recipe: str = "short",
+    out: Path | None = None,
+    seed: Whole = 0,
+    epochs: MaybeWhole = None,
+    set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
+    option: list[str] | None = None,
+    pixels: preprocessing.Words = None,
+    class_weights: str | None = None,
+    sampling: str | None = None,
+    patience: MaybeWhole = None,
+    precision: str | None = None,
+    strategy: str | None = None,
+    adversary: str | None = None,
+    eps: str | None = None,
+    objective: str | None = None,
+    tensorboard: Path | None = None,
+    trust: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Train or fine-tune a network and write it to a .keras file; run it again to go on where it was stopped.
+
+    Parameters
+    ----------
+    network
+        The name of an architecture, as `robust list architectures` shows them; or what has weights and is to be
+        fine-tuned: a .keras file, or keras:resnet50 for the weights of keras.applications.
+    data
+        The name of a data set, a folder of images (train/, validation/ and test/ with a folder for each class in
+        them), a .csv table of files, labels and splits beside the images, or an .npz file. Its test split is looked
+        at once, at the end.
+    transform
+        For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96; a table
+        says more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
+    classes
+        The names of the classes in the order of the network's outputs, as in --classes cat,dog; or a file of them, one
+        a line, or .json. The order of the alphabet, or the data's own, where it is not given.
+    channels
+        See images in colour, rgb, or in grey, gray; where it is not given as they are, or as a network that has weights
+        takes them.
+    recipe
+        How it is trained; `robust list recipes` shows them.
+    out
+        The .keras file; where it is not given, NETWORK.keras, or NETWORK-tuned.keras of one that had weights.
+        The history is the .csv beside it.
+    seed
+        Of the initialisation, the order of the images and all else that is random.
+    epochs
+        Instead of the recipe's.
+    set_
+        Another field of the recipe, as in --set learning_rate=.05 or --set freeze=conv1; may be given several times.
+    option
+        Of the architecture, as in --option form=1998; may be given several times.
+    pixels
+        What a network that has weights wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; what its first layers say where it is not given, else 0 1. What is written takes 0 1.
+    class_weights
+        balanced: images of small classes count more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
+    sampling
+        balanced: all classes are shown equally often.
+    patience
+        Epochs without a better accuracy on the validation split, after which training stops; the best one is kept.
+    precision
+        float32, mixed_float16 or mixed_bfloat16.
+    strategy
+        mirrored: all devices of this machine; multi_worker: all machines that TF_CONFIG names.
+    adversary
+        Train against it: fgsm, pgd.
+    eps
+        The radius of the adversary's ball, as in 8/255.
+    objective
+        What is weighed of the images and the adversary's: trades, mart.
+    tensorboard
+        A folder for TensorBoard's logs.
+    trust
+        Let somebody's code run: of a .keras file (a Lambda, a class of another module), or module:function.
+    """
+    from robust import suite
+    from robust.core import quiet, typed
+    from robust.datasets.asked import asked
+    from robust.suite import read_data, read_model
+
+    has_weights = network.endswith(keras_files.ENDINGS) or network.startswith("keras:")
+    typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), trust)
+    name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
+    given = {
+        "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
+        "objective": objective, "sampling": sampling, "patience": patience, "class_weights": _weights(class_weights),
+    }  # fmt: skip
+    fields = {key: value for key, value in given.items() if value is not None}
+    table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
+    source = _with_weights(network, option, pixels) if has_weights else _architecture(network, option, pixels)
+    model = read_model(name, {**source, "train": table}, seed, trust=trust)
+    images = asked(read_data(data, trust=trust, transform=transform), **suite.seen(classes, channels))
+    quiet.tensorflow()
+    from robust.api.train import train as train_model
+    from robust.core import progress
+    from robust.engine import models
+
+    path = out or Path(f"{name}-tuned.keras" if has_weights else f"{name}.keras")
+    with progress.on(sys.stderr) as shown:
+        done = train_model(model, images, path, progress=shown, logs=tensorboard)
+    print(done.in_words())
+    if models.is_chief(model):  # of several machines one writes
+        print(f"{path} {path.with_suffix('.csv')}")
+    return 0
+
+
+def _weights(given: str | None) -> Any:
+    from robust.core import typed
+
+    return None if given is None else typed.value(given)
+
+
+def _adversary(name: str | None, eps: str | None) -> dict | None:
+    return None if name is None and eps is None else {"name": name or "pgd", "eps": eps or "8/255"}
+
+
+def _architecture(name: str, option: list[str] | None, pixels: list[str] | None) -> dict:
+    from robust.core import typed
+
+    if pixels is not None:
+        raise SuiteError(f"--pixels {' '.join(pixels)}: {name} is built here and takes 0 1; leave it out")
+    return {"architecture": {"name": name, **typed.settings("architectures", name, option or [], "--option")}}
+
+
+def _with_weights(network: str, option: list[str] | None, pixels: list[str] | None) -> dict:
+    if option:
+        raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
+    wants = {} if pixels is None else {"pixels": preprocessing.pixels(pixels)}
+    return {"keras" if network.endswith(keras_files.ENDINGS) else "pretrained": network, **wants}

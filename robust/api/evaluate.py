@@ -1,0 +1,197 @@
+"""A suite of one model, from Python."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from robust.core.errors import DataError, ModelError, SuiteError, suggest
+from robust.core.progress import Progress
+from robust.core.signature import convert
+from robust.core.store import Store, default
+from robust.core.types import Channels, Precision
+from robust.datasets import channels as as_channels
+from robust.datasets import given, order
+from robust.datasets.asked import asked as asked_data
+from robust.datasets.dataset import Dataset
+from robust.engine.session import run
+from robust.models.classifier import black_box, heads
+from robust.models.loading import load
+from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite import classes as class_names
+from robust.suite.preprocessing import read as read_pixels
+from robust.suite.source import ASKED, asked
+
+
+def evaluate(
+    model: Any,
+    data: str | tuple[Any, Any] | tf.data.Dataset | Dataset,
+    attacks: str | Sequence[str | Mapping[str, Any]] = (),
+    *,
+    eps: float | str | Sequence[float | str] | None = None,
+    measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
+    classes: int | str | Sequence[str] | None = None,
+    channels: Channels | None = None,
+    transform: int | str | Mapping[str, Any] | None = None,
+    pixels: Any = None,
+    output: str | None = None,
+    black_box: bool = False,
+    search: Precision = "float32",
+    seed: int = 0,
+    images: int | None = None,
+    balanced: bool = False,
+    out: str | Path | None = None,
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure a model on clean images and under attacks.
+
+    Args:
+        model: a `keras.Model` that classifies; a function from images to probabilities, which can be asked and has
+            no gradients; the path of a .keras or .tflite file; or a table as in a suite, in which "model" stands
+            for one in memory: {"model": model, "output": "main"}, {"keras": "x.keras", "black_box": True}.
+        data: the name of a data set or the path of a folder; (images [N, H, W, C] in [0, 1] or uint8, labels [N]),
+            a `tf.data.Dataset` of (image, label), in batches or not, which is read once and held in memory, or a
+            `robust` data set.
+        attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}. The source of a
+            transfer is another `keras.Model` that takes the same images: {"name": "transfer", "source": other, ...}.
+        eps: of the attacks that give none of their own; a list is run upward.
+        measures: what is measured of each.
+        classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
+            also how many, else the model's outputs are counted. What has names of its own is put into that order.
+        channels: see images in colour or in grey; as many channels as the model takes where it is not given.
+        transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), the side of
+            a square, or a table: {"size": 96, "antialias": False} is what Keras' loader does.
+        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
+            `robust.suite.preprocessing`.
+        output: which of several outputs classifies, where its name does not tell.
+        black_box: may its answers alone be asked, as where a softmax cannot be taken off?
+        search: the precision in which attacks search; "bfloat16" is faster where the processor has it.
+        seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
+        balanced: choose as many of each class, instead of in proportion to the classes.
+        out: a folder for the report, if one is wanted.
+        trust: may the file of a model run somebody's code (a Lambda, a SavedModel)?
+        progress: told how far the work is; nobody where it is not given.
+
+    What was found on a model from a file is kept in the store, see `robust.core.store.default`.
+
+    Returns a DataFrame with the columns of `robust.results.tables.RESULTS`; cases are "clean" and the attacks' names.
+
+    Raises RobustError for what is wrong with the model, the data or the attacks.
+    """
+    with _said_of_the_model():
+        named = _model(model, seed, trust)
+        named = replace(
+            named,
+            pixels=named.pixels if pixels is None else read_pixels(pixels),
+            output=named.output if output is None else output,
+            black_box=named.black_box or black_box,
+            search=search,
+        )
+    tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
+    same = {"measure": _listed(measures), **_choice(images, balanced)}
+    cases = [_case("clean", same)]
+    sources = _sources(tables, named)
+    for table in tables:
+        name = _unused(str(table.get("name", "")), [case.name for case in cases])
+        cases.append(_case(name, {"attack": table if eps is None else {"eps": eps, **table}, **same}))
+    cases = [replace(case, models=(named.name,)) for case in cases]
+    names = classes if isinstance(classes, int | None) else class_names.names(classes)
+    found = _dataset(data, named, names, channels, transform)
+    suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), found, seed)
+    in_memory = any(each.kind == "memory" for each in suite.models)  # else a run that is stopped can go on
+    with TemporaryDirectory(prefix="robust-") as scratch:
+        folder = Path(out) if out is not None else Path(scratch) / "report"
+        return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
+
+
+def _choice(images: int | None, balanced: bool) -> dict[str, Any]:
+    return {**({} if images is None else {"images": images}), **({"balanced": True} if balanced else {})}
+
+
+def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:
+    """The models on which transfers make their images; in their tables their names take their place."""
+    found = {id(shown.source): shown}
+    for table in tables:
+        source = table.get("source")
+        if table.get("name") == transfer.NAME and not isinstance(source, keras.Model):
+            raise ModelError(f"source = {source!r}: from Python it is another keras.Model")
+        if isinstance(source, keras.Model):
+            name = _unused(source.name, [known.name for known in found.values()])
+            table["source"] = found.setdefault(id(source), Model(name, "memory", source)).name
+    return [model for model in found.values() if model is not shown]
+
+
+def _case(name: str, table: dict[str, Any]) -> Case:
+    return read_case(name, _plain(table))
+
+
+@contextmanager
+def _said_of_the_model() -> Iterator[None]:
+    """What is wrong with a table that stands for a model is an error of the model."""
+    try:
+        yield
+    except SuiteError as error:
+        raise ModelError(f"model: {error}") from None
+
+
+def _model(given: Any, seed: int, trust: bool) -> Model:
+    """The model of a suite that `given` stands for."""
+    if isinstance(given, str | Path):
+        given = {"tflite" if Path(given).suffix == ".tflite" else "keras": str(given)}
+    table = dict(given) if isinstance(given, Mapping) else {"model": given}
+    if "model" not in table:
+        path = next((table[key] for key in ("keras", "tflite") if key in table), "model")
+        return read_model(Path(path).stem, _plain(table), seed, trust=trust)
+    model = black_box.wrapped(table.pop("model"))
+    if unknown := next((key for key in table if key not in ASKED), None):
+        raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
+    return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
+
+
+def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: Any) -> Dataset:
+    resized = str(transform) if isinstance(transform, int) else transform
+    if isinstance(data, str | Path):
+        call = read_data(str(data), transform=resized)
+        found = given.read(asked_data(call, classes=classes if isinstance(classes, tuple) else None))
+    elif resized is not None:
+        raise DataError(f"transform = {transform!r}: is of a data set or folder by its name; resize arrays yourself")
+    elif isinstance(data, Dataset):
+        found = order.ordered(data, classes) if isinstance(classes, tuple) else data
+    else:
+        found = given.dataset_of(data, classes=_outputs(model) if classes is None else classes)
+    if isinstance(classes, int) and len(found.classes) != classes:
+        raise DataError(
+            f"classes = {classes}: {found.name} has {len(found.classes)}; give their names in the model's order"
+        )
+    return found if channels is None else as_channels.converted(found, convert(channels, Channels, "channels"))
+
+
+def _outputs(model: Model) -> int | None:
+    """How many classes the model tells apart, where its last layer says it."""
+    network = load(model.source, trust=model.trust) if model.kind == "keras" else model.source
+    return heads.outputs(network, model.output, black_box=model.black_box)
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, str | Mapping) else list(given)
+
+
+def _plain(value: Any) -> Any:
+    """What TOML could hold: NumPy's numbers and arrays, and tuples, as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _unused(name: str, used: list[str]) -> str:
+    return name if name not in used else next(n for i in range(2, 99) if (n := f"{name}-{i}") not in used)

@@ -1,0 +1,176 @@
+"""Robust accuracy after each epoch of Keras' own `fit`."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust.core.errors import DataError, SuiteError
+from robust.core.interface import worded
+from robust.core.progress import Silent
+from robust.core.signature import convert
+from robust.core.types import Count, Seed
+from robust.datasets import channels, choice, remarks
+from robust.datasets.dataset import Dataset, Examples, from_arrays
+from robust.datasets.given import dataset_of
+from robust.engine.perturb import outcomes
+from robust.models.classifier import Classifier, heads, inputs, rows
+from robust.models.classifier.pixel_range import Better, better
+from robust.results.evaluation import proportion
+from robust.suite import Case, read_case
+
+LOGGED = "val_robust_accuracy"
+
+
+class RobustAccuracy(keras.callbacks.Callback):
+    """A Keras callback: the share of images that are classified correctly after an attack, epoch by epoch.
+
+    It logs `val_robust_accuracy` and the ends of its exact 95 % interval, `val_robust_accuracy_low` and
+    `val_robust_accuracy_high`. Put it before the callbacks that read them (EarlyStopping, ModelCheckpoint,
+    ReduceLROnPlateau, TensorBoard) and give these mode="max": Keras calls them in their order.
+
+    The value is that of `robust.evaluate` on the same images. The model is asked in inference mode with the
+    weights that it has when Keras calls; averages that the optimizer keeps (use_ema) are asked about where
+    keras.callbacks.SwapEMAWeights(swap_on_epoch=True) stands before this one.
+
+    Args:
+        data: held out from training, as in `robust.evaluate`: (images [N, H, W, C] in [0, 1] or uint8, labels
+            [N]), a `tf.data.Dataset` of (image, label), or a `robust` data set, of which the validation split.
+        attack: a name, or a table as in a suite: {"name": "pgd", "norm": "l2", "steps": 40}.
+        eps: of an attack that gives none of its own; None for one that takes none.
+        images: how many, chosen at random in proportion to the classes; all where there are fewer.
+        balanced: choose as many of each class instead.
+        every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
+        classes: names of the classes, or how many; else the model's outputs are counted.
+        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
+            `robust.suite.preprocessing`; a UserWarning says where another way suits the model better.
+        output: which of several outputs classifies, where its name does not tell.
+        seed: of the attack.
+
+    Raises RobustError: for what is wrong with data or attack at once, with the model before the first epoch.
+
+    >>> import numpy as np
+    >>> images, labels = np.random.default_rng(0).random((60, 4, 4, 1), "float32"), np.arange(60) % 3
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> watch = RobustAccuracy((images[30:], labels[30:]), attack="fgsm", eps="2/255")
+    >>> sorted(model.fit(images[:30], labels[:30], epochs=2, verbose=0, callbacks=[watch]).history)
+    ['loss', 'val_robust_accuracy', 'val_robust_accuracy_high', 'val_robust_accuracy_low']
+    """
+
+    def __init__(
+        self,
+        data: tuple[Any, Any] | tf.data.Dataset | Dataset,
+        attack: str | Mapping[str, Any] = "pgd",
+        eps: float | str | None = "8/255",
+        *,
+        images: int = 200,
+        balanced: bool = False,
+        every: int = 1,
+        classes: int | Sequence[str] | None = None,
+        pixels: Any = None,
+        output: str | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self._case = _case(attack, eps)
+        self._every = convert(every, Count, "every")
+        self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
+        given = dataset_of(data, classes=classes)
+        remarks.tell(remarks.lines([given]), None)
+        self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
+        self._channels = given.channels
+        self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
+        self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
+        self._first: int | None = None
+        self._doubt: Better | None = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Look at the model with two images, so that a bad one is told before it is trained."""
+        self._first = None
+        classifier, data = self._ready()
+        classifier.logits(data.first("test", 2))
+        self._doubt = None
+        self._look_at_pixels()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Attack the images and log how many are still right."""
+        self._first = epoch if self._first is None else self._first
+        looks = (epoch - self._first) % self._every == 0
+        found = self._look() if looks else (float("nan"),) * 3
+        if logs is not None:
+            logs.update(zip((LOGGED, f"{LOGGED}_low", f"{LOGGED}_high"), found, strict=True))
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Say of the pixels what may be chance, too, if the last look has left such a doubt."""
+        if self._doubt is not None and not self._doubt.clear:
+            warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
+
+    def _look_at_pixels(self) -> None:
+        """Warn, once a training, of pixels in another way that suit the model clearly better."""
+        if self._doubt is not None and self._doubt.clear:
+            return
+        classifier, data = self._ready()
+
+        def look(n: int) -> tuple[np.ndarray, np.ndarray]:
+            return (few := data.examples("test", n)).images, few.labels
+
+        self._doubt = better(classifier, look, data.size("test"))
+        if self._doubt is not None and self._doubt.clear:
+            warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
+
+    def _look(self) -> tuple[float, float, float]:
+        """The value and the ends of its interval."""
+        classifier, data = self._ready()
+        self._look_at_pixels()
+        (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
+        found = proportion(LOGGED, outcome.trial.predicted == outcome.trial.labels)
+        return found.value, found.low, found.high
+
+    def _ready(self) -> tuple[Classifier, Dataset]:
+        """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
+        if self._asked is None or self._asked[0] is not self.model:
+            classes = self._classes or heads.outputs(self.model, self._output)
+            found = self._examples
+            data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
+            data = self._seen(self.model, replace(data, channels=self._channels))
+            options = {"pixels": self._pixels, "output": self._output}
+            network, _ = rows.unrolled(self.model, data.image_shape)
+            self._asked = self.model, Classifier(network, len(data.classes), **options), data
+        self._asked[1].refresh()
+        return self._asked[1:]
+
+    def _seen(self, model: keras.Model, data: Dataset) -> Dataset:
+        """The images with as many channels as the model takes, with a warning where that is a guess."""
+        takes = inputs.channels(model, self._pixels)
+        seen = channels.seen(data, takes, f"model {model.name}")
+        if guess := channels.guess(data, takes):
+            warnings.warn(f"{model.name} {worded(guess)}", stacklevel=2)
+        return seen
+
+
+def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:
+    table = dict(attack) if isinstance(attack, Mapping) else {"name": attack}
+    case = read_case(str(table.get("name")), {"attack": table if eps is None else {"eps": eps, **table}})
+    if case.target is not None:
+        raise SuiteError("target: robust accuracy is that under an attack without one", "target")
+    if len(case.perturbations) > 1:
+        raise SuiteError(f"eps: {len(case.perturbations)} of them; one curve is logged, so give one number", "eps")
+    return case
+
+
+def _examples(data: Dataset, images: int, *, seed: int, balanced: bool) -> Examples:
+    """So many images of the validation split, or of all there is: test images choose no weights."""
+    split = "validation" if "validation" in data.sizes else "test"
+    if split == "test" and len(data.sizes) > 1:
+        has = ", ".join(data.sizes)
+        what = f"data set {data.name!r} has no validation split, only {has}; test images are for the end"
+        raise DataError(f"{what}: give (images, labels) that are neither trained on nor tested on")
+    images = min(images, data.size(split))
+    if balanced:
+        choice.check_balanced(data.labels(split), images, data.classes)
+    return data.examples(split, images, seed=seed, balanced=balanced)

@@ -1,0 +1,84 @@
+"""One value of a table of results, found again; one that is invalid is not handed out as if it were any other."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robust.core.errors import ModelError, suggest
+from robust.core.signature import convert
+from robust.core.types import Eps
+from robust.report.trust import reasons
+from robust.results.flags import doubted
+
+# what tells two values of a metric apart
+_TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
+
+
+def value(results: pd.DataFrame, metric: str, *, group: str = "", allow_invalid: bool = False, **where: Any) -> Any:
+    """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
+
+    Args:
+        results: a table as `robust.run` and `robust.evaluate` give it.
+        metric: "top1", "nll", "recall" ...
+        group: the class, superclass or pair it speaks of; "" for all images.
+        allow_invalid: give a number that the trust checks call invalid, and a suspect one without a warning.
+        where: other columns, as in `case="pgd", model="resnet20", eps="8/255"`.
+
+    Raises LookupError where no row or more than one fits, naming the columns that would tell them apart, and
+    ModelError where the number is invalid, with the reasons. Warns, with the reasons, where it is suspect.
+    """
+    found = results[(results["metric"] == metric) & (results["group"] == group)]
+    if found.empty:
+        groups = set(results.loc[results["metric"] == metric, "group"])
+        meant = suggest(group, sorted(groups)) if groups else suggest(metric, sorted(set(results["metric"])))
+        raise LookupError(f"no value {metric!r} with group {group!r}{meant}")
+    for column, wanted in where.items():
+        found = found[_equals(_column(found, column), wanted)]
+    if len(found) == 1:
+        return _believed(next(found.itertuples(index=False)), results, allow_invalid)
+    differ = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
+    telling = [c for c in differ if c != "perturbation" or "case" not in differ]  # mostly, the case says it
+    raise LookupError(
+        f"{len(found)} values {metric!r} fit {where}"
+        + (f"; say which {' and '.join(telling)}: " if telling else "; there are ")
+        + _tell(results if not telling else found, metric, telling or where)
+    )
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame:
+        raise LookupError(f"no column {name!r}{suggest(name, frame.columns)}")
+    return frame[name]
+
+
+def _equals(column: pd.Series, wanted: Any) -> pd.Series:
+    if wanted is None:
+        return column.isna()
+    if column.name == "eps":
+        return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=1e-9), column.index)
+    return (column == wanted).fillna(False)
+
+
+def _tell(results: pd.DataFrame, metric: str, columns: Iterable[str]) -> str:
+    rows = results[results["metric"] == metric]
+    return ", ".join(f"{c} = {_listed(rows[c].dropna())}" for c in columns)
+
+
+def _listed(column: pd.Series) -> str:
+    there = sorted(set(column.tolist()))
+    return ", ".join(f"{v * 255:.4g}/255" if column.name == "eps" else repr(v) for v in there)
+
+
+def _believed(row: Any, results: pd.DataFrame, allow_invalid: bool) -> Any:
+    """The row; an error where it is invalid, a warning where it is suspect, neither where that is allowed."""
+    if row.metric == "trust" or allow_invalid or not doubted(row.trust):
+        return row
+    told = "".join(f"\n  {doubt.words}: {doubt.remedy}" for doubt in reasons(row._asdict(), results))
+    said = f"{row.metric} of the case {row.case!r} on {row.model!r} is {row.trust}:{told}"
+    if row.trust == "invalid":
+        raise ModelError(f"{said}\n  or take it nevertheless: allow_invalid=True")
+    warnings.warn(said, stacklevel=3)
+    return row

@@ -1,0 +1,213 @@
+"""A suite file is a test file; a case on a model is a test.
+
+    pytest suites/quick.toml -k "pgd and resnet20"
+
+Only files that the command line names are collected, and those that fit a glob of the ini option
+`robust_suites`. Under xdist the workers share the store, and the controller writes the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robust.core import interface
+
+if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
+    from robust.engine.session import Session
+    from robust.suite import Cell, Suite
+
+_SESSIONS = pytest.StashKey[dict[Path, "Session"]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The ini options."""
+    parser.addini("robust_trust", "let suites run somebody's code (module:function, python =)", "bool", False)
+    parser.addini("robust_reports", "folder in which each suite's report is written", "string", "reports")
+    parser.addini("robust_suites", "globs of suites that are collected with their folder", "args", [])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with no suite under way; the pages are written by one process only."""
+    config.stash[_SESSIONS] = {}
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Pages(config), "robust_pages")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
+    """A suite that was asked for."""
+    if file_path.suffix != ".toml" or not _asked(file_path, parent.config):
+        return None
+    return SuiteFile.from_parent(parent, path=file_path)
+
+
+def _asked(path: Path, config: pytest.Config) -> bool:
+    named = (config.invocation_params.dir / arg.split("::")[0] for arg in config.args)
+    globs = config.getini("robust_suites")
+    return any(path == p.resolve() or path == p for p in named) or any(path.match(glob) for glob in globs)
+
+
+@pytest.fixture
+def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_trust` says.
+
+    def test_mine(robustness):
+        table = robustness("mine.keras", (images, labels), attacks=["pgd"], eps="4/255")
+        assert robust.value(table, "top1", case="pgd").low > 0.5
+    """
+    from robust.core import quiet
+
+    quiet.tensorflow()
+    from robust.api.evaluate import evaluate
+
+    def evaluated(*args: Any, **options: Any) -> Any:
+        with quiet.dependencies():
+            return evaluate(*args, **{"trust": request.config.getini("robust_trust"), **options})
+
+    return evaluated
+
+
+class SuiteFile(pytest.File):
+    """A suite; collecting it checks all of it and imports no TensorFlow."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test for each case on each model."""
+        for cell in _load(self.path, self.config).cells():
+            yield CellItem.from_parent(self, name=cell.id, cell=cell)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What is wrong with the suite, in a line."""
+        return _words(excinfo) or super().repr_failure(excinfo)
+
+
+class CellItem(pytest.Item):
+    """One case on one model; it fails where a bound is missed."""
+
+    def __init__(self, *, cell: Cell, **options: Any):
+        super().__init__(**options)
+        self.cell = cell
+        self.identity: str | None = None
+
+    @interface.spoken("pytest")
+    def runtest(self) -> None:
+        """Run the cell, or find it in the store, and hold it against its bounds."""
+        session = _session(self.path, self.config)
+        from robust.core import quiet
+        from robust.engine import recording
+
+        with quiet.dependencies():
+            session.ask(self.cell)  # as `robust run`: a bad model is told in a line
+            block = session.block(self.cell)
+            against = session.compared(self.cell, _out(self.path, self.config))
+        self.identity = session.identity(self.cell.model, self.cell.seed)
+        self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
+        for line in recording.passed_in_doubt(session.suite, self.cell, block, against):
+            self.user_properties.append(("robust_in_doubt", line))
+        if missed := recording.missed(session.suite, self.cell, block, against):
+            raise _MissedError(missed)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Three lines: the number with its interval and bound, the file and line, where the page is."""
+        if isinstance(excinfo.value, _MissedError):
+            lines = [*excinfo.value.args[0], f"{self._shown(self.path)}:{self.cell.case.line}"]
+            return "\n".join([*lines, f"page: {self._shown(_out(self.path, self.config)) / 'index.html'}"])
+        return _words(excinfo) or super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the case stands."""
+        return self.path, self.cell.case.line - 1, self.name
+
+    def _shown(self, path: Path) -> Path:
+        here = self.config.invocation_params.dir
+        return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+class _MissedError(AssertionError):
+    """Bounds that were missed, in words."""
+
+
+def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
+    from robust.core.errors import RobustError
+
+    return str(excinfo.value) if isinstance(excinfo.value, RobustError) else None
+
+
+@interface.spoken("pytest")
+def _load(path: Path, config: pytest.Config) -> Suite:
+    from robust.suite import load
+
+    here = config.invocation_params.dir
+    return load(
+        path.relative_to(here) if path.is_relative_to(here) and Path.cwd() == here else path,
+        trust=config.getini("robust_trust"),
+    )
+
+
+def _session(path: Path, config: pytest.Config) -> Session:
+    """The suite under way, begun with its first test: TensorFlow is imported here."""
+    if path not in config.stash[_SESSIONS]:
+        from robust.core import progress, quiet, store
+
+        quiet.tensorflow()
+        from robust.engine.session import Session, writable
+
+        writable(_out(path, config))
+        shown = progress.Lines() if config.getoption("capture", "no") == "no" else progress.Silent()
+        session = Session(_load(path, config), store.default(), shown)
+        session.check(session.suite.cells(), _out(path, config))
+        config.stash[_SESSIONS][path] = session
+    return config.stash[_SESSIONS][path]
+
+
+def _out(path: Path, config: pytest.Config) -> Path:
+    """reports/quick for suites/quick.toml; elsewhere the folders stay, so that a/x.toml and b/x.toml do not meet."""
+    inside = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else Path(path.name)
+    parts = inside.parts[1:] if inside.parts[0] == "suites" else inside.parts
+    return (config.rootpath / config.getini("robust_reports")).joinpath(*parts).with_suffix("")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the process that writes the page which model was evaluated; the report travels there."""
+    report = yield
+    if isinstance(item, CellItem) and item.identity:
+        report.robust = [str(item.path), item.cell.model.name, item.cell.seed, item.identity]  # type: ignore[attr-defined]
+    return report
+
+
+class _Pages:
+    """Writes the page of every suite of which a test ran, here or in a worker of xdist."""
+
+    def __init__(self, config: pytest.Config):
+        self.config, self.ran, self.lines = config, {}, []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "robust"):
+            path, model, seed, identity = report.robust
+            self.ran.setdefault(Path(path), {})[model, seed] = identity
+
+    @interface.spoken("pytest")
+    def pytest_sessionfinish(self) -> None:
+        from robust.core.errors import RobustError
+
+        for path, identities in self.ran.items():
+            try:
+                session = _session(path, self.config)
+                from robust.engine import recording
+                from robust.results import verdicts
+
+                session.know(identities)
+                results = session.record(out := _out(path, self.config))
+                self.lines += [f"robust: {words}" for words in session.notes()]
+                self.lines.append(f"robust: the page is {out / 'index.html'}")
+                self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []
+                self.lines += [f"robust: {words}" for words in verdicts.open_questions(results)]
+            except (RobustError, OSError) as error:
+                self.lines.append(f"robust: no page: {error}")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self.lines:
+            terminalreporter.write_line(line)

@@ -1,0 +1,75 @@
+"""What only several cases of a suite tell together."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from robust.attacks.diagnostics.evidence import Reason, clearly
+from robust.attacks.diagnostics.knowledge import black_box, is_noise
+from robust.results.reliability import Doubt
+
+_SHARED = ["model", "seed", "data", "norm", "eps"]
+_STRENGTH = ["case", "perturbation"]
+_SIZES = ("linf", "l2")  # norms in which the outcomes have the size of each change
+_SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
+
+
+def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+    """Where an attack without the model's gradients fells what one with them leaves standing.
+
+    Args:
+        outcomes: as `robust.results.tables.OUTCOMES`, and the name of the data in the column `data`. Cases of the same
+            model, data, norm and eps are compared on the images (and targets) that they share.
+
+    Yields the columns that say whose number is in doubt, and the reason; of several the worst.
+    """
+    attacked = outcomes[outcomes["eps"].notna()]
+    attacked = attacked.assign(fell=_fell(attacked))
+    for shared, part in attacked.groupby(_SHARED):
+        blind, noise = part["perturbation"].map(black_box), part["perturbation"].map(is_noise)
+        black = part[blind & ~noise]
+        for named, white in part[~blind].groupby(_STRENGTH):
+            beaten = [r for _, other in black.groupby(_STRENGTH) if (r := _beaten(white, other))]
+            if beaten:
+                where = dict(zip([*_SHARED, *_STRENGTH], [*shared, *named], strict=True))
+                yield where, max(beaten, key=lambda reason: reason.value)
+
+
+def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+    """Where another case fools the model by a clearly smaller change than a search for the smallest has found.
+
+    Args:
+        outcomes: as for `across`, and in the column `searched` whether the case looked for the smallest change. All
+            attacks on the same model and data are compared, whatever their norm and eps: a change has its size.
+
+    Yields as `across` does.
+    """
+    attacked = outcomes[outcomes["eps"].notna()]
+    attacked = attacked.assign(fell=_fell(attacked))
+    for shared, part in attacked.groupby(["model", "seed", "data"]):
+        for named, found in part[part["searched"]].groupby(["norm", "eps", *_STRENGTH]):
+            where = dict(zip(["model", "seed", "data", "norm", "eps", *_STRENGTH], [*shared, *named], strict=True))
+            others = part[part["fell"] & (part["case"] != where["case"])]
+            if where["norm"] in _SIZES and (reason := _undercut(found, others, where["norm"], where["eps"])):
+                yield where, reason
+
+
+def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) -> Reason | None:
+    least = others.groupby(["example", "target"])[norm].min().rename("least")
+    both = found.merge(least, how="left", on=["example", "target"])
+    enough = (both[norm] * (1 - _SMALLER)).where(both["fell"], eps)
+    count, n = int((both["least"] < enough).sum()), len(both)
+    return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
+
+
+def _fell(outcomes: pd.DataFrame) -> pd.Series:
+    """Is the model fooled: does it answer with the target, or without one not with the label?"""
+    aimed = outcomes["target"] != ""
+    wrong = outcomes["predicted"] != outcomes["label"]
+    return (aimed & (outcomes["predicted"] == outcomes["target"])) | (~aimed & wrong)
+
+
+def _beaten(white: pd.DataFrame, black: pd.DataFrame) -> Reason | None:
+    both = white.merge(black, on=["example", "target"], suffixes=("", "_black"))
+    count, n = int((~both["fell"] & both["fell_black"]).sum()), len(both)
+    return Reason("black_box_beats", count / n, n) if n and clearly(count, n) else None

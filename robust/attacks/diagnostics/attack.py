@@ -1,0 +1,251 @@
+"""What an attack's own path shows, and how it does beside noise, without limit, with more steps, at another eps."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robust.attacks.diagnostics.evidence import TOLERANCE, Reason, clearly
+from robust.attacks.diagnostics.knowledge import black_box
+from robust.attacks.diagnostics.model import nearby
+from robust.attacks.minimal.search import at
+from robust.attacks.survivors import Task
+from robust.core.signature import Call
+from robust.core.statistics import mcnemar
+from robust.results.attack_result import Perturbed, fooled
+
+_PARTS = ("autoattack", "apgd_t", "fab")
+_ENOUGH = 100  # steps of each part of AutoAttack: its definition
+_ONE_STEP = ("fgsm", "foolbox:FGSM", "foolbox:FGM", *(f"foolbox:{n}FastGradientAttack" for n in ("L1", "L2", "Linf")))
+_LONGER = {"square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
+"""What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
+_SAMPLES = 20  # looks at a random model that AutoAttack takes for a gradient
+_LUCK = 0.02  # of images that fall to one of the two alone, on both sides
+_STEPS = 20  # of pgd where it stands in for an attack
+_QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
+_RESTED = 1000  # queries of Square; with fewer, twice as many still fell some images of sound models
+_PLACES = 5  # a trace of fewer cannot be cut in halves
+_STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
+_NO_SLOPE = ("autoattack", "fab", "noise", "square")
+_FEW = 10  # standing images whose traces would say nothing
+_FEW_MISS = 0.0015  # share of images that may fall to more steps, or in half the ball: three of a hundred are too many
+_SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an attack did to some images at one strength.
+
+    task: the model and the images. call: the attack.
+    before: [n, C]: the logits without an attack, before it. fell: bool [n]: is the model fooled, by the final look.
+    trace: float [n, T], see `Perturbed`. by: str [N]: what felled each image, of all that were attacked.
+    search: did it look for the smallest change, so that eps is only where it gave up?
+    """
+
+    task: Task
+    call: Call
+    before: np.ndarray
+    fell: np.ndarray
+    trace: np.ndarray
+    by: np.ndarray
+    search: bool = False
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Was the model fooled without an attack? bool [n]."""
+        return fooled(self.before.argmax(axis=1), self.task.labels, self.task.targets)
+
+
+def gradient_based(call: Call) -> bool:
+    """Does the attack ask for the gradients of the model?"""
+    return not black_box(call.name)
+
+
+def one_step(call: Call) -> bool:
+    """Does it look at the gradient once, whatever its name?"""
+    once = call.arguments.get("steps") == 1 and call.name not in _PARTS
+    return call.name in _ONE_STEP or (once and gradient_based(call))
+
+
+def averages(call: Call) -> bool:
+    """Does the attack average its gradients over the randomness of the model?"""
+    many = call.arguments.get("samples", 1) > 1 or call.arguments.get("version") == "rand"
+    return many and gradient_based(call)
+
+
+def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Perturbed, np.ndarray]:
+    """Attack some of the images afresh; also gives which of them fool the model, bool [len(rows)]."""
+    rows = np.arange(len(task.labels)) if rows is None else rows
+    aims = None if task.targets is None else task.targets[rows]
+    images, labels, seeds = task.images[rows], task.labels[rows], task.seeds[rows]
+    found = call(task.classifier, images, labels, seeds=seeds, start=None, targets=aims)
+    return found, fooled(task.classifier.logits(found.images).argmax(axis=1), labels, aims)
+
+
+def run(task: Task, call: Call) -> Run:
+    """Attack the images that the model has right."""
+    before = task.classifier.logits(task.images)
+    wrong = fooled(before.argmax(axis=1), task.labels, task.targets)
+    fell, by, rows = wrong.copy(), np.where(wrong, "clean", "").astype(object), np.flatnonzero(~wrong)
+    if not rows.size:
+        return Run(task, call, before, fell, np.empty((len(wrong), 0)), by)
+    found, fell[rows] = attacked(task, call, rows)
+    trace = np.full((len(wrong), found.trace.shape[1]), np.nan)
+    trace[rows], by[rows] = found.trace, np.where(fell[rows], found.by, "")
+    return Run(task, call, before, fell, trace, by)
+
+
+def _with(call: Call, **arguments: object) -> Call:
+    return replace(call, arguments={**call.arguments, **arguments})
+
+
+def unlimited(task: Task, call: Call) -> Iterator[Reason]:
+    """With eps as large as the box every label must be left: 1 for Linf, sqrt(d) for L2, d for L1.
+
+    For an attack of one step, and for AutoAttack, whose parts would take long, PGD stands in.
+    """
+    if "eps" not in call.arguments:
+        return
+    norm, pixels, averaged = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:]), averages(call)
+    if one_step(call) or call.name == "autoattack":
+        call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
+    if call.name == "square":
+        call = _with(call, queries=min(_QUERIES, call.arguments["queries"]))
+    call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
+    found, fell = attacked(replace(task, targets=None), call)
+    if averaged:  # at the boundary, where the search stops, another look may see another answer
+        fell |= found.by != ""
+    if clearly(standing := int((~fell).sum()), n := len(fell)):
+        yield Reason("unlimited_fails", standing / n, n)
+
+
+def noise(run: Run) -> Iterator[Reason]:
+    """Random points of the ball, shown to the images that the attack has left standing."""
+    task, rows, given = run.task, np.flatnonzero(~run.fell), run.call.arguments
+    if not rows.size or given.get("norm") == "l0" or "eps" not in given:
+        return
+    fell, aims = np.zeros(len(rows), bool), None if task.targets is None else task.targets[rows]
+    for points in nearby(task, rows, given["eps"], given.get("norm", "linf")):
+        fell |= fooled(task.classifier.logits(points).argmax(axis=1), task.labels[rows], aims)
+    if clearly(count := int(fell.sum()), n := len(run.fell)):
+        yield Reason("noise_beats_attack", count / n, n)
+
+
+def climbing(run: Run) -> float | None:
+    """The share of the loss' rise that came in the last half of the search: the median over standing images.
+
+    None where that cannot be told: no trace, or of several attacks or balls, too few places, too few images; nor
+    does it tell anything of Square's, which rises in ever smaller steps.
+    """
+    trace = run.trace[~run.fell]
+    given = run.call.arguments
+    if run.call.name in _NO_SLOPE or given.get("norm") == "l1" or trace.shape[1] < _PLACES:
+        return None
+    trace = trace[np.isfinite(trace).all(axis=1)]
+    best = np.maximum.accumulate(trace, axis=1)
+    rise, late = best[:, -1] - best[:, 0], best[:, -1] - best[:, trace.shape[1] // 2]
+    rose = rise > 1e-6 * np.abs(best[:, 0])
+    return float(np.median(late[rose] / rise[rose])) if rose.sum() >= _FEW else None
+
+
+def more_steps(run: Run) -> Iterator[Reason]:
+    """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?
+
+    A rise that lets no further image fall, in twice the steps, was of no account: in L2 the loss of APGD rises last by
+    little, where its step is short, on the soundest of models.
+    """
+    share, rows = climbing(run), np.flatnonzero(~run.fell)
+    rising = share is not None and share > _STILL_RISING
+    if not rows.size or (share is not None and not rising):
+        return
+    longer = doubled(run.call)
+    count, n = int(attacked(run.task, longer, rows)[1].sum()) if longer else 0, len(run.fell)
+    if rising and (count or not (longer or _as_defined(run.call))):
+        yield Reason("incomplete", float(share or 0), len(rows))
+    few = one_step(run.call) or _falls_short(run.call)
+    if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
+        name = run.call.name
+        yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+
+
+def more_averaged_steps(run: Run) -> Iterator[Reason]:
+    """Where the model answers by chance: do twice the steps, at least 20, fell clearly more than the same steps again?
+
+    Some images fall to the same again, too, as the model looks otherwise each time: McNemar's test tells these apart.
+    """
+    rows, call, steps = np.flatnonzero(~run.fell), run.call, int(run.call.arguments.get("steps", 1))
+    if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
+        return
+    same = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "samples": _samples(call)})
+    more, again = (attacked(run.task, each, rows)[1] for each in (longer, call))
+    count, n = int(more.sum()) - int(again.sum()), len(run.fell)
+    if clearly(count, n, _FEW_MISS if _falls_short(call) else TOLERANCE) and mcnemar(more, again) < _LUCK:
+        yield Reason("too_few_averaged_steps", count / n, n)
+
+
+def _samples(call: Call) -> int:
+    """How many looks each of its gradients is the mean of; those of AutoAttack for random models are of 20."""
+    return int(call.arguments.get("samples", _SAMPLES))
+
+
+def _as_defined(call: Call) -> bool:
+    """Has it as many steps as AutoAttack gives it?"""
+    return call.name in _PARTS and call.arguments.get("steps", 0) >= _ENOUGH
+
+
+def _falls_short(call: Call) -> bool:
+    """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
+    return call.arguments.get("steps", _STEPS) < _STEPS or call.arguments.get("queries", _RESTED) < _RESTED
+
+
+def doubled(call: Call) -> Call | None:
+    """The attack with twice the steps, at least 20; None where it has none, or as many as its definition gives it.
+
+    PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
+    """
+    arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+    if one_step(call):
+        return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
+    steps = call.arguments.get("steps")
+    if call.name == "square":
+        queries = int(call.arguments["queries"])
+        return None if queries >= _MOST_QUERIES else _with(call, queries=max(2 * queries, _QUERIES))
+    if not isinstance(steps, int) or _as_defined(call):
+        return None
+    if call.name == "autoattack":
+        return Call("attacks", "apgd_t", {**arguments, "steps": max(2 * steps, _STEPS)})
+    return _with(call, steps=max(2 * steps, _STEPS))
+
+
+def order(weaker: Run, run: Run) -> Iterator[Reason]:
+    """Do images that fell at the smaller eps fall here, too, when nothing is carried from there?"""
+    rows = np.flatnonzero(weaker.fell & ~weaker.wrong)
+    if not rows.size or run.call.arguments.get("eps") == weaker.call.arguments.get("eps"):
+        return
+    fell = attacked(run.task, run.call, rows)[1]
+    if clearly(count := int((~fell).sum()), n := len(run.fell)):
+        yield Reason("eps_order", count / n, n)
+
+
+def half_eps(run: Run) -> Iterator[Reason]:
+    """Does APGD fell in half of the ball what this attack has left standing in all of it?
+
+    So it is where a model answers rightly near the rim alone, where attacks walk. Of a case with a weaker eps
+    `order` tells.
+    """
+    rows, given = np.flatnonzero(~run.fell), run.call.arguments
+    if not rows.size or not gradient_based(run.call) or "eps" not in given or given.get("norm") == "l0":
+        return
+    half = {"eps": given["eps"] / 2, "norm": given.get("norm", "linf"), "steps": _STEPS}
+    fell = attacked(run.task, Call("attacks", "apgd", half), rows)[1]
+    if clearly(count := int(fell.sum()), n := len(run.fell), _FEW_MISS):
+        yield Reason("half_eps", count / n, n)
+
+
+def square_share(run: Run) -> Iterator[Reason]:
+    """Within AutoAttack: did Square fell clearly more than 0.2 % of all images?"""
+    count, n = int((run.by == "square").sum()), len(run.by)
+    if run.call.name == "autoattack" and clearly(count, n, _SQUARE):
+        yield Reason("square_beats_gradients", count / n, n)

@@ -1,0 +1,53 @@
+"""The same verdicts on what a suite's case has found already: the case's images are not attacked again."""
+
+from collections.abc import Iterator, Set
+
+import numpy as np
+import pandas as pd
+
+from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.evidence import Verdict
+from robust.attacks.survivors import Task
+from robust.core.randomness import image_seeds
+from robust.models.classifier import Classifier
+from robust.results.attack_result import fooled
+from robust.results.evaluation import Value
+from robust.results.flags import LEVELS
+from robust.results.outcome import Outcome
+
+IMAGES = 100
+
+
+def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> Run:
+    """What the attack did, at one strength, to the examples of these ids, at most 100, each once.
+
+    Args:
+        classifier, outcome: the model, and what a case found on it.
+        ids: of the examples. seed: the suite's. name: the case's, which its images' seeds hang on.
+
+    Raises ValueError for an outcome of no attack.
+    """
+    trial = outcome.trial
+    if outcome.call is None or trial.clean is None or trial.by is None:
+        raise ValueError("there is no attack to judge")
+    rows = _once(trial.ids, np.flatnonzero([i in ids for i in trial.ids.tolist()]))[:IMAGES]
+    seeds = image_seeds(seed, name, trial.ids.tolist())[rows]
+    labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
+    task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
+    fell = fooled(trial.predicted[rows], labels, aims)
+    before, search = trial.clean.logits[rows], trial.distance is not None
+    return Run(task, outcome.call, before, fell, outcome.trace[rows], trial.by, search)
+
+
+def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Each image once: of one that is sent to several targets one row, of the next image the next."""
+    _, place = np.unique(ids[rows], return_inverse=True)
+    turn = pd.Series(place).groupby(place).cumcount().to_numpy()
+    return rows[turn == place % np.bincount(place)[place]]
+
+
+def values(verdict: Verdict, n: int) -> Iterator[Value]:
+    """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
+    yield Value("trust", LEVELS[verdict.word], n, unit="")
+    for name, value, of in verdict.reasons:
+        yield Value("trust", value, of, group=name)

@@ -1,0 +1,218 @@
+"""What the model itself shows: its answers, whether asking changes them, its gradients, its neighbourhood."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball, losses
+from robust.attacks.diagnostics.evidence import Reason
+from robust.attacks.diagnostics.steps import alike, answers, margins_of, there_and_back, white
+from robust.attacks.survivors import Task
+from robust.core.errors import ModelError
+from robust.core.types import AnyNorm
+from robust.models.classifier import Loss
+
+BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # ills that a random answer would give, too
+_ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
+_LOUD = 1e4  # times an image: what is not bounded grows with it
+_AT_END = 0.01
+_CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
+LEVEL = 1 / 255  # one grey level of an 8-bit image
+BOX, _POINTS = 8 / 255, 10  # how far a random point near the images is, in each pixel
+_ZERO = 0.01  # share of images without gradient that is still let pass
+_FEW = 10  # images that would say nothing of the others
+_MISLED = 0.1  # rise of the margin over what its gradient says; trained nets that we know stay above 0.19
+_WAYS, _SEEN = 8, 0.5  # random steps; share of their squared changes that the gradient must explain, up to its length
+_SHAKEN = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
+
+
+def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
+    """Do the outputs lie in [0, 1] and sum to 1?"""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
+        yield Reason("probabilities", 1.0, len(outputs))
+
+
+def bounded(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+    """Do the outputs stay within two ends and reach them, as those of a sigmoid or tanh, whatever is shown?
+
+    Where these are not 0 or -1, and 1, as those of a sigmoid times 6, some answers to the images lie at them, too:
+    logits that are capped far beyond lose no gradient.
+    """
+    loud = answers(task.classifier, (task.images * _LOUD).astype(task.images.dtype))
+    both = np.concatenate([outputs, loud])
+    if not np.isfinite(both).all():  # half precision overflows where it has no ends
+        return
+    plain = both.min() >= -1 and both.max() <= 1
+    low, high = (0.0 if both.min() >= 0 else -1.0, 1.0) if plain else (float(loud.min()), float(loud.max()))
+    lows, highs = (np.abs(both - end) < _AT_END * (high - low) for end in (low, high))
+    at, loudly = (lows | highs)[: len(outputs)], slice(len(outputs), None)
+    if outputs.ndim != 2 or (lows | highs)[loudly].mean() <= 1 / 2:
+        return
+    if plain or (_within(outputs, low, high) and _turns(lows[loudly], highs[loudly]) and at.mean() > _CAPPED):
+        yield Reason("bounded_outputs", float(at.mean()), len(outputs))
+
+
+def _within(outputs: np.ndarray, low: float, high: float) -> bool:
+    """Does no output leave the ends, but for rounding?"""
+    slack = _AT_END * (high - low)
+    return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)
+
+
+def _turns(lows: np.ndarray, highs: np.ndarray) -> bool:
+    """Is some class at one end and at the other? All loud images may merely look alike to the model."""
+    return bool((lows.any(axis=0) & highs.any(axis=0)).any())
+
+
+def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:
+    """Asked twice more: is anything in the model changed by that (stateful), do the answers differ (randomised)?
+
+    Stateful is also what repeats itself now and has answered otherwise before. What random layers keep of
+    their seed does not count as a change of the model.
+    """
+    before = _state(task)
+    second, third = (answers(task.classifier, task.images) for _ in range(2))
+    turned, differ = _differ(first, second), _differ(second, third)
+    if any(not np.array_equal(a, b) for a, b in zip(before, _state(task), strict=True)):
+        yield Reason("stateful", float((turned | differ).mean()), len(first))
+    elif differ.any():
+        yield Reason("randomised", float(differ.mean()), len(first))
+    elif turned.any():
+        yield Reason("stateful", float(turned.mean()), len(first))
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    spread = np.ptp(one, axis=1) + np.finfo(one.dtype).tiny
+    return ~(np.abs(one - other).max(axis=1) <= _ROUNDING * spread)  # NaN differs
+
+
+def _state(task: Task) -> list[np.ndarray]:
+    """Every variable that a pass touches, those in a Lambda included, but the states of random layers."""
+    classifier = task.classifier
+    if classifier.is_black_box:
+        return [v.numpy() for v in classifier.network.weights]
+    shape = [classifier.batch_size, *task.images.shape[1:]]
+    ask: tf.types.experimental.PolymorphicFunction = classifier.compiled("logits", lambda: classifier.__call__)
+    touched = ask.get_concrete_function(tf.TensorSpec(shape, classifier.dtype)).graph.variables
+    return [v.numpy() for v in touched if "seed_generator" not in v.name]
+
+
+def gradients(task: Task) -> Iterator[Reason]:
+    """Are there gradients, finite ones, and does the margin go where they say?
+
+    Of an image without a gradient under the margin the cross-entropy is asked, too: a network that is merely
+    sure has lost the one in single precision, and keeps the other.
+    """
+    try:
+        margins, gradient = _looks(task, _margin)
+    except ModelError:
+        yield Reason("no_gradients", 1.0, len(task.labels))
+        return
+    zero, finite = _largest(gradient) == 0, np.isfinite(margins) & np.isfinite(_largest(gradient))
+    if zero.mean() > _ZERO:
+        entropies, other = _looks(task, _entropy)
+        zero, finite = zero & (_largest(other) == 0), finite & np.isfinite(entropies) & np.isfinite(_largest(other))
+    if not finite.all():
+        yield Reason("non_finite", float(1 - finite.mean()), len(zero))
+        return
+    if zero.mean() > _ZERO:
+        yield Reason("zero_gradients", float(zero.mean()), len(zero))
+    yield from _misleading(task, gradient, margins, ~zero)
+    yield from _partial(task, gradient, ~zero)
+
+
+def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+    """Where the margin rises by less than a tenth of what its gradient says, on half of the images or more.
+
+    The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
+    of 224 x 224 pixels still rises by about a fifth of what is said or more, and a shattered one by next to nothing.
+    """
+    moved = np.clip(task.images + LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
+    said = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
+    rose = margins_of(answers(task.classifier, moved), task.labels) - margins
+    has = has & (said > 0)
+    short = rose[has] < _MISLED * said[has]
+    if short.size >= _FEW and short.mean() > 0.5:
+        yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
+
+
+def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+    """Where random steps of one grey level change the margin otherwise than the gradient says, on half of the images.
+
+    So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
+    it may be right. There and back, so that what is curved alike on both sides is no difference.
+    """
+    said, found = [], []
+    for signs in white(task.images.shape[1:], _WAYS):
+        moved, change = there_and_back(task, LEVEL * signs)
+        said.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
+        found.append(change)
+    both, apart = (np.array(each)[:, has] for each in (said, found))
+    room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
+    seen = alike(both, apart)
+    few = seen[room > 0] < _SEEN
+    if few.size >= _FEW and few.mean() > 0.5:
+        yield Reason("partial_gradients", float(few.mean()), few.size)
+
+
+def gradient_of(task: Task) -> np.ndarray:
+    """The gradient of the margins, [N, H, W, C]. Raises ModelError where there is none."""
+    return _looks(task, _margin)[1]
+
+
+def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each image [N], and its gradient [N, H, W, C]."""
+    classifier = task.classifier
+
+    def look(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values, _, gradient = classifier.gradient(images, labels, loss)
+        return values, gradient
+
+    graph = classifier.compiled(("trust", loss), lambda: look)
+    pairs = zip(classifier.batches(task.images), classifier.batches(task.labels), strict=True)
+    found = [graph(tf.constant(images, classifier.dtype), tf.constant(labels)) for images, labels in pairs]
+    classifier.count(*[classifier.batch_size * len(found)] * 2)
+    n = len(task.labels)
+    values, gradient = (np.concatenate([f.numpy() for f in parts])[:n] for parts in zip(*found, strict=True))
+    return values, gradient
+
+
+def _margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return losses.margin(logits, labels, labels)
+
+
+def _entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def _largest(gradient: np.ndarray) -> np.ndarray:
+    return np.abs(gradient).max(axis=(1, 2, 3))
+
+
+def shaken(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+    """Does the margin change by more than half of its size, on average, at random points of a small box?"""
+    margins, rows = margins_of(outputs, task.labels), np.arange(len(outputs))
+    moved = [answers(task.classifier, points) for points in nearby(task, rows, BOX, "linf")]
+    change = np.mean([np.abs(margins_of(found, task.labels) - margins) for found in moved])
+    if (size := np.abs(margins).mean()) and change / size > _SHAKEN:
+        yield Reason("unstable", float(change / size), len(margins))
+
+
+def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[np.ndarray]:
+    """Ten times a random point of the ball around each of these images, [n, H, W, C]."""
+    images, seeds = tf.constant(task.images[rows], task.classifier.dtype), tf.constant(task.seeds[rows])
+    for stream in range(_POINTS):
+        yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
+
+
+def beside(task: Task, eps: Any, norm: Any) -> Task:
+    """The same images, each at a random point of its ball: gradients that are right at an image may be wrong there."""
+    return replace(task, images=next(around(task, np.arange(len(task.labels)), eps, norm)))
+
+
+def around(task: Task, rows: np.ndarray, eps: Any, norm: Any) -> Iterator[np.ndarray]:
+    """As `nearby`; in a small box where the attack has no ball, or one of L0, as Foolbox' may."""
+    box = not eps or norm not in get_args(AnyNorm)
+    return nearby(task, rows, *((BOX, "linf") if box else (eps, norm)))

@@ -1,0 +1,49 @@
+"""Changes of the pixels that are lost, or drowned, in rounding before they reach the answers."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.evidence import Reason
+from robust.attacks.diagnostics.model import LEVEL
+from robust.attacks.diagnostics.steps import there_and_back, white
+from robust.attacks.survivors import Task
+from robust.core.signature import Call
+
+_WAYS, _LARGER = 4, 4 * LEVEL
+_SIZE, _ALIKE = 0.75, 0.5  # of what larger changes say, and of the squared changes that these explain: 1 where all pass
+_MOST = 0.5  # of the images
+_FEW = 10  # images that would say nothing of the others
+
+
+def lost(run: Run) -> Iterator[Reason]:
+    """Where changes of this eps, of less than a grey level, move the margin otherwise than four levels say.
+
+    So it is where a model computes on its pixels in half precision, or takes whole grey levels only: robustness to
+    what it does not see is none of what follows after the rounding.
+    """
+    step = _per_pixel(run.call, run.task.images)
+    if not 0 < step < LEVEL:
+        return
+    small, large = _moves(run.task, step), _moves(run.task, _LARGER)
+    both, own, others = ((a * b).sum(axis=0) for a, b in ((small, large), (small, small), (large, large)))
+    moved = others > 0
+    both, own, others = both[moved], own[moved], others[moved]
+    size = both / others * _LARGER / step
+    alike = both**2 / np.maximum(own * others, np.finfo(float).tiny)
+    hidden = (size < _SIZE) | (alike < _ALIKE)
+    if hidden.size >= _FEW and hidden.mean() > _MOST:
+        yield Reason("lost_in_rounding", float(hidden.mean()), hidden.size)
+
+
+def _per_pixel(call: Call, images: np.ndarray) -> float:
+    """How far each pixel may go where all go alike; 0 where nothing is known, or few go far."""
+    norm, eps = call.arguments.get("norm", "linf"), float(call.arguments.get("eps", 0))
+    return {"linf": eps, "l2": eps / math.sqrt(math.prod(images.shape[1:]))}.get(norm, 0.0)
+
+
+def _moves(task: Task, size: float) -> np.ndarray:
+    """How the margins change between there and back along random signs, float64 [ways, N]."""
+    return np.array([there_and_back(task, size * signs)[1] for signs in white(task.images.shape[1:], _WAYS)])

@@ -1,0 +1,1 @@
+"""The smallest change that fools a model, found for every image."""

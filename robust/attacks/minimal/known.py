@@ -1,0 +1,118 @@
+"""What is known of the least change by now: the nearest point of each image that fools the model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robust.attacks import ball
+from robust.attacks import nearest as fab
+from robust.attacks.survivors import Task, ranked
+from robust.core.signature import Call
+from robust.core.types import AnyNorm
+from robust.results.attack_result import Perturbed, fooled
+
+HALVINGS = 8  # of the way from an image to the point that fools the model
+TURNS = 16  # of a walk along the boundary, at the least
+# Times the change, for a point so near the boundary that the model itself does not see what its lean copy saw.
+FURTHER = (1.01, 1.03, 1.1, 1.3, 2, 4)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is asked, and the nearest point of each image that fools the model by now, with its distance.
+
+    Nothing here hangs on the call's eps, which only censors what was found.
+    """
+
+    call: Call
+    task: Task
+    result: Perturbed
+    sizes: np.ndarray  # [N]; infinite where there is none
+
+    @property
+    def norm(self) -> AnyNorm:
+        """In which distances are measured."""
+        return self.call.arguments["norm"]
+
+    @property
+    def everybody(self) -> np.ndarray:
+        """The rows of all images."""
+        return np.arange(len(self.sizes))
+
+    @property
+    def found(self) -> np.ndarray:
+        """The rows of the images of which a point is known."""
+        return np.flatnonzero(np.isfinite(self.sizes))
+
+    @property
+    def room(self) -> float:
+        """As far as any change in [0, 1] can go in the norm."""
+        pixels = self.task.images[0].size if len(self.sizes) else 1
+        return {"linf": 1.0, "l2": pixels**0.5}.get(self.norm, float(pixels))
+
+    def part(self, rows: np.ndarray, start: np.ndarray | None) -> Task:
+        """These images alone, and where their search begins."""
+        task = self.task
+        targets = None if task.targets is None else task.targets[rows]
+        return Task(task.classifier, task.images[rows], task.labels[rows], task.seeds[rows], start, targets)
+
+    def count(self, rows: np.ndarray, found: Perturbed) -> None:
+        """Add the passes that a search of these images took."""
+        self.result.forward[rows] += found.forward
+        self.result.backward[rows] += found.backward
+
+    def keep(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Take the points that fool the model and lie nearer than what is known; says which of them fool it."""
+        if not rows.size:
+            return np.zeros(0, bool)
+        task = self.part(rows, None)
+        fell = fooled(task.classifier.logits(points).argmax(axis=1), task.labels, task.targets)
+        sizes = ball.distances[self.norm](points - task.images)
+        taken = np.flatnonzero(fell & (sizes < self.sizes[rows]))
+        self.result.forward[rows] += 1
+        self.result.images[rows[taken]], self.sizes[rows[taken]] = points[taken], sizes[taken]
+        return fell
+
+    def shrunk(self, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """The known points on their way back to the images, with these shares of the change left."""
+        images = self.task.images[rows]
+        return images + shares.astype(np.float32)[:, None, None, None] * (self.result.images[rows] - images)
+
+    def halve(self, rows: np.ndarray) -> None:
+        """On the straight way from each image to its point, go to where the model is fooled first, if that is seen."""
+        rows = rows[np.isfinite(self.sizes[rows])]
+        images, change = self.task.images[rows], self.result.images[rows] - self.task.images[rows]
+        low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
+        for _ in range(HALVINGS if rows.size else 0):
+            middle = (low + high) / 2
+            fell = self.keep(rows, images + middle[:, None, None, None] * change)
+            low, high = np.where(fell, low, middle), np.where(fell, middle, high)
+
+    def head(self, aims: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
+        """FAB with all images, each towards one class, [N]."""
+        found = self._fab(self.everybody, aims, begin, steps, along=False)
+        fell = self.keep(self.everybody, found)
+        change = found - self.task.images
+        missed = np.flatnonzero(~fell & (change != 0).any(axis=(1, 2, 3)))
+        for further in FURTHER:
+            points = np.clip(self.task.images[missed] + further * change[missed], 0, 1)
+            missed = missed[~self.keep(missed, points)]
+
+    def walk(self, classes: int) -> None:
+        """From the known points along the boundary towards the images: that of the likeliest classes there."""
+        if not (rows := self.found).size:
+            return
+        task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)
+        aims, passes = ranked(task.classifier, self.result.images[rows], task.labels, task.targets, classes)
+        self.result.forward[rows] += passes
+        for aim in aims.T:
+            self.keep(rows, self._fab(rows, aim, self.result.images[rows], steps, along=True))
+        self.halve(rows)
+
+    def _fab(
+        self, rows: np.ndarray, aims: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
+    ) -> np.ndarray:
+        task = self.part(rows, begin)
+        found = fab.nearest(task, aims, eps=self.room, norm=self.norm, steps=steps, along=along)
+        self.count(rows, found)
+        return found.images

@@ -1,0 +1,105 @@
+"""The smallest change that fools a model, for every image: an upper bound on its distance to the boundary."""
+
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from robust.attacks import ball
+from robust.attacks.minimal.known import Known
+from robust.attacks.minimal.shrinking import BLIND, STEP_SIZES, run, shrink
+from robust.attacks.survivors import Task, ranked
+from robust.core import registry
+from robust.core.signature import Call
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed, within
+
+MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
+
+
+def nearest(
+    call: Call,
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seeds: np.ndarray,
+    start: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+) -> Perturbed:
+    """For every image the nearest point within the call's eps that fools the model; `by` is "" where none was found.
+
+    FAB heads for one class after the other and remembers the nearest point; DeepFool, Carlini & Wagner and
+    the minimising attacks of Foolbox do so by themselves. Any other attack gets a ball of its own for each
+    image: it begins at the image, a little larger than the distance of the linearised model, grows until the
+    attack succeeds, and shrinks as long as it succeeds in a smaller one, down to 1/128 less; see
+    `robust.attacks.minimal.shrinking`.
+    At last the way from each image to its point is halved 8 times. Whatever counts was confirmed by the
+    model itself.
+
+    Neither radii nor starts hang on eps, which only ends the growing and censors: what is found within one
+    eps is found at the same distance within a larger one. A step of a fixed size is a length, at most a
+    quarter of the radius.
+
+    Args:
+        call: the attack, with its norm, and the eps beyond which nothing counts.
+        classifier, images, labels, seeds, targets: see `robust.attacks`; no image fools the model yet.
+        start: where a first search begins, instead of the image.
+
+    Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
+    """
+    task = Task(classifier, images, labels, seeds, start, targets)
+    known = Known(call, task, Perturbed.of(images), np.full(len(images), np.inf))
+    if call.name == "fab":
+        _fab(known)
+    elif minimises(call):
+        run(known, known.everybody, at(call, known.room), start)
+    else:
+        shrink(known)
+    known.halve(known.everybody)
+    by, found = known.result.by, within(known.sizes, call.arguments["eps"])
+    by[:] = np.where(found, np.where(by == "", call.name, by), "")
+    known.result.images[~found] = images[~found]
+    return known.result
+
+
+def at(call: Call, eps: float) -> Call:
+    """The call at another eps; a step of a fixed size changes along, but that of an attack that minimises.
+
+    >>> at(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.25}), 0.25).arguments
+    {'eps': 0.25, 'step_size': 0.125}
+    """
+    given = call.arguments
+    steps = {name: given[name] for name in STEP_SIZES if given.get(name)}
+    if steps and not minimises(call):
+        steps = {name: size * eps / max(given["eps"], 1e-9) for name, size in steps.items()}
+    return replace(call, arguments={**given, "eps": float(eps), **steps})
+
+
+def minimises(call: Call) -> bool:
+    """Does the attack make its changes small by itself?
+
+    >>> minimises(Call("attacks", "foolbox:L2DeepFoolAttack")), minimises(Call("attacks", "pgd"))
+    (True, False)
+    """
+    if not call.name.startswith(registry.FOOLBOX):
+        return call.name in MINIMISING
+    attacks = registry.foolbox().attacks
+    return issubclass(getattr(attacks, call.name.removeprefix(registry.FOOLBOX)), attacks.base.MinimizationAttack)
+
+
+def _fab(known: Known) -> None:
+    """Towards each class from the image itself, then from random points within half of what is known."""
+    task, given = known.task, known.call.arguments
+    aims, passes = ranked(task.classifier, task.images, task.labels, task.targets, given["classes"])
+    known.result.forward[:] += passes
+    for restart in range(given["restarts"]):
+        begin = task.start if restart == 0 else _random(known, restart)
+        for aim in aims.T:
+            known.head(aim, begin, given["steps"])
+
+
+def _random(known: Known, restart: int) -> np.ndarray:
+    task, radii = known.task, np.where(np.isfinite(known.sizes), known.sizes, BLIND * known.room) / 2
+    centres, radii = (tf.constant(each, task.classifier.dtype) for each in (task.images, radii[:, None, None, None]))
+    return ball.random_point(centres, tf.constant(task.seeds), tf.constant(restart), radii, known.norm).numpy()

@@ -1,0 +1,83 @@
+"""Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
+
+import re
+from collections import Counter
+from csv import Error as CSVError
+from csv import reader as csv_reader
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robust.core import files
+
+ROWS = 10**6
+"""So many rows a table may have: a thousand classes under a thousand conditions."""
+
+_HEAD = 2**14  # bytes that the names of the columns may have
+_BYTES = 2**27  # bytes that a table may have
+_SHORT = 2**24  # bytes of a table whose cells may be of any length
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def escape(cell: Any) -> Any:
+    """A word that no spreadsheet takes for a formula; numbers stay.
+
+    >>> escape("=1+1"), escape("'=1"), escape("cat"), escape(-0.5)
+    ("'=1+1", "''=1", 'cat', -0.5)
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def unescape(cell: Any) -> Any:
+    """The word that `escape` was given.
+
+    >>> [unescape(escape(word)) for word in ("=1", "'=1", "''-", "'", "'a", "")]
+    ['=1', "'=1", "''-", "'", "'a", '']
+    """
+    return cell[1:] if isinstance(cell, str) and cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as CSV, with every digit and without its index."""
+    return _each(table, escape).to_csv(index=False)
+
+
+def read(path: Path, **options: Any) -> pd.DataFrame:
+    """What `csv` wrote; options as those of `pandas.read_csv`.
+
+    Raises ValueError for what is no such table, also for one whose first line has no end, for columns of one name,
+    for a row with more cells than there are columns, and for more than `ROWS`.
+    """
+    if (size := files.regular(path).stat().st_size) > _BYTES:
+        raise ValueError(f"it has {size:,} bytes; at most {_BYTES:,}")
+    with path.open("rb") as file:
+        head = file.readline(_HEAD + 1)
+    if len(head) > _HEAD:
+        raise ValueError(f"its first line has more than {_HEAD:,} bytes")
+    if size > _SHORT:
+        _walk(path)
+    names = next(csv_reader([head.decode(errors="replace")]), [])
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise ValueError(f"it has the column {twice[0]!r} twice")
+    found = pd.read_csv(path, nrows=ROWS + 1, **options)
+    if not isinstance(found.index, pd.RangeIndex):  # pandas takes what a first cell too many moved for names of rows
+        raise ValueError("its rows have more cells than there are columns")
+    if len(found) > ROWS:
+        raise ValueError(f"it has more than {ROWS:,} rows")
+    return _each(found, unescape)
+
+
+def _walk(path: Path) -> None:
+    """Raise ValueError for a cell that is longer than any is, cell after cell, as when a quote is never closed."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for _ in csv_reader(iter(lambda: file.readline(_SHORT), "")):
+                pass
+    except CSVError as error:
+        raise ValueError(str(error)) from None
+
+
+def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:
+    words = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{str(name): table[name].map(change) for name in words})

@@ -1,0 +1,84 @@
+"""Every error that `robust` raises on purpose.
+
+    RobustError
+    ├── SuiteError      a suite file, or an argument that would stand in one, is wrong
+    ├── DataError       images, labels or a data set are not what they should be
+    ├── ModelError      a model cannot be evaluated honestly
+    ├── ContractError   a perturbation broke its promise (the ball, [0, 1], the shape)
+    ├── StoreError      a folder cannot be read or written
+    └── ReportError     a report folder is incomplete or damaged
+
+Each message says where, what came, what is allowed and, where it can, what was probably meant.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+from robust.core.interface import Interface, worded
+
+
+class RobustError(Exception):
+    """The root: catching it catches all that `robust` raises on purpose.
+
+    `interface`: in which it is read, and its remedies are worded; where that is None, the one in force.
+    """
+
+    interface: Interface | None = None
+
+    def __str__(self) -> str:
+        return worded(super().__str__(), self.interface)
+
+
+class SuiteError(RobustError):
+    """A suite file, or an argument that would stand in one, is wrong.
+
+    `key` is the key at fault, dotted; `where` is its `file:line`, once that is known.
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key, self.where = key, ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.where}: {message}" if self.where else message
+
+
+class DataError(RobustError):
+    """Images, labels or a data set are not what they should be."""
+
+
+class ModelError(RobustError):
+    """A model cannot be evaluated honestly."""
+
+
+class ContractError(RobustError):
+    """A perturbation broke its promise: it left the ball, left [0, 1] or changed the shape."""
+
+
+class StoreError(RobustError):
+    """A folder cannot be read or written."""
+
+
+class ReportError(RobustError):
+    """A report folder is incomplete or damaged."""
+
+
+def suggest(word: str, allowed: Iterable[str]) -> str:
+    """The end of an error message: what was probably meant, or else what there is.
+
+    >>> suggest("resnet21", ["lenet5", "resnet20"])
+    "; did you mean 'resnet20'?"
+    >>> suggest("x", ["linf", "l2"])
+    '; allowed: linf, l2'
+    """
+    allowed = sorted(allowed, key=str) if isinstance(allowed, set | frozenset) else list(allowed)
+    if close := difflib.get_close_matches(str(word), allowed):
+        meant = max(sorted(close, key=allowed.index), key=lambda c: _likeness(c, str(word)))
+        return f"; did you mean {meant!r}?"
+    return f"; allowed: {', '.join(allowed)}" if allowed else "; there are none yet"
+
+
+def _likeness(one: str, other: str) -> tuple[float, list[bool]]:
+    """How much they share and, where that is equal, how long they begin alike: resnet21 is resnet20, not resnet32."""
+    return difflib.SequenceMatcher(None, one, other).ratio(), [a == b for a, b in zip(one, other, strict=False)]

@@ -1,0 +1,167 @@
+"""Files that are either whole or not there."""
+
+import codecs
+import fcntl
+import functools
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from robust.core.errors import StoreError
+
+_OURS = ".robust-"  # how temporary files begin
+
+TEXT = 2**26
+"""So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_SAVE = "save it as UTF-8 (of Excel: CSV UTF-8), or convert it, as with"
+
+
+def regular(path: Path) -> Path:
+    """The same path, of a file that can be opened and ends.
+
+    Raises OSError where it cannot be read, and where it is a pipe or a device, whose reader would wait for ever.
+
+    >>> regular(Path("/dev/zero"))
+    Traceback (most recent call last):
+    OSError: is no file, but a pipe or a device; copy what it gives to a file
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder, open says so
+        raise OSError("is no file, but a pipe or a device; copy what it gives to a file")
+    return path
+
+
+def text(path: Path) -> str:
+    """A text in UTF-8, or in UTF-16 or UTF-32 where a byte order mark says so; line ends are those of Unix.
+
+    Raises OSError where it cannot be read, and ValueError where it is none or is larger than `TEXT`.
+    """
+    with regular(path).open("rb") as file:
+        content = file.read(TEXT + 1)
+    if len(content) > TEXT:
+        raise ValueError(f"it has more than {TEXT:,} bytes")
+    return _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(content: bytes) -> str:
+    """Raises ValueError that says where a text is not UTF-8, and how to make it so."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and (zero := content.find(b"\0")) >= 0:
+        if content.count(b"\0") < len(content) / 4:  # of UTF-16 every other byte is 0, where letters are plain
+            raise ValueError(f"holds a byte of 0 at {zero:,}, which no text has; is it a table?")
+        source = "UTF-16LE" if zero % 2 else "UTF-16BE"
+        raise ValueError(f"holds bytes of 0, as {source} does; {_SAVE} iconv -f {source} -t UTF-8 OLD > NEW")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"line {line} is not {encoding.upper()}, at a byte 0x{content[error.start]:02x}"
+        raise ValueError(f"{what}; {_SAVE} iconv -f CP1252 -t UTF-8 OLD > NEW") from None
+
+
+@functools.cache
+def sha256(path: Path, changed: int) -> str:
+    """A hash of a file's content, read once for each version of it: `changed` is its time, st_mtime_ns."""
+    del changed  # it is part of what is remembered
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_folder(folder: Path, other: str) -> None:
+    """Make a folder; StoreError where nothing can be written to it, with what gives another one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        said = f"{_short(folder)}: cannot be written ({error.strerror or error}); choose another folder, as in {other}"
+        raise StoreError(said) from error
+
+
+def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
+    """Write a file so that a reader, or a crash, never meets half of it.
+
+    Args:
+        path: where it shall stand; its folder is made where it is missing.
+        fill: its text or bytes, or a function that fills the temporary path it is given.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent.resolve(), os.getpid())
+        with _temporary(path) as temporary:
+            return _fill(temporary, fill, path)
+    except OSError as error:
+        raise StoreError(f"{_short(path)}: cannot be written ({error.strerror or error})") from error
+
+
+def _short(path: Path) -> str:
+    return text if len(text := str(path)) <= 300 else f"{text[:100]}...{text[-100:]}"
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new file beside `path`, locked as long as this process is at it, so that others know that it is wanted."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_OURS, suffix=path.suffix)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else a sweep came between
+                yield Path(name)
+                return
+        finally:
+            os.close(handle)
+
+
+@functools.cache
+def _sweep(folder: Path, process: int) -> None:
+    """Remove what processes that were killed have left in a folder; once for each folder and process is enough."""
+    for left in folder.glob(f"{_OURS}*"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink(missing_ok=True)
+
+
+def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: Path) -> Path:
+    try:
+        if callable(fill):
+            fill(temporary)
+        else:
+            temporary.write_bytes(fill.encode() if isinstance(fill, str) else fill)
+        temporary.chmod(0o644)
+        return temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def stand_in(path: Path) -> str:
+    """What a file is that stands in the place of the one that was wanted; "" for any other.
+
+    >>> stand_in(Path("pyproject.toml"))
+    ''
+
+    Raises OSError where it cannot be read.
+    """
+    with regular(path).open("rb") as file:
+        begin = file.read(200).lstrip().lower()
+    if begin.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file itself: fetch that with git lfs pull"
+    if begin.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "is a page (HTML or XML) that a server gave in the place of the file; download the file itself"
+    return ""

@@ -1,0 +1,163 @@
+"""HDF5 files of others: where they begin, what is said in them, and how much is truly there; no weight is read."""
+
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from robust.core import archives, hdf5_heaps
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_BLOCK = 512
+_PARTS = 20_000  # groups and arrays: several times those of the largest networks of Keras
+
+
+def offset(path: Path) -> int | None:
+    """Where an HDF5 file begins in this one: at 0, or behind a block of the user's own; None where none does.
+
+    As the HDF5 library looks for it: at 0, 512, 1024, 2048 and so on. Raises OSError.
+    """
+    with path.open("rb") as file:
+        for at in _places(path.stat().st_size):
+            file.seek(at)
+            if file.read(len(_SIGNATURE)) == _SIGNATURE:
+                return at
+    return None
+
+
+def _places(size: int) -> Iterator[int]:
+    at = 0
+    while at < size:
+        yield at
+        at = 2 * at or _BLOCK
+
+
+def attribute(path: Path, name: str) -> str:
+    """A text that stands beside the weights; "" where none does.
+
+    Raises ValueError for one that is damaged or takes more memory than any does; OSError or RuntimeError where the
+    file cannot be opened.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file, _undamaged():
+        if name not in file.attrs or (found := file.attrs.get_id(name)).shape != ():
+            return ""
+        if hdf5_heaps.of_any_length(found):
+            _spelled(path, "", path.stat().st_mtime_ns)
+        text = file.attrs[name]
+        text = text.decode() if isinstance(text, bytes) else text
+    return text if isinstance(text, str) else ""
+
+
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    """Raise ValueError for whatever h5py raises of a file that it has opened."""
+    try:
+        yield
+    except Exception as error:  # what damaged files make of h5py has no common name
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # ours
+            raise
+        raise ValueError(f"its HDF5 is damaged ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+@lru_cache(maxsize=64)
+def _spelled(path: Path, member: str, _: int) -> None:
+    """The words of one version of a file are looked at once; what raises ValueError does so each time."""
+    hdf5_heaps.check(path, member)
+
+
+def numbers(path: Path, member: str = "") -> int:
+    """How many numbers stand in the weights of a file, or of the member of a zip archive.
+
+    Raises ValueError where they claim what was never written or is packed away, or stand in other files, or are named
+    more than once, and for a file that is damaged within; OSError or RuntimeError where none can be opened.
+    """
+    if not member:
+        with path.open("rb") as file:
+            return _numbers(file, path, "", path.stat().st_size)
+    with zipfile.ZipFile(path) as archive, archive.open(member) as inside:
+        return _numbers(inside, path, member, min(archive.getinfo(member).compress_size, path.stat().st_size))
+
+
+def _numbers(file: IO[bytes], path: Path, member: str, packed: int) -> int:
+    import h5py
+
+    with h5py.File(file, "r") as content, _undamaged():
+        return _counted(content, path, member, packed)
+
+
+def _counted(content: Any, path: Path, member: str, packed: int) -> int:
+    import h5py
+
+    found = _parts(content)
+    if other := content.visititems_links(_leads_out):
+        raise ValueError(f"its weights stand in another file, {other}; that is not opened")
+    if any(hdf5_heaps.of_any_length(attribute) for each in found for attribute in hdf5_heaps.attributes(each)):
+        _spelled(path, member, path.stat().st_mtime_ns)
+    weights = [each for each in found if isinstance(each, h5py.Dataset)]
+    _here(weights)
+    _written(weights, packed)
+    _once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
+    return sum(each.size or 0 for each in weights)
+
+
+def _parts(content: Any) -> list[Any]:
+    """Groups and arrays of a file; raises ValueError for more than any model has."""
+    found = [content]
+
+    def keep(_: str | bytes, each: Any) -> bool | None:
+        found.append(each)
+        return len(found) > _PARTS or None  # what is not None ends the walk
+
+    if content.visititems(keep):
+        raise ValueError(f"it has more than {_PARTS:,} groups and arrays")
+    return found
+
+
+def _leads_out(_: str | bytes, link: Any) -> str | None:
+    import h5py
+
+    return link.filename if isinstance(link, h5py.ExternalLink) else None
+
+
+def _here(weights: list[Any]) -> None:
+    if others := [each.name for each in weights if each.external or each.is_virtual]:
+        raise ValueError(f"its weights {others[0]} stand in another file; that is not opened")
+    if others := [each.name for each in weights if each.dtype.hasobject]:
+        raise ValueError(f"its weights {others[0]} are no numbers")
+
+
+def _written(weights: list[Any], packed: int) -> None:
+    """A chunk is read whole, however little of it is asked for; chunks may stand at one place, so the file counts."""
+    claimed = sum(max(each.nbytes, math.prod(each.chunks or (0,)) * each.dtype.itemsize) for each in weights)
+    stored = sum(each.id.get_storage_size() for each in weights)
+    archives.sizes(claimed, min(stored, packed), archives.WEIGHTS)
+
+
+def _once(groups: list[Any], there: int) -> None:
+    """Keras reads all that the names of a layer's weights name before it looks how many the layer has."""
+    import h5py
+
+    keys = [(group, key) for group in groups for key in group.attrs if _of_names(key)]
+    meant = [group.get(name) for group, key in keys for name in _names(group, key)]
+    if (named := sum(each.nbytes for each in meant if isinstance(each, h5py.Dataset))) > there:
+        raise ValueError(f"its {there:,} bytes of weights are named more than once, as {named:,}")
+
+
+def _of_names(key: str | bytes) -> bool:
+    """Does an attribute name layers or weights? Those of h5py are bytes where they are no UTF-8."""
+    return isinstance(key, str) and key.startswith(("layer_names", "weight_names"))
+
+
+def _names(group: Any, key: str) -> list[str]:
+    """What an attribute names; raises ValueError where these are no names."""
+    if len(group.attrs.get_id(key).shape or ()) != 1:
+        raise ValueError(f"{key} of {group.name} is no list")
+    found = [name.decode(errors="surrogateescape") if isinstance(name, bytes) else name for name in group.attrs[key]]
+    if others := [name for name in found if not isinstance(name, str) or not name.isprintable() or not name]:
+        raise ValueError(f"{key} of {group.name} names {others[0]!r:.99}, which is no name of a part of the file")
+    return found

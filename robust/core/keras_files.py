@@ -1,0 +1,179 @@
+"""What in a .keras or HDF5 file would run somebody's code, read from its text; nothing is loaded or imported."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from robust.core import archives, files, hdf5_files
+
+ENDINGS = (".keras", ".h5", ".hdf5")
+_CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
+_TEXT = 2**23  # bytes that config.json may have: eight times what the largest networks of Keras say
+_SHORT = 2**16  # bytes that metadata.json may have
+_H5, _NPZ = "model.weights.h5", "model.weights.npz"
+_OURS = ("keras", "builtins")  # the modules that Keras itself brings
+
+
+class Foreign(NamedTuple):
+    """A part of a file that runs code: what it is, and for code of another module where it stands."""
+
+    what: str
+    module: str = ""
+    name: str = ""
+
+
+def foreign(path: Path) -> list[Foreign]:
+    """The parts of a .keras or HDF5 file that run code from elsewhere: Lambdas, SavedModels, classes of other modules.
+
+    A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
+    """
+    return list(dict.fromkeys(_foreign(_config(path))))
+
+
+def named_only(path: Path) -> list[str]:
+    """The functions and classes that a .keras file names without a module, as an activation of one's own."""
+    return list(dict.fromkeys(_named_only(_config(path))))
+
+
+def is_hdf5(path: Path) -> bool:
+    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write? Its content says so, not its name."""
+    try:
+        at = hdf5_files.offset(files.regular(path))
+        return at is not None and not any(start < at < end for start, end in _members(path))
+    except OSError:
+        return False
+
+
+def _members(path: Path) -> list[tuple[int, int]]:
+    """From where to where the members of a zip archive stand; none where it is no such archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [(info.header_offset, info.header_offset + info.compress_size) for info in archive.infolist()]
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return []
+
+
+def saved_model(folder: Path) -> str:
+    """What the folder of a SavedModel is: Keras 2 has left a file of its own in it."""
+    return "a SavedModel of Keras 2" if (folder / "keras_metadata.pb").is_file() else "a SavedModel"
+
+
+def of_saved_model(folder: Path) -> str:
+    """The same, and why it is not loaded without trust."""
+    return f"{saved_model(folder)}, whose graph can read and write files"
+
+
+def weights_only(path: Path) -> bool:
+    """Does an HDF5 file say nothing of layers, as `model.save_weights` writes it?"""
+    try:
+        return not hdf5_files.attribute(path, "model_config")
+    except (OSError, RuntimeError, ValueError):  # damaged: loading it will say so
+        return False
+
+
+def of_keras_2(path: Path) -> str:
+    """The version of Keras 2 (tf_keras) that has written the file; "" where another has, or it says none."""
+    try:
+        if is_hdf5(path):
+            return found if (found := hdf5_files.attribute(path, "keras_version")).startswith("2.") else ""
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as member:
+            found = json.loads(member.read(_SHORT))["keras_version"]
+        return found if isinstance(found, str) and found.startswith("2.") else ""
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return ""
+
+
+def oversized(path: Path) -> str:
+    """Why a file would take more memory than it can mean, or reads others; "" where it does not, or is no model."""
+    try:
+        if is_hdf5(path) and _members(path):
+            return "is two files in one, HDF5 and a zip archive, and either may be meant; save the model anew"
+        if not is_hdf5(path):
+            archives.check(path, archives.WEIGHTS)
+        if (said := _described(path)) > _TEXT:
+            return f"what it says of its layers has {said:,} bytes; at most {_TEXT:,}"
+        numbers(path)
+    except ValueError as error:
+        return str(error)
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):  # RecursionError is a RuntimeError
+        pass  # loading it will say what is wrong with it
+    return ""
+
+
+def _described(path: Path) -> int:
+    """The bytes in which a file says what layers it has."""
+    if is_hdf5(path):
+        return len(hdf5_files.attribute(path, "model_config"))
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo("config.json").file_size
+
+
+def numbers(path: Path) -> int:
+    """How many numbers the weights of a .keras or HDF5 file are.
+
+    Raises ValueError where they claim more than their bytes can hold, stand in other files, or are pickled; KeyError,
+    OSError, RuntimeError or zipfile.BadZipFile where there are none.
+    """
+    if is_hdf5(path):
+        return hdf5_files.numbers(path)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if _NPZ in names and _H5 not in names:
+        raise ValueError(f"its weights are pickled, as {_NPZ}, which Keras does not read; save it with model.save")
+    return hdf5_files.numbers(path, _H5)
+
+
+def _config(path: Path) -> Any:
+    """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
+    try:
+        if is_hdf5(path):
+            return json.loads(hdf5_files.attribute(path, "model_config"))
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _TEXT:
+                return None
+            return json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _named_only(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        registered = value.get("registered_name")
+        if value.get("class_name") == "function" and isinstance(value.get("config"), str):
+            yield value["config"]
+        elif "class_name" in value and value.get("module") is None and isinstance(registered, str):
+            yield registered
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _named_only(each)
+
+
+def _foreign(value: Any) -> Iterator[Foreign]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _foreign(each)
+    elif isinstance(value, dict):
+        name, module = value.get("class_name"), value.get("module")
+        if isinstance(name, str) and name in _CODE:
+            yield Foreign(_CODE[name])
+        elif isinstance(name, str) and isinstance(module, str) and module.partition(".")[0] not in _OURS:
+            yield Foreign(f"{module}.{name}", module, name)
+        for each in value.values():
+            yield from _foreign(each)
+
+
+def refusal(path: Path, known: Collection[str] = ()) -> str:
+    """Why the file is not loaded without trust; "" where nothing in it runs code.
+
+    `known`: classes, as "module.Class", whose code runs already.
+
+    >>> refusal(Path("plain.keras"))
+    ''
+    """
+    if not (found := [part.what for part in foreign(path) if part.what not in known]):
+        return ""
+    return f"{path} holds {', '.join(found)}, which runs somebody's code"

@@ -1,0 +1,179 @@
+"""Name -> object, without importing what nobody asked for.
+
+A catalogue is a package whose `__init__.py` is its contents page: a literal `__all__`, and under
+`if TYPE_CHECKING:` one import a member, which says in which file it stands. Both are read from the
+source, so suites are checked and listed without importing TensorFlow. The signature is the schema.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib
+import sys
+import warnings
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from robust.core.errors import SuiteError, suggest
+
+KINDS = {
+    "architectures": "robust.models.architectures",
+    "attacks": "robust.attacks",
+    "corruptions": "robust.corruptions",
+    "measures": "robust.metrics",
+    "inspections": "robust.metrics.profile",
+    "datasets": "robust.datasets",
+    "augmentations": "robust.training.augmentations",
+    "recipes": "robust.training.recipes",
+    "adversaries": "robust.training.adversaries",
+    "objectives": "robust.training.robust_losses",
+}
+"""Each kind of extension and the package or module that is its contents page."""
+
+FOOLBOX = "foolbox:"
+"""What stands before the name of an attack class of Foolbox."""
+
+
+class _Contents(ModuleType):
+    """A contents page whose names win over the files of the same name, and are imported when used."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The import system would put the file attacks/pgd.py where the function `pgd` belongs.
+        if not (isinstance(value, ModuleType) and name in self.__all__):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.__dict__.get("__all__", ()):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_homes(self.__name__)[name]), name)
+        super().__setattr__(name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.__all__})
+
+
+def contents(package: str) -> None:
+    """Make the package resolve the names of its `__all__` when they are first used.
+
+    The last line of a contents page: `catalog.contents(__name__)`.
+    """
+    sys.modules[package].__class__ = _Contents
+
+
+def names(kind: str) -> list[str]:
+    """The members of a catalogue, in the order of its contents page.
+
+    >>> "fgsm" in names("attacks")
+    True
+    """
+    for node in _tree(_source(KINDS[kind])).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return ast.literal_eval(node.value)
+    raise ImportError(f"{KINDS[kind]} has no literal __all__")
+
+
+def resolve(kind: str, name: str) -> Any:
+    """The object itself; this imports its module.
+
+    Raises SuiteError, with a suggestion, for a name that is not in the catalogue.
+    """
+    module, member = home(kind, name)
+    found = getattr(importlib.import_module(module), member)
+    return functools.partial(found, attack=name.removeprefix(FOOLBOX)) if name.startswith(FOOLBOX) else found
+
+
+def home(kind: str, name: str) -> tuple[str, str]:
+    """The module in which a member stands and its name there; `"their.module:function"` is taken apart."""
+    if name.startswith(FOOLBOX) and kind == "attacks":
+        return "robust.attacks.foolbox", "foolbox_attack"
+    if is_foreign(name):
+        module, _, function = name.partition(":")
+        return module, function
+    if name not in names(kind):
+        raise SuiteError(f"no {kind} named {name!r}{suggest(name, names(kind))}")
+    return _homes(KINDS[kind]).get(name, KINDS[kind]), name
+
+
+def foolbox() -> ModuleType:
+    """The library; it is light, and does not import TensorFlow before it is used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports a name that SciPy has moved
+        return importlib.import_module("foolbox")
+
+
+def is_foreign(name: str) -> bool:
+    """Is it `"their.module:function"`, code from elsewhere, rather than a name of ours?"""
+    return ":" in name and not name.startswith(FOOLBOX)
+
+
+def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
+    """Where a member is defined, as a syntax tree; nothing is imported or run."""
+    module, function = home(kind, name)
+    for node in _tree(_source(module)).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return node
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == function:
+            return node
+    raise SuiteError(f"{module} defines no function {function!r}")
+
+
+def siblings(kind: str, name: str) -> list[ast.stmt]:
+    """The statements of the module in which a member stands."""
+    return _tree(_source(home(kind, name)[0])).body
+
+
+def summary(kind: str, name: str) -> str:
+    """The first line of what a member says of itself."""
+    node = definition(kind, name)
+    if isinstance(node, ast.FunctionDef):
+        return (ast.get_docstring(node) or "").split("\n")[0]
+    body = siblings(kind, name)
+    after = body[body.index(node) + 1]
+    return ast.literal_eval(after.value).strip().split("\n")[0] if isinstance(after, ast.Expr) else ""
+
+
+def code(path: Path) -> str:
+    """What a file's code does, as text: comments, layout and docstrings do not count."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
+            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return ast.dump(tree)
+
+
+def foreign_code(name: str) -> str:
+    """A hash of the file that "their.module:function" stands in; what that file imports is not looked at."""
+    return hashlib.sha256(code(_source(name.partition(":")[0])).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _homes(package: str) -> dict[str, str]:
+    """Name -> module, from the imports that the contents page makes for type checkers only."""
+    blocks = [n for n in _tree(_source(package)).body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
+    imports = [n for block in blocks for n in block.body if isinstance(n, ast.ImportFrom)]
+    return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
+
+
+@functools.cache
+def _source(module: str) -> Path:
+    """The file of a module, found without importing it or the packages around it."""
+    path, spec = None, None
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, path)
+        if spec is None:
+            raise SuiteError(f"no module named {module!r} on the path")
+        path = list(spec.submodule_search_locations or ())  # a file has no modules inside
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise SuiteError(f"{module!r} is not a Python source file")
+    return Path(spec.origin)
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        raise SuiteError(f"{path}: cannot be read as Python ({error})") from None

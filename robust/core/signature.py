@@ -1,0 +1,266 @@
+"""The signature is the schema: what a catalogue's member may be given, read from source, and checked.
+
+`bind` turns a table of a suite file into a `Call`: keys are bound to the member's parameters and the
+values converted by their annotations, all without importing the member.
+"""
+
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from robust.core import registry
+from robust.core import types as quantities
+from robust.core.errors import SuiteError, suggest
+
+SUPPLIED = {
+    "architectures": {"input_shape", "classes"},
+    "attacks": {"seeds", "start", "targets"},
+    "corruptions": {"seeds"},
+    "augmentations": {"seeds"},
+    "adversaries": {"seeds", "step"},
+}
+"""Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
+
+_UNION, _LITERAL = cast(Any, Union), cast(Any, Literal)  # of values that no type checker can know
+_THEIRS = object()  # a default that only running the code would tell: left to the code
+_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": list, "dict": dict}
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    dict: "a table",
+    list: "a list",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One key that a member takes: its name, annotation (None: anything) and default (`...`: required)."""
+
+    name: str
+    annotation: Any
+    default: Any = ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """A member of a catalogue and the checked arguments that it will be called with."""
+
+    kind: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self) -> Any:
+        """The member itself; this imports it."""
+        return registry.resolve(self.kind, self.name)
+
+    def __call__(self, *args: Any, **supplied: Any) -> Any:
+        """Import the member and call it, with what the suite gave and what `run` supplies."""
+        return self.resolve()(*args, **self.arguments, **supplied)
+
+    def key(self) -> dict[str, Any]:
+        """What identifies the call, for hashing and for showing."""
+        source = {"source": registry.foreign_code(self.name)} if registry.is_foreign(self.name) else {}
+        return {"kind": self.kind, "name": self.name, **source, **self.arguments}
+
+
+def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
+    """Check `{name = ..., key = value}` (or a bare name) against the member's signature.
+
+    Raises SuiteError naming the key, what came and what is allowed.
+
+    >>> bind("attacks", {"name": "fgsm", "eps": "8/255"}).arguments["eps"]
+    0.03137254901960784
+    """
+    table = {"name": table} if isinstance(table, str) else dict(table)
+    if not isinstance(name := table.pop("name", None), str):
+        raise SuiteError(f"a table of {kind} needs a name{suggest('', registry.names(kind))}")
+    parameters = {p.name: p for p in signature(kind, name)}
+    for key in table:
+        if key not in parameters:
+            raise SuiteError(f"{key}: {name} takes no {key!r}{suggest(key, parameters)}", key)
+    missing = [p.name for p in parameters.values() if p.default is ... and p.name not in table]
+    if missing:
+        raise SuiteError(f"{name} needs {', '.join(missing)}")
+    given = {key: convert(value, parameters[key].annotation, key) for key, value in table.items()}
+    known = {p.name: p.default for p in parameters.values() if p.default not in (..., _THEIRS)}
+    arguments = {**known, **given}
+    eps = arguments.get("eps")
+    if arguments.get("norm") == "linf" and isinstance(eps, int | float) and eps > 1:
+        raise SuiteError(f'eps = {eps:g}: for Linf it is at most 1, all of [0, 1]; did you mean "{eps:g}/255"?', "eps")
+    return Call(kind, name, arguments)
+
+
+def signature(kind: str, name: str) -> list[Parameter]:
+    """The keys a member takes from a suite, in the order of its signature."""
+    if name.startswith(registry.FOOLBOX) and kind == "attacks":
+        return _foolbox_signature(name)
+    node = registry.definition(kind, name)
+    if isinstance(node, ast.Assign):
+        return _value_signature(kind, name, node)
+    supplied, taken = SUPPLIED.get(kind, set()), {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+    if node.args.kwarg is None and (refused := supplied - taken):
+        raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return [Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in supplied]
+
+
+def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
+    """A value made by `Schema(key=...)` takes the fields of that dataclass; its own values are the defaults."""
+    body = [
+        *registry.siblings(kind, registry.names(kind)[0]),
+        *registry.siblings(kind, name),
+    ]  # theirs may use our class
+    classes = {n.name: n for n in body if isinstance(n, ast.ClassDef)}
+    match node.value:
+        case ast.Call(func=ast.Name(id=schema), keywords=keywords) if schema in classes:
+            own = {k.arg: ... if (d := _literal(k.value)) is _THEIRS else d for k in keywords}
+        case _:
+            raise SuiteError(f"{name}: what it takes cannot be read; write a function, or for a recipe Recipe(...)")
+    fields = [n for n in classes[schema].body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
+
+
+def _default(node: ast.expr | None) -> Any:
+    """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
+    return ... if node is None else _literal(node)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):  # a name, a call; a list as the key of a table
+        return _THEIRS
+
+
+def _foolbox_signature(name: str) -> list[Parameter]:
+    members = vars(registry.foolbox().attacks).items()
+    classes = {n: c for n, c in members if inspect.isclass(c) and not inspect.isabstract(c)}
+    if (cls := classes.get(name.removeprefix(registry.FOOLBOX))) is None:
+        raise SuiteError(f"Foolbox has no attack {name!r}{suggest(name, [f'foolbox:{n}' for n in classes])}")
+    keys = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    options = [Parameter(p.name, _plain(p.annotation), ... if p.default is p.empty else p.default) for p in keys]
+    norm: Any = getattr(getattr(cls, "distance", None), "p", None)
+    own: Any = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
+    return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], own), *options]
+
+
+def _plain(kind: Any) -> Any:
+    return kind if kind in (int, float, bool, str) else None
+
+
+def metrics(call: Call) -> tuple[str, ...]:
+    """The metrics that a measure or an inspection can yield, as its return annotation lists them.
+
+    >>> "top1" in metrics(Call("measures", "accuracy"))
+    True
+    """
+    node = registry.definition(call.kind, call.name)
+    match getattr(node, "returns", None):
+        case ast.Subscript(slice=ast.Subscript(value=ast.Name(id="Value"), slice=ast.Subscript(slice=listed))):
+            if (values := _literal(listed)) is not _THEIRS:
+                return values if isinstance(values, tuple) else (values,)
+    raise SuiteError(f"{call.name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]")
+
+
+def annotation(node: ast.expr | None) -> Any:
+    """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
+    match node:
+        case ast.Constant(value=None):
+            return NoneType
+        case ast.Name(id=name):
+            return _PLAIN.get(name) or quantities.NAMED.get(name)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = annotation(left), annotation(right)
+            return None if None in sides else _UNION[sides]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return None if (values := _literal(choices)) is _THEIRS else _LITERAL[values]
+        case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
+            return _container_of(dict if name == "dict" else list, inner)
+    return None
+
+
+def _container_of(kind: Any, inner: ast.expr) -> Any:
+    """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
+    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
+    if None in types or (kind is list and len({*types}) != 1):  # not a tuple of one kind
+        return kind
+    return kind[types if kind is dict else types[0]]
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
+
+
+def convert(value: Any, wanted: Any, key: str) -> Any:
+    """The value as its annotation wants it: fractions are read exactly, words and ranges are checked.
+
+    Raises SuiteError that names the key, the value and what is allowed.
+
+    >>> convert("8/255", quantities.Eps, "eps") == 8 / 255
+    True
+    """
+    if wanted is None or wanted is Any:
+        return value
+    origin, args = get_origin(wanted), get_args(wanted)
+    if origin is Annotated:
+        number = convert(value, args[0], key)
+        if isinstance(args[1], quantities.Range) and number not in args[1]:
+            raise SuiteError(f"{key} = {value!r}: must be {args[1]}", key)
+        if isinstance(args[1], quantities.Range) and number > args[1].most:
+            raise SuiteError(f"{key} = {value!r}: surely a mistake; at most {args[1].most:,}", key)
+        return number
+    if origin is Literal:
+        if (type(value), value) not in [(type(a), a) for a in args]:  # to Python, True is 1
+            raise SuiteError(f"{key} = {value!r}: not known{suggest(value, [str(a) for a in args])}", key)
+        return value
+    if origin in (Union, UnionType):
+        return _first_that_fits(value, args, key)
+    if origin in (list, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return _container(value, origin, args, key)
+    return _scalar(value, wanted, key)
+
+
+def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
+    errors = []
+    for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: tell of the others
+        try:
+            return convert(value, choice, key)
+        except SuiteError as error:
+            errors.append(error)
+    raise max(errors, key=lambda error: len(error.key or ""))  # the one that got furthest
+
+
+def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
+    if origin is list:
+        if not isinstance(value, list | tuple):
+            raise SuiteError(f"{key} = {value!r}: must be a list", key)
+        try:
+            return [convert(v, args[0] if args else None, f"{key}[{i}]") for i, v in enumerate(value)]
+        except SuiteError as error:
+            error.key = key  # what stands in the file
+            raise
+    if not isinstance(value, Mapping):
+        raise SuiteError(f"{key} = {value!r}: must be a table", key)
+    return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
+
+
+def _scalar(value: Any, wanted: type, key: str) -> Any:
+    if wanted is float and isinstance(value, str | int) and not isinstance(value, bool):
+        return _number(value, key)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        what = _KINDS.get(wanted, "nothing" if wanted is NoneType else wanted.__name__)
+        raise SuiteError(f"{key} = {value!r}: must be {what}", key)
+    return value
+
+
+def _number(value: str | int, key: str) -> float:
+    try:
+        return quantities.exact(str(value))
+    except ValueError:
+        raise SuiteError(f'{key} = {value!r}: not a number; write 0.03 or a fraction like "8/255"', key) from None

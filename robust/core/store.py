@@ -1,0 +1,183 @@
+"""Fitted models and finished blocks, kept by the hash of everything that made them.
+
+An entry is a folder that is either whole or not there: it is filled beside its place, under a lock, and
+renamed. So a run that is killed goes on where it stopped, and two processes never do the same work. What
+changed on the disk since it was written is put aside and made again.
+"""
+
+import errno
+import functools
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from robust.core import files, registry
+from robust.core.errors import StoreError
+
+_KEY, _SUMS = "key.json", "sums.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
+PATIENCE = 2.0
+"""After so many seconds whoever waits for another process is told."""
+_NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
+
+
+def default() -> "Store":
+    """The user's store: $ROBUST_STORE, or robust/ in $XDG_CACHE_HOME or ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Store(Path(os.environ.get("ROBUST_STORE") or Path(cache) / "robust"))
+
+
+def _aloud(line: str) -> None:
+    print(f"robust: {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of entries: `root/kind/hash/`; `say` is told of what is damaged, and of waiting for others."""
+
+    root: Path
+    say: Callable[[str], None] = field(default=_aloud, compare=False)
+
+    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Where the entry of this key stands, or would."""
+        return self.root / kind / digest(key)
+
+    def find(self, kind: str, key: Mapping[str, Any]) -> Path | None:
+        """The entry of this key, if it is finished and whole; one that is damaged is put aside."""
+        path = self.path(kind, key)
+        if not (path / _KEY).is_file():  # it is written last
+            return None
+        if fault := _fault(path, key):
+            self._put_aside(path, fault)
+            return None
+        return path
+
+    def _put_aside(self, path: Path, fault: str) -> None:
+        aside = path.with_name(f"{path.name}.damaged")
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        except FileNotFoundError:
+            return  # another process did
+        except OSError as error:
+            raise StoreError(f"{path}: {fault}, and it cannot be put aside ({error.strerror}); remove it") from None
+        self.say(f"{path}: {fault}; it is put aside as {aside.name} and made again")
+
+    def unfinished(self, key: Mapping[str, Any]) -> Path:
+        """Where the work on an entry that takes long keeps what it has until now; whoever uses it removes it."""
+        return self.root / "unfinished" / digest(key)
+
+    def keep(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
+
+        Raises StoreError where the store cannot be written.
+        """
+        if (known := self.find(kind, key)) is not None:
+            return known
+        path = self.path(kind, key)
+        try:
+            with self._locked(path):
+                return self.find(kind, key) or _make(path, key, make)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise  # not the store's fault: a file that `make` reads, say
+            raise self._error(error) from error
+
+    def _locked(self, path: Path) -> AbstractContextManager:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{path}.lock")
+            try:
+                return lock.acquire(timeout=PATIENCE)
+            except Timeout:
+                self.say(f"waiting for another process, which makes {path}")
+                return lock.acquire()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> StoreError:
+        why = error.strerror or str(error)
+        return StoreError(f"{self.root}: cannot be written ({why}); set ROBUST_STORE to a folder that can")
+
+
+def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    for stale in path.parent.glob(f".{path.name}.*"):  # left by a run that was killed: we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        make(unfinished)
+        (unfinished / _SUMS).write_text(json.dumps(_sums(unfinished)))
+        (unfinished / _KEY).write_text(_canonical(key))
+        _clear(path)
+        return unfinished.replace(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _clear(path: Path) -> None:
+    """Take away what stands in an entry's place: one without its key, or a stranger's file or link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _files(entry: Path) -> list[Path]:
+    return sorted(path for path in entry.rglob("*") if path.is_file() and path.name not in (_KEY, _SUMS))
+
+
+def _sums(entry: Path) -> dict[str, str]:
+    """The hash of each file of an entry."""
+    return {path.relative_to(entry).as_posix(): files.sha256(path, path.stat().st_mtime_ns) for path in _files(entry)}
+
+
+def _fault(entry: Path, key: Mapping[str, Any]) -> str:
+    """What is wrong with the finished entry of a key; "" where it is as it was written."""
+    try:
+        written = json.loads((entry / _SUMS).read_text("utf-8"))
+        there = _sums(entry)
+        if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
+            return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
+        if (entry / _KEY).read_text("utf-8") != _canonical(key):
+            return f"{_KEY} is damaged, or that of another entry"
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return "cannot be read"
+    return ""
+
+
+def digest(key: Any) -> str:
+    """A hash of anything that JSON can write; other objects count by their `str`.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(_canonical(key).encode()).hexdigest()[:24]
+
+
+def _canonical(key: Any) -> str:
+    return json.dumps(key, sort_keys=True, default=str)
+
+
+@functools.cache
+def code(*rooms: str) -> str:
+    """A hash of the code in these files and folders of the package, and of the libraries that do the numbers.
+
+    Comments, layout and docstrings do not count; what a line does, does.
+    """
+    trees = {str(f): registry.code(f) for room in rooms for f in _sources(Path(str(resources("robust"))) / room)}
+    return digest([list(trees.values()), {name: version(name) for name in _NUMERICS}])
+
+
+def _sources(room: Path) -> list[Path]:
+    return sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]

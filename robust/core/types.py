@@ -1,0 +1,99 @@
+"""What the numbers and words of a suite file may be: annotations that are also checked.
+
+An extension writes them in its signature, and the suite's values are converted and checked by them
+before anything runs. They cost nothing at run time.
+
+>>> from robust.core.types import Eps
+>>> def fade(images, *, eps: Eps): ...
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from math import inf, isfinite
+from typing import Annotated, Any, Literal
+
+
+@dataclass(frozen=True)
+class Range:
+    """The finite numbers from `low` to `high`, both included unless `above` leaves `low` out.
+
+    most: what is larger is allowed by nothing but arithmetic, and surely a mistake.
+    """
+
+    low: float = -inf
+    high: float = inf
+    above: bool = False
+    most: float = inf
+
+    def __contains__(self, value: float) -> bool:
+        return -inf < value < inf and (value > self.low if self.above else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        if self.high == inf:
+            return f"a number {'>' if self.above else '>='} {self.low:g}"
+        return f"a number in {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+
+
+MOST = 10**7
+"""What is counted in a suite, as images, steps and queries, ends here: none would live to see the end of more."""
+
+Eps = Annotated[float, Range(0)]  # radius of the ball, in units of a [0, 1] image and of the norm
+Positive = Annotated[float, Range(0, above=True)]
+NonNegative = Annotated[float, Range(0)]
+Proportion = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(1, most=MOST)]
+Seed = Annotated[int, Range(0, 2**31 - 1)]
+Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
+Norm = Literal["linf", "l2"]
+AnyNorm = Literal["linf", "l2", "l1"]
+Precision = Literal["float32", "bfloat16"]  # in which an attack searches; what it found is always confirmed as given
+Target = str | Mapping[str, str]  # "least-likely", "random", "next", "all", a class, or {from = "to"}
+Channels = Literal["rgb", "gray"]  # as of Keras' color_mode
+ALL = "all"  # of every class to every other, or of every corruption
+Source = Any  # another model: in a suite its name there, from Python the model itself
+
+NAMED = {
+    "Eps": Eps, "Positive": Positive, "NonNegative": NonNegative, "Proportion": Proportion, "Count": Count,
+    "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Precision": Precision, "Target": Target,
+    "Source": Source,
+}  # fmt: skip
+"""What an annotation in a signature may name."""
+
+FLOAT_BYTES = 4
+"""Of a float32, as which the activations of a network are counted."""
+
+
+_DIGITS = 100  # of a quotient: so many that rounding it once more to a float does no harm
+
+
+def exact(text: str) -> float:
+    """The number that a suite writes as a string: "8/255" is the float that is nearest to the fraction.
+
+    Above and below the line stand decimal numbers: "0.5/255", "1e-3/2", "0.5 / 255".
+
+    Raises ValueError for anything else, and for what is not finite.
+
+    >>> exact("8/255") == 8 / 255, exact("0.5/255") == 1 / 510
+    (True, True)
+    """
+    try:
+        parts = [Decimal(part) for part in text.split("/", 1)]
+        with localcontext(prec=_DIGITS):
+            number = float(parts[0] if len(parts) == 1 else parts[0] / parts[1])
+    except ArithmeticError:  # no number, a zero below, too large
+        raise ValueError(f"{text!r} is not a finite number") from None
+    if not isfinite(number) or not all(part.is_finite() for part in parts):
+        raise ValueError(f"{text!r} is not a finite number")
+    return number
+
+
+def radius(eps: float, norm: str) -> str:
+    """An eps as the field writes it: a Linf one in steps of an 8-bit image.
+
+    >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
+    ('8/255', '0.03', '0.5')
+    """
+    steps = eps * 255
+    whole = norm == "linf" and round(steps) > 0 and abs(steps - round(steps)) < 1e-4
+    return f"{round(steps)}/255" if whole else f"{eps:.4g}"

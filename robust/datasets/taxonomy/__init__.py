@@ -1,0 +1,1 @@
+"""Names and groups of classes: ImageNet's, WordNet's, superclasses, trees."""

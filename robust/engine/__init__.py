@@ -1,0 +1,1 @@
+"""What runs where and what is kept: a suite's cases on its models, judged and recorded."""

@@ -1,0 +1,321 @@
+"""A block: all that one case found on one model, computed once and kept in the store."""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robust.attacks import diagnostics
+from robust.core import files
+from robust.core import store as stores
+from robust.core.errors import DataError, ModelError, SuiteError, suggest
+from robust.core.interface import setting
+from robust.core.progress import Progress
+from robust.core.signature import Call
+from robust.datasets import channels
+from robust.datasets.choice import chosen
+from robust.datasets.dataset import Dataset, fingerprint
+from robust.datasets.given import read
+from robust.datasets.order import ordered
+from robust.datasets.taxonomy import superclasses, trees
+from robust.engine import reference
+from robust.engine.models import Fitted
+from robust.engine.perturb import outcomes
+from robust.models.classifier import Classifier
+from robust.models.classifier.form import form
+from robust.models.features import features
+from robust.results.evaluation import Answers, Trial, told
+from robust.results.outcome import Outcome
+from robust.results.summaries.corruption_error import own_errors
+from robust.suite import Case, Cell, Model
+
+SAMPLES = 10  # images an outcome shows: one a class where there are ten
+_FOUND_BY = (
+    "attacks",
+    "corruptions",
+    "metrics",
+    "metrics/profile",
+    "datasets",
+    "models/classifier",
+    "suite/preprocessing",
+    "datasets/pictures",
+    "core/quiet",
+    "models/features",
+    "engine/reference",
+    "engine/perturb",
+    "attacks/minimal/search",
+    "attacks/minimal/shrinking",
+    "attacks/minimal/known",
+    "results/attack_result",
+    "attacks/targets",
+    "suite/transfer",
+    "results/evaluation",
+    "results/outcome",
+    "core/statistics",
+    "results/summaries/corruption_error",
+    "datasets/taxonomy/trees",
+    "datasets/taxonomy/imagenet",
+    "datasets/taxonomy/wordnet",
+    "core/randomness",
+    "engine/blocks",
+    "models/first_look",
+    "attacks/diagnostics",
+    "results/flags",
+    "models/layer_table",
+    "models/macs",
+    "models/parameters",
+    "core/zero_probability",
+    "models/architectures",
+)
+
+
+def key(seed: int, cell: Cell, data: Dataset, identity: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
+
+    source: what identifies the model on which the images of a transfer are made, see `source_key`.
+    """
+    case = cell.case
+    calls = {
+        name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")
+    }
+    return {
+        **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
+        "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
+        "channels": data.channels, "seed": seed, "model": identity,
+        "pixels": cell.model.pixels, "output": cell.model.output,
+        "black_box": cell.model.black_box,
+        "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
+        "code": stores.code(*_FOUND_BY),
+    }  # fmt: skip
+
+
+def source_key(identity: str, model: Model) -> dict[str, Any]:
+    """What identifies the model that makes the images of a transfer, and how it is asked for them."""
+    how = {"pixels": model.pixels, "output": model.output, "black_box": model.black_box, "search": model.search}
+    return {"identity": identity, **how}
+
+
+def data_of(case: Case, data: Dataset) -> Dataset:
+    """The data a case runs on: the suite's, or the shifted set it names, of the same classes or some of them.
+
+    Of some, all classes of the suite's data compete, as in the model itself; only their own where the case restricts.
+
+    Raises DataError where it has a class that the suite's data has not, or images of another shape; they may be in
+    grey beside colour, as each model sees both with the channels that it takes.
+    """
+    if case.outside is not None:  # what lies outside is part of what was measured, too
+        found = data_of(replace(case, outside=None), data)
+        outer = outside_of(case, data)
+        both = repr((found.fingerprint, outer.fingerprint)).encode()
+        told = (*found.remarks, *(f"outside, {outer.name}: {each}" for each in outer.remarks))
+        return replace(found, fingerprint=fingerprint(both), remarks=told)
+    if case.data is None:
+        return data
+    shifted = read(case.data)
+    if not channels.alike(shifted, data):
+        shapes = f"images of shape {shifted.image_shape}, those of {data.name} have {data.image_shape}"
+        raise DataError(f"case {case.name}: {shifted.name} has {shapes}")
+    if unknown := [name for name in shifted.classes if name not in set(data.classes)]:
+        what = f"{shifted.name} has a class {unknown[0]!r} that {data.name} has not"
+        raise DataError(f"case {case.name}: {what}{suggest(unknown[0], data.classes)}")
+    return _placed(case, shifted, data)
+
+
+def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
+    """A shifted set among the classes of the suite's data, or with its own alone where the case restricts to these."""
+    part = f"{len(shifted.classes)} of the {len(data.classes)} classes of {data.name}"
+    if case.restrict and case.inspections and shifted.classes != data.classes:
+        what = f"an inspection looks at all outputs of a model, and {shifted.name} has {part}"
+        raise DataError(f"case {case.name}: {what}; leave out inspect, or restrict")
+    own = superclasses.are_own(shifted.superclasses, shifted.classes)
+    found = shifted if case.restrict or shifted.classes == data.classes else ordered(shifted, data.classes)
+    groups = shifted.superclasses if own else _restricted(data, found.classes)
+    # Among which classes these are is part of what was measured.
+    told = fingerprint(repr((data.classes, found.fingerprint)).encode())
+    alone = setting("restrict", True)
+    how = "which alone compete" if case.restrict else f"all of which compete; {alone} lets its own alone compete"
+    found = replace(found, fingerprint=told, superclasses=groups)
+    if set(shifted.classes) == set(data.classes):
+        return found
+    name = f"{found.name}, its classes alone" if case.restrict else found.name  # tables tell data by its name
+    return replace(found, name=name, remarks=(*found.remarks, f"has {part}, {how}"))
+
+
+def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The superclasses of the suite's data, as far as they hold these classes."""
+    kept = {name: tuple(c for c in members if c in set(classes)) for name, members in data.superclasses.items()}
+    return {name: members for name, members in kept.items() if members}
+
+
+def outside_of(case: Case, data: Dataset) -> Dataset:
+    """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
+    if case.outside is None:
+        name_some = setting("outside", {"name": "digits"})
+        raise SuiteError(f"case {case.name}: no images from outside; name them: {name_some}, or a folder")
+    found = read(case.outside)
+    if not channels.alike(found, data):
+        shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"
+        raise DataError(f"case {case.name}: outside: {found.name} has {shapes}")
+    return found
+
+
+def asked(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
+    """The model as a case asks it: where it restricts to the classes of its own data, about these alone.
+
+    So are ImageNet-A and ImageNet-R judged (Hendrycks et al., CVPR 2021 and ICCV 2021).
+    """
+    if case_data.classes == data.classes:
+        return fitted
+    kept = [data.classes.index(name) for name in case_data.classes]
+    answers = fitted.answers and reference.restricted(fitted.answers, kept)
+    return replace(fitted, classifier=fitted.classifier.restricted(kept), answers=answers)
+
+
+def lent(case: Case, source: Fitted, fitted: Fitted, data: Dataset) -> Case:
+    """A transfer with the model itself that its images are made on, in place of its name.
+
+    Raises ModelError where one of the two sees the data in grey and the other in colour.
+    """
+    one, other = source.seen(data).image_shape[2], fitted.seen(data).image_shape[2]
+    if one != other:
+        names = f"model {fitted.classifier.model.name}", f"images of {one} channels that {source.classifier.model.name}"
+        raise ModelError(f"{names[0]} takes {other} channels and cannot be shown the {names[1]} makes")
+
+    def filled(call: Call) -> Call:
+        given = call.arguments
+        return replace(call, arguments={**given, "source": source.classifier}) if "source" in given else call
+
+    return replace(
+        case,
+        perturbations=tuple(filled(call) for call in case.perturbations),
+        distance=case.distance and filled(case.distance),
+    )
+
+
+def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progress, out: Path) -> None:
+    """Run the case and fill the block's folder.
+
+    values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
+    where a measure asked for them also features-<i>.npy, features-clean.npy, shown-<i>.npz and outside/.
+    """
+    guesses, data = _guesses(fitted, case, data), fitted.seen(data)
+    values, tables, strengths, places, runs = [], [], [], [], []
+    ask = functools.cache(functools.partial(_answers, fitted, case, data, out))
+    shown: set[str] = set()
+    for i, outcome in enumerate(outcomes(fitted.classifier, case, data, seed, progress)):
+        where = _where(outcome.call)
+        strengths.append(where)
+        places.append({**where, **_spent(outcome)})
+        trial = _askable(outcome, fitted, ask)
+        shown = shown or _some(trial, SAMPLES, seed, balanced=True)
+        found = [v for measure in case.measures for v in told(measure.name, measure(trial), trial)]
+        values += [{**places[-1], **v._asdict()} for v in found]
+        if i == 0:
+            values += _inspected(fitted.classifier, case, data, where)
+        tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
+        np.save(out / f"logits-{i}.npy", outcome.trial.logits)
+        if "features" in vars(trial):
+            np.save(out / f"features-{i}.npy", trial.features)
+        if i == 0 and trial.clean and "features" in vars(trial.clean):  # the same at every strength
+            np.save(out / "features-clean.npy", trial.clean.features)
+        _save_samples(out / f"samples-{i}.npz", outcome, shown)
+        if named := {name for v in found for name in v.examples}:
+            _save_samples(out / f"shown-{i}.npz", outcome, named)
+        if case.attacked:
+            probed = _some(trial, diagnostics.IMAGES, seed, case.balanced)
+            runs.append(diagnostics.seen(fitted.classifier, outcome, probed, seed, case.name))
+    verdicts = diagnostics.doubts(runs) if runs else [diagnostics.Verdict(fitted.classifier.doubts)] * len(places)
+    looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
+    for place, n, verdict in zip(places, looked, verdicts, strict=True):
+        if runs or verdict.reasons:
+            values += [{**place, **v._asdict()} for v in diagnostics.values(verdict, n)]
+    outcomes_of_all = pd.concat(tables)
+    if any(call.kind == "corruptions" for call in case.calls):
+        values += own_errors(outcomes_of_all)
+    outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
+    files.write(out / "values.json", json.dumps(values))
+    about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
+    about |= {"guesses": guesses, "groups": _own_groups(case, data), "classes": list(data.classes)}
+    about |= {"source": next((_which(call.arguments["source"]) for call in case.calls if call.name == "transfer"), "")}
+    files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
+
+
+def _which(source: Classifier) -> str:
+    """The model that makes the images of a transfer: its weights, layers and pixels."""
+    return f"{source.weights}/{form(source.model, source.pixels, source.output)}"
+
+
+def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
+    sets = [data] if case.outside is None else [data, outside_of(case, data)]
+    return [guess for each in sets if (guess := channels.guess(each, fitted.takes))]
+
+
+def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
+    """The superclasses of the case's own hierarchy or data; none where it judges by those of the suite's data."""
+    own = [m.arguments for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
+    if not own:
+        return {} if case.data is None else {name: list(members) for name, members in data.superclasses.items()}
+    found: dict[str, list[str]] = {}
+    tree, level = own[0]["tree"], own[0].get("level")
+    paths = trees.above(tree, {}, data.classes)
+    for name, group in zip(data.classes, trees.superclasses(tree, paths, data.classes, level), strict=True):
+        found.setdefault(group, []).append(name)
+    return found
+
+
+def _some(trial: Trial, n: int, seed: int, balanced: bool) -> set[str]:
+    """The ids of n of a case's images, or of all."""
+    ids, rows = np.unique(trial.ids, return_index=True)
+    return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
+
+
+def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Answers]) -> Trial:
+    """The trial of an outcome, so that measures can ask for features and for what other images tell."""
+    at = functools.partial(functools.partial, features, fitted.classifier)
+    clean = outcome.trial.clean and replace(outcome.trial.clean, look=at(outcome.original))
+    return replace(outcome.trial, look=at(outcome.perturbed), clean=clean, ask=ask)
+
+
+def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Answers:
+    """What the model says of a split it was made for, or of the images from outside, which the block then keeps."""
+    if split != "outside":
+        return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)
+    (out / "outside").mkdir(exist_ok=True)  # a batch that did not fit in memory is begun anew
+    found = reference.look(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
+    reference.save(found, out / "outside")
+    return found
+
+
+def _inspected(classifier: Classifier, case: Case, data: Dataset, where: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**where, **v._asdict()} for inspection in case.inspections for v in inspection(classifier, data)]
+
+
+def _where(call: Call | None) -> dict[str, Any]:
+    """The columns that say which perturbation it was."""
+    if call is None:
+        return {"perturbation": "clean", "norm": "", "eps": None, "severity": None}
+    given = call.arguments
+    norm = given.get("norm", "") if call.kind == "attacks" else ""
+    return {"perturbation": call.name, "norm": norm, "eps": given.get("eps"), "severity": given.get("severity")}
+
+
+def _spent(outcome: Outcome) -> dict[str, float]:
+    passes = {k: 0.0 if (v := getattr(outcome.trial, k)) is None else float(v.mean()) for k in ("forward", "backward")}
+    return {**passes, "seconds": round(outcome.seconds, 3)}
+
+
+def _save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
+    """The pictures of these examples; of one that was sent to many classes the first that fell, if one did."""
+    trial = outcome.trial
+    ordered = np.argsort(~trial.felled, kind="stable")
+    first = ordered[np.unique(trial.ids[ordered], return_index=True)[1]]
+    rows = np.array(sorted(row for row in first if trial.ids[row] in shown), int)
+    targets = np.full(len(rows), "") if trial.targets is None else np.array(trial.classes)[trial.targets[rows]]
+    np.savez_compressed(
+        path, ids=trial.ids[rows], targets=targets, original=outcome.original[rows], perturbed=outcome.perturbed[rows]
+    )

@@ -1,0 +1,280 @@
+"""The models of a suite, as classifiers: fitted, or loaded, or handed in, and kept."""
+
+import functools
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import keras
+
+from robust.core import keras_files, registry
+from robust.core import store as stores
+from robust.core.errors import ModelError, SuiteError
+from robust.core.files import write
+from robust.core.progress import Progress
+from robust.core.store import Store
+from robust.datasets import channels
+from robust.datasets.dataset import Dataset
+from robust.models import first_look
+from robust.models.classifier import Classifier, black_box, inputs, rows
+from robust.models.classifier.form import form
+from robust.models.loading import fingerprint, load
+from robust.models.pretrained import load as pretrained
+from robust.results.evaluation import Answers
+from robust.suite import Model, Published, Weights
+from robust.training import patience, strategies, tensorboard
+from robust.training.fit import fit
+from robust.training.hardness import kept
+
+_MADE_BY = (
+    "models/architectures",
+    "training",
+    "datasets",
+    "datasets/taxonomy/imagenet",
+    "training/augmentations",
+    "attacks/ball",
+    "attacks/box",
+    "core/randomness",
+    "models/classifier/attached",
+    "models/classifier/heads",
+    "models/classifier/inputs",
+    "models/classifier/black_box",
+    "models/parameters",
+    "core/zero_probability",
+    "models/classifier/graph",
+    "models/classifier/twin",
+    "suite/preprocessing",
+    "datasets/pictures",
+)
+
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model ready to be asked: what identifies it, the classifier, what the page says of it, how many channels it
+    takes, see `robust.models.classifier.inputs.channels`."""
+
+    identity: str
+    classifier: Classifier
+    about: Mapping[str, Any]
+    answers: Callable[[str], Answers] | None = None  # what it says of a split of the data it was made for
+    takes: int | None = None
+
+    def seen(self, data: Dataset) -> Dataset:
+        """The data with as many channels as the model takes; ModelError where others were asked for."""
+        return channels.seen(data, self.takes, f"model {self.classifier.model.name}")
+
+
+def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
+    """Everything that makes a fitted model what it is."""
+    train = model.train and {
+        "recipe": model.train.recipe.key(),
+        "adversary": model.train.adversary and model.train.adversary.key(),
+        "objective": model.train.objective and model.train.objective.key(),
+    }
+    return {
+        "source": _source(model, data),
+        "train": train,
+        "data": data.fingerprint,
+        "channels": data.channels,
+        "seed": seed,
+        "code": stores.code(*_MADE_BY),
+    }
+
+
+def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
+    """What identifies a model without making it; None where that cannot be known, or it is not made yet."""
+    if is_made_here(model):
+        made_from = key(model, seed, data)
+        return stores.digest(made_from) if store.find("models", made_from) else None
+    if model.kind == "keras":
+        return _theirs(model.source)
+    if model.kind == "pretrained":
+        return stores.digest(_elsewhere(model.source, data))
+    return None
+
+
+def is_made_here(model: Model) -> bool:
+    """Is it built or trained here, and so kept in the store?"""
+    return model.kind == "architecture" or model.train is not None
+
+
+def _source(model: Model, data: Dataset) -> dict[str, Any]:
+    """What identifies what a training begins with."""
+    if model.kind == "architecture":
+        return model.source.key()
+    if model.kind == "keras":
+        return {"file": _theirs(model.source), "pixels": model.pixels, "output": model.output}
+    return {**_elsewhere(model.source, data), "pixels": model.pixels, "output": model.output}
+
+
+def _theirs(path: Path) -> str:
+    """What identifies a model's file: its content, and the code of the modules that it names; none is imported."""
+    modules = sorted({part.module for part in keras_files.foreign(path)} - {"", "__main__"})
+    found = [(module, code) for module in modules if (code := _code(module))]
+    return stores.digest([fingerprint(path), found]) if found else fingerprint(path)
+
+
+def _code(module: str) -> str:
+    """A hash of a module's code, "" where it is not found: then loading the file will say so."""
+    try:
+        return registry.foreign_code(module)
+    except (SuiteError, ValueError):
+        return ""
+
+
+def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
+    """Everything that makes a network with weights from elsewhere what it is."""
+    key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
+    if isinstance(source, Weights):
+        own = source.architecture.key(), source.layout, pretrained.normalisation(source)[0]
+        key |= {"file": fingerprint(source.file), "weights": own, "shape": data.image_shape}
+    return key
+
+
+def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
+    """The model as a classifier; an architecture is built and trained unless the store has it.
+
+    Raises ModelError, which names the model, for a file that cannot be loaded and for one that cannot be evaluated.
+    """
+    with named(model):
+        return _prepare(model, seed, data, store, progress)
+
+
+@contextmanager
+def named(model: Model) -> Iterator[None]:
+    """A ModelError says which model of the suite it is about; from Python there is but one."""
+    try:
+        yield
+    except ModelError as error:
+        names_it = str(error).startswith((f"model {model.name} ", f"model {model.name!r} "))
+        raise error if model.kind == "memory" or names_it else ModelError(f"model {model.name}: {error}") from error
+
+
+def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
+    if is_made_here(model):
+        with trained(model, seed, data, store, progress) as folder:
+            about = json.loads((folder / "about.json").read_text())
+            identity_of = stores.digest(key(model, seed, data))
+            return _fitted(model, load(folder / "model.keras", trust=model.trust), data, identity_of, about)
+    if model.kind == "keras":
+        network = load(Path(model.source), trust=model.trust)
+        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
+    if model.kind == "pretrained":
+        shape = channels.seen(data, pretrained.channels(model.source)).image_shape
+        network = pretrained.load(model.source, shape, len(data.classes))
+        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
+    sizes = {"input_shape": data.image_shape, "classes": len(data.classes)}
+    made = model.source if model.kind == "memory" else model.source(**sizes)
+    fitted = _fitted(model, made, data, "", {})
+    code = model.source.key() if model.kind == "python" else None
+    identity_of = stores.digest([fitted.classifier.weights, _form(made), code])
+    return replace(fitted, identity=identity_of)
+
+
+@contextmanager
+def trained(
+    model: Model, seed: int, data: Dataset, store: Store, progress: Progress, logs: Path | None = None
+) -> Iterator[Path]:
+    """A folder with the network, model.keras, and about.json; built, trained or tuned unless the store has it.
+
+    A training that was stopped goes on after its last epoch. Of several machines only the chief writes to
+    the store; the others train along and hold theirs while the `with` lasts. They share the store's folder,
+    so that all know what there is already. `logs`: a folder for TensorBoard.
+    """
+    made_from = key(model, seed, data)
+    unfinished = store.unfinished(made_from)
+
+    def make(out: Path) -> None:
+        began = time.perf_counter()
+        base = None if model.kind == "architecture" else functools.partial(_base, model, data)
+        network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
+        guess = channels.guess(data, inputs.channels(network))
+        _save(network, history, time.perf_counter() - began, out, guess)
+        _tell(model, history, time.perf_counter() - began, progress)
+
+    known = store.find("models", made_from)
+    if known and logs and is_chief(model):
+        progress.say(tensorboard.of_history(logs, json.loads((known / "about.json").read_text())["history"]))
+    if is_chief(model) or known:
+        folder = store.keep("models", made_from, make)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        yield folder
+    else:
+        with TemporaryDirectory() as folder:
+            make(Path(folder))
+            yield Path(folder)
+
+
+def _base(model: Model, data: Dataset) -> keras.Model:
+    """The network that is to be fine-tuned."""
+    if model.kind == "keras":
+        return load(model.source, trust=model.trust)
+    return pretrained.original(model.source, channels.seen(data, pretrained.channels(model.source)).image_shape)
+
+
+def meet(models: Iterable[Model]) -> None:
+    """Where a recipe asks for several machines they meet here, which must be before TensorFlow does anything.
+
+    So no other strategy is made here: "mirrored" would start TensorFlow to look for its devices.
+    """
+    for model in models:
+        if model.train is not None and model.train.recipe.arguments["strategy"] == "multi_worker":
+            strategies.strategy("multi_worker")
+
+
+def is_chief(model: Model) -> bool:
+    """Is this the process that writes, of those that train the model together?"""
+    return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
+
+
+def _form(network: keras.Model) -> Any:
+    """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
+    try:
+        return network.get_config()
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return uuid4().hex
+
+
+def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: float, out: Path, guess: str) -> None:
+    network.save(out / "model.keras")
+    about = {"training_seconds": seconds if history else None, "history": history or None, "guess": guess}
+    write(out / "about.json", json.dumps(about))
+
+
+def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
+    if history and model.train is not None:
+        names = {"accuracy": "accuracy", "val_accuracy": "validation accuracy", "val_robust": "robust accuracy"}
+        epoch = kept(history, patience.column(model.train, history))
+        told = [f"{name} {history[key][epoch]:.3f}" for key, name in names.items() if key in history]
+        progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
+
+
+def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
+    classes = len(data.classes)
+    pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
+    takes = inputs.channels(network, pixels)
+    seen = channels.seen(data, takes, f"model {model.name}")
+    network, flattened = rows.unrolled(network, seen.image_shape)
+    asked = black_box.asked(network, classes, model.output) if model.black_box else network
+    size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
+    classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
+    shape = inputs.image_shape(classifier.model, classifier.pixels)
+    if any(w not in (None, h) for w, h in zip(shape, seen.image_shape, strict=False)):
+        wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
+        raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
+    notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
+    source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
+    told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
+    told["form"] = form(network, classifier.pixels, model.output)
+    said = pretrained.said(model.source) if model.kind == "pretrained" else ()
+    understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
+    return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)

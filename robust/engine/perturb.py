@@ -1,0 +1,174 @@
+"""One case on one model: the images perturbed, at each strength going upward, and the trials that result."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from robust.attacks import ball, targets
+from robust.attacks.minimal.search import nearest
+from robust.core.errors import ContractError, DataError
+from robust.core.progress import Progress
+from robust.core.randomness import image_seeds
+from robust.core.signature import Call
+from robust.datasets.dataset import Dataset, Examples
+from robust.models.classifier import Classifier
+from robust.results.attack_result import Perturbed, fooled, within
+from robust.results.evaluation import Trial
+from robust.results.outcome import Outcome
+from robust.suite import Case
+
+
+def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progress: Progress) -> Iterator[Outcome]:
+    """Run a case's perturbations on the test split, weakest first, or its search; without any, the clean images.
+
+    An image that fell at one eps is not attacked again at the next: what fooled the model lies in the
+    larger ball, too. The others go on from where they were left. What was wrong before, or has fallen, is lost:
+    it is not asked again, as another answer of a randomised model would not take that back.
+
+    Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
+    """
+    examples, began = data.examples("test", case.images, seed=seed, balanced=case.balanced), time.perf_counter()
+    clean = Trial(
+        data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
+    )
+    if not case.calls:
+        progress.advance()
+        nothing = Perturbed.of(examples.images)
+        yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
+        return
+    examples, clean = _aim(case, examples, clean, seed)
+    seeds = image_seeds(seed, case.name, examples.ids.tolist())
+    carried, logits = None, clean.logits
+    for call in case.calls:
+        began = time.perf_counter()
+        if call.kind == "attacks":
+            search = call if case.distance is None else partial(nearest, call)
+            carried, rows = _attack(classifier, call, search, examples, clean, seeds, carried)
+            logits = logits.copy()
+            logits[rows] = classifier.logits(carried.images[rows])
+            carried = replace(carried, by=_felled(call, carried.by, clean, logits))
+            carried, logits = _unmended(carried, logits, examples, clean)
+        else:
+            carried = _corrupt(call, examples, seeds)
+            logits = classifier.logits(carried.images)
+        trial = _trial(clean, logits, examples.images, carried)
+        trial = trial if case.distance is None else _with_distance(trial, call, carried.images - examples.images)
+        if call.kind == "attacks":
+            trial = replace(trial, rounded=_rounded(classifier, trial, carried.images))
+        progress.advance()
+        yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began, carried.trace)
+
+
+def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examples, Trial]:
+    """For an attack with targets: a target for each image, and only the images that have one."""
+    if case.target is None:
+        return examples, clean
+    rows, aims = _pairs(case.target, clean, seed)
+    if not rows.size:
+        raise DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
+    examples = Examples(examples.images[rows], examples.labels[rows], examples.ids[rows])
+    return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[rows], targets=aims)
+
+
+def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which image is sent to which class."""
+    if target == targets.ALL:
+        return targets.pairs(clean.labels, len(clean.classes))
+    chosen = targets.choose(target, clean.classes, clean.labels, clean.logits, seed, clean.ids)
+    return np.flatnonzero(chosen >= 0), chosen[chosen >= 0]
+
+
+def _attack(
+    classifier: Classifier,
+    call: Call,
+    search: Callable[..., Perturbed],
+    examples: Examples,
+    clean: Trial,
+    seeds: np.ndarray,
+    last: Perturbed | None,
+) -> tuple[Perturbed, np.ndarray]:
+    """Attack the images that still stand, from where a smaller eps has left them (`last`); also gives their rows."""
+    images, labels, aims = examples.images, examples.labels, clean.targets
+    result = Perturbed.of(images if last is None else last.images)
+    result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
+    if last is not None:  # what led here is part of the budget
+        result.forward[:], result.backward[:] = last.forward, last.backward
+    rows = np.flatnonzero(result.by == "")
+    if not rows.size:
+        return result, rows
+    start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
+    found = search(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
+    check(call, images[rows], found.images)
+    result.images[rows], result.by[rows] = found.images, found.by
+    result.forward[rows] += found.forward
+    result.backward[rows] += found.backward
+    trace = np.full((len(images), found.trace.shape[1]), np.nan, np.float32)
+    trace[rows] = found.trace
+    return replace(result, trace=trace), rows
+
+
+def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> Perturbed:
+    images = call(examples.images, seeds=seeds)
+    check(call, examples.images, images)
+    return replace(Perturbed.of(examples.images), images=images)
+
+
+def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
+    """Raise ContractError where a perturbation changed the shape, left [0, 1] or left the ball of its eps."""
+    if perturbed.shape != original.shape:
+        raise ContractError(f"{call.name} made images of shape {perturbed.shape} from {original.shape}")
+    if not (perturbed >= 0).all() or not (perturbed <= 1).all():
+        low, high = perturbed.min(), perturbed.max()
+        raise ContractError(f"{call.name} left [0, 1]: its pixels range from {low:.6g} to {high:.6g}")
+    if call.kind != "attacks" or (measure := ball.distances.get(call.arguments.get("norm", "linf"))) is None:
+        return
+    sizes, eps = measure(perturbed - original), call.arguments.get("eps", np.inf)
+    if not within(sizes, eps).all():
+        raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
+
+
+def _felled(call: Call, by: np.ndarray, clean: Trial, logits: np.ndarray) -> np.ndarray:
+    """What felled each image: that it fell is what the final look says, not the attack's own word."""
+    fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
+    return np.where(fell, np.where(by == "", call.name, by), "")
+
+
+def _unmended(carried: Perturbed, logits: np.ndarray, examples: Examples, clean: Trial) -> tuple[Perturbed, np.ndarray]:
+    """An attack towards a class may end at the label of an image that was wrong: that is given back as it came."""
+    mended = (logits.argmax(axis=1) == clean.labels) & (clean.predicted != clean.labels)
+    images = np.where(mended[:, None, None, None], examples.images, carried.images)
+    return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
+
+
+def _rounded(classifier: Classifier, trial: Trial, images: np.ndarray) -> np.ndarray:
+    """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
+    fell, survives = np.flatnonzero(trial.felled), np.zeros(len(images), bool)
+    if fell.size:
+        predicted = classifier.logits(np.round(images[fell] * 255) / 255).argmax(axis=1)
+        aims = None if trial.targets is None else trial.targets[fell]
+        survives[fell] = fooled(predicted, trial.labels[fell], aims)
+    return survives
+
+
+def _trial(clean: Trial, logits: np.ndarray, original: np.ndarray, result: Perturbed) -> Trial:
+    change = result.images - original
+    return replace(
+        clean,
+        logits=logits,
+        clean=clean,
+        by=result.by,
+        linf=ball.distances["linf"](change),
+        l2=ball.distances["l2"](change),
+        forward=result.forward,
+        backward=result.backward,
+    )
+
+
+def _with_distance(trial: Trial, call: Call, change: np.ndarray) -> Trial:
+    """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
+    norm, fell = call.arguments["norm"], fooled(trial.predicted, trial.labels, trial.targets)
+    sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)
+    return replace(trial, distance=sizes, limit=call.arguments["eps"], norm=norm)

@@ -1,0 +1,63 @@
+"""How often the model is right."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from robust.core import statistics
+from robust.results.evaluation import Trial, Value, at_labels, by_image, mean, proportion, unsure
+
+
+def accuracy(
+    trial: Trial,
+) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached", "survives_8bit"]]]:
+    """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
+
+    Shares are of all images with exact intervals; so under an attack `top1` is the robust accuracy: the
+    share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
+    `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of these images:
+    one that is dearer yet no sample can exclude. It is infinite where a label has the probability 0.
+    `survives_8bit` is the share of the images felled by an attack that still fool the model when their pixels are
+    rounded to 8 bits. Where an image is sent to several targets, the numbers are means over the images of the share,
+    or mean, of its targets.
+
+    Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
+
+    >>> import numpy as np
+    >>> trial = Trial(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
+    >>> next(accuracy(trial)).value
+    1.0
+    """
+    yield from shares(trial, trial.predicted == trial.labels, trial.in_top(5))
+    yield nll(trial, trial.log_probabilities)
+    if trial.rounded is not None and trial.felled.any():
+        kept: Value[Any] = proportion("survives_8bit", trial.rounded[trial.felled])
+        yield unsure(kept) if trial.several else kept
+
+
+def nll(trial: Trial, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
+    """The negative log-likelihood in nats under log probabilities [N, C]."""
+    costs = -at_labels(log_probabilities, trial.labels)
+    dearest = float(-log_probabilities.min())
+    return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", interval=statistics.OF_ANSWERS)
+
+
+def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
+    """Those values of `accuracy` that are shares, of which rows are right, and right among the first five, bool [N]."""
+    yield _share(trial, "top1", right)
+    yield _share(trial, "top1_error", ~right)
+    if len(trial.classes) > 5:  # of five or fewer, the label is always among the first five
+        yield _share(trial, "top5", near)
+        yield _share(trial, "top5_error", ~near)
+    if trial.targets is not None:
+        yield _share(trial, "target_reached", trial.predicted == trial.targets)
+
+
+def _share(trial: Trial, metric: Any, hits: np.ndarray) -> Value:
+    if not trial.several:
+        return proportion(metric, hits)
+    found = mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")
+    rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # as where all images have as many targets
+    return found._replace(value=float(hits.mean())) if rounded else found

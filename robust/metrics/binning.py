@@ -1,0 +1,149 @@
+"""Calibration errors: how far confidence and accuracy lie apart, bin by bin."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from robust.core import statistics
+
+BINS = 15  # as in Guo et al., ICML 2017
+INTERVAL = "bias-aware 95 %"
+OF_REFUSALS = "distribution-free or normal 95 %"
+
+
+def equal_width(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The bin of each confidence, int [n, ...]: bin i holds (i / bins, (i + 1) / bins], and the first also 0."""
+    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+
+
+def equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """`right` and the bin of each confidence, [n, C] each, by column: as many in one bin as in another, but for one.
+
+    Of equal confidences each counts as right as often as they are on average, so that their order says nothing.
+    """
+    order = np.argsort(confidence, axis=0, kind="stable")
+    right, rising = np.take_along_axis(right, order, 0), np.take_along_axis(confidence, order, 0)
+    first = np.ones(confidence.shape, bool)
+    first[1:] = rising[1:] != rising[:-1]
+    equals = np.cumsum(first.T.ravel()) - 1
+    right = (np.bincount(equals, right.T.ravel()) / np.bincount(equals))[equals].reshape(right.T.shape).T
+    back = np.argsort(order, axis=0, kind="stable")
+    return np.take_along_axis(right, back, 0), back * bins // len(confidence)
+
+
+class Gaps(NamedTuple):
+    """A calibration error with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ece(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
+    """Expected calibration error: the mean gap over images, in bins of equal width (Naeini et al., AAAI 2015).
+
+    >>> round(ece(np.array([0.9, 0.9]), np.array([True, False])).value, 3)
+    0.4
+    """
+    return gaps(confidence[:, None], right[:, None], equal_width(confidence[:, None], bins), bins)
+
+
+def ece_equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
+    """The same in bins that hold as many images each (Nguyen & O'Connor, EMNLP 2015)."""
+    return gaps(confidence[:, None], *equal_mass(confidence[:, None], right[:, None], bins), bins)
+
+
+def ece_classwise(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Gaps:
+    """The mean over classes of the gaps of that class' probability, equal width (Kull et al., NeurIPS 2019)."""
+    return gaps(probabilities, _truth(probabilities, labels), equal_width(probabilities, bins), bins)
+
+
+def ece_adaptive(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Gaps:
+    """The mean gap over classes and bins of equal mass, ACE (Nixon et al., CVPR workshops 2019)."""
+    truth, place = equal_mass(probabilities, _truth(probabilities, labels), bins)
+    return gaps(probabilities, truth, place, bins, alike=True)
+
+
+def _truth(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return labels[:, None] == np.arange(probabilities.shape[1])
+
+
+def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, alike: bool = False) -> Gaps:
+    """The mean of |accuracy - mean confidence| over the cells, a bin of a column each, with its 95 % interval.
+
+    What is found lies above what is true, as chance makes gaps of its own (Kumar, Liang & Ma, Verified Uncertainty
+    Calibration, NeurIPS 2019; Bröcker & Smith, Weather and Forecasting 22, 2007). By the triangle inequality found
+    and true error differ by at most the sum of the cells' chance gaps: the low end lies below the value by as much
+    as that sum, of normal errors with shares of (hits + 2) / (n + 4) (Agresti & Coull, The American Statistician 52,
+    1998; with less, a bin in which all are right seems too sure), exceeds 2.5 times of 100. With the signs
+    that were found held fast the error is a mean over images: the high end is that of `statistics.bounded_mean`.
+
+    Args:
+        sure: confidences, [n, C]. truth: what is true of them, in [0, 1]. place: their bins, int below `bins`.
+        alike: does every cell count alike, or by the images that it holds?
+    """
+    n, columns = sure.shape
+    cell, size = (place + bins * np.arange(columns)).ravel(), bins * columns
+    counts = np.bincount(cell, minlength=size)
+    held = np.maximum(counts, 1)
+    weight = n / held / (counts > 0).sum() if alike else np.full(size, 1 / columns)  # of an entry of an image
+    residual = (truth - sure).ravel()
+    found = np.bincount(cell, residual, minlength=size) / n * weight
+    value = float(np.abs(found).sum())
+    each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
+    top = min(2, columns) * float(weight[counts > 0].max())
+    high = min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
+    return Gaps(value, max(0.0, value - _chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
+
+
+def _chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
+    """What the sum of the cells' chance gaps, |N(0, v)| each, exceeds with 2.5 %."""
+    counts, hits, total = (np.bincount(cell, by, minlength=len(weight)) for by in (np.ones(len(cell)), truth, sure))
+    share, near, mean = (hits + 0.5) / (counts + 1), (hits + 2) / (counts + 4), total / np.maximum(counts, 1)
+    v = weight**2 * counts / n**2 * (near * (1 - near) + (share - mean) ** 2)
+    return float(np.sqrt(2 / np.pi) * np.sqrt(v).sum() + 2.3 * np.sqrt((1 - 2 / np.pi) * v.sum()))
+
+
+def brier(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The Brier score of each image, [n] in [0, 2]: the squared distance to what is true (Brier, 1950)."""
+    return (probabilities**2).sum(axis=1) - 2 * probabilities[np.arange(len(labels)), labels] + 1
+
+
+def aurc(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The error rate of the most confident share of images, averaged over all shares (Geifman et al., ICLR 2019).
+
+    Images of one confidence are accepted together, each with their mean error.
+    """
+    _, place, counts = np.unique(-confidence, return_inverse=True, return_counts=True)
+    errors = np.bincount(place.reshape(-1), ~right, minlength=len(counts)) / counts
+    return float((np.cumsum(np.repeat(errors, counts)) / np.arange(1, len(right) + 1)).mean())
+
+
+def refused(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """What each image adds to n times `aurc`, [n]: 0 where it is right, else about -ln of its place among the surest.
+
+    >>> round(float(refused(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])).mean()), 4) == round(
+    ...     aurc(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])), 4)
+    True
+    """
+    _, place, counts = np.unique(-confidence, return_inverse=True, return_counts=True)
+    weights = np.cumsum((1 / np.arange(1, len(right) + 1))[::-1])[::-1]
+    shared = np.add.reduceat(weights, np.cumsum(counts) - counts) / counts
+    return np.where(right, 0.0, shared[place.reshape(-1)])
+
+
+def aurc_interval(confidence: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of `aurc`, from [n] and bool [n], at least one: the hull of two.
+
+    The distribution-free one of the mean of what the images add, and the normal one of what each of them does to the
+    mean, which is also to push the less sure ones back by a place.
+
+    >>> aurc_interval(np.array([0.9, 0.8]), np.array([True, True]))[0]
+    0.0
+    """
+    n, added = len(right), refused(confidence, right)
+    low, high = statistics.bounded_mean(added, 0, float((1 / np.arange(1, n + 1)).sum()))  # all errors the surest
+    order = np.argsort(-confidence, kind="stable")
+    behind = np.cumsum((~right[order] / np.arange(1, n + 1))[::-1])[::-1]
+    half = statistics.Z * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)
+    return abs(max(min(low, float(added.mean() - half)), 0.0)), min(max(high, float(added.mean() + half)), 1.0)

@@ -1,0 +1,70 @@
+"""Does the model know how sure it may be?"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from robust.core.types import Count
+from robust.metrics import binning
+from robust.results.evaluation import Trial, Value, mean, proportion
+
+
+def calibration(
+    trial: Trial, *, bins: Count = 15
+) -> Iterator[
+    Value[
+        Literal[
+            "ece", "ece_equal_mass", "ece_classwise", "ece_adaptive", "brier", "aurc", "bin_accuracy", "bin_confidence"
+        ]
+    ]
+]:
+    """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.
+
+    Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_equal_mass` bins of as
+    many images each; `ece_classwise` and `ece_adaptive` look at the probabilities of every class, in bins of
+    the one and of the other kind. All are zero at best, and more than zero for a calibrated model, too, the
+    more so the fewer images; their intervals allow for it, and so reach further down than up. `brier` lies in
+    [0, 2]. `aurc` is the area under the risk-coverage curve: the error rate among the most confident images,
+    averaged over their share. `nll` is a value of accuracy.
+
+    `bin_accuracy` and `bin_confidence` are the reliability diagram: of each bin of equal width that holds an
+    image; the group is the bin.
+
+    Args:
+        trial: what the model answered. bins: how many.
+
+    Source: Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks, ICML 2017; Geifman,
+    Uziel & El-Yaniv, Bias-Reduced Uncertainty Estimation for Deep Neural Classifiers, ICLR 2019; the others
+    in binning.py.
+
+    >>> trial = Trial(("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 0.0], [0.0, 0.0]]))
+    >>> [(v.metric, v.value) for v in calibration(trial)][0]
+    ('ece', 0.0)
+    """
+    probabilities, labels = np.exp(trial.log_probabilities), trial.labels
+    yield from by_confidence(probabilities.max(axis=1), trial.predicted == labels, bins)
+    yield _error("ece_classwise", binning.ece_classwise(probabilities, labels, bins), len(labels))
+    yield _error("ece_adaptive", binning.ece_adaptive(probabilities, labels, bins), len(labels))
+    yield mean("brier", binning.brier(probabilities, labels), 0, 2)
+
+
+def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value[Any]]:
+    """Those values of `calibration` that hang on the confidences, [n], and on which answers are right, bool [n]."""
+    yield _error("ece", binning.ece(confidence, right, bins), len(right))
+    yield _error("ece_equal_mass", binning.ece_equal_mass(confidence, right, bins), len(right))
+    ends = binning.aurc_interval(confidence, right)
+    yield Value("aurc", binning.aurc(confidence, right), len(right), "", "", *ends, binning.OF_REFUSALS)
+    yield from _reliability(confidence, right, bins)
+
+
+def _error(metric: Any, found: binning.Gaps, n: int) -> Value[Any]:
+    return Value(metric, found.value, n, "", "", found.low, found.high, binning.INTERVAL)
+
+
+def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:
+    place = binning.equal_width(confidence, bins)
+    for one in np.unique(place):
+        own, group = place == one, f"({one / bins:.3g}, {(one + 1) / bins:.3g}]"
+        yield proportion("bin_accuracy", right[own], group)
+        yield mean("bin_confidence", confidence[own], one / bins, (one + 1) / bins, group)

@@ -1,0 +1,124 @@
+"""What the model takes for what."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from robust.core import statistics
+from robust.core.types import Count
+from robust.metrics.extremes import SELECTED, largest, least
+from robust.results.evaluation import Trial, Value, proportion
+
+UNSEEN = "none: answers that did not come among so many images would add to it, nobody knows how much"
+SPREAD = "triangle inequality 95 %"
+ALONE = "none: the recalls of fewer than two classes have no spread"
+DRAWS = 2000  # of the recalls of all classes
+
+
+def confusion(
+    trial: Trial, *, pairs: Count = 5
+) -> Iterator[
+    Value[
+        Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_spread"]
+    ]
+]:
+    """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
+
+    Args:
+        trial: what the model answered.
+        pairs: how many of the most confused pairs of classes to tell, most errors first, each in both
+            directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second. The
+        pair that `worst_pair` speaks of is told as well.
+
+    `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
+    `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
+    since they are selected, their intervals hold for all classes, or all pairs, at once; so do those of the pairs
+    that are told, as the most confused of all. `recall_spread` is the standard deviation of the recalls of the
+    classes, NaN where one alone has images. An entropy has no interval: what answers that did not come would add
+    to it is not known.
+
+    A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
+    The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
+
+    >>> trial = Trial(("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]]))
+    >>> [(v.group, v.value) for v in confusion(trial) if v.metric == "confused"]
+    [('cat -> dog', 1.0), ('dog -> cat', 0.0)]
+    """
+    labels, predicted, classes = trial.labels, trial.predicted, trial.classes
+    for label, name in enumerate(classes):
+        yield proportion("recall", predicted[labels == label] == label, name)
+        yield proportion("precision", labels[predicted == label] == label, name)
+        yield _entropy(predicted[labels == label], name)
+    n = np.bincount(labels, minlength=len(classes))
+    kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
+    wrong = kinds[:, 0] != kinds[:, 1]
+    for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
+        hits = predicted[labels == true] == taken_for
+        yield _chosen(f"{classes[true]} -> {classes[taken_for]}", hits, int((n > 0).sum()) * (len(n) - 1))
+    yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
+    yield _worst_pair(kinds[wrong, 0], times[wrong], n)
+    yield _spread(labels, predicted == labels)
+
+
+def _entropy(predicted: np.ndarray, name: str) -> Value:
+    """By the counts of the answers. Few images bring it out too low; by how much hangs on answers that did not come."""
+    if not len(predicted):
+        return Value("prediction_entropy", float("nan"), 0, name, "nats")
+    share = np.unique(predicted, return_counts=True)[1] / len(predicted)
+    value = float(-(share * np.log(share)).sum()) + 0.0  # of one answer 0, not -0
+    return Value("prediction_entropy", value, len(predicted), name, "nats", interval=UNSEEN)
+
+
+def _told(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """The pairs with the most errors, and the worst one by its share where it is not among them."""
+    told = list(_most(kinds, times, most))
+    worst = [tuple(kinds[(times / n[kinds[:, 0]]).argmax()].tolist())] if len(kinds) else []
+    return told + [pair for pair in worst if pair not in told]
+
+
+def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """Both directions of the pairs with the most errors, whichever way they go; the more frequent one first."""
+    both, place = np.unique(np.sort(kinds, axis=1), axis=0, return_inverse=True)
+    sums = np.bincount(place.reshape(-1), times, len(both))
+    known = dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True))
+    for i in np.argsort(-sums, kind="stable")[:most]:
+        one, other = both[i].tolist()
+        ahead = known.get((one, other), 0) >= known.get((other, one), 0)
+        yield from [(one, other), (other, one)] if ahead else [(other, one), (one, other)]
+
+
+def _chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
+    """The share of a pair that was chosen among so many, with an interval that holds for all of them at once."""
+    value = proportion("confused", hits, pair)
+    if not len(hits):
+        return value
+    low, high = statistics.simultaneous(np.array([hits.sum()]), np.array([len(hits)]), pairs)
+    return value._replace(low=float(low[0]), high=float(high[0]), interval=SELECTED)
+
+
+def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
+    """Pairs that never came count, too: one of each class stands for all of them, so nothing has C x C entries."""
+    there = np.flatnonzero(n)
+    hits, of = np.concatenate([times, np.zeros(len(there))]), n[np.concatenate([true, there])]
+    return largest("worst_pair", hits, of, len(there) * (len(n) - 1))
+
+
+def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
+    """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn.
+
+    Of n images of a class with a recall of 1/2, `near` has on average 1 - n / (n + 1)^2 times its variance.
+    """
+    n = np.unique(labels, return_counts=True)[1]
+    if len(n) < 2:
+        return Value("recall_spread", float("nan"), 0, "", "", interval=ALONE)
+    hits = np.unique(labels[right], return_counts=True)
+    share = np.zeros(len(n))
+    share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
+    share /= n
+    near = (share * n + 0.5) / (n + 1)  # no class is surely always right
+    drawn = np.random.default_rng(0).binomial(n, near, (DRAWS, len(n))) / n
+    apart = (drawn - near) / np.sqrt(1 - n / (n + 1) ** 2)  # few images of a class make its recall look too sure
+    half, value = float(np.quantile(apart.std(axis=1), 1 - statistics.TAIL)), float(share.std())
+    ends = max(value - half, 0.0), min(value + half, 0.5)
+    return Value("recall_spread", value, len(labels), "", "", *ends, SPREAD)

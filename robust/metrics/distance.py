@@ -1,0 +1,78 @@
+"""How far the nearest mistake lies."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from robust.core import statistics
+from robust.core.types import Count, radius
+from robust.results.attack_result import within
+from robust.results.evaluation import Trial, Value, pairs, proportion
+
+_QUARTILES = {"lower": 0.25, "upper": 0.75}
+ORDERED = "order statistics 95 %"
+TOO_FEW = "none: all of so few images together hold it less than 95 times of 100"
+OF_SEVERAL = "none: an image counts once for each of its targets, and these hang together"
+
+
+def distance(
+    trial: Trial, *, points: Count = 8
+) -> Iterator[Value[Literal["median_distance", "distance_quartile", "censored", "top1_by_distance"]]]:
+    """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
+
+    The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
+    the case's eps was found; so the median is infinite where more than half of the images are censored, NaN where
+    just half are, and a quartile or an end of an interval likewise: not found up to eps. Every distance is an upper
+    bound.
+
+    `top1_by_distance` at e is the share of images with a distance above e, for `points` steps up to eps and
+    for 0: no attack was run at e, so it is an upper bound that says less than an attack at that eps would.
+
+    With targets the distances are those to the targets, the median is also told for each pair "i -> j" of
+    label and target, and there is no accuracy. A case that looked for no distances yields nothing.
+
+    Args:
+        trial: of a case with `distance = `.
+        points: steps of the accuracy.
+
+    The intervals of the median (from 6 images on) and the quartiles (13) are of order statistics; shares have exact
+    ones. Where an image is sent to several targets, numbers over all of them have none: `n` counts the images.
+
+    >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)
+    >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
+    [('0', 1.0), ('1', 0.0), ('2', 0.0)]
+    """
+    if trial.distance is None:
+        return
+    sizes = trial.distance.astype(np.float64)
+    n = len(np.unique(trial.ids))
+    yield _of(n, _median(sizes))
+    for name, share in _QUARTILES.items():
+        value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
+        yield _of(n, _quantile("distance_quartile", value, sizes, name, share))
+    yield _of(n, proportion("censored", np.isinf(sizes)))
+    if trial.targets is not None:
+        for pair, rows in pairs(trial):
+            yield _median(sizes[rows], pair)
+        return
+    for eps in trial.limit * np.arange(points + 1) / points:
+        yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
+
+
+def _of(images: int, value: Value[Any]) -> Value[Any]:
+    """A value of so many images: without interval where there are more distances, which hang together."""
+    if value.n == images:
+        return value
+    return value._replace(n=images, low=float("nan"), high=float("nan"), interval=OF_SEVERAL)
+
+
+def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:
+    below, above = np.sort(sizes)[[(len(sizes) - 1) // 2, len(sizes) // 2]]
+    value = float("nan") if below < above == np.inf else float((below + above) / 2)
+    return _quantile("median_distance", value, sizes, group, 0.5)
+
+
+def _quantile(metric: str, value: float, sizes: np.ndarray, group: str, share: float) -> Value[Any]:
+    low, high = statistics.order_statistics(sizes, share)
+    return Value(metric, value, len(sizes), group, "distance", low, high, TOO_FEW if np.isnan(low) else ORDERED)

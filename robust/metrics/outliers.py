@@ -1,0 +1,74 @@
+"""Does the model notice images that belong to no class?"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+
+from robust.metrics import roc
+from robust.metrics.means import class_means
+from robust.results.evaluation import Answers, Trial, Value
+
+
+def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
+    """How well three scores tell this case's images from those that its `outside` names.
+
+    "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
+    logits (Liu et al., NeurIPS 2020). "mahalanobis": minus the least distance of the penultimate features to
+    a class mean, by the classes' common covariance, both of the training images (Lee et al., NeurIPS 2018).
+    The score is the group of a value. `auroc` is the chance that an image of this case scores higher than
+    one from outside, ties counting half; `fpr95` the share of those from outside that are let in where 95 %
+    of this case's images are. The images from outside are not perturbed. n is how many images the case has.
+
+    Raises ModelError for a model without a graph of layers, DataError for data without training images.
+
+    >>> roc.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    0.875
+    """
+    outside, train = trial.answers("outside"), trial.answers("train")
+    apart = mahalanobis(train)
+    inner = Answers(trial.labels, trial.logits, trial.features)
+    scores: dict[str, Callable[[Answers], np.ndarray]] = {
+        "max softmax": max_softmax,
+        "energy": energy,
+        "mahalanobis": lambda found: apart(found.features),
+    }
+    for name, score in scores.items():
+        within, beyond, n = score(inner), score(outside), len(inner.labels)
+        ends = roc.area_interval(within, beyond)
+        yield Value("auroc", roc.auroc(within, beyond), n, name, "", *ends, roc.AREA)
+        ends = roc.fpr95_interval(within, beyond)
+        yield Value("fpr95", roc.fpr95(within, beyond), n, name, "", *ends, roc.AT_QUANTILE)
+
+
+def max_softmax(found: Answers) -> np.ndarray:
+    """The largest log probability: as an order the same as the probability, without its rounding to 1."""
+    return found.logits.max(axis=1) - energy(found)
+
+
+def energy(found: Answers) -> np.ndarray:
+    """Minus the free energy at temperature 1."""
+    from scipy.special import logsumexp
+
+    return logsumexp(np.asarray(found.logits, np.float64), axis=1)
+
+
+def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of features [N, D]: minus the squared distance to the nearest class mean; directions in which
+    the training features, which are float32, vary within classes by no more than their rounding are left out.
+    """
+    features = np.asarray(train.features, np.float64)
+    means, place = class_means(features, train.labels)
+    inner = features - means[place]
+    variances, directions = np.linalg.eigh(inner.T @ inner / len(inner))
+    rounding = np.finfo(np.float32).eps ** 2 * (features**2).mean(axis=0).max(initial=0)
+    solved = np.finfo(np.float64).eps * variances.max(initial=0)
+    kept = variances > len(variances) * max(rounding, solved)
+    whiten = directions[:, kept] / np.sqrt(variances[kept])
+    white = means @ whiten
+
+    def score(values: np.ndarray) -> np.ndarray:
+        turned = np.asarray(values, np.float64) @ whiten
+        return -np.min([((turned - mean) ** 2).sum(axis=1) for mean in white], axis=0)
+
+    return score

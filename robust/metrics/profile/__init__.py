@@ -1,0 +1,17 @@
+"""Inspections: what a look at the model itself says, rather than at its answers.
+
+The contract: `inspection(classifier, data, *, ...) -> Iterator[Value[Literal[...]]]`, where `data` is the
+`Dataset` of the case and the literals are the metrics that it can yield.
+"""
+
+from typing import TYPE_CHECKING
+
+from robust.core import registry
+
+if TYPE_CHECKING:
+    from robust.metrics.profile.cost import cost
+    from robust.metrics.profile.gradient_flow import gradient_flow
+    from robust.metrics.profile.speed import speed
+
+__all__ = ["cost", "gradient_flow", "speed"]
+registry.contents(__name__)

@@ -1,0 +1,100 @@
+"""The layers of a network that have weights, in order, and the activation that each of them feeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from robust.core.errors import ModelError
+
+_SAME = (  # between a layer and its activation; of a sum it is the activation after the shortcut
+    keras.layers.Add,
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.Rescaling,
+)
+_ACTIVATIONS = (
+    "celu", "elu", "gelu", "hardswish", "leakyrelu", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus",
+    "softsign", "swish", "tanh",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A layer with weights: its kernels, what it gives on (a Keras tensor), and by which activation ("": none)."""
+
+    name: str
+    kernels: tuple[Any, ...]
+    output: Any
+    activation: str
+
+
+def weighted(network: keras.Model) -> list[Weighted]:
+    """The layers that have trainable weights of two axes or more, in the order of the network.
+
+    A layer's output is that of the activation it feeds: its own, or that of the layer behind it, with
+    BatchNorm, a scale or the sum with a shortcut between them. Without one it is the layer's own output.
+    A projection in a shortcut has the same output as the layer that it runs beside.
+
+    Raises ModelError for a model whose layers cannot be looked at: a subclassed one, or one inside another.
+
+    >>> dense = keras.layers.Dense(2, name="fc")
+    >>> net = keras.Sequential([keras.Input((3,)), dense, keras.layers.ReLU(), keras.layers.Dense(2, name="logits")])
+    >>> [(layer.name, layer.activation) for layer in weighted(net)]
+    [('fc', 'relu'), ('logits', '')]
+    """
+    if not getattr(network, "outputs", None):
+        raise ModelError(f"gradient_flow: model {network.name!r} does not show its layers; it must be a functional one")
+    nodes = list(_nodes(network.outputs))
+    readers: dict[int, list[Any]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            readers.setdefault(id(tensor), []).append(node)
+    rank = {
+        id(operation): place for place, operation in enumerate(keras.Model(network.inputs, network.outputs).operations)
+    }
+    found = []
+    for node in sorted(nodes, key=lambda node: rank[id(node.operation)]):
+        layer = node.operation
+        if isinstance(layer, keras.Model):
+            raise ModelError(f"gradient_flow: {network.name!r} holds the model {layer.name!r}; give that one alone")
+        kernels = tuple(w for w in getattr(layer, "trainable_weights", ()) if len(w.shape) > 1)
+        if kernels:
+            found.append(Weighted(layer.name, kernels, *_activation(node, readers)))
+    return found
+
+
+def _nodes(tensors: list[Any]) -> Iterator[Any]:
+    """Every call that leads to these tensors, once; a layer may have been called for other models, too."""
+    seen, left = set(), list(tensors)
+    while left:
+        operation, index, _ = left.pop()._keras_history
+        if (key := (id(operation), index)) not in seen:
+            seen.add(key)
+            yield (node := operation._inbound_nodes[index])
+            left += node.input_tensors
+
+
+def _activation(node: Any, readers: dict[int, list[Any]]) -> tuple[Any, str]:
+    """Where the activation of a layer comes out, and its name."""
+    own = node.outputs[0]
+    while not (name := _name(node.operation)):
+        following = readers.get(id(node.outputs[0]), [])
+        if len(following) != 1 or not (isinstance(following[0].operation, _SAME) or _name(following[0].operation)):
+            return own, ""
+        node = following[0]
+        if getattr(node.operation, "trainable_weights", ()) and not isinstance(node.operation, _SAME):
+            return own, ""  # the activation of the next layer
+    return node.outputs[0], name
+
+
+def _name(operation: Any) -> str:
+    """The name of an activation, "" for what is none: "relu" also for ReLU6, whose units die alike."""
+    function = getattr(operation, "activation", None)
+    name = getattr(function, "__name__", "").replace("_", "") or type(operation).__name__.lower()
+    if name not in _ACTIVATIONS:
+        return ""
+    sloped = getattr(operation, "negative_slope", 0)
+    return "leakyrelu" if sloped else "relu" if name == "relu6" else name

@@ -1,0 +1,90 @@
+"""How fast a model answers on this machine, now."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from robust.core import statistics
+from robust.core.errors import SuiteError
+from robust.core.types import Count
+from robust.datasets.dataset import Dataset
+from robust.models.classifier import Classifier
+from robust.results.evaluation import Value
+
+LEAST = 6  # repeats that an interval of the median needs
+
+
+def speed(
+    classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: Count = 30
+) -> Iterator[Value[Literal["latency", "throughput"]]]:
+    """Latency of one image (ms) and throughput of a batch (images a second): medians with 95 % intervals.
+
+    Both are timed in turn, so that whatever else the machine does meets both alike; the first pass of each, which
+    builds its graph, is not timed. The interval is that of order statistics and speaks of the repeats alone.
+    These numbers are not reproducible: what machine they are from, and when, stands beside their interval, and they
+    are kept with the block until its model or code changes.
+
+    Args:
+        batch: images of a batch for the throughput, >= 1; images of the test split, repeated where it has fewer.
+        repeats: timed passes of each, >= 6.
+
+    Raises SuiteError for fewer repeats.
+
+    >>> import keras
+    >>> from robust.datasets.dataset import from_arrays
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    >>> data = from_arrays(np.zeros((1, 2, 2, 1)), [0], classes=3)
+    >>> [(v.metric, v.n, v.low <= v.value <= v.high) for v in speed(Classifier(model, 3), data, repeats=6)]
+    [('latency', 6, True), ('throughput', 6, True)]
+    """
+    if repeats < LEAST:
+        raise SuiteError(f"repeats = {repeats}: an interval of the median needs {LEAST} or more", "repeats")
+    found = data.examples("test", min(batch, data.size("test"))).images
+    images = np.resize(found, (batch, *found.shape[1:]))
+    one, many = _timed(classifier, [images[:1], images], repeats)
+    yield _median("latency", 1000 * one, "ms")
+    yield _median("throughput", batch / many, "images/s")
+
+
+def _timed(classifier: Classifier, batches: list[np.ndarray], repeats: int) -> np.ndarray:
+    """Seconds of a pass over each batch, [batches, repeats], in turn."""
+    asks = [_ask(classifier, images) for images in batches]
+    for ask in asks:
+        ask()
+    return np.array([[_seconds(ask) for ask in asks] for _ in range(repeats)]).T
+
+
+def _ask(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
+    size, inputs = len(images), tf.constant(images, classifier.dtype)
+    compiled = classifier.compiled(("speed", size), lambda: classifier.__call__)
+
+    def ask() -> object:
+        classifier.count(forward=size)
+        return compiled(inputs).numpy()  # waits until the device is done
+
+    return ask
+
+
+def _seconds(ask: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    ask()
+    return time.perf_counter() - began
+
+
+def _median(metric: Literal["latency", "throughput"], values: np.ndarray, unit: str) -> Value:
+    low, high = statistics.order_statistics(values)
+    return Value(
+        metric, float(np.median(values)), len(values), "", unit, low, high, f"order statistics 95 %, {_where()}"
+    )
+
+
+def _where() -> str:
+    day = datetime.now(UTC).date().isoformat()
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    return f"{day}, {platform.machine()} with {os.cpu_count()} CPUs and {gpus} GPUs"

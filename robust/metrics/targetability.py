@@ -1,0 +1,31 @@
+"""Which class can be sent to which."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from robust.results.evaluation import Trial, Value, pairs, proportion
+
+SELECTED = "none: the largest of many shares is a little too large for its own sample"
+
+
+def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]:
+    """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
+
+    An image counts for every class it was sent to; one that the model takes for j before the attack counts,
+    too. `most_sent` is the largest share of all pairs; as the largest of many it is a little too large for
+    its own sample, and has no interval. Shares have exact intervals. Without targets it yields nothing.
+
+    >>> import numpy as np
+    >>> trial = Trial(("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1]))
+    >>> [(v.metric, v.group, v.value) for v in targetability(trial)]
+    [('most_sent', '', 1.0), ('sent', 'panda -> gibbon', 1.0)]
+    """
+    if trial.targets is None:
+        return
+    reached = trial.predicted == trial.targets
+    shares: list[Value[Literal["sent", "most_sent"]]] = [
+        proportion("sent", reached[rows], pair) for pair, rows in pairs(trial)
+    ]
+    most = max(shares, key=lambda share: share.value)
+    yield Value("most_sent", most.value, most.n, interval=SELECTED)
+    yield from shares

@@ -1,0 +1,32 @@
+"""Work that asks a model, done again in smaller batches where the memory does not suffice."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import tensorflow as tf
+
+from robust.core.errors import ModelError
+from robust.models.classifier import Classifier
+
+Found = TypeVar("Found")
+
+
+def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[str], None]) -> Found:
+    """What the work gives; where a batch does not fit in memory it is halved, and the work begun anew.
+
+    Args:
+        classifier: whom the work asks.
+        say: is told the new size.
+
+    Raises ModelError where not even one image fits.
+    """
+    while True:
+        try:
+            return work()
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            name, size = classifier.model.name, classifier.batch_size
+            if size == 1 or classifier.has_fixed_batch:
+                what = "one image does" if size == 1 else f"the {size} images it is built for do"
+                raise ModelError(f"model {name!r}: {what} not fit in memory; take smaller images") from error
+            classifier.halve()
+            say(f"model {name!r}: {size} images at once do not fit in memory; going on with {classifier.batch_size}")

@@ -1,0 +1,58 @@
+"""A layer once more, without its activation."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from robust.core.errors import ModelError
+from robust.core.interface import setting
+from robust.models.classifier.graph import inference
+
+_TO_LEARN = ("_initializer", "_regularizer", "_constraint")  # settings of layers, by the ends of their names
+
+
+def without_activation(last: Any, before: Any, name: str) -> Any:
+    """The logits of a twin of the layer, of this name, from what goes into it.
+
+    What the layer was given to begin or to learn with is of no use to the twin, and need not be such as Keras can save.
+
+    Raises ModelError where somebody's layer cannot be built again, or gives other numbers then.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of a lambda, which is left out
+            config = {key: value for key, value in last.get_config().items() if not key.endswith(_TO_LEARN)}
+        twin = type(last).from_config({**config, "activation": "linear", "name": name})
+        logits = twin(before)
+        twin.set_weights(last.get_weights())
+        same = _is_twin(twin, last, before.shape)
+    except Exception as error:  # somebody's code
+        raise _cannot_be_built(last, f"{type(error).__name__}: {error}"[:200]) from error
+    if not same:
+        raise _cannot_be_built(last, "what is built of its get_config() gives other numbers")
+    return logits
+
+
+def _is_twin(twin: Any, last: Any, shape: tuple[int | None, ...]) -> bool:
+    """Does the layer give what its activation makes of the twin's numbers? It is tried."""
+    numbers = np.random.default_rng(0).normal(0, 1, [6, *(side or 4 for side in shape[1:])])
+    numbers *= np.logspace(-3, 0, 6).reshape(-1, *[1] * (numbers.ndim - 1))  # of large ones all but one class has 0
+    shown, options = tf.constant(numbers, last.compute_dtype), inference(last)
+    one, other = (
+        tf.cast(each, tf.float64) for each in (last.activation(twin(shown, **options)), last(shown, **options))
+    )
+    return near(one.numpy(), other.numpy(), 1e-5 if last.compute_dtype == "float32" else 5e-3)
+
+
+def _cannot_be_built(last: Any, why: str) -> ModelError:
+    return ModelError(
+        f"{last.name!r} ends the model in an activation that cannot be taken off, as the layer, a "
+        f"{type(last).__name__}, cannot be built again ({why}); give logits: end the model in it without activation; "
+        f"or say {setting('black_box', True)}, for attacks that ask for answers only"
+    )
+
+
+def near(one: np.ndarray, other: np.ndarray, exact: float) -> bool:
+    """Does no number differ by so much or more?"""
+    return bool(np.abs(one - other).max() < exact)

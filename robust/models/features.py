@@ -1,0 +1,57 @@
+"""What a network has made of an image before it decides: the input of its last layer with weights."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust.core.errors import ModelError
+from robust.models.classifier import Classifier
+
+
+def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """The penultimate features of images [N, H, W, C] in [0, 1], float32 [N, D], in fixed batches.
+
+    They are what goes into the last layer that has weights; of a map [N, h, w, D], its mean over places.
+
+    Raises ModelError where the model has no graph of layers to find them in.
+    """
+    ask = classifier.compiled("features", lambda: _asking(classifier))
+    parts = []
+    for batch in classifier.batches(images):
+        parts.append(ask(tf.constant(batch, classifier.dtype)).numpy())
+        classifier.count(forward=len(batch))
+    return np.concatenate(parts)[: len(images)]
+
+
+def _asking(classifier: Classifier) -> Any:
+    model: Any = getattr(classifier, "model", None)
+    if not getattr(model, "outputs", None):
+        name = getattr(model, "name", type(model).__name__)
+        raise ModelError(
+            f"model {name!r} has no graph of layers, so its features cannot be found; build it as "
+            "keras.Model(inputs, outputs) or Sequential, or leave out the measures that look at features"
+        )
+    twin = keras.Model(model.inputs, penultimate(model))
+    return lambda images: _flat(tf.cast(twin(classifier.inputs(images), training=False), tf.float32))
+
+
+def penultimate(model: keras.Model) -> Any:
+    """The symbolic tensor that goes into the last layer with weights of a functional model with one output."""
+    output = model.outputs[0]
+    while True:
+        layer, node = output._keras_history[:2]
+        before = layer._inbound_nodes[node].input_tensors
+        if isinstance(layer, keras.Model) and getattr(layer, "outputs", None) and layer.weights:
+            return keras.Model(layer.inputs, penultimate(layer))(before)
+        if getattr(layer, "weights", None):
+            return before[0]
+        if len(before) != 1:
+            what = f"ends in {layer.name!r}, which has {len(before)} inputs and no weights"
+            raise ModelError(f"model {model.name!r} {what}, so its features cannot be found")
+        output = before[0]
+
+
+def _flat(values: tf.Tensor) -> tf.Tensor:
+    return values if values.shape.rank == 2 else tf.reduce_mean(values, axis=list(range(1, values.shape.rank - 1)))

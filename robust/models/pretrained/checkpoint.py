@@ -1,0 +1,78 @@
+"""A file of weights -> its tensors by name, whatever its form; nothing in it is executed."""
+
+import mmap
+from pathlib import Path
+from typing import IO, Any
+
+from robust.core.errors import ModelError
+from robust.core.files import stand_in
+from robust.models.pretrained import safetensors, torch_files
+from robust.models.pretrained.tensor import Tensor
+
+WRAPPERS = (
+    "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net", "weights",
+    "params", "teacher", "last",
+)  # fmt: skip
+"""Under what a training's checkpoint keeps the weights; averaged ones first, as timm and torchvision publish those."""
+
+
+class Tensors(dict[str, Tensor]):
+    """By name; `of` says which of several tables of a checkpoint they are, "" where it holds one."""
+
+    of = ""
+
+
+def read(path: str | Path) -> Tensors:
+    """The tensors of a `.pth` (older and zip form) or `.safetensors` file, by name.
+
+    A checkpoint's table of weights ("state_dict", "model", averaged ones first) is found in it, and
+    so is one alone under another name. Values are only read from
+    the file when they are asked for.
+
+    Raises ModelError, which names the file, for one that is none of these, that is damaged, or that
+    holds anything but tensors and plain data.
+
+    >>> read("pyproject.toml")
+    Traceback (most recent call last):
+    robust.core.errors.ModelError: pyproject.toml: cannot be read as weights (ValueError: ...); is it whole?
+    """
+    try:
+        if what := stand_in(Path(path)):
+            raise ModelError(what)
+        with Path(path).open("rb") as file:
+            return _unwrapped(_read(file))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    except Exception as error:  # what a damaged zip, pickle or header makes of Python's readers has no common name
+        why = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
+
+
+def _read(file: IO[bytes]) -> Any:
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
+    if data[:4] == b"PK\x03\x04":
+        return torch_files.read_zip(file, data)
+    return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
+
+
+def _unwrapped(table: dict[str, Any]) -> Tensors:
+    if holding := [key for key in WRAPPERS if _holds(table.get(key))]:
+        found = _unwrapped(table[holding[0]])
+        found.of = found.of or (f"weights of {holding[0]!r}, not of {', '.join(holding[1:])}" if holding[1:] else "")
+        return found
+    if tensors := {name: tensor for name, tensor in table.items() if isinstance(tensor, Tensor)}:
+        return Tensors(tensors)
+    inner = [key for key, value in table.items() if _holds(value)]
+    if not inner:
+        raise ModelError("it holds no tensors")
+    if len(inner) > 1:
+        listed = ", ".join(map(repr, inner[:5]))
+        raise ModelError(
+            f"it holds tensors under {listed}; save one of them: torch.save(checkpoint[{inner[0]!r}], file)"
+        )
+    return _unwrapped(table[inner[0]])
+
+
+def _holds(value: Any) -> bool:
+    """Is it a table with tensors, at whatever depth?"""
+    return isinstance(value, dict) and any(isinstance(each, Tensor) or _holds(each) for each in value.values())

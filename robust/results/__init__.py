@@ -1,0 +1,1 @@
+"""What was found: predictions, tables, flags of reliability, verdicts on bounds, summaries."""

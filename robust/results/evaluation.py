@@ -1,0 +1,249 @@
+"""What one case did to one model, and the values that measures draw from it."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from robust.core import statistics
+from robust.core.errors import ModelError
+from robust.core.zero_probability import NEVER
+from robust.results import tables
+
+Metric = TypeVar("Metric", bound=str)
+
+IMPOSSIBLE = "none: the model gives an image's own class the probability 0, or less than 1.2e-38"
+
+
+class Value(NamedTuple, Generic[Metric]):
+    """One number: what it is called, of which group it speaks ("" for all), from how many, how sure.
+
+    `examples` are ids of a few images that show what it speaks of; the page shows them beside the number.
+    """
+
+    metric: Metric
+    value: float
+    n: int
+    group: str = ""
+    unit: str = "proportion"
+    low: float = float("nan")
+    high: float = float("nan")
+    interval: str = ""
+    examples: tuple[str, ...] = ()
+
+
+def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metric]:
+    """The share of `hits` (bool [n]) with its exact interval; NaN where there is nothing to count.
+
+    >>> proportion("top1", np.array([True, False])).value
+    0.5
+    """
+    n = len(hits)
+    if not n:
+        return Value(metric, float("nan"), 0, group)
+    ends = statistics.clopper_pearson(int(np.sum(hits)), n)
+    return Value(metric, float(np.mean(hits)), n, group, "proportion", *ends, statistics.EXACT)
+
+
+def mean(
+    metric: Metric,
+    values: np.ndarray,
+    least: float,
+    most: float,
+    group: str = "",
+    unit: str = "",
+    interval: str = statistics.BOUNDED,
+) -> Value[Metric]:
+    """The mean of `values` (float [n]) that lie between two ends, with its interval; NaN where there are none.
+
+    Infinite values make it infinite, without an interval; an infinite end is that of the interval.
+
+    >>> mean("brier", np.array([0.5, 0.7]), 0, 2).value
+    0.6
+    """
+    if not len(values):
+        return Value(metric, float("nan"), 0, group, unit)
+    if not np.isfinite(values).all():
+        return Value(metric, float(np.mean(values)), len(values), group, unit, interval=IMPOSSIBLE)
+    ends = statistics.bounded_mean(values, least, most)
+    return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, interval)
+
+
+def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of values [n, C], such as logits, those of the labels, [n].
+
+    >>> at_labels(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
+    array([2., 3.])
+    """
+    return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
+
+
+def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mean of the values of each image, float64 [M], of rows [N] that may show one several times.
+
+    >>> by_image(np.array(["a", "b", "a"]), np.array([True, True, False]))
+    array([0.5, 1. ])
+    """
+    _, place, times = np.unique(ids, return_inverse=True, return_counts=True)
+    return np.bincount(place.reshape(-1), values) / times
+
+
+class Answers(NamedTuple):
+    """What a model says of unperturbed images: labels int64 [M], logits [M, C], penultimate features [M, D]."""
+
+    labels: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case on one model, at one strength of the perturbation.
+
+    classes: names, by label. superclasses: name -> its classes; may be empty.
+    ids: str [N]; labels: int64 [N]; logits: float [N, C], of the perturbed images.
+    targets: int64 [N] where the attack had some. clean: the same images unperturbed; None where this is it.
+    by: str [N]: what felled the image; linf, l2: float [N], sizes of the change; forward, backward: passes [N].
+    rounded: bool [N] after an attack: does the image, rounded to 8 bits, fool the model?
+    distance: float32 [N], the least change found that fools the model, in `norm` and at most `limit`: 0 where it
+    erred before, infinite (censored) where none was found; None where nobody looked for it.
+    look, ask: how `features` and `answers` are found; nothing is computed before a measure wants it.
+    """
+
+    classes: tuple[str, ...]
+    ids: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    superclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    targets: np.ndarray | None = None
+    clean: "Trial | None" = None
+    by: np.ndarray | None = None
+    linf: np.ndarray | None = None
+    l2: np.ndarray | None = None
+    forward: np.ndarray | None = None
+    backward: np.ndarray | None = None
+    rounded: np.ndarray | None = None
+    distance: np.ndarray | None = None
+    limit: float = math.inf
+    norm: str = ""
+    look: Callable[[], np.ndarray] | None = None
+    ask: Callable[[str], Answers] | None = None
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """What the model makes of these images before its last layer, float32 [N, D].
+
+        Raises ModelError where the trial was made without a model, and for a model without a graph of layers.
+        """
+        if self.look is None:
+            raise ModelError("this trial has no features: give it look, a function that returns them [N, D]")
+        return self.look()
+
+    def answers(self, split: str) -> Answers:
+        """What the model says of the unperturbed images of "train", of "validation", or of the case's "outside".
+
+        Raises ModelError where the trial was made without a model, DataError for a split that is not there.
+        """
+        if self.ask is None:
+            raise ModelError(f"this trial has no answers to {split!r}: give it ask, a function of the split")
+        return self.ask(split)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The class with the largest logit, the first of equals, int64 [N]."""
+        return self.logits.argmax(axis=1)
+
+    @cached_property
+    def several(self) -> bool:
+        """Does an image stand in several rows, as it was sent to several targets?"""
+        return len(np.unique(self.ids)) < len(self.ids)
+
+    @property
+    def felled(self) -> np.ndarray:
+        """Which images the attack felled, bool [N]: not those that it found wrong already."""
+        return np.zeros(len(self.ids), bool) if self.by is None else (self.by != "") & (self.by != "clean")
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """log softmax of the logits, float64 [N, C]; minus infinity of a probability that the model gave as 0."""
+        from scipy.special import log_softmax
+
+        found = log_softmax(self.logits.astype(np.float64), axis=1)
+        return np.where(self.logits == NEVER, -np.inf, found)
+
+    @property
+    def nll(self) -> np.ndarray:
+        """Negative log-likelihood of the label in nats, [N]."""
+        return -self._at_label(self.log_probabilities)
+
+    def in_top(self, k: int) -> np.ndarray:
+        """Is the label among the k largest logits? Of equals the first classes win, as for `predicted`."""
+        own = self._at_label(self.logits)[:, None]
+        before = np.arange(self.logits.shape[1])[None, :] < self.labels[:, None]
+        return ((self.logits > own) | ((self.logits == own) & before)).sum(axis=1) < k
+
+    @property
+    def margin(self) -> np.ndarray:
+        """The label's logit minus the largest other, [N]; negative where the model errs."""
+        others = self.logits.copy()
+        np.put_along_axis(others, self.labels[:, None], -np.inf, axis=1)
+        return self._at_label(self.logits) - others.max(axis=1)
+
+    def _at_label(self, values: np.ndarray) -> np.ndarray:
+        return at_labels(values, self.labels)
+
+    def outcomes(self, **same: Any) -> pd.DataFrame:
+        """One row an example, in the columns of outcomes.parquet; `same` fills those that do not vary."""
+        names = np.array(self.classes, dtype=object)
+        superclass = {c: s for s, members in self.superclasses.items() for c in members}
+        zeros = np.zeros(len(self.ids))
+        columns = {
+            "example": self.ids,
+            "label": names[self.labels],
+            "superclass": [superclass.get(c, "") for c in names[self.labels]],
+            "target": "" if self.targets is None else names[self.targets],
+            "predicted": names[self.predicted],
+            "in_top5": self.in_top(5),
+            "confidence": np.exp(self.log_probabilities.max(axis=1)),
+            "margin": self.margin,
+            "nll": self.nll,
+            "fooled_by": "" if self.by is None else self.by,
+            **{
+                k: zeros if getattr(self, k) is None else getattr(self, k)
+                for k in ("linf", "l2", "forward", "backward")
+            },
+        }
+        return tables.table(pd.DataFrame(columns).assign(**same), tables.OUTCOMES)
+
+
+COUNT_IMAGES = ("accuracy", "distance", "targetability")
+"""Measures whose values are of images, each of which counts once, though it be sent to several targets."""
+
+SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
+
+
+def told(measure: str, values: Iterable[Value[Any]], trial: Trial) -> Iterator[Value[Any]]:
+    """The values of a measure; without intervals where these would take several rows of an image for several images.
+
+    The temperature is of other images, those held out.
+    """
+    for value in values:
+        counts = measure in COUNT_IMAGES or value.metric == "temperature"
+        yield value if counts or not trial.several else unsure(value)
+
+
+def unsure(value: Value[Metric]) -> Value[Metric]:
+    """The value without its interval, as images stand in several rows."""
+    return value._replace(low=math.nan, high=math.nan, interval=SEVERAL)
+
+
+def pairs(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
+    """Every pair "label -> target" of a trial with targets, and the places of its images."""
+    aims = trial.labels if trial.targets is None else trial.targets
+    for label, target in np.unique(np.stack([trial.labels, aims], axis=1), axis=0):
+        places = np.flatnonzero((trial.labels == label) & (aims == target))
+        yield f"{trial.classes[label]} -> {trial.classes[target]}", places

@@ -1,0 +1,20 @@
+"""What one strength of a case came to: the call, the images before and after, and the trial."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robust.core.signature import Call
+from robust.results.evaluation import Trial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One strength of a case: the call that perturbed (None: nothing did), the images, the trial, the time."""
+
+    call: Call | None
+    original: np.ndarray
+    perturbed: np.ndarray
+    trial: Trial
+    seconds: float
+    trace: np.ndarray  # [N, T], see `Perturbed`

@@ -1,0 +1,152 @@
+"""One model beside another, or beside itself in an earlier report: paired differences, image by image."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from math import isclose, isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robust.core.errors import ReportError, suggest
+from robust.results.flags import worse
+from robust.results.summaries import earlier
+from robust.results.summaries.earlier import Report
+from robust.results.summaries.pairing import STRENGTH, Superclasses, at, by_strength, difference
+from robust.suite.bounds import BETTER, NoWorse
+
+ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the probability beyond an end, so that the bound, or the interval, has 95 %
+_COLUMNS = [
+    "model", "seed", "case", *STRENGTH, "metric", "group",
+    "a", "b", "difference", "low", "high", "mcnemar", "n", "unit", "trust_a", "trust_b",
+]  # fmt: skip
+
+
+def judged(
+    key: str,
+    bound: NoWorse,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    superclasses: Superclasses,
+    *,
+    same: bool,
+) -> Iterator[dict[str, Any]]:
+    """The rows of results.csv that a bound against another model gives, at each strength of the perturbation.
+
+    - difference: ours minus theirs, with the one end that is judged, a bound of 95 %: `low` where higher is
+      better, `high` where lower is. The group says which metric, and what it is compared with.
+    - mcnemar: the exact p-value beside it, for proportions.
+
+    Args:
+        key: a metric of `robust.suite.bounds.BETTER`, with a class where it speaks of one.
+        ours, theirs: rows of outcomes of one case on one model; `theirs` may have more images.
+        superclasses: of the data, name -> its classes.
+        same: is it one model, of the same weights and layers? Where it also gives the same answers, the difference is
+            0 for certain: nothing hangs on the sample of images.
+
+    Raises ReportError where they cannot be paired.
+    """
+    group, unit, rises = f"{key} vs {bound.than}", _unit(key), BETTER[key.partition("[")[0]] == "higher"
+    for where, part in by_strength(ours):
+        other = at(theirs, where)
+        if other.empty:
+            raise ReportError(f"{bound.than} has nothing at {_said(where)}")
+        found = difference(part, other, key, superclasses, whose=bound.than, tail=ONE_SIDED)
+        found = found.certain() if same else found
+        row = {**where, "metric": "difference", "group": group, "value": found.value, "unit": unit, "n": found.n}
+        row |= {"low": found.low, "high": float("nan")} if rises else {"low": float("nan"), "high": found.high}
+        yield {**row, "interval": "paired, one-sided 95 %", "bound": bound.text, "passed": bound.judge(row)}
+        if not isnan(found.mcnemar):
+            test = {"metric": "mcnemar", "value": found.mcnemar, "unit": "p", "low": float("nan"), "high": float("nan")}
+            yield {**where, **test, "group": group, "n": found.n, "bound": "", "passed": None}
+
+
+def not_judged(key: str, bound: NoWorse, ours: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a bound where what it compares with is not there."""
+    said = {"metric": "difference", "group": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound.text}
+    nothing = dict.fromkeys(("value", "low", "high"), float("nan"))
+    for where, _ in by_strength(ours):
+        yield {**where, **said, **nothing, "passed": None}
+
+
+def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1") -> pd.DataFrame:
+    """Two reports of one suite: for each model and case, how much higher the metric is in `b` than in `a`.
+
+    Args:
+        a, b: report folders that `robust run` has filled, the earlier one first. Of each model, seed and case that
+            both have, the images of `b` are compared; `a` must have all of them.
+        case: only this one; all of them where it is left out.
+        metric: one of `robust.suite.bounds.BETTER`, with a class where it speaks of one: "recall[Shirt]".
+
+    Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, group; the
+    values `a` and `b`; `difference` = b - a with its paired 95 % interval `low`, `high`; the p-value of McNemar's
+    exact test, NaN for what is not a proportion; n, the images; unit; `trust_a` and `trust_b`, what the trust checks
+    say of either value, "" where they do not look.
+
+    Raises ReportError where a folder is no report, where the two are of different suites, data, images or attacks,
+    and where they have no case or metric in common.
+    """
+    one, other = earlier.read(Path(a)), earlier.read(Path(b))
+    earlier.comparable(one, other.name, other.data, other.fingerprint)
+    if metric.partition("[")[0] not in BETTER:
+        raise ReportError(f"{metric!r} cannot be compared image by image{suggest(metric, BETTER)}")
+    found = [row for run in _shared(one, other, case) for row in _beside(one, other, run, metric)]
+    if not found:
+        raise ReportError(f"{one.path} and {other.path}: no case has {metric} in both")
+    return pd.DataFrame(found)[_COLUMNS].astype({"eps": "float64", "severity": "Int64"})
+
+
+def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, str]]:
+    """Each model, seed and case that both have, in the order of the second."""
+    columns = ["model", "seed", "case"]
+    there = set(one.outcomes[columns].itertuples(index=False, name=None))
+    here = list(other.outcomes[columns].drop_duplicates().itertuples(index=False, name=None))
+    both = [run for run in here if run in there]
+    if not both:
+        raise ReportError(f"{one.path} and {other.path}: have no model and case in common")
+    if case and case not in {run[2] for run in both}:
+        raise ReportError(f"{case!r}: is no case of both{suggest(case, list(dict.fromkeys(run[2] for run in both)))}")
+    return (run for run in both if case in ("", run[2]))
+
+
+def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[dict[str, Any]]:
+    who = dict(zip(("model", "seed", "case"), run, strict=True))
+    earlier.same_case(one, run[2], *other.case(run[2]))
+    earlier.same_source(one.path, run[2], one.source(*run), other.source(*run))
+    name, _, group = metric.removesuffix("]").partition("[")
+    a, b = (at(report.outcomes, who) for report in (one, other))
+    same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # a black box does not say
+    theirs, ours = (at(report.results, who) for report in (one, other))
+    measured = at(ours, {"metric": name, "group": group})
+    for where, part in by_strength(b):
+        there = at(a, where)
+        if there.empty or at(measured, where).empty:
+            continue
+        try:
+            found = difference(part, there, metric, other.superclasses, whose=str(one.path), tail=TWO_SIDED)
+        except ReportError as error:
+            raise ReportError(f"{run[2]}[{run[0]}]: {error}") from error
+        told = float(at(measured, where)["value"].iloc[0])
+        if not isnan(told) and not isclose(found.ours, told, abs_tol=1e-5):  # by a tree of its own
+            raise ReportError(f"{run[2]}[{run[0]}]: its {metric} is not that of the data's own superclasses")
+        found = found.certain() if same else found
+        values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
+        said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
+        doubts = {"trust_a": verdict(theirs, where, name), "trust_b": verdict(ours, where, name)}
+        yield {**who, **where, **values, **said, **doubts}
+
+
+def verdict(results: pd.DataFrame | None, where: Mapping[str, Any], metric: str) -> str:
+    """The worst verdict on the numbers of a metric at a strength, by rows of results.csv; "" where there are none."""
+    if results is None:
+        return ""
+    rows = at(results, {key: where[key] for key in STRENGTH})
+    return functools.reduce(worse, rows.loc[rows["metric"] == metric, "trust"], "")
+
+
+def _unit(key: str) -> str:
+    return "nats" if key == "nll" else "proportion"
+
+
+def _said(where: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in where.items() if value not in (None, "")) or "that strength"

@@ -1,0 +1,215 @@
+"""Mean corruption error: how often a model errs on corrupted images, beside another model."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from robust.core import statistics
+
+COMMON = (
+    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
+    "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+)  # fmt: skip
+"""The corruptions of the mean, in the order of the paper; the four extra ones do not count in it."""
+
+_ALEXNET = dict(zip(COMMON, map(Fraction, (
+    "0.886", "0.894", "0.923", "0.820", "0.826", "0.786", "0.798", "0.867", "0.827", "0.819", "0.565", "0.853", "0.646",
+    "0.718", "0.607",
+)), strict=True))  # fmt: skip
+"""AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
+_ALEXNET_CLEAN = Fraction("0.4348")
+
+_SHARED = ("suite", "data", "split", "model", "seed", "case", "weights", "n", "choice")
+
+MADE = "corruptions on the fly"
+"""What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
+
+ABSENT = "not given: "
+"""What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
+BESIDE = ("corruption_error_ratio", "relative_error_increase")
+"""What is given in units of a baseline's errors."""
+
+_RARE = "the case has none of the common corruptions"
+_NAN = float("nan")
+Exact = Fraction | None
+"""A number, or None where there is none. In floats two equal means differ by next to nothing, which is no unit."""
+
+
+class Errors(NamedTuple):
+    """The errors of one model in one case: of each corruption the mean over its severities, and on clean images."""
+
+    corrupted: Mapping[str, Fraction]
+    clean: Exact
+
+
+def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows that sum up one case with corruptions on one model by itself.
+
+    - corruption_error: the top-1 error of each corruption (the group), the mean over the severities.
+    - mean_corruption_error: the mean over those of the 15 common corruptions that the case has.
+
+    Both are means over the images, each of which is shown at every strength: the interval is that of a mean of shares.
+
+    Args:
+        outcomes: of the case, with the columns of `robust.results.tables.OUTCOMES`.
+    """
+    corrupted = outcomes[outcomes["severity"].notna()]
+    wrong = corrupted["predicted"] != corrupted["label"]
+    shares = wrong.groupby([corrupted["example"], corrupted["perturbation"]]).mean().unstack()  # [images, corruptions]
+    whole = {name: _share(of) for name, of in wrong.groupby(corrupted["perturbation"], sort=False)}
+    found = [_row("corruption_error", str(name), value, shares[name]) for name, value in whole.items()]
+    if common := [name for name in COMMON if name in whole]:
+        mean = _mean_of(whole[name] for name in common)
+        found.append(_row("mean_corruption_error", "", mean, shares[common].mean(axis=1)))
+    return found
+
+
+def _share(wrong: pd.Series) -> Fraction:
+    return Fraction(int(wrong.sum()), len(wrong))
+
+
+def _mean_of(values: Iterable[Fraction]) -> Fraction:
+    listed = list(values)
+    return sum(listed, Fraction()) / len(listed)
+
+
+def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> dict[str, Any]:
+    low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
+    where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
+    what = {"metric": metric, "group": group, "value": float(value), "unit": "proportion", "n": len(shares)}
+    return {**where, **what, "low": low, "high": high, "interval": statistics.BOUNDED}
+
+
+def corruption_errors(
+    results: pd.DataFrame, outcomes: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = ""
+) -> list[dict[str, Any]]:
+    """The rows that sum up every case with corruptions beside another model; see `own_errors`.
+
+    - corruption_error_ratio: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
+    - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
+      the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
+      baseline would rule. It needs a case that shows the same images, or more, clean.
+    Where one of them has no value, NaN stands there, and the column `interval` says why: "not given: ...".
+
+    - mce and relative_mce: the two means over AlexNet's errors, for ImageNet at 224 pixels, all 15 corruptions and
+      all severities. AlexNet's stand for the stored JPEG images, ours for images made on the fly: compare with care.
+
+    Args:
+        results: a table with the columns of `robust.results.tables.RESULTS`.
+        outcomes: of the same cases, with the columns of `robust.results.tables.OUTCOMES`, and `data`.
+        baselines: for each case, the model whose errors are the unit; of several trainings, their mean.
+        imagenet: what ImageNet's validation images at 224 pixels are called; "" where they are not the data.
+
+    Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
+    perturbations, ICLR 2019.
+    """
+    found = []
+    for case, rows in _errors(results).groupby("case", sort=False):
+        asked = {run: _of_one(outcomes, one) for run, one in rows.groupby(["model", "seed"], sort=False)}
+        base = _mean([errors for (model, _), errors in asked.items() if model == baselines.get(str(case))])
+        for (model, seed), errors in asked.items():
+            first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
+            same = {key: first[key] for key in _SHARED}
+            values = list(_beside(errors, base, baselines[str(case)])) if str(case) in baselines else []
+            if imagenet and first["data"] == imagenet and _complete(rows):
+                values += _mce(errors)
+            found += [{**same, "perturbation": MADE, **value} for value in values]
+    return found
+
+
+def _errors(results: pd.DataFrame) -> pd.DataFrame:
+    whole = (results["metric"] == "top1_error") & (results["group"] == "")
+    return results[whole & results["severity"].notna()]
+
+
+def _of_one(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Errors:
+    shares = [Fraction(round(value * n), n) for value, n in zip(rows["value"], map(int, rows["n"]), strict=True)]
+    parts = pd.Series(shares, rows["perturbation"].astype(str), dtype=object).groupby(level=0, sort=False)
+    return Errors({str(name): _mean_of(of) for name, of in parts}, _clean_error(outcomes, rows.iloc[0]))
+
+
+def _clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
+    """The error on the images that the row speaks of, unperturbed; None where no case shows all of these so."""
+    for key in ("model", "seed", "data"):
+        outcomes = outcomes[outcomes[key] == row[key]]
+    shown = outcomes.loc[outcomes["case"] == row["case"], "example"].unique()
+    for _, clean in outcomes[outcomes["perturbation"] == "clean"].groupby("case", sort=False):
+        same = clean[clean["example"].isin(shown)]
+        if len(same) == len(shown):
+            return _share(same["predicted"] != same["label"])
+    return None
+
+
+def _mean(several: list[Errors]) -> Errors | None:
+    if not several:
+        return None
+    clean = None if any(one.clean is None for one in several) else _mean_of(one.clean or Fraction() for one in several)
+    return Errors({name: _mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
+
+
+def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str, Any]]:
+    """The ratios of one model to its baseline, called `name`; None: it has not run."""
+    unit = f"× {name}"
+    if base is None:
+        for metric in BESIDE:
+            yield _ratio(metric, "", None, unit, f"{name} has not run in this case")
+        return
+    ratios, increases = _ratios(errors, base)
+    for group, value in ratios.items():
+        yield _ratio("corruption_error_ratio", group, value, unit, f"{name} makes no error under {group}")
+    yield _mean_ratio(ratios, unit, name)
+    unknown = "no case shows the same images clean" if None in (errors.clean, base.clean) else ""
+    for group, value in increases.items():
+        yield _ratio("relative_error_increase", group, value, unit, unknown or f"{group} does {name} no harm")
+    common = [each for each in COMMON if each in errors.corrupted]
+    whole = _over(_sum(_added(errors), common), _sum(_added(base), common))
+    yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
+
+
+def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, Any]:
+    """The mean over the common corruptions; without one of them it would be of something else."""
+    counted = [each for each in COMMON if each in ratios]
+    total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
+    why = f"{name} makes no error under {lost}" if lost else _RARE
+    return _ratio("corruption_error_ratio", "", None if total is None else total / len(counted), unit, why)
+
+
+def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> dict[str, Any]:
+    row = {"metric": metric, "group": group, "value": _NAN if value is None else float(value), "unit": unit}
+    return {**row, "interval": f"{ABSENT}{why}"} if value is None else row
+
+
+def _ratios(errors: Errors, base: Errors) -> tuple[dict[str, Exact], dict[str, Exact]]:
+    """The errors, and what they are above the clean one, over the baseline's; nothing where the latter is 0."""
+    above, over = _added(errors), _added(base)
+    ratios = {name: _over(error, base.corrupted.get(name)) for name, error in errors.corrupted.items()}
+    return ratios, {name: _over(error, over.get(name)) for name, error in above.items()}
+
+
+def _added(errors: Errors) -> dict[str, Exact]:
+    """What each corruption adds to the clean error."""
+    return {name: None if errors.clean is None else error - errors.clean for name, error in errors.corrupted.items()}
+
+
+def _over(own: Exact, theirs: Exact) -> Exact:
+    return own / theirs if own is not None and theirs is not None and theirs > 0 else None
+
+
+def _sum(values: Mapping[str, Exact], names: list[str]) -> Exact:
+    parts = [values.get(name) for name in names]
+    return None if not parts or None in parts else sum(filter(None, parts), Fraction())
+
+
+def _complete(rows: pd.DataFrame) -> bool:
+    """Are all 15 corruptions there, each at all five severities?"""
+    severities = rows.groupby("perturbation")["severity"].agg(lambda of: {*of} == {1, 2, 3, 4, 5})
+    return {*COMMON} <= {*severities[severities].index}
+
+
+def _mce(errors: Errors) -> Iterator[dict[str, Any]]:
+    ratios, increases = _ratios(errors, Errors(_ALEXNET, _ALEXNET_CLEAN))
+    for metric, values in (("mce", ratios), ("relative_mce", increases)):
+        if (total := _sum(values, [*COMMON])) is not None:
+            yield {"metric": metric, "group": "", "value": float(total / len(COMMON)), "unit": "× AlexNet"}

@@ -1,0 +1,142 @@
+"""Reports that `robust run` has written before: read, and refused where they cannot be compared with another one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robust.core import files
+from robust.core.errors import ReportError
+from robust.results import tables
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report folder: its tables are read when they are asked for.
+
+    fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
+    cases: what each case did to its images, see `robust.suite.Case.definition`.
+    sources: the weights, layers and pixels of the model on which a transfer has made its images, by `source_key`.
+    models: what environment.json says of each.
+    """
+
+    path: Path
+    name: str
+    data: str
+    fingerprint: str
+    superclasses: Mapping[str, list[str]]
+    contents: Mapping[str, str]
+    cases: Mapping[str, dict[str, Any]]
+    sources: Mapping[str, str]
+    models: Mapping[str, Mapping[str, Any]]
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """results.csv."""
+        return tables.read_results(self.path / "results.csv")
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """outcomes.parquet."""
+        return tables.read_outcomes(self.path / "outcomes.parquet")
+
+    def model(self, name: str, seed: int) -> str:
+        """Which model it is, see `one_model`; "" where it is not there."""
+        rows = self.results[(self.results["model"] == name) & (self.results["seed"] == seed)]
+        return one_model(rows["weights"].iloc[0], self.models.get(name, {})) if len(rows) else ""
+
+    def case(self, name: str) -> tuple[dict[str, Any], str]:
+        """The settings of a case and the fingerprint of its images.
+
+        Raises ReportError where the folder does not tell them.
+        """
+        try:
+            return settings(self.cases[name]), self.contents[name]
+        except (KeyError, TypeError, AttributeError):
+            what = f"does not say what the case {name} did to its images; run its suite again"
+            raise ReportError(f"{self.path}: {what}") from None
+
+    def source(self, model: str, seed: int, case: str) -> str:
+        """Which model has made the images of a transfer; "" for no transfer."""
+        return self.sources.get(source_key(model, seed, case), "")
+
+
+def one_model(weights: str, about: Mapping[str, Any]) -> str:
+    """What models share that are one function: weights, layers and pixels; "" where any of it is not known.
+
+    weights: the column of results.csv. about: of the model, as environment.json has it.
+    """
+    return f"{weights}/{about['form']}" if weights and about.get("form") else ""
+
+
+def read(path: Path) -> Report:
+    """What stands in a report folder.
+
+    Raises ReportError where there is none, where it is damaged, and where it does not say on which images it was made.
+    """
+    if not path.is_dir():
+        raise ReportError(f"{path}: there is no such folder in {Path.cwd()}; `robust run SUITE --out {path}` makes it")
+    try:
+        about = json.loads(files.text(path / "environment.json"))
+        data = about["data"]
+        if "fingerprint" not in data or not {"contents", "cases", "sources", "models"} <= {*about}:
+            raise ReportError(f"{path}: does not say what was done to which images; run its suite again")
+        told = data["name"], data["fingerprint"], data["superclasses"]
+        of_cases = about["contents"], about["cases"], about["sources"]
+        return Report(path, about["suite"], *told, *of_cases, about["models"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+        raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
+
+
+def comparable(report: Report, name: str, data: str, fingerprint: str) -> None:
+    """Raise ReportError where a report is of another suite or of other data than these."""
+    if report.name != name:
+        raise ReportError(f"{report.path}: is a report of the suite {report.name!r}, this one is {name!r}")
+    if report.fingerprint != fingerprint:
+        which = f"of {report.data}, here they are of {data}" if report.data != data else f"another version of {data}"
+        raise ReportError(f"{report.path}: its images are {which}; only the same images can be compared")
+
+
+def same_case(report: Report, case: str, here: Mapping[str, Any], content: str) -> None:
+    """Raise ReportError where a case did other things to its images there, or had other images.
+
+    Args:
+        report: the earlier one. case: its name. here: the settings of this one. content: the fingerprint of its images.
+    """
+    there, known = report.case(case)
+    if known != content:
+        raise ReportError(f"{report.path}: the images of the case {case} are others; only the same can be compared")
+    for key in {**here, **there}:
+        if here.get(key) != there.get(key):
+            said = f"{key} is {_said(there.get(key))} there and {_said(here.get(key))} here"
+            raise ReportError(f"{report.path}: the case {case} is another one: {said}")
+
+
+def same_source(path: str | Path, case: str, theirs: str, ours: str) -> None:
+    """Raise ReportError where the images of a transfer were made there, in the report at `path`, on another model.
+
+    theirs, ours: the models that made them, as `Report.sources` has them; "" for no transfer.
+    """
+    if theirs != ours:
+        raise ReportError(f"{path}: the case {case} has images that were made on another model, or one asked otherwise")
+
+
+def source_key(model: str, seed: int, case: str) -> str:
+    """A cell as `Report.sources` names it."""
+    return json.dumps([model, seed, case])
+
+
+def settings(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a case by name, of `robust.suite.Case.definition`; what all strengths share is said once."""
+    calls = definition["calls"]
+    found = {key: [call.get(key) for call in calls] for key in {key: None for call in calls for key in call}}
+    once = {key: each[0] if all(one == each[0] for one in each) else each for key, each in found.items()}
+    return {**{key: value for key, value in definition.items() if key != "calls"}, **once}
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value)

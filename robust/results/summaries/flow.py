@@ -1,0 +1,45 @@
+"""The flow clean -> perturbed: which classes lose their images, and to which."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+CELL = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
+_IMAGE = ["model", "seed", "data", "example"]
+
+
+def flow(outcomes: pd.DataFrame, superclasses: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """What became of the images that were right before, counted.
+
+    Args:
+        outcomes: a table with the columns of `robust.results.tables.OUTCOMES`, and `data`: the set of each image, since
+            two sets may call their images alike. The clean images of a cell are those of the same model, seed
+            and data that no perturbation has touched.
+        superclasses: of the data, name -> its classes; may be empty.
+
+    Returns a row for each model, seed, case and strength, and each label and class `taken_for` that came:
+    `images` counts those of the label that were right clean and are answered so now, the label itself
+    included; `of` all images of the label. `inside`: is the answer in the superclass of the label? False
+    where there are none. Cells without clean images of the same examples are left out.
+
+    >>> clean = pd.DataFrame({"example": ["1", "2"], "label": "cat", "predicted": "cat", "perturbation": "clean"})
+    >>> fog = clean.assign(perturbation="fog", predicted=["cat", "dog"])
+    >>> same = {"model": "m", "seed": 0, "data": "d", "case": "c", "norm": "", "eps": float("nan"), "severity": 1}
+    >>> table = pd.concat([clean, fog]).assign(**same)
+    >>> flow(table, {"pet": ["cat", "dog"]})[["label", "taken_for", "images", "of", "inside"]].values.tolist()
+    [['cat', 'cat', 1, 2, True], ['cat', 'dog', 1, 2, True]]
+    """
+    above = {name: group for group, members in superclasses.items() for name in members}
+    clean = outcomes[outcomes["perturbation"] == "clean"].drop_duplicates(_IMAGE)
+    right = clean.assign(right=clean["label"] == clean["predicted"])[[*_IMAGE, "label", "right"]]
+    perturbed = outcomes[outcomes["perturbation"] != "clean"]
+    both = perturbed.merge(right, on=[*_IMAGE, "label"])
+    of = both.groupby([*CELL, "label"], dropna=False).size().rename("of")
+    kept = both[both["right"]].rename(columns={"predicted": "taken_for"})
+    images = kept.groupby([*CELL, "label", "taken_for"], dropna=False, sort=False).size().rename("images")
+    found = images.reset_index().merge(of.reset_index(), on=[*CELL, "label"])
+    same = [
+        above.get(a) is not None and above.get(a) == above.get(b)
+        for a, b in zip(found["label"], found["taken_for"], strict=True)
+    ]
+    return found.assign(inside=same)

@@ -1,0 +1,137 @@
+"""Two tables of outcomes image by image: what one model made of an image beside what another made of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from robust.core import statistics
+from robust.core.errors import ReportError
+
+STRENGTH = ("perturbation", "norm", "eps", "severity")
+_ROUNDING = 1e-5  # of a logit in float32, from one batch or machine to another
+_IMAGE = ["example", "target"]  # an attack on all targets shows an image once for each of them
+
+Superclasses = Mapping[str, Sequence[str]]
+
+
+class Difference(NamedTuple):
+    """Two means over the same n images, ours minus theirs with its ends, and McNemar's p-value.
+
+    mcnemar: NaN for what is not a proportion, and where an image is sent to several targets. alike: does every image
+    have the same number on both sides, and the same class by the same margin?
+    """
+
+    ours: float
+    theirs: float
+    value: float
+    low: float
+    high: float
+    mcnemar: float
+    n: int
+    alike: bool
+
+    def certain(self) -> "Difference":
+        """The same where both sides are one model: if it answers alike, nothing hangs on the sample of images."""
+        return self._replace(low=0.0, high=0.0) if self.alike else self
+
+
+def difference(
+    ours: pd.DataFrame, theirs: pd.DataFrame, key: str, superclasses: Superclasses, *, whose: str, tail: float
+) -> Difference:
+    """The paired difference of a metric over the images of `ours`; `theirs` may have more.
+
+    Args:
+        ours, theirs: rows of outcomes of one case, at one strength, on one model.
+        key: a metric of `robust.suite.bounds.BETTER`, with a class where it speaks of one: "recall[Shirt]".
+        superclasses: of the data, name -> its classes.
+        whose: what an error calls `theirs`.
+        tail: the probability that the true difference lies beyond an end of the interval.
+
+    Raises ReportError where images of `ours` are missing in `theirs`, have another label there, or come twice.
+    """
+    both = _paired(_values(ours, key, superclasses), _values(theirs, key, superclasses), whose)
+    if group := key.removesuffix("]").partition("[")[2]:
+        both = both[both["label"] == group]
+    if both.empty:
+        raise ReportError(f"{key}: there is no image to compare")
+    alike = bool((both["value"] == both["value_theirs"]).all()) and _one_function(both)
+    share, several = both["value"].dtype == bool, both.duplicated("example").any()
+    if several:  # an image is sent to several targets: it counts once, with the mean of its rows
+        both = both.groupby("example", sort=False)[["value", "value_theirs"]].mean()
+    one, other = both["value"].to_numpy(), both["value_theirs"].to_numpy()
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):  # a label of probability 0
+        nan, ours_, theirs_ = float("nan"), float(one.mean()), float(other.mean())
+        value = nan if ours_ == theirs_ else ours_ - theirs_
+        return Difference(ours_, theirs_, value, nan, value if value > 0 else nan, nan, len(one), alike=False)
+    if share:
+        p = float("nan") if several else statistics.mcnemar(one, other)
+        ends = statistics.paired_proportions(one, other, tail)
+    else:
+        ends, p = statistics.paired_difference(one, other, tail, _dearest(ours, theirs)), float("nan")
+    return Difference(float(one.mean()), float(other.mean()), *ends, p, len(one), alike)
+
+
+def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.DataFrame:
+    """Which image, its label, what was answered, and one number of it in `value`: bool for a proportion."""
+    right = outcomes["predicted"] == outcomes["label"]
+    near = outcomes["in_top5"].astype(bool)
+    above = {member: name for name, members in superclasses.items() for member in members}
+    known = {
+        "top1": right, "recall": right, "top1_error": ~right, "top5": near, "top5_error": ~near,
+        "target_reached": outcomes["predicted"] == outcomes["target"],
+        "superclass_accuracy": _above(outcomes["predicted"], above) == _above(outcomes["label"], above),
+        "nll": outcomes["nll"].astype(float),
+    }  # fmt: skip
+    return outcomes[[*_IMAGE, "label", "predicted", "margin"]].assign(value=known[key.partition("[")[0]])
+
+
+def _one_function(both: pd.DataFrame) -> bool:
+    """Do both sides answer alike up to rounding? The same weights under another activation are another model."""
+    near = np.isclose(both["margin"], both["margin_theirs"], rtol=_ROUNDING, atol=_ROUNDING)
+    return bool((near & (both["predicted"] == both["predicted_theirs"])).all())
+
+
+def _dearest(*outcomes: pd.DataFrame) -> float:
+    """What a mistake may cost, in nats: the largest margin, by which such an answer could be wrong, SURE at least."""
+    margins = np.concatenate([each["margin"].abs() for each in outcomes])
+    return float(margins[np.isfinite(margins)].max(initial=statistics.SURE))
+
+
+def _above(names: pd.Series, above: Mapping[str, str]) -> pd.Series:
+    return names.map(lambda name: above.get(str(name), str(name)))
+
+
+def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, whose: str) -> pd.DataFrame:
+    image = _IMAGE if ours.duplicated("example").any() else ["example"]  # its target may hang on the model
+    if ours.duplicated(image).any() or theirs.duplicated(image).any():
+        raise ReportError("an image comes twice, so the images cannot be paired")
+    both = ours.merge(theirs, on=image, suffixes=("", "_theirs"))
+    if len(both) < len(ours):
+        few = f"{whose} has {len(both)} of the {len(ours)} images; a comparison needs all of them"
+        raise ReportError(f"{few}: where a suite chooses images, give both the same seed and as many images")
+    if len(other := both[both["label"] != both["label_theirs"]]):
+        image, here, there = other.iloc[0][["example", "label", "label_theirs"]]
+        raise ReportError(f"image {image} is {here!r} here and {there!r} in {whose}: these are other data")
+    return both
+
+
+def by_strength(outcomes: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The rows at each strength of the perturbation, and the columns that say which it is."""
+    for where, part in outcomes.groupby(list(STRENGTH), dropna=False, sort=False):
+        yield {k: None if pd.isna(v) else v for k, v in zip(STRENGTH, where, strict=True)}, part
+
+
+def at(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows at one strength; None is what is not said."""
+    for key, wanted in where.items():
+        column = table[key]
+        if wanted is None:
+            same = column.isna()
+        elif key == "eps":  # a number read from text meets one read from binary
+            same = pd.Series(np.isclose(column, wanted, rtol=1e-9, atol=0), column.index)
+        else:
+            same = (column == wanted).fillna(False).astype(bool)
+        table = table[same]
+    return table

@@ -1,0 +1,86 @@
+"""The columns of both tables, reading and writing them.
+
+`results.csv` has one row a value; `outcomes.parquet` one row for each example of each case. Both are
+plain `pandas.DataFrame`s in Python.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robust.core import csv_files, files
+from robust.core.errors import ReportError
+
+RESULTS = {
+    "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
+    "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
+    "metric": "str", "group": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
+    "low": "float64", "high": "float64", "interval": "str", "bound": "str", "passed": "boolean",
+    "trust": "str", "forward": "float64", "backward": "float64", "seconds": "float64", "weights": "str",
+}  # fmt: skip
+"""Columns of results.csv and their types. `forward` and `backward` are passes an image, on average.
+
+`choice` says which test images they were: "all", "in proportion" to the classes, or "balanced", as many of each class.
+"""
+
+OUTCOMES = {
+    "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",
+    "severity": "Int64", "example": "str", "label": "str", "superclass": "str", "target": "str",
+    "predicted": "str", "in_top5": "bool", "confidence": "float64", "margin": "float32", "nll": "float32",
+    "fooled_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
+}  # fmt: skip
+"""Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names.
+
+Of a sure model single precision would make many confidences alike, and calibration errors could not be told again.
+"""
+
+
+def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    """Rows as a table with exactly these columns and types."""
+    frame = pd.DataFrame(rows).reindex(columns=list(columns))
+    words = [name for name, kind in columns.items() if kind == "str"]
+    return frame.assign(**{name: frame[name].astype(object).fillna("") for name in words}).astype(columns)
+
+
+def write_results(results: pd.DataFrame, path: Path) -> Path:
+    """Write results.csv, whole or not at all; numbers keep every digit."""
+    return files.write(path, csv_files.csv(results))
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read results.csv as it was written; an empty word is "", never NaN."""
+    try:
+        frame = csv_files.read(path, dtype=str, keep_default_na=False)
+        if missing := [name for name in RESULTS if name not in frame]:
+            raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
+        return pd.DataFrame({name: _parsed(frame[name], kind) for name, kind in RESULTS.items()})
+    except (OSError, ValueError, KeyError, TypeError) as error:  # TypeError: a row that is too short
+        raise ReportError(f"{path}: cannot be read ({str(error)[:300]})") from error
+
+
+def _parsed(words: pd.Series, kind: str) -> pd.Series:
+    """Words as numbers, each digit of which counts: Python reads them, not the CSV reader."""
+    if kind == "str":
+        return words.astype("str")
+    read = {"float64": float, "int64": int, "Int64": int, "boolean": {"True": True, "False": False}.__getitem__}[kind]
+    empty = float("nan") if kind == "float64" else pd.NA
+    return pd.Series([read(word) if word else empty for word in words], dtype=kind)
+
+
+def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
+    """Write outcomes.parquet, whole or not at all."""
+    return files.write(path, lambda temporary: outcomes.to_parquet(temporary, index=False))
+
+
+def read_outcomes(path: Path) -> pd.DataFrame:
+    """Read outcomes.parquet; raises ReportError where it is missing, damaged or lacks a column."""
+    from robust.core import parquet_files
+
+    try:
+        frame = parquet_files.read(path, OUTCOMES)
+    except KeyError as error:
+        raise ReportError(f"{path}: lacks the column {error.args[0]}; was it written by `robust run`?") from None
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise ReportError(f"{path}: cannot be read ({error})") from error
+    return table(frame, OUTCOMES)

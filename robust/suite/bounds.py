@@ -1,0 +1,258 @@
+"""Bounds: `">= 0.80"`, `"in [0, 0.3]"`, `"low >= 0.80"`, `"no worse than lenet5 by 0.01"`: parse, judge."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite, isnan
+from typing import Any, Literal
+
+from robust.core.errors import SuiteError, suggest
+from robust.core.types import exact
+
+_NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
+_COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
+_INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
+_END = re.compile(r"([A-Za-z]+)\s*((?:>|<|in\b).*)", re.DOTALL)
+_NO_SUPPORT = ("invalid", "unverified")  # verdicts on a number that no bound passes on
+_NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
+
+BETTER: Mapping[str, Literal["higher", "lower"]] = {
+    "top1": "higher", "top5": "higher", "recall": "higher", "superclass_accuracy": "higher",
+    "top1_error": "lower", "top5_error": "lower", "nll": "lower", "target_reached": "lower",
+}  # fmt: skip
+"""Which way is better, for the metrics that are means over images and can be paired image by image."""
+
+
+FIGURES = 4
+"""Significant digits of a number that no bound makes finer."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The values from `low` to `high`; `strict` leaves the ends out. `text` is how the suite wrote it.
+
+    of: what is held against it: the value, or the low or the high end of its interval.
+    """
+
+    text: str
+    low: float = -inf
+    high: float = inf
+    strict: bool = False
+    of: Literal["value", "low", "high"] = "value"
+
+    def __contains__(self, value: float) -> bool:
+        at_an_end = isfinite(value) and value in (self.low, self.high)
+        return self.low <= value <= self.high and not (self.strict and at_an_end)
+
+    def judge(self, row: Mapping[Any, Any]) -> bool:
+        """Does a row of results.csv meet the bound? Not where an end of its interval is asked for and it has none.
+
+        >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "low": 0.79, "high": 0.85})
+        False
+        """
+        return bool(row[self.of] in self)
+
+    def untold(self, row: Mapping[Any, Any]) -> bool:
+        """Is the row a distance that was not found up to eps, of which nothing tells whether it meets the bound?
+
+        All that is known of it is that it is larger than eps; nothing is known of a median between one that was found
+        and one that was not.
+
+        >>> row = {"value": inf, "unit": "distance", "eps": 0.05}
+        >>> [parse(text).untold(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
+        [True, True, False, False]
+        """
+        if row.get("unit") != "distance" or row[self.of] != inf:
+            return row.get("unit") == "distance" and self.of == "value" and isnan(row["value"])
+        meets = self.low <= row["eps"] and self.high == inf
+        return not meets and row["eps"] < self.high
+
+    def lacks_its_end(self, row: Mapping[Any, Any]) -> bool:
+        """Does the bound ask for an end of the interval of a value that has none?"""
+        return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
+
+    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+        """How many digits after the point, `least` or more, tell on which side of the bound a row lies.
+
+        >>> parse(">= 0.80").digits({"value": 0.79951}, 3), parse(">= 0.80").digits({"value": 0.81}, 3)
+        (4, 3)
+        """
+        value = row[self.of]
+        return _telling(value, least, lambda rounded: rounded in self)
+
+    def figures(self, row: Mapping[Any, Any]) -> int:
+        """How many significant digits, four or more, tell on which side of the bound the value lies.
+
+        >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
+        (5, 4)
+        """
+        return _telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
+
+    def possible(self, low: float, high: float) -> bool:
+        """Do its ends lie in [low, high], and could something that lies there meet it?
+
+        >>> [parse(text).possible(0, 1) for text in (">= 0.80", "<= 25", "> 1", "in [0, 1]")]
+        [True, False, False, True]
+        """
+        ends = [end for end in (self.low, self.high) if isfinite(end)]
+        empty = self.strict and (self.low >= high or self.high <= low)
+        return all(low <= end <= high for end in ends) and not empty
+
+    def undecided(self, low: float, high: float) -> bool:
+        """Does the interval [low, high] hold values that meet the bound and values that miss it?
+
+        Then the sample cannot tell; so, too, where all images are right and ">= 1" asks for that. A bound on an end of
+        the interval has asked for certainty and is never undecided.
+
+        >>> parse(">= 0.80").undecided(0.78, 0.83), parse("low >= 0.80").undecided(0.78, 0.83)
+        (True, False)
+        """
+        meets = (self.low < high and self.high > low) or low in self or high in self
+        return self.of == "value" and low <= high and meets and not (low in self and high in self)
+
+
+@dataclass(frozen=True)
+class NoWorse:
+    """Against another model of the suite, or this one in an earlier report: worse by at most `by`, >= 0.
+
+    than: the name of the model, or the report folder, seen from the current one; it has a slash: "./base".
+    """
+
+    text: str
+    than: str
+    by: float
+
+    @property
+    def of_report(self) -> bool:
+        """Is it the same model in an earlier report that is compared with?"""
+        return "/" in self.than
+
+    def judge(self, row: Mapping[Any, Any]) -> bool:
+        """Does a row of metric `difference` meet it? Its one-sided bound is `low` where higher is better, or `high`.
+
+        >>> parse("no worse than lenet5 by 0.01").judge({"value": 0.01, "low": -0.02, "high": float("nan")})
+        False
+        """
+        return bool(row["high"] <= self.by if isnan(row["low"]) else row["low"] >= -self.by)
+
+    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+        """How many digits after the point, `least` or more, tell on which side of the bound the judged end lies.
+
+        >>> parse("no worse than a by 0.01").digits({"low": -0.01004, "high": float("nan")}, 3)
+        5
+        """
+        if isnan(row["low"]):
+            return _telling(row["high"], least, lambda end: end <= self.by)
+        return _telling(row["low"], least, lambda end: end >= -self.by)
+
+    def possible(self, low: float, high: float) -> bool:
+        """Could a difference of what lies in [low, high] miss it?"""
+        return self.by < high - low
+
+    def open(self, row: Mapping[Any, Any]) -> bool:
+        """Does the value itself meet it, though its end does not, so that the sample cannot tell?
+
+        >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "low": -0.02, "high": float("nan")})
+        True
+        """
+        ends, value = (row["low"], row["high"]), row["value"]
+        if all(map(isnan, ends)):
+            return True
+        return not self.judge(row) and bool(value <= self.by if isnan(ends[0]) else value >= -self.by)
+
+    def undecided(self, low: float, high: float) -> bool:
+        """Never: the interval itself is judged."""
+        return False
+
+
+def _telling(
+    value: float, least: int, meets: Callable[[float], bool], rounded: Callable[[float, int], float] = round
+) -> int:
+    """To how many digits, `least` or more, a number may be rounded and stay on its side of a bound."""
+    told = (n for n in range(least, 18) if meets(rounded(value, n)) == meets(value))
+    return next(told, least) if isfinite(value) else least
+
+
+def parse(text: str) -> Bound | NoWorse:
+    """Read a bound as a suite writes it.
+
+    Raises SuiteError for anything else, an empty range included.
+
+    >>> 0.81 in parse(">= 0.80"), 0.3 in parse("< 3/10"), 0.3 in parse("in [0, 0.3]")
+    (True, False, True)
+    >>> parse("high <= 0.05").of, parse("no worse than reports/base by 0.01").than
+    ('high', 'reports/base')
+    """
+    if not isinstance(text, str):
+        raise SuiteError(f'bound {text!r}: must be a string like ">= 0.80" or "in [0, 0.3]"')
+    if match := _NO_WORSE.fullmatch(text.strip()):
+        return _no_worse(text, match[1], match[2])
+    of, range_ = _end(text)
+    if match := _COMPARISON.fullmatch(range_):
+        sign, number = match[1], _number(match[2], text)
+        ends = {"low": number} if ">" in sign else {"high": number}
+        return Bound(text.strip(), strict="=" not in sign, of=of, **ends)
+    if match := _INTERVAL.fullmatch(range_):
+        low, high = _number(match[1], text), _number(match[2], text)
+        if low > high:
+            raise SuiteError(f"bound {text!r}: nothing lies in [{low:g}, {high:g}]; were the ends swapped?")
+        return Bound(text.strip(), low, high, of=of)
+    ways = '">= 0.80", "> 0.8", "<= 0.2", "< 0.2", "in [0, 0.3]", "low >= 0.80"'
+    raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
+
+
+def name(row: Mapping[Any, Any]) -> str:
+    """The key of a row, as a suite would bound it.
+
+    >>> name({"metric": "recall", "group": "Shirt"})
+    'recall[Shirt]'
+    """
+    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+
+
+def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
+    """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
+
+    - passed, missed.
+    - unsupported: the value would pass, and is invalid by the trust checks, or these are not on record. A bound on
+      that verdict itself is not.
+    - undecided: no worse by the value, and the sample is too small to show it ("no worse than"); or a distance
+      that was not found up to eps, where the bound asks for one beyond it.
+    - not judged: what it is compared with is not there.
+
+    >>> row = {"metric": "top1", "value": 0.9, "low": 0.8, "high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
+    >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "trust": "suspect"})
+    ('unsupported', 'passed', 'missed', 'passed')
+    """
+    limit = parse(row["bound"])
+    if isinstance(limit, NoWorse) and isnan(row["value"]) and not row["n"]:
+        return "not judged"
+    if isinstance(limit, Bound) and limit.untold(row):
+        return "undecided"
+    if not limit.judge(row):
+        return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"
+    unsure = row["trust"] in _NO_SUPPORT and row["metric"] != "trust"
+    return "unsupported" if unsure and not allow_invalid else "passed"
+
+
+def _end(text: str) -> tuple[Any, str]:
+    """What is held against the range that follows, and that range."""
+    match = _END.fullmatch(text.strip())
+    if match is None or match[1] == "in":
+        return "value", text.strip()
+    if match[1] not in ("low", "high"):
+        raise SuiteError(f"bound {text!r}: {match[1]!r} is no end of an interval{suggest(match[1], ['low', 'high'])}")
+    return match[1], match[2].strip()
+
+
+def _no_worse(text: str, than: str, digits: str) -> NoWorse:
+    if (by := _number(digits, text)) < 0:
+        raise SuiteError(f"bound {text!r}: by {by:g}: how much worse it may be is at least 0")
+    return NoWorse(text.strip(), than, by)
+
+
+def _number(digits: str, text: str) -> float:
+    try:
+        return exact(digits)
+    except ValueError:
+        raise SuiteError(f"bound {text!r}: {digits!r} is not a number") from None

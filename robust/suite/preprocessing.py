@@ -1,0 +1,132 @@
+"""How a model wants its pixels: their range, the mean and deviation it was trained with, the order of the colours."""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+from robust.core.errors import SuiteError, suggest
+from robust.core.interface import setting
+from robust.core.types import exact
+
+
+class Pixels(NamedTuple):
+    """x in [0, 1] becomes (low + (high - low) x - mean) / std, of each channel.
+
+    low, high: what the pixels range over before that.
+    mean, std: one number a channel, in the order of the model's channels; empty: 0 and 1.
+    order: of the colours. layout: of the axes.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    order: str = "rgb"
+    layout: str = "channels_last"
+
+    def __str__(self) -> str:
+        """In a few words.
+
+        >>> print(Pixels(0, 255, mean=(103.939, 116.779, 123.68), order="bgr"))
+        [0, 255], minus (103.939, 116.779, 123.68), in the order BGR
+        """
+        words = [f"[{self.low:g}, {self.high:g}]"]
+        words += [f"minus {_listed(self.mean)}"] if self.mean else []
+        words += [f"over {_listed(self.std)}"] if self.std else []
+        words += ["in the order BGR"] if self.order == "bgr" else []
+        words += ["channels first"] if self.layout == "channels_first" else []
+        return ", ".join(words)
+
+
+MODES = {
+    "tf": Pixels(-1.0, 1.0),
+    "torch": Pixels(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "caffe": Pixels(0.0, 255.0, mean=(103.939, 116.779, 123.68), order="bgr"),
+}
+"""What `preprocess_input` of keras.applications does outside of the model, by the name of its mode."""
+
+_KEYS = ("range", *Pixels._fields[2:])
+_LEVELS = 255
+_WORDS = {"order": ("rgb", "bgr"), "layout": ("channels_last", "channels_first")}
+
+
+def read(value: Any) -> Pixels:
+    """Pixels from [lowest, highest], a mode of keras.applications, or a table; else SuiteError.
+
+    >>> read([0, 255]), read("tf") == read((-1, 1)), read(["-1/2", 1]).low
+    (Pixels(low=0.0, high=255.0, mean=(), std=(), order='rgb', layout='channels_last'), True, -0.5)
+    >>> read({"range": [0, 255], "order": "bgr"}).order
+    'bgr'
+    """
+    if isinstance(value, Pixels):
+        return value
+    if isinstance(value, str):
+        if value not in MODES:
+            raise SuiteError(f"pixels = {value!r}: not known{suggest(value, MODES)}", "pixels")
+        return MODES[value]
+    if isinstance(value, Mapping):
+        return _table(value)
+    low, high = _range(value, "pixels")
+    return Pixels(low, high)
+
+
+def _table(table: Mapping[str, Any]) -> Pixels:
+    for key in table:
+        if key not in _KEYS:
+            raise SuiteError(f"pixels has no {key!r}{suggest(key, _KEYS)}", f"pixels.{key}")
+    for key, allowed in _WORDS.items():
+        if table.get(key, allowed[0]) not in allowed:
+            raise SuiteError(f"pixels.{key} = {table[key]!r}{suggest(str(table[key]), allowed)}", f"pixels.{key}")
+    low, high = _range(table.get("range", (0, 1)), "pixels.range")
+    mean, std = (_channels(table.get(key, ()), key) for key in ("mean", "std"))
+    if not all(s > 0 for s in std) or (mean and std and len(mean) != len(std)):
+        raise SuiteError(f"pixels.std = {list(std)}: must be positive, and as many as mean", "pixels.std")
+    found = Pixels(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
+    _check_unit(found)
+    return found
+
+
+def _check_unit(found: Pixels) -> None:
+    """Refuse a mean or a deviation that pixels of this range cannot have: it is of grey levels, or of [0, 1]."""
+    low, high = found.low, found.high
+    for key, numbers, least, most in (("mean", found.mean, low, high), ("std", found.std, 0.0, high - low)):
+        if any(not least <= n <= most for n in numbers):
+            of_levels = max(numbers) <= _LEVELS and min(numbers) >= 0 and high <= 1
+            meant = f"; did you mean range = [0, {_LEVELS}]?" if of_levels else ""
+            what = f"pixels in {_listed((low, high), '[]')} have none such"
+            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}{meant}", f"pixels.{key}")
+        if high - low > _LEVELS / 2 and any(numbers) and max(numbers) < 1:
+            what = f"of pixels in [0, 1], and range = {_listed((low, high), '[]')}; did you mean range = [0, 1]?"
+            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}", f"pixels.{key}")
+
+
+def _range(value: Any, key: str) -> tuple[float, float]:
+    ends = _numbers(value)
+    if ends is None or len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
+        example = f"[0, {_LEVELS}]"
+        if key == "pixels":
+            example = " or ".join(setting(key, each) for each in ([0, _LEVELS], *MODES))
+        raise SuiteError(f"{key} = {value!r}: must be the lowest and the highest, as in {example}", key)
+    return ends[0], ends[1]
+
+
+def _channels(value: Any, key: str) -> tuple[float, ...]:
+    if (numbers := _numbers(value)) is None:
+        raise SuiteError(f"pixels.{key} = {value!r}: must be a number for each channel", f"pixels.{key}")
+    return numbers
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    """Finite numbers, of which fractions may be strings; None for anything else."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return None
+    try:
+        numbers = [exact(v) if isinstance(v, str) else v for v in value]
+    except ValueError:
+        return None
+    right = all(isinstance(v, int | float) and not isinstance(v, bool) and -inf < v < inf for v in numbers)
+    return tuple(map(float, numbers)) if right else None
+
+
+def _listed(numbers: Sequence[float], around: str = "()") -> str:
+    return f"{around[0]}{', '.join(f'{n:g}' for n in numbers)}{around[1]}"

@@ -1,5 +1,0 @@
-"""Summaries: what only the finished table of all models and cases tells.
-
-The contract: a summary takes rows of `robust.record.RESULTS` and gives further rows, as dictionaries. It needs
-neither a model nor TensorFlow.
-"""

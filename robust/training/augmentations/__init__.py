@@ -1,0 +1,37 @@
+"""Augmentations: what training does to its images, so that no epoch shows the same one twice.
+
+The contract: `augmentation(images, *, seeds, ...) -> images`, graph-pure TensorFlow, float32 [B, H, W, C] in
+[0, 1] of a fixed H, W, C. `seeds` is int64 [B]; all that is random about an image hangs on its own, so results
+do not change with the order of the images, with parallel calls, or after a run is resumed.
+
+Those of `MIXES` blend each image with another one of its batch, and so its label: they take and give
+`(images, labels [B, classes])`.
+"""
+
+from typing import TYPE_CHECKING
+
+from robust.core import registry
+
+if TYPE_CHECKING:
+    from robust.training.augmentations.chains import augmix, rand_augment
+    from robust.training.augmentations.colour import pca_colour, photometric_distortion
+    from robust.training.augmentations.crops import area_and_aspect_crop, flip, pad_and_crop, scale_jitter
+    from robust.training.augmentations.erasing import random_erasing
+    from robust.training.augmentations.mixing import cutmix, mixup
+
+__all__ = [
+    "area_and_aspect_crop",
+    "augmix",
+    "cutmix",
+    "flip",
+    "mixup",
+    "pad_and_crop",
+    "pca_colour",
+    "photometric_distortion",
+    "rand_augment",
+    "random_erasing",
+    "scale_jitter",
+]
+
+MIXES = ("mixup", "cutmix")
+registry.contents(__name__)

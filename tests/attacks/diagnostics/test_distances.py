@@ -1,0 +1,75 @@
+"""A distance has a verdict, too: of its model, of its attack without a limit, of what else fells the images."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import robust
+from robust.api.cli.report import report
+from robust.attacks import diagnostics
+from robust.attacks.diagnostics.attack import Run
+from robust.core.store import Store
+from robust.datasets.dataset import from_arrays
+from robust.suite import Model, Suite, read_case
+
+SEARCH = {"name": "pgd", "eps": 0.1, "steps": 3}
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """`measured(front)`: a search on twelve images that a small net has right, behind this layer."""
+
+    def measured(front):
+        keras.utils.set_random_seed(3)
+        layers = [keras.Input((4, 4, 1)), front, keras.layers.Flatten(), keras.layers.Dense(3)]
+        net = keras.Sequential(layers, name="net")
+        images = np.random.default_rng(0).random((12, 4, 4, 1), np.float32)
+        data = from_arrays(images, net.predict(images, verbose=0).argmax(axis=1), ("a", "b", "c"), name="dozen")
+        expect = {"median_distance": ">= 0", "trust": ">= 0"}
+        case = read_case("far", {"distance": SEARCH, "expect": expect})
+        suite = Suite("far", (Model("net", "memory", net),), (case,), data)
+        return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
+
+    return measured
+
+
+def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measured, tmp_path, capsys):
+    found = measured(keras.layers.Lambda(lambda x: keras.ops.round(x * 2) / 2 - 1e-4 * x))
+    median, verdict = (robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "trust"))
+    assert (median.trust, median.passed, verdict.value) == ("invalid", False, 0)
+    assert "unlimited_fails" in set(found.loc[found["metric"] == "trust", "group"])
+    assert report(tmp_path / "out") == 1
+    assert "unsupported: net on far" in capsys.readouterr().out
+    page = (tmp_path / "out/index.html").read_text()
+    assert "with eps as large as the whole box" in page and "⊘ unsupported" in page
+
+
+def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
+    found = measured(keras.layers.Identity())
+    assert set(found["trust"]) == {"reliable"} and found.loc[found["bound"] != "", "passed"].all()
+    assert report(tmp_path / "out") == 0
+
+
+def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
+    """Its trace and its balls are no attack's."""
+    asked = []
+    for name in ("more_steps", "square_share", "order", "half_eps"):
+        monkeypatch.setattr(
+            diagnostics.examine.__globals__["of_attack"], name, lambda *_, name=name: asked.append(name) or []
+        )
+    monkeypatch.setitem(diagnostics.examine.__globals__, "rival", lambda _: asked.append("rival") or [])
+    monkeypatch.setitem(diagnostics.examine.__globals__, "silent", lambda _: asked.append("silent") or [])
+    monkeypatch.setitem(diagnostics.examine.__globals__, "lost", lambda _: asked.append("lost") or [])
+    monkeypatch.setitem(diagnostics.examine.__globals__, "flat", lambda _: asked.append("flat") or [])
+    monkeypatch.setattr(diagnostics.examine.__globals__["of_attack"], "noise", lambda _: asked.append("noise") or [])
+    of_run = diagnostics.examine.__globals__["_of_run"]
+    run = Run(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), search=True)
+    assert [*of_run(run, run)] == [] and asked == ["noise", "flat", "rival"]
+    asked.clear()
+    assert [*of_run(run, replace(run, search=False))] == []
+    assert asked == ["noise", "flat", "square_share", "more_steps", "rival", "lost", "silent", "order"]
+    asked.clear()
+    assert [*of_run(None, replace(run, search=False))] == []
+    assert asked[-1] == "half_eps"

@@ -1,0 +1,255 @@
+"""Every remedy of a message is worded for the interface in which it is read, and is accepted there as it is typed."""
+
+import ast
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import robust
+from robust.api import cli
+from robust.api.cli import preprocessing
+from robust.core import interface, toml, typed
+from robust.core.errors import ModelError, SuiteError
+from robust.core.interface import INTERFACES, named, of_a_suite, setting, spoken, worded
+from robust.results.flags import ILLS
+from robust.suite import load, read_case
+
+SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "interface.py"]
+PGD, FAB = {"name": "pgd", "eps": "8/255"}, {"name": "fab", "eps": "16/255"}
+SAID = {
+    "pixels": [[0, 255], [-1, 1], [0.5, 2.5], "caffe"],
+    "transform": ["imagenet", {"size": 96}, {"size": 32, "antialias": False}],
+    "classes": [["cat", "dog"], ["a b", "c'd"], "cat,dog"],
+    "channels": ["rgb", "gray"],
+    "black_box": [True],
+    "output": ["main", "two words"],
+    "attack": [{"name": "square", "eps": "8/255"}, {**PGD, "steps": 100}],
+    "images": [100],
+    "balanced": [True],
+    "target": ["all", {"cat": "dog"}, {"name": "a b"}],
+    "distance": [FAB],
+    "outside": [{"name": "digits"}],
+    "restrict": [True],
+    "precision": ["float32"],
+    "sampling": ["balanced"],
+    "class_weights": ["balanced"],
+    "factor": [0.97],
+    "adversary": [PGD],
+    "trust": [True],
+    "out": ["reports/other"],
+    "tensorboard": ["logs-2"],
+}
+"""Values of every key that a message may name."""
+ADVISED = [pair for ill in ILLS.values() for pair in named(ill.remedy)]
+PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
+OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
+OF_A_SUITE = ("distance", "outside", "restrict")
+OF_A_MODEL = ("pixels", "output", "black_box")
+CASES = {
+    "balanced": "{}\nimages = 5",
+    "outside": '{}\nmeasure = ["outliers"]',
+    "restrict": '{}\ndata = {{ name = "digits" }}',
+    "target": 'attack = {{ name = "pgd", eps = "8/255", {} }}\nmeasure = ["targetability"]',
+}
+SUITE = """
+data = {{ folder = "photos"{data} }}
+[model.m]
+{kind}
+{model}
+[case.c]
+{case}
+"""
+
+
+def calls(path):
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setting"
+    ]
+
+
+def test_every_key_that_a_message_names_is_followed_here():
+    named_there = {call.args[0].value for path in SOURCES for call in calls(path) if hasattr(call.args[0], "value")}
+    assert named_there | {"pixels"} == SAID.keys()
+
+
+@pytest.mark.parametrize(("key", "value"), PAIRS, ids=str)
+def test_it_is_typed_in_a_suite(key, value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    text = worded(setting(key, value), "suite")
+    if key == "tensorboard":  # a suite has none
+        return
+    if key in ("trust", "out"):
+        assert accepted(["run", "s.toml", *shlex.split(text)])
+        return
+    assert toml.loads(text) == {key: value}
+    model = text if key in OF_A_MODEL else ""
+    kind = 'architecture = "lenet5"'
+    if key in OF_A_TRAINING:
+        more = {"factor": 'schedule = "exponential", '}.get(key, "")
+        model = f'train = {{ recipe = "short", {more}{text} }}'
+    case = text if key in ("attack", "distance", "images") else CASES.get(key, "").format(text)
+    data = f", {text}" if key in ("transform", "classes", "channels") else ""
+    Path("s.toml").write_text(SUITE.format(data=data, kind=kind, model=model, case=case))
+    assert load(Path("s.toml")).cases
+
+
+def accepted(words):
+    command, bound, *_ = cli.app.parse_args(words, exit_on_error=False, print_error=False)
+    return command, bound.arguments
+
+
+@pytest.mark.parametrize(("key", "value"), PAIRS, ids=str)
+def test_it_is_typed_as_options(key, value):
+    text = worded(setting(key, value), "command")
+    if key in OF_A_SUITE:
+        assert text == f"in a suite, {worded(setting(key, value), 'suite')}"
+        return
+    if key in OF_A_TRAINING:
+        _, given = accepted(["train", "lenet5", *shlex.split(text)])
+    else:
+        more = ["--attack", "pgd"] if key == "target" else []
+        _, given = accepted(["evaluate", "m.keras", "--data", "photos/", *more, *shlex.split(text)])
+    READ_AS_OPTIONS.get(key, plain)(given, key, value)
+
+
+def plain(given, key, value):
+    assert given[key] in (value, str(value), Path(str(value)))
+
+
+def of_attack(given, key, value):
+    from robust.api.cli.evaluate import _attacks
+
+    [table] = _attacks(given["attack"], given.get("eps"), given.get("set_") or [])
+    assert read_case("c", {"attack": table}) == read_case("c", {"attack": value})
+
+
+def of_adversary(given, key, value):
+    assert {"name": given["adversary"], "eps": given["eps"]} == value
+
+
+def of_settings(given, key, value):
+    kind, name = ("attacks", "pgd") if key == "target" else ("recipes", "short")
+    assert typed.settings(kind, name, given["set_"], "--set") == {key: value}
+
+
+def of_pixels(given, key, value):
+    assert preprocessing.pixels(given[key]) == value
+
+
+def of_data(given, key, value):
+    text = given[key]
+    seen = {"size": int(text)} if text.isdecimal() else typed.value(text) if text.startswith("{") else text
+    assert seen == (",".join(value) if isinstance(value, list) else value)
+
+
+READ_AS_OPTIONS = {
+    "pixels": of_pixels,
+    "transform": of_data,
+    "classes": of_data,
+    "attack": of_attack,
+    "adversary": of_adversary,
+    "target": of_settings,
+    "factor": of_settings,
+}
+
+
+@pytest.mark.parametrize(("key", "value"), PAIRS, ids=str)
+def test_it_is_typed_in_python(key, value):
+    if key in (*OF_A_SUITE, *OF_A_TRAINING):  # nothing is trained from Python
+        return
+    text = worded(setting(key, value), "python")
+    text = f'attacks={{"name": "pgd", "eps": "8/255", {text}}}' if key == "target" else text
+    given = eval(f"dict({text})")
+    assert inspect.signature(robust.evaluate).bind_partial(**given)
+    [said] = given.values()
+    if key in ("attack", "target"):
+        measure = {"measure": ["targetability"]} if key == "target" else {}
+        assert read_case("c", {"attack": said, **measure}).calls
+    elif key == "transform":
+        assert said == (value["size"] if value == {"size": 96} else value)
+    else:
+        assert said == value
+
+
+def test_names_of_classes_that_hold_commas_are_a_file_on_the_command_line():
+    said = setting("classes", ["great white, a shark", "b"])
+    assert worded(said, "command") == "--classes names.txt, a file of one name a line"
+    assert toml.loads(worded(said, "suite")) == {"classes": ["great white, a shark", "b"]}
+
+
+def test_an_error_speaks_the_words_of_the_innermost_interface_that_it_leaves():
+    with pytest.raises(ModelError) as caught, spoken("command"), spoken("suite"):
+        raise ModelError(f"say {setting('black_box', True)}")
+    assert str(caught.value) == "say black_box = true" and interface.in_force() == "python"
+    with pytest.raises(SuiteError) as caught, spoken("command"):
+        raise SuiteError(f"say {setting('black_box', True)}")
+    assert str(caught.value) == "say --black-box"
+    assert str(ModelError(f"say {setting('black_box', True)}")) == "say black_box=True"
+
+
+def test_one_image_is_attacked_by_square_or_noise():
+    for name in ("square", "noise"):
+        _, given = accepted(["attack", "panda", *worded(setting("attack", {"name": name}), "command").split()])
+        assert given["attack_"] == name
+
+
+def test_what_is_no_remedy_stays_as_it_is():
+    assert [worded("⟪x⟫ [1]", each) for each in INTERFACES] == ["⟪x⟫ [1]"] * 5
+    assert interface.worded_all({"a": [setting("output", "⟫")], "b": 1}) == {"a": ["output='⟫'"], "b": 1}
+
+
+def test_under_pytest_trust_and_the_folder_are_settings_of_pytest():
+    assert worded(setting("trust", True), "pytest") == "-o robust_trust=true"
+    assert worded(setting("out", "other"), "pytest") == "-o robust_reports=other"
+    assert worded(setting("pixels", "tf"), "pytest") == 'pixels = "tf"'
+
+
+def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
+    told = f"{setting('output', 'x')} {setting('trust', True)}"
+    words = {"python": "trust=True", "command": "--trust", "pytest": "-o robust_trust=true"}
+    for begun, beside in words.items():
+        with spoken(begun), of_a_suite():
+            assert worded(told) == f'output = "x" {beside}'
+
+
+def test_an_unknown_remedy_in_a_suite_from_python_is_toml(tmp_path):
+    (tmp_path / "s.toml").write_text('data = "digits"\n[model.m]\narchitecture = "lenet5"\npixels = 255\n[case.c]\n')
+    with pytest.raises(SuiteError, match=r"s.toml:4: pixels = 255: .* as in pixels = \[0, 255\]"):
+        robust.load(tmp_path / "s.toml")
+
+
+def texts(path):
+    """The strings of a module that are no docstrings, with those of one message joined."""
+    tree = ast.parse(path.read_text("utf-8"))
+    notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if id(node) in notes | inside:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+SHELL = re.compile(r"`robust [^`]*`")  # a command by its name is one in every interface
+TYPED = re.compile(rf"(?<![\w-])--[a-z]|\b(?:{'|'.join(SAID)}) = (?:[\[\"{{']|true|\d)")
+HEAD = re.compile(r"^[^:;]*: |^robust: ")  # what came
+OPTIONS = re.compile(r"-\w|--[\w-]+")  # what is handed to a parser of options, or names the one at fault
+
+
+def test_no_message_holds_a_remedy_in_the_words_of_one_interface():
+    found = {
+        f"{path.name}: {text}"
+        for path in SOURCES
+        if "cli" not in path.parts and path.name not in ("html.py", "schedules.py")
+        for text in texts(path)
+        if TYPED.search(HEAD.sub("", SHELL.sub("", text))) and not OPTIONS.fullmatch(text)
+    }
+    assert found == set()

@@ -1,0 +1,114 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust import metrics
+from robust.core import statistics
+from robust.metrics import accuracy
+from robust.models.classifier.black_box import BlackBox
+from robust.results.evaluation import SEVERAL, Trial, told
+
+CLASSES = tuple("abcdefg")
+LOGITS = np.array(
+    [
+        [9, 8, 7, 6, 5, 4, 3],
+        [9, 8, 7, 6, 5, 4, 3],
+        [9, 8, 7, 6, 5, 4, 3],
+        [0, 0, 0, 0, 0, 0, 0],
+        [1, 2, 3, 4, 5, 6, 7],
+    ],
+    float,
+)
+TRIAL = Trial(CLASSES, np.array(list("vwxyz")), np.array([0, 4, 5, 5, 6]), LOGITS)
+
+
+def _values(trial):
+    return {value.metric: value for value in accuracy(trial)}
+
+
+def test_shares_by_hand():
+    values = _values(TRIAL)
+    shares = {metric: value.value for metric, value in values.items() if value.unit == "proportion"}
+    assert shares == pytest.approx({"top1": 2 / 5, "top5": 3 / 5, "top1_error": 3 / 5, "top5_error": 2 / 5})
+    assert {value.n for value in values.values()} == {5} and {value.group for value in values.values()} == {""}
+
+
+def test_each_share_has_an_exact_interval():
+    for metric, count in {"top1": 2, "top5": 3, "top1_error": 3, "top5_error": 2}.items():
+        value = _values(TRIAL)[metric]
+        assert (value.low, value.high, value.interval) == (*statistics.clopper_pearson(count, 5), statistics.EXACT)
+
+
+def test_nll_by_hand():
+    value = _values(TRIAL)["nll"]
+    by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, TRIAL.labels, strict=True)]
+    assert value.value == pytest.approx(np.mean(by_hand))
+    assert (value.unit, value.interval) == ("nats", statistics.OF_ANSWERS)
+    dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
+    assert (value.low, value.high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
+    assert value.low < value.value < value.high
+
+
+def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_high_end():
+    certain = BlackBox(lambda x: np.array([[1.0, 0], [0.25, 0.75]])[x[:, 0, 0, 0].astype(int)], "certain")
+    logits = certain(tf.constant([0.0, 1], shape=(2, 1, 1, 1))).numpy()
+    trials = [Trial(("a", "b"), np.array(["x", "y"]), np.array(labels), logits) for labels in ([0, 1], [1, 1])]
+    assert all(np.isfinite(trial.margin).all() for trial in trials)
+    may, has = (_values(trial)["nll"] for trial in trials)
+    assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.low < may.value and may.high == math.inf
+    assert has.value == math.inf and math.isnan(has.low) and math.isnan(has.high) and "0" in has.interval
+
+
+def test_a_target_is_reached_or_not():
+    aimed = replace(TRIAL, targets=np.array([1, 0, 0, 1, 0]))
+    value = _values(aimed)["target_reached"]
+    assert (value.value, value.n) == (2 / 5, 5)  # the equal logits of the fourth go to the first class
+    assert "target_reached" not in _values(TRIAL)
+
+
+def test_with_five_classes_or_fewer_there_is_no_top_five():
+    trial = Trial(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
+    values = _values(trial)
+    assert values["top1"].value == 0 and not {"top5", "top5_error"} & set(values)
+
+
+def test_how_many_of_the_fallen_survive_rounding():
+    by = np.array(["pgd", "", "clean", "pgd", "pgd"], object)
+    attacked = replace(TRIAL, by=by, rounded=np.array([True, False, False, False, True]))
+    value = _values(attacked)["survives_8bit"]
+    assert (value.value, value.n) == (2 / 3, 3)
+    assert "survives_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
+    assert "survives_8bit" not in _values(replace(TRIAL, by=by))
+
+
+def _sent(each, images=20):
+    """Images of which each is sent to `each` other classes, and falls to all of them or to none."""
+    labels, ids = np.zeros(images, int), np.arange(images).astype(str)
+    fell = np.arange(images) % 4 == 0
+    rows, aims = np.repeat(np.arange(images), each), np.tile(np.arange(1, each + 1), images)
+    logits = np.zeros((len(rows), len(CLASSES)))
+    logits[np.arange(len(rows)), np.where(fell[rows], aims, 0)] = 5
+    by, rounded = np.where(fell[rows], "pgd", ""), fell[rows]
+    return Trial(CLASSES, ids[rows], labels[rows], logits, targets=aims, by=by, rounded=rounded)
+
+
+def test_an_image_that_is_sent_to_several_targets_is_one_image():
+    once, often = _values(_sent(1)), _values(_sent(6))
+    for metric in ("top1", "top1_error", "top5", "top5_error", "nll", "target_reached"):
+        one, other = once[metric], often[metric]
+        assert (one.value, one.n) == pytest.approx((other.value, other.n)), metric
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.005), metric
+    assert math.isnan(often["survives_8bit"].low) and often["survives_8bit"].interval == SEVERAL
+
+
+@pytest.mark.parametrize("name", ["confusion", "calibration", "hierarchy"])
+def test_other_measures_have_no_intervals_where_images_stand_in_several_rows(name):
+    measure, groups = getattr(metrics, name), {"low": ("a", "b", "c"), "high": ("d", "e", "f", "g")}
+    once, often = (replace(_sent(each), superclasses=groups) for each in (1, 6))
+    given = [value for value in measure(once) if value.n]
+    assert list(told(name, given, once)) == given
+    found = list(told(name, measure(often), often))
+    assert all(math.isnan(value.low) and math.isnan(value.high) and value.interval == SEVERAL for value in found)

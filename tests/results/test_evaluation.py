@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from robust.core import statistics
+from robust.results import tables
+from robust.results.evaluation import Trial, proportion
+
+quick = settings(deadline=None, derandomize=True, max_examples=60)
+whole = st.integers(-3, 3).map(float)  # so that there are ties
+
+
+@st.composite
+def trials(draw, elements=whole):
+    n, classes = draw(st.integers(1, 6)), draw(st.integers(2, 7))
+    logits = draw(arrays(np.float32, (n, classes), elements=elements))
+    labels = draw(arrays(np.int64, n, elements=st.integers(0, classes - 1)))
+    return Trial(tuple(map(str, range(classes))), np.array([str(i) for i in range(n)]), labels, logits)
+
+
+@quick
+@given(trials())
+def test_predicted_is_the_first_of_the_largest(trial):
+    assert trial.predicted.tolist() == [row.index(max(row)) for row in trial.logits.tolist()]
+
+
+@quick
+@given(trials(), st.integers(1, 8))
+def test_in_top_k_counts_the_first_of_equals_first(trial, k):
+    def by_hand(row, label):
+        return label in sorted(range(len(row)), key=lambda c: (-row[c], c))[:k]
+
+    expected = [by_hand(r, y) for r, y in zip(trial.logits.tolist(), trial.labels.tolist(), strict=True)]
+    assert trial.in_top(k).tolist() == expected
+
+
+@quick
+@given(trials())
+def test_top_one_is_being_right(trial):
+    assert np.array_equal(trial.in_top(1), trial.predicted == trial.labels)
+
+
+@quick
+@given(trials())
+def test_the_margin_is_the_label_against_the_best_other(trial):
+    for row, label, margin in zip(trial.logits.tolist(), trial.labels.tolist(), trial.margin.tolist(), strict=True):
+        assert margin == row[label] - max(v for c, v in enumerate(row) if c != label)
+    right = trial.predicted == trial.labels
+    assert (trial.margin[right] >= 0).all() and (trial.margin[~right] <= 0).all()
+
+
+@quick
+@given(trials(st.floats(-80, 80, width=32)))
+def test_nll_is_minus_the_log_of_the_probability(trial):
+    for row, label, nll in zip(trial.logits.tolist(), trial.labels.tolist(), trial.nll.tolist(), strict=True):
+        assert nll == pytest.approx(math.log(sum(math.exp(v - row[label]) for v in row)), rel=1e-9, abs=1e-12)
+
+
+def test_nll_stays_finite_where_probabilities_vanish():
+    trial = Trial(("a", "b"), np.array(["x"]), np.array([1]), np.array([[1e4, -1e4]], np.float32))
+    assert trial.nll.tolist() == [20000.0]
+
+
+def test_measuring_does_not_change_the_logits():
+    logits = np.array([[1.0, 2.0]])
+    trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), logits)
+    assert (trial.margin.tolist(), trial.in_top(1).tolist(), logits.tolist()) == ([-1.0], [False], [[1.0, 2.0]])
+
+
+CLASSES, SUPER = ("cat", "dog", "car"), {"animal": ("cat", "dog")}
+CLEAN = Trial(CLASSES, np.array(["x", "y"]), np.array([0, 2]), np.array([[2.0, 1, 0], [0, 0, 1]]), SUPER)
+
+
+def test_outcomes_of_a_clean_trial():
+    table = CLEAN.outcomes(model="m", seed=3, case="clean")
+    assert list(table.columns) == list(tables.OUTCOMES)
+    first, second = table.to_dict("records")
+    assert (first["model"], first["seed"], first["case"], first["example"]) == ("m", 3, "clean", "x")
+    assert (first["label"], first["superclass"], first["predicted"]) == ("cat", "animal", "cat")
+    assert (second["label"], second["superclass"], second["predicted"]) == ("car", "", "car")
+    assert first["in_top5"] and first["margin"] == 1.0
+    assert first["confidence"] == pytest.approx(math.e**2 / (math.e**2 + math.e + 1))
+    assert first["nll"] == pytest.approx(-math.log(first["confidence"]))
+    for column, value in {"target": "", "fooled_by": "", "linf": 0, "l2": 0, "forward": 0, "backward": 0}.items():
+        assert first[column] == second[column] == value
+
+
+def test_outcomes_of_an_attack():
+    attacked = Trial(
+        CLASSES, CLEAN.ids, CLEAN.labels, np.array([[0.0, 1, 0], [0, 0, 1]]), SUPER,
+        targets=np.array([1, 0]), clean=CLEAN, by=np.array(["pgd", ""], object),
+        linf=np.array([0.1, 0.2]), l2=np.array([0.3, 0.4]), forward=np.array([5, 21]), backward=np.array([5, 20]),
+    )  # fmt: skip
+    table = attacked.outcomes(model="m", seed=0, case="pgd", eps=0.2)
+    assert table["target"].tolist() == ["dog", "cat"]
+    assert table["predicted"].tolist() == ["dog", "car"]
+    assert table["fooled_by"].tolist() == ["pgd", ""]
+    for column, values in {"linf": [0.1, 0.2], "l2": [0.3, 0.4], "forward": [5, 21], "backward": [5, 20]}.items():
+        assert table[column].tolist() == pytest.approx(values)
+    assert table["eps"].tolist() == [0.2, 0.2]
+    assert attacked.clean.predicted.tolist() == [0, 2]
+
+
+def test_a_proportion_carries_an_exact_interval():
+    value = proportion("top1", np.array([True] * 7 + [False] * 3), "cat")
+    assert (value.metric, value.group, value.value, value.n, value.unit) == ("top1", "cat", 0.7, 10, "proportion")
+    assert (value.low, value.high) == statistics.clopper_pearson(7, 10)
+    assert value.interval == "exact 95 %"
+
+
+def test_a_proportion_of_nothing_is_not_a_number():
+    value = proportion("recall", np.zeros(0, bool))
+    assert math.isnan(value.value) and value.n == 0 and math.isnan(value.low) and value.interval == ""
