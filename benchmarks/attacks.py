@@ -37,7 +37,7 @@ from ratios import middle, seconds  # noqa: E402
 from robust import datasets, suite  # noqa: E402
 from robust.attacks import autoattack, losses, pgd  # noqa: E402
 from robust.attacks.autoattack import parts  # noqa: E402
-from robust.attacks.climb import Climb, ascend  # noqa: E402
+from robust.attacks.climb import IterativeAttack, ascend  # noqa: E402
 from robust.attacks.walk import walk  # noqa: E402
 from robust.core import store  # noqa: E402
 from robust.core.progress import Silent  # noqa: E402
@@ -45,8 +45,8 @@ from robust.core.signature import Call, bind  # noqa: E402
 from robust.datasets.dataset import Dataset, Examples, from_arrays  # noqa: E402
 from robust.engine import models, perturb  # noqa: E402
 from robust.models.classifier import Classifier  # noqa: E402
-from robust.results.attack_result import Perturbed  # noqa: E402
-from robust.results.evaluation import Trial  # noqa: E402
+from robust.results.attack_result import AttackResult  # noqa: E402
+from robust.results.evaluation import EvaluationResult  # noqa: E402
 from robust.suite import Case  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ def asking(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
 def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, never: np.ndarray) -> Callable[[], object]:
     """STEPS steps of pgd of a full batch where nobody falls: the aim is a class that is not answered."""
     numbers = {"eps": 0.0, "size": 0.0}
-    climb = Climb("pgd", "linf", STEPS, numbers, losses.reach, ascend)
+    climb = IterativeAttack("pgd", "linf", STEPS, numbers, losses.reach, ascend)
     graph = tf.function(walk(classifier, climb, True), autograph=False, jit_compile=XLA)
     fixed = {"centre": images, "label": labels, "aim": never, "seed": labels}
     limits = {"turns": STEPS, "idle": BATCH, "stride": 1}
@@ -138,7 +138,7 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     for what, other in (("model / copy", lean), ("model / copy in bfloat16", half.lean())):
         say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
 
-    def full(asked: Classifier) -> Perturbed:
+    def full(asked: Classifier) -> AttackResult:
         return pgd(asked, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
 
     assert (full(classifier).by == "").all() and (full(half).by == "").all()
@@ -174,7 +174,7 @@ def curve(name: str, classifier: Classifier, data: Dataset) -> None:
     say(name, "by Square's, and by another run alone, in %", [missed(one, found)], bar)
 
 
-def upward(classifier: Classifier, calls: tuple[Call, ...], few: Dataset) -> tuple[Trial, np.ndarray]:
+def upward(classifier: Classifier, calls: tuple[Call, ...], few: Dataset) -> tuple[EvaluationResult, np.ndarray]:
     """The last trial of the curve, and what has fallen, [eps, images]."""
     trials = [o.trial for o in perturb.outcomes(classifier, Case("curve", calls), few, 0, Silent())]
     return trials[-1], np.array([trial.predicted != trial.labels for trial in trials])
@@ -219,7 +219,7 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
     say(name, "autoattack / the original, passes", [ours / theirs], 1.0)
 
 
-def original(part: str, found: Perturbed, steps: int, queries: int) -> np.ndarray:
+def original(part: str, found: AttackResult, steps: int, queries: int) -> np.ndarray:
     """Passes of the original for each image, both ways: whole climbs, and one look for the likeliest classes."""
     stands = found.by == ""
     if part == "square":

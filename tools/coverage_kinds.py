@@ -10,7 +10,7 @@ import numpy as np
 
 from robust.core import statistics
 from robust.metrics import binning, roc
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 
 Ends = tuple[float, float]
 Sample = Callable[[np.random.Generator, int], np.ndarray]
@@ -53,9 +53,9 @@ def against(ends: Mapping[str, Ends], truth: Mapping[str, float]) -> Iterator[He
     return (Held(metric, ends[metric][0], true, ends[metric][1]) for metric, true in truth.items())
 
 
-def trial(logits: np.ndarray, labels: np.ndarray) -> Trial:
+def trial(logits: np.ndarray, labels: np.ndarray) -> EvaluationResult:
     """Of ten classes and as many images as there are labels."""
-    return Trial(tuple("abcdefghij"), np.arange(len(labels)).astype(str), labels, logits)
+    return EvaluationResult(tuple("abcdefghij"), np.arange(len(labels)).astype(str), labels, logits)
 
 
 def _errors(share: float, alike: bool) -> Kind:

@@ -10,7 +10,7 @@ from coverage_kinds import CLASSES, Held, Kind, trial
 from robust.metrics.clusters import clusters
 from robust.metrics.confusion import confusion
 from robust.metrics.hierarchy import hierarchy
-from robust.results.evaluation import Answers, Trial, Value
+from robust.results.evaluation import EvaluationResult, Predictions, Value
 from robust.results.summaries.corruption_error import own_errors
 
 TREE = {"a-e": {"ab": ["a", "b"], "c-e": {"cd": ["c", "d"], "e": ["e"]}}, "f-j": ["f", "g", "h", "i", "j"]}
@@ -46,7 +46,7 @@ def _pair(value: Value, recalls: np.ndarray) -> Held:
     return Held("confused", value.low, float(true), value.high)
 
 
-def _answered(near: float, random: np.random.Generator, n: int) -> Trial:
+def _answered(near: float, random: np.random.Generator, n: int) -> EvaluationResult:
     """Three of ten images are wrong: taken for the class beside it, or for any other."""
     labels, far = random.integers(CLASSES, size=n), random.integers(1, CLASSES, size=n)
     wrong = (labels + np.where(random.random(n) < near, 1, far)) % CLASSES
@@ -70,16 +70,16 @@ def _clusters(recalls: np.ndarray, random: np.random.Generator, n: int) -> Itera
     place = np.arange(n) % 9
     features, labels = 10.0 * np.eye(9)[place] + random.normal(0, 0.1, (n, 9)), place // 3
     predicted = np.where(random.random(n) < recalls[place], labels, (labels + 1) % 3)
-    train = Answers(np.repeat(np.arange(3), 6), np.zeros((18, 3)), 10.0 * np.eye(9)[np.repeat(np.arange(9), 2)])
+    train = Predictions(np.repeat(np.arange(3), 6), np.zeros((18, 3)), 10.0 * np.eye(9)[np.repeat(np.arange(9), 2)])
     ids = np.arange(n).astype(str)
-    own = Trial(
+    own = EvaluationResult(
         tuple("abc"), ids, labels, np.eye(3)[predicted], look=lambda: features + 0.0, ask=lambda _: _spread_out(train)
     )
     found = next(v for v in clusters(own, smallest=min(10, n // 9)) if v.metric == "worst_cluster")
     yield Held("worst_cluster", found.low, float(recalls.min()), found.high)
 
 
-def _spread_out(train: Answers) -> Answers:
+def _spread_out(train: Predictions) -> Predictions:
     """With a little scatter, so that k-means finds two different images of each cluster."""
     return train._replace(features=train.features + 0.01 * np.random.default_rng(0).normal(size=train.features.shape))
 

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from robust.metrics.accuracy import accuracy
 from robust.metrics.calibration import calibration
 from robust.metrics.temperature import UNITS, temperature
-from robust.results.evaluation import Answers, Value
+from robust.results.evaluation import Value
 
 Logits = tuple[np.ndarray, np.ndarray]
 """Logits [n, C], and the logarithms of the true probabilities [n, C]."""
@@ -64,7 +64,7 @@ def _unscaled(source: Source, random: np.random.Generator, n: int) -> Iterator[H
 def _tempered(source: Source, random: np.random.Generator, n: int) -> Iterator[Held]:
     """Of one sample, and of the temperature that is fitted on another of as many images."""
     held_out, labels = _labelled(source, random, n)
-    own = replace(trial(*_labelled(source, random, n)), ask=lambda _: Answers(labels, held_out, held_out))
+    own = replace(trial(*_labelled(source, random, n)), ask=lambda _: Predictions(labels, held_out, held_out))
     values = list(temperature(own))
     return _held(source, values, values[0].value)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from robust.core import registry
 from robust.core.signature import Call, metrics
-from robust.results.evaluation import Answers, Trial, Value
+from robust.results.evaluation import EvaluationResult, Value
 from robust.results.summaries import comparison, corruption_error
 
 KINDS = ("measures", "inspections")
@@ -35,18 +35,18 @@ def printed() -> Iterator[dict[str, Any]]:
     yield from _compared()
 
 
-def _trial(n: int = 200) -> Trial:
+def _trial(n: int = 200) -> EvaluationResult:
     """Of eight classes, four of ten images wrong; all that a measure may ask for is there."""
     random = np.random.default_rng(0)
     labels = random.integers(len(CLASSES), size=n)
     logits = random.normal(size=(n, len(CLASSES))) + 2 * np.eye(len(CLASSES))[labels]
-    answers = Answers(labels, logits, random.normal(size=(n, 4)) + labels[:, None])
+    answers = Predictions(labels, logits, random.normal(size=(n, 4)) + labels[:, None])
     groups = {"first": CLASSES[:4], "second": CLASSES[4:]}
     ids = np.arange(n).astype(str)
-    return Trial(CLASSES, ids, labels, logits, groups, look=lambda: answers.features, ask=lambda _: answers)
+    return EvaluationResult(CLASSES, ids, labels, logits, groups, look=lambda: answers.features, ask=lambda _: answers)
 
 
-def _searched() -> Trial:
+def _searched() -> EvaluationResult:
     """After an attack that felled every other image and told how far each had to go."""
     trial = _trial()
     even = np.arange(len(trial.ids)) % 2 == 0

@@ -201,7 +201,7 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
     return aim
 
 
-def _pixels(path: Path, look: images.Look, model: Model, network: Any) -> np.ndarray:
+def _pixels(path: Path, look: images.Header, model: Model, network: Any) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
     height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)
@@ -212,7 +212,7 @@ def _pixels(path: Path, look: images.Look, model: Model, network: Any) -> np.nda
     return read.astype(np.float32) / np.float32(255)
 
 
-def _guess(name: str, look: images.Look, takes: int) -> tuple[str, ...]:
+def _guess(name: str, look: images.Header, takes: int) -> tuple[str, ...]:
     """What is to be said where the network sees a file in other channels than it has."""
     if images.channels([look]) == takes:
         return ()

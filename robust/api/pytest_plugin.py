@@ -18,7 +18,7 @@ from robust.core import interface
 
 if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
     from robust.engine.session import Session
-    from robust.suite import Cell, Suite
+    from robust.suite import Evaluation, Suite
 
 _SESSIONS = pytest.StashKey[dict[Path, "Session"]]()
 
@@ -86,7 +86,7 @@ class SuiteFile(pytest.File):
 class CellItem(pytest.Item):
     """One case on one model; it fails where a bound is missed."""
 
-    def __init__(self, *, cell: Cell, **options: Any):
+    def __init__(self, *, cell: Evaluation, **options: Any):
         super().__init__(**options)
         self.cell = cell
         self.identity: str | None = None

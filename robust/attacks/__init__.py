@@ -1,6 +1,6 @@
 """Attacks: perturbations that look for a mistake inside a ball around the image.
 
-The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=None, eps, ...) -> Perturbed`.
+The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=None, eps, ...) -> AttackResult`.
 `run` supplies everything before `eps`; what comes after is what a suite may set.
 
     images    float [N, H, W, C] in [0, 1]; labels int64 [N]

@@ -5,11 +5,11 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks import auto_step, losses, sparse_step
-from robust.attacks.climb import Climb
+from robust.attacks.climb import IterativeAttack
 from robust.attacks.survivors import Task, attack, ranked
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 _LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_reach)}
 
@@ -28,7 +28,7 @@ def apgd(
     loss: Literal["ce", "dlr"] = "ce",
     restarts: Count = 1,
     samples: Count = 1,
-) -> Perturbed:
+) -> AttackResult:
     """Auto-PGD: steps of 2 eps with momentum, halved where the loss does not rise, each time from the best point.
 
     z = P(x_k + a g), x_(k+1) = P(x_k + 0.75 (z - x_k) + 0.25 (x_k - x_(k-1))). At the end of a window
@@ -65,7 +65,7 @@ def apgd_t(
     steps: Count = 100,
     classes: Count = 9,
     restarts: Count = 1,
-) -> Perturbed:
+) -> AttackResult:
     """Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other.
 
     It heads for a class, but an image has fallen as soon as its label is left; with `targets`, once that class wins.
@@ -92,10 +92,10 @@ def apgd_t(
 
 def _climb(
     name: str, norm: AnyNorm, steps: int, eps: float, loss: losses.Loss, *, restarts: int = 1, samples: int = 1
-) -> Climb:
+) -> IterativeAttack:
     how = sparse_step if norm == "l1" else auto_step
     numbers = {"eps": eps, **how.numbers(steps)}
-    return Climb(
+    return IterativeAttack(
         name, norm, steps, numbers, loss, how.step, how.memory, restarts=restarts, samples=samples,
         roams=norm == "l1", keep="best",
     )  # fmt: skip

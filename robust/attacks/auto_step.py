@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Look, Memory, State, best, choose
+from robust.attacks.climb import Memory, State, StepOutput, best, choose
 from robust.core.types import AnyNorm
 
 MOMENTUM = 0.75  # share of the new step; the rest goes on as before
@@ -32,7 +32,7 @@ def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     }  # fmt: skip
 
 
-def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """Take the new point in; at the end of a window judge it; go on from here or from the best point."""
     slots = {**slots, **best(slots, look), **_rises(slots, look)}
     ends = slots["age"] == slots["window"]
@@ -43,7 +43,7 @@ def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
     return {**slots, "previous": point, "point": _ahead(slots, point, gradient, numbers, norm)}
 
 
-def _rises(slots: State, look: Look) -> State:
+def _rises(slots: State, look: StepOutput) -> State:
     rose = (look.losses > slots["last_loss"]) & (slots["age"] >= 0)  # the first point has risen from nowhere
     return {"rises": slots["rises"] + tf.cast(rose, tf.int32), "age": slots["age"] + 1, "last_loss": look.losses}
 

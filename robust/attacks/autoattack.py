@@ -12,9 +12,9 @@ from robust.attacks.fab import fab
 from robust.attacks.square import square
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
-Part = Callable[..., Perturbed]
+Part = Callable[..., AttackResult]
 
 
 def autoattack(
@@ -30,7 +30,7 @@ def autoattack(
     version: Literal["standard", "plus", "rand"] = "standard",
     steps: Count = 100,
     queries: Count = 5000,
-) -> Perturbed:
+) -> AttackResult:
     """AutoAttack: APGD on the cross-entropy, targeted APGD, targeted FAB, Square; `by` tells which felled an image.
 
     standard    apgd-ce, apgd-t towards 9 classes, fab-t towards 9 classes, square
@@ -54,7 +54,7 @@ def autoattack(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
-    result, traces, radii = Perturbed.of(images), [], np.broadcast_to(eps, len(images))
+    result, traces, radii = AttackResult.of(images), [], np.broadcast_to(eps, len(images))
     for i, (name, part) in enumerate(parts(version, norm, steps, queries).items()):
         rows = np.flatnonzero(result.by == "")
         if not rows.size:

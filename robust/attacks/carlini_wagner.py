@@ -7,7 +7,7 @@ import numpy as np
 from robust.attacks.foolbox import foolbox_attack
 from robust.core.types import Count, Eps, Positive
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def carlini_wagner(
@@ -24,7 +24,7 @@ def carlini_wagner(
     searches: Count = 9,
     step_size: Positive = 0.01,
     constant: Positive = 0.001,
-) -> Perturbed:
+) -> AttackResult:
     """Minimise ||d||_2^2 + c max(z_y - max z_other, 0) by Adam, with a search for c, by Foolbox.
 
     Args:

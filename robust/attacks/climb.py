@@ -19,7 +19,7 @@ State = dict[str, tf.Tensor]
 Memory = dict[str, np.ndarray]
 
 
-class Look(NamedTuple):
+class StepOutput(NamedTuple):
     """What one pass says about the points [B, H, W, C]; the gradients are 0 where an attack asks for none."""
 
     losses: tf.Tensor  # [B]
@@ -27,7 +27,7 @@ class Look(NamedTuple):
     gradients: tf.Tensor  # [B, H, W, C]
 
 
-Step = Callable[[State, Look, State, AnyNorm], State]
+Step = Callable[[State, StepOutput, State, AnyNorm], State]
 Draw = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, AnyNorm], tf.Tensor]
 
 
@@ -38,7 +38,7 @@ def nothing(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
 
 
 @dataclass(frozen=True)
-class Climb:
+class IterativeAttack:
     """How an attack searches.
 
     name: what stands in `by` for an image that falls.
@@ -70,13 +70,13 @@ class Climb:
     keep: str = "point"
 
 
-def ascend(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def ascend(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """A step of `size` up the loss, brought back into the ball."""
     eps, size = numbers["eps"], numbers["size"]
     return {"point": ball.step(slots["point"], look.gradients, slots["centre"], eps, size, norm)}
 
 
-def best(slots: State, look: Look) -> State:
+def best(slots: State, look: StepOutput) -> State:
     """The best point so far and its loss; and its gradient, where that is remembered."""
     better = look.losses > slots["best_loss"]
     seen = {"best": slots["point"], "best_gradient": look.gradients, "best_loss": look.losses}

@@ -5,7 +5,7 @@ import numpy as np
 from robust.attacks.foolbox import foolbox_attack
 from robust.core.types import Count, Eps, NonNegative, Norm
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 
@@ -23,7 +23,7 @@ def deepfool(
     steps: Count = 50,
     overshoot: NonNegative = 0.02,
     candidates: Count = 10,
-) -> Perturbed:
+) -> AttackResult:
     """Steps to the nearest boundary of the model as it looks when it is linearised, by Foolbox.
 
     Args:

@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from robust.attacks import ball, box, losses
 from robust.attacks.box import Scalar
-from robust.attacks.climb import Climb, Look, State, choose
+from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
 from robust.attacks.survivors import Task, attack, ranked
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 OVERSHOOT = 1.05  # a little beyond the boundary
 BACK = 0.9  # how much of the change is left after a step back to the image
@@ -31,7 +31,7 @@ def fab(
     steps: Count = 100,
     classes: Count = 9,
     restarts: Count = 1,
-) -> Perturbed:
+) -> AttackResult:
     """FAB, targeted: project onto the linearised boundary with one class after the other, and come closer.
 
     Where z_t = z_y is linear, the nearest points of the boundary in the box are p to x_k and p0 to the
@@ -55,7 +55,7 @@ def fab(
     aims, passes = ranked(classifier, images, labels, targets, classes)
     tried = aims.shape[1]
     loss, step = (losses.margin_to, _STEPS[False]) if targets is None else (losses.margin_of, _STEPS[True])
-    climb = Climb(
+    climb = IterativeAttack(
         "fab", norm, steps, {"eps": eps}, loss, step,
         draw=_near, plain=tried, restarts=tried * restarts, roams=True,
     )  # fmt: skip
@@ -68,13 +68,13 @@ def _near(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     return ball.random_point(centres, seeds, stream, eps / 2, norm)
 
 
-def beyond(slots: State, look: Look, targeted: bool) -> tf.Tensor:
+def beyond(slots: State, look: StepOutput, targeted: bool) -> tf.Tensor:
     """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
     predicted = tf.argmax(look.logits, 1)
     return predicted == slots["aim"] if targeted else predicted != slots["label"]
 
 
-def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _step(targeted: bool, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     back = centre + BACK * (point - centre)
     following = choose(beyond(slots, look, targeted), back, towards(centre, point, look, norm))
@@ -86,7 +86,9 @@ def _step(targeted: bool, slots: State, look: Look, numbers: State, norm: AnyNor
 _STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
 
 
-def towards(centre: tf.Tensor, point: tf.Tensor, look: Look, norm: AnyNorm, bias: Scalar | None = None) -> tf.Tensor:
+def towards(
+    centre: tf.Tensor, point: tf.Tensor, look: StepOutput, norm: AnyNorm, bias: Scalar | None = None
+) -> tf.Tensor:
     """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
 
     The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.

@@ -3,11 +3,11 @@
 import numpy as np
 
 from robust.attacks import losses
-from robust.attacks.climb import Climb, ascend
+from robust.attacks.climb import IterativeAttack, ascend
 from robust.attacks.survivors import Task, attack
 from robust.core.types import Eps, Norm, Positive
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def fgsm(
@@ -22,7 +22,7 @@ def fgsm(
     norm: Norm = "linf",
     random_start: bool = False,
     step_size: Positive | None = None,
-) -> Perturbed:
+) -> AttackResult:
     """One step up the loss: x + eps * sign(grad CE(x, y)) for Linf, x + eps * g / ||g|| for L2.
 
     Args:
@@ -37,5 +37,5 @@ def fgsm(
     """
     size = step_size if step_size is not None else (1.25 * eps if random_start else eps)
     loss = losses.leave if targets is None else losses.reach
-    climb = Climb("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
+    climb = IterativeAttack("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)

@@ -15,7 +15,7 @@ from robust.core import registry
 from robust.core.errors import ContractError, RobustError
 from robust.core.types import Eps
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 foolbox = registry.foolbox()
 
@@ -34,7 +34,7 @@ def foolbox_attack(
     eps: Eps,
     norm: str,
     **options: Any,
-) -> Perturbed:
+) -> AttackResult:
     """Run `foolbox.attacks.<attack>(**options)` at one eps.
 
     Args:
@@ -48,7 +48,7 @@ def foolbox_attack(
 
     Source: Rauber, Brendel & Bethge, Foolbox, 2017; Rauber et al., Foolbox Native, JOSS 2020.
     """
-    result = Perturbed.of(images)
+    result = AttackResult.of(images)
     made = _made(attack, norm, options)
     ours = _Counted(classifier)
     model = foolbox.TensorFlowModel(

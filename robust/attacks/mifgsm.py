@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Climb, Look, Memory, State
+from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput
 from robust.attacks.survivors import Task, attack
 from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def mifgsm(
@@ -26,7 +26,7 @@ def mifgsm(
     steps: Count = 10,
     step_size: Positive | None = None,
     decay: NonNegative = 1.0,
-) -> Perturbed:
+) -> AttackResult:
     """Steps along a sum of past gradients: v <- decay * v + g / ||g||_1; x <- P(x + a * sign(v)).
 
     What it finds is less bound to one model than what plain steps find.
@@ -43,7 +43,7 @@ def mifgsm(
     """
     numbers = {"eps": eps, "size": eps / steps if step_size is None else step_size, "decay": decay}
     loss = losses.leave if targets is None else losses.reach
-    climb = Climb("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
+    climb = IterativeAttack("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
     return attack(Task(classifier, images, labels, seeds, start, targets), climb)
 
 
@@ -52,7 +52,7 @@ def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"velocity": np.zeros_like(points)}
 
 
-def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     gradient = tf.math.divide_no_nan(look.gradients, ball.size(look.gradients, "l1"))
     velocity = numbers["decay"] * slots["velocity"] + gradient
     point = ball.step(slots["point"], velocity, slots["centre"], numbers["eps"], numbers["size"], norm)

@@ -7,17 +7,19 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Climb, Look, Memory, State, choose
+from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, choose
 from robust.attacks.fab import BACK, beyond, towards
 from robust.attacks.survivors import Task, attack
 from robust.core.types import AnyNorm
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 ALONG = 0.5  # what the projection of the image itself counts for, where the search goes along the boundary
 NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search
 
 
-def nearest(task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False) -> Perturbed:
+def nearest(
+    task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
+) -> AttackResult:
     """One search towards one class each; its images are the nearest that fooled the model, or where none did, any.
 
     Args:
@@ -29,7 +31,7 @@ def nearest(task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: i
     Source: see `robust.attacks.fab`.
     """
     targeted = task.targets is not None
-    climb = Climb(
+    climb = IterativeAttack(
         "fab", norm, steps, {"eps": NOBODY, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
         _STEPS[targeted, along], _nothing_yet, plain=1, roams=True,
     )  # fmt: skip
@@ -42,7 +44,7 @@ def _nothing_yet(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"best": points.copy(), "best_size": np.full(len(points), np.inf, points.dtype)}
 
 
-def _step(targeted: bool, bias: float | None, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _step(targeted: bool, bias: float | None, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     fools = beyond(slots, look, targeted)
     size = ball.size(point - centre, norm)[:, 0, 0, 0]

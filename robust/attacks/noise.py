@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Climb, Draw, Look, State
+from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput
 from robust.attacks.survivors import Task, attack
 from robust.core import randomness
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def noise(
@@ -27,7 +27,7 @@ def noise(
     norm: AnyNorm = "linf",
     kind: Literal["uniform", "gaussian"] = "uniform",
     samples: Count = 10,
-) -> Perturbed:
+) -> AttackResult:
     """Random points of the ball, one after the other, until one fools the model: a control, not an attack.
 
     Args:
@@ -41,11 +41,11 @@ def noise(
     """
     loss = losses.margin if targets is None else losses.margin_of
     numbers = {"eps": eps, "samples": samples}
-    climb = Climb("noise", norm, samples, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], samples=0)
+    climb = IterativeAttack("noise", norm, samples, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], samples=0)
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
-def _another(draw: Draw, slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _another(draw: Draw, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     del look
     stream = tf.cast(numbers["samples"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
     return {"point": draw(slots["centre"], slots["seed"], stream, numbers["eps"], norm)}

@@ -3,11 +3,11 @@
 import numpy as np
 
 from robust.attacks import losses
-from robust.attacks.climb import Climb, ascend
+from robust.attacks.climb import IterativeAttack, ascend
 from robust.attacks.survivors import Task, attack
 from robust.core.types import AnyNorm, Count, Eps, Positive
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def pgd(
@@ -24,7 +24,7 @@ def pgd(
     step_size: Positive | None = None,
     random_start: bool = True,
     restarts: Count = 1,
-) -> Perturbed:
+) -> AttackResult:
     """Many steps up the loss, each brought back into the ball: x <- P(x + a * sign(grad CE(x, y))).
 
     Args:
@@ -44,5 +44,5 @@ def pgd(
     numbers = {"eps": eps, "size": 2.5 * eps / steps if step_size is None else step_size}
     loss = losses.leave if targets is None else losses.reach
     plain = 0 if random_start else 1
-    climb = Climb("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)
+    climb = IterativeAttack("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)
     return attack(Task(classifier, images, labels, seeds, start, targets), climb)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box
-from robust.attacks.climb import Look, Memory, State, best, choose
+from robust.attacks.climb import Memory, State, StepOutput, best, choose
 from robust.core.types import AnyNorm
 
 RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
@@ -32,7 +32,7 @@ def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     }  # fmt: skip
 
 
-def step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """Where the ball shrinks, begin anew from the best point brought into it; else climb."""
     del norm
     slots = {**slots, **best(slots, look)}
@@ -69,7 +69,7 @@ def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
     }  # fmt: skip
 
 
-def _climb(slots: State, look: Look, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
+def _climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
     """One sparse step, not yet in the ball; at a window's end the best point tells over how many pixels to go on."""
     pixels = _changed(slots["best"] - slots["centre"])
     sparser = ends & (pixels < 0.95 * slots["pixels"])

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses, squares
-from robust.attacks.climb import Climb, Look, Memory, State, best
+from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, best
 from robust.attacks.survivors import Task, attack
 from robust.core.types import AnyNorm, Count, Eps, Proportion
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 
 def square(
@@ -25,7 +25,7 @@ def square(
     norm: AnyNorm = "linf",
     queries: Count = 5000,
     p_init: Proportion = 0.8,
-) -> Perturbed:
+) -> AttackResult:
     """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
 
     For Linf the square becomes x +- eps, each colour by itself; for L2 and L1 the change of one square
@@ -46,7 +46,7 @@ def square(
     loss = losses.margin if targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
     numbers = {"eps": eps, "queries": queries, "p_init": p_init}
-    climb = Climb("square", norm, queries, numbers, loss, _step, _memory, draw=draw, samples=0, keep="best")
+    climb = IterativeAttack("square", norm, queries, numbers, loss, _step, _memory, draw=draw, samples=0, keep="best")
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
@@ -55,7 +55,7 @@ def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"best": points, "best_loss": np.full(len(points), np.finfo(points.dtype).min)}
 
 
-def _step(slots: State, look: Look, numbers: State, norm: AnyNorm) -> State:
+def _step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """Take the answer in, and change one square of the best image."""
     slots = {**slots, **best(slots, look)}
     query = tf.cast(numbers["queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0

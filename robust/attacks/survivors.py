@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks.climb import Climb, Memory
+from robust.attacks.climb import IterativeAttack, Memory
 from robust.attacks.walk import walk
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed, fooled
+from robust.results.attack_result import AttackResult, fooled
 
 LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
 SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
@@ -49,16 +49,16 @@ class _Slots:
     state: Memory = field(default_factory=dict)
 
 
-def attack(task: Task, climb: Climb) -> Perturbed:
-    """Climb from each image until it fools the model or its turns are used up; restart those that stand."""
-    result = Perturbed.of(task.images, looks=_places(climb))
+def attack(task: Task, climb: IterativeAttack) -> AttackResult:
+    """IterativeAttack from each image until it fools the model or its turns are used up; restart those that stand."""
+    result = AttackResult.of(task.images, looks=_places(climb))
     doubtful, begun = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
     _search(begun, climb, task.classifier, doubtful, result)
     return result
 
 
 def _search(
-    task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, result: Perturbed
+    task: Task, climb: IterativeAttack, asked: Classifier, rows: np.ndarray, result: AttackResult
 ) -> tuple[np.ndarray, Task]:
     """All climbs of these images; gives those that stand although the one asked was fooled, and where it was so."""
     points, fell_in = task.images.copy(), np.full(len(task.images), -1)
@@ -81,17 +81,17 @@ def _rolled(aims: np.ndarray, first: np.ndarray) -> np.ndarray:
     return np.take_along_axis(aims, places, axis=1)
 
 
-def _stride(climb: Climb) -> int:
+def _stride(climb: IterativeAttack) -> int:
     """Turns for which the trace has one place: the last of them is noted."""
     return STRIDE * -(-climb.steps // (STRIDE * TRACE))
 
 
-def _places(climb: Climb) -> int:
+def _places(climb: IterativeAttack) -> int:
     return -(-climb.steps // _stride(climb))
 
 
 def _climb(
-    task: Task, climb: Climb, asked: Classifier, rows: np.ndarray, restart: int, result: Perturbed
+    task: Task, climb: IterativeAttack, asked: Classifier, rows: np.ndarray, restart: int, result: AttackResult
 ) -> np.ndarray:
     """One climb of each of these images; gives their last points."""
     classifier, targeted = task.classifier, task.targets is not None
@@ -116,7 +116,7 @@ def _climb(
         _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
-def _empty(task: Task, climb: Climb) -> _Slots:
+def _empty(task: Task, climb: IterativeAttack) -> _Slots:
     size = task.classifier.batch_size
     numbers = {k: np.zeros(size, np.int64) for k in ("label", "aim", "seed")}
     dtype = task.classifier.dtype.as_numpy_dtype
@@ -124,7 +124,7 @@ def _empty(task: Task, climb: Climb) -> _Slots:
     return _Slots(np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **numbers}, lengths)
 
 
-def _lengths(task: Task, climb: Climb, rows: np.ndarray) -> Memory:
+def _lengths(task: Task, climb: IterativeAttack, rows: np.ndarray) -> Memory:
     """The radius, and the step where there is one, of each of these images, [n, 1, 1, 1]."""
     dtype = task.classifier.dtype.as_numpy_dtype
     everyone = {
@@ -133,7 +133,9 @@ def _lengths(task: Task, climb: Climb, rows: np.ndarray) -> Memory:
     return {k: v[rows, None, None, None] for k, v in everyone.items()}
 
 
-def _refill(slots: _Slots, waiting: deque, task: Task, climb: Climb, restart: int, starts: np.ndarray) -> None:
+def _refill(
+    slots: _Slots, waiting: deque, task: Task, climb: IterativeAttack, restart: int, starts: np.ndarray
+) -> None:
     free = np.flatnonzero(slots.rows < 0)[: len(waiting)]
     rows = np.array([waiting.popleft() for _ in free], int)
     if not rows.size:
@@ -163,7 +165,7 @@ def _aims(task: Task, restart: int) -> np.ndarray:
     return task.labels if task.targets is None else task.targets
 
 
-def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndarray:
+def _starts(task: Task, climb: IterativeAttack, rows: np.ndarray, restart: int) -> np.ndarray:
     """Where these images begin: where they were left, or at the image, or at a random point of the ball."""
     if restart == 0 and task.start is not None:
         return task.start[rows]
@@ -179,7 +181,9 @@ def _starts(task: Task, climb: Climb, rows: np.ndarray, restart: int) -> np.ndar
     return np.concatenate(points)[: len(rows)]
 
 
-def _harvest(slots: _Slots, state: Memory, hits: np.ndarray, climb: Climb, result: Perturbed, last: np.ndarray) -> None:
+def _harvest(
+    slots: _Slots, state: Memory, hits: np.ndarray, climb: IterativeAttack, result: AttackResult, last: np.ndarray
+) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
@@ -195,7 +199,7 @@ def _harvest(slots: _Slots, state: Memory, hits: np.ndarray, climb: Climb, resul
     slots.rows[done], slots.state["left"][done] = -1, 0
 
 
-def _judge(task: Task, climb: Climb, rows: np.ndarray, result: Perturbed, last: np.ndarray) -> None:
+def _judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
     """Whether the model has not looked yet or only its copy has: that takes one more forward pass."""
     if not rows.size:
         return

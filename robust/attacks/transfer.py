@@ -9,7 +9,7 @@ from robust.core import signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier
 from robust.models.classifier.memory import fitting
-from robust.results.attack_result import Perturbed, fooled
+from robust.results.attack_result import AttackResult, fooled
 from robust.suite.transfer import inner
 
 
@@ -25,7 +25,7 @@ def transfer(
     attack: str | dict[str, Any],
     eps: Eps,
     norm: AnyNorm = "linf",
-) -> Perturbed:
+) -> AttackResult:
     """Attack another model, and show this one what came out: who needs no access to a model can still fool it.
 
     The attack stops at what fools the source, so its images say little of one that is harder to fool: then

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Climb, Look, State, choose
+from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
 from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
 from robust.results.attack_result import within
 
 
-def walk(classifier: Classifier, climb: Climb, targeted: bool) -> Callable[[State, State, State, State], tuple]:
+def walk(
+    classifier: Classifier, climb: IterativeAttack, targeted: bool
+) -> Callable[[State, State, State, State], tuple]:
     """`(fixed, state, numbers, limits) -> (turns taken, state, fooled)`; who has fallen or no turns left stays there.
 
     Among the limits are "turns" at the most, "idle", the slots without anything to do that end it sooner, and
@@ -49,24 +51,24 @@ def _noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tens
     return tf.where(here, tf.cast(losses, tf.float32)[:, None], trace)
 
 
-def _look(classifier: Classifier, slots: State, climb: Climb) -> Look:
+def _look(classifier: Classifier, slots: State, climb: IterativeAttack) -> StepOutput:
     """One pass over all points, or as many as a randomised model needs for its mean loss and gradient."""
     points, labels, aims = slots["point"], slots["label"], slots["aim"]
     if climb.samples == 0:
         logits = classifier(points)
-        return Look(climb.loss(logits, labels, aims), logits, tf.zeros_like(points))
+        return StepOutput(climb.loss(logits, labels, aims), logits, tf.zeros_like(points))
 
-    def once() -> Look:
-        return Look(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))
+    def once() -> StepOutput:
+        return StepOutput(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))
 
     if climb.samples == 1:
         return once()
 
-    def more(i: tf.Tensor, sums: Look) -> tuple:
-        return i + 1, Look(*(a + b for a, b in zip(sums, once(), strict=True)))
+    def more(i: tf.Tensor, sums: StepOutput) -> tuple:
+        return i + 1, StepOutput(*(a + b for a, b in zip(sums, once(), strict=True)))
 
     _, sums = tf.while_loop(lambda i, _: i < climb.samples, more, (1, once()), parallel_iterations=1)
-    return Look(*(total / climb.samples for total in sums))
+    return StepOutput(*(total / climb.samples for total in sums))
 
 
 def _inside(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:

@@ -18,7 +18,7 @@ _GREY, _COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "PA")
 
 
 @dataclass(frozen=True)
-class Look:
+class Header:
     """What the head of a file says, and a hash of all of it."""
 
     height: int
@@ -29,7 +29,7 @@ class Look:
     """Does its EXIF ask whoever shows it to turn or mirror it?"""
 
 
-def look(path: Path) -> Look:
+def look(path: Path) -> Header:
     """Open a file without decoding it; raises DataError where it is not an image we can read."""
     with silence(), pictures.opened(path) as image:  # of odd metadata
         size, mode, turned = image.size, image.mode, _is_turned(image)
@@ -37,7 +37,7 @@ def look(path: Path) -> Look:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mode not in (*_GREY, *_COLOUR):
         raise DataError(f"{path}: its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel")
-    return Look(size[1], size[0], mode in _GREY, digest, turned)
+    return Header(size[1], size[0], mode in _GREY, digest, turned)
 
 
 def _is_turned(image: Image.Image) -> bool:
@@ -49,7 +49,7 @@ def _is_turned(image: Image.Image) -> bool:
         return False
 
 
-def said_of_turned(looks: Sequence[Look]) -> tuple[str, ...]:
+def said_of_turned(looks: Sequence[Header]) -> tuple[str, ...]:
     """A sentence on images that a camera held otherwise, where there are some: they are read as they are stored."""
     if not (turned := sum(each.turned for each in looks)):
         return ()
@@ -59,7 +59,7 @@ def said_of_turned(looks: Sequence[Look]) -> tuple[str, ...]:
     )
 
 
-def channels(looks: Sequence[Look]) -> int:
+def channels(looks: Sequence[Header]) -> int:
     """1 where all images are grey, else 3."""
     return 1 if all(each.grey for each in looks) else 3
 

@@ -84,7 +84,7 @@ def folder(
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 
 
-def _image_shape(rows: list[Row], looks: list[files.Look], resize: Transform | None) -> tuple[int, int, int]:
+def _image_shape(rows: list[Row], looks: list[files.Header], resize: Transform | None) -> tuple[int, int, int]:
     count = files.channels(looks)
     if resize is not None:
         for row, each in zip(rows, looks, strict=True):

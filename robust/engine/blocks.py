@@ -29,10 +29,10 @@ from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier
 from robust.models.classifier.form import form
 from robust.models.features import features
-from robust.results.evaluation import Answers, Trial, told
+from robust.results.evaluation import EvaluationResult, Predictions, told
 from robust.results.outcome import Outcome
 from robust.results.summaries.corruption_error import own_errors
-from robust.suite import Case, Cell, Model
+from robust.suite import Case, Evaluation, Model
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
 _FOUND_BY = (
@@ -74,7 +74,9 @@ _FOUND_BY = (
 )
 
 
-def key(seed: int, cell: Cell, data: Dataset, identity: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
+def key(
+    seed: int, cell: Evaluation, data: Dataset, identity: str, source: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
 
     source: what identifies the model on which the images of a transfer are made, see `source_key`.
@@ -268,20 +270,20 @@ def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     return found
 
 
-def _some(trial: Trial, n: int, seed: int, balanced: bool) -> set[str]:
+def _some(trial: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]:
     """The ids of n of a case's images, or of all."""
     ids, rows = np.unique(trial.ids, return_index=True)
     return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
 
 
-def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Answers]) -> Trial:
+def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Predictions]) -> EvaluationResult:
     """The trial of an outcome, so that measures can ask for features and for what other images tell."""
     at = functools.partial(functools.partial, features, fitted.classifier)
     clean = outcome.trial.clean and replace(outcome.trial.clean, look=at(outcome.original))
     return replace(outcome.trial, look=at(outcome.perturbed), clean=clean, ask=ask)
 
 
-def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Answers:
+def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:
     """What the model says of a split it was made for, or of the images from outside, which the block then keeps."""
     if split != "outside":
         return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)

@@ -10,7 +10,7 @@ from robust.core.errors import DataError, SuiteError, suggest
 from robust.core.signature import metrics
 from robust.datasets import choice
 from robust.datasets.dataset import Dataset
-from robust.results.evaluation import Answers, Trial
+from robust.results.evaluation import EvaluationResult, Predictions
 from robust.results.summaries.corruption_error import COMMON
 from robust.suite import Case, Suite
 
@@ -92,13 +92,15 @@ def _check_bounds(case: Case, data: Dataset) -> None:
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
 
 
-def _perfect(case: Case, data: Dataset) -> Trial:
+def _perfect(case: Case, data: Dataset) -> EvaluationResult:
     """The trial of a model that is always right, on one image of each class."""
     labels = np.arange(len(data.classes))
     aims = None if case.target is None else np.roll(labels, 1)
-    trial = Trial(data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims)
+    trial = EvaluationResult(
+        data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims
+    )
     features = labels[:, None].astype(float)
-    trial = replace(trial, look=lambda: features, ask=lambda _: Answers(labels, trial.logits, features))
+    trial = replace(trial, look=lambda: features, ask=lambda _: Predictions(labels, trial.logits, features))
     if case.distance is None:
         return trial
     never, given = np.full(len(labels), np.inf, np.float32), case.distance.arguments

@@ -27,7 +27,7 @@ from robust.models.classifier import Classifier, black_box, inputs, rows
 from robust.models.classifier.form import form
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
-from robust.results.evaluation import Answers
+from robust.results.evaluation import Predictions
 from robust.suite import Model, Published, Weights
 from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
@@ -65,7 +65,7 @@ class Fitted:
     identity: str
     classifier: Classifier
     about: Mapping[str, Any]
-    answers: Callable[[str], Answers] | None = None  # what it says of a split of the data it was made for
+    answers: Callable[[str], Predictions] | None = None  # what it says of a split of the data it was made for
     takes: int | None = None
 
     def seen(self, data: Dataset) -> Dataset:

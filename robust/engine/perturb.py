@@ -15,8 +15,8 @@ from robust.core.randomness import image_seeds
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset, Examples
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed, fooled, within
-from robust.results.evaluation import Trial
+from robust.results.attack_result import AttackResult, fooled, within
+from robust.results.evaluation import EvaluationResult
 from robust.results.outcome import Outcome
 from robust.suite import Case
 
@@ -31,12 +31,12 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
     examples, began = data.examples("test", case.images, seed=seed, balanced=case.balanced), time.perf_counter()
-    clean = Trial(
+    clean = EvaluationResult(
         data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
     )
     if not case.calls:
         progress.advance()
-        nothing = Perturbed.of(examples.images)
+        nothing = AttackResult.of(examples.images)
         yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
         return
     examples, clean = _aim(case, examples, clean, seed)
@@ -62,7 +62,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began, carried.trace)
 
 
-def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examples, Trial]:
+def _aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> tuple[Examples, EvaluationResult]:
     """For an attack with targets: a target for each image, and only the images that have one."""
     if case.target is None:
         return examples, clean
@@ -73,7 +73,7 @@ def _aim(case: Case, examples: Examples, clean: Trial, seed: int) -> tuple[Examp
     return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[rows], targets=aims)
 
 
-def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(target: str | Mapping[str, str], clean: EvaluationResult, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Which image is sent to which class."""
     if target == targets.ALL:
         return targets.pairs(clean.labels, len(clean.classes))
@@ -84,15 +84,15 @@ def _pairs(target: str | Mapping[str, str], clean: Trial, seed: int) -> tuple[np
 def _attack(
     classifier: Classifier,
     call: Call,
-    search: Callable[..., Perturbed],
+    search: Callable[..., AttackResult],
     examples: Examples,
-    clean: Trial,
+    clean: EvaluationResult,
     seeds: np.ndarray,
-    last: Perturbed | None,
-) -> tuple[Perturbed, np.ndarray]:
+    last: AttackResult | None,
+) -> tuple[AttackResult, np.ndarray]:
     """Attack the images that still stand, from where a smaller eps has left them (`last`); also gives their rows."""
     images, labels, aims = examples.images, examples.labels, clean.targets
-    result = Perturbed.of(images if last is None else last.images)
+    result = AttackResult.of(images if last is None else last.images)
     result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
     if last is not None:  # what led here is part of the budget
         result.forward[:], result.backward[:] = last.forward, last.backward
@@ -110,10 +110,10 @@ def _attack(
     return replace(result, trace=trace), rows
 
 
-def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> Perturbed:
+def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> AttackResult:
     images = call(examples.images, seeds=seeds)
     check(call, examples.images, images)
-    return replace(Perturbed.of(examples.images), images=images)
+    return replace(AttackResult.of(examples.images), images=images)
 
 
 def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
@@ -130,20 +130,22 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 
 
-def _felled(call: Call, by: np.ndarray, clean: Trial, logits: np.ndarray) -> np.ndarray:
+def _felled(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
     fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(fell, np.where(by == "", call.name, by), "")
 
 
-def _unmended(carried: Perturbed, logits: np.ndarray, examples: Examples, clean: Trial) -> tuple[Perturbed, np.ndarray]:
+def _unmended(
+    carried: AttackResult, logits: np.ndarray, examples: Examples, clean: EvaluationResult
+) -> tuple[AttackResult, np.ndarray]:
     """An attack towards a class may end at the label of an image that was wrong: that is given back as it came."""
     mended = (logits.argmax(axis=1) == clean.labels) & (clean.predicted != clean.labels)
     images = np.where(mended[:, None, None, None], examples.images, carried.images)
     return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
 
 
-def _rounded(classifier: Classifier, trial: Trial, images: np.ndarray) -> np.ndarray:
+def _rounded(classifier: Classifier, trial: EvaluationResult, images: np.ndarray) -> np.ndarray:
     """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
     fell, survives = np.flatnonzero(trial.felled), np.zeros(len(images), bool)
     if fell.size:
@@ -153,7 +155,7 @@ def _rounded(classifier: Classifier, trial: Trial, images: np.ndarray) -> np.nda
     return survives
 
 
-def _trial(clean: Trial, logits: np.ndarray, original: np.ndarray, result: Perturbed) -> Trial:
+def _trial(clean: EvaluationResult, logits: np.ndarray, original: np.ndarray, result: AttackResult) -> EvaluationResult:
     change = result.images - original
     return replace(
         clean,
@@ -167,7 +169,7 @@ def _trial(clean: Trial, logits: np.ndarray, original: np.ndarray, result: Pertu
     )
 
 
-def _with_distance(trial: Trial, call: Call, change: np.ndarray) -> Trial:
+def _with_distance(trial: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
     """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
     norm, fell = call.arguments["norm"], fooled(trial.predicted, trial.labels, trial.targets)
     sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)

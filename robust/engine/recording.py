@@ -28,10 +28,10 @@ from robust.results.summaries.corruption_error import BESIDE, corruption_errors
 from robust.results.summaries.earlier import one_model, source_key
 from robust.results.summaries.pairing import STRENGTH, by_strength
 from robust.results.verdicts import say, strength
-from robust.suite import Cell, Suite, bounds
+from robust.suite import Evaluation, Suite, bounds
 from robust.suite.bounds import Bound
 
-Found = list[tuple[Cell, Path]]
+Found = list[tuple[Evaluation, Path]]
 _SAMPLE = re.compile(r"\d{4,}\.npz")
 _SAMPLES = ["file", "model", "seed", "case", "perturbation", "norm", "eps", "severity"]
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "pandas")
@@ -85,17 +85,17 @@ def _worst(row: Mapping[str, Any], found: Found) -> str:
     return functools.reduce(worse, of, "")
 
 
-def _outcomes(cell: Cell, block: Path) -> pd.DataFrame:
+def _outcomes(cell: Evaluation, block: Path) -> pd.DataFrame:
     data = _read(block / "about.json")["data"]
     return pd.read_parquet(block / "outcomes.parquet").assign(**_whose(cell), data=data)
 
 
-def _about(cell: Cell, doubts: Iterable[reliability.Doubt]) -> list[reliability.Doubt]:
+def _about(cell: Evaluation, doubts: Iterable[reliability.Doubt]) -> list[reliability.Doubt]:
     """Of the doubts that several cases raise together, those about this one."""
     return [(where, reason) for where, reason in doubts if all(where[k] == v for k, v in _whose(cell).items())]
 
 
-def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[reliability.Doubt] = ()) -> list[dict[str, Any]]:
+def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliability.Doubt] = ()) -> list[dict[str, Any]]:
     """The rows of results.csv that a block gives, judged by the bounds of its case.
 
     doubts: what other cases say against this one's numbers.
@@ -113,7 +113,7 @@ def rows(suite: Suite, cell: Cell, block: Path, doubts: Iterable[reliability.Dou
     return judged
 
 
-def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
+def _same(suite: Suite, cell: Evaluation, block: Path) -> dict[str, Any]:
     """What all rows of a block share."""
     about = _read(block / "about.json")
     weights = about["model"]["weights"]
@@ -124,8 +124,8 @@ def _same(suite: Suite, cell: Cell, block: Path) -> dict[str, Any]:
 def compared(
     suite: Suite,
     data: Dataset,
-    cell: Cell,
-    find: Callable[[Cell], Path | None],
+    cell: Evaluation,
+    find: Callable[[Evaluation], Path | None],
     out: Path,
     doubts: Iterable[reliability.Doubt] = (),
 ) -> list[dict[str, Any]]:
@@ -141,7 +141,7 @@ def compared(
         return []
     same = _same(suite, cell, block)
 
-    def rival(other: Cell) -> verdicts.Answers | None:
+    def rival(other: Evaluation) -> verdicts.CaseOutcomes | None:
         return None if (there := find(other)) is None else _answers(other, there)
 
     try:
@@ -170,13 +170,13 @@ def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
     return found
 
 
-def _answers(cell: Cell, block: Path) -> verdicts.Answers:
+def _answers(cell: Evaluation, block: Path) -> verdicts.CaseOutcomes:
     about = _read(block / "about.json")
     who = one_model(about["model"]["weights"], about["model"])
-    return verdicts.Answers(_outcomes(cell, block), who, about["source"])
+    return verdicts.CaseOutcomes(_outcomes(cell, block), who, about["source"])
 
 
-def _absent_pairs(cell: Cell, block: Path, given: set[tuple]) -> list[dict[str, Any]]:
+def _absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[dict[str, Any]]:
     """A bound may speak of a pair of classes that is not among the most confused of a strength: count it there."""
     keys = [key for key in cell.case.expect if key.startswith("confused[")]
     if not keys:
@@ -197,7 +197,7 @@ def _strength(row: Mapping[str, Any]) -> tuple:
     return tuple(row[key] for key in STRENGTH)
 
 
-def brief(suite: Suite, cell: Cell, block: Path) -> str:
+def brief(suite: Suite, cell: Evaluation, block: Path) -> str:
     """The block in a line: top-1 at each strength, or the first value where there is no top-1."""
     values = rows(suite, cell, block)
     shown = [row for row in values if row["metric"] == "top1"] or values[:1]
@@ -215,7 +215,7 @@ def _levelled(shown: Iterable[Mapping[str, Any]]) -> str:
     return "; balanced: all classes count alike" if any(row.get("choice") == "balanced" for row in shown) else ""
 
 
-def missed(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+def missed(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
     """The bounds that were missed, one line each: the number with its interval, the bound, from how many.
 
     against: the rows of the bounds against others; see `compared`.
@@ -234,7 +234,7 @@ def _chosen(row: Mapping[str, Any]) -> str:
     return "balanced " if row.get("choice") == "balanced" else ""
 
 
-def passed_in_doubt(suite: Suite, cell: Cell, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
     """The bounds that passed on numbers which the trust checks doubt, one line each; `against` as for `missed`."""
     values = [*rows(suite, cell, block), *against]
     return [
@@ -260,20 +260,20 @@ def doubted(results: pd.DataFrame) -> str:
     return f"{first} {verb} {word}{rest}; the page says why"
 
 
-def _judged(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+def _judged(cell: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
     """A bound against others has rows of its own; see `compared`."""
     if not isinstance(limit := cell.case.expect.get(bounds.name(row)), Bound):
         return {**row, "bound": "", "passed": None}
     return _passed(cell, {**row, "bound": limit.text})
 
 
-def _passed(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+def _passed(cell: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with its verdict; None where it has no bound, or nothing to be held against."""
     state = bounds.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] else "not judged"
     return {**row, "passed": None if state == "not judged" else state == "passed"}
 
 
-def _whose(cell: Cell) -> dict[str, Any]:
+def _whose(cell: Evaluation) -> dict[str, Any]:
     return {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
 
 

@@ -12,7 +12,7 @@ from robust.datasets.dataset import Dataset
 from robust.engine.models import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
-from robust.results.evaluation import Answers
+from robust.results.evaluation import Predictions
 from robust.suite import Model
 
 MOST = 20_000
@@ -29,7 +29,7 @@ _FOUND_BY = (
 )
 
 
-def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: str) -> Answers:
+def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: str) -> Predictions:
     """The answers to the unperturbed images of a split, memory-mapped from the store; computed once a model.
 
     Raises DataError where the data has no such split.
@@ -43,16 +43,16 @@ def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: st
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
     path = store.keep("answers", key, lambda out: save(look(fitted.classifier, fitted.seen(data), split), out))
-    return Answers(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Answers._fields))
+    return Predictions(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Predictions._fields))
 
 
-def save(found: Answers, out: Path) -> None:
+def save(found: Predictions, out: Path) -> None:
     """One array a file."""
     for name, values in found._asdict().items():
         np.save(out / f"{name}.npy", values)
 
 
-def look(classifier: Classifier, data: Dataset, split: str) -> Answers:
+def look(classifier: Classifier, data: Dataset, split: str) -> Predictions:
     """Ask the model about a split; the images are read in parts and not held. Without features D is 0."""
     labels = data.labels(split)  # of train as many of each class, as it is asked for what belongs to a class
     chosen = data.choose(split, min(MOST, len(labels)), balanced=split == "train")
@@ -63,7 +63,7 @@ def look(classifier: Classifier, data: Dataset, split: str) -> Answers:
         if len(images):
             logits.append(classifier.logits(images))
             found.append(_features(classifier, images))
-    return Answers(labels[chosen], np.concatenate(logits), np.concatenate(found))
+    return Predictions(labels[chosen], np.concatenate(logits), np.concatenate(found))
 
 
 def _features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
@@ -73,14 +73,14 @@ def _features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
         return np.zeros((len(images), 0), np.float32)
 
 
-def restricted(known: Callable[[str], Answers], kept: Sequence[int]) -> Callable[[str], Answers]:
+def restricted(known: Callable[[str], Predictions], kept: Sequence[int]) -> Callable[[str], Predictions]:
     """The answers of a model that is asked about some of its classes only, in the order of `kept`."""
 
-    def some(split: str) -> Answers:
+    def some(split: str) -> Predictions:
         found = known(split)
         place = np.full(found.logits.shape[1], -1)
         place[list(kept)] = np.arange(len(kept))
         rows = np.flatnonzero(place[found.labels] >= 0)
-        return Answers(place[found.labels[rows]], found.logits[rows][:, list(kept)], found.features[rows])
+        return Predictions(place[found.labels[rows]], found.logits[rows][:, list(kept)], found.features[rows])
 
     return some

@@ -24,7 +24,7 @@ from robust.engine import blocks, demands, early, models, recording, reference, 
 from robust.engine.models import Fitted
 from robust.models.classifier.memory import fitting
 from robust.results import verdicts
-from robust.suite import Cell, Model, Suite, load, selection, transfer
+from robust.suite import Evaluation, Model, Suite, load, selection, transfer
 from robust.suite.lines import Lines
 
 
@@ -83,7 +83,7 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
     return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
 
 
-def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) -> None:
+def _warn(session: "Session", cells: Iterable[Evaluation], progress: Progress | None) -> None:
     """Say how each model was understood, and what is in doubt, also where all come from the store."""
     found = [(cell, block) for cell in cells if (block := session.find(cell))]
     session.say(understanding.of_models(found))
@@ -91,7 +91,7 @@ def _warn(session: "Session", cells: Iterable[Cell], progress: Progress | None) 
         warnings.warn(told, stacklevel=4)
 
 
-def select(suite: Suite, k: str = "") -> list[Cell]:
+def select(suite: Suite, k: str = "") -> list[Evaluation]:
     """The cells whose id fits the expression; raises SuiteError where it is none, or none fits."""
     cells = list(suite.cells())
     chosen = [cell for cell in cells if selection.fits(k, cell.id)] if k else cells
@@ -161,7 +161,7 @@ class Session:
         """All data that the suite names: its own, and that of its cases."""
         return [self.data, *self._data_of.values()]
 
-    def ask(self, cell: Cell) -> None:
+    def ask(self, cell: Evaluation) -> None:
         """Look at a model that is not trained here with two images, so that a bad one is told at once."""
         if self.find(cell) is not None:
             return
@@ -189,7 +189,7 @@ class Session:
         self._ready[key] = self._ready.pop(key)  # the last one that was asked for
         return self._ready[key]
 
-    def source(self, cell: Cell) -> tuple[Model, int] | None:
+    def source(self, cell: Evaluation) -> tuple[Model, int] | None:
         """The model and the seed on which the images of a transfer are made: the cell's own seed, if it has that."""
         if (model := transfer.source(cell.case, self.suite.models)) is None:
             return None
@@ -205,7 +205,7 @@ class Session:
             self._failed[model.name, seed] = error
             raise
 
-    def block(self, cell: Cell) -> Path:
+    def block(self, cell: Evaluation) -> Path:
         """The finished block of a cell: from the store, or computed now."""
         if (known := self.find(cell)) is not None:
             return known
@@ -229,12 +229,12 @@ class Session:
         self.progress.say(f"{cell.id}: {recording.brief(self.suite, cell, path)}")
         return path
 
-    def check(self, cells: Iterable[Cell], out: Path) -> None:
+    def check(self, cells: Iterable[Evaluation], out: Path) -> None:
         """Raise ReportError for an earlier report that the bounds of these cells cannot be judged against."""
         contents = {name: data.content for name, data in self._data_of.items()}
         verdicts.check(self.suite, cells, out, self.data.name, self._given.fingerprint, contents)
 
-    def compared(self, cell: Cell, out: Path) -> list[dict[str, Any]]:
+    def compared(self, cell: Evaluation, out: Path) -> list[dict[str, Any]]:
         """The rows of a finished cell's bounds against others; the cells of other models are run for it."""
         for rival in verdicts.rivals(self.suite, cell):
             self.block(rival)
@@ -248,7 +248,7 @@ class Session:
         """Learn which models other processes have made, by name and seed."""
         self._identities.update(identities)
 
-    def find(self, cell: Cell) -> Path | None:
+    def find(self, cell: Evaluation) -> Path | None:
         """The block of a cell if it is finished; nothing is trained or loaded for it."""
         if (identity := self.identity(cell.model, cell.seed)) is None:
             return None
@@ -258,7 +258,7 @@ class Session:
             return None
         return self.store.find("blocks", self._key(cell, identity, shown))
 
-    def _key(self, cell: Cell, identity: str, made_by: str | None) -> dict[str, Any]:
+    def _key(self, cell: Evaluation, identity: str, made_by: str | None) -> dict[str, Any]:
         """The key of a cell's block, given what identifies its model and the source of a transfer."""
         source = self.source(cell)
         shown = blocks.source_key(made_by, source[0]) if source and made_by is not None else None
@@ -268,7 +268,7 @@ class Session:
         """Fill the report folder with every block that is finished, draw the page, and return the results."""
         return recording.fill(out, self.suite, self.data, self._found(), self.notes(), self._given.fingerprint)
 
-    def _found(self) -> list[tuple[Cell, Path]]:
+    def _found(self) -> list[tuple[Evaluation, Path]]:
         """The cells that are finished."""
         return [(cell, block) for cell in self.suite.cells() if (block := self.find(cell)) is not None]
 
@@ -295,7 +295,7 @@ def _at(suite: Suite, line: int) -> Iterator[None]:
 
 
 @contextmanager
-def _placed(suite: Suite, cell: Cell) -> Iterator[None]:
+def _placed(suite: Suite, cell: Evaluation) -> Iterator[None]:
     """Errors of a case say which it was and where it stands."""
     try:
         yield

@@ -7,9 +7,9 @@ from typing import Any
 
 from robust.core.interface import worded, worded_all
 from robust.engine.models import is_made_here
-from robust.suite import Cell
+from robust.suite import Evaluation
 
-Found = Iterable[tuple[Cell, Path]]
+Found = Iterable[tuple[Evaluation, Path]]
 
 
 def of_models(found: Found) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 
 from robust.core import statistics
-from robust.results.evaluation import Trial, Value, at_labels, by_image, mean, proportion, unsure
+from robust.results.evaluation import EvaluationResult, Value, at_labels, by_image, mean, proportion, unsure
 
 
 def accuracy(
-    trial: Trial,
+    trial: EvaluationResult,
 ) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached", "survives_8bit"]]]:
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
@@ -26,7 +26,7 @@ def accuracy(
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
     >>> import numpy as np
-    >>> trial = Trial(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
+    >>> trial = EvaluationResult(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
     >>> next(accuracy(trial)).value
     1.0
     """
@@ -37,14 +37,14 @@ def accuracy(
         yield unsure(kept) if trial.several else kept
 
 
-def nll(trial: Trial, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
+def nll(trial: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
     """The negative log-likelihood in nats under log probabilities [N, C]."""
     costs = -at_labels(log_probabilities, trial.labels)
     dearest = float(-log_probabilities.min())
     return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", interval=statistics.OF_ANSWERS)
 
 
-def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
+def shares(trial: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
     """Those values of `accuracy` that are shares, of which rows are right, and right among the first five, bool [N]."""
     yield _share(trial, "top1", right)
     yield _share(trial, "top1_error", ~right)
@@ -55,7 +55,7 @@ def shares(trial: Trial, right: np.ndarray, near: np.ndarray) -> Iterator[Value]
         yield _share(trial, "target_reached", trial.predicted == trial.targets)
 
 
-def _share(trial: Trial, metric: Any, hits: np.ndarray) -> Value:
+def _share(trial: EvaluationResult, metric: Any, hits: np.ndarray) -> Value:
     if not trial.several:
         return proportion(metric, hits)
     found = mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")

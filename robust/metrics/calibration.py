@@ -7,11 +7,11 @@ import numpy as np
 
 from robust.core.types import Count
 from robust.metrics import binning
-from robust.results.evaluation import Trial, Value, mean, proportion
+from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 
 
 def calibration(
-    trial: Trial, *, bins: Count = 15
+    trial: EvaluationResult, *, bins: Count = 15
 ) -> Iterator[
     Value[
         Literal[
@@ -38,7 +38,9 @@ def calibration(
     Uziel & El-Yaniv, Bias-Reduced Uncertainty Estimation for Deep Neural Classifiers, ICLR 2019; the others
     in binning.py.
 
-    >>> trial = Trial(("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 0.0], [0.0, 0.0]]))
+    >>> trial = EvaluationResult(
+    ...     ("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 0.0], [0.0, 0.0]])
+    ... )
     >>> [(v.metric, v.value) for v in calibration(trial)][0]
     ('ece', 0.0)
     """

@@ -7,13 +7,13 @@ import numpy as np
 
 from robust.core.types import Count, Seed
 from robust.metrics.extremes import least
-from robust.results.evaluation import Trial, Value, proportion
+from robust.results.evaluation import EvaluationResult, Value, proportion
 
 SHOWN = 6  # images of a cluster that the page shows: half of them wrong ones, where there are
 
 
 def clusters(
-    trial: Trial, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0
+    trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0
 ) -> Iterator[Value[Literal["cluster_recall", "worst_cluster"]]]:
     """Accuracy on each cluster of each class; clusters are found by k-means in the training images' features.
 

@@ -8,7 +8,7 @@ import numpy as np
 from robust.core import statistics
 from robust.core.types import Count
 from robust.metrics.extremes import SELECTED, largest, least
-from robust.results.evaluation import Trial, Value, proportion
+from robust.results.evaluation import EvaluationResult, Value, proportion
 
 UNSEEN = "none: answers that did not come among so many images would add to it, nobody knows how much"
 SPREAD = "triangle inequality 95 %"
@@ -17,7 +17,7 @@ DRAWS = 2000  # of the recalls of all classes
 
 
 def confusion(
-    trial: Trial, *, pairs: Count = 5
+    trial: EvaluationResult, *, pairs: Count = 5
 ) -> Iterator[
     Value[
         Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_spread"]
@@ -41,7 +41,9 @@ def confusion(
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
 
-    >>> trial = Trial(("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]]))
+    >>> trial = EvaluationResult(
+    ...     ("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    ... )
     >>> [(v.group, v.value) for v in confusion(trial) if v.metric == "confused"]
     [('cat -> dog', 1.0), ('dog -> cat', 0.0)]
     """

@@ -8,7 +8,7 @@ import numpy as np
 from robust.core import statistics
 from robust.core.types import Count, radius
 from robust.results.attack_result import within
-from robust.results.evaluation import Trial, Value, pairs, proportion
+from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 
 _QUARTILES = {"lower": 0.25, "upper": 0.75}
 ORDERED = "order statistics 95 %"
@@ -17,7 +17,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these hang
 
 
 def distance(
-    trial: Trial, *, points: Count = 8
+    trial: EvaluationResult, *, points: Count = 8
 ) -> Iterator[Value[Literal["median_distance", "distance_quartile", "censored", "top1_by_distance"]]]:
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
 
@@ -39,7 +39,9 @@ def distance(
     The intervals of the median (from 6 images on) and the quartiles (13) are of order statistics; shares have exact
     ones. Where an image is sent to several targets, numbers over all of them have none: `n` counts the images.
 
-    >>> trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0)
+    >>> trial = EvaluationResult(
+    ...     ("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0
+    ... )
     >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
     [('0', 1.0), ('1', 0.0), ('2', 0.0)]
     """

@@ -6,11 +6,11 @@ from typing import Literal
 import numpy as np
 
 from robust.datasets.taxonomy import trees
-from robust.results.evaluation import Trial, Value, mean, proportion
+from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 
 
 def hierarchy(
-    trial: Trial, *, tree: str | dict | None = None, level: int | None = None
+    trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None
 ) -> Iterator[
     Value[Literal["superclass_accuracy", "superclass_recall", "errors_inside", "errors_leaving", "mistake_severity"]]
 ]:
@@ -36,7 +36,7 @@ def hierarchy(
 
     Source: Bertinetto et al., Making Better Mistakes: Leveraging Class Hierarchies with Deep Networks, CVPR 2020.
 
-    >>> trial = Trial(("cat", "dog", "car"), np.array(["a", "b"]), np.array([1, 0]), np.eye(3)[[0, 2]])
+    >>> trial = EvaluationResult(("cat", "dog", "car"), np.array(["a", "b"]), np.array([1, 0]), np.eye(3)[[0, 2]])
     >>> [v.value for v in hierarchy(trial, tree={"animal": ["cat", "dog"], "vehicle": ["car"]})][-3:]
     [0.5, 0.5, 1.5]
     >>> of_two_levels = {"animal": {"pet": ["cat"], "wild": ["dog"]}, "vehicle": ["car"]}

@@ -7,10 +7,10 @@ import numpy as np
 
 from robust.metrics import roc
 from robust.metrics.means import class_means
-from robust.results.evaluation import Answers, Trial, Value
+from robust.results.evaluation import EvaluationResult, Predictions, Value
 
 
-def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
+def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
     """How well three scores tell this case's images from those that its `outside` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
@@ -27,8 +27,8 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
     """
     outside, train = trial.answers("outside"), trial.answers("train")
     apart = mahalanobis(train)
-    inner = Answers(trial.labels, trial.logits, trial.features)
-    scores: dict[str, Callable[[Answers], np.ndarray]] = {
+    inner = Predictions(trial.labels, trial.logits, trial.features)
+    scores: dict[str, Callable[[Predictions], np.ndarray]] = {
         "max softmax": max_softmax,
         "energy": energy,
         "mahalanobis": lambda found: apart(found.features),
@@ -41,19 +41,19 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
         yield Value("fpr95", roc.fpr95(within, beyond), n, name, "", *ends, roc.AT_QUANTILE)
 
 
-def max_softmax(found: Answers) -> np.ndarray:
+def max_softmax(found: Predictions) -> np.ndarray:
     """The largest log probability: as an order the same as the probability, without its rounding to 1."""
     return found.logits.max(axis=1) - energy(found)
 
 
-def energy(found: Answers) -> np.ndarray:
+def energy(found: Predictions) -> np.ndarray:
     """Minus the free energy at temperature 1."""
     from scipy.special import logsumexp
 
     return logsumexp(np.asarray(found.logits, np.float64), axis=1)
 
 
-def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:
+def mahalanobis(train: Predictions) -> Callable[[np.ndarray], np.ndarray]:
     """A function of features [N, D]: minus the squared distance to the nearest class mean; directions in which
     the training features, which are float32, vary within classes by no more than their rounding are left out.
     """

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from robust.metrics.means import class_means
-from robust.results.evaluation import Trial, Value, proportion
+from robust.results.evaluation import EvaluationResult, Value, proportion
 
 UNBOUNDED = "none: features have no bounds, so that images which did not come may change it as they please"
 
@@ -20,7 +20,7 @@ class Scatter(NamedTuple):
 
 
 def structure(
-    trial: Trial,
+    trial: EvaluationResult,
 ) -> Iterator[
     Value[
         Literal["within_scatter", "between_scatter", "fisher_ratio", "nc1", "class_scatter", "nearest_mean_agreement"]

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from robust.results.evaluation import Trial, Value, pairs, proportion
+from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 
 SELECTED = "none: the largest of many shares is a little too large for its own sample"
 
 
-def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]:
+def targetability(trial: EvaluationResult) -> Iterator[Value[Literal["sent", "most_sent"]]]:
     """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
 
     An image counts for every class it was sent to; one that the model takes for j before the attack counts,
@@ -16,7 +16,9 @@ def targetability(trial: Trial) -> Iterator[Value[Literal["sent", "most_sent"]]]
     its own sample, and has no interval. Shares have exact intervals. Without targets it yields nothing.
 
     >>> import numpy as np
-    >>> trial = Trial(("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1]))
+    >>> trial = EvaluationResult(
+    ...     ("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1])
+    ... )
     >>> [(v.metric, v.group, v.value) for v in targetability(trial)]
     [('most_sent', '', 1.0), ('sent', 'panda -> gibbon', 1.0)]
     """

@@ -10,7 +10,7 @@ from robust.core.types import Count
 from robust.core.zero_probability import NEVER
 from robust.metrics import binning
 from robust.metrics.accuracy import nll
-from robust.results.evaluation import IMPOSSIBLE, Trial, Value, at_labels, mean
+from robust.results.evaluation import IMPOSSIBLE, EvaluationResult, Value, at_labels, mean
 
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 STEP = 1e-3  # of ln T, to which an end of its interval is found
@@ -21,7 +21,7 @@ UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "
 
 
 def temperature(
-    trial: Trial, *, bins: Count = 15
+    trial: EvaluationResult, *, bins: Count = 15
 ) -> Iterator[Value[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"]]]:
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from robust.datasets.dataset import Dataset
 from robust.models.classifier import Classifier, class_order, pixel_range, shares, steady
 from robust.models.classifier.class_order import Order
-from robust.results.flags import ILLS, Reason
+from robust.results.flags import FLAGS, Reason
 from robust.suite.preprocessing import Pixels
 
 _TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the case will be told, and go on with fewer
@@ -58,7 +58,7 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     if pixels:  # answers to other images than it was trained with have no scale
         return
     if scale := shares.found(classifier, data.first("test", pixel_range.FIRST)):
-        yield _Doubt(scale, f"{scale}; {ILLS[scale.name].remedy}")
+        yield _Doubt(scale, f"{scale}; {FLAGS[scale.name].remedy}")
 
 
 def _ways(classifier: Classifier, data: Dataset) -> Sequence[Pixels]:

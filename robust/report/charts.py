@@ -13,7 +13,7 @@ import pandas as pd
 
 from robust.core import statistics
 from robust.report import wording
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.confusion import Confusion
 from robust.report.folder import Folder
 
@@ -58,7 +58,7 @@ def _level(condition: Condition) -> float | None:
     return round(255 * condition.eps, 6) if condition.norm == "linf" else condition.eps
 
 
-def _point(folder: Folder, run: Run, condition: Condition) -> dict[str, Any]:
+def _point(folder: Folder, run: TrainedModel, condition: Condition) -> dict[str, Any]:
     rows = folder.values[run, condition]
     top1 = rows[(rows["metric"] == "top1") & (rows["group"] == "")]
     values = next(iter(top1[["value", "low", "high", "n"]].to_dict("records")), {})
@@ -66,7 +66,7 @@ def _point(folder: Folder, run: Run, condition: Condition) -> dict[str, Any]:
     return {"level": _level(condition), "at": wording.level(condition), **known}
 
 
-def _clean(folder: Folder, run: Run, conditions: list[Condition]) -> list[dict[str, Any]]:
+def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> list[dict[str, Any]]:
     """The clean accuracy on exactly the examples that the case was run on."""
     asked = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
     if asked is None:

@@ -9,7 +9,7 @@ import pandas as pd
 from robust.core import archives, csv_files
 from robust.core.errors import ReportError
 from robust.report import wording
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.report.gallery import pixels, png, range_fault, shape_fault
@@ -61,7 +61,9 @@ def clusters(folder: Folder) -> list[Card]:
     return found
 
 
-def _listed(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame, shown: pd.DataFrame) -> list[Cluster]:
+def _listed(
+    folder: Folder, run: TrainedModel, condition: Condition, rows: pd.DataFrame, shown: pd.DataFrame
+) -> list[Cluster]:
     strength = {"eps": condition.eps, "severity": condition.severity}
     here = shown[(shown["model"] == run.model) & (shown["seed"] == run.seed) & (shown["case"] == condition.case)]
     here = here[(here["perturbation"] == condition.perturbation) & (here["norm"] == condition.norm)]

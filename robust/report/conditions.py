@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 
-class Run(NamedTuple):
+class TrainedModel(NamedTuple):
     """One trained model: a row of the page's tables."""
 
     model: str
@@ -29,9 +29,9 @@ class Condition(NamedTuple):
         return self.perturbation == "clean"
 
 
-Cells = dict[tuple[Run, Condition], pd.DataFrame]
+Cells = dict[tuple[TrainedModel, Condition], pd.DataFrame]
 
-COLUMNS = [*Run._fields, *Condition._fields]
+COLUMNS = [*TrainedModel._fields, *Condition._fields]
 
 
 def cells(table: pd.DataFrame) -> Cells:
@@ -40,8 +40,8 @@ def cells(table: pd.DataFrame) -> Cells:
     return {_cell(dict(zip(COLUMNS, key, strict=True))): rows for key, rows in groups}
 
 
-def _cell(where: Mapping[str, Any]) -> tuple[Run, Condition]:
-    return Run(where["model"], int(where["seed"])), Condition(where["case"], *strength(where))
+def _cell(where: Mapping[str, Any]) -> tuple[TrainedModel, Condition]:
+    return TrainedModel(where["model"], int(where["seed"])), Condition(where["case"], *strength(where))
 
 
 def strength(row: Mapping[Any, Any]) -> tuple[str, str, float | None, int | None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robust.core import statistics
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 
 
@@ -54,7 +54,7 @@ def _outcomes(folder: Folder, model: str, condition: Condition) -> tuple[pd.Data
     return (pd.concat(found) if found else pd.DataFrame()), len(found)
 
 
-def _measured(folder: Folder, run: Run, condition: Condition) -> bool:
+def _measured(folder: Folder, run: TrainedModel, condition: Condition) -> bool:
     """Was a share of the images counted? A case that only inspects the model says nothing of its answers.
 
     Nor does one that sends images from class to class, or to the nearest other class: it has its own section.

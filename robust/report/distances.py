@@ -11,7 +11,7 @@ import pandas as pd
 from robust.core.types import exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import named
 from robust.report.folder import Folder
 
@@ -36,7 +36,7 @@ def distances(folder: Folder) -> list[Distances]:
     return found
 
 
-def _searched(folder: Folder, run: Run, condition: Condition) -> pd.DataFrame | None:
+def _searched(folder: Folder, run: TrainedModel, condition: Condition) -> pd.DataFrame | None:
     rows = folder.values.get((run, condition))
     return None if rows is None or "median_distance" not in set(rows["metric"]) else rows
 
@@ -71,7 +71,7 @@ def size(value: float, condition: Condition) -> str:
     return f"{255 * value:.3g}/255" if condition.norm == "linf" else f"{value:.3g}"
 
 
-def _chart(folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame]) -> Chart | None:
+def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.DataFrame]) -> Chart | None:
     points = [
         _point(run, condition, row)
         for run, rows in runs.items()
@@ -85,7 +85,7 @@ def _chart(folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame]) 
     return Chart(title, f"{title}. {said}.", _curve(points, models, condition.norm))
 
 
-def _point(run: Run, condition: Condition, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _point(run: TrainedModel, condition: Condition, row: Mapping[Hashable, Any]) -> dict[str, Any]:
     eps = exact(row["group"])
     level = round(255 * eps, 6) if condition.norm == "linf" else eps
     known = {name: row[name] for name in ("value", "low", "high", "n") if isfinite(row[name])}

@@ -7,7 +7,7 @@ import altair as alt
 
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 
@@ -45,17 +45,17 @@ def felled(folder: Folder) -> Felled | None:
     return Felled(_chart(folder, counts, order), order, rows)
 
 
-def _is_composed(folder: Folder, cell: tuple[Run, Condition]) -> bool:
+def _is_composed(folder: Folder, cell: tuple[TrainedModel, Condition]) -> bool:
     names = {*folder.outcomes[cell]["fooled_by"].unique()} - {"", "clean", cell[1].perturbation}
     return bool(names) and cell in folder.values and "top1" in set(folder.values[cell]["metric"])
 
 
-def _counts(folder: Folder, cell: tuple[Run, Condition]) -> dict[str, int]:
+def _counts(folder: Folder, cell: tuple[TrainedModel, Condition]) -> dict[str, int]:
     names = folder.outcomes[cell]["fooled_by"].replace({"clean": BEFORE, "": STANDS})
     return {str(name): int(n) for name, n in names.value_counts().items()}
 
 
-def _chart(folder: Folder, counts: dict[tuple[Run, Condition], dict[str, int]], order: list[str]) -> Chart:
+def _chart(folder: Folder, counts: dict[tuple[TrainedModel, Condition], dict[str, int]], order: list[str]) -> Chart:
     bars: list[dict[str, Any]] = []
     for (run, condition), each in counts.items():
         bar, n = f"{folder.name(run)}, {wording.title(condition)}", sum(each.values())

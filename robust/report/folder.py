@@ -13,7 +13,7 @@ from robust.core import toml
 from robust.core.errors import ReportError
 from robust.core.interface import INTERFACES, Interface
 from robust.report import reading
-from robust.report.conditions import Cells, Condition, Run, cells
+from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recount import Telling, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
@@ -35,7 +35,7 @@ class Folder:
     environment: dict[str, Any]
     results: pd.DataFrame
     outcomes: Cells
-    samples: dict[tuple[Run, Condition], Path]
+    samples: dict[tuple[TrainedModel, Condition], Path]
     suite: str
     told: Telling = field(default_factory=dict)
 
@@ -68,9 +68,11 @@ class Folder:
         return [str(case) for case in count[count > 1].index]
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[TrainedModel]:
         """Every trained model, whether it was measured yet or not, in the order of the suite."""
-        planned = [Run(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []]
+        planned = [
+            TrainedModel(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []
+        ]
         return list(dict.fromkeys([*planned, *(run for run, _ in self.values)]))
 
     @cached_property
@@ -94,13 +96,13 @@ class Folder:
             ),
         )
 
-    def clean_of_same_data(self, run: Run, condition: Condition) -> list[Condition]:
+    def clean_of_same_data(self, run: TrainedModel, condition: Condition) -> list[Condition]:
         """The clean cases of a model with kept answers, on the data that a condition was measured on."""
         data = self.data_of(run, condition)
         clean = [c for other, c in self.outcomes if other == run and c.clean]
         return [c for c in clean if self.data_of(run, c) == data]
 
-    def data_of(self, run: Run, condition: Condition) -> str:
+    def data_of(self, run: TrainedModel, condition: Condition) -> str:
         """The name of the data that a model was shown under a condition; "" where nothing was measured."""
         rows = self.values.get((run, condition))
         return "" if rows is None else str(rows["data"].iloc[0])
@@ -120,7 +122,7 @@ class Folder:
         """The superclasses that a case judges by: of its own hierarchy, or of the data; may be empty."""
         return self.environment.get("groups", {}).get(case) or self.environment["data"].get("superclasses", {})
 
-    def name(self, run: Run) -> str:
+    def name(self, run: TrainedModel) -> str:
         """The model's name, with its seed where it was trained with several."""
         alone = self._trained[run.model] == 1
         return run.model if alone else f"{run.model}, seed {run.seed}"

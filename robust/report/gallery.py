@@ -13,7 +13,7 @@ from PIL import Image
 
 from robust.core import archives
 from robust.core.errors import ReportError
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 
 SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
@@ -93,7 +93,7 @@ def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several:
         yield _gallery(folder, run, name, own, ids[: EXAMPLES[small]])
 
 
-def _gallery(folder: Folder, run: Run, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
+def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
     answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
     before: dict[str, Any] = {}
@@ -104,14 +104,14 @@ def _gallery(folder: Folder, run: Run, name: str, samples: dict[Any, _Sample], i
     return Gallery(name, heads, [_example(name, own, before, answers) for name in shown])
 
 
-def _ordered(folder: Folder, run: Run, samples: dict[Any, _Sample]) -> list[Condition]:
+def _ordered(folder: Folder, run: TrainedModel, samples: dict[Any, _Sample]) -> list[Condition]:
     kept = [condition for other, condition in samples if other == run]
     order = {condition: place for place, condition in enumerate(folder.conditions)}
     return sorted(kept, key=lambda condition: order.get(condition, len(order)))
 
 
 def _answers(
-    folder: Folder, run: Run, condition: Condition, ids: list[str], sample: _Sample | None = None
+    folder: Folder, run: TrainedModel, condition: Condition, ids: list[str], sample: _Sample | None = None
 ) -> dict[str, Any]:
     """What the model said of these examples; where they were sent to many classes, to the one that is shown."""
     rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import named
 from robust.report.folder import Folder
 
@@ -42,7 +42,7 @@ def profiles(folder: Folder) -> list[Profile]:
     return found
 
 
-def _inspected(folder: Folder, run: Run, condition: Condition) -> pd.DataFrame:
+def _inspected(folder: Folder, run: TrainedModel, condition: Condition) -> pd.DataFrame:
     rows = folder.values.get((run, condition))
     if rows is None or "output_gradient" not in set(rows["metric"]):
         return pd.DataFrame()
@@ -62,7 +62,7 @@ def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _chart(
-    folder: Folder, condition: Condition, runs: dict[Run, pd.DataFrame], verdicts: list[dict[str, str]]
+    folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.DataFrame], verdicts: list[dict[str, str]]
 ) -> Chart:
     points = [point for run, rows in runs.items() for point in _points(folder.name(run), rows)]
     title = wording.title(condition)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust.report import wording
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 from robust.report.verdict import Judgement
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One model under one condition. `state` is "measured", or says why there is no number."""
 
     state: str
@@ -30,7 +30,7 @@ class Grid:
     """Rows of cells; `heads` has the case and what its name leaves unsaid, one for each column."""
 
     heads: list[tuple[str, str]]
-    rows: list[tuple[str, list[Cell]]]
+    rows: list[tuple[str, list[GridCell]]]
 
     @property
     def missing(self) -> int:
@@ -49,16 +49,16 @@ def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
     return Grid(heads, rows)
 
 
-def _cell(folder: Folder, run: Run, condition: Condition | str, judgements: list[Judgement]) -> Cell:
+def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgements: list[Judgement]) -> GridCell:
     rows = None if isinstance(condition, str) else folder.values.get((run, condition))
     if rows is None:
-        return Cell(_absence(folder, run, condition if isinstance(condition, str) else condition.case))
+        return GridCell(_absence(folder, run, condition if isinstance(condition, str) else condition.case))
     bounds = tuple(one for one in judgements if (one.run, one.condition) == (run, condition))
     top1 = _row(rows, "top1")
     if top1 is None:
-        return Cell("no top-1", judgements=bounds)
+        return GridCell("no top-1", judgements=bounds)
     reached = _row(rows, "target_reached")
-    return Cell(
+    return GridCell(
         "measured",
         wording.percent(top1["value"]),
         wording.interval(top1["low"], top1["high"], "proportion"),
@@ -70,7 +70,7 @@ def _cell(folder: Folder, run: Run, condition: Condition | str, judgements: list
     )
 
 
-def _absence(folder: Folder, run: Run, case: str) -> str:
+def _absence(folder: Folder, run: TrainedModel, case: str) -> str:
     limited_to = folder.cases.get(case)
     return "not run" if limited_to is None or run.model in limited_to else "not asked for"
 
@@ -113,9 +113,9 @@ def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, 
     """What inspections found each model to cost: heads, and for each model values with their intervals."""
     costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["group"] == "")]
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
-    found = {(Run(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
+    found = {(TrainedModel(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
     runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
-    shown = {Run(*whose): of for whose, of in costs.groupby(["model", "seed"])}
+    shown = {TrainedModel(*whose): of for whose, of in costs.groupby(["model", "seed"])}
     rows = [
         (named(folder.name(run), shown[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
     ]

@@ -13,7 +13,7 @@ from robust.core import csv_files, files, parquet_files, toml
 from robust.core import text as words
 from robust.core.errors import ReportError
 from robust.report import conditions
-from robust.report.conditions import COLUMNS, Cells, Condition, Run
+from robust.report.conditions import COLUMNS, Cells, Condition, TrainedModel
 from robust.report.verified import expected
 from robust.results import tables
 from robust.suite import bounds
@@ -129,7 +129,7 @@ def _sane(path: Path, table: pd.DataFrame) -> None:
         raise ReportError(f"{path}: has {many:,} models under conditions; at most {_CELLS:,}")
 
 
-def samples(path: Path) -> dict[tuple[Run, Condition], Path]:
+def samples(path: Path) -> dict[tuple[TrainedModel, Condition], Path]:
     """The .npz file of each model and condition, by samples/index.csv."""
     said: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
     index = csv_files.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})

@@ -21,7 +21,7 @@ from robust.metrics.hierarchy import hierarchy
 from robust.metrics.targetability import targetability
 from robust.report.conditions import Cells, Condition, strength
 from robust.results.attack_result import fooled
-from robust.results.evaluation import Trial, Value, by_image, mean, proportion, told
+from robust.results.evaluation import EvaluationResult, Value, by_image, mean, proportion, told
 
 Table = Mapping[str, Any]
 Key = tuple
@@ -47,7 +47,7 @@ Telling = Mapping[Key, Told]
 
 
 @dataclass(frozen=True)
-class Recorded(Trial):
+class Recorded(EvaluationResult):
     """A trial as outcomes.parquet keeps it, without its logits. said: int64 [N], the classes that were answered."""
 
     said: np.ndarray = field(default_factory=lambda: np.empty(0, int))

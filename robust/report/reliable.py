@@ -9,7 +9,7 @@ from robust.core import registry
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Telling
 from robust.results import reliability as marks
-from robust.results.flags import ILLS, LEVELS, UNVERIFIED, verdict, worse
+from robust.results.flags import FLAGS, LEVELS, UNVERIFIED, verdict, worse
 from robust.results.summaries.corruption_error import BESIDE, MADE
 from robust.suite import bounds
 
@@ -62,8 +62,8 @@ def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
         groups.setdefault(strength(row), []).append(row["group"])
     for where, all_names in groups.items():
         names = list(filter(None, all_names))
-        unknown = "suspect" if any(name not in ILLS for name in names) else ""  # of a later version
-        found[where] = worse(verdict(name for name in names if name in ILLS), unknown)
+        unknown = "suspect" if any(name not in FLAGS for name in names) else ""  # of a later version
+        found[where] = worse(verdict(name for name in names if name in FLAGS), unknown)
     there = {strength(row) for row in checks if not row["group"]}
     unknown = {where for where in found if where not in there and where[0] != MADE and (attacked or _attack(*where))}
     return {where: worse(word, UNVERIFIED) if where in unknown else word for where, word in found.items()}

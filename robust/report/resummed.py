@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from robust.report.conditions import Cells, Run, strength
+from robust.report.conditions import Cells, TrainedModel, strength
 from robust.report.recount import Key, Told
 from robust.results.summaries import comparison
 from robust.results.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
@@ -32,18 +32,18 @@ def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Ta
     if (results["perturbation"] == MADE).any():
         whole = pd.concat([rows.assign(data=_data(results, run, case)) for (run, case), rows in cases.items()])
         for row in corruption_errors(results, whole, _baselines(results, suite), _imagenet(environment)):
-            found[_key(Run(row["model"], row["seed"]), row["case"], row)] = _told(row)
+            found[_key(TrainedModel(row["model"], row["seed"]), row["case"], row)] = _told(row)
     return found | dict(_differences(cases, results, environment))
 
 
-def _cases(outcomes: Cells) -> Iterator[tuple[tuple[Run, str], pd.DataFrame]]:
-    parts: dict[tuple[Run, str], list[pd.DataFrame]] = {}
+def _cases(outcomes: Cells) -> Iterator[tuple[tuple[TrainedModel, str], pd.DataFrame]]:
+    parts: dict[tuple[TrainedModel, str], list[pd.DataFrame]] = {}
     for (run, condition), rows in outcomes.items():
         parts.setdefault((run, condition.case), []).append(rows)
     return ((whose, pd.concat(rows)) for whose, rows in parts.items())
 
 
-def _key(run: Run, case: str, row: Table) -> Key:
+def _key(run: TrainedModel, case: str, row: Table) -> Key:
     name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
     return (*run, case, *strength({"norm": "", "eps": None, "severity": None, **row}), name)
 
@@ -52,17 +52,17 @@ def _told(row: Table) -> Told:
     return Told(row["value"], int(row["n"]), row.get("low", float("nan")), row.get("high", float("nan")))
 
 
-def _data(results: pd.DataFrame, run: Run, case: str) -> str:
+def _data(results: pd.DataFrame, run: TrainedModel, case: str) -> str:
     return next(iter(_of(results, run, case)["data"]), "")
 
 
-def _who(results: pd.DataFrame, run: Run, case: str, environment: Table) -> str:
+def _who(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
     """Which model it is, see `one_model`."""
     weights = next(iter(_of(results, run, case)["weights"]), "")
     return one_model(weights, environment["models"].get(run.model, {}))
 
 
-def _of(results: pd.DataFrame, run: Run, case: str) -> pd.DataFrame:
+def _of(results: pd.DataFrame, run: TrainedModel, case: str) -> pd.DataFrame:
     return results[(results["model"] == run.model) & (results["seed"] == run.seed) & (results["case"] == case)]
 
 
@@ -82,16 +82,16 @@ def _imagenet(environment: Table) -> str:
 
 
 def _differences(
-    cases: Mapping[tuple[Run, str], pd.DataFrame], results: pd.DataFrame, environment: Table
+    cases: Mapping[tuple[TrainedModel, str], pd.DataFrame], results: pd.DataFrame, environment: Table
 ) -> Iterator[tuple[Key, Told]]:
     beside = results[results["metric"].isin(["difference", "mcnemar"])]
     asked = beside[["model", "seed", "case", "group"]].drop_duplicates().itertuples(index=False, name=None)
     for model, seed, case, group in asked:
-        run, (key, _, than) = Run(model, int(seed)), group.rpartition(_RIVAL)
+        run, (key, _, than) = TrainedModel(model, int(seed)), group.rpartition(_RIVAL)
         if "/" in than or (ours := cases.get((run, case))) is None:
             continue
         seeds = environment["models"].get(than, {}).get("seeds") or [run.seed]
-        rival = Run(than, run.seed if run.seed in seeds else seeds[0])
+        rival = TrainedModel(than, run.seed if run.seed in seeds else seeds[0])
         limit, theirs = NoWorse("no worse than", than, 0.0), cases.get((rival, case))
         if theirs is None:
             rows = comparison.not_judged(key, limit, ours)

@@ -24,7 +24,7 @@ _SELECTED = {"worst_class": "recall", "worst_pair": "confused", "worst_cluster":
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A value, its interval or why it has none, and the class, pair or cluster that it is about."""
 
     value: str = ""
@@ -37,7 +37,7 @@ class Table:
     """Heads, and rows of model, condition and cells."""
 
     heads: list[str]
-    rows: list[tuple[Named, str, list[Cell]]]
+    rows: list[tuple[Named, str, list[TableCell]]]
 
 
 def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
@@ -51,7 +51,7 @@ def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
     return Table([metrics[name] for name in known], lines) if found else None
 
 
-def outliers(folder: Folder) -> list[tuple[Named, str, str, Cell, Cell]]:
+def outliers(folder: Folder) -> list[tuple[Named, str, str, TableCell, TableCell]]:
     """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
     found = []
     for (run, condition), rows in folder.values.items():
@@ -61,16 +61,16 @@ def outliers(folder: Folder) -> list[tuple[Named, str, str, Cell, Cell]]:
     return found
 
 
-def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> Cell:
+def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> TableCell:
     own = rows[(rows["metric"] == metric) & (rows["group"] == group)]
     if own.empty:
-        return Cell()
+        return TableCell()
     row = own.iloc[0]
     unit = row["unit"] if row["unit"] == "proportion" else ""
     value, low, high = (row[key] if unit else float(f"{row[key]:.3g}") for key in ("value", "low", "high"))
     whose = _whose(rows, metric, row["value"], row["n"])
     why = row["interval"] if str(row["interval"]).startswith("none: ") else ""
-    return Cell(wording.quantity(value, unit), wording.interval(low, high, unit) or why, whose)
+    return TableCell(wording.quantity(value, unit), wording.interval(low, high, unit) or why, whose)
 
 
 def _whose(rows: pd.DataFrame, metric: str, value: float, n: int) -> str:

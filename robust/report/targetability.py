@@ -11,7 +11,7 @@ import pandas as pd
 from robust.core.statistics import simultaneous
 from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.distances import size
 from robust.report.doubt import named
 from robust.report.folder import Folder
@@ -40,7 +40,7 @@ def targetability(folder: Folder) -> dict[str, list[Pairs]]:
     return cards
 
 
-def _pairs(folder: Folder, run: Run, condition: Condition, rows: pd.DataFrame) -> Pairs:
+def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.DataFrame) -> Pairs:
     far = {row["group"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
     cells = _at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
     easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
@@ -76,7 +76,7 @@ def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
     }
 
 
-def _chart(folder: Folder, run: Run, condition: Condition, cells: list[dict[str, Any]]) -> Chart:
+def _chart(folder: Folder, run: TrainedModel, condition: Condition, cells: list[dict[str, Any]]) -> Chart:
     shown = [
         {**{key: cell[key] for key in ("label", "target", "n")}, "share": round(cell["share"], 4),
          "percent": f"{100 * cell['share']:.0f}"}

@@ -10,7 +10,7 @@ from robust.core.types import radius
 from robust.report import wording
 from robust.report.conditions import strength
 from robust.report.folder import Folder
-from robust.results.flags import EPS, ILLS
+from robust.results.flags import EPS, FLAGS
 
 _WHOSE = ("suite", "model", "seed", "case")
 
@@ -52,12 +52,12 @@ def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
     return [
         _doubt(check, None)
         for check in checks.to_dict("records")
-        if strength(check) == strength(row) or (check["group"] in ILLS and ILLS[check["group"]].of_model)
+        if strength(check) == strength(row) or (check["group"] in FLAGS and FLAGS[check["group"]].of_model)
     ]
 
 
 def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
-    if (ill := ILLS.get(row["group"])) is None:  # a folder that a later version has filled
+    if (ill := FLAGS.get(row["group"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
     remedy = ill.remedy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robust.report import wording
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 from robust.report.verified import recorded
 from robust.results.flags import doubted
@@ -19,7 +19,7 @@ ABSENT = "absent"
 class Judgement:
     """One bound and the value it was held against."""
 
-    run: Run
+    run: TrainedModel
     condition: Condition
     model: str
     metric: str
@@ -63,7 +63,7 @@ def judgements(folder: Folder) -> list[Judgement]:
 
 def _absent(folder: Folder) -> Iterator[Judgement]:
     for one in folder.absent:
-        run, condition = Run(one.model, one.seed), Condition(one.case, "", "", None, None)
+        run, condition = TrainedModel(one.model, one.seed), Condition(one.case, "", "", None, None)
         limit = wording.bound(one.limit, "")
         yield Judgement(run, condition, folder.name(run), one.name, "not there", "", "0", limit, ABSENT, False, "")
 

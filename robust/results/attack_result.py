@@ -7,8 +7,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Perturbed:
-    """Perturbed images and how they came about; all arrays have one entry an image.
+class AttackResult:
+    """AttackResult images and how they came about; all arrays have one entry an image.
 
     images: [N, H, W, C] in [0, 1]: for an image that fell, the one that fooled the model.
     by: str [N]: what felled the image; "" where it still stands, or where nothing tried (a corruption).
@@ -23,7 +23,7 @@ class Perturbed:
     trace: np.ndarray
 
     @classmethod
-    def of(cls, images: np.ndarray, looks: int = 0) -> "Perturbed":
+    def of(cls, images: np.ndarray, looks: int = 0) -> "AttackResult":
         """Nothing tried yet: the images as they are (a copy), no passes, a trace of `looks` places."""
         n = len(images)
         by, trace = np.full(n, "", dtype=object), np.full((n, looks), np.nan, np.float32)

@@ -92,7 +92,7 @@ def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.bincount(place.reshape(-1), values) / times
 
 
-class Answers(NamedTuple):
+class Predictions(NamedTuple):
     """What a model says of unperturbed images: labels int64 [M], logits [M, C], penultimate features [M, D]."""
 
     labels: np.ndarray
@@ -101,7 +101,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvaluationResult:
     """One case on one model, at one strength of the perturbation.
 
     classes: names, by label. superclasses: name -> its classes; may be empty.
@@ -120,7 +120,7 @@ class Trial:
     logits: np.ndarray
     superclasses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     targets: np.ndarray | None = None
-    clean: "Trial | None" = None
+    clean: "EvaluationResult | None" = None
     by: np.ndarray | None = None
     linf: np.ndarray | None = None
     l2: np.ndarray | None = None
@@ -131,7 +131,7 @@ class Trial:
     limit: float = math.inf
     norm: str = ""
     look: Callable[[], np.ndarray] | None = None
-    ask: Callable[[str], Answers] | None = None
+    ask: Callable[[str], Predictions] | None = None
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -143,7 +143,7 @@ class Trial:
             raise ModelError("this trial has no features: give it look, a function that returns them [N, D]")
         return self.look()
 
-    def answers(self, split: str) -> Answers:
+    def answers(self, split: str) -> Predictions:
         """What the model says of the unperturbed images of "train", of "validation", or of the case's "outside".
 
         Raises ModelError where the trial was made without a model, DataError for a split that is not there.
@@ -226,7 +226,7 @@ COUNT_IMAGES = ("accuracy", "distance", "targetability")
 SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
 
 
-def told(measure: str, values: Iterable[Value[Any]], trial: Trial) -> Iterator[Value[Any]]:
+def told(measure: str, values: Iterable[Value[Any]], trial: EvaluationResult) -> Iterator[Value[Any]]:
     """The values of a measure; without intervals where these would take several rows of an image for several images.
 
     The temperature is of other images, those held out.
@@ -241,7 +241,7 @@ def unsure(value: Value[Metric]) -> Value[Metric]:
     return value._replace(low=math.nan, high=math.nan, interval=SEVERAL)
 
 
-def pairs(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
+def pairs(trial: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:
     """Every pair "label -> target" of a trial with targets, and the places of its images."""
     aims = trial.labels if trial.targets is None else trial.targets
     for label, target in np.unique(np.stack([trial.labels, aims], axis=1), axis=0):

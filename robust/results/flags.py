@@ -16,7 +16,7 @@ EPS = "8/255"
 Word = Literal["reliable", "suspect", "invalid"]
 
 
-class Ill(NamedTuple):
+class Flag(NamedTuple):
     """How bad it is, which experiment showed what (with the value and the images put in), and what to do about it.
 
     Where a remedy says `EPS`, the page gives the eps and the norm of the number in doubt; where it ends a list, a
@@ -42,7 +42,7 @@ class Reason(NamedTuple):
         >>> print(Reason("zero_gradients", 0.25, 100))
         no gradient reaches 25 % of 100 images, under the cross-entropy and under the margin
         """
-        return ILLS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
+        return FLAGS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
 
 def _attack(name: str, **settings: Any) -> str:
@@ -59,19 +59,19 @@ _LOST = (
 )
 _STEPS = f"give it more steps, as in {_attack('pgd', steps=100)}"
 
-ILLS = {
-    "probabilities": Ill(
+FLAGS = {
+    "probabilities": Flag(
         "invalid",
         "its outputs on {n} images lie in [0, 1] and sum to 1: probabilities, whose gradients vanish where it is sure",
         "end the model in logits: Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     ),
-    "stateful": Ill(
+    "stateful": Flag(
         "invalid",
         "asked three times for the same {n} images, the model answered {value} of them otherwise, or a variable of it "
         "changed",
         "let it ask its layers with training=False, and keep no counter or average that goes on",
     ),
-    "other_pixels": Ill(
+    "other_pixels": Flag(
         "invalid",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own",
@@ -79,7 +79,7 @@ ILLS = {
         "the page names the best",
         of_model=True,
     ),
-    "pixels_guessed": Ill(
+    "pixels_guessed": Flag(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own, which may be chance",
@@ -87,14 +87,14 @@ ILLS = {
         "look at more images",
         of_model=True,
     ),
-    "other_classes": Ill(
+    "other_classes": Flag(
         "invalid",
         "with the classes in another order the model is right on {value} of {n} images more",
         f"give the classes in the model's order, as in {setting('classes', ['cat', 'dog'])} beside the data; the page "
         "names it",
         of_model=True,
     ),
-    "classes_guessed": Ill(
+    "classes_guessed": Flag(
         "suspect",
         "with the classes in another order the model is right on {value} of {n} images more, which may be chance or, "
         "of few classes, the model's own errors",
@@ -102,7 +102,7 @@ ILLS = {
         "images or a look at the model's documentation tell",
         of_model=True,
     ),
-    "scale_guessed": Ill(
+    "scale_guessed": Flag(
         "suspect",
         "its answers to {n} images sum to {value} on average, none is negative, and all are at most 1 or have one sum: "
         "they are no probabilities, and were taken for logits, on which loss, confidence and calibration hang",
@@ -110,41 +110,41 @@ ILLS = {
         "one less of each (z - 1), which is the same to a softmax",
         of_model=True,
     ),
-    "bounded_outputs": Ill(
+    "bounded_outputs": Flag(
         "suspect",
         "shown images 10,000 times as bright, the model stays within the bounds of a sigmoid or tanh; {value} of its "
         "outputs on {n} images lie at them, and gradients vanish there",
         "give the model without its last activation: Dense(classes)",
     ),
-    "non_finite": Ill(
+    "non_finite": Flag(
         "invalid",
         "loss or gradient is NaN or infinite for {value} of {n} images",
         "look for a division by 0, a log of 0 or logits beyond float32: tf.debugging.enable_check_numerics() names it",
     ),
-    "no_gradients": Ill(
+    "no_gradients": Flag(
         "invalid",
         "no path leads from the logits to the pixels of {n} images, so that an attack by gradients cannot begin",
         _BLIND,
     ),
-    "zero_gradients": Ill(
+    "zero_gradients": Flag(
         "suspect",
         "no gradient reaches {value} of {n} images, under the cross-entropy and under the margin",
         _BLIND,
     ),
-    "misleading_gradients": Ill(
+    "misleading_gradients": Flag(
         "suspect",
         "one grey level along its gradient, at the images or at random points of their balls, the loss of {value} of "
         "{n} images rises by less than a tenth of that",
         _BLIND,
     ),
-    "partial_gradients": Ill(
+    "partial_gradients": Flag(
         "suspect",
         "eight random steps of one grey level, there and back, at the images or at random points near them, or four of "
         "such and of a quarter that agree with each other, also on a coarse grid, change the loss of {value} of {n} "
         "images otherwise than its gradient says, so that a part of the model is hidden from it",
         _BLIND,
     ),
-    "lost_in_rounding": Ill(
+    "lost_in_rounding": Flag(
         "suspect",
         "four random changes of this eps, there and back, move the answers to {value} of {n} images by less than three "
         "quarters of what changes of four grey levels say, or otherwise: they are lost in rounding, as in half "
@@ -152,7 +152,7 @@ ILLS = {
         'let what sees pixels compute in float32: for layer in model.layers: layer.dtype_policy = "float32"; or read '
         f"an eps of whole grey levels: {setting('attack', {'name': 'pgd', 'eps': '1/255'})}",
     ),
-    "flat_answers": Ill(
+    "flat_answers": Flag(
         "suspect",
         "at the image and at ten random points of its ball the model gives at most five different margins, for {value} "
         "of {n} images, which the attack leaves standing: it cannot see where to go, as where answers are hard labels, "
@@ -160,118 +160,118 @@ ILLS = {
         "give logits, or probabilities in float32 that nothing has rounded, as lambda images: model.predict(images) "
         "does; or read the number of a transfer attack: one whose source is another model of the same suite",
     ),
-    "jumping_scores": Ill(
+    "jumping_scores": Flag(
         "suspect",
         "on {n} lines between images, the answer changes where the margin still is {value} of that at images (median): "
         "scores that are equal nowhere near do not tell decisions, and lead no attack to them",
         "give the scores by which it decides, as lambda images: model.predict(images) does; or read the number of a "
         "transfer attack: one whose source is another model of the same suite",
     ),
-    "randomised": Ill(
+    "randomised": Flag(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",
         f"average over its randomness: {_attack('autoattack', version='rand')}, or {_attack('apgd', samples=20)}",
     ),
-    "unstable": Ill(
+    "unstable": Flag(
         "suspect",
         "ten points of noise of up to 8/255 change the margin by {value} of its size, on average over {n} images",
         f"attack it without gradients, too: {_attack('square', queries=5000)}; or with more beginnings: "
         f"{_attack('pgd', restarts=5)}",
     ),
-    "unlimited_fails": Ill(
+    "unlimited_fails": Flag(
         "invalid",
         "with eps as large as the whole box the attack (pgd with 20 steps for fgsm and autoattack) still leaves "
         "{value} of {n} images standing",
         _LOST,
     ),
-    "noise_beats_attack": Ill(
+    "noise_beats_attack": Flag(
         "invalid",
         "ten random points of the same ball fool the model on {value} of {n} images, which the attack leaves standing",
         _LOST,
     ),
-    "eps_order": Ill(
+    "eps_order": Flag(
         "suspect",
         "attacked afresh, {value} of {n} images stand at this eps that fell at the one below",
         f"give it more steps or restarts: {_attack('pgd', steps=100, restarts=5)}",
     ),
-    "half_eps": Ill(
+    "half_eps": Flag(
         "suspect",
         "attacked afresh at half of this eps, by apgd with 20 steps, {value} of {n} images fall that stand here: the "
         "model answers otherwise near the rim of the ball",
         "read the number of several eps up to this one, of which each takes over what fell before: "
         f"{setting('attack', {'name': 'apgd', 'eps': ['2/255', '4/255', EPS]})}",
     ),
-    "incomplete": Ill(
+    "incomplete": Flag(
         "suspect",
         "the loss of the {n} images left was still rising when the steps ran out: {value} of its rise came in the last "
         "half",
         _STEPS,
     ),
-    "one_step": Ill(
+    "one_step": Flag(
         "suspect",
         "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
         f"attack with pgd: {_attack('pgd', steps=20)}",
     ),
-    "another_attack": Ill(
+    "another_attack": Flag(
         "suspect",
         "another attack (apgd_t with 20 steps towards each of the three likeliest classes, or square with 500 queries "
         "where there are no gradients) fells {value} of {n} images more",
         f"read the number of a stronger attack: {_attack('autoattack')}",
     ),
-    "control_alone": Ill(
+    "control_alone": Flag(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
         "the three likeliest classes, or square with 500 queries where there are no gradients, fells {value} of {n} "
         "images more",
         f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', queries=5000)}",
     ),
-    "answers_alone": Ill(
+    "answers_alone": Flag(
         "suspect",
         "the model gives answers and no gradients, by which an attack usually fells more: {value} of {n} images, which "
         "stand, could not be attacked so",
         "give the Keras model itself, in place of its answers; or read the number beside that of a transfer attack: "
         "one whose source is another model of the same suite",
     ),
-    "too_few_queries": Ill(
+    "too_few_queries": Flag(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",
         f"give it as many as its definition has: {_attack('square', queries=5000)}",
     ),
-    "targeted_beats_autoattack": Ill(
+    "targeted_beats_autoattack": Flag(
         "suspect",
         "apgd_t with twice the steps, and 20 at least, fells {value} of {n} images more than this autoattack",
         f"give it the steps of its definition: {_attack('autoattack', steps=100)}",
     ),
-    "too_few_steps": Ill(
+    "too_few_steps": Flag(
         "suspect",
         "the same attack with twice the steps, and 20 at least, fells {value} of {n} images more",
         _STEPS,
     ),
-    "too_few_averaged_steps": Ill(
+    "too_few_averaged_steps": Flag(
         "suspect",
         "an attack with twice the steps, and 20 at least, that averages over the model's randomness as this one does "
         "fells {value} of {n} images more than the same attack again",
         f"give it more steps, as in {_attack('apgd', samples=20, steps=100)}",
     ),
-    "silent_success": Ill(
+    "silent_success": Flag(
         "suspect",
         "on the way to {value} of {n} images the model was fooled, but not by the image given back",
         f"use an attack that keeps what fooled the model: {_attack('apgd')}",
     ),
-    "square_beats_gradients": Ill(
+    "square_beats_gradients": Flag(
         "suspect",
         "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
         "the gradients may be masked: give square more queries, as in "
         f"{_attack('square', queries=10000)}, or adapt the attack to the model",
     ),
-    "shorter_elsewhere": Ill(
+    "shorter_elsewhere": Flag(
         "suspect",
         "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
         "the one found here, or where none was found",
         "read and bound the distances of a stronger search: "
         f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
-    "black_box_beats": Ill(
+    "black_box_beats": Flag(
         "suspect",
         "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "
         "one leaves standing",
@@ -321,4 +321,4 @@ def verdict(names: Iterable[str]) -> Word:
     >>> verdict(["randomised", "stateful"]), verdict([])
     ('invalid', 'reliable')
     """
-    return min((ILLS[name].verdict for name in names), key=LEVELS.__getitem__, default="reliable")
+    return min((FLAGS[name].verdict for name in names), key=LEVELS.__getitem__, default="reliable")

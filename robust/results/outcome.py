@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robust.core.signature import Call
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class Outcome:
     call: Call | None
     original: np.ndarray
     perturbed: np.ndarray
-    trial: Trial
+    trial: EvaluationResult
     seconds: float
-    trace: np.ndarray  # [N, T], see `Perturbed`
+    trace: np.ndarray  # [N, T], see `AttackResult`

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from robust.results.flags import ILLS, LEVELS, Reason, Word, doubted, verdict
+from robust.results.flags import FLAGS, LEVELS, Reason, Word, doubted, verdict
 
 Row = Mapping[Any, Any]
 Doubt = tuple[Row, Reason]
@@ -46,7 +46,7 @@ def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
 def of_model(values: Iterable[Row]) -> list[str]:
     """The ills among the rows that put every number of the model in doubt."""
     names = {row["group"] for row in values if row["metric"] == "trust"}
-    return [name for name, ill in ILLS.items() if ill.of_model and name in names]
+    return [name for name, ill in FLAGS.items() if ill.of_model and name in names]
 
 
 def doubt(row: Row, values: Iterable[Row]) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from robust.core import csv_files, files
-from robust.suite import Cell
+from robust.suite import Evaluation
 
 COLUMNS = [
     "file", "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "group", "example",
 ]  # fmt: skip
 
 
-def write(folder: Path, found: Iterable[tuple[Cell, Path]]) -> None:
+def write(folder: Path, found: Iterable[tuple[Evaluation, Path]]) -> None:
     """Fill `folder` from finished blocks: shown.csv, a row an image of a value, and an .npz for each strength."""
     rows, names = [], []
     for cell, block in found:

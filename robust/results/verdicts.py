@@ -12,11 +12,11 @@ from robust.results.flags import doubted
 from robust.results.summaries import comparison, earlier
 from robust.results.summaries.corruption_error import ABSENT
 from robust.results.summaries.pairing import Superclasses, at
-from robust.suite import Cell, Suite, bounds
+from robust.suite import Evaluation, Suite, bounds
 from robust.suite.bounds import Bound, NoWorse
 
 
-class Answers(NamedTuple):
+class CaseOutcomes(NamedTuple):
     """What a model said in a case: rows of outcomes, which model it is, see
     `robust.results.summaries.earlier.one_model`, which one made the images, and,
     of an earlier report, the rows of results.csv."""
@@ -27,7 +27,7 @@ class Answers(NamedTuple):
     results: pd.DataFrame | None = None
 
 
-def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
+def rivals(suite: Suite, cell: Evaluation) -> Iterator[Evaluation]:
     """The cells of other models of the suite that the bounds of a cell compare it with.
 
     A model is not compared with itself. Of a rival with several seeds it is the cell's own seed, else its first.
@@ -35,11 +35,11 @@ def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
     for _, limit in limits(cell):
         for model in suite.models:
             if limit.than == model.name:
-                yield Cell(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
+                yield Evaluation(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
 
 
 def check(
-    suite: Suite, cells: Iterable[Cell], out: Path, data: str, fingerprint: str, contents: Mapping[str, str]
+    suite: Suite, cells: Iterable[Evaluation], out: Path, data: str, fingerprint: str, contents: Mapping[str, str]
 ) -> None:
     """Raise ReportError, with file and line, where an earlier report that a bound names cannot be compared with.
 
@@ -62,7 +62,7 @@ def check(
                     raise ReportError(f"{with_place}expect.{key}: {error}") from error
 
 
-def _there(report: earlier.Report, cell: Cell) -> None:
+def _there(report: earlier.Report, cell: Evaluation) -> None:
     if _earlier(report, cell) is None:
         known = report.outcomes[["model", "seed", "case"]].drop_duplicates().itertuples(index=False)
         listed = ", ".join(f"{one.case}[{one.model}] at seed {one.seed}" for one in known)
@@ -71,9 +71,9 @@ def _there(report: earlier.Report, cell: Cell) -> None:
 
 
 def compared(
-    cell: Cell,
-    ours: Answers,
-    rival: Callable[[Cell], Answers | None],
+    cell: Evaluation,
+    ours: CaseOutcomes,
+    rival: Callable[[Evaluation], CaseOutcomes | None],
     suite: Suite,
     superclasses: Superclasses,
     out: Path,
@@ -99,23 +99,23 @@ def compared(
 
 
 def _theirs(
-    cell: Cell, limit: NoWorse, rival: Callable[[Cell], Answers | None], suite: Suite, out: Path
-) -> Answers | None:
+    cell: Evaluation, limit: NoWorse, rival: Callable[[Evaluation], CaseOutcomes | None], suite: Suite, out: Path
+) -> CaseOutcomes | None:
     if limit.of_report:
         return None if _itself(limit, out) else _earlier(earlier.read(Path(limit.than)), cell)
     return rival(next(other for other in rivals(suite, cell) if other.model.name == limit.than))
 
 
-def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
+def _earlier(report: earlier.Report, cell: Evaluation) -> CaseOutcomes | None:
     who = {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
     rows = at(report.outcomes, who)
     if rows.empty:
         return None
     source = report.source(cell.model.name, cell.seed, cell.case.name)
-    return Answers(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who))
+    return CaseOutcomes(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who))
 
 
-def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:
+def limits(cell: Evaluation) -> Iterator[tuple[str, NoWorse]]:
     """The bounds of a cell against others, with their keys; none of a model against itself."""
     for key, limit in cell.case.expect.items():
         if isinstance(limit, NoWorse) and limit.than != cell.model.name:

@@ -1,12 +1,12 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
 from robust.suite.data import read_data, seen
-from robust.suite.nouns import Case, Cell, Model, Published, Suite, Training, Weights
+from robust.suite.nouns import Case, Evaluation, Model, Published, Suite, Training, Weights
 from robust.suite.read import load, read_case, read_model
 
 __all__ = [
     "Case",
-    "Cell",
+    "Evaluation",
     "Model",
     "Published",
     "Suite",

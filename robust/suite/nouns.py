@@ -119,7 +119,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Evaluation:
     """One case on one model at one seed: what pytest calls a test."""
 
     case: Case
@@ -145,8 +145,10 @@ class Suite:
     path: Path | None = None
     text: str = ""
 
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[Evaluation]:
         """Every case on every model it asks for, model by model."""
         for model in self.models:
             for seed in model.seeds:
-                yield from (Cell(c, model, seed) for c in self.cases if c.models is None or model.name in c.models)
+                yield from (
+                    Evaluation(c, model, seed) for c in self.cases if c.models is None or model.name in c.models
+                )

@@ -74,7 +74,7 @@ def fit(
     if guess := channels.guess(data, takes):
         progress.say(f"{model.name} {worded(guess)}")
     data = channels.seen(data, takes)
-    run = loop.Run(
+    run = loop.TrainingRun(
         model.name,
         learner,
         lambda epoch: training_batches(

@@ -19,7 +19,7 @@ from robust.training.step import Learner, averaged, compiled
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training: who learns, and from what."""
 
     name: str
@@ -36,7 +36,7 @@ class Run:
     """The column of the history by which epochs are compared."""
 
 
-def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Path | None = None) -> History:
+def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, logs: Path | None = None) -> History:
     """Train, leaving the network with its last weights, or their averages where the recipe asks for these.
 
     Where the learner has a `best` they are those of the epoch that was best in what the run watches; under a patience
@@ -77,7 +77,7 @@ def train(run: Run, progress: Progress, unfinished: Path | None = None, logs: Pa
     return history
 
 
-def _watch(run: Run, history: History, progress: Progress) -> None:
+def _watch(run: TrainingRun, history: History, progress: Progress) -> None:
     """Keep the weights of an epoch that is the best until now; sound the alarm where robust accuracy collapsed."""
     learner = run.learner
     if learner.best and hardness.kept(history, run.watched) == len(history["loss"]) - 1:
@@ -86,7 +86,7 @@ def _watch(run: Run, history: History, progress: Progress) -> None:
         progress.say(f"{run.name}: {told}")
 
 
-def _epochs(run: Run, done: int, progress: Progress) -> Iterator[dict[str, float]]:
+def _epochs(run: TrainingRun, done: int, progress: Progress) -> Iterator[dict[str, float]]:
     """Do the epochs that are left, yielding the loss and the accuracy of each."""
     learner, epochs, note = run.learner, run.learner.recipe.epochs, ""
     if done == epochs:
@@ -118,7 +118,7 @@ def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..
     return compiled(learner, batches.element_spec)
 
 
-def _check(run: Run, place: int, images: Any, loss: float, finite: np.ndarray) -> None:
+def _check(run: TrainingRun, place: int, images: Any, loss: float, finite: np.ndarray) -> None:
     """The alarm: raise ModelError unless the loss of a step and, but for a scaled loss, its gradients are finite."""
     learner = run.learner
     scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
@@ -133,7 +133,7 @@ def _check(run: Run, place: int, images: Any, loss: float, finite: np.ndarray) -
     )
 
 
-def _validator(run: Run) -> Callable[[], dict[str, float]]:
+def _validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
     """What gives the loss and the accuracy on the validation split, or nothing where there is none."""
     if run.validation is None:
         return dict

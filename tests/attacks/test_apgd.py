@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import apgd, apgd_t, auto_step, ball, sparse_step
-from robust.attacks.climb import Look
+from robust.attacks.climb import StepOutput
 from robust.models.classifier import Classifier
 
 PIXELS = 12
@@ -55,7 +55,7 @@ def _drive(losses, steps, norm="linf", eps=0.1):
     gradient, history = tf.constant(DIFFERENCE.reshape(CENTRE.shape), tf.float32), []
     for turn in range(steps):
         state["left"] = tf.constant([steps - turn])
-        look = Look(tf.constant([losses(turn)], tf.float32), tf.zeros([1, 2]), gradient)
+        look = StepOutput(tf.constant([losses(turn)], tf.float32), tf.zeros([1, 2]), gradient)
         state = state | auto_step.step(state, look, numbers, norm)
         history.append({k: v.numpy() for k, v in state.items()})
     return history
@@ -123,7 +123,7 @@ def test_in_l1_the_ball_shrinks_to_eps_and_the_best_point_is_inside(steps):
     for turn in range(steps):
         loss = tf.reduce_sum(gradient * state["point"], axis=[1, 2, 3])
         state["left"] = tf.constant([steps - turn])
-        state = state | sparse_step.step(state, Look(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
+        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
         sizes.append(ball.size(state["point"] - CENTRE, "l1").numpy().item())
     assert ball.size(state["best"] - CENTRE, "l1").numpy().item() <= 0.5 * (1 + 1e-6)
     assert sizes[-1] <= 0.5 * (1 + 1e-6)
@@ -150,7 +150,7 @@ def test_in_l1_the_next_steps_go_over_two_thirds_of_the_pixels_that_the_best_poi
     for turn in range(70):
         loss = tf.reduce_sum(gradient * state["point"], axis=[1, 2, 3])
         state["left"] = tf.constant([100 - turn])
-        state = state | sparse_step.step(state, Look(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
+        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
         told = np.count_nonzero(state["best"].numpy() != CENTRE) / PIXELS / 1.5
         begun = max(b for b in (0, 30, 60) if b <= turn)
         anew = turn > 0 and (turn - begun) % 7 == 0

@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy import optimize
 
 from robust.attacks import fab, pgd
-from robust.attacks.climb import Look
+from robust.attacks.climb import StepOutput
 from robust.models.classifier import Classifier
 
 PIXELS = 12
@@ -125,7 +125,7 @@ def test_it_goes_back_from_where_it_counts_as_fooled(monkeypatch, four, targeted
     climb = _climb_of(monkeypatch, four, np.ones(15, np.int64) if targeted else None)
     centre, point = np.full((1, 1, PIXELS, 1), 0.5, np.float32), np.full((1, 1, PIXELS, 1), 0.7, np.float32)
     slots = {"centre": centre, "point": point, "label": np.zeros(1, int), "aim": np.ones(1, int), "left": [9]}
-    look = Look(tf.constant([-0.1]), tf.constant([[0.0, 0, 1, 0]]), tf.ones_like(point))
+    look = StepOutput(tf.constant([-0.1]), tf.constant([[0.0, 0, 1, 0]]), tf.ones_like(point))
     following = climb.step({k: tf.constant(v) for k, v in slots.items()}, look, {"eps": tf.constant(0.3)}, "linf")
     gone_back = np.allclose(following["point"], 0.5 + 0.9 * 0.2)
     assert gone_back != targeted

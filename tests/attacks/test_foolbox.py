@@ -9,7 +9,7 @@ from robust.core import registry, signature
 from robust.core.errors import ContractError, SuiteError
 from robust.engine import perturb
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 N = 11  # a batch of 8 and a ragged one
 
@@ -189,7 +189,7 @@ def test_those_with_a_name_of_their_own_hand_on_all_they_are_given(
 
     def run(classifier, images, labels, **given):
         got.update(given)
-        return Perturbed.of(images)
+        return AttackResult.of(images)
 
     monkeypatch.setattr(importlib.import_module(f"robust.attacks.{attack.__name__}"), "foolbox_attack", run)
     values = {key: 2 + place for place, key in enumerate(options)}

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from robust.attacks import apgd, autoattack, fab, losses, pgd, square, survivors
-from robust.attacks.climb import Climb, ascend
+from robust.attacks.climb import IterativeAttack, ascend
 from robust.attacks.minimal import known, search
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 layers = keras.layers
 EDGE = 0.503  # bfloat16 knows 0.5 and 0.5039 and nothing between
@@ -59,8 +59,10 @@ def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_res
     """The second search begins there, and heads first for the class that the first one headed for."""
     images, aims = np.full((5, 2, 2, 1), 0.4, np.float32), np.tile([1, 0], (5, 1))
     task = survivors.Task(edge, images, np.zeros(5, np.int64), np.arange(5), None, None, aims)
-    climb = Climb("pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, plain=2, restarts=2)
-    result = Perturbed.of(images, looks=1)
+    climb = IterativeAttack(
+        "pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, plain=2, restarts=2
+    )
+    result = AttackResult.of(images, looks=1)
     doubtful, begun = survivors._search(task, climb, edge.lean(), np.arange(5), result)
     assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.aims.tolist() == aims.tolist()
     np.testing.assert_allclose(begun.start, 0.5025)

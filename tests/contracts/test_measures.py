@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robust.core import registry, signature, statistics
-from robust.results.evaluation import Answers, Trial, Value
+from robust.results.evaluation import EvaluationResult, Predictions, Value
 
 CLASSES = ("a", "b", "c", "d", "e", "f", "g")
 SUPERCLASSES = {"vowel": ("a", "e"), "other": ("b", "c", "d", "f", "g")}
@@ -20,7 +20,7 @@ every = pytest.mark.parametrize("measure", registry.names("measures"))
 def _trial(logits=LOGITS, labels=LABELS, **more):
     features = 0.3 * logits**2 + logits
     ids = np.array([f"id{i}" for i in range(len(labels))])
-    clean = Trial(CLASSES, ids, labels, LOGITS[: len(labels)], look=lambda: features)
+    clean = EvaluationResult(CLASSES, ids, labels, LOGITS[: len(labels)], look=lambda: features)
     attacked = replace(
         clean, logits=logits, clean=clean, by=np.where(np.arange(len(labels)) % 3, "", "pgd"),
         linf=np.zeros(len(labels)), l2=np.zeros(len(labels)),
@@ -36,7 +36,7 @@ def _answers(split):
     own = np.random.default_rng({"train": 1, "validation": 2, "outside": 3}[split])
     labels = own.integers(0, 7, 150)
     logits = own.normal(size=(150, 7)) + 2 * np.eye(7)[labels] * (split != "outside")
-    return Answers(labels, logits, 0.3 * logits**2 + logits)
+    return Predictions(labels, logits, 0.3 * logits**2 + logits)
 
 
 def _measured(measure, trial):

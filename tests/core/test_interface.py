@@ -14,7 +14,7 @@ from robust.api.cli import preprocessing
 from robust.core import interface, toml, typed
 from robust.core.errors import ModelError, SuiteError
 from robust.core.interface import INTERFACES, named, of_a_suite, setting, spoken, worded
-from robust.results.flags import ILLS
+from robust.results.flags import FLAGS
 from robust.suite import load, read_case
 
 SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "interface.py"]
@@ -43,7 +43,7 @@ SAID = {
     "tensorboard": ["logs-2"],
 }
 """Values of every key that a message may name."""
-ADVISED = [pair for ill in ILLS.values() for pair in named(ill.remedy)]
+ADVISED = [pair for ill in FLAGS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
 OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
 OF_A_SUITE = ("distance", "outside", "restrict")

@@ -12,7 +12,7 @@ from robust.core.signature import Call, bind
 from robust.datasets.dataset import from_arrays
 from robust.engine import perturb
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 from robust.suite import Case
 
 CLASSES = ("dark", "bright")
@@ -34,11 +34,11 @@ class Fake:
 
     def __call__(self, classifier, images, labels, *, seeds, start, targets):
         self.asked.append({"images": images, "labels": labels, "seeds": seeds, "start": start, "targets": targets})
-        found = Perturbed.of(images)
+        found = AttackResult.of(images)
         changed = (images + self.does(images, labels, targets)).astype(np.float32)
         by = np.full(len(images), self.by, object) if isinstance(self.by, str) else self.by
         spent = np.full(len(images), 7, np.int32)
-        return Perturbed(changed, by, spent, spent - 1, found.trace)
+        return AttackResult(changed, by, spent, spent - 1, found.trace)
 
 
 def _across(size, by="pgd", norm="linf", eps=None):

@@ -11,8 +11,8 @@ from robust.engine import blocks, reference
 from robust.engine.models import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
-from robust.results.evaluation import Answers
-from robust.suite import Cell, preprocessing, read_case, read_model
+from robust.results.evaluation import Predictions
+from robust.suite import Evaluation, preprocessing, read_case, read_model
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_of_a_large_split_as_many_of_each_class_are_looked_at(classifier, data, 
 
 
 def test_a_model_asked_about_some_classes_knows_only_these():
-    known = Answers(np.array([0, 2, 1, 2]), np.arange(12.0).reshape(4, 3), np.arange(4.0)[:, None])
+    known = Predictions(np.array([0, 2, 1, 2]), np.arange(12.0).reshape(4, 3), np.arange(4.0)[:, None])
     some = reference.restricted(lambda split: known, [2, 0])("train")
     assert some.labels.tolist() == [1, 0, 0] and some.features[:, 0].tolist() == [0, 1, 3]
     assert some.logits.tolist() == [[2, 0], [5, 3], [11, 9]]
@@ -85,7 +85,7 @@ def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(c
     fitted = Fitted("id", classifier, {})
     case = read_case("c", {"outside": {"name": "digits", "size": 6}, "measure": ["outliers"]})
     asked = []
-    known = Answers(np.zeros(6, int), np.zeros((6, 3)), np.zeros((6, 0)))
+    known = Predictions(np.zeros(6, int), np.zeros((6, 3)), np.zeros((6, 0)))
 
     def look(classifier, outside, split):
         asked.append((outside.image_shape, split))
@@ -107,7 +107,7 @@ KEYED = [
 
 
 def test_whatever_is_asked_of_whomever_makes_another_block(data):
-    cell = Cell(read_case("c", {}), read_model("net", {"architecture": "lenet5"}), 0)
+    cell = Evaluation(read_case("c", {}), read_model("net", {"architecture": "lenet5"}), 0)
     keys = [blocks.key(0, replace(cell, case=read_case("c", table)), data, "id") for table in KEYED]
     keys += [
         blocks.key(0, cell, data, "other"),
@@ -172,7 +172,7 @@ IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs
 
 def _key(images, *, case=None, name="c", changed=None, asked=None, data=None, seed=0, identity="id", source=None):
     of = replace(read_case(name, case or {}), **(changed or {}))
-    cell = Cell(of, replace(read_model("net", NET), **(asked or {})), 0)
+    cell = Evaluation(of, replace(read_model("net", NET), **(asked or {})), 0)
     return blocks.key(seed, cell, replace(images, **(data or {})), identity, source)
 
 

@@ -9,7 +9,7 @@ from robust import metrics
 from robust.core import statistics
 from robust.metrics import accuracy
 from robust.models.classifier.black_box import BlackBox
-from robust.results.evaluation import SEVERAL, Trial, told
+from robust.results.evaluation import SEVERAL, EvaluationResult, told
 
 CLASSES = tuple("abcdefg")
 LOGITS = np.array(
@@ -22,7 +22,7 @@ LOGITS = np.array(
     ],
     float,
 )
-TRIAL = Trial(CLASSES, np.array(list("vwxyz")), np.array([0, 4, 5, 5, 6]), LOGITS)
+TRIAL = EvaluationResult(CLASSES, np.array(list("vwxyz")), np.array([0, 4, 5, 5, 6]), LOGITS)
 
 
 def _values(trial):
@@ -55,7 +55,9 @@ def test_nll_by_hand():
 def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_high_end():
     certain = BlackBox(lambda x: np.array([[1.0, 0], [0.25, 0.75]])[x[:, 0, 0, 0].astype(int)], "certain")
     logits = certain(tf.constant([0.0, 1], shape=(2, 1, 1, 1))).numpy()
-    trials = [Trial(("a", "b"), np.array(["x", "y"]), np.array(labels), logits) for labels in ([0, 1], [1, 1])]
+    trials = [
+        EvaluationResult(("a", "b"), np.array(["x", "y"]), np.array(labels), logits) for labels in ([0, 1], [1, 1])
+    ]
     assert all(np.isfinite(trial.margin).all() for trial in trials)
     may, has = (_values(trial)["nll"] for trial in trials)
     assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.low < may.value and may.high == math.inf
@@ -70,7 +72,7 @@ def test_a_target_is_reached_or_not():
 
 
 def test_with_five_classes_or_fewer_there_is_no_top_five():
-    trial = Trial(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
+    trial = EvaluationResult(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
     values = _values(trial)
     assert values["top1"].value == 0 and not {"top5", "top5_error"} & set(values)
 
@@ -92,7 +94,7 @@ def _sent(each, images=20):
     logits = np.zeros((len(rows), len(CLASSES)))
     logits[np.arange(len(rows)), np.where(fell[rows], aims, 0)] = 5
     by, rounded = np.where(fell[rows], "pgd", ""), fell[rows]
-    return Trial(CLASSES, ids[rows], labels[rows], logits, targets=aims, by=by, rounded=rounded)
+    return EvaluationResult(CLASSES, ids[rows], labels[rows], logits, targets=aims, by=by, rounded=rounded)
 
 
 def test_an_image_that_is_sent_to_several_targets_is_one_image():

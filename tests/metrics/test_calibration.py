@@ -13,14 +13,14 @@ from robust.core.zero_probability import NEVER
 from robust.metrics import binning, calibration, outliers, roc, temperature
 from robust.metrics.outliers import mahalanobis
 from robust.metrics.temperature import UNITS, fit, interval
-from robust.results.evaluation import IMPOSSIBLE, Answers, Trial
+from robust.results.evaluation import IMPOSSIBLE, EvaluationResult, Predictions
 
 random = np.random.default_rng(0)
 
 
 def _trial(logits, labels, **more):
     ids = np.array([str(i) for i in range(len(labels))])
-    return Trial(tuple("abcdefghij"[: logits.shape[1]]), ids, labels, logits, **more)
+    return EvaluationResult(tuple("abcdefghij"[: logits.shape[1]]), ids, labels, logits, **more)
 
 
 def _sampled(n, classes=4, scale=2.0, seed=0):
@@ -133,7 +133,7 @@ def test_the_temperature_is_recovered_from_scaled_logits(wrong_by):
 def test_where_all_are_right_no_temperature_is_best_and_the_end_of_the_range_says_so(scale):
     labels = np.arange(60) % 4
     logits = scale * np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.5, (60, 4))
-    values = list(temperature(_trial(logits, labels, ask=lambda split: Answers(labels, logits, logits))))
+    values = list(temperature(_trial(logits, labels, ask=lambda split: Predictions(labels, logits, logits))))
     assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].low) and np.isnan(values[0].high)
     assert all("no T in [0.02, 50] is best" in value.interval for value in values)
     assert [(v.metric, v.n) for v in values[1:]] == [(metric, 0) for metric in UNITS]
@@ -162,7 +162,7 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
 
     def ask(split):
         asked.append(split)
-        return Answers(of_held, 3 * held, held)
+        return Predictions(of_held, 3 * held, held)
 
     trial = _trial(3 * logits, labels, ask=ask)
     values, before = _values(temperature, trial), _values(calibration, trial)
@@ -241,7 +241,7 @@ def _answers(n, shift, seed):
     logits, labels = _sampled(n, classes=3, seed=seed)
     own = np.random.default_rng(seed + 9)
     means = np.array([[4.0, 0, 0], [0, 4, 0], [0, 0, 4]])
-    return Answers(labels, logits, means[labels] + own.normal(size=(n, 3)) + shift)
+    return Predictions(labels, logits, means[labels] + own.normal(size=(n, 3)) + shift)
 
 
 def test_outliers_agree_with_scikit_learn_and_with_the_definition():
@@ -281,8 +281,8 @@ def test_scores_that_lie_apart_have_an_interval_below_1():
     """40 of each that do not overlap say that the area is large, and not that it is 1."""
     labels = np.arange(40) % 2
     inside, outside = (
-        Answers(labels, np.eye(2)[labels] * 9, np.eye(2)[labels]),
-        Answers(labels, np.zeros((40, 2)), np.zeros((40, 2))),
+        Predictions(labels, np.eye(2)[labels] * 9, np.eye(2)[labels]),
+        Predictions(labels, np.zeros((40, 2)), np.zeros((40, 2))),
     )
     values = _values(outliers, _asking(inside, outside, inside))
     assert values["auroc", "energy"].value == 1 == values["auroc", "energy"].high
@@ -361,7 +361,7 @@ def test_directions_of_little_variance_count_as_in_scikit_learn():
     spread = np.arange(1.0, 65) ** -3  # of deviations: the least variance is 1e-11 of the largest
     labels = np.repeat([0, 1], 500)
     features = (own.normal(size=(1000, 64)) * spread).astype(np.float32)
-    train = Answers(labels, np.zeros((1000, 2)), features)
+    train = Predictions(labels, np.zeros((1000, 2)), features)
     means = np.array([features[labels == c].mean(axis=0, dtype=float) for c in (0, 1)])
     precision = EmpiricalCovariance(assume_centered=True).fit(features - means[labels]).precision_
     expected = [-min(theirs(f, m, precision) ** 2 for m in means) for f in features[::50].astype(float)]
@@ -381,7 +381,7 @@ def test_no_interval_of_an_error_leaves_0_to_1(n, right):
 def test_a_label_of_probability_0_has_no_temperature():
     never = np.array([[0.0, NEVER], [1.0, 0.0]], np.float32)
     values = _values(
-        temperature, _trial(never, np.array([1, 0]), ask=lambda _: Answers(np.array([1, 0]), never, never))
+        temperature, _trial(never, np.array([1, 0]), ask=lambda _: Predictions(np.array([1, 0]), never, never))
     )
     assert all(math.isnan(value.value) and value.interval == IMPOSSIBLE for value in values.values())
 
@@ -393,9 +393,9 @@ def test_a_probability_of_0_stays_0_at_every_temperature(least):
     wrong = own.random(400) < 0.2
     p[:, 0], p[:, 1] = np.where(wrong, least, 1 - least), np.where(wrong, 1 - least, least)
     logits = np.where(p > 0, np.log(np.maximum(p, 1e-30)), NEVER).astype(np.float32)
-    two = _values(temperature, _trial(logits[:, :2], labels, ask=lambda _: Answers(labels, logits[:, :2], p)))
-    trial = Trial(
-        tuple(map(str, range(100))), labels.astype(str), labels, logits, ask=lambda _: Answers(labels, logits, p)
+    two = _values(temperature, _trial(logits[:, :2], labels, ask=lambda _: Predictions(labels, logits[:, :2], p)))
+    trial = EvaluationResult(
+        tuple(map(str, range(100))), labels.astype(str), labels, logits, ask=lambda _: Predictions(labels, logits, p)
     )
     all_of_them = _values(temperature, trial)
     for name in ("temperature", "nll_scaled"):

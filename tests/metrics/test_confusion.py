@@ -7,7 +7,7 @@ import pytest
 from robust.core import statistics
 from robust.metrics import confusion
 from robust.metrics.confusion import _spread
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 
 CLASSES = ("cat", "dog", "car", "ship")
 #         cat -> dog twice, cat -> car once, dog -> cat twice, car right; no ship, and never predicted
@@ -16,7 +16,9 @@ PREDICTED = np.array([0, 1, 1, 2, 0, 0, 1, 2])
 
 
 def _trial(labels=LABELS, predicted=PREDICTED, classes=CLASSES):
-    return Trial(classes, np.array([str(i) for i in range(len(labels))]), labels, np.eye(len(classes))[predicted])
+    return EvaluationResult(
+        classes, np.array([str(i) for i in range(len(labels))]), labels, np.eye(len(classes))[predicted]
+    )
 
 
 def _values(trial, **arguments):
@@ -144,7 +146,7 @@ def test_a_thousand_classes_give_no_million_values():
     classes = tuple(f"c{i}" for i in range(1000))
     logits = np.zeros((4000, 1000), np.float32)
     logits[np.arange(4000), predicted] = 1
-    found = list(confusion(Trial(classes, labels.astype(str), labels, logits)))
+    found = list(confusion(EvaluationResult(classes, labels.astype(str), labels, logits)))
     assert len(found) == 3 * 1000 + 2 * 5 + 1 + 3
     pairs = np.unique(labels * 1000 + predicted, return_counts=True)
     of = np.bincount(labels)[pairs[0] // 1000]

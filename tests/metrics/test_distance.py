@@ -5,7 +5,7 @@ import pytest
 
 from robust.core.statistics import clopper_pearson, order_statistics
 from robust.metrics import distance
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 from robust.suite.bounds import state
 
 CLASSES = ("a", "b", "c")
@@ -14,7 +14,7 @@ SIZES = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, np.inf, np.inf], np.float32
 
 def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2", ids=None):
     n = len(sizes)
-    trial = Trial(
+    trial = EvaluationResult(
         CLASSES, np.arange(n).astype(str) if ids is None else ids, np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
         distance=sizes, limit=limit, norm=norm,
     )  # fmt: skip
@@ -93,14 +93,16 @@ def test_several_targets_of_one_image_are_not_so_many_images():
 
 
 def test_where_nobody_looked_nothing_is_said():
-    assert list(distance(Trial(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3))))) == []
+    assert list(distance(EvaluationResult(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3))))) == []
 
 
 def test_a_median_between_one_that_was_found_and_one_that_was_not_is_not_told():
     sizes = np.repeat([2 / 255, np.inf], 10).astype(np.float32)
     for found, value in ((sizes, math.nan), (sizes[1:], math.inf), (sizes[:-1], 2 / 255)):
         ids, labels = np.arange(len(found)).astype(str), np.zeros(len(found), int)
-        trial = Trial(("a", "b"), ids, labels, np.eye(2)[labels], distance=found, limit=16 / 255, norm="linf")
+        trial = EvaluationResult(
+            ("a", "b"), ids, labels, np.eye(2)[labels], distance=found, limit=16 / 255, norm="linf"
+        )
         median = next(distance(trial))
         assert median.value == pytest.approx(value, nan_ok=True)
         row = {**median._asdict(), "eps": 16 / 255, "trust": ""}

@@ -6,7 +6,7 @@ import pytest
 from robust.core.errors import ModelError
 from robust.metrics import clusters, structure
 from robust.metrics.structure import nearest_mean, scatter
-from robust.results.evaluation import Answers, Trial
+from robust.results.evaluation import EvaluationResult, Predictions
 
 
 def _blobs(n, means, sigma, seed=0):
@@ -18,7 +18,7 @@ def _blobs(n, means, sigma, seed=0):
 def _trial(features, labels, train, predicted=None, classes=3):
     logits = np.eye(classes)[labels if predicted is None else predicted]
     ids, names = np.array([f"i{i}" for i in range(len(labels))]), tuple("abcdefgh"[:classes])
-    return Trial(names, ids, labels, logits, look=lambda: features, ask=lambda split: train)
+    return EvaluationResult(names, ids, labels, logits, look=lambda: features, ask=lambda split: train)
 
 
 def test_scatter_of_blobs_is_what_they_were_made_with():
@@ -49,14 +49,16 @@ def test_nc1_does_not_hang_on_where_the_features_lie(offset):
 
 def test_a_predictor_that_gives_all_images_the_same_has_no_ratios():
     features, labels = np.full((97, 7), 0.1), np.arange(97) % 5
-    values = {v.metric: v for v in structure(_trial(features, labels, Answers(labels, features, features), classes=5))}
+    values = {
+        v.metric: v for v in structure(_trial(features, labels, Predictions(labels, features, features), classes=5))
+    }
     for metric in ("nc1", "fisher_ratio"):
         assert np.isnan(values[metric].value) and values[metric].n == 0
 
 
 def test_collapsed_classes_have_no_scatter_within():
     means = np.eye(3)
-    trial = _trial(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Answers(np.arange(3), means, means))
+    trial = _trial(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Predictions(np.arange(3), means, means))
     values = {v.metric: v for v in structure(trial) if not v.group}
     assert values["nc1"].value == pytest.approx(0, abs=1e-12) and values["within_scatter"].value == 0
     assert values["nearest_mean_agreement"].value == 1
@@ -70,7 +72,7 @@ def test_the_nearest_mean_is_that_of_the_training_images():
 
 def test_the_order_of_the_images_does_not_matter():
     features, labels = _blobs(90, np.eye(3) * 3, 1.0)
-    train, order = Answers(labels, features, features), np.random.default_rng(1).permutation(90)
+    train, order = Predictions(labels, features, features), np.random.default_rng(1).permutation(90)
     one = list(structure(_trial(features, labels, train)))
     two = list(structure(_trial(features[order], labels[order], train)))
     assert [v.value for v in one] == pytest.approx([v.value for v in two])
@@ -88,7 +90,7 @@ def _two_faces():
 def test_clusters_find_the_face_that_is_always_wrong():
     features, labels, kind = _two_faces()
     predicted = np.where(kind == 1, 1, labels)
-    trial = _trial(features, labels, Answers(labels, features, features), predicted, classes=2)
+    trial = _trial(features, labels, Predictions(labels, features, features), predicted, classes=2)
     values = {(v.metric, v.group): v for v in clusters(trial, k=2)}
     assert [(values["cluster_recall", g].value, values["cluster_recall", g].n) for g in ("a #1", "a #2")] == [
         (1, 60), (0, 30),
@@ -103,14 +105,14 @@ def test_an_attack_moves_no_image_to_another_cluster():
     features, labels, kind = _two_faces()
     clean = _trial(features, labels, None, classes=2)
     moved = np.where((kind == 1)[:, None], [0.0, 0.0], features)  # all that fell look like the other face
-    trial = _trial(moved, labels, Answers(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
+    trial = _trial(moved, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
     values = {(v.metric, v.group): v for v in clusters(replace(trial, clean=clean), k=2)}
     assert (values["cluster_recall", "a #2"].value, values["cluster_recall", "a #2"].n) == (0, 30)
 
 
 def test_a_small_cluster_is_told_but_not_called_the_worst():
     features, labels, kind = _two_faces()
-    trial = _trial(features, labels, Answers(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
+    trial = _trial(features, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
     values = {(v.metric, v.group): v for v in clusters(trial, k=2, smallest=35)}
     assert values["cluster_recall", "a #2"].value == 0
     assert values["worst_cluster", ""].value == 1
@@ -121,7 +123,7 @@ def test_clusters_are_those_of_scikit_learn():
 
     features, labels = _blobs(150, np.random.default_rng(2).normal(size=(3, 4)), 1.0)
     test, of = _blobs(60, np.random.default_rng(2).normal(size=(3, 4)), 1.0, seed=5)
-    values = {v.group: v.n for v in clusters(_trial(test, of, Answers(labels, features, features))) if v.group}
+    values = {v.group: v.n for v in clusters(_trial(test, of, Predictions(labels, features, features))) if v.group}
     for c, name in enumerate("abc"):
         found = KMeans(3, n_init=4, random_state=0).fit(features[labels == c])
         places = found.predict(test[of == c])
@@ -130,7 +132,7 @@ def test_clusters_are_those_of_scikit_learn():
 
 
 def test_without_a_model_there_are_no_features():
-    trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
+    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
     with pytest.raises(ModelError, match="this trial has no features: give it look"):
         next(structure(trial))
     with pytest.raises(ModelError, match="has no answers to 'train': give it ask"):
@@ -139,6 +141,6 @@ def test_without_a_model_there_are_no_features():
 
 def test_scatter_has_no_interval_and_says_why():
     features, labels = _blobs(30, np.eye(3), 0.1)
-    for value in structure(_trial(features, labels, Answers(labels, features, features))):
+    for value in structure(_trial(features, labels, Predictions(labels, features, features))):
         if value.metric != "nearest_mean_agreement":
             assert np.isnan(value.low) and np.isnan(value.high) and value.interval.startswith("none: ")

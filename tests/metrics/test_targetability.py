@@ -2,7 +2,7 @@ import numpy as np
 
 from robust.core.statistics import clopper_pearson
 from robust.metrics import targetability
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 
 CLASSES = ("panda", "gibbon", "cat")
 
@@ -10,7 +10,7 @@ CLASSES = ("panda", "gibbon", "cat")
 def values(labels, targets, predicted):
     n = len(labels)
     logits = np.eye(3)[np.array(predicted)]
-    trial = Trial(CLASSES, np.arange(n).astype(str), np.array(labels), logits, targets=np.array(targets))
+    trial = EvaluationResult(CLASSES, np.arange(n).astype(str), np.array(labels), logits, targets=np.array(targets))
     return {(v.metric, v.group): v for v in targetability(trial)}
 
 
@@ -35,5 +35,5 @@ def test_all_pairs_of_three_classes_are_six():
 
 
 def test_without_targets_nothing_is_said():
-    trial = Trial(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3)))
+    trial = EvaluationResult(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3)))
     assert list(targetability(trial)) == []

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from robust.core.statistics import bounded_mean, clopper_pearson
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 from robust.results import tables
 
@@ -220,7 +220,7 @@ def page_of(tmp_path: Path) -> Callable[..., Folder]:
                 where = dict(zip(FIELDS, key, strict=True))
                 severity = None if pd.isna(where["severity"]) else int(where["severity"])
                 eps = None if pd.isna(where["eps"]) else float(f"{where['eps']:.9g}")
-                cells[Run(str(model), 0), Condition(**{**where, "eps": eps, "severity": severity})] = own
+                cells[TrainedModel(str(model), 0), Condition(**{**where, "eps": eps, "severity": severity})] = own
         return Folder(tmp_path, known, table(rows, tables.RESULTS), cells, {}, "")
 
     return page_of

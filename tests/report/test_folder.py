@@ -7,7 +7,7 @@ import pytest
 
 from robust import report
 from robust.core.errors import ReportError
-from robust.report.conditions import Condition, Run
+from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import read
 
 
@@ -20,7 +20,7 @@ def refuses(folder, words: str) -> None:
 
 def test_what_a_folder_says(folder):
     known = read(folder)
-    assert known.runs == [Run("lenet5", 0), Run("resnet20", 0), Run("hardened", 0)]
+    assert known.runs == [TrainedModel("lenet5", 0), TrainedModel("resnet20", 0), TrainedModel("hardened", 0)]
     assert known.conditions[2] == Condition("pgd", "pgd", "linf", 0.031372549 * 2 / 8, None)._replace(
         eps=float(f"{2 / 255:.9g}")
     )

@@ -14,7 +14,7 @@ from robust.report.folder import read
 from robust.report.verified import recorded
 from robust.results import reliability, tables
 from robust.results.attack_result import fooled
-from robust.results.evaluation import Answers, Trial, Value
+from robust.results.evaluation import EvaluationResult, Value
 from robust.results.summaries import comparison
 from robust.results.summaries.corruption_error import corruption_errors, own_errors
 from robust.suite import bounds as bound
@@ -51,8 +51,8 @@ def clean(model):
     labels = np.arange(N) % len(CLASSES)
     logits = random.normal(0, 3, (N, len(CLASSES)))
     logits[np.arange(N), labels] += 3
-    held = Answers(labels, logits, logits)
-    return Trial(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, ask=lambda _: held)
+    held = Predictions(labels, logits, logits)
+    return EvaluationResult(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, ask=lambda _: held)
 
 
 def perturbed(trial, seed, scale=1.5):

@@ -10,7 +10,7 @@ from robust.core.interface import named
 from robust.report import trust
 from robust.report.folder import read
 from robust.results import tables
-from robust.results.flags import EPS, ILLS
+from robust.results.flags import EPS, FLAGS
 from robust.suite import read_case
 
 
@@ -49,7 +49,7 @@ def test_doubts_come_first_with_their_reasons_and_remedies(folder):
         (pd.NA, np.nan, {"eps": EPS}),
     ],
 )
-@pytest.mark.parametrize("name", [name for name, ill in ILLS.items() if EPS in str(named(ill.remedy))])
+@pytest.mark.parametrize("name", [name for name, ill in FLAGS.items() if EPS in str(named(ill.remedy))])
 def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps, ball):
     """Typed as it stands: one of another eps or norm would be another number, not a better one."""
     row = {"group": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from robust.core import statistics
 from robust.results import tables
-from robust.results.evaluation import Trial, proportion
+from robust.results.evaluation import EvaluationResult, proportion
 
 quick = settings(deadline=None, derandomize=True, max_examples=60)
 whole = st.integers(-3, 3).map(float)  # so that there are ties
@@ -19,7 +19,7 @@ def trials(draw, elements=whole):
     n, classes = draw(st.integers(1, 6)), draw(st.integers(2, 7))
     logits = draw(arrays(np.float32, (n, classes), elements=elements))
     labels = draw(arrays(np.int64, n, elements=st.integers(0, classes - 1)))
-    return Trial(tuple(map(str, range(classes))), np.array([str(i) for i in range(n)]), labels, logits)
+    return EvaluationResult(tuple(map(str, range(classes))), np.array([str(i) for i in range(n)]), labels, logits)
 
 
 @quick
@@ -61,18 +61,18 @@ def test_nll_is_minus_the_log_of_the_probability(trial):
 
 
 def test_nll_stays_finite_where_probabilities_vanish():
-    trial = Trial(("a", "b"), np.array(["x"]), np.array([1]), np.array([[1e4, -1e4]], np.float32))
+    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([1]), np.array([[1e4, -1e4]], np.float32))
     assert trial.nll.tolist() == [20000.0]
 
 
 def test_measuring_does_not_change_the_logits():
     logits = np.array([[1.0, 2.0]])
-    trial = Trial(("a", "b"), np.array(["x"]), np.array([0]), logits)
+    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), logits)
     assert (trial.margin.tolist(), trial.in_top(1).tolist(), logits.tolist()) == ([-1.0], [False], [[1.0, 2.0]])
 
 
 CLASSES, SUPER = ("cat", "dog", "car"), {"animal": ("cat", "dog")}
-CLEAN = Trial(CLASSES, np.array(["x", "y"]), np.array([0, 2]), np.array([[2.0, 1, 0], [0, 0, 1]]), SUPER)
+CLEAN = EvaluationResult(CLASSES, np.array(["x", "y"]), np.array([0, 2]), np.array([[2.0, 1, 0], [0, 0, 1]]), SUPER)
 
 
 def test_outcomes_of_a_clean_trial():
@@ -90,7 +90,7 @@ def test_outcomes_of_a_clean_trial():
 
 
 def test_outcomes_of_an_attack():
-    attacked = Trial(
+    attacked = EvaluationResult(
         CLASSES, CLEAN.ids, CLEAN.labels, np.array([[0.0, 1, 0], [0, 0, 1]]), SUPER,
         targets=np.array([1, 0]), clean=CLEAN, by=np.array(["pgd", ""], object),
         linf=np.array([0.1, 0.2]), l2=np.array([0.3, 0.4]), forward=np.array([5, 21]), backward=np.array([5, 20]),

@@ -153,7 +153,7 @@ def test_a_rival_is_asked_at_the_same_seed_else_at_its_first(tmp_path, theirs, e
     assert found == {seed: [("two", other)] for seed, other in expected.items()}
 
     def answers(cell):
-        return verdicts.Answers(None, f"{cell.model.name}-{cell.seed}")
+        return verdicts.CaseOutcomes(None, f"{cell.model.name}-{cell.seed}")
 
     for cell in cells:
         (_, limit), *_ = verdicts.limits(cell)

@@ -4,15 +4,15 @@ print(robust.attacks.diagnostics.examine(classifier, {"name": "pgd", "eps": "8/2
 """
 
 from robust.attacks.diagnostics.across import across, shorter
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.case import IMAGES, seen, values
 from robust.attacks.diagnostics.evidence import Reason, Verdict, clearly
 from robust.attacks.diagnostics.examine import doubts, examine
 
 __all__ = [
     "IMAGES",
+    "AttackRun",
     "Reason",
-    "Run",
     "Verdict",
     "across",
     "clearly",

@@ -13,7 +13,7 @@ from robust.attacks.minimal.search import at
 from robust.attacks.survivors import Task
 from robust.core.signature import Call
 from robust.core.statistics import mcnemar
-from robust.results.attack_result import Perturbed, fooled
+from robust.results.attack_result import AttackResult, fooled
 
 _PARTS = ("autoattack", "apgd_t", "fab")
 _ENOUGH = 100  # steps of each part of AutoAttack: its definition
@@ -34,12 +34,12 @@ _SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
 
 
 @dataclass(frozen=True)
-class Run:
+class AttackRun:
     """What an attack did to some images at one strength.
 
     task: the model and the images. call: the attack.
     before: [n, C]: the logits without an attack, before it. fell: bool [n]: is the model fooled, by the final look.
-    trace: float [n, T], see `Perturbed`. by: str [N]: what felled each image, of all that were attacked.
+    trace: float [n, T], see `AttackResult`. by: str [N]: what felled each image, of all that were attacked.
     search: did it look for the smallest change, so that eps is only where it gave up?
     """
 
@@ -74,7 +74,7 @@ def averages(call: Call) -> bool:
     return many and gradient_based(call)
 
 
-def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Perturbed, np.ndarray]:
+def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[AttackResult, np.ndarray]:
     """Attack some of the images afresh; also gives which of them fool the model, bool [len(rows)]."""
     rows = np.arange(len(task.labels)) if rows is None else rows
     aims = None if task.targets is None else task.targets[rows]
@@ -83,17 +83,17 @@ def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Pe
     return found, fooled(task.classifier.logits(found.images).argmax(axis=1), labels, aims)
 
 
-def run(task: Task, call: Call) -> Run:
+def run(task: Task, call: Call) -> AttackRun:
     """Attack the images that the model has right."""
     before = task.classifier.logits(task.images)
     wrong = fooled(before.argmax(axis=1), task.labels, task.targets)
     fell, by, rows = wrong.copy(), np.where(wrong, "clean", "").astype(object), np.flatnonzero(~wrong)
     if not rows.size:
-        return Run(task, call, before, fell, np.empty((len(wrong), 0)), by)
+        return AttackRun(task, call, before, fell, np.empty((len(wrong), 0)), by)
     found, fell[rows] = attacked(task, call, rows)
     trace = np.full((len(wrong), found.trace.shape[1]), np.nan)
     trace[rows], by[rows] = found.trace, np.where(fell[rows], found.by, "")
-    return Run(task, call, before, fell, trace, by)
+    return AttackRun(task, call, before, fell, trace, by)
 
 
 def _with(call: Call, **arguments: object) -> Call:
@@ -120,7 +120,7 @@ def unlimited(task: Task, call: Call) -> Iterator[Reason]:
         yield Reason("unlimited_fails", standing / n, n)
 
 
-def noise(run: Run) -> Iterator[Reason]:
+def noise(run: AttackRun) -> Iterator[Reason]:
     """Random points of the ball, shown to the images that the attack has left standing."""
     task, rows, given = run.task, np.flatnonzero(~run.fell), run.call.arguments
     if not rows.size or given.get("norm") == "l0" or "eps" not in given:
@@ -132,7 +132,7 @@ def noise(run: Run) -> Iterator[Reason]:
         yield Reason("noise_beats_attack", count / n, n)
 
 
-def climbing(run: Run) -> float | None:
+def climbing(run: AttackRun) -> float | None:
     """The share of the loss' rise that came in the last half of the search: the median over standing images.
 
     None where that cannot be told: no trace, or of several attacks or balls, too few places, too few images; nor
@@ -149,7 +149,7 @@ def climbing(run: Run) -> float | None:
     return float(np.median(late[rose] / rise[rose])) if rose.sum() >= _FEW else None
 
 
-def more_steps(run: Run) -> Iterator[Reason]:
+def more_steps(run: AttackRun) -> Iterator[Reason]:
     """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?
 
     A rise that lets no further image fall, in twice the steps, was of no account: in L2 the loss of APGD rises last by
@@ -169,7 +169,7 @@ def more_steps(run: Run) -> Iterator[Reason]:
         yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
 
 
-def more_averaged_steps(run: Run) -> Iterator[Reason]:
+def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
     """Where the model answers by chance: do twice the steps, at least 20, fell clearly more than the same steps again?
 
     Some images fall to the same again, too, as the model looks otherwise each time: McNemar's test tells these apart.
@@ -219,7 +219,7 @@ def doubled(call: Call) -> Call | None:
     return _with(call, steps=max(2 * steps, _STEPS))
 
 
-def order(weaker: Run, run: Run) -> Iterator[Reason]:
+def order(weaker: AttackRun, run: AttackRun) -> Iterator[Reason]:
     """Do images that fell at the smaller eps fall here, too, when nothing is carried from there?"""
     rows = np.flatnonzero(weaker.fell & ~weaker.wrong)
     if not rows.size or run.call.arguments.get("eps") == weaker.call.arguments.get("eps"):
@@ -229,7 +229,7 @@ def order(weaker: Run, run: Run) -> Iterator[Reason]:
         yield Reason("eps_order", count / n, n)
 
 
-def half_eps(run: Run) -> Iterator[Reason]:
+def half_eps(run: AttackRun) -> Iterator[Reason]:
     """Does APGD fell in half of the ball what this attack has left standing in all of it?
 
     So it is where a model answers rightly near the rim alone, where attacks walk. Of a case with a weaker eps
@@ -244,7 +244,7 @@ def half_eps(run: Run) -> Iterator[Reason]:
         yield Reason("half_eps", count / n, n)
 
 
-def square_share(run: Run) -> Iterator[Reason]:
+def square_share(run: AttackRun) -> Iterator[Reason]:
     """Within AutoAttack: did Square fell clearly more than 0.2 % of all images?"""
     count, n = int((run.by == "square").sum()), len(run.by)
     if run.call.name == "autoattack" and clearly(count, n, _SQUARE):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Set
 import numpy as np
 import pandas as pd
 
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Verdict
 from robust.attacks.survivors import Task
 from robust.core.randomness import image_seeds
@@ -18,7 +18,7 @@ from robust.results.outcome import Outcome
 IMAGES = 100
 
 
-def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> Run:
+def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> AttackRun:
     """What the attack did, at one strength, to the examples of these ids, at most 100, each once.
 
     Args:
@@ -36,7 +36,7 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
     task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
     fell = fooled(trial.predicted[rows], labels, aims)
     before, search = trial.clean.logits[rows], trial.distance is not None
-    return Run(task, outcome.call, before, fell, outcome.trace[rows], trial.by, search)
+    return AttackRun(task, outcome.call, before, fell, outcome.trace[rows], trial.by, search)
 
 
 def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:

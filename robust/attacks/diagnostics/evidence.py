@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from robust.core.interface import worded
-from robust.results.flags import ILLS, Reason, Word, verdict
+from robust.results.flags import FLAGS, Reason, Word, verdict
 
 CHANCE = 0.001  # of accusing a number by one check, where nothing but chance is at work
 TOLERANCE = 0.02  # share of images on which another try may differ, and nothing is wrong
@@ -27,7 +27,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """The verdict, and a line for each reason with what to do."""
-        return "\n".join([self.word, *(f"  {reason}: {worded(ILLS[reason.name].remedy)}" for reason in self.reasons)])
+        return "\n".join([self.word, *(f"  {reason}: {worded(FLAGS[reason.name].remedy)}" for reason in self.reasons)])
 
 
 def clearly(count: int, n: int, tolerance: float = TOLERANCE) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from robust.attacks.diagnostics import attack as of_attack
 from robust.attacks.diagnostics import model as of_model
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.case import IMAGES
 from robust.attacks.diagnostics.evidence import Reason, Verdict
 from robust.attacks.diagnostics.flat import flat
@@ -33,7 +33,7 @@ def examine(
     targets: np.ndarray | None = None,
     seed: int = 0,
 ) -> Verdict:
-    """Run an attack on at most 100 images, and judge whether the accuracy under it can be believed.
+    """AttackRun an attack on at most 100 images, and judge whether the accuracy under it can be believed.
 
     Args:
         classifier: the model, as `robust.Classifier` wraps it.
@@ -43,7 +43,7 @@ def examine(
         seed: of all that is random.
 
     Returns the verdict with its reasons: which ills there are, how bad each is and what helps stands in
-    `robust.results.flags.ILLS`. A count of images is held against chance by an exact binomial test, see
+    `robust.results.flags.FLAGS`. A count of images is held against chance by an exact binomial test, see
     `robust.attacks.diagnostics.clearly`, so that a healthy model is accused by one check in fewer than one of
     1,000 runs.
 
@@ -71,7 +71,7 @@ def examine(
         raise
 
 
-def doubts(runs: Sequence[Run]) -> list[Verdict]:
+def doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
     """The verdict on each strength of a case, weakest first: what is wrong with the model is wrong with all.
 
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
@@ -88,7 +88,7 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
     return [Verdict((*known, *found.reasons)) for found in _doubts(runs)]
 
 
-def _doubts(runs: Sequence[Run]) -> list[Verdict]:
+def _doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
     task, call = runs[0].task, runs[0].call
     outputs = runs[0].before
     found = [*of_model.probabilities(outputs)] or [*of_model.changes(task, outputs)]
@@ -119,7 +119,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
     yield from of_attack.unlimited(task, call)
 
 
-def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
+def _of_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
     if run.search:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.diagnostics.knowledge import asks_for_scores
 from robust.attacks.diagnostics.model import around
@@ -13,7 +13,7 @@ from robust.attacks.diagnostics.steps import answers, margins_of
 _ALIKE = 5  # different margins of eleven, at the most: float32 gives eleven of them
 
 
-def flat(run: Run) -> Iterator[Reason]:
+def flat(run: AttackRun) -> Iterator[Reason]:
     """Has an image that stands at most five different margins, at itself and at ten random points of its ball?
 
     So it is of hard labels, of probabilities rounded to few decimals or to eight bits, and of a softmax that is

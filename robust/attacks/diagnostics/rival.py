@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from robust.attacks.diagnostics.attack import Run, attacked
+from robust.attacks.diagnostics.attack import AttackRun, attacked
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.diagnostics.knowledge import is_control
 from robust.core.errors import ModelError
@@ -16,7 +16,7 @@ _CONTAIN_IT = ("autoattack", "apgd_t")
 _EXCEPTIONS = 0.0015  # share of images that a sound attack may leave to another: three of a hundred are too many
 
 
-def rival(run: Run) -> Iterator[Reason]:
+def rival(run: AttackRun) -> Iterator[Reason]:
     """Does another attack of the same ball fell more: towards single classes, up a loss that knows no scale of logits?
 
     Whatever falls there stands wrongly in the number: an attack of few steps, one that is misled by a bend of the
@@ -34,7 +34,7 @@ def rival(run: Run) -> Iterator[Reason]:
         yield Reason("answers_alone", len(rows) / n, n)
 
 
-def _felled(run: Run, rows: np.ndarray) -> tuple[np.ndarray, bool]:
+def _felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
     """Which of these images fall, bool [len(rows)]: to targeted APGD, or where there are no gradients to Square.
 
     And were there gradients?

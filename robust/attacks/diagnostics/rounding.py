@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason
 from robust.attacks.diagnostics.model import LEVEL
 from robust.attacks.diagnostics.steps import there_and_back, white
@@ -18,7 +18,7 @@ _MOST = 0.5  # of the images
 _FEW = 10  # images that would say nothing of the others
 
 
-def lost(run: Run) -> Iterator[Reason]:
+def lost(run: AttackRun) -> Iterator[Reason]:
     """Where changes of this eps, of less than a grey level, move the margin otherwise than four levels say.
 
     So it is where a model computes on its pixels in half precision, or takes whole grey levels only: robustness to

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.survivors import Task
 from robust.results.attack_result import fooled
@@ -15,7 +15,7 @@ from robust.results.attack_result import fooled
 _FORGETFUL = ("deepfool", "carlini_wagner")  # Foolbox's, under our names; our own keep each fooling image
 
 
-def silent(run: Run) -> Iterator[Reason]:
+def silent(run: AttackRun) -> Iterator[Reason]:
     """Did a point inside the ball fool the model, while what the attack gave back does not?
 
     Asked of Foolbox' attacks alone, which judge some last iterate; the others keep whatever fooled the model.

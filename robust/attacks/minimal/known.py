@@ -9,7 +9,7 @@ from robust.attacks import nearest as fab
 from robust.attacks.survivors import Task, ranked
 from robust.core.signature import Call
 from robust.core.types import AnyNorm
-from robust.results.attack_result import Perturbed, fooled
+from robust.results.attack_result import AttackResult, fooled
 
 HALVINGS = 8  # of the way from an image to the point that fools the model
 TURNS = 16  # of a walk along the boundary, at the least
@@ -26,7 +26,7 @@ class Known:
 
     call: Call
     task: Task
-    result: Perturbed
+    result: AttackResult
     sizes: np.ndarray  # [N]; infinite where there is none
 
     @property
@@ -56,7 +56,7 @@ class Known:
         targets = None if task.targets is None else task.targets[rows]
         return Task(task.classifier, task.images[rows], task.labels[rows], task.seeds[rows], start, targets)
 
-    def count(self, rows: np.ndarray, found: Perturbed) -> None:
+    def count(self, rows: np.ndarray, found: AttackResult) -> None:
         """Add the passes that a search of these images took."""
         self.result.forward[rows] += found.forward
         self.result.backward[rows] += found.backward

@@ -12,7 +12,7 @@ from robust.attacks.survivors import Task, ranked
 from robust.core import registry
 from robust.core.signature import Call
 from robust.models.classifier import Classifier
-from robust.results.attack_result import Perturbed, within
+from robust.results.attack_result import AttackResult, within
 
 MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
 
@@ -26,7 +26,7 @@ def nearest(
     seeds: np.ndarray,
     start: np.ndarray | None = None,
     targets: np.ndarray | None = None,
-) -> Perturbed:
+) -> AttackResult:
     """For every image the nearest point within the call's eps that fools the model; `by` is "" where none was found.
 
     FAB heads for one class after the other and remembers the nearest point; DeepFool, Carlini & Wagner and
@@ -49,7 +49,7 @@ def nearest(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
     """
     task = Task(classifier, images, labels, seeds, start, targets)
-    known = Known(call, task, Perturbed.of(images), np.full(len(images), np.inf))
+    known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
     if call.name == "fab":
         _fab(known)
     elif minimises(call):

@@ -18,7 +18,7 @@ GOOD, SHARE, FLOOR = 0.65, 0.1, 5.0  # accuracy that another order must reach: .
 SURE, OF_FEW, HANDFUL = 0.6, 0.4, 5  # up to 5 classes another order must reach .6 + .4 / C, or errors may look like it
 WELL, LEFT = 0.5, 0.02  # accuracy, and gain by another order, with which a first look is enough
 NAMED = 30  # classes, above which their order fills no line
-Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
+Sampler = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 class Order(NamedTuple):
@@ -57,7 +57,7 @@ class Order(NamedTuple):
         return f"{right}{chance}: if that is the model's, say {setting('classes', found)}"
 
 
-def better(classifier: Classifier, look: Look, available: int) -> Order | None:
+def better(classifier: Classifier, look: Sampler, available: int) -> Order | None:
     """The order of the classes that suits the model far better than the one that is taken; None where none does.
 
     Args:

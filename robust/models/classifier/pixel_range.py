@@ -23,7 +23,7 @@ SAID = 0.01  # chance of a suspicion against what the user or the model says
 SEES = 0.05  # chance of believing a model that sees nothing
 SMALL = 25  # images at once
 GAIN = 0.05  # of accuracy, below which nothing is said
-Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
+Sampler = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 class Better(NamedTuple):
@@ -95,7 +95,7 @@ def _sees(answers: np.ndarray, labels: np.ndarray) -> bool:
     return bool(binom.sf((answers == labels).sum() - 1, len(labels), chance) < SEES)
 
 
-def better(classifier: Classifier, look: Look, available: int) -> Better | None:
+def better(classifier: Classifier, look: Sampler, available: int) -> Better | None:
     """The way to give its pixels that suits the model better than the one it is asked in; None where none does.
 
     Args:

@@ -14,7 +14,7 @@ from robust.attacks.diagnostics.silent import silent
 from robust.attacks.survivors import Task
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier, black_box
-from robust.results.attack_result import Perturbed
+from robust.results.attack_result import AttackResult
 
 PIXELS = 16
 
@@ -28,7 +28,9 @@ class Fake(Call):
     def __call__(self, classifier, images, labels, *, seeds, start, targets, eps=None):
         del seeds, start, targets
         made = self.does(classifier, images, labels, self.arguments["eps"])
-        return Perturbed(made, *(getattr(Perturbed.of(images), k) for k in ("by", "forward", "backward", "trace")))
+        return AttackResult(
+            made, *(getattr(AttackResult.of(images), k) for k in ("by", "forward", "backward", "trace"))
+        )
 
 
 def fake(does, eps, name="fake"):
@@ -137,7 +139,7 @@ def test_three_images_of_a_hundred_that_fall_in_half_of_the_ball_tell(task, monk
 
 def ran(task, does, trace, by):
     """A run in which nothing fell, with this trace, and `by` as what felled the images of the whole case."""
-    return attack.Run(task, does, np.eye(2)[task.labels], np.zeros(100, bool), trace, np.array(by, object))
+    return attack.AttackRun(task, does, np.eye(2)[task.labels], np.zeros(100, bool), trace, np.array(by, object))
 
 
 def test_square_after_the_others_counts_within_autoattack_alone(task):

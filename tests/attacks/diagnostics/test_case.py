@@ -9,7 +9,7 @@ from robust.attacks import targets
 from robust.attacks.diagnostics.case import IMAGES, seen
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
-from robust.results.evaluation import Trial
+from robust.results.evaluation import EvaluationResult
 from robust.results.outcome import Outcome
 
 
@@ -18,7 +18,7 @@ def test_with_every_pair_of_classes_it_is_different_images_with_a_target_each(af
     classes, labels = tuple("abcde"), np.arange(n) % 5
     rows, aims = targets.pairs(labels, 5)
     ids, images = np.arange(n).astype(str), np.zeros((n, 1, 4, 1), np.float32)
-    clean = Trial(classes, ids[rows], labels[rows], np.eye(5)[labels[rows]], targets=aims)
+    clean = EvaluationResult(classes, ids[rows], labels[rows], np.eye(5)[labels[rows]], targets=aims)
     trial = replace(clean, clean=clean, by=np.full(len(rows), "", object))
     call = bind("attacks", {"name": "pgd", "eps": 0.1})
     outcome = Outcome(call, images[rows], images[rows], trial, 0.0, np.empty((len(rows), 0)))

@@ -9,7 +9,7 @@ import pytest
 import robust
 from robust.api.cli.report import report
 from robust.attacks import diagnostics
-from robust.attacks.diagnostics.attack import Run
+from robust.attacks.diagnostics.attack import AttackRun
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
 from robust.suite import Model, Suite, read_case
@@ -65,7 +65,7 @@ def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
     monkeypatch.setitem(diagnostics.examine.__globals__, "flat", lambda _: asked.append("flat") or [])
     monkeypatch.setattr(diagnostics.examine.__globals__["of_attack"], "noise", lambda _: asked.append("noise") or [])
     of_run = diagnostics.examine.__globals__["_of_run"]
-    run = Run(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), search=True)
+    run = AttackRun(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), search=True)
     assert [*of_run(run, run)] == [] and asked == ["noise", "flat", "rival"]
     asked.clear()
     assert [*of_run(run, replace(run, search=False))] == []

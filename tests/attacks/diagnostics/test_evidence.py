@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import robust.attacks.diagnostics
 from robust.attacks.diagnostics.evidence import CHANCE, Reason, Verdict, clearly
 from robust.core.interface import worded
-from robust.results.flags import ILLS, LEVELS, verdict
+from robust.results.flags import FLAGS, LEVELS, verdict
 
 
 def tail(count, n, share):
@@ -45,16 +45,16 @@ def test_every_reason_is_explained_and_every_ill_can_be_found():
     inside = [node for name in made for node in ast.walk(name)]
     chosen = [*inside, *(v for node in inside if isinstance(node, ast.Name) for v in tables.get(node.id, ()))]
     named = {argument.value for argument in chosen if isinstance(argument, ast.Constant)}
-    assert named == set(ILLS)
-    assert all(ill.words and ill.remedy and ill.verdict in ("suspect", "invalid") for ill in ILLS.values())
+    assert named == set(FLAGS)
+    assert all(ill.words and ill.remedy and ill.verdict in ("suspect", "invalid") for ill in FLAGS.values())
 
 
 def test_the_worst_reason_makes_the_verdict():
     assert [verdict(names) for names in ([], ["incomplete"], ["incomplete", "stateful"])] == list(LEVELS)
 
 
-@pytest.mark.parametrize("name", ILLS)
+@pytest.mark.parametrize("name", FLAGS)
 def test_a_reason_reads_as_a_sentence_with_its_remedy(name):
     said = str(Verdict((Reason(name, 0.125, 80),)))
-    assert said.startswith(ILLS[name].verdict + "\n  ") and said.endswith(worded(ILLS[name].remedy))
-    assert ("12.5 %" in said) == ("{value}" in ILLS[name].words)
+    assert said.startswith(FLAGS[name].verdict + "\n  ") and said.endswith(worded(FLAGS[name].remedy))
+    assert ("12.5 %" in said) == ("{value}" in FLAGS[name].words)

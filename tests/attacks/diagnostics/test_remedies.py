@@ -16,7 +16,7 @@ from robust.attacks.survivors import Task
 from robust.core.interface import named
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
-from robust.results.flags import ILLS
+from robust.results.flags import FLAGS
 from robust.suite import preprocessing, read_case, read_data
 
 IN_THE_MODEL = {
@@ -40,21 +40,21 @@ READ = {
 
 def remedies(name, key="attack"):
     """What the remedy of an ill gives for a key of a suite."""
-    return [value for each, value in named(ILLS[name].remedy) if each == key]
+    return [value for each, value in named(FLAGS[name].remedy) if each == key]
 
 
-@pytest.mark.parametrize("name", ILLS)
+@pytest.mark.parametrize("name", FLAGS)
 def test_something_can_be_typed_and_is_accepted(name):
     """In the words of every interface: tests/core/test_interface.py."""
-    typed = named(ILLS[name].remedy)
-    assert typed or IN_THE_MODEL[name] in ILLS[name].remedy
+    typed = named(FLAGS[name].remedy)
+    assert typed or IN_THE_MODEL[name] in FLAGS[name].remedy
     for key, value in typed:
         READ[key](value)
 
 
-@pytest.mark.parametrize("name", ILLS)
+@pytest.mark.parametrize("name", FLAGS)
 def test_each_names_its_experiment_and_its_number(name):
-    words = ILLS[name].words
+    words = FLAGS[name].words
     assert "{n}" in words and ("{value}" in words or name in ("probabilities", "no_gradients"))
 
 

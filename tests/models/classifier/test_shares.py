@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 
 import robust
 from robust.models.classifier import Classifier, shares
-from robust.results.flags import ILLS
+from robust.results.flags import FLAGS
 
 random = np.random.default_rng(0)
 IMAGES = random.random((60, 4, 4, 1), "float32")
@@ -54,7 +54,7 @@ def test_of_logits_and_probabilities_nothing_is_said(name):
 
 @pytest.mark.parametrize("name", ["sigmoids", "per cent"])
 def test_the_remedies_work_as_they_are_typed(name):
-    remedy = ILLS["scale_guessed"].remedy
+    remedy = FLAGS["scale_guessed"].remedy
     divided, less = (part.partition(")")[0] for part in remedy.split(" (")[1:])
     assert (divided + ")", less) == ("p / p.sum(axis=1, keepdims=True)", "z - 1")
     table = found(lambda x: eval(f"{divided})", {"p": SHARES[name](x)}))
