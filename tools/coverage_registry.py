@@ -13,7 +13,7 @@ import pandas as pd
 
 from robust.core import registry
 from robust.core.signature import Call, metrics
-from robust.results.evaluation import EvaluationResult, Value
+from robust.results.evaluation import EvaluationResult, Predictions, Value
 from robust.results.summaries import comparison, corruption_error
 
 KINDS = ("measures", "inspections")

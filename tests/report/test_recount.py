@@ -14,7 +14,7 @@ from robust.report.folder import read
 from robust.report.verified import recorded
 from robust.results import reliability, tables
 from robust.results.attack_result import fooled
-from robust.results.evaluation import EvaluationResult, Value
+from robust.results.evaluation import EvaluationResult, Predictions, Value
 from robust.results.summaries import comparison
 from robust.results.summaries.corruption_error import corruption_errors, own_errors
 from robust.suite import bounds as bound
