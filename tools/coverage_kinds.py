@@ -79,12 +79,12 @@ def _scores(shift: float, spread: float, times: float = 1, steps: float = 0) -> 
         if steps:
             inside, outside = np.floor(inside / steps), np.floor(outside / steps)
         return against(
-            {"auroc": roc.area_interval(inside, outside), "fpr95": roc.fpr95_interval(inside, outside)}, truth
+            {"ood_auroc": roc.area_interval(inside, outside), "ood_fpr95": roc.fpr95_interval(inside, outside)}, truth
         )
 
     area = float(norm.cdf(shift / np.hypot(1, spread)))
     let_in = float(norm.sf((shift + norm.ppf(0.05)) / spread))
-    truth = {"auroc": area, "fpr95": let_in} if not steps else {"auroc": _stepped(shift, spread, steps)}
+    truth = {"ood_auroc": area, "ood_fpr95": let_in} if not steps else {"ood_auroc": _stepped(shift, spread, steps)}
     said = (f", {times:g} times as many outside" if times != 1 else "") + (", in steps" if steps else "")
     return Kind(f"shift {shift:g}, spread {spread:g}{said}", draw)
 
@@ -103,7 +103,7 @@ def _beyond(share: float) -> Kind:
 
     def draw(random: np.random.Generator, n: int) -> Iterator[Held]:
         outside = np.where(random.random(n) < share, 20.0, 0.0) + random.normal(0, 1, n)
-        return against({"auroc": roc.area_interval(random.normal(10, 1, n), outside)}, {"auroc": 1 - share})
+        return against({"ood_auroc": roc.area_interval(random.normal(10, 1, n), outside)}, {"ood_auroc": 1 - share})
 
     return Kind(f"share {share:g} on the wrong side", draw)
 

@@ -33,7 +33,7 @@ def _recalls(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterat
     labels = np.arange(n) % CLASSES
     predicted = np.where(random.random(n) < recalls[labels], labels, (labels + 1) % CLASSES)
     values = list(confusion(trial(np.eye(CLASSES)[predicted], labels)))
-    true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_spread": recalls.std()}
+    true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_std": recalls.std()}
     yield from (Held(v.metric, v.low, float(true[v.metric]), v.high) for v in values if v.metric in true)
     told = [_pair(v, recalls) for v in values if v.metric == "confused"]
     if told:  # they hold all at once: the one that is worst covered stands for them

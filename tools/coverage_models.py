@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from robust.metrics.accuracy import accuracy
 from robust.metrics.calibration import calibration
 from robust.metrics.temperature import UNITS, temperature
-from robust.results.evaluation import Value
+from robust.results.evaluation import Predictions, Value
 
 Logits = tuple[np.ndarray, np.ndarray]
 """Logits [n, C], and the logarithms of the true probabilities [n, C]."""
@@ -119,7 +119,7 @@ def _at(logits: np.ndarray, true: np.ndarray, by: float) -> dict[str, float]:
         "nll": float(-(share * log_said).sum(axis=1).mean()),
         "brier": float((said**2 - 2 * said * share).sum(axis=1).mean() + 1),
         "ece": _error(sure, right, _width(sure)),
-        "ece_equal_mass": _error(sure, right, _mass(sure)),
+        "ece_adaptive": _error(sure, right, _mass(sure)),
     }
 
 
@@ -132,7 +132,7 @@ def _more(log_said: np.ndarray, true: np.ndarray) -> dict[str, float]:
     classes = [(said[:, c], share[:, c]) for c in range(CLASSES)]
     return {
         "ece_classwise": float(np.mean([_error(p, q, _width(p)) for p, q in classes])),
-        "ece_adaptive": float(np.mean([_error(p, q, _mass(p)) for p, q in classes])),
+        "ace": float(np.mean([_error(p, q, _mass(p)) for p, q in classes])),
         "aurc": float(by_confidence.mean()),
     }
 

@@ -12,14 +12,16 @@ from robust.results.evaluation import EvaluationResult, Value, at_labels, by_ima
 
 def accuracy(
     trial: EvaluationResult,
-) -> Iterator[Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "target_reached", "survives_8bit"]]]:
+) -> Iterator[
+    Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "targeted_success_rate", "success_after_8bit"]]
+]:
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
     Shares are of all images with exact intervals; so under an attack `top1` is the robust accuracy: the
     share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
     `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of these images:
     one that is dearer yet no sample can exclude. It is infinite where a label has the probability 0.
-    `survives_8bit` is the share of the images felled by an attack that still fool the model when their pixels are
+    `success_after_8bit` is the share of the images felled by an attack that still fool the model when their pixels are
     rounded to 8 bits. Where an image is sent to several targets, the numbers are means over the images of the share,
     or mean, of its targets.
 
@@ -33,7 +35,7 @@ def accuracy(
     yield from shares(trial, trial.predicted == trial.labels, trial.in_top(5))
     yield nll(trial, trial.log_probabilities)
     if trial.rounded is not None and trial.felled.any():
-        kept: Value[Any] = proportion("survives_8bit", trial.rounded[trial.felled])
+        kept: Value[Any] = proportion("success_after_8bit", trial.rounded[trial.felled])
         yield unsure(kept) if trial.several else kept
 
 
@@ -52,7 +54,7 @@ def shares(trial: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iter
         yield _share(trial, "top5", near)
         yield _share(trial, "top5_error", ~near)
     if trial.targets is not None:
-        yield _share(trial, "target_reached", trial.predicted == trial.targets)
+        yield _share(trial, "targeted_success_rate", trial.predicted == trial.targets)
 
 
 def _share(trial: EvaluationResult, metric: Any, hits: np.ndarray) -> Value:

@@ -48,7 +48,7 @@ def ece(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
     return gaps(confidence[:, None], right[:, None], equal_width(confidence[:, None], bins), bins)
 
 
-def ece_equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
+def ece_adaptive(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
     """The same in bins that hold as many images each (Nguyen & O'Connor, EMNLP 2015)."""
     return gaps(confidence[:, None], *equal_mass(confidence[:, None], right[:, None], bins), bins)
 
@@ -58,7 +58,7 @@ def ece_classwise(probabilities: np.ndarray, labels: np.ndarray, bins: int = BIN
     return gaps(probabilities, _truth(probabilities, labels), equal_width(probabilities, bins), bins)
 
 
-def ece_adaptive(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Gaps:
+def ace(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Gaps:
     """The mean gap over classes and bins of equal mass, ACE (Nixon et al., CVPR workshops 2019)."""
     truth, place = equal_mass(probabilities, _truth(probabilities, labels), bins)
     return gaps(probabilities, truth, place, bins, alike=True)

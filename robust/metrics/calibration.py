@@ -13,16 +13,12 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 def calibration(
     trial: EvaluationResult, *, bins: Count = 15
 ) -> Iterator[
-    Value[
-        Literal[
-            "ece", "ece_equal_mass", "ece_classwise", "ece_adaptive", "brier", "aurc", "bin_accuracy", "bin_confidence"
-        ]
-    ]
+    Value[Literal["ece", "ece_adaptive", "ece_classwise", "ace", "brier", "aurc", "bin_accuracy", "bin_confidence"]]
 ]:
     """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.
 
-    Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_equal_mass` bins of as
-    many images each; `ece_classwise` and `ece_adaptive` look at the probabilities of every class, in bins of
+    Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_adaptive` bins of as
+    many images each; `ece_classwise` and `ace` look at the probabilities of every class, in bins of
     the one and of the other kind. All are zero at best, and more than zero for a calibrated model, too, the
     more so the fewer images; their intervals allow for it, and so reach further down than up. `brier` lies in
     [0, 2]. `aurc` is the area under the risk-coverage curve: the error rate among the most confident images,
@@ -47,14 +43,14 @@ def calibration(
     probabilities, labels = np.exp(trial.log_probabilities), trial.labels
     yield from by_confidence(probabilities.max(axis=1), trial.predicted == labels, bins)
     yield _error("ece_classwise", binning.ece_classwise(probabilities, labels, bins), len(labels))
-    yield _error("ece_adaptive", binning.ece_adaptive(probabilities, labels, bins), len(labels))
+    yield _error("ace", binning.ace(probabilities, labels, bins), len(labels))
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)
 
 
 def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value[Any]]:
     """Those values of `calibration` that hang on the confidences, [n], and on which answers are right, bool [n]."""
     yield _error("ece", binning.ece(confidence, right, bins), len(right))
-    yield _error("ece_equal_mass", binning.ece_equal_mass(confidence, right, bins), len(right))
+    yield _error("ece_adaptive", binning.ece_adaptive(confidence, right, bins), len(right))
     ends = binning.aurc_interval(confidence, right)
     yield Value("aurc", binning.aurc(confidence, right), len(right), "", "", *ends, binning.OF_REFUSALS)
     yield from _reliability(confidence, right, bins)

@@ -19,9 +19,7 @@ DRAWS = 2000  # of the recalls of all classes
 def confusion(
     trial: EvaluationResult, *, pairs: Count = 5
 ) -> Iterator[
-    Value[
-        Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_spread"]
-    ]
+    Value[Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_std"]]
 ]:
     """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
 
@@ -34,7 +32,7 @@ def confusion(
     `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
     `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
     since they are selected, their intervals hold for all classes, or all pairs, at once; so do those of the pairs
-    that are told, as the most confused of all. `recall_spread` is the standard deviation of the recalls of the
+    that are told, as the most confused of all. `recall_std` is the standard deviation of the recalls of the
     classes, NaN where one alone has images. An entropy has no interval: what answers that did not come would add
     to it is not known.
 
@@ -113,7 +111,7 @@ def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
     """
     n = np.unique(labels, return_counts=True)[1]
     if len(n) < 2:
-        return Value("recall_spread", float("nan"), 0, "", "", interval=ALONE)
+        return Value("recall_std", float("nan"), 0, "", "", interval=ALONE)
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
@@ -123,4 +121,4 @@ def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
     apart = (drawn - near) / np.sqrt(1 - n / (n + 1) ** 2)  # few images of a class make its recall look too sure
     half, value = float(np.quantile(apart.std(axis=1), 1 - statistics.TAIL)), float(share.std())
     ends = max(value - half, 0.0), min(value + half, 0.5)
-    return Value("recall_spread", value, len(labels), "", "", *ends, SPREAD)
+    return Value("recall_std", value, len(labels), "", "", *ends, SPREAD)

@@ -12,7 +12,15 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 def hierarchy(
     trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None
 ) -> Iterator[
-    Value[Literal["superclass_accuracy", "superclass_recall", "errors_inside", "errors_leaving", "mistake_severity"]]
+    Value[
+        Literal[
+            "superclass_accuracy",
+            "superclass_recall",
+            "within_superclass_error_share",
+            "cross_superclass_error_share",
+            "mistake_severity",
+        ]
+    ]
 ]:
     """How many mistakes stay inside the superclass, how many leave it, and how high one must climb to mend them.
 
@@ -51,7 +59,7 @@ def hierarchy(
     for place, name in enumerate(names.tolist()):
         yield proportion("superclass_recall", same[groups[trial.labels] == place], name)
     wrong = trial.labels != trial.predicted
-    yield proportion("errors_inside", same[wrong])
-    yield proportion("errors_leaving", ~same[wrong])
+    yield proportion("within_superclass_error_share", same[wrong])
+    yield proportion("cross_superclass_error_share", ~same[wrong])
     heights = trees.severities(paths, trial.labels[wrong], trial.predicted[wrong])
     yield mean("mistake_severity", heights, 1, max(map(len, paths)) + 1, unit="levels")

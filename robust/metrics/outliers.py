@@ -10,14 +10,14 @@ from robust.metrics.means import class_means
 from robust.results.evaluation import EvaluationResult, Predictions, Value
 
 
-def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
+def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["ood_auroc", "ood_fpr95"]]]:
     """How well three scores tell this case's images from those that its `outside` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
     logits (Liu et al., NeurIPS 2020). "mahalanobis": minus the least distance of the penultimate features to
     a class mean, by the classes' common covariance, both of the training images (Lee et al., NeurIPS 2018).
-    The score is the group of a value. `auroc` is the chance that an image of this case scores higher than
-    one from outside, ties counting half; `fpr95` the share of those from outside that are let in where 95 %
+    The score is the group of a value. `ood_auroc` is the chance that an image of this case scores higher than
+    one from outside, ties counting half; `ood_fpr95` the share of those from outside that are let in where 95 %
     of this case's images are. The images from outside are not perturbed. n is how many images the case has.
 
     Raises ModelError for a model without a graph of layers, DataError for data without training images.
@@ -36,9 +36,9 @@ def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["auroc", "fpr95"
     for name, score in scores.items():
         within, beyond, n = score(inner), score(outside), len(inner.labels)
         ends = roc.area_interval(within, beyond)
-        yield Value("auroc", roc.auroc(within, beyond), n, name, "", *ends, roc.AREA)
+        yield Value("ood_auroc", roc.auroc(within, beyond), n, name, "", *ends, roc.AREA)
         ends = roc.fpr95_interval(within, beyond)
-        yield Value("fpr95", roc.fpr95(within, beyond), n, name, "", *ends, roc.AT_QUANTILE)
+        yield Value("ood_fpr95", roc.fpr95(within, beyond), n, name, "", *ends, roc.AT_QUANTILE)
 
 
 def max_softmax(found: Predictions) -> np.ndarray:

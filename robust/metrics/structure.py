@@ -22,9 +22,7 @@ class Scatter(NamedTuple):
 def structure(
     trial: EvaluationResult,
 ) -> Iterator[
-    Value[
-        Literal["within_scatter", "between_scatter", "fisher_ratio", "nc1", "class_scatter", "nearest_mean_agreement"]
-    ]
+    Value[Literal["within_scatter", "between_scatter", "fisher_ratio", "nc1", "class_scatter", "ncc_agreement"]]
 ]:
     """Scatter of the penultimate features within and between classes, and neural collapse.
 
@@ -32,7 +30,7 @@ def structure(
     B = the mean over classes of (m_c - m)(m_c - m)'. `within_scatter` is tr W, `between_scatter` tr B,
     `fisher_ratio` tr B / tr W, and `nc1` tr(W B⁺) / C for C classes: 0 where the features of every class have
     collapsed into its mean. `class_scatter` is tr W over the images of one class. All are of the images of
-    this trial; `nearest_mean_agreement` is the share of them for which the nearest of the class means of the
+    this trial; `ncc_agreement` is the share of them for which the nearest of the class means of the
     training images is the class that the model answers. Classes without images are left out. Where the
     means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0. Few
     images of a class bring `nc1` out too low. Features have no bounds, and so their scatter has no intervals that
@@ -60,7 +58,7 @@ def structure(
     for label, name in enumerate(trial.classes):
         yield _class_scatter(features[labels == label], name)
     train = trial.answers("train")
-    yield proportion("nearest_mean_agreement", nearest_mean(features, train.features, train.labels) == trial.predicted)
+    yield proportion("ncc_agreement", nearest_mean(features, train.features, train.labels) == trial.predicted)
 
 
 def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:

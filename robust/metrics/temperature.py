@@ -15,14 +15,14 @@ from robust.results.evaluation import IMPOSSIBLE, EvaluationResult, Value, at_la
 LIMITS = (np.log(1 / 50), np.log(50))  # of ln T: beyond them all confidences are 1, or all alike
 STEP = 1e-3  # of ln T, to which an end of its interval is found
 UNTOLD = "none: no T in [0.02, 50] is best for the images held out; the temperature is the end of the range"
-UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"], str] = {
-    "nll_scaled": "nats", "brier_scaled": "", "ece_scaled": "", "ece_equal_mass_scaled": "",
+UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"], str] = {
+    "nll_scaled": "nats", "brier_scaled": "", "ece_scaled": "", "ece_adaptive_scaled": "",
 }  # fmt: skip
 
 
 def temperature(
     trial: EvaluationResult, *, bins: Count = 15
-) -> Iterator[Value[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_equal_mass_scaled"]]]:
+) -> Iterator[Value[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"]]]:
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 
     T minimises the negative log-likelihood there, in [1/50, 50]; over 1 means that the model is too sure of
@@ -58,7 +58,7 @@ def temperature(
     yield mean("brier_scaled", binning.brier(probabilities, trial.labels), 0, 2)
     confidence = probabilities.max(axis=1)
     yield _error("ece_scaled", binning.ece(confidence, right, bins), len(right))
-    yield _error("ece_equal_mass_scaled", binning.ece_equal_mass(confidence, right, bins), len(right))
+    yield _error("ece_adaptive_scaled", binning.ece_adaptive(confidence, right, bins), len(right))
 
 
 def _nothing(best: float, n: int, why: str) -> Iterator[Value]:
@@ -118,5 +118,5 @@ def _scaled(logits: np.ndarray, by: float) -> np.ndarray:
     return log_softmax(np.where(logits == NEVER, -np.inf, logits.astype(np.float64) / by), axis=1)  # 0 stays 0
 
 
-def _error(metric: Literal["ece_scaled", "ece_equal_mass_scaled"], found: binning.Gaps, n: int) -> Value:
+def _error(metric: Literal["ece_scaled", "ece_adaptive_scaled"], found: binning.Gaps, n: int) -> Value:
     return Value(metric, found.value, n, "", "", found.low, found.high, binning.INTERVAL)

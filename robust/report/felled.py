@@ -46,12 +46,12 @@ def felled(folder: Folder) -> Felled | None:
 
 
 def _is_composed(folder: Folder, cell: tuple[TrainedModel, Condition]) -> bool:
-    names = {*folder.outcomes[cell]["fooled_by"].unique()} - {"", "clean", cell[1].perturbation}
+    names = {*folder.outcomes[cell]["success_by"].unique()} - {"", "clean", cell[1].perturbation}
     return bool(names) and cell in folder.values and "top1" in set(folder.values[cell]["metric"])
 
 
 def _counts(folder: Folder, cell: tuple[TrainedModel, Condition]) -> dict[str, int]:
-    names = folder.outcomes[cell]["fooled_by"].replace({"clean": BEFORE, "": STANDS})
+    names = folder.outcomes[cell]["success_by"].replace({"clean": BEFORE, "": STANDS})
     return {str(name): int(n) for name, n in names.value_counts().items()}
 
 

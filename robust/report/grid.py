@@ -20,7 +20,7 @@ class GridCell:
     interval: str = ""
     n: str = ""
     track: dict[str, float] | None = None
-    target_reached: str = ""
+    targeted_success_rate: str = ""
     trust: str = ""
     judgements: tuple[Judgement, ...] = ()
 
@@ -57,7 +57,7 @@ def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgeme
     top1 = _row(rows, "top1")
     if top1 is None:
         return GridCell("no top-1", judgements=bounds)
-    reached = _row(rows, "target_reached")
+    reached = _row(rows, "targeted_success_rate")
     return GridCell(
         "measured",
         wording.percent(top1["value"]),

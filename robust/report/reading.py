@@ -20,7 +20,7 @@ from robust.suite import bounds
 
 _SAMPLES = {"file": "str", **{c: kind for c, kind in tables.OUTCOMES.items() if c in COLUMNS}}
 _OUTCOMES = [
-    *COLUMNS, "example", "label", "target", "predicted", "in_top5", "confidence", "margin", "nll", "fooled_by", "linf",
+    *COLUMNS, "example", "label", "target", "predicted", "in_top5", "confidence", "margin", "nll", "success_by", "linf",
     "l2",
 ]  # fmt: skip
 _RADIUS = 1e9

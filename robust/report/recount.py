@@ -101,8 +101,8 @@ def measured(outcomes: Cells, results: Cells, environment: Table, suite: Table) 
 
 def _told(value: Value) -> Told:
     """The high end of a likelihood hangs on all probabilities; that of a spread is drawn, and so of NumPy's version."""
-    low = None if value.metric == "recall_spread" else value.low
-    high = None if value.metric in ("recall_spread", "nll") else value.high
+    low = None if value.metric == "recall_std" else value.low
+    high = None if value.metric in ("recall_std", "nll") else value.high
     if value.metric == "confused" and not value.interval:
         low, high = None, None
     return Told(value.value, value.n, low, high)

@@ -26,7 +26,7 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     """
     words: dict[tuple, str] = {}
     shown = {(*run, condition.case, *strength(condition._asdict())) for run, condition in outcomes}
-    fooled = {(*run, of.case) for (run, of), rows in outcomes.items() if (rows["fooled_by"] != "").any()}
+    fooled = {(*run, of.case) for (run, of), rows in outcomes.items() if (rows["success_by"] != "").any()}
     for whose, part in results.groupby(_WHOSE, sort=False):
         case = suite.get("case", {}).get(whose[2], {})
         attacked = "attack" in case or "distance" in case or whose in fooled

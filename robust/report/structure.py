@@ -10,12 +10,12 @@ from robust.report.folder import Folder
 
 STRUCTURE = {
     "worst_class": "worst class", "worst_pair": "worst pair", "worst_cluster": "worst cluster",
-    "recall_spread": "spread of recalls", "superclass_accuracy": "superclass right",
-    "errors_inside": "errors inside superclass", "mistake_severity": "severity of mistakes",
-    "fisher_ratio": "Fisher ratio", "nc1": "NC1", "nearest_mean_agreement": "agrees with nearest mean",
+    "recall_std": "spread of recalls", "superclass_accuracy": "superclass right",
+    "within_superclass_error_share": "errors inside superclass", "mistake_severity": "severity of mistakes",
+    "fisher_ratio": "Fisher ratio", "nc1": "NC1", "ncc_agreement": "agrees with nearest mean",
 }  # fmt: skip
 CALIBRATION = {
-    "ece": "ECE", "ece_equal_mass": "ECE, equal mass", "ece_classwise": "class-wise", "ece_adaptive": "adaptive",
+    "ece": "ECE", "ece_adaptive": "ECE, equal mass", "ece_classwise": "class-wise", "ace": "adaptive",
     "brier": "Brier", "nll": "NLL", "aurc": "AURC", "temperature": "temperature", "ece_scaled": "ECE, scaled",
     "nll_scaled": "NLL, scaled",
 }  # fmt: skip
@@ -55,8 +55,8 @@ def outliers(folder: Folder) -> list[tuple[Named, str, str, TableCell, TableCell
     """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
     found = []
     for (run, condition), rows in folder.values.items():
-        for score in rows.loc[rows["metric"] == "auroc", "group"]:
-            area, let_in = _cell(rows, "auroc", score), _cell(rows, "fpr95", score)
+        for score in rows.loc[rows["metric"] == "ood_auroc", "group"]:
+            area, let_in = _cell(rows, "ood_auroc", score), _cell(rows, "ood_fpr95", score)
             found.append((named(folder.name(run), rows), wording.title(condition), score, area, let_in))
     return found
 

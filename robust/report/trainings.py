@@ -19,7 +19,7 @@ def trainings(folder: Folder) -> list[tuple[str, ...]]:
 
 
 _TOLD = (
-    "top1", "nll", "worst_class", "worst_pair", "worst_cluster", "recall_spread", "superclass_accuracy",
+    "top1", "nll", "worst_class", "worst_pair", "worst_cluster", "recall_std", "superclass_accuracy",
     "mistake_severity", "fisher_ratio", "nc1", "ece", "brier", "aurc", "temperature", "median_distance",
 )  # fmt: skip
 

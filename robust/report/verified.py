@@ -22,7 +22,7 @@ from robust.suite.bounds import BETTER, Bound, NoWorse
 
 Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
-_SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "survives_8bit", "confused"}) - {"nll"}
+_SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "success_after_8bit", "confused"}) - {"nll"}
 _ROUNDING = 1e-9
 
 

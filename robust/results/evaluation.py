@@ -211,7 +211,7 @@ class EvaluationResult:
             "confidence": np.exp(self.log_probabilities.max(axis=1)),
             "margin": self.margin,
             "nll": self.nll,
-            "fooled_by": "" if self.by is None else self.by,
+            "success_by": "" if self.by is None else self.by,
             **{
                 k: zeros if getattr(self, k) is None else getattr(self, k)
                 for k in ("linf", "l2", "forward", "backward")

@@ -28,7 +28,7 @@ OUTCOMES = {
     "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",
     "severity": "Int64", "example": "str", "label": "str", "superclass": "str", "target": "str",
     "predicted": "str", "in_top5": "bool", "confidence": "float64", "margin": "float32", "nll": "float32",
-    "fooled_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
+    "success_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
 }  # fmt: skip
 """Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names.
 

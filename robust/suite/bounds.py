@@ -18,7 +18,7 @@ _NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
 
 BETTER: Mapping[str, Literal["higher", "lower"]] = {
     "top1": "higher", "top5": "higher", "recall": "higher", "superclass_accuracy": "higher",
-    "top1_error": "lower", "top5_error": "lower", "nll": "lower", "target_reached": "lower",
+    "top1_error": "lower", "top5_error": "lower", "nll": "lower", "targeted_success_rate": "lower",
 }  # fmt: skip
 """Which way is better, for the metrics that are means over images and can be paired image by image."""
 

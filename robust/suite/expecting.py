@@ -12,7 +12,7 @@ from robust.suite.bounds import Bound, NoWorse
 ALLOW = "allow_invalid"
 _SUMMED = '; it sums up several models, and is not judged: bound mean_corruption_error, or "corruption_error[fog]"'
 _HINTS = {
-    "target_reached": "; it needs an attack with a target",
+    "targeted_success_rate": "; it needs an attack with a target",
     **dict.fromkeys(("corruption_error_ratio", "relative_error_increase", "mce", "relative_mce"), _SUMMED),
 }
 
@@ -29,7 +29,7 @@ def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict
 
     Raises SuiteError for what the case does not measure, and for words that are no bound.
     """
-    known = [name for call in calls for name in metrics(call) if target is not None or name != "target_reached"]
+    known = [name for call in calls for name in metrics(call) if target is not None or name != "targeted_success_rate"]
     known += ["trust"] if {"attack", "distance"} & {*table} else []
     known += ["corruption_error", "mean_corruption_error"] if "corrupt" in table else []
     found = {}

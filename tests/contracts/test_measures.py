@@ -87,7 +87,7 @@ def test_the_order_of_the_images_does_not_matter(measure):
 
 
 GOOD = {"top1", "top5", "recall", "precision", "superclass_accuracy", "cluster_recall", "worst_class", "worst_cluster"}
-BAD = {"top1_error", "top5_error", "worst_pair", "recall_spread", "prediction_entropy", "aurc"}
+BAD = {"top1_error", "top5_error", "worst_pair", "recall_std", "prediction_entropy", "aurc"}
 
 
 @every

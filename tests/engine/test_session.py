@@ -40,7 +40,7 @@ images = 30
 
 [case.aimed]
 attack = { name = "pgd", eps = "16/255", steps = 5, target = { Sandal = "Sneaker" } }
-expect = { target_reached = ">= 0" }
+expect = { targeted_success_rate = ">= 0" }
 images = 60
 """
 
@@ -81,7 +81,7 @@ def test_every_value_has_its_place(ran):
     assert list(results[(results.case == "pgd") & (results.metric == "top1")]["eps"]) == [2 / 255, 8 / 255]
     assert robust.value(results, "top1", case="clean").n == 1000
     assert robust.value(results, "top1", case="noise", severity=5).n == 30
-    assert robust.value(results, "target_reached", case="aimed", allow_invalid=True).n == 6
+    assert robust.value(results, "targeted_success_rate", case="aimed", allow_invalid=True).n == 6
     assert results[["low", "high"]].notna().all(axis=1).sum() > 40
     between = results.dropna(subset=["low"])
     assert ((between.low <= between.value) & (between.value <= between.high)).all()
@@ -101,7 +101,9 @@ def test_every_accuracy_can_be_counted_again_from_the_outcomes(ran):
 
 def test_what_has_fallen_at_a_small_eps_has_fallen_at_a_larger(ran):
     outcomes = pd.read_parquet(ran[0] / "outcomes.parquet").query("case == 'pgd'")
-    small, large = (set(outcomes[(outcomes.eps == e) & (outcomes.fooled_by != "")].example) for e in (2 / 255, 8 / 255))
+    small, large = (
+        set(outcomes[(outcomes.eps == e) & (outcomes.success_by != "")].example) for e in (2 / 255, 8 / 255)
+    )
     assert small <= large and len(large) > 0
     again = outcomes[(outcomes.eps == 8 / 255) & outcomes.example.isin(small)]
     before = outcomes[(outcomes.eps == 2 / 255) & outcomes.example.isin(small)]
@@ -114,7 +116,7 @@ def test_bounds_are_judged_where_they_belong(ran):
     assert judged.passed.to_dict() == {
         ("clean", "top1", ""): False,
         ("clean", "recall", "Bag"): True,
-        ("aimed", "target_reached", ""): True,
+        ("aimed", "targeted_success_rate", ""): True,
     }
 
 
@@ -221,7 +223,7 @@ def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
         (robust.value(table, "top1", case="pgd", eps=e, allow_invalid=True).value for e in ("2/255", "8/255")),
         reverse=True,
     )
-    assert robust.value(table, "target_reached", case="pgd-2", allow_invalid=True).value == 0
+    assert robust.value(table, "targeted_success_rate", case="pgd-2", allow_invalid=True).value == 0
     assert (
         robust.value(table, "nll", case="clean").low
         < robust.value(table, "nll", case="fgsm", eps="8/255", allow_invalid=True).high

@@ -66,9 +66,9 @@ def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_h
 
 def test_a_target_is_reached_or_not():
     aimed = replace(TRIAL, targets=np.array([1, 0, 0, 1, 0]))
-    value = _values(aimed)["target_reached"]
+    value = _values(aimed)["targeted_success_rate"]
     assert (value.value, value.n) == (2 / 5, 5)  # the equal logits of the fourth go to the first class
-    assert "target_reached" not in _values(TRIAL)
+    assert "targeted_success_rate" not in _values(TRIAL)
 
 
 def test_with_five_classes_or_fewer_there_is_no_top_five():
@@ -80,10 +80,10 @@ def test_with_five_classes_or_fewer_there_is_no_top_five():
 def test_how_many_of_the_fallen_survive_rounding():
     by = np.array(["pgd", "", "clean", "pgd", "pgd"], object)
     attacked = replace(TRIAL, by=by, rounded=np.array([True, False, False, False, True]))
-    value = _values(attacked)["survives_8bit"]
+    value = _values(attacked)["success_after_8bit"]
     assert (value.value, value.n) == (2 / 3, 3)
-    assert "survives_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
-    assert "survives_8bit" not in _values(replace(TRIAL, by=by))
+    assert "success_after_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
+    assert "success_after_8bit" not in _values(replace(TRIAL, by=by))
 
 
 def _sent(each, images=20):
@@ -99,11 +99,11 @@ def _sent(each, images=20):
 
 def test_an_image_that_is_sent_to_several_targets_is_one_image():
     once, often = _values(_sent(1)), _values(_sent(6))
-    for metric in ("top1", "top1_error", "top5", "top5_error", "nll", "target_reached"):
+    for metric in ("top1", "top1_error", "top5", "top5_error", "nll", "targeted_success_rate"):
         one, other = once[metric], often[metric]
         assert (one.value, one.n) == pytest.approx((other.value, other.n)), metric
         assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.005), metric
-    assert math.isnan(often["survives_8bit"].low) and often["survives_8bit"].interval == SEVERAL
+    assert math.isnan(often["success_after_8bit"].low) and often["success_after_8bit"].interval == SEVERAL
 
 
 @pytest.mark.parametrize("name", ["confusion", "calibration", "hierarchy"])

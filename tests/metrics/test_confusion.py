@@ -92,7 +92,7 @@ def test_the_worst_class_and_pair_by_hand():
 
 def test_the_spread_and_the_entropy_by_hand():
     values = _values(_trial())
-    assert values["recall_spread", ""].value == pytest.approx(np.std([1 / 4, 1 / 3, 1]))
+    assert values["recall_std", ""].value == pytest.approx(np.std([1 / 4, 1 / 3, 1]))
     shares = np.array([1, 2, 1]) / 4
     assert values["prediction_entropy", "cat"].value == pytest.approx(-(shares * np.log(shares)).sum())
     assert values["prediction_entropy", "car"].value == 0
@@ -107,8 +107,8 @@ def test_an_entropy_has_no_interval_and_says_why():
 
 def test_the_spread_of_recalls_that_may_be_alike_begins_at_0_and_of_others_not():
     labels = np.repeat(np.arange(4), 200)
-    alike = _values(_trial(labels, np.where(np.arange(800) % 10 < 8, labels, (labels + 1) % 4)))["recall_spread", ""]
-    apart = _values(_trial(labels, np.where(labels < 2, labels, 0)))["recall_spread", ""]
+    alike = _values(_trial(labels, np.where(np.arange(800) % 10 < 8, labels, (labels + 1) % 4)))["recall_std", ""]
+    apart = _values(_trial(labels, np.where(labels < 2, labels, 0)))["recall_std", ""]
     assert alike.low == 0 <= alike.value < alike.high
     assert apart.value == apart.high == 0.5 and 0.4 < apart.low < 0.5  # no four recalls lie further apart
 
@@ -117,7 +117,7 @@ def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
     """Of many classes and images it is the root of the mean variance of a recall."""
     labels = np.repeat(np.arange(50), 100)
     predicted = np.where(np.arange(5000) % 100 < 20, (labels + 1) % 50, labels)
-    value = _values(_trial(labels, predicted, tuple(f"c{i}" for i in range(50))))["recall_spread", ""]
+    value = _values(_trial(labels, predicted, tuple(f"c{i}" for i in range(50))))["recall_std", ""]
     near = (80 + 0.5) / 101
     assert value.value == pytest.approx(0, abs=1e-12)
     assert value.high == pytest.approx(np.sqrt(near * (1 - near) / 100), rel=0.25) and value.low == 0
@@ -167,5 +167,5 @@ def test_the_most_confused_pair_of_many_that_are_alike_is_covered_though_it_was_
 
 def test_the_recall_of_one_class_alone_has_no_spread():
     """Not 0, surely: that would claim what one class cannot tell."""
-    spread = next(v for v in confusion(_trial(np.zeros(9, int), np.arange(9) % 2)) if v.metric == "recall_spread")
+    spread = next(v for v in confusion(_trial(np.zeros(9, int), np.arange(9) % 2)) if v.metric == "recall_std")
     assert np.isnan(spread.value) and spread.n == 0 and spread.interval.startswith("none: ")

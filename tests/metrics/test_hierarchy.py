@@ -27,8 +27,11 @@ def test_by_hand():
     values = _values()
     assert values["superclass_accuracy", ""].value == 5 / 7
     assert values["superclass_recall", "animal"].value == 4 / 5 and values["superclass_recall", "vehicle"].value == 0.5
-    assert (values["errors_inside", ""].value, values["errors_leaving", ""].value) == (3 / 5, 2 / 5)
-    assert values["errors_inside", ""].n == 5
+    assert (values["within_superclass_error_share", ""].value, values["cross_superclass_error_share", ""].value) == (
+        3 / 5,
+        2 / 5,
+    )
+    assert values["within_superclass_error_share", ""].n == 5
     # cat for dog: pet, 1; cat for deer: animal, 2; car for ship: vehicle, 1; two that leave: the top, 3
     assert values["mistake_severity", ""].value == pytest.approx((1 + 2 + 1 + 3 + 3) / 5)
 

@@ -61,7 +61,7 @@ def test_collapsed_classes_have_no_scatter_within():
     trial = _trial(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Predictions(np.arange(3), means, means))
     values = {v.metric: v for v in structure(trial) if not v.group}
     assert values["nc1"].value == pytest.approx(0, abs=1e-12) and values["within_scatter"].value == 0
-    assert values["nearest_mean_agreement"].value == 1
+    assert values["ncc_agreement"].value == 1
     assert values["fisher_ratio"].n == 0  # nothing to divide by
 
 
@@ -142,5 +142,5 @@ def test_without_a_model_there_are_no_features():
 def test_scatter_has_no_interval_and_says_why():
     features, labels = _blobs(30, np.eye(3), 0.1)
     for value in structure(_trial(features, labels, Predictions(labels, features, features))):
-        if value.metric != "nearest_mean_agreement":
+        if value.metric != "ncc_agreement":
             assert np.isnan(value.low) and np.isnan(value.high) and value.interval.startswith("none: ")

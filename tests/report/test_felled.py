@@ -8,7 +8,7 @@ WHERE = {"seed": 0, "case": "aa", "perturbation": "autoattack", "norm": "linf", 
 
 
 def asked(model, by, **where):
-    return [{"model": model, **WHERE, **where, "example": str(i), "fooled_by": each} for i, each in enumerate(by)]
+    return [{"model": model, **WHERE, **where, "example": str(i), "success_by": each} for i, each in enumerate(by)]
 
 
 def top1(model, **where):

@@ -109,9 +109,9 @@ def test_a_case_without_top1_has_no_column_and_a_cell_without_it_says_so(change)
 def test_how_many_targets_were_reached(change):
     def target(results):
         rows = results[(results["metric"] == "top1") & (results["case"] == "fgsm")]
-        return pd.concat([results, rows.assign(metric="target_reached", value=0.431)])
+        return pd.concat([results, rows.assign(metric="targeted_success_rate", value=0.431)])
 
-    assert change(target)[0].rows[0][1][1].target_reached == "43.1 %"
+    assert change(target)[0].rows[0][1][1].targeted_success_rate == "43.1 %"
 
 
 def test_costs(folder):

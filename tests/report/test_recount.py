@@ -24,8 +24,8 @@ CLASSES = ("cat", "dog", "deer", "car", "ship", "plane")
 GROUPS = {"animal": ("cat", "dog", "deer"), "vehicle": ("car", "ship", "plane")}
 N, EPS = 60, 8 / 255
 AS_RECORDED = {
-    "ece_classwise", "ece_adaptive", "brier", "survives_8bit", "temperature", "nll_scaled", "brier_scaled",
-    "ece_scaled", "ece_equal_mass_scaled", "parameters", "trust", "nc1", "nc2_angle", "nc2_norm", "nc3", "nc4",
+    "ece_classwise", "ace", "brier", "success_after_8bit", "temperature", "nll_scaled", "brier_scaled",
+    "ece_scaled", "ece_adaptive_scaled", "parameters", "trust", "nc1", "nc2_angle", "nc2_norm", "nc3", "nc4",
 }  # fmt: skip
 """What hangs on all probabilities, on features, on other images or on the model itself."""
 SUITE = """[model.one]
@@ -200,7 +200,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
         else:
             assert recorded({**row, "bound": f"{end} >= 0"}, honest.told)
             free.add(row["metric"])
-    assert free <= AS_RECORDED | {"recall_spread"} | ({"nll"} if end == "high" else set())
+    assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "high" else set())
 
 
 def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):

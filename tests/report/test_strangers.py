@@ -41,17 +41,17 @@ def shared(word):
     return lambda n: pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, "int32")), pa.array([word]))
 
 
-@pytest.mark.parametrize("column", ["example", "fooled_by", "model", "label"])
+@pytest.mark.parametrize("column", ["example", "success_by", "model", "label"])
 def test_a_word_of_megabytes_that_all_rows_share_is_not_spelt_out(folder, column):
     written(folder, column, shared("x" * 20_000_000))
     refuses(folder, f"outcomes.parquet: the column {column} holds a word of 20,000,000 bytes; at most 10,000")
 
 
 def test_a_long_word_is_no_name_and_one_that_is_long_enough_is(folder):
-    written(folder, "fooled_by", shared("é" * 10_001))
-    refuses(folder, "the column fooled_by must be words of 10,000 characters at most, not of 10,001: ")
-    written(folder, "fooled_by", shared("é" * 10_000))
-    assert set(parquet_files.read(folder / "outcomes.parquet", {"fooled_by": "str"})["fooled_by"]) == {"é" * 10_000}
+    written(folder, "success_by", shared("é" * 10_001))
+    refuses(folder, "the column success_by must be words of 10,000 characters at most, not of 10,001: ")
+    written(folder, "success_by", shared("é" * 10_000))
+    assert set(parquet_files.read(folder / "outcomes.parquet", {"success_by": "str"})["success_by"]) == {"é" * 10_000}
 
 
 def test_words_that_are_gigabytes_only_all_together_are_refused(tmp_path):

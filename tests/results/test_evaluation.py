@@ -85,7 +85,7 @@ def test_outcomes_of_a_clean_trial():
     assert first["in_top5"] and first["margin"] == 1.0
     assert first["confidence"] == pytest.approx(math.e**2 / (math.e**2 + math.e + 1))
     assert first["nll"] == pytest.approx(-math.log(first["confidence"]))
-    for column, value in {"target": "", "fooled_by": "", "linf": 0, "l2": 0, "forward": 0, "backward": 0}.items():
+    for column, value in {"target": "", "success_by": "", "linf": 0, "l2": 0, "forward": 0, "backward": 0}.items():
         assert first[column] == second[column] == value
 
 
@@ -98,7 +98,7 @@ def test_outcomes_of_an_attack():
     table = attacked.outcomes(model="m", seed=0, case="pgd", eps=0.2)
     assert table["target"].tolist() == ["dog", "cat"]
     assert table["predicted"].tolist() == ["dog", "car"]
-    assert table["fooled_by"].tolist() == ["pgd", ""]
+    assert table["success_by"].tolist() == ["pgd", ""]
     for column, values in {"linf": [0.1, 0.2], "l2": [0.3, 0.4], "forward": [5, 21], "backward": [5, 20]}.items():
         assert table[column].tolist() == pytest.approx(values)
     assert table["eps"].tolist() == [0.2, 0.2]

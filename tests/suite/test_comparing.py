@@ -59,7 +59,7 @@ def test_bounds_against_others_and_on_intervals_are_read(tmp_path, bound):
         (
             [("top1 =", "ece =")],
             "ece is no mean over images that could be paired; those are top1, top5, recall, superclass_accuracy, "
-            "top1_error, top5_error, nll, target_reached",
+            "top1_error, top5_error, nll, targeted_success_rate",
         ),
         ([("top1 =", "worst_class =")], "worst_class is no mean over images"),
         (

@@ -26,7 +26,7 @@ def test_outside_is_bound_like_data():
 
 def test_bounds_speak_of_the_worst_and_of_scores():
     measures = ["confusion", "clusters", "outliers"]
-    bounds = {"worst_class": ">= 0.5", "worst_cluster": ">= 0.1", "auroc[energy]": ">= 0.9"}
+    bounds = {"worst_class": ">= 0.5", "worst_cluster": ">= 0.1", "ood_auroc[energy]": ">= 0.9"}
     assert set(read_case("c", {"outside": "digits", "measure": measures, "expect": bounds}).expect) == set(bounds)
     with pytest.raises(SuiteError, match="this case measures no 'worst_clas'"):
         read_case("c", {"measure": ["confusion"], "expect": {"worst_clas": ">= 0.5"}})

@@ -45,7 +45,7 @@ expect = { top1 = ">= 0.80", "recall[Shirt]" = "in [0, 0.9]", "confused[Shirt ->
 [case.pgd]
 attack = { name = "pgd", norm = "l2", eps = ["8/255", 1, "2/255"], steps = 20, target = "next" }
 models = ["small", "hardened"]
-expect = { target_reached = "<= 0.5" }
+expect = { targeted_success_rate = "<= 0.5" }
 
 [case.sandals]
 attack = { name = "fgsm", eps = 0, target = { Sandal = "Sneaker" } }
@@ -360,10 +360,10 @@ MISTAKES = [
      "6: expect: this case measures no 'recall[Shirt'; did you mean 'recall'?"),
     (DMC + 'measure = ["confusion"]\nexpect = { "recall[]" = ">= 0" }\n',
      "6: expect: this case measures no 'recall[]'"),
-    (DMC + 'expect = { target_reached = ">= 0" }\n',
-     "5: expect: this case measures no 'target_reached'; it needs an attack with a target"),
-    (DMC + 'attack = { name = "pgd", eps = 1 }\nexpect.target_reached = ">= 0"\n',
-     "6: expect: this case measures no 'target_reached'; it needs an attack with a target"),
+    (DMC + 'expect = { targeted_success_rate = ">= 0" }\n',
+     "5: expect: this case measures no 'targeted_success_rate'; it needs an attack with a target"),
+    (DMC + 'attack = { name = "pgd", eps = 1 }\nexpect.targeted_success_rate = ">= 0"\n',
+     "6: expect: this case measures no 'targeted_success_rate'; it needs an attack with a target"),
     (DMC + 'inspect = ["cost"]\nexpect = { top1 = ">= 0" }\n', "6: expect: this case measures no 'top1'"),
     # names
     (D + M + '[case."a b"]\n', "4: case 'a b': a name has letters, digits and _, and after the first also . + -"),

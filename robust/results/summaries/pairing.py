@@ -80,7 +80,7 @@ def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.
     above = {member: name for name, members in superclasses.items() for member in members}
     known = {
         "top1": right, "recall": right, "top1_error": ~right, "top5": near, "top5_error": ~near,
-        "target_reached": outcomes["predicted"] == outcomes["target"],
+        "targeted_success_rate": outcomes["predicted"] == outcomes["target"],
         "superclass_accuracy": _above(outcomes["predicted"], above) == _above(outcomes["label"], above),
         "nll": outcomes["nll"].astype(float),
     }  # fmt: skip

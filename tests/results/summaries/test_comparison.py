@@ -126,7 +126,7 @@ def test_one_model_that_answers_otherwise_at_random_differs_within_an_interval()
 
 def test_targets_reached_are_compared_as_they_were_aimed_at():
     ours, theirs = (answers(said).assign(target="ship") for said in (["ship"] * 3 + ["dog"], ["ship"] + ["dog"] * 3))
-    found = difference(ours, theirs, "target_reached", ABOVE, whose="base", tail=0.05)
+    found = difference(ours, theirs, "targeted_success_rate", ABOVE, whose="base", tail=0.05)
     assert (found.ours, found.theirs, found.value) == (0.75, 0.25, 0.5)
 
 
