@@ -56,7 +56,7 @@ def _look(classifier: Classifier, slots: State, climb: IterativeAttack) -> StepO
     points, labels, aims = slots["point"], slots["label"], slots["aim"]
     if climb.samples == 0:
         logits = classifier(points)
-        return StepOutput(climb.loss(logits, labels, aims), logits, tf.zeros_like(points))
+        return StepOutput(tf.cast(climb.loss(logits, labels, aims), points.dtype), logits, tf.zeros_like(points))
 
     def once() -> StepOutput:
         return StepOutput(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))

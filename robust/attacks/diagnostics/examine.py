@@ -14,6 +14,7 @@ from robust.attacks.diagnostics.flat import flat
 from robust.attacks.diagnostics.hidden import hidden
 from robust.attacks.diagnostics.jumps import jumping
 from robust.attacks.diagnostics.knowledge import asks_for_scores, is_control
+from robust.attacks.diagnostics.nearer import nearer
 from robust.attacks.diagnostics.rival import rival
 from robust.attacks.diagnostics.rounding import lost
 from robust.attacks.diagnostics.silent import silent
@@ -77,8 +78,8 @@ def doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
     attack that averages over its randomness: then it is asked for gradients, to fall without a limit, and to fall no
     more to more steps than to the same again.
-    A search for distances is judged by its model, by what its attack does without a limit, and by what noise and
-    another attack fell where it found nothing.
+    A search for distances is judged by its model, by what its attack does without a limit, by what noise and
+    another attack fell where it found nothing, and by another search where it found something.
     The passes are those of the checks, and no part of what the attack has cost. What is known of the model
     already (`Classifier.doubts`) comes first, whatever the attack.
     """
@@ -99,7 +100,7 @@ def _doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
             return [Verdict((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
-        return [Verdict((*rival(run), *lost(run))) for run in runs]
+        return [Verdict((*_by_others(run), *lost(run))) for run in runs]
     general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
@@ -119,11 +120,19 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
     yield from of_attack.unlimited(task, call)
 
 
+def _by_others(run: AttackRun) -> Iterator[Reason]:
+    """What another attack fells, or finds nearer; that there are no gradients for one is said once."""
+    found = [*rival(run)]
+    yield from found
+    if "answers_alone" not in {reason.name for reason in found}:
+        yield from nearer(run)
+
+
 def _of_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
-    if run.search:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
-        yield from rival(run)
+    if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps what fooled the model
+        yield from _by_others(run)
         return
     yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)
