@@ -19,12 +19,13 @@ from robust.summaries.pairing import Superclasses, at
 
 class Answers(NamedTuple):
     """What a model said in a case: rows of outcomes, which model it is, see `robust.summaries.earlier.one_model`, which
-    one made the images, and, of an earlier report, the rows of results.csv."""
+    one made the images, and, of an earlier report, the rows of results.csv and the superclasses of the case."""
 
     outcomes: pd.DataFrame
     model: str
     source: str = ""
     results: pd.DataFrame | None = None
+    superclasses: Superclasses | None = None
 
 
 def rivals(suite: Suite, cell: Cell) -> Iterator[Cell]:
@@ -93,6 +94,7 @@ def compared(
             continue
         if theirs.results is not None:
             earlier.same_source(limit.than, cell.case.name, theirs.source, ours.source)
+            earlier.same_superclasses(limit.than, key, cell.case.name, theirs.superclasses or {}, superclasses)
         same = ours.model == theirs.model != ""
         for row in comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same):
             yield {**row, "trust": comparison.verdict(theirs.results, row, key.partition("[")[0])}
@@ -112,7 +114,8 @@ def _earlier(report: earlier.Report, cell: Cell) -> Answers | None:
     if rows.empty:
         return None
     source = report.source(cell.model.name, cell.seed, cell.case.name)
-    return Answers(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who))
+    groups = report.superclasses_of(cell.case.name)
+    return Answers(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who), groups)
 
 
 def limits(cell: Cell) -> Iterator[tuple[str, NoWorse]]:

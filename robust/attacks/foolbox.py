@@ -123,7 +123,7 @@ class _Counted:
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         self.forward += 1
         self.classifier.count(forward=len(images))
-        return self._tally(self._ask(images))
+        return tf.cast(self._tally(self._ask(images)), images.dtype)  # which Foolbox holds beside the images
 
     @tf.custom_gradient
     def _tally(self, logits: tf.Tensor) -> Any:

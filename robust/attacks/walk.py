@@ -54,7 +54,7 @@ def _look(classifier: Classifier, slots: State, climb: Climb) -> Look:
     points, labels, aims = slots["point"], slots["label"], slots["aim"]
     if climb.samples == 0:
         logits = classifier(points)
-        return Look(climb.loss(logits, labels, aims), logits, tf.zeros_like(points))
+        return Look(tf.cast(climb.loss(logits, labels, aims), points.dtype), logits, tf.zeros_like(points))
 
     def once() -> Look:
         return Look(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))

@@ -145,7 +145,7 @@ class Classifier:
         return isinstance(self.model, BlackBox)
 
     def gradient(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Losses [B], logits [B, C] and the gradient of each loss by its own image; graph-pure, not counted."""
+        """Losses [B] and their gradients by each image, of the images' type, and logits [B, C]; graph-pure, not counted."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             logits = self(images)
@@ -156,7 +156,7 @@ class Classifier:
                 f"model {self.model.name!r} has no gradient from its logits to its pixels; "
                 f"use a black-box attack: {black_box.ATTACKS}"
             )
-        return losses, logits, tf.ensure_shape(gradient, images.shape)
+        return tf.cast(losses, images.dtype), logits, tf.ensure_shape(gradient, images.shape)
 
     def _leads_nowhere(self, gradient: tf.Tensor, shape: tf.TensorShape) -> bool:
         """Is it what tf.py_function gives in place of no gradient, of no shape? A graph does not tell: it is tried."""

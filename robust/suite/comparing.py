@@ -22,8 +22,6 @@ def _unpaired(key: str, case: Case) -> str:
     metric = key.partition("[")[0]
     if metric not in BETTER:
         return f"{metric} is no mean over images that could be paired; those are {', '.join(BETTER)}"
-    if metric == "superclass_accuracy" and any(call.arguments.get("tree") for call in case.measures):
-        return f"{metric} is paired by the superclasses of the data, not by a tree of the case's own"
     return ""
 
 

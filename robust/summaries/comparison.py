@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping
-from math import isclose, isnan
+from math import isclose, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,8 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
     earlier.same_case(one, run[2], *other.case(run[2]))
     earlier.same_source(one.path, run[2], one.source(*run), other.source(*run))
     name, _, group = metric.removesuffix("]").partition("[")
+    groups = other.superclasses_of(run[2])
+    earlier.same_superclasses(one.path, metric, run[2], one.superclasses_of(run[2]), groups)
     a, b = (at(report.outcomes, who) for report in (one, other))
     same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # a black box does not say
     theirs, ours = (at(report.results, who) for report in (one, other))
@@ -123,17 +125,23 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         if there.empty or at(measured, where).empty:
             continue
         try:
-            found = difference(part, there, metric, other.superclasses, whose=str(one.path), tail=TWO_SIDED)
+            found = difference(part, there, metric, groups, whose=str(one.path), tail=TWO_SIDED)
         except ReportError as error:
             raise ReportError(f"{run[2]}[{run[0]}]: {error}") from error
-        told = float(at(measured, where)["value"].iloc[0])
-        if not isnan(told) and not isclose(found.ours, told, abs_tol=1e-5):  # by a tree of its own
-            raise ReportError(f"{run[2]}[{run[0]}]: its {metric} is not that of the data's own superclasses")
+        _as_written(one.path, theirs, where, (name, group), found.theirs if len(there) == len(part) else nan)
+        _as_written(other.path, ours, where, (name, group), found.ours)
         found = found.certain() if same else found
         values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
         said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
         doubts = {"trust_a": verdict(theirs, where, name), "trust_b": verdict(ours, where, name)}
         yield {**who, **where, **values, **said, **doubts}
+
+
+def _as_written(path: Path, results: pd.DataFrame, where: Mapping[str, Any], of: tuple[str, str], value: float) -> None:
+    """Raise ReportError where the outcomes of a report give another value than its results.csv; NaN: not known."""
+    for told in at(results, {**where, "metric": of[0], "group": of[1]})["value"]:
+        if not isclose(told, value, abs_tol=1e-5) and not isnan(told) and not isnan(value):
+            raise ReportError(f"{path}: its outcomes give {of[0]} = {value:.6g}, its results.csv {told:.6g}")
 
 
 def verdict(results: pd.DataFrame | None, where: Mapping[str, Any], metric: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from robust import files, record
 from robust.errors import ReportError
+from robust.summaries.pairing import Superclasses
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Report:
     fingerprint: of the data, a hash of its content. contents: of the images of each case, the same.
     cases: what each case did to its images, see `robust.suite.Case.definition`.
     sources: the weights, layers and pixels of the model on which a transfer has made its images, by `source_key`.
-    models: what environment.json says of each.
+    models: what environment.json says of each. groups: the superclasses of the cases that have their own.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Report:
     cases: Mapping[str, dict[str, Any]]
     sources: Mapping[str, str]
     models: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, Mapping[str, list[str]]]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -59,6 +61,10 @@ class Report:
             what = f"does not say what the case {name} did to its images; run its suite again"
             raise ReportError(f"{self.path}: {what}") from None
 
+    def superclasses_of(self, case: str) -> Mapping[str, list[str]]:
+        """By which a case judges: those of its own tree or data, or those of the data of the suite."""
+        return self.groups.get(case) or self.superclasses
+
     def source(self, model: str, seed: int, case: str) -> str:
         """Which model has made the images of a transfer; "" for no transfer."""
         return self.sources.get(source_key(model, seed, case), "")
@@ -82,11 +88,12 @@ def read(path: Path) -> Report:
     try:
         about = json.loads(files.text(path / "environment.json"))
         data = about["data"]
-        if "fingerprint" not in data or not {"contents", "cases", "sources", "models"} <= {*about}:
+        if "fingerprint" not in data or not {"contents", "cases", "sources", "models", "groups"} <= {*about}:
             raise ReportError(f"{path}: does not say what was done to which images; run its suite again")
         told = data["name"], data["fingerprint"], data["superclasses"]
         of_cases = about["contents"], about["cases"], about["sources"]
-        return Report(path, about["suite"], *told, *of_cases, about["models"])
+        groups = {case: {name: [*members] for name, members in of.items()} for case, of in about["groups"].items()}
+        return Report(path, about["suite"], *told, *of_cases, about["models"], groups)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
         raise ReportError(f"{path}: is no report that can be compared ({error!r})") from error
 
@@ -113,6 +120,16 @@ def same_case(report: Report, case: str, here: Mapping[str, Any], content: str) 
         if here.get(key) != there.get(key):
             said = f"{key} is {_said(there.get(key))} there and {_said(here.get(key))} here"
             raise ReportError(f"{report.path}: the case {case} is another one: {said}")
+
+
+def same_superclasses(path: str | Path, key: str, case: str, theirs: Superclasses, ours: Superclasses) -> None:
+    """Raise ReportError where a metric, "superclass_accuracy", is judged by other superclasses there, at `path`."""
+    if key.startswith("superclass") and _sets(theirs) != _sets(ours):
+        raise ReportError(f"{path}: the case {case} has other superclasses there; run its suite again with these")
+
+
+def _sets(groups: Superclasses) -> dict[str, set[str]]:
+    return {name: set(members) for name, members in groups.items()}
 
 
 def same_source(path: str | Path, case: str, theirs: str, ours: str) -> None:

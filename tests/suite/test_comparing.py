@@ -62,15 +62,10 @@ def test_bounds_against_others_and_on_intervals_are_read(tmp_path, bound):
             "top1_error, top5_error, nll, target_reached",
         ),
         ([("top1 =", "worst_class =")], "worst_class is no mean over images"),
-        (
-            [('"confusion"]', '{ name = "hierarchy", tree = "t.toml" }]'), ("top1 =", "superclass_accuracy =")],
-            "superclass_accuracy is paired by the superclasses of the data, not by a tree of the case's own",
-        ),
         ([("by 0.01", "by -1")], "bound 'no worse than lenet5 by -1': by -1: how much worse it may be is at least 0"),
     ],
 )
 def test_what_cannot_be_compared_is_told_with_file_and_line(tmp_path, changes, message):
-    (tmp_path / "t.toml").write_text('top = ["Shirt"]\n')
     with pytest.raises(SuiteError) as error:
         read(tmp_path, *changes)
     assert message in str(error.value)

@@ -51,7 +51,7 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
     folder.mkdir(parents=True)
     about = {"suite": name, "data": {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}}
     cases = {name: read_case(name, table).definition for name, table in toml.loads(suite)["case"].items()}
-    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}, "models": {"net": {"form": "f"}}}
+    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}, "models": {"net": {"form": "f"}}, "groups": {}}
     (folder / "environment.json").write_text(json.dumps(about | more))
     record.write_outcomes(outcomes, folder / "outcomes.parquet")
     cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
@@ -79,6 +79,35 @@ def test_a_hand_made_pair_of_reports(tmp_path):
     expected = paired_difference(np.where(ours, 0.25, 2.0), np.where(theirs, 0.25, 2.0))
     assert (row["difference"], row["low"], row["high"]) == pytest.approx(expected)
     assert np.isnan(row["mcnemar"]) and row["unit"] == "nats"
+
+
+def test_superclasses_are_those_by_which_the_case_judges_and_the_same_on_both_sides(tmp_path):
+    """Of a tree of its own, that is: the data of the suite may have others, or none."""
+    tree = {"clean": {"pets": ["cat", "ship"], "dogs": ["dog"]}}
+    said = {"a": ["cat", "dog", "ship", "dog", "dog", "cat"], "b": ["cat", "dog", "cat", "cat", "dog", "ship"]}
+    a, b = (report(tmp_path / name, answers(each), weights=name, groups=tree) for name, each in said.items())
+    (row,) = robust.compare(a, b, metric="superclass_accuracy").to_dict("records")
+    above = {"cat": "pets", "ship": "pets", "dog": "dogs"}
+    labels = record.read_outcomes(a / "outcomes.parquet")["label"]
+    right = [np.mean([above[x] == above[y] for x, y in zip(labels, said[name], strict=True)]) for name in "ab"]
+    assert [row["a"], row["b"]] == right and right != [5 / 6, 5 / 6]
+    other = report(tmp_path / "other", answers(said["a"]))  # by those of the data
+    for one, two in ((other, b), (b, other)):
+        with pytest.raises(ReportError, match=f"{one.name}: the case clean has other superclasses there"):
+            robust.compare(one, two, metric="superclass_accuracy")
+    assert len(robust.compare(other, b)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["a", "b"])
+def test_results_that_contradict_the_outcomes_of_either_side_are_refused(tmp_path, wrong):
+    said = {"a": ["cat", "dog", "ship", "dog", "dog", "cat"], "b": ["cat", "dog", "cat", "cat", "dog", "ship"]}
+    a, b = (report(tmp_path / name, answers(each), weights=name) for name, each in said.items())
+    path = tmp_path / wrong / "results.csv"
+    results = record.read_results(path)
+    results.loc[results["metric"] == "top1", "value"] = 0.9
+    record.write_results(results, path)
+    with pytest.raises(ReportError, match=rf"{wrong}: its outcomes give top1 = 0.\d+, its results.csv 0.9"):
+        robust.compare(a, b)
 
 
 def test_images_are_paired_by_name_not_by_place_and_each_strength_by_itself(tmp_path):
