@@ -87,6 +87,14 @@ ILLS = {
         "look at more images",
         of_model=True,
     ),
+    "pixels_contradicted": Ill(
+        "suspect",
+        "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than the "
+        "one that was declared",
+        f"declare what it was trained with, as in {setting('pixels', [0, 255])} or {setting('pixels', 'caffe')}; where "
+        "that is so already, averages of batch normalisation that have not settled look the same: train longer",
+        of_model=True,
+    ),
     "other_classes": Ill(
         "invalid",
         "with the classes in another order the model is right on {value} of {n} images more",
@@ -227,8 +235,8 @@ ILLS = {
     ),
     "answers_alone": Ill(
         "suspect",
-        "the model gives answers and no gradients, by which an attack usually fells more: {value} of {n} images, which "
-        "stand, could not be attacked so",
+        "the model gives answers and no gradients, by which an attack usually fells more images, and by smaller "
+        "changes: {value} of {n} could not be attacked so",
         "give the Keras model itself, in place of its answers; or read the number beside that of a transfer attack: "
         "one whose source is another model of the same suite",
     ),
@@ -239,12 +247,13 @@ ILLS = {
     ),
     "targeted_beats_autoattack": Ill(
         "suspect",
-        "apgd_t with twice the steps, and 20 at least, fells {value} of {n} images more than this autoattack",
+        "apgd_t with twice the steps, and 20 at least (100 in L1), fells {value} of {n} images more than this "
+        "autoattack",
         f"give it the steps of its definition: {_attack('autoattack', steps=100)}",
     ),
     "too_few_steps": Ill(
         "suspect",
-        "the same attack with twice the steps, and 20 at least, fells {value} of {n} images more",
+        "the same attack with twice the steps, and 20 at least (100 in L1), fells {value} of {n} images more",
         _STEPS,
     ),
     "too_few_averaged_steps": Ill(
@@ -263,6 +272,13 @@ ILLS = {
         "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
         "the gradients may be masked: give square more queries, as in "
         f"{_attack('square', queries=10000)}, or adapt the attack to the model",
+    ),
+    "shorter_search": Ill(
+        "suspect",
+        "another search (apgd with 20 steps, or fab where that was made) fools the model on {value} of {n} images by a "
+        "change more than a tenth smaller than the one found here",
+        "read and bound the distances of a stronger search: "
+        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
     "shorter_elsewhere": Ill(
         "suspect",

@@ -15,6 +15,7 @@ from robust.interface import setting
 from robust.pixels import Pixels
 
 _COLOURS = (1, 3)
+DECLARED = "as declared"
 UNSAID = "since nothing says otherwise"
 GUESSED = "the usual range nearest to that of its calibration"
 
@@ -37,7 +38,7 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
     first = len(shape) == 4 and shape[1] in _COLOURS and shape[3] not in (*_COLOURS, None)
     if declared is not None:
         try:
-            found, why = wanted.read(declared), "as declared"
+            found, why = wanted.read(declared), DECLARED
         except SuiteError as error:
             raise ModelError(str(error)) from None
     elif isinstance(model, BlackBox) and model.pixels is not None:

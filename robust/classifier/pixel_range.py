@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.classifier.classifier import Classifier
-from robust.classifier.inputs import is_said
+from robust.classifier.inputs import DECLARED, is_said
 from robust.errors import ModelError
 from robust.ills import Reason
 from robust.interface import setting, worded
@@ -23,6 +23,7 @@ SAID = 0.01  # chance of a suspicion against what the user or the model says
 SEES = 0.05  # chance of believing a model that sees nothing
 SMALL = 25  # images at once
 GAIN = 0.05  # of accuracy, below which nothing is said
+MUCH = 0.2  # of accuracy, below which a model that sees what was declared is taken at its user's word, with a doubt
 Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -30,6 +31,7 @@ class Better(NamedTuple):
     """Ways to give the pixels in which the model is right more often: by how much, as shares of n images.
 
     asked: the way it is asked in. pixels: the best, and those that are about as good. clear: more than chance?
+    declared: did the user say that it be asked so, and does it see?
     """
 
     asked: Pixels
@@ -38,10 +40,18 @@ class Better(NamedTuple):
     other: float
     n: int
     clear: bool = True
+    declared: bool = False
+
+    @property
+    def contradicts(self) -> bool:
+        """Is a declaration in doubt, which averages of batch normalisation that have not settled would bring about?"""
+        return self.clear and self.declared and self.other - self.own < MUCH
 
     @property
     def reason(self) -> Reason:
         """Why no number of the model is reliable."""
+        if self.contradicts:
+            return Reason("pixels_contradicted", self.other - self.own, self.n)
         return Reason("other_pixels" if self.clear else "pixels_guessed", self.other - self.own, self.n)
 
     def __str__(self) -> str:
@@ -55,6 +65,8 @@ class Better(NamedTuple):
         right = f"{self.own:.0%} of {self.n} images are right with pixels {self.asked}, {self.other:.0%} with {found}"
         if not self.clear:
             return f"{right}, which may be chance: declare what it was trained with, as in {declared(self.asked)}"
+        if self.contradicts:
+            return f"{right}, against what was declared: make sure of it; unsettled batch normalisation looks the same"
         if len(self.pixels) > 1:
             return f"{right}, about as many: find out what it was trained with, and declare it"
         return f"{right}: if that is meant, say {declared(self.pixels[0])}"
@@ -106,13 +118,16 @@ def better(classifier: Classifier, look: Look, available: int) -> Better | None:
     where a first hundred leave a doubt.
     """
     images, labels = look(min(available, FIRST))
-    own, others = answers(classifier, images) == labels, _others(classifier, images, labels, ways(classifier, images))
+    answered = answers(classifier, images)
+    own, others = answered == labels, _others(classifier, images, labels, ways(classifier, images))
+    at_its_word = classifier.understood[-1].endswith(DECLARED) and _sees(answered, labels)
     more = int(np.clip(ROOM // np.prod(images.shape[1:]), FIRST, MOST))
     above = [way for way, right in others.items() if right.sum() > own.sum()]
     if above and len(images) < min(available, more):
         images, labels = look(min(available, more))
         own, others = answers(classifier, images) == labels, _others(classifier, images, labels, above)
-    return _best(classifier, own, others)
+    found = _best(classifier, own, others)
+    return found and found._replace(declared=at_its_word)
 
 
 def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> str:

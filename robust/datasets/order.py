@@ -56,6 +56,9 @@ def _places(data: Dataset, names: tuple[str, ...]) -> list[int]:
         if (most := max(map(int, data.classes))) >= len(names):
             what = f"data set {data.name!r} has a class {most}, and {len(names)} classes are named"
             raise DataError(f"classes: {what}; its classes are numbers, so that the first name is that of class 0")
+        if len({*map(int, data.classes)}) < len(data.classes):  # "7" and "07"
+            twice = next(name for name in data.classes if name != str(int(name)))
+            raise DataError(f"classes: data set {data.name!r} has two classes of one number, {twice!r} among them")
         return [int(name) for name in data.classes]
     found = {name: place for place, name in enumerate(names)}
     if missing := [name for name in data.classes if name not in found]:

@@ -7,11 +7,11 @@ import pandas as pd
 from robust.marks import Doubt
 from robust.trust.evidence import Reason, clearly
 from robust.trust.knowledge import black_box, is_noise
+from robust.trust.nearer import SMALLER
 
 _SHARED = ["model", "seed", "data", "norm", "eps"]
 _STRENGTH = ["case", "perturbation"]
 _SIZES = ("linf", "l2")  # norms in which the outcomes have the size of each change
-_SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
 
 
 def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
@@ -57,7 +57,7 @@ def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
 def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) -> Reason | None:
     least = others.groupby(["example", "target"])[norm].min().rename("least")
     both = found.merge(least, how="left", on=["example", "target"])
-    enough = (both[norm] * (1 - _SMALLER)).where(both["fell"], eps)
+    enough = (both[norm] * (1 - SMALLER)).where(both["fell"], eps)
     count, n = int((both["least"] < enough).sum()), len(both)
     return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
 

@@ -35,8 +35,8 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
     labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
     task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
     fell = fooled(trial.predicted[rows], labels, aims)
-    before, search = trial.clean.logits[rows], trial.distance is not None
-    return Run(task, outcome.call, before, fell, outcome.trace[rows], trial.by, search)
+    before, sizes = trial.clean.logits[rows], None if trial.distance is None else trial.distance[rows]
+    return Run(task, outcome.call, before, fell, outcome.trace[rows], trial.by, sizes)
 
 
 def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from robust.trust.flat import flat
 from robust.trust.hidden import hidden
 from robust.trust.jumps import jumping
 from robust.trust.knowledge import asks_for_scores, is_control
+from robust.trust.nearer import nearer
 from robust.trust.rival import rival
 from robust.trust.rounding import lost
 from robust.trust.silent import silent
@@ -76,8 +77,8 @@ def doubts(runs: Sequence[Run]) -> list[Verdict]:
     Where the model does not answer twice alike, no other check could tell its ill from that; but for an
     attack that averages over its randomness: then it is asked for gradients, to fall without a limit, and to fall no
     more to more steps than to the same again.
-    A search for distances is judged by its model, by what its attack does without a limit, and by what noise and
-    another attack fell where it found nothing.
+    A search for distances is judged by its model, by what its attack does without a limit, by what noise and
+    another attack fell where it found nothing, and by another search where it found something.
     The passes are those of the checks, and no part of what the attack has cost. What is known of the model
     already (`Classifier.doubts`) comes first, whatever the attack.
     """
@@ -121,8 +122,9 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
-    if run.search:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
+    if run.sizes is not None:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
         yield from rival(run)
+        yield from nearer(run)
         return
     yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)

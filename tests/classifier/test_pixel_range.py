@@ -12,6 +12,7 @@ from keras import layers
 import robust
 from robust.classifier import Classifier
 from robust.classifier.pixel_range import better
+from robust.ills import ILLS
 from robust.pixels import MODES, Pixels
 from robust.store import Store
 
@@ -110,6 +111,22 @@ def test_every_number_is_marked_and_python_is_told(wrapped):
     table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", pixels=(0, 255))
     assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
     assert marks(table[table["case"] == "clean"]) == {""}
+
+
+@pytest.mark.parametrize(("missing", "name"), [(0.1, "pixels_contradicted"), (0.5, "other_pixels")])
+def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits_it_a_little_better(missing, name):
+    """As where its averages have not settled: no other declaration would be the truth, so a bound may still pass."""
+    net = graded(0, 1)
+
+    def unsettled(x):
+        right = net.predict(x / 255 if x.max() > 1 else x, verbose=0)
+        odd = (x.max() > 1) & (IMAGES.shape[0] * x[:, 0, 0, 0] / 255 % 1 < missing)  # some of them, by a pixel
+        return np.where(odd[:, None], np.roll(right, 1, axis=1), right)
+
+    doubt = found(Classifier(unsettled, 3, pixels=(0, 255)))
+    assert doubt.reason.name == name and doubt.other == 1 and abs(1 - doubt.own - missing) < 0.08
+    assert found(Classifier(unsettled, 3, pixels=(0, 255))).asked == Pixels(0, 255)
+    assert ILLS[name].verdict == ("suspect" if missing < 0.2 else "invalid")
 
 
 def test_few_images_are_marked_too():

@@ -60,16 +60,17 @@ def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
             trust.examine.__globals__["of_attack"], name, lambda *_, name=name: asked.append(name) or []
         )
     monkeypatch.setitem(trust.examine.__globals__, "rival", lambda _: asked.append("rival") or [])
+    monkeypatch.setitem(trust.examine.__globals__, "nearer", lambda _: asked.append("nearer") or [])
     monkeypatch.setitem(trust.examine.__globals__, "silent", lambda _: asked.append("silent") or [])
     monkeypatch.setitem(trust.examine.__globals__, "lost", lambda _: asked.append("lost") or [])
     monkeypatch.setitem(trust.examine.__globals__, "flat", lambda _: asked.append("flat") or [])
     monkeypatch.setattr(trust.examine.__globals__["of_attack"], "noise", lambda _: asked.append("noise") or [])
     of_run = trust.examine.__globals__["_of_run"]
-    run = Run(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), search=True)
-    assert [*of_run(run, run)] == [] and asked == ["noise", "flat", "rival"]
+    run = Run(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), np.empty(0))
+    assert [*of_run(run, run)] == [] and asked == ["noise", "flat", "rival", "nearer"]
     asked.clear()
-    assert [*of_run(run, replace(run, search=False))] == []
+    assert [*of_run(run, replace(run, sizes=None))] == []
     assert asked == ["noise", "flat", "square_share", "more_steps", "rival", "lost", "silent", "order"]
     asked.clear()
-    assert [*of_run(None, replace(run, search=False))] == []
+    assert [*of_run(None, replace(run, sizes=None))] == []
     assert asked[-1] == "half_eps"

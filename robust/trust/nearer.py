@@ -1,0 +1,42 @@
+"""Another search for the smallest change than the one that was made, on images for which that has found one."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from robust.attacks import ball
+from robust.distance import nearest
+from robust.errors import ModelError
+from robust.schema import Call
+from robust.trust.attack import Run
+from robust.trust.evidence import Reason, clearly
+
+SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
+_IMAGES = 32
+_CLIMBS = ("apgd", "apgd_t", "autoattack")
+_FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
+
+
+def nearer(run: Run) -> Iterator[Reason]:
+    """Does another search find clearly smaller changes? Then a distance is an upper bound that is far from tight.
+
+    APGD on balls that shrink, or FAB where that was made, knows nothing of what was found: it may be stuck elsewhere,
+    which is no fault of the search in question. Where there are no gradients, answers alone led the search: on a small
+    convolutional net Square with 100 queries gave changes 1.6 times as large as APGD.
+    """
+    found = np.flatnonzero(run.fell & ~run.wrong)
+    rows, task, given = found[:_IMAGES], run.task, run.call.arguments
+    if not rows.size or run.sizes is None or given.get("norm") == "l0":
+        return
+    name, options = ("fab", _FAB) if run.call.name in _CLIMBS else ("apgd", _APGD)
+    call = Call("attacks", name, {**options, "norm": given.get("norm", "linf"), "eps": given["eps"]})
+    aims, images = None if task.targets is None else task.targets[rows], task.images[rows]
+    try:
+        other = nearest(call, task.classifier, images, task.labels[rows], seeds=task.seeds[rows], targets=aims)
+    except ModelError:
+        yield Reason("answers_alone", len(found) / len(run.fell), len(run.fell))
+        return
+    sizes = np.where(other.by == "", np.inf, ball.distances[call.arguments["norm"]](other.images - images))
+    count = int((sizes < (1 - SMALLER) * run.sizes[rows]).sum())
+    if clearly(count, len(rows)):
+        yield Reason("shorter_search", count / len(rows), len(rows))
