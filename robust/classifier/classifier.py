@@ -145,7 +145,10 @@ class Classifier:
         return isinstance(self.model, BlackBox)
 
     def gradient(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Losses [B] and their gradients by each image, of the images' type, and logits [B, C]; graph-pure, not counted."""
+        """Losses [B], logits [B, C] and the gradient of each loss by its own image; graph-pure, not counted.
+
+        Losses and gradients have the type of the images, logits that of the model.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             logits = self(images)

@@ -199,7 +199,8 @@ def _as_defined(call: Call) -> bool:
 
 def _falls_short(call: Call) -> bool:
     """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
-    return call.arguments.get("steps", _MOST_QUERIES) < _rested(call) or call.arguments.get("queries", _RESTED) < _RESTED
+    steps, queries = (call.arguments.get(key, math.inf) for key in ("steps", "queries"))
+    return steps < _rested(call) or queries < _RESTED
 
 
 def _rested(call: Call) -> int:
@@ -207,7 +208,7 @@ def _rested(call: Call) -> int:
 
 
 def doubled(call: Call) -> Call | None:
-    """The attack with twice the steps, at least 20, or 100 in L1; None where it has none, or as many as its definition gives it.
+    """The attack with twice the steps, at least 20 or, in L1, 100; None where it has none, or as many as it is defined by.
 
     PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
     """

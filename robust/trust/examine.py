@@ -122,7 +122,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
-    if run.sizes is not None:  # which has its own balls, steps and trace, and keeps what fooled the model: see `across.shorter`
+    if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps what fooled the model
         yield from rival(run)
         yield from nearer(run)
         return

@@ -51,7 +51,13 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
     folder.mkdir(parents=True)
     about = {"suite": name, "data": {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}}
     cases = {name: read_case(name, table).definition for name, table in toml.loads(suite)["case"].items()}
-    about |= {"cases": cases, "contents": dict.fromkeys(cases, "f00"), "sources": {}, "models": {"net": {"form": "f"}}, "groups": {}}
+    about |= {
+        "cases": cases,
+        "contents": dict.fromkeys(cases, "f00"),
+        "sources": {},
+        "models": {"net": {"form": "f"}},
+        "groups": {},
+    }
     (folder / "environment.json").write_text(json.dumps(about | more))
     record.write_outcomes(outcomes, folder / "outcomes.parquet")
     cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
