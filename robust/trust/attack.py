@@ -208,7 +208,7 @@ def _rested(call: Call) -> int:
 
 
 def doubled(call: Call) -> Call | None:
-    """The attack with twice the steps, at least 20 or, in L1, 100; None where it has none, or as many as it is defined by.
+    """The attack with twice the steps, at least 20 or, in L1, 100; None where it has none, or as many as by definition.
 
     PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
     """
