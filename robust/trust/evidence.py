@@ -15,7 +15,7 @@ class Verdict:
 
     >>> print(Verdict((Reason("too_few_steps", 0.1, 100),)))
     suspect
-      the same attack with twice the steps, and 20 at least, fells 10 % of 100 images more: give it ...
+      the same attack with twice the steps, and 20 at least (100 in L1), fells 10 % of 100 images more: give it ...
     """
 
     reasons: tuple[Reason, ...] = ()
