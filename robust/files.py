@@ -4,12 +4,14 @@ import codecs
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from robust.errors import StoreError
 
@@ -17,6 +19,8 @@ _OURS = ".robust-"  # how temporary files begin
 
 TEXT = 2**26
 """So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
+VALUES = 2_000_000
+"""So many values JSON of others may hold: an empty list is 3 bytes of text, and 64 of memory."""
 
 
 _MARKS = (
@@ -55,6 +59,20 @@ def text(path: Path) -> str:
     if len(content) > TEXT:
         raise ValueError(f"it has more than {TEXT:,} bytes")
     return _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parsed(said: str | bytes, **options: Any) -> Any:
+    """What JSON says; options: of `json.loads`.
+
+    Raises ValueError where it is none, or holds more than `VALUES` values: they are counted before they take memory.
+
+    >>> parsed('{"a": [1, 2]}')
+    {'a': [1, 2]}
+    """
+    text = said if isinstance(said, str) else said.decode()
+    if sum(text.count(sign) for sign in "[{,") > VALUES:
+        raise ValueError(f"it holds more than {VALUES:,} values")
+    return json.loads(text, **options)
 
 
 def _decoded(content: bytes) -> str:
@@ -132,7 +150,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 def _sweep(folder: Path, process: int) -> None:
     """Remove what processes that were killed have left in a folder; once for each folder and process is enough."""
     for left in folder.glob(f"{_OURS}*"):
-        with suppress(OSError), left.open("rb") as file:
+        with suppress(OSError), regular(left).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink(missing_ok=True)
 

@@ -130,11 +130,11 @@ def _config(path: Path) -> Any:
     """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
     try:
         if is_hdf5(path):
-            return json.loads(hdf5.attribute(path, "model_config"))
+            return files.parsed(hdf5.attribute(path, "model_config"))
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("config.json").file_size > _TEXT:
                 return None
-            return json.loads(archive.read("config.json"))
+            return files.parsed(archive.read("config.json"))
     except (OSError, KeyError, ValueError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 

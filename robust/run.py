@@ -104,6 +104,8 @@ def writable(out: Path) -> None:
     strange = [name for name in ("results.csv", "index.html") if (out / name).exists()]
     if strange and not (out / "environment.json").exists():
         raise StoreError(f"{out}: holds {strange[0]}, and is no report of robust; choose another folder, as in {other}")
+    if (out / "samples").is_symlink():  # what lies where it leads would be written over
+        raise StoreError(f"{out / 'samples'}: is a link out of the folder; remove it, or choose another, as in {other}")
     files.check_folder(out, other)
 
 

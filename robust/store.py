@@ -145,11 +145,11 @@ def _sums(entry: Path) -> dict[str, str]:
 def _fault(entry: Path, key: Mapping[str, Any]) -> str:
     """What is wrong with the finished entry of a key; "" where it is as it was written."""
     try:
-        written = json.loads((entry / _SUMS).read_text("utf-8"))
+        written = files.parsed(files.text(entry / _SUMS))
         there = _sums(entry)
         if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
             return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
-        if (entry / _KEY).read_text("utf-8") != _canonical(key):
+        if files.text(entry / _KEY) != _canonical(key):
             return f"{_KEY} is damaged, or that of another entry"
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return "cannot be read"

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -149,3 +150,16 @@ def test_one_byte_of_0_makes_no_utf_16(tmp_path):
     (tmp_path / "t.csv").write_bytes("file,label\n".encode("utf-16-be"))
     with pytest.raises(ValueError, match="as UTF-16BE does"):
         files.text(tmp_path / "t.csv")
+
+
+def test_a_pipe_that_is_called_as_our_temporary_files_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".robust-aaaa.html")
+    code = f"from pathlib import Path; from robust import files; files.write(Path({str(tmp_path)!r}) / 'a', 'x')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert (tmp_path / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("said", ["[" + "[]," * 3_000_000 + "[]]", b'{"a": [' + b"{}," * 3_000_000 + b"{}]}"])
+def test_json_of_millions_of_values_is_not_parsed(said, frugal):
+    with frugal(60), pytest.raises(ValueError, match="more than 2,000,000 values"):
+        files.parsed(said)

@@ -357,3 +357,14 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
     assert "nets_of_theirs" not in sys.modules
     results = robust.run(path, tmp_path / "out", trust=True, store=Store(tmp_path / "store"))
     assert robust.value(results, "top1").n == 20
+
+
+def test_a_link_in_the_place_of_the_samples_is_not_written_through(suite, store, tmp_path):
+    """It came with a stranger's folder, say."""
+    (kept := tmp_path / "elsewhere").mkdir()
+    (kept / "shown-0001.npz").write_text("mine")
+    (out := tmp_path / "out").mkdir()
+    (out / "samples").symlink_to(kept)
+    with pytest.raises(StoreError, match="samples: is a link out of the folder; remove it, or choose another"):
+        robust.run(suite, out, store=store)
+    assert [path.name for path in kept.iterdir()] == ["shown-0001.npz"]

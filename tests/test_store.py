@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -261,6 +262,11 @@ def test_an_unwritable_entry_is_not_left_behind(tmp_path):
     assert not any(p.is_dir() for p in (tmp_path / "models").iterdir())
 
 
+def instead(path, make):
+    path.unlink()
+    make(path)
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -278,6 +284,8 @@ def flip(path):
         (lambda entry: (entry / "sums.json").write_text("[1]"), "cannot be read"),
         (lambda entry: (entry / "sums.json").write_text("[" * 10**5), "cannot be read"),
         (lambda entry: (entry / "sums.json").unlink(), "cannot be read"),
+        (lambda entry: instead(entry / "sums.json", os.mkfifo), "cannot be read"),
+        (lambda entry: instead(entry / "sums.json", lambda path: path.symlink_to("/dev/zero")), "cannot be read"),
     ],
 )
 def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, told):

@@ -29,6 +29,12 @@ STORAGES = {
 MADE = 100_000
 """So many tensors and tables a pickle may make: several times those of the largest classifier with its optimizer."""
 
+OPERATIONS = 2_000_000
+"""So many operations it may have, each of which may make a number, a list or a table.
+
+`torch.save` writes 34 for a tensor, so that this is room for 58,000.
+"""
+
 REBUILT = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 WRAPPED = {"torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter", "torch.Size"}
 """What only wraps its first argument."""
@@ -107,7 +113,9 @@ class Machine:
 
         Raises ModelError for what is not plain data or a tensor.
         """
-        for operation, argument, _ in pickletools.genops(stream):
+        for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
+            if count == OPERATIONS:
+                raise ModelError(f"the pickle has more than {OPERATIONS:,} operations")
             if operation.name == "STOP":
                 return self.stack.pop()
             self.step(operation.name, argument)
@@ -133,9 +141,10 @@ class Machine:
             case "BINPERSID":
                 self.stack.append(self.stored(self.stack.pop()))
             case "REDUCE" | "NEWOBJ":
-                arguments, self.made = self.stack.pop(), self.made + 1
+                arguments = self.stack.pop()
+                self.made += 1 + _entries(arguments)
                 if self.made > MADE:
-                    raise ModelError(f"the pickle makes more than {MADE:,} tensors and tables")
+                    raise ModelError(f"the pickle makes more than {MADE:,} tensors and entries of tables")
                 self.stack.append(_made(self.stack.pop(), arguments))
             case "BUILD":  # attributes of a table or a parameter: nothing that we need
                 self.stack.pop()
@@ -181,6 +190,11 @@ class Machine:
         if count < 0 or self.storages.setdefault(key, storage) != storage:
             raise ModelError(f"the storage {key[:99]!r} is said to be two different things")
         return storage
+
+
+def _entries(arguments: Any) -> int:
+    """How many entries a table that is made of them may have: one list in the file can be made many tables."""
+    return sum(len(each) for each in arguments if isinstance(each, list)) if isinstance(arguments, tuple) else 0
 
 
 def _named(name: str) -> Name:

@@ -1,6 +1,5 @@
 """`.safetensors` files: the length of a JSON header, the header, the raw numbers."""
 
-import json
 import mmap
 from itertools import pairwise
 from math import prod
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from robust import files
 from robust.errors import ModelError, suggest
 from robust.pretrained.tensor import BFLOAT16, Tensor, floats
 
@@ -28,7 +28,9 @@ def read(data: mmap.mmap) -> dict[str, Tensor]:
     begin = 8 + int.from_bytes(data[:8], "little")
     if begin > len(data):
         raise ModelError(f"its header is said to have {begin - 8} bytes, but the whole file has {len(data)}")
-    header = json.loads(data[8:begin])
+    if begin - 8 > files.TEXT:
+        raise ModelError(f"its header has {begin - 8:,} bytes; at most {files.TEXT:,}")
+    header = files.parsed(data[8:begin])
     header.pop("__metadata__", None)
     if len(header) > TENSORS:
         raise ModelError(f"it says that it holds {len(header):,} tensors; at most {TENSORS:,}")

@@ -1,6 +1,5 @@
 """The files of a report folder: read and checked, with what is wrong told by file and key."""
 
-import json
 from collections.abc import Collection, Hashable, Iterable
 from numbers import Real
 from pathlib import Path
@@ -46,7 +45,7 @@ _MODEL = {
 
 def environment(path: Path) -> dict[str, Any]:
     """environment.json: where the numbers come from."""
-    environment = json.loads(files.text(path))
+    environment = files.parsed(files.text(path))
     _readable(path, "it", words.inside(environment))
     _check(path, "", environment, _ENVIRONMENT)
     _check(path, "data.", environment["data"], _DATA)

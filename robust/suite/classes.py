@@ -1,6 +1,5 @@
 """The names of classes in a model's order: a list, names separated by commas, or a file of them."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +44,7 @@ def _read(file: Path) -> list[str]:
     try:
         text = files.text(file)
         return (
-            _of_json(json.loads(text, object_pairs_hook=_once))
+            _of_json(files.parsed(text, object_pairs_hook=_once))
             if file.suffix.lower() == ".json"
             else text.rstrip().splitlines()
         )

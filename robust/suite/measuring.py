@@ -34,11 +34,7 @@ def check(measures: Iterable[Call], key: str | None, target: Any) -> None:
     Args:
         measures: of the case. key: "attack", "corrupt", "distance" or None. target: of the attack or the search.
     """
-    names = [call.name for call in measures]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            what = f"measure: {name} stands there twice, and its numbers could not be told apart"
-            raise SuiteError(f"{what}; give each a case of its own", "measure")
+    for name in (call.name for call in measures):
         if name == "distance" and key != "distance":
             write = setting("distance", {"name": "fab", "eps": "16/255"})
             raise SuiteError(f"measure: distance needs a case that looks for it; write {write}", "measure")

@@ -223,7 +223,9 @@ class _Reader:
     def calls(self, kind: str, table: Mapping[str, Any], key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
         found = [measuring.planted(call, self.path.parent) for call in found]
-        return tuple(distinct(found, key)) if key in table else tuple(found)
+        if key in table:  # numbers of one name could not be told apart
+            distinct([call.name for call in found], key)
+        return tuple(found)
 
     def call(self, kind: str, value: Any, key: str) -> Call:
         name = value.get("name") if isinstance(value, Mapping) else value

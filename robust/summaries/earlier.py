@@ -86,7 +86,7 @@ def read(path: Path) -> Report:
     if not path.is_dir():
         raise ReportError(f"{path}: there is no such folder in {Path.cwd()}; `robust run SUITE --out {path}` makes it")
     try:
-        about = json.loads(files.text(path / "environment.json"))
+        about = files.parsed(files.text(path / "environment.json"))
         data = about["data"]
         if "fingerprint" not in data or not {"contents", "cases", "sources", "models", "groups"} <= {*about}:
             raise ReportError(f"{path}: does not say what was done to which images; run its suite again")

@@ -99,7 +99,7 @@ def _doubts(runs: Sequence[Run]) -> list[Verdict]:
             return [Verdict((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
-        return [Verdict((*rival(run), *lost(run))) for run in runs]
+        return [Verdict((*_by_others(run), *lost(run))) for run in runs]
     general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
@@ -119,12 +119,19 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
     yield from of_attack.unlimited(task, call)
 
 
+def _by_others(run: Run) -> Iterator[Reason]:
+    """What another attack fells, or finds nearer; that there are no gradients for one is said once."""
+    found = [*rival(run)]
+    yield from found
+    if "answers_alone" not in {reason.name for reason in found}:
+        yield from nearer(run)
+
+
 def _of_run(weaker: Run | None, run: Run) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
     if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps what fooled the model
-        yield from rival(run)
-        yield from nearer(run)
+        yield from _by_others(run)
         return
     yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)

@@ -251,3 +251,23 @@ def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
     for smaller, larger in pairwise(fallen):
         assert (larger >= smaller).all()
     assert fallen[0].sum() < fallen[1].sum() < fallen[-1].sum()
+
+
+@pytest.fixture(scope="module")
+def double(build):
+    """A model whose logits have another type than its images."""
+    import keras
+
+    from robust.classifier import Classifier
+
+    single = build()
+    wider = keras.layers.Activation("linear", dtype="float64")(single.outputs[0])
+    return Classifier(keras.Model(single.inputs, wider, name="double"), 3, batch_size=8)
+
+
+@every
+def test_logits_in_double_precision_fall_as_those_in_single_do(call, double, attack, data):
+    found = _fresh(call, double, data)
+    assert double.logits(data.images).dtype == np.float64 and found.images.dtype == np.float32
+    wrong = double.logits(found.images).argmax(axis=1) != data.labels
+    assert (wrong[found.by != ""]).all() and abs((found.by != "").sum() - (attack(call).by != "").sum()) <= 1

@@ -59,6 +59,12 @@ def test_a_class_that_the_model_has_not_is_told_with_the_one_that_was_meant(pets
     assert "has a class 'bee' (and 1 others) that is not among them" in refused(ordered, pets, ["ant", "owl"])
 
 
+def test_two_names_of_one_number_are_no_places():
+    both = from_arrays(np.zeros((2, 1, 1, 1)), [0, 1], ["07", "7"])
+    with pytest.raises(DataError, match="two classes of one number, '07' among them"):
+        ordered(both, list("abcdefgh"))
+
+
 def test_classes_that_are_numbers_are_places_among_the_names():
     data = from_arrays(np.zeros((2, 1, 1, 1)), [0, 2])
     assert ordered(data, ["x", "y", "z", "w"]).labels("test").tolist() == [0, 2]

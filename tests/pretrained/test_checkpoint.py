@@ -283,4 +283,29 @@ def test_a_milliard_of_entries_in_33_kilobytes_is_refused(read):
 def test_a_pickle_that_makes_more_than_any_checkpoint_is_refused(monkeypatch, form, read):
     monkeypatch.setattr(pickled, "MADE", 1)
     for kind in ("legacy", "zip"):
-        assert "the pickle makes more than 1 tensors and tables" in refusal(read, form[kind](SAMPLE))
+        assert "the pickle makes more than 1 tensors and entries of tables" in refusal(read, form[kind](SAMPLE))
+
+
+def _zipped(instructions):
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02" + instructions + b".")
+        archive.writestr("a/version", "3")
+    return file.getvalue()
+
+
+LIST = b"](" + b"".join(b"J" + i.to_bytes(4, "little") + b"N\x86" for i in range(2000)) + b"eq\x00"
+HEADER = b'{"__metadata__": {"a": [' + b"[]," * 3_000_000 + b"[]]}}"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (_zipped(LIST + b"ccollections\nOrderedDict\nh\x00\x85R" * 500), "more than 100,000 tensors and entries"),
+        (_zipped(b"}" * 3_000_000), "more than 2,000,000 operations"),
+        (len(HEADER).to_bytes(8, "little") + HEADER, "more than 2,000,000 values"),
+    ],
+    ids=["one list, many tables", "many tables", "a header of lists"],
+)
+def test_a_small_file_does_not_take_much_memory(read, content, why, frugal):
+    with frugal(250):
+        assert why in refusal(read, content)

@@ -332,6 +332,10 @@ MISTAKES = [
     (DMC + "measure = [3]\n", "5: measure = 3: must be a name, or a table with a name"),
     (DMC + "inspect = []\n", "5: inspect = []: the list is empty"),
     (DMC + 'inspect = ["costs"]\n', "5: no inspections named 'costs'; did you mean 'cost'?"),
+    (
+        DMC + 'measure = [{ name = "calibration", bins = 10 }, { name = "calibration", bins = 15 }]\n',
+        "5: measure: the same one stands there twice",
+    ),
     (DMC + 'inspect = ["cost", "cost"]\n', "5: inspect: the same one stands there twice"),
     (DMC + "images = 0\n", "5: images = 0: must be a number >= 1"),
     (DMC + "balanced = true\n", "5: balanced = true says how images are chosen; say how many, as in images = 100"),

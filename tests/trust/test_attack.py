@@ -215,6 +215,17 @@ def test_twice_the_steps_of_one_step_is_pgd():
         assert attack.doubled(call).arguments["queries"] == more
 
 
+def test_in_l1_fewer_than_100_steps_are_few(task):
+    """Three of a hundred that more fell are too many then; with 100 it takes eight."""
+    for steps, more in ((20, 100), (60, 120), (100, 200)):
+        call = bind("attacks", {"name": "pgd", "eps": 1, "norm": "l1", "steps": steps})
+        assert attack.doubled(call).arguments["steps"] == more
+        assert attack._falls_short(call) == (steps < 100)
+    ten = bind("attacks", {"name": "autoattack", "eps": 1, "norm": "l1", "steps": 10})
+    assert attack.doubled(ten).arguments["steps"] == 100
+    assert not attack._falls_short(bind("attacks", {"name": "pgd", "eps": 1, "norm": "l2", "steps": 20}))
+
+
 @pytest.mark.parametrize("name", ["autoattack", "apgd_t", "fab"])
 def test_a_part_of_autoattack_is_doubled_where_it_has_fewer_than_its_100_steps(name):
     assert attack.doubled(bind("attacks", {"name": name, "eps": 0.1})) is None
