@@ -67,7 +67,7 @@ def train(model: keras.Model, images: tf.Tensor) -> Callable[[], object]:
 
 def compare(name: str, rival: keras.Model, network: keras.Model, side: int, pairs: int) -> None:
     images = tf.random.stateless_uniform([BATCH, side, side, 3], [0, 0])
-    for what, work in {"forward": forward, "train": train}.items():
+    for what, work in {"n_forward": forward, "train": train}.items():
         print(
             f"{name:20} {side:3} px  {what:8} {ratios(work(rival, images), work(network, images), pairs)}", flush=True
         )

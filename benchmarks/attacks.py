@@ -68,7 +68,7 @@ class Watched(Classifier):
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
         def watch(images: tf.Tensor) -> tuple:
-            return self._add("forward", images), lambda upstream: self._add("backward", upstream)
+            return self._add("n_forward", images), lambda upstream: self._add("n_backward", upstream)
 
         return super().__call__(watch(images))
 
@@ -158,11 +158,16 @@ def curve(name: str, classifier: Classifier, data: Dataset) -> None:
     """Passes of a whole case of 8 eps over Foolbox's, and what an independent run of each eps fells besides."""
     examples = data.examples("test", 2 * BATCH)
     calls = tuple(bind("attacks", {"name": "pgd", "eps": eps, "steps": STEPS}) for eps in CURVE)
-    before = classifier.forward + classifier.backward
+    before = classifier.n_forward + classifier.n_backward
     last, found = upward(classifier, calls, from_arrays(examples.images, examples.labels, data.classes))
-    spent = classifier.forward + classifier.backward - before
+    spent = classifier.n_forward + classifier.n_backward - before
     theirs = len(CURVE) * len(examples.labels) * (2 * STEPS + 1)  # and a last look; nothing is padded
-    say(name, "curve / Foolbox, passes for the images", [(last.forward + last.backward).sum() / theirs], PASSES[name])
+    say(
+        name,
+        "curve / Foolbox, passes for the images",
+        [(last.n_forward + last.n_backward).sum() / theirs],
+        PASSES[name],
+    )
     say(name, "with padding and the looks that judge", [spent / theirs])
     one = alone(classifier, calls, examples, 7)
     say(name, "missed by the curve, of what falls alone, in %", [missed(one, found)], 1.0)
@@ -198,7 +203,7 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
     watched, plain = (kind(model, 10, batch_size=batch) for kind in (Watched, Classifier))
     watched.seen = Counter()
     autoattack(watched, images, labels, **options)
-    assert (watched.seen["forward"], watched.seen["backward"]) == (watched.forward, watched.backward)
+    assert (watched.seen["n_forward"], watched.seen["n_backward"]) == (watched.n_forward, watched.n_backward)
     autoattack(plain, images, labels, **options)  # traces
     gradient, answer = passing(plain.lean(), images[:batch], labels[:batch]), asking(plain.lean(), images[:batch])
     gradient(), answer()
@@ -206,14 +211,14 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
     for _ in range(3):
         whole = seconds(lambda: autoattack(plain, images, labels, **options))
         per_image = [seconds(work) / STEPS / batch for work in (gradient, answer)]
-        passes = watched.seen["backward"], watched.seen["forward"] - watched.seen["backward"]
+        passes = watched.seen["n_backward"], watched.seen["n_forward"] - watched.seen["n_backward"]
         ratios.append(whole / float(np.dot(passes, per_image)))
     say(name, "autoattack / its passes, time", ratios, 1.3)
     ours = theirs = 0
     rows = np.arange(len(labels))
     for part_name, part in parts("standard", "linf", steps, queries).items():
         found = part(plain, images[rows], labels[rows], seeds=labels[rows], eps=EPS, norm="linf")
-        ours += (found.forward + found.backward).sum()
+        ours += (found.n_forward + found.n_backward).sum()
         theirs += original(part_name, found, steps, queries).sum()
         rows = rows[found.by == ""]
     say(name, "autoattack / the original, passes", [ours / theirs], 1.0)
@@ -223,9 +228,9 @@ def original(part: str, found: AttackResult, steps: int, queries: int) -> np.nda
     """Passes of the original for each image, both ways: whole climbs, and one look for the likeliest classes."""
     stands = found.by == ""
     if part == "square":
-        return np.where(stands, queries + 1, found.forward)
+        return np.where(stands, queries + 1, found.n_forward)
     ranks = CLIMBS[part] > 1
-    climbs = np.where(stands, CLIMBS[part], np.ceil((found.forward - ranks) / (steps + 1)))
+    climbs = np.where(stands, CLIMBS[part], np.ceil((found.n_forward - ranks) / (steps + 1)))
     return 2 * climbs * (steps + 1) + ranks
 
 

@@ -60,7 +60,7 @@ for name, model in models.items():
     values = gradient_flow(Classifier(model, len(data.classes)), data)
     flows.append(pd.DataFrame(values).assign(model=name))
 flow = pd.concat(flows)
-whole = flow[flow["group"] == ""].pivot(index="model", columns="metric", values="value").loc[list(models)]
+whole = flow[flow["subset"] == ""].pivot(index="model", columns="metric", values="value").loc[list(models)]
 print("At initialisation; output_gradient_ratio: the gradient at the first layer over that at the last")
 print(whole[["output_gradient_ratio", "weight_gradient_ratio", "vanishing", "exploding"]].round(2).to_string(), "\n")
 
@@ -88,7 +88,7 @@ print(curve.groupby("model", sort=False).last().drop(columns="epoch").round(3).t
 # Both as a picture.
 
 # %%
-layers = flow[(flow["metric"] == "output_gradient") & (flow["group"] != "")]
+layers = flow[(flow["metric"] == "output_gradient") & (flow["subset"] != "")]
 layers = layers.assign(layer=layers.groupby("model").cumcount() + 1)[["model", "layer", "value"]]
 gradients = alt.Chart(layers, title="At initialisation", width=380).mark_line().encode(
     x=alt.X("layer", title="layer, from the input on"),

@@ -204,9 +204,9 @@ def _row(**given):
     """A row of results.csv."""
     plain = {
         "suite": "quick", "data": "fashion_mini", "split": "test", "model": "lenet5", "seed": 0, "case": "clean",
-        "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "group": "", "value": 0.5,
-        "unit": "", "n": 1000, "choice": "all", "low": 0.4, "high": 0.6, "interval": "Wilson 95 %", "bound": "",
-        "passed": None, "trust": "", "forward": 1.0, "backward": 0.0, "seconds": 1.0, "weights": "abc",
+        "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "subset": "", "value": 0.5,
+        "unit": "", "n": 1000, "choice": "all", "ci_low": 0.4, "ci_high": 0.6, "ci_method": "Wilson 95 %", "bound": "",
+        "passed": None, "trust": "", "n_forward": 1.0, "n_backward": 0.0, "seconds": 1.0, "weights_sha": "abc",
     }  # fmt: skip
     assert plain.keys() == RESULTS.keys()
     return {**plain, **given}
@@ -219,8 +219,8 @@ def results():
         [
             _row(value=0.9),
             _row(metric="nll", value=0.3),
-            _row(metric="recall", group="Shirt", value=0.7),
-            _row(metric="recall", group="Coat", value=0.8),
+            _row(metric="recall", subset="Shirt", value=0.7),
+            _row(metric="recall", subset="Coat", value=0.8),
             _row(case="pgd", perturbation="pgd", norm="linf", eps=2 / 255, value=0.6),
             _row(case="pgd", perturbation="pgd", norm="linf", eps=8 / 255, value=0.2),
             _row(case="fog", perturbation="fog", severity=3, value=0.4),

@@ -34,16 +34,16 @@ def _recalls(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterat
     predicted = np.where(random.random(n) < recalls[labels], labels, (labels + 1) % CLASSES)
     values = list(confusion(trial(np.eye(CLASSES)[predicted], labels)))
     true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_std": recalls.std()}
-    yield from (Held(v.metric, v.low, float(true[v.metric]), v.high) for v in values if v.metric in true)
+    yield from (Held(v.metric, v.ci_low, float(true[v.metric]), v.ci_high) for v in values if v.metric in true)
     told = [_pair(v, recalls) for v in values if v.metric == "confused"]
     if told:  # they hold all at once: the one that is worst covered stands for them
         yield min(told, key=lambda one: min(one.high - one.true, one.true - one.low))
 
 
 def _pair(value: Value, recalls: np.ndarray) -> Held:
-    label, taken_for = ("abcdefghij".index(name) for name in value.group.split(" -> "))
+    label, taken_for = ("abcdefghij".index(name) for name in value.subset.split(" -> "))
     true = 1 - recalls[label] if taken_for == (label + 1) % CLASSES else 0.0
-    return Held("confused", value.low, float(true), value.high)
+    return Held("confused", value.ci_low, float(true), value.ci_high)
 
 
 def _answered(near: float, random: np.random.Generator, n: int) -> EvaluationResult:
@@ -56,7 +56,7 @@ def _answered(near: float, random: np.random.Generator, n: int) -> EvaluationRes
 def _mistakes(near: float, random: np.random.Generator, n: int) -> Iterator[Held]:
     found = next(v for v in hierarchy(_answered(near, random, n), tree=TREE) if v.metric == "mistake_severity")
     if found.n:
-        yield Held("mistake_severity", found.low, _severity(near), found.high)
+        yield Held("mistake_severity", found.ci_low, _severity(near), found.ci_high)
 
 
 @cache
@@ -76,7 +76,7 @@ def _clusters(recalls: np.ndarray, random: np.random.Generator, n: int) -> Itera
         tuple("abc"), ids, labels, np.eye(3)[predicted], look=lambda: features + 0.0, ask=lambda _: _spread_out(train)
     )
     found = next(v for v in clusters(own, smallest=min(10, n // 9)) if v.metric == "worst_cluster")
-    yield Held("worst_cluster", found.low, float(recalls.min()), found.high)
+    yield Held("worst_cluster", found.ci_low, float(recalls.min()), found.ci_high)
 
 
 def _spread_out(train: Predictions) -> Predictions:
@@ -97,4 +97,4 @@ def _corrupted(share: float, tied: float, random: np.random.Generator, n: int) -
         "predicted": np.where(wrong.ravel(), "dog", "cat"),
     }
     for row in own_errors(pd.DataFrame(columns)):
-        yield Held(row["metric"], row["low"], share, row["high"])
+        yield Held(row["metric"], row["ci_low"], share, row["ci_high"])

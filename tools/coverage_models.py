@@ -71,14 +71,14 @@ def _tempered(source: Source, random: np.random.Generator, n: int) -> Iterator[H
 
 def _held(source: Source, values: list[Value], fitted: float) -> Iterator[Held]:
     for value in values:
-        if not np.isnan(value.low) and (true := _true(source, value, fitted)) is not None:
-            yield Held(value.metric, value.low, true, value.high)
+        if not np.isnan(value.ci_low) and (true := _true(source, value, fitted)) is not None:
+            yield Held(value.metric, value.ci_low, true, value.ci_high)
 
 
 def _true(source: Source, value: Value, fitted: float) -> float | None:
     """What is true of it; None where nobody needs it, as of the exact shares."""
     if value.metric == "bin_confidence":
-        return _confidences(source).get(value.group)
+        return _confidences(source).get(value.subset)
     if value.metric in UNITS:
         return float(np.interp(np.log(fitted), np.log(TEMPERATURES), _scaled(source)[value.metric]))
     return _plain(source).get(value.metric)
@@ -107,7 +107,7 @@ def _scaled(source: Source) -> dict[str, list[float]]:
 def _confidences(source: Source) -> dict[str, float]:
     logits, true = _many(source)
     many = trial(logits, true.argmax(axis=1))
-    return {v.group: v.value for v in calibration(many) if v.metric == "bin_confidence" and v.n > 100}
+    return {v.subset: v.value for v in calibration(many) if v.metric == "bin_confidence" and v.n > 100}
 
 
 def _at(logits: np.ndarray, true: np.ndarray, by: float) -> dict[str, float]:

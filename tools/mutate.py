@@ -28,7 +28,7 @@ def main() -> None:
     state = asked.config.with_suffix(".jsonl")
     known = {row["key"]: row for row in map(json.loads, state.read_text().splitlines())} if state.exists() else {}
     rows = [row for group in config["groups"] for row in _drawn(group, config["seed"], known)]
-    due = [row for row in rows if not asked.groups or row["group"] in asked.groups]
+    due = [row for row in rows if not asked.groups or row["subset"] in asked.groups]
     due = [row for row in due if row["status"] == ("survived" if asked.from_survivors else "")]
     bench = Bench(Path.cwd(), asked.work, config)
     for row, (status, by) in bench.run(due, asked.jobs):
@@ -61,7 +61,7 @@ def _drawn(group: dict, seed: int, known: dict[str, dict]) -> list[dict]:
     chosen = sorted(found, key=lambda m: mutants.hashed(f"{seed} {m.key}"))[: group["draw"]]
     fresh = {"status": "", "by": "", "survived": False, "reason": "", "date": ""}
     return [
-        {**fresh, **known.get(m.key, {}), "key": m.key, "group": group["name"], "file": m.file, "line": m.line,
+        {**fresh, **known.get(m.key, {}), "key": m.key, "subset": group["name"], "file": m.file, "line": m.line,
          "function": m.function, "shown": m.shown}
         for m in sorted(chosen, key=lambda m: (m.file, m.line))
     ]  # fmt: skip

@@ -129,7 +129,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._look_at_pixels()
         (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
         found = proportion(LOGGED, outcome.trial.predicted == outcome.trial.labels)
-        return found.value, found.low, found.high
+        return found.value, found.ci_low, found.ci_high
 
     def _ready(self) -> tuple[Classifier, Dataset]:
         """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""

@@ -17,24 +17,24 @@ from robust.results.flags import doubted
 _TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
 
 
-def value(results: pd.DataFrame, metric: str, *, group: str = "", allow_invalid: bool = False, **where: Any) -> Any:
+def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid: bool = False, **where: Any) -> Any:
     """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
 
     Args:
         results: a table as `robust.run` and `robust.evaluate` give it.
         metric: "top1", "nll", "recall" ...
-        group: the class, superclass or pair it speaks of; "" for all images.
+        subset: the class, superclass or pair it speaks of; "" for all images.
         allow_invalid: give a number that the trust checks call invalid, and a suspect one without a warning.
         where: other columns, as in `case="pgd", model="resnet20", eps="8/255"`.
 
     Raises LookupError where no row or more than one fits, naming the columns that would tell them apart, and
     ModelError where the number is invalid, with the reasons. Warns, with the reasons, where it is suspect.
     """
-    found = results[(results["metric"] == metric) & (results["group"] == group)]
+    found = results[(results["metric"] == metric) & (results["subset"] == subset)]
     if found.empty:
-        groups = set(results.loc[results["metric"] == metric, "group"])
-        meant = suggest(group, sorted(groups)) if groups else suggest(metric, sorted(set(results["metric"])))
-        raise LookupError(f"no value {metric!r} with group {group!r}{meant}")
+        groups = set(results.loc[results["metric"] == metric, "subset"])
+        meant = suggest(subset, sorted(groups)) if groups else suggest(metric, sorted(set(results["metric"])))
+        raise LookupError(f"no value {metric!r} with subset {subset!r}{meant}")
     for column, wanted in where.items():
         found = found[_equals(_column(found, column), wanted)]
     if len(found) == 1:

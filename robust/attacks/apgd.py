@@ -86,7 +86,7 @@ def apgd_t(
     loss = losses.dlr_to if targets is None else losses.dlr_reach
     climb = _climb("apgd_t", norm, steps, eps, loss, restarts=restarts * aims.shape[1])
     found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
-    found.forward[:] += passes
+    found.n_forward[:] += passes
     return found
 
 

@@ -65,8 +65,8 @@ def autoattack(
             eps=radii[rows], norm=norm,
         )  # fmt: skip
         result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
-        result.forward[rows] += found.forward
-        result.backward[rows] += found.backward
+        result.n_forward[rows] += found.n_forward
+        result.n_backward[rows] += found.n_backward
         traces.append(np.full((len(images), found.trace.shape[1]), np.nan, np.float32))
         traces[-1][rows] = found.trace
     return replace(result, trace=np.hstack([result.trace, *traces]))

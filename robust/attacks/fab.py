@@ -60,7 +60,7 @@ def fab(
         draw=_near, plain=tried, restarts=tried * restarts, roams=True,
     )  # fmt: skip
     found = attack(Task(classifier, images, labels, seeds, None, targets, aims), climb)
-    found.forward[:] += passes
+    found.n_forward[:] += passes
     return found
 
 

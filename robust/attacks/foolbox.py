@@ -57,7 +57,7 @@ def foolbox_attack(
     for begin in range(0, len(images), classifier.batch_size):
         rows = np.resize(np.arange(begin, min(begin + classifier.batch_size, len(images))), classifier.batch_size)
         known = len(np.unique(rows))
-        ours.forward = ours.backward = 0
+        ours.n_forward = ours.n_backward = 0
         found, fell = _batch(
             model,
             made,
@@ -70,7 +70,7 @@ def foolbox_attack(
         rows = rows[:known]
         result.images[rows] = np.clip(found[:known], 0, 1)
         result.by[rows] = np.where(fell[:known], f"foolbox:{attack}", "")
-        result.forward[rows], result.backward[rows] = ours.forward, ours.backward
+        result.n_forward[rows], result.n_backward[rows] = ours.n_forward, ours.n_backward
     return result
 
 
@@ -117,19 +117,19 @@ class _Counted:
     """The classifier as Foolbox calls it: its compiled pass, and a count of passes both ways."""
 
     def __init__(self, classifier: Classifier):
-        self.classifier, self.forward, self.backward = classifier, 0, 0
+        self.classifier, self.n_forward, self.n_backward = classifier, 0, 0
         self._ask = classifier.compiled("logits", lambda: classifier.__call__)
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        self.forward += 1
-        self.classifier.count(forward=len(images))
+        self.n_forward += 1
+        self.classifier.count(n_forward=len(images))
         return tf.cast(self._tally(self._ask(images)), images.dtype)  # which Foolbox holds beside the images
 
     @tf.custom_gradient
     def _tally(self, logits: tf.Tensor) -> Any:
         def back(upstream: tf.Tensor) -> tf.Tensor:
-            self.backward += 1
-            self.classifier.count(forward=0, backward=len(logits))
+            self.n_backward += 1
+            self.classifier.count(n_forward=0, n_backward=len(logits))
             return upstream
 
         return tf.identity(logits), back

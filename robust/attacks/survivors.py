@@ -112,7 +112,7 @@ def _climb(
         fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
         taken, state, hits = graph(fixed, state, {**common, **own}, limits)
         passes = int(taken) * len(slots.rows)
-        classifier.count(forward=passes * max(climb.samples, 1), backward=passes * climb.samples)
+        classifier.count(n_forward=passes * max(climb.samples, 1), n_backward=passes * climb.samples)
         _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
@@ -188,8 +188,8 @@ def _harvest(
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
     spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
-    result.forward[rows] += spent * max(climb.samples, 1)
-    result.backward[rows] += spent * climb.samples
+    result.n_forward[rows] += spent * max(climb.samples, 1)
+    result.n_backward[rows] += spent * climb.samples
     done = busy & (hits | (state["left"] == 0))
     rows, fell = slots.rows[done], hits[done]
     result.trace[rows] = state["trace"][done, : _places(climb)][:, ::-1]
@@ -204,7 +204,7 @@ def _judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackR
     if not rows.size:
         return
     predicted = task.classifier.logits(last[rows]).argmax(axis=1)
-    result.forward[rows] += 1
+    result.n_forward[rows] += 1
     hits = fooled(predicted, task.labels[rows], None if task.targets is None else task.targets[rows])
     result.by[rows] = np.where(hits, climb.name, "")
     result.images[rows[hits]] = last[rows[hits]]

@@ -53,4 +53,4 @@ def transfer(
         made_on, lambda: call(made_on, images, labels, seeds=seeds, start=None, targets=targets), lambda line: None
     )
     fell = fooled(classifier.logits(found.images).argmax(axis=1), labels, targets)
-    return replace(found, by=np.where(fell, "transfer", ""), forward=found.forward + np.int32(1))
+    return replace(found, by=np.where(fell, "transfer", ""), n_forward=found.n_forward + np.int32(1))

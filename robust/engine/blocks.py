@@ -307,7 +307,9 @@ def _where(call: Call | None) -> dict[str, Any]:
 
 
 def _spent(outcome: Outcome) -> dict[str, float]:
-    passes = {k: 0.0 if (v := getattr(outcome.trial, k)) is None else float(v.mean()) for k in ("forward", "backward")}
+    passes = {
+        k: 0.0 if (v := getattr(outcome.trial, k)) is None else float(v.mean()) for k in ("n_forward", "n_backward")
+    }
     return {**passes, "seconds": round(outcome.seconds, 3)}
 
 

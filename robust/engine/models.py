@@ -136,7 +136,7 @@ def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
     key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
     if isinstance(source, Weights):
         own = source.architecture.key(), source.layout, pretrained.normalisation(source)[0]
-        key |= {"file": fingerprint(source.file), "weights": own, "shape": data.image_shape}
+        key |= {"file": fingerprint(source.file), "weights_sha": own, "shape": data.image_shape}
     return key
 
 
@@ -273,7 +273,7 @@ def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dic
         raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
     notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
-    told = {"architecture": source, "parameters": classifier.parameters, "weights": classifier.weights}
+    told = {"architecture": source, "parameters": classifier.parameters, "weights_sha": classifier.weights}
     told["form"] = form(network, classifier.pixels, model.output)
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
     understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]

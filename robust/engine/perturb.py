@@ -95,7 +95,7 @@ def _attack(
     result = AttackResult.of(images if last is None else last.images)
     result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
     if last is not None:  # what led here is part of the budget
-        result.forward[:], result.backward[:] = last.forward, last.backward
+        result.n_forward[:], result.n_backward[:] = last.n_forward, last.n_backward
     rows = np.flatnonzero(result.by == "")
     if not rows.size:
         return result, rows
@@ -103,8 +103,8 @@ def _attack(
     found = search(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
     check(call, images[rows], found.images)
     result.images[rows], result.by[rows] = found.images, found.by
-    result.forward[rows] += found.forward
-    result.backward[rows] += found.backward
+    result.n_forward[rows] += found.n_forward
+    result.n_backward[rows] += found.n_backward
     trace = np.full((len(images), found.trace.shape[1]), np.nan, np.float32)
     trace[rows] = found.trace
     return replace(result, trace=trace), rows
@@ -164,8 +164,8 @@ def _trial(clean: EvaluationResult, logits: np.ndarray, original: np.ndarray, re
         by=result.by,
         linf=ball.distances["linf"](change),
         l2=ball.distances["l2"](change),
-        forward=result.forward,
-        backward=result.backward,
+        n_forward=result.n_forward,
+        n_backward=result.n_backward,
     )
 
 

@@ -116,9 +116,9 @@ def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliabili
 def _same(suite: Suite, cell: Evaluation, block: Path) -> dict[str, Any]:
     """What all rows of a block share."""
     about = _read(block / "about.json")
-    weights = about["model"]["weights"]
+    weights = about["model"]["weights_sha"]
     whose = {"suite": suite.name, "split": "test", **_whose(cell), "choice": cell.case.choice}
-    return {**whose, "data": about["data"], "weights": weights}
+    return {**whose, "data": about["data"], "weights_sha": weights}
 
 
 def compared(
@@ -172,7 +172,7 @@ def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
 
 def _answers(cell: Evaluation, block: Path) -> verdicts.CaseOutcomes:
     about = _read(block / "about.json")
-    who = one_model(about["model"]["weights"], about["model"])
+    who = one_model(about["model"]["weights_sha"], about["model"])
     return verdicts.CaseOutcomes(_outcomes(cell, block), who, about["source"])
 
 
@@ -247,10 +247,10 @@ def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterab
 def doubted(results: pd.DataFrame) -> str:
     """How many verdicts of the table are in doubt, in words; "" where none is.
 
-    >>> doubted(pd.DataFrame({"metric": ["trust"] * 2, "group": [""] * 2, "trust": ["suspect", "invalid"]}))
+    >>> doubted(pd.DataFrame({"metric": ["trust"] * 2, "subset": [""] * 2, "trust": ["suspect", "invalid"]}))
     '1 number is suspect, 1 is invalid; the page says why'
     """
-    words = results.loc[(results["metric"] == "trust") & (results["group"] == ""), "trust"].value_counts()
+    words = results.loc[(results["metric"] == "trust") & (results["subset"] == ""), "trust"].value_counts()
     found = [(int(words[word]), word) for word in ("suspect", "invalid") if word in words]
     if not found:
         return ""

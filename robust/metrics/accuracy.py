@@ -43,7 +43,7 @@ def nll(trial: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "n
     """The negative log-likelihood in nats under log probabilities [N, C]."""
     costs = -at_labels(log_probabilities, trial.labels)
     dearest = float(-log_probabilities.min())
-    return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", interval=statistics.OF_ANSWERS)
+    return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", ci_method=statistics.OF_ANSWERS)
 
 
 def shares(trial: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:

@@ -63,6 +63,6 @@ def _error(metric: Any, found: binning.Gaps, n: int) -> Value[Any]:
 def _reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:
     place = binning.equal_width(confidence, bins)
     for one in np.unique(place):
-        own, group = place == one, f"({one / bins:.3g}, {(one + 1) / bins:.3g}]"
-        yield proportion("bin_accuracy", right[own], group)
-        yield mean("bin_confidence", confidence[own], one / bins, (one + 1) / bins, group)
+        own, subset = place == one, f"({one / bins:.3g}, {(one + 1) / bins:.3g}]"
+        yield proportion("bin_accuracy", right[own], subset)
+        yield mean("bin_confidence", confidence[own], one / bins, (one + 1) / bins, subset)

@@ -42,7 +42,7 @@ def confusion(
     >>> trial = EvaluationResult(
     ...     ("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]])
     ... )
-    >>> [(v.group, v.value) for v in confusion(trial) if v.metric == "confused"]
+    >>> [(v.subset, v.value) for v in confusion(trial) if v.metric == "confused"]
     [('cat -> dog', 1.0), ('dog -> cat', 0.0)]
     """
     labels, predicted, classes = trial.labels, trial.predicted, trial.classes
@@ -67,7 +67,7 @@ def _entropy(predicted: np.ndarray, name: str) -> Value:
         return Value("prediction_entropy", float("nan"), 0, name, "nats")
     share = np.unique(predicted, return_counts=True)[1] / len(predicted)
     value = float(-(share * np.log(share)).sum()) + 0.0  # of one answer 0, not -0
-    return Value("prediction_entropy", value, len(predicted), name, "nats", interval=UNSEEN)
+    return Value("prediction_entropy", value, len(predicted), name, "nats", ci_method=UNSEEN)
 
 
 def _told(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
@@ -94,7 +94,7 @@ def _chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
     if not len(hits):
         return value
     low, high = statistics.simultaneous(np.array([hits.sum()]), np.array([len(hits)]), pairs)
-    return value._replace(low=float(low[0]), high=float(high[0]), interval=SELECTED)
+    return value._replace(ci_low=float(low[0]), ci_high=float(high[0]), ci_method=SELECTED)
 
 
 def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
@@ -111,7 +111,7 @@ def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
     """
     n = np.unique(labels, return_counts=True)[1]
     if len(n) < 2:
-        return Value("recall_std", float("nan"), 0, "", "", interval=ALONE)
+        return Value("recall_std", float("nan"), 0, "", "", ci_method=ALONE)
     hits = np.unique(labels[right], return_counts=True)
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]

@@ -42,7 +42,7 @@ def distance(
     >>> trial = EvaluationResult(
     ...     ("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0
     ... )
-    >>> [(v.group, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
+    >>> [(v.subset, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
     [('0', 1.0), ('1', 0.0), ('2', 0.0)]
     """
     if trial.distance is None:
@@ -66,15 +66,15 @@ def _of(images: int, value: Value[Any]) -> Value[Any]:
     """A value of so many images: without interval where there are more distances, which hang together."""
     if value.n == images:
         return value
-    return value._replace(n=images, low=float("nan"), high=float("nan"), interval=OF_SEVERAL)
+    return value._replace(n=images, ci_low=float("nan"), ci_high=float("nan"), ci_method=OF_SEVERAL)
 
 
-def _median(sizes: np.ndarray, group: str = "") -> Value[Any]:
+def _median(sizes: np.ndarray, subset: str = "") -> Value[Any]:
     below, above = np.sort(sizes)[[(len(sizes) - 1) // 2, len(sizes) // 2]]
     value = float("nan") if below < above == np.inf else float((below + above) / 2)
-    return _quantile("median_distance", value, sizes, group, 0.5)
+    return _quantile("median_distance", value, sizes, subset, 0.5)
 
 
-def _quantile(metric: str, value: float, sizes: np.ndarray, group: str, share: float) -> Value[Any]:
+def _quantile(metric: str, value: float, sizes: np.ndarray, subset: str, share: float) -> Value[Any]:
     low, high = statistics.order_statistics(sizes, share)
-    return Value(metric, value, len(sizes), group, "distance", low, high, TOO_FEW if np.isnan(low) else ORDERED)
+    return Value(metric, value, len(sizes), subset, "distance", low, high, TOO_FEW if np.isnan(low) else ORDERED)

@@ -54,7 +54,7 @@ def structure(
         ("nc1", found.nc1),
     ):
         n = len(labels) if np.isfinite(value) else 0
-        yield Value(metric, value, n, "", "", interval=UNBOUNDED)  # type: ignore[arg-type]
+        yield Value(metric, value, n, "", "", ci_method=UNBOUNDED)  # type: ignore[arg-type]
     for label, name in enumerate(trial.classes):
         yield _class_scatter(features[labels == label], name)
     train = trial.answers("train")
@@ -93,4 +93,4 @@ def _class_scatter(features: np.ndarray, name: str) -> Value:
     if not len(features):
         return Value("class_scatter", float("nan"), 0, name, "")
     squares = ((features - features.mean(axis=0)) ** 2).sum(axis=1)
-    return Value("class_scatter", float(squares.mean()), len(features), name, "", interval=UNBOUNDED)
+    return Value("class_scatter", float(squares.mean()), len(features), name, "", ci_method=UNBOUNDED)

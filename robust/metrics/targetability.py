@@ -19,7 +19,7 @@ def targetability(trial: EvaluationResult) -> Iterator[Value[Literal["sent", "mo
     >>> trial = EvaluationResult(
     ...     ("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1])
     ... )
-    >>> [(v.metric, v.group, v.value) for v in targetability(trial)]
+    >>> [(v.metric, v.subset, v.value) for v in targetability(trial)]
     [('most_sent', '', 1.0), ('sent', 'panda -> gibbon', 1.0)]
     """
     if trial.targets is None:
@@ -29,5 +29,5 @@ def targetability(trial: EvaluationResult) -> Iterator[Value[Literal["sent", "mo
         proportion("sent", reached[rows], pair) for pair, rows in pairs(trial)
     ]
     most = max(shares, key=lambda share: share.value)
-    yield Value("most_sent", most.value, most.n, interval=SELECTED)
+    yield Value("most_sent", most.value, most.n, ci_method=SELECTED)
     yield from shares

@@ -62,8 +62,8 @@ def temperature(
 
 
 def _nothing(best: float, n: int, why: str) -> Iterator[Value]:
-    yield Value("temperature", best, n, "", "", interval=why)
-    yield from (Value(metric, float("nan"), 0, "", unit, interval=why) for metric, unit in UNITS.items())
+    yield Value("temperature", best, n, "", "", ci_method=why)
+    yield from (Value(metric, float("nan"), 0, "", unit, ci_method=why) for metric, unit in UNITS.items())
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> float:

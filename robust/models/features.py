@@ -21,7 +21,7 @@ def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     parts = []
     for batch in classifier.batches(images):
         parts.append(ask(tf.constant(batch, classifier.dtype)).numpy())
-        classifier.count(forward=len(batch))
+        classifier.count(n_forward=len(batch))
     return np.concatenate(parts)[: len(images)]
 
 

@@ -60,8 +60,8 @@ def _level(condition: Condition) -> float | None:
 
 def _point(folder: Folder, run: TrainedModel, condition: Condition) -> dict[str, Any]:
     rows = folder.values[run, condition]
-    top1 = rows[(rows["metric"] == "top1") & (rows["group"] == "")]
-    values = next(iter(top1[["value", "low", "high", "n"]].to_dict("records")), {})
+    top1 = rows[(rows["metric"] == "top1") & (rows["subset"] == "")]
+    values = next(iter(top1[["value", "ci_low", "ci_high", "n"]].to_dict("records")), {})
     known = {str(name): value for name, value in values.items() if isfinite(value)}
     return {"level": _level(condition), "at": wording.level(condition), **known}
 
@@ -78,7 +78,7 @@ def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> li
     same = clean[clean["example"].isin(asked[1])]
     right, n = int((same["label"] == same["predicted"]).sum()), len(same)
     low, high = statistics.clopper_pearson(right, n)
-    return [{"level": 0, "at": "clean", "value": right / n, "low": low, "high": high, "n": n}]
+    return [{"level": 0, "at": "clean", "value": right / n, "ci_low": low, "ci_high": high, "n": n}]
 
 
 def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -> Chart:
@@ -95,7 +95,7 @@ def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -
         axis=alt.Axis(format="%", tickCount=5),
         title="top-1 accuracy",
     )
-    band = base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title="top-1 accuracy"), y2="high:Q")
+    band = base.mark_area(opacity=0.16).encode(y=alt.Y("ci_low:Q", title="top-1 accuracy"), y2="ci_high:Q")
     line = base.mark_line(strokeWidth=2).encode(y=share)
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
         y=share, shape=alt.Shape("model:N", scale=scale, legend=legend), tooltip=_tips()
@@ -119,7 +119,7 @@ def _tips() -> list[alt.Tooltip]:
     return [alt.Tooltip("model:N"), alt.Tooltip("seed:N"), alt.Tooltip("at:N"), *share, alt.Tooltip("n:Q")]
 
 
-_ENDS = [("value", "top-1"), ("low", "95 % from"), ("high", "95 % to")]
+_ENDS = [("value", "top-1"), ("ci_low", "95 % from"), ("ci_high", "95 % to")]
 
 
 def _say(name: str, points: list[dict[str, Any]]) -> str:

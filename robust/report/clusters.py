@@ -15,7 +15,7 @@ from robust.report.folder import Folder
 from robust.report.gallery import pixels, png, range_fault, shape_fault
 
 MOST = 30  # clusters of one model and condition, the worst first
-_WORDS = ("model", "case", "perturbation", "norm", "metric", "group", "example", "file")
+_WORDS = ("model", "case", "perturbation", "norm", "metric", "subset", "example", "file")
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ def _listed(
     answers = outcomes[outcomes["example"].isin(images.keys())].set_index("example")
     found = []
     for row in rows.to_dict("records"):
-        named = here.loc[(here["metric"] == row["metric"]) & (here["group"] == row["group"]), "example"]
+        named = here.loc[(here["metric"] == row["metric"]) & (here["subset"] == row["subset"]), "example"]
         pictures = [_picture(name, images, answers) for name in named if name in images and name in answers.index]
-        interval = wording.interval(row["low"], row["high"], row["unit"])
-        found.append(Cluster(row["group"], wording.percent(row["value"]), interval, str(row["n"]), pictures))
+        interval = wording.interval(row["ci_low"], row["ci_high"], row["unit"])
+        found.append(Cluster(row["subset"], wording.percent(row["value"]), interval, str(row["n"]), pictures))
     return found
 
 

@@ -29,11 +29,11 @@ def comparisons(folder: Folder) -> list[Comparison]:
     """Every difference of the table, with McNemar's test beside it where there is one."""
     found = []
     for (run, condition), rows in folder.values.items():
-        tests = rows[rows["metric"] == "mcnemar"].set_index("group")["value"]
+        tests = rows[rows["metric"] == "mcnemar"].set_index("subset")["value"]
         for row in rows[rows["metric"] == "difference"].to_dict("records"):
             limit = parse(row["bound"]) if row["bound"] else None  # the suite may have lost it since
             if isinstance(limit, NoWorse):
-                key = row["group"].removesuffix(f" vs {limit.than}")
+                key = row["subset"].removesuffix(f" vs {limit.than}")
                 metric, _, group = key.removesuffix("]").partition("[")
                 found.append(
                     Comparison(
@@ -42,11 +42,11 @@ def comparisons(folder: Folder) -> list[Comparison]:
                         wording.metric(metric, group),
                         limit.than,
                         wording.change(row["value"], row["unit"], limit.digits(row, 3) - 2),
-                        wording.changes(row["low"], row["high"], row["unit"], limit.digits(row, 3) - 2),
+                        wording.changes(row["ci_low"], row["ci_high"], row["unit"], limit.digits(row, 3) - 2),
                         wording.bound(limit, row["unit"]),
                         state(folder, row),
                         row["trust"],
-                        wording.scientific(tests.get(row["group"], float("nan"))),
+                        wording.scientific(tests.get(row["subset"], float("nan"))),
                         wording.images(row),
                     )
                 )

@@ -62,7 +62,7 @@ def _measured(folder: Folder, run: TrainedModel, condition: Condition) -> bool:
     rows = folder.values.get((run, condition))
     if rows is None or rows["metric"].isin(["sent", "censored"]).any():
         return False
-    return bool((rows["interval"] == statistics.EXACT).any())
+    return bool((rows["ci_method"] == statistics.EXACT).any())
 
 
 def _count(outcomes: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def _sweep(folder: Folder, case: str) -> Sweep:
     rows = folder.results[folder.results["case"] == case]
     corrupted, summed = rows[rows["severity"].notna()], rows[rows["perturbation"] == MADE]
     names = sorted(corrupted["perturbation"].unique(), key=lambda n: (n not in COMMON, [*COMMON, n].index(n), n))
-    errors = corrupted[(corrupted["metric"] == "top1_error") & (corrupted["group"] == "")]
+    errors = corrupted[(corrupted["metric"] == "top1_error") & (corrupted["subset"] == "")]
     counted = sum(name in COMMON for name in names)
     heads = [metric for metric in _TOTALS if metric in set(summed["metric"])]
     samples = {(c.perturbation, c.severity): path for (_, c), path in folder.samples.items() if c.case == case}
@@ -81,13 +81,13 @@ def _by_model(folder: Folder, rows: pd.DataFrame) -> list[tuple[str, pd.DataFram
 
 
 def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
-    found = rows[(rows["metric"] == metric) & (rows["group"] == group)].to_dict("records")
+    found = rows[(rows["metric"] == metric) & (rows["subset"] == group)].to_dict("records")
     if not found:
         return "–"
-    if found[0]["interval"].startswith(ABSENT):
-        return f"– ({found[0]['interval']})"
+    if found[0]["ci_method"].startswith(ABSENT):
+        return f"– ({found[0]['ci_method']})"
     said = wording.quantity(found[0]["value"], found[0]["unit"])
-    between = wording.interval(found[0]["low"], found[0]["high"], found[0]["unit"])
+    between = wording.interval(found[0]["ci_low"], found[0]["ci_high"], found[0]["unit"])
     return f"{said} ({between})" if between else said
 
 
@@ -107,7 +107,9 @@ def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame,
 
 def _square(folder: Folder, rows: pd.DataFrame, picture: np.ndarray | None) -> Square:
     firsts = [(model, of.iloc[0]) for model, of in _by_model(folder, rows)]
-    said = [(m, wording.percent(r["value"]), wording.interval(r["low"], r["high"], "proportion")) for m, r in firsts]
+    said = [
+        (m, wording.percent(r["value"]), wording.interval(r["ci_low"], r["ci_high"], "proportion")) for m, r in firsts
+    ]
     return Square("" if picture is None else _thumbnail(picture), str(rows["severity"].iloc[0]), said)
 
 

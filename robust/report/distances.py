@@ -42,13 +42,13 @@ def _searched(folder: Folder, run: TrainedModel, condition: Condition) -> pd.Dat
 
 
 def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]:
-    of = {(row["metric"], row["group"]): row for row in rows.to_dict("records")}
+    of = {(row["metric"], row["subset"]): row for row in rows.to_dict("records")}
     median, censored = of["median_distance", ""], of["censored", ""]
-    ends = [size(median[end], condition) for end in ("low", "high")]
+    ends = [size(median[end], condition) for end in ("ci_low", "ci_high")]
     return {
         "model": named(model, rows),
         "median": size(median["value"], condition),
-        "interval": f"[{ends[0]}, {ends[1]}]" if not isnan(median["low"]) else "",
+        "interval": f"[{ends[0]}, {ends[1]}]" if not isnan(median["ci_low"]) else "",
         "lower": size(of["distance_quartile", "lower"]["value"], condition),
         "upper": size(of["distance_quartile", "upper"]["value"], condition),
         "censored": wording.percent(censored["value"]),
@@ -86,10 +86,10 @@ def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.Dat
 
 
 def _point(run: TrainedModel, condition: Condition, row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    eps = exact(row["group"])
+    eps = exact(row["subset"])
     level = round(255 * eps, 6) if condition.norm == "linf" else eps
-    known = {name: row[name] for name in ("value", "low", "high", "n") if isfinite(row[name])}
-    return {"model": run.model, "seed": str(run.seed), "level": level, "at": row["group"], **known}
+    known = {name: row[name] for name in ("value", "ci_low", "ci_high", "n") if isfinite(row[name])}
+    return {"model": run.model, "seed": str(run.seed), "level": level, "at": row["subset"], **known}
 
 
 def _curve(points: list[dict[str, Any]], models: list[str], norm: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _curve(points: list[dict[str, Any]], models: list[str], norm: str) -> dict[s
         detail="seed:N",
     )
     title = "share with a distance above ε"
-    band = base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+    band = base.mark_area(opacity=0.16).encode(y=alt.Y("ci_low:Q", title=title), y2="ci_high:Q")
     line = base.mark_line(strokeWidth=2, strokeDash=[6, 3]).encode(
         y=alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), axis=share, title=title)
     )

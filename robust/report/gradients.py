@@ -51,8 +51,8 @@ def _inspected(folder: Folder, run: TrainedModel, condition: Condition) -> pd.Da
 
 def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
     """The words of a row; the smallest and largest of what stands for each layer."""
-    of_all = {str(row["metric"]): row["value"] for row in rows[rows["group"] == ""].to_dict("records")}
-    of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["group"] != ""), "value"]
+    of_all = {str(row["metric"]): row["value"] for row in rows[rows["subset"] == ""].to_dict("records")}
+    of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["subset"] != ""), "value"]
     said = [word for word in ("healthy", "vanishing", "exploding") if of_all.get(word) == 1]
     shares = {metric: wording.percent(of_all.get(metric, float("nan"))) for metric in ("dead", "saturated")}
     numbers = {metric: wording.scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
@@ -75,7 +75,7 @@ def _chart(
 def _points(model: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     points = []
     for metric, words in NORMS.items():
-        of_layers = rows[(rows["metric"] == metric) & (rows["group"] != "")].to_dict("records")
+        of_layers = rows[(rows["metric"] == metric) & (rows["subset"] != "")].to_dict("records")
         points += [_point(model, words, *placed) for placed in enumerate(of_layers, 1) if isfinite(placed[1]["value"])]
     return points
 
@@ -83,7 +83,7 @@ def _points(model: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _point(model: str, words: str, place: int, row: dict[Hashable, Any]) -> dict[str, Any]:
     drawn = min(max(row["value"], DRAWN[0]), DRAWN[1])
     return {
-        "model": model, "gradient": words, "layer": row["group"], "place": place,
+        "model": model, "gradient": words, "layer": row["subset"], "place": place,
         "norm": float(f"{drawn:.4g}"), "exactly": f"{row['value']:.3g}",
     }  # fmt: skip
 

@@ -61,7 +61,7 @@ def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgeme
     return GridCell(
         "measured",
         wording.percent(top1["value"]),
-        wording.interval(top1["low"], top1["high"], "proportion"),
+        wording.interval(top1["ci_low"], top1["ci_high"], "proportion"),
         wording.images(top1),
         _track(top1),
         wording.percent(reached["value"]) if reached else "",
@@ -76,15 +76,15 @@ def _absence(folder: Folder, run: TrainedModel, case: str) -> str:
 
 
 def _row(rows: Any, metric: str) -> dict[str, Any] | None:
-    found = rows[(rows["metric"] == metric) & (rows["group"] == "")]
+    found = rows[(rows["metric"] == metric) & (rows["subset"] == "")]
     return found.iloc[0].to_dict() if len(found) else None
 
 
 def _track(row: dict[str, Any]) -> dict[str, float] | None:
     """Where the value and its interval lie on a line from 0 to 100 %."""
-    if not 0 <= row["low"] <= row["value"] <= row["high"] <= 1:
+    if not 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1:
         return None
-    return {name: round(100 * row[name], 2) for name in ("low", "value", "high")}
+    return {name: round(100 * row[name], 2) for name in ("ci_low", "value", "ci_high")}
 
 
 def costs(folder: Folder) -> list[dict[str, str]]:
@@ -93,8 +93,8 @@ def costs(folder: Folder) -> list[dict[str, str]]:
         {
             "model": folder.name(run),
             "condition": wording.title(condition),
-            "forward": wording.number(rows["forward"].iloc[0]),
-            "backward": wording.number(rows["backward"].iloc[0]),
+            "n_forward": wording.number(rows["n_forward"].iloc[0]),
+            "n_backward": wording.number(rows["n_backward"].iloc[0]),
             "seconds": wording.number(round(rows["seconds"].iloc[0], 1)),
         }
         for (run, condition), rows in folder.values.items()
@@ -111,7 +111,7 @@ _SAID_BY_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a
 
 def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, str]]]]]:
     """What inspections found each model to cost: heads, and for each model values with their intervals."""
-    costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["group"] == "")]
+    costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["subset"] == "")]
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
     found = {(TrainedModel(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
     runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
@@ -126,4 +126,4 @@ def _size(row: Mapping[Hashable, Any] | None) -> tuple[str, str]:
     if row is None:
         return "", ""
     say = wording.amount if row["unit"] in _SAID_BY_THE_HEAD else wording.quantity
-    return say(row["value"], row["unit"]), wording.interval(row["low"], row["high"], row["unit"])
+    return say(row["value"], row["unit"]), wording.interval(row["ci_low"], row["ci_high"], row["unit"])

@@ -17,7 +17,7 @@ def beside(folder: Folder) -> list[dict[str, str]]:
         results["data"].str.match(r"imagenet2012(?:$|[/:])")
         & (results["perturbation"] == "clean")
         & results["metric"].isin(_ERRORS)
-        & (results["group"] == "")
+        & (results["subset"] == "")
     ]
     found = []
     for row in rows.to_dict("records"):
@@ -32,7 +32,7 @@ def _row(row: dict, known: pd.Series) -> dict[str, str]:
         "model": named(str(row["model"]), pd.DataFrame([row])),
         "metric": str(row["metric"]).replace("_", " ").replace("top", "top-"),
         "measured": wording.percent(row["value"]),
-        "interval": wording.interval(row["low"], row["high"], row["unit"]),
+        "interval": wording.interval(row["ci_low"], row["ci_high"], row["unit"]),
         "published": f"{float(known[row['metric']]):.1f} %",
         "protocol": str(known["protocol"]),
         "source": str(known["source"]),

@@ -40,7 +40,7 @@ class Told(NamedTuple):
 
     def end(self, of: str) -> float | None:
         """What a bound on `of` (value, low or high) hangs on; None where that is not told."""
-        return {"value": self.value, "low": self.low, "high": self.high}[of]
+        return {"value": self.value, "ci_low": self.low, "ci_high": self.high}[of]
 
 
 Telling = Mapping[Key, Told]
@@ -94,16 +94,16 @@ def measured(outcomes: Cells, results: Cells, environment: Table, suite: Table) 
     for (run, condition), rows in outcomes.items():
         if (there := results.get((run, condition))) is not None:
             for value in _values(_asked(condition, rows, there, environment, suite)):
-                name = f"{value.metric}[{value.group}]" if value.group else value.metric
+                name = f"{value.metric}[{value.subset}]" if value.subset else value.metric
                 found.setdefault((*run, condition.case, *strength(condition._asdict()), name), _told(value))
     return found
 
 
 def _told(value: Value) -> Told:
     """The high end of a likelihood hangs on all probabilities; that of a spread is drawn, and so of NumPy's version."""
-    low = None if value.metric == "recall_std" else value.low
-    high = None if value.metric in ("recall_std", "nll") else value.high
-    if value.metric == "confused" and not value.interval:
+    low = None if value.metric == "recall_std" else value.ci_low
+    high = None if value.metric in ("recall_std", "nll") else value.ci_high
+    if value.metric == "confused" and not value.ci_method:
         low, high = None, None
     return Told(value.value, value.n, low, high)
 
@@ -156,9 +156,9 @@ def _calibration(trial: Recorded, asked: Asked) -> Iterator[Value]:
     given = asked.given("calibration")
     bins = int((given or {}).get("bins", _BINS))
     found = [*by_confidence(asked.rows["confidence"].to_numpy(float), trial.predicted == trial.labels, bins)]
-    groups = {value.group for value in found if value.metric == "bin_accuracy"}
+    groups = {value.subset for value in found if value.metric == "bin_accuracy"}
     of_bins = asked.results["metric"] == "bin_accuracy"
-    if given is not None or groups == set(asked.results.loc[of_bins, "group"]):
+    if given is not None or groups == set(asked.results.loc[of_bins, "subset"]):
         yield from found
 
 
@@ -166,12 +166,12 @@ def _confusion(trial: Recorded, asked: Asked) -> Iterator[Value]:
     """All that `confusion` gives; of a pair that it does not, the share, whose interval is exact (see `recording`)."""
     given = asked.given("confusion")
     yield from confusion(trial, **{k: int(v) for k, v in (given or {}).items() if k == "pairs"})
-    pairs = asked.results.loc[asked.results["metric"] == "confused", "group"]
+    pairs = asked.results.loc[asked.results["metric"] == "confused", "subset"]
     for pair in pairs:
         label, _, other = pair.partition(" -> ")
         hits = asked.rows.loc[asked.rows["label"] == label, "predicted"] == other
         share = proportion("confused", hits.to_numpy(), pair)
-        yield share if given is not None else share._replace(interval="")
+        yield share if given is not None else share._replace(ci_method="")
 
 
 def _hierarchy(trial: Recorded, asked: Asked) -> Iterator[Value]:

@@ -29,10 +29,10 @@ def reliability(folder: Folder) -> list[Chart]:
 
 def _points(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """A point a bin: mean confidence, accuracy with its interval, and how many images it holds."""
-    sure = dict(rows.loc[rows["metric"] == "bin_confidence", ["group", "value"]].itertuples(index=False, name=None))
+    sure = dict(rows.loc[rows["metric"] == "bin_confidence", ["subset", "value"]].itertuples(index=False, name=None))
     return [
-        {"bin": row["group"], "confidence": round(sure[row["group"]], 4), "images": row["n"],
-         **{key: round(row[key], 4) for key in ("value", "low", "high")}}
+        {"bin": row["subset"], "confidence": round(sure[row["subset"]], 4), "images": row["n"],
+         **{key: round(row[key], 4) for key in ("value", "ci_low", "ci_high")}}
         for row in rows[rows["metric"] == "bin_accuracy"].to_dict("records")
     ]  # fmt: skip
 
@@ -51,7 +51,7 @@ def _specification(points: list[dict[str, Any]], everybody: list[str]) -> dict[s
     tips = ["model:N", "bin:N", alt.Tooltip("value:Q", title="accuracy", format=".1%"),
             alt.Tooltip("confidence:Q", format=".1%"), "images:Q"]  # fmt: skip
     ideal = alt.Chart(alt.InlineData(values=[{"at": 0}, {"at": 1}])).mark_line(strokeDash=[4, 4], strokeWidth=1)
-    rules = base.mark_rule(opacity=0.4).encode(y=alt.Y("low:Q", title="accuracy in the bin"), y2="high:Q")
+    rules = base.mark_rule(opacity=0.4).encode(y=alt.Y("ci_low:Q", title="accuracy in the bin"), y2="ci_high:Q")
     line = base.mark_line(strokeWidth=1.5).encode(y=accuracy)
     dots = base.mark_point(filled=True, opacity=1).encode(
         y=accuracy, size=alt.Size("images:Q", legend=None, scale=alt.Scale(range=[15, 250])), tooltip=tips

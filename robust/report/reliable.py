@@ -59,12 +59,12 @@ def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
     checks = [row for row in listed if row["metric"] == "trust"]
     groups: dict[tuple, list[str]] = {}
     for row in checks:
-        groups.setdefault(strength(row), []).append(row["group"])
+        groups.setdefault(strength(row), []).append(row["subset"])
     for where, all_names in groups.items():
         names = list(filter(None, all_names))
         unknown = "suspect" if any(name not in FLAGS for name in names) else ""  # of a later version
         found[where] = worse(verdict(name for name in names if name in FLAGS), unknown)
-    there = {strength(row) for row in checks if not row["group"]}
+    there = {strength(row) for row in checks if not row["subset"]}
     unknown = {where for where in found if where not in there and where[0] != MADE and (attacked or _attack(*where))}
     return {where: worse(word, UNVERIFIED) if where in unknown else word for where, word in found.items()}
 
@@ -81,7 +81,7 @@ def _attack(perturbation: str, norm: str, radius: float | None, _: int | None) -
 
 def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Series) -> str:
     """The verdict on what a model is compared with: the same seed of the other, or its first; "" in another report."""
-    than = row["group"].rpartition(" vs ")[2]
+    than = row["subset"].rpartition(" vs ")[2]
     if than not in firsts:
         return ""
     same = (than, row["seed"], row["case"], *strength(row))

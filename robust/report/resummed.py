@@ -44,12 +44,12 @@ def _cases(outcomes: Cells) -> Iterator[tuple[tuple[TrainedModel, str], pd.DataF
 
 
 def _key(run: TrainedModel, case: str, row: Table) -> Key:
-    name = f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+    name = f"{row['metric']}[{row['subset']}]" if row["subset"] else row["metric"]
     return (*run, case, *strength({"norm": "", "eps": None, "severity": None, **row}), name)
 
 
 def _told(row: Table) -> Told:
-    return Told(row["value"], int(row["n"]), row.get("low", float("nan")), row.get("high", float("nan")))
+    return Told(row["value"], int(row["n"]), row.get("ci_low", float("nan")), row.get("ci_high", float("nan")))
 
 
 def _data(results: pd.DataFrame, run: TrainedModel, case: str) -> str:
@@ -58,7 +58,7 @@ def _data(results: pd.DataFrame, run: TrainedModel, case: str) -> str:
 
 def _who(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
     """Which model it is, see `one_model`."""
-    weights = next(iter(_of(results, run, case)["weights"]), "")
+    weights = next(iter(_of(results, run, case)["weights_sha"]), "")
     return one_model(weights, environment["models"].get(run.model, {}))
 
 
@@ -85,7 +85,7 @@ def _differences(
     cases: Mapping[tuple[TrainedModel, str], pd.DataFrame], results: pd.DataFrame, environment: Table
 ) -> Iterator[tuple[Key, Told]]:
     beside = results[results["metric"].isin(["difference", "mcnemar"])]
-    asked = beside[["model", "seed", "case", "group"]].drop_duplicates().itertuples(index=False, name=None)
+    asked = beside[["model", "seed", "case", "subset"]].drop_duplicates().itertuples(index=False, name=None)
     for model, seed, case, group in asked:
         run, (key, _, than) = TrainedModel(model, int(seed)), group.rpartition(_RIVAL)
         if "/" in than or (ours := cases.get((run, case))) is None:

@@ -55,25 +55,25 @@ def outliers(folder: Folder) -> list[tuple[Named, str, str, TableCell, TableCell
     """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
     found = []
     for (run, condition), rows in folder.values.items():
-        for score in rows.loc[rows["metric"] == "ood_auroc", "group"]:
+        for score in rows.loc[rows["metric"] == "ood_auroc", "subset"]:
             area, let_in = _cell(rows, "ood_auroc", score), _cell(rows, "ood_fpr95", score)
             found.append((named(folder.name(run), rows), wording.title(condition), score, area, let_in))
     return found
 
 
 def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> TableCell:
-    own = rows[(rows["metric"] == metric) & (rows["group"] == group)]
+    own = rows[(rows["metric"] == metric) & (rows["subset"] == group)]
     if own.empty:
         return TableCell()
     row = own.iloc[0]
     unit = row["unit"] if row["unit"] == "proportion" else ""
-    value, low, high = (row[key] if unit else float(f"{row[key]:.3g}") for key in ("value", "low", "high"))
+    value, low, high = (row[key] if unit else float(f"{row[key]:.3g}") for key in ("value", "ci_low", "ci_high"))
     whose = _whose(rows, metric, row["value"], row["n"])
-    why = row["interval"] if str(row["interval"]).startswith("none: ") else ""
+    why = row["ci_method"] if str(row["ci_method"]).startswith("none: ") else ""
     return TableCell(wording.quantity(value, unit), wording.interval(low, high, unit) or why, whose)
 
 
 def _whose(rows: pd.DataFrame, metric: str, value: float, n: int) -> str:
     """The group whose value was selected."""
     among = rows[(rows["metric"] == _SELECTED.get(metric)) & (rows["n"] == n)]
-    return next(iter(among.loc[(among["value"] - value).abs() < 1e-12, "group"]), "")
+    return next(iter(among.loc[(among["value"] - value).abs() < 1e-12, "subset"]), "")

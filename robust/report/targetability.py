@@ -41,7 +41,7 @@ def targetability(folder: Folder) -> dict[str, list[Pairs]]:
 
 
 def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.DataFrame) -> Pairs:
-    far = {row["group"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
+    far = {row["subset"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
     cells = _at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
     easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
     return Pairs(
@@ -53,9 +53,9 @@ def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.Dat
 
 
 def _cell(row: Mapping[Hashable, Any], far: Mapping[str, float]) -> dict[str, Any]:
-    label, _, target = row["group"].partition(" -> ")
+    label, _, target = row["subset"].partition(" -> ")
     known = {"label": label, "target": target, "share": row["value"], "n": row["n"]}
-    return {**known, "far": far.get(row["group"], 0.0)}
+    return {**known, "far": far.get(row["subset"], 0.0)}
 
 
 def _at_once(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -63,14 +63,14 @@ def _at_once(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     n = np.array([cell["n"] for cell in cells])
     low, high = simultaneous(np.round([cell["share"] for cell in cells] * n), n)
     ends = zip(low.tolist(), high.tolist(), strict=True)
-    return [{**cell, "low": a, "high": b} for cell, (a, b) in zip(cells, ends, strict=True)]
+    return [{**cell, "ci_low": a, "ci_high": b} for cell, (a, b) in zip(cells, ends, strict=True)]
 
 
 def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
     return {
         "pair": f"{cell['label']} → {cell['target']}",
         "share": wording.percent(cell["share"]),
-        "interval": wording.interval(cell["low"], cell["high"], "proportion"),
+        "interval": wording.interval(cell["ci_low"], cell["ci_high"], "proportion"),
         "n": wording.number(cell["n"]),
         "distance": size(cell["far"], condition),
     }

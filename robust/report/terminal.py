@@ -48,13 +48,13 @@ def family(table: pd.DataFrame) -> None:
 
 def results(table: pd.DataFrame) -> None:
     """Print the values of results.csv that speak of all images: those of single classes are left out."""
-    rows = table[(table["group"] == "") & (table["metric"] != "trust")].to_dict("records")
+    rows = table[(table["subset"] == "") & (table["metric"] != "trust")].to_dict("records")
     trusted = ["trust"] if any(row["trust"] for row in rows) else []
     shown = _table(["case", "eps", "metric"], ["value", "95 % interval", "images"], trusted)
     for row in rows:
         eps = "" if pd.isna(row["eps"]) else wording.radius(row["eps"], row["norm"])
         value = wording.quantity(row["value"], row["unit"])
-        interval = wording.interval(row["low"], row["high"], row["unit"])
+        interval = wording.interval(row["ci_low"], row["ci_high"], row["unit"])
         metric = wording.metric(row["metric"])
         shown.add_row(row["case"], eps, metric, value, interval, wording.images(row), *[row[t] for t in trusted])
     _print(shown)
@@ -68,7 +68,7 @@ def differences(table: pd.DataFrame) -> None:
         eps, severity = (None if pd.isna(row[name]) else row[name] for name in ("eps", "severity"))
         condition = Condition(row["case"], row["perturbation"], row["norm"], eps, severity)
         values = [_marked(wording.quantity(row[of], unit), row[f"trust_{of}"]) for of in ("a", "b")]
-        change = [wording.change(row["difference"], unit), wording.changes(row["low"], row["high"], unit)]
+        change = [wording.change(row["difference"], unit), wording.changes(row["ci_low"], row["ci_high"], unit)]
         model = row["model"] if seeds == 1 else f"{row['model']}, seed {row['seed']}"
         p = wording.scientific(row["mcnemar"])
         shown.add_row(model, wording.title(condition), *values, *change, p, wording.number(row["n"]))

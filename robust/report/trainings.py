@@ -13,7 +13,7 @@ ROWS = 60  # more than these stand in results.csv alone
 
 def trainings(folder: Folder) -> list[tuple[str, ...]]:
     """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
-    found = spread(folder.results[folder.results["group"] == ""])
+    found = spread(folder.results[folder.results["subset"] == ""])
     found = found[found["metric"].isin(_TOLD)]
     return [_row(folder, row) for row in found.head(ROWS).to_dict("records")]
 

@@ -37,8 +37,8 @@ def judged(folder: Folder) -> list[Judged]:
     found = []
     for (run, condition), rows in folder.values.items():
         about = rows[rows["metric"] == "trust"].to_dict("records")
-        for row in (row for row in about if not row["group"]):
-            doubts = [_doubt(other, folder.interface) for other in about if other["group"]]
+        for row in (row for row in about if not row["subset"]):
+            doubts = [_doubt(other, folder.interface) for other in about if other["subset"]]
             title, n = wording.title(condition), wording.number(row["n"])
             found.append(Judged(folder.name(run), title, row["trust"], doubts, n))
     return sorted(found, key=lambda one: one.verdict == "reliable")
@@ -46,19 +46,19 @@ def judged(folder: Folder) -> list[Judged]:
 
 def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
     """Why a number of a table is in doubt: what was seen at its strength, and what speaks against its whole model."""
-    checks = results[(results["metric"] == "trust") & (results["group"] != "")]
+    checks = results[(results["metric"] == "trust") & (results["subset"] != "")]
     for name in _WHOSE:
         checks = checks[checks[name] == row[name]]
     return [
         _doubt(check, None)
         for check in checks.to_dict("records")
-        if strength(check) == strength(row) or (check["group"] in FLAGS and FLAGS[check["group"]].of_model)
+        if strength(check) == strength(row) or (check["subset"] in FLAGS and FLAGS[check["subset"]].of_model)
     ]
 
 
 def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
-    if (ill := FLAGS.get(row["group"])) is None:  # a folder that a later version has filled
-        return Doubt(f"{row['group'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
+    if (ill := FLAGS.get(row["subset"])) is None:  # a folder that a later version has filled
+        return Doubt(f"{row['subset'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
     remedy = ill.remedy
     for key in ("attack", "distance"):

@@ -10,8 +10,9 @@ from robust.report import gradients, wording
 ROWS = 3000  # more than these are left to results.csv, or the page would open slowly
 
 _COLUMNS = [
-    "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "group", "value", "low",
-    "high", "unit", "interval", "n", "choice", "bound", "passed", "trust", "forward", "backward", "seconds", "weights",
+    "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "subset", "value", "ci_low",
+    "ci_high", "unit", "ci_method", "n", "choice", "bound", "passed", "trust", "n_forward", "n_backward", "seconds",
+    "weights_sha",
 ]  # fmt: skip
 
 
@@ -24,8 +25,8 @@ class Entry(NamedTuple):
 
 def listed(results: pd.DataFrame) -> pd.DataFrame:
     """The rows the page lists: all but those of single layers, or of a long table the values over all images only."""
-    results = results[~(results["metric"].isin(gradients.OF_LAYERS) & (results["group"] != ""))]
-    return results if len(results) <= ROWS else results[results["group"] == ""].head(ROWS)
+    results = results[~(results["metric"].isin(gradients.OF_LAYERS) & (results["subset"] != ""))]
+    return results if len(results) <= ROWS else results[results["subset"] == ""].head(ROWS)
 
 
 def columns(results: pd.DataFrame) -> list[str]:
@@ -44,12 +45,12 @@ def _entry(name: str, value: Any, row: Mapping[Hashable, Any]) -> Entry:
         return Entry("")
     if name == "eps":
         return Entry(wording.radius(value, row["norm"]), repr(float(value)))
-    if name in ("value", "low", "high") and row["unit"] == "proportion":
+    if name in ("value", "ci_low", "ci_high") and row["unit"] == "proportion":
         return Entry(wording.percent(value), repr(float(value)))
     if name == "passed":
         return Entry("passed" if value else "not passed")
     if isinstance(value, str):
         return Entry(value)
-    if name in ("value", "low", "high"):
+    if name in ("value", "ci_low", "ci_high"):
         return Entry(wording.amount(value, row["unit"]), repr(float(value)))
     return Entry(wording.number(value), repr(float(value)))

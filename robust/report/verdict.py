@@ -76,12 +76,12 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 run,
                 condition,
                 folder.name(run),
-                wording.metric(row["metric"], row["group"]),
+                wording.metric(row["metric"], row["subset"]),
                 *_said(row),
                 wording.images(row),
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
-                bool(limits.undecided(row["low"], row["high"])),
+                bool(limits.undecided(row["ci_low"], row["ci_high"])),
                 row["trust"],
                 recorded(row, folder.told),
             )
@@ -89,7 +89,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
 
 def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
-    value, ends, unit, limits = row["value"], (row["low"], row["high"]), row["unit"], bounds.parse(row["bound"])
+    value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], bounds.parse(row["bound"])
     digits = limits.digits(row, 3) - 2
     if row["metric"] == "difference":
         return wording.change(value, unit, digits), wording.changes(*ends, unit, digits)

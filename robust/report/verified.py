@@ -67,7 +67,7 @@ def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells
         _check(row, told)
     trusted = results.assign(trust=reliability(results, suite, told, outcomes))
     levels = trusted["trust"].map(lambda word: LEVELS.get(word, 0.0))
-    is_verdict = (trusted["metric"] == "trust") & (trusted["group"] == "")
+    is_verdict = (trusted["metric"] == "trust") & (trusted["subset"] == "")
     trusted = trusted.assign(value=trusted["value"].where(~is_verdict, levels), bound=_bounds(results, suite))
     return trusted.assign(passed=pd.Series(_passed(trusted, suite), index=results.index, dtype="boolean"))
 
@@ -86,11 +86,11 @@ def _check(row: Mapping[Any, Any], told: Telling) -> None:
     who = f"results.csv: {row['case']}[{row['model']}] {bounds.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
     if row["metric"] in _SHARES or least < 0:
-        for end in ("low", "value", "high"):
+        for end in ("ci_low", "value", "ci_high"):
             if not (pd.isna(row[end]) or least - _ROUNDING <= row[end] <= 1 + _ROUNDING):
                 raise ReportError(f"{who}: {end} is {row[end]:g}, and must lie in [{least}, 1]")
-    if row["low"] > row["high"]:
-        raise ReportError(f"{who}: its interval ends at {row['high']:g}, before it begins at {row['low']:g}")
+    if row["ci_low"] > row["ci_high"]:
+        raise ReportError(f"{who}: its interval ends at {row['ci_high']:g}, before it begins at {row['ci_low']:g}")
     if (known := told.get(_key(row))) is not None:
         _recount(who, row, known)
 
@@ -100,7 +100,7 @@ def _recount(who: str, row: Mapping[Any, Any], known: Told) -> None:
     if not _same(row["value"], known.value) or row["n"] != known.n:
         told = f"{known.value:g} of {known.n}"
         raise ReportError(f"{who} is {row['value']:g} of {row['n']} images, and {told} by outcomes.parquet")
-    for name in ("low", "high"):
+    for name in ("ci_low", "ci_high"):
         if (end := known.end(name)) is not None and not _same(row[name], end):
             raise ReportError(f"{who}: {name} is {row[name]:g}, and {end:g} by outcomes.parquet")
 

@@ -18,8 +18,8 @@ class AttackResult:
 
     images: np.ndarray
     by: np.ndarray
-    forward: np.ndarray
-    backward: np.ndarray
+    n_forward: np.ndarray
+    n_backward: np.ndarray
     trace: np.ndarray
 
     @classmethod

@@ -28,15 +28,15 @@ class Value(NamedTuple, Generic[Metric]):
     metric: Metric
     value: float
     n: int
-    group: str = ""
+    subset: str = ""
     unit: str = "proportion"
-    low: float = float("nan")
-    high: float = float("nan")
-    interval: str = ""
+    ci_low: float = float("nan")
+    ci_high: float = float("nan")
+    ci_method: str = ""
     examples: tuple[str, ...] = ()
 
 
-def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metric]:
+def proportion(metric: Metric, hits: np.ndarray, subset: str = "") -> Value[Metric]:
     """The share of `hits` (bool [n]) with its exact interval; NaN where there is nothing to count.
 
     >>> proportion("top1", np.array([True, False])).value
@@ -44,9 +44,9 @@ def proportion(metric: Metric, hits: np.ndarray, group: str = "") -> Value[Metri
     """
     n = len(hits)
     if not n:
-        return Value(metric, float("nan"), 0, group)
+        return Value(metric, float("nan"), 0, subset)
     ends = statistics.clopper_pearson(int(np.sum(hits)), n)
-    return Value(metric, float(np.mean(hits)), n, group, "proportion", *ends, statistics.EXACT)
+    return Value(metric, float(np.mean(hits)), n, subset, "proportion", *ends, statistics.EXACT)
 
 
 def mean(
@@ -54,9 +54,9 @@ def mean(
     values: np.ndarray,
     least: float,
     most: float,
-    group: str = "",
+    subset: str = "",
     unit: str = "",
-    interval: str = statistics.BOUNDED,
+    ci_method: str = statistics.BOUNDED,
 ) -> Value[Metric]:
     """The mean of `values` (float [n]) that lie between two ends, with its interval; NaN where there are none.
 
@@ -66,11 +66,11 @@ def mean(
     0.6
     """
     if not len(values):
-        return Value(metric, float("nan"), 0, group, unit)
+        return Value(metric, float("nan"), 0, subset, unit)
     if not np.isfinite(values).all():
-        return Value(metric, float(np.mean(values)), len(values), group, unit, interval=IMPOSSIBLE)
+        return Value(metric, float(np.mean(values)), len(values), subset, unit, ci_method=IMPOSSIBLE)
     ends = statistics.bounded_mean(values, least, most)
-    return Value(metric, float(np.mean(values)), len(values), group, unit, *ends, interval)
+    return Value(metric, float(np.mean(values)), len(values), subset, unit, *ends, ci_method)
 
 
 def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -124,8 +124,8 @@ class EvaluationResult:
     by: np.ndarray | None = None
     linf: np.ndarray | None = None
     l2: np.ndarray | None = None
-    forward: np.ndarray | None = None
-    backward: np.ndarray | None = None
+    n_forward: np.ndarray | None = None
+    n_backward: np.ndarray | None = None
     rounded: np.ndarray | None = None
     distance: np.ndarray | None = None
     limit: float = math.inf
@@ -214,7 +214,7 @@ class EvaluationResult:
             "success_by": "" if self.by is None else self.by,
             **{
                 k: zeros if getattr(self, k) is None else getattr(self, k)
-                for k in ("linf", "l2", "forward", "backward")
+                for k in ("linf", "l2", "n_forward", "n_backward")
             },
         }
         return tables.table(pd.DataFrame(columns).assign(**same), tables.OUTCOMES)
@@ -238,7 +238,7 @@ def told(measure: str, values: Iterable[Value[Any]], trial: EvaluationResult) ->
 
 def unsure(value: Value[Metric]) -> Value[Metric]:
     """The value without its interval, as images stand in several rows."""
-    return value._replace(low=math.nan, high=math.nan, interval=SEVERAL)
+    return value._replace(ci_low=math.nan, ci_high=math.nan, ci_method=SEVERAL)
 
 
 def pairs(trial: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:

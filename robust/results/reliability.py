@@ -20,7 +20,7 @@ def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[dict[str, Any
         of = [
             row for row in rows if _is_verdict(row) and all(row[k] == where[k] for k in ("perturbation", "norm", "eps"))
         ]
-        rows += [{**row, "group": name, "value": value, "n": n, "unit": "proportion"} for row in of]
+        rows += [{**row, "subset": name, "value": value, "n": n, "unit": "proportion"} for row in of]
     return rows
 
 
@@ -32,8 +32,8 @@ def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
     rows = [dict(row) for row in values]
     names: dict[tuple, list[str]] = {_strength(row): [] for row in rows if _is_verdict(row)}
     for row in rows:
-        if row["metric"] == "trust" and row["group"]:
-            names[_strength(row)].append(row["group"])
+        if row["metric"] == "trust" and row["subset"]:
+            names[_strength(row)].append(row["subset"])
     words: dict[tuple, Word] = {strength: verdict(found) for strength, found in names.items()}
     whole = of_model(rows)
     for row in rows:
@@ -45,7 +45,7 @@ def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
 
 def of_model(values: Iterable[Row]) -> list[str]:
     """The ills among the rows that put every number of the model in doubt."""
-    names = {row["group"] for row in values if row["metric"] == "trust"}
+    names = {row["subset"] for row in values if row["metric"] == "trust"}
     return [name for name, ill in FLAGS.items() if ill.of_model and name in names]
 
 
@@ -54,13 +54,13 @@ def doubt(row: Row, values: Iterable[Row]) -> str:
     if not doubted(row["trust"]):
         return ""
     rows = list(values)
-    reasons = [r["group"] for r in rows if r["metric"] == "trust" and r["group"] and _strength(r) == _strength(row)]
+    reasons = [r["subset"] for r in rows if r["metric"] == "trust" and r["subset"] and _strength(r) == _strength(row)]
     reasons = reasons or of_model(rows)
     return f" ({row['trust']}: {', '.join(reasons).replace('_', ' ')})"
 
 
 def _is_verdict(row: Row) -> bool:
-    return row["metric"] == "trust" and not row["group"]
+    return row["metric"] == "trust" and not row["subset"]
 
 
 def _strength(row: Row) -> tuple:

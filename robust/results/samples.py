@@ -11,7 +11,7 @@ from robust.core import csv_files, files
 from robust.suite import Evaluation
 
 COLUMNS = [
-    "file", "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "group", "example",
+    "file", "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "subset", "example",
 ]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def write(folder: Path, found: Iterable[tuple[Evaluation, Path]]) -> None:
             files.write(folder / names[-1], lambda path, of=block / f"shown-{i}.npz": shutil.copyfile(of, path))
             same = {"file": names[-1], "model": cell.model.name, "seed": cell.seed, "case": cell.case.name, **where}
             rows += [
-                {**same, "metric": v["metric"], "group": v["group"], "example": each}
+                {**same, "metric": v["metric"], "subset": v["subset"], "example": each}
                 for v in named
                 for each in v["examples"]
             ]

@@ -15,9 +15,9 @@ from robust.core.errors import ReportError
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
     "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
-    "metric": "str", "group": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
-    "low": "float64", "high": "float64", "interval": "str", "bound": "str", "passed": "boolean",
-    "trust": "str", "forward": "float64", "backward": "float64", "seconds": "float64", "weights": "str",
+    "metric": "str", "subset": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
+    "ci_low": "float64", "ci_high": "float64", "ci_method": "str", "bound": "str", "passed": "boolean",
+    "trust": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64", "weights_sha": "str",
 }  # fmt: skip
 """Columns of results.csv and their types. `forward` and `backward` are passes an image, on average.
 
@@ -28,7 +28,7 @@ OUTCOMES = {
     "model": "str", "seed": "int64", "case": "str", "perturbation": "str", "norm": "str", "eps": "float64",
     "severity": "Int64", "example": "str", "label": "str", "superclass": "str", "target": "str",
     "predicted": "str", "in_top5": "bool", "confidence": "float64", "margin": "float32", "nll": "float32",
-    "success_by": "str", "linf": "float32", "l2": "float32", "forward": "int32", "backward": "int32",
+    "success_by": "str", "linf": "float32", "l2": "float32", "n_forward": "int32", "n_backward": "int32",
 }  # fmt: skip
 """Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names.
 

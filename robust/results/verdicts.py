@@ -132,21 +132,23 @@ def _itself(limit: NoWorse, out: Path) -> bool:
 def say(row: Mapping[str, Any]) -> str:
     """A value with its interval: `0.251 [0.225, 0.279]`, or with the one end that it has.
 
-    >>> say({"value": 0.5, "low": 0.4, "high": 0.6}), say({"value": -0.5, "low": -0.6, "high": float("nan")})
-    ('0.500 [0.400, 0.600]', '-0.500 [-0.600, ...]')
-    >>> say({"value": inf, "low": 0.02, "high": inf, "unit": "distance", "eps": 0.05})
+    >>> say({"value": 0.5, "ci_low": 0.4, "ci_high": 0.6})
+    '0.500 [0.400, 0.600]'
+    >>> say({"value": -0.5, "ci_low": -0.6, "ci_high": float("nan")})
+    '-0.500 [-0.600, ...]'
+    >>> say({"value": inf, "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
     'not found up to 0.05 (low: 0.020)'
-    >>> say({"value": 0.79951, "low": 0.7, "high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
+    >>> say({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
     '0.7995 [0.7000, 0.9000]'
     """
     if row.get("unit") == "distance" and row["value"] == inf:
-        low = f" (low: {row['low']:.3f})" if row["low"] < inf else ""
+        low = f" (low: {row['ci_low']:.3f})" if row["ci_low"] < inf else ""
         return f"not found up to {row['eps']:.3g}{low}"
-    if isnan(row["low"]) and isnan(row["high"]):
+    if isnan(row["ci_low"]) and isnan(row["ci_high"]):
         return f"{row['value']:.6g}"
     limit = bounds.parse(row["bound"]) if row.get("bound") else None
     n = limit.digits(row, 3) if limit else 3
-    low, high = ("..." if isnan(end) else f"{end:.{n}f}" for end in (row["low"], row["high"]))
+    low, high = ("..." if isnan(end) else f"{end:.{n}f}" for end in (row["ci_low"], row["ci_high"]))
     return f"{row['value']:.{n}f} [{low}, {high}]"
 
 
@@ -167,7 +169,7 @@ def strength(row: Mapping[Any, Any]) -> str:
 def missed(row: Mapping[Any, Any]) -> str:
     """A missed bound in words.
 
-    >>> missed({"metric": "top1", "group": "", "value": 0.78, "low": 0.75, "high": 0.81, "bound": ">= 0.80"})
+    >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": ">= 0.80"})
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
     """
     limit = bounds.parse(row["bound"])
@@ -189,7 +191,7 @@ def missed(row: Mapping[Any, Any]) -> str:
 
 def undecided(row: Mapping[Any, Any]) -> bool:
     """Does the interval of a judged row straddle its bound, so that another sample could turn the verdict?"""
-    return bool(row["bound"]) and bounds.parse(row["bound"]).undecided(row["low"], row["high"])
+    return bool(row["bound"]) and bounds.parse(row["bound"]).undecided(row["ci_low"], row["ci_high"])
 
 
 def in_doubt(row: Mapping[Any, Any]) -> str:
@@ -219,13 +221,13 @@ def open_questions(results: pd.DataFrame) -> list[str]:
 def absent(results: pd.DataFrame) -> list[str]:
     """The numbers that were asked for and could not be given, with the reason, a line for each.
 
-    >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "corruption_error_ratio", "group": "fog"}
-    >>> absent(pd.DataFrame([{**row, "interval": "not given: lenet5 makes no error under fog"}]))
+    >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "corruption_error_ratio", "subset": "fog"}
+    >>> absent(pd.DataFrame([{**row, "ci_method": "not given: lenet5 makes no error under fog"}]))
     ['weather[net] corruption_error_ratio[fog] is not given: lenet5 makes no error under fog']
     """
-    rows = results[results["interval"].str.startswith(ABSENT)].to_dict("records")
+    rows = results[results["ci_method"].str.startswith(ABSENT)].to_dict("records")
     seeds = results.groupby("model")["seed"].nunique()
-    return [f"{_place(row, seeds[row['model']] > 1)} is {row['interval']}" for row in rows]
+    return [f"{_place(row, seeds[row['model']] > 1)} is {row['ci_method']}" for row in rows]
 
 
 def _place(row: Mapping[Any, Any], several: bool) -> str:

@@ -38,7 +38,7 @@ class Bound:
     low: float = -inf
     high: float = inf
     strict: bool = False
-    of: Literal["value", "low", "high"] = "value"
+    of: Literal["value", "ci_low", "ci_high"] = "value"
 
     def __contains__(self, value: float) -> bool:
         at_an_end = isfinite(value) and value in (self.low, self.high)
@@ -47,7 +47,7 @@ class Bound:
     def judge(self, row: Mapping[Any, Any]) -> bool:
         """Does a row of results.csv meet the bound? Not where an end of its interval is asked for and it has none.
 
-        >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "low": 0.79, "high": 0.85})
+        >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "ci_low": 0.79, "ci_high": 0.85})
         False
         """
         return bool(row[self.of] in self)
@@ -130,20 +130,20 @@ class NoWorse:
     def judge(self, row: Mapping[Any, Any]) -> bool:
         """Does a row of metric `difference` meet it? Its one-sided bound is `low` where higher is better, or `high`.
 
-        >>> parse("no worse than lenet5 by 0.01").judge({"value": 0.01, "low": -0.02, "high": float("nan")})
+        >>> parse("no worse than lenet5 by 0.01").judge({"value": 0.01, "ci_low": -0.02, "ci_high": float("nan")})
         False
         """
-        return bool(row["high"] <= self.by if isnan(row["low"]) else row["low"] >= -self.by)
+        return bool(row["ci_high"] <= self.by if isnan(row["ci_low"]) else row["ci_low"] >= -self.by)
 
     def digits(self, row: Mapping[Any, Any], least: int) -> int:
         """How many digits after the point, `least` or more, tell on which side of the bound the judged end lies.
 
-        >>> parse("no worse than a by 0.01").digits({"low": -0.01004, "high": float("nan")}, 3)
+        >>> parse("no worse than a by 0.01").digits({"ci_low": -0.01004, "ci_high": float("nan")}, 3)
         5
         """
-        if isnan(row["low"]):
-            return _telling(row["high"], least, lambda end: end <= self.by)
-        return _telling(row["low"], least, lambda end: end >= -self.by)
+        if isnan(row["ci_low"]):
+            return _telling(row["ci_high"], least, lambda end: end <= self.by)
+        return _telling(row["ci_low"], least, lambda end: end >= -self.by)
 
     def possible(self, low: float, high: float) -> bool:
         """Could a difference of what lies in [low, high] miss it?"""
@@ -152,10 +152,10 @@ class NoWorse:
     def open(self, row: Mapping[Any, Any]) -> bool:
         """Does the value itself meet it, though its end does not, so that the sample cannot tell?
 
-        >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "low": -0.02, "high": float("nan")})
+        >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "ci_low": -0.02, "ci_high": float("nan")})
         True
         """
-        ends, value = (row["low"], row["high"]), row["value"]
+        ends, value = (row["ci_low"], row["ci_high"]), row["value"]
         if all(map(isnan, ends)):
             return True
         return not self.judge(row) and bool(value <= self.by if isnan(ends[0]) else value >= -self.by)
@@ -204,10 +204,10 @@ def parse(text: str) -> Bound | NoWorse:
 def name(row: Mapping[Any, Any]) -> str:
     """The key of a row, as a suite would bound it.
 
-    >>> name({"metric": "recall", "group": "Shirt"})
+    >>> name({"metric": "recall", "subset": "Shirt"})
     'recall[Shirt]'
     """
-    return f"{row['metric']}[{row['group']}]" if row["group"] else row["metric"]
+    return f"{row['metric']}[{row['subset']}]" if row["subset"] else row["metric"]
 
 
 def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
@@ -220,7 +220,7 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
       that was not found up to eps, where the bound asks for one beyond it.
     - not judged: what it is compared with is not there.
 
-    >>> row = {"metric": "top1", "value": 0.9, "low": 0.8, "high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
+    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
     >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "trust": "suspect"})
     ('unsupported', 'passed', 'missed', 'passed')
     """

@@ -24,15 +24,15 @@ expect = { BOUND }
 AT = {"perturbation": "pgd", "norm": "linf", "eps": 8 / 255, "severity": None}
 TOP1 = {
     "metric": "top1",
-    "group": "",
+    "subset": "",
     "value": 0.5,
     "unit": "proportion",
     "n": 100,
-    "low": 0.4,
-    "high": 0.6,
-    "interval": "",
+    "ci_low": 0.4,
+    "ci_high": 0.6,
+    "ci_method": "",
 }
-TRUST = {"metric": "trust", "n": 100, "low": float("nan"), "high": float("nan"), "interval": ""}
+TRUST = {"metric": "trust", "n": 100, "ci_low": float("nan"), "ci_high": float("nan"), "ci_method": ""}
 PLACE = "pgd[net] top1 at eps 8/255"
 
 
@@ -70,11 +70,11 @@ def session(tmp_path):
         (tmp_path / "s.toml").write_text(SUITE.replace("BOUND", bound))
         block = tmp_path / "block"
         block.mkdir(exist_ok=True)
-        checks = [{**TRUST, "group": "", "value": 1.0, "unit": ""}]
-        checks += [{**TRUST, "group": ill, "value": 0.3, "unit": "proportion"} for ill in ills]
-        rows = [{**AT, "forward": 1, "backward": 1, "seconds": 1, **row} for row in (TOP1, *checks)]
+        checks = [{**TRUST, "subset": "", "value": 1.0, "unit": ""}]
+        checks += [{**TRUST, "subset": ill, "value": 0.3, "unit": "proportion"} for ill in ills]
+        rows = [{**AT, "n_forward": 1, "n_backward": 1, "seconds": 1, **row} for row in (TOP1, *checks)]
         (block / "values.json").write_text(json.dumps(rows))
-        (block / "about.json").write_text(json.dumps({"data": "d", "model": {"weights": "w"}}))
+        (block / "about.json").write_text(json.dumps({"data": "d", "model": {"weights_sha": "w"}}))
         return Session(load(tmp_path / "s.toml"), block, against)
 
     return session
@@ -141,12 +141,12 @@ def test_junit_says_undecided(pytester, session, monkeypatch):
         **AT,
         **TOP1,
         "metric": "difference",
-        "group": "top1 vs two",
+        "subset": "top1 vs two",
         "value": 0.0,
-        "low": -0.1,
-        "high": float("nan"),
+        "ci_low": -0.1,
+        "ci_high": float("nan"),
     }
-    row |= {"bound": "no worse than two by 0.02", "passed": False, "trust": "reliable", "interval": "paired", "n": 20}
+    row |= {"bound": "no worse than two by 0.02", "passed": False, "trust": "reliable", "ci_method": "paired", "n": 20}
     whose = {"model": "net", "seed": 0, "case": "pgd"}
     result, case = by_pytest(pytester, session('top1 = ">= 0.3"', against=[{**row, **whose}]), monkeypatch)
     result.assert_outcomes(failed=1)

@@ -46,7 +46,7 @@ def evaluated(model, data, attack, eps):
     row = robust.value(
         robust.evaluate(model, data, [attack], eps=eps, pixels=(0, 1)), "top1", case="pgd", allow_invalid=True
     )
-    return row.value, row.low, row.high
+    return row.value, row.ci_low, row.ci_high
 
 
 @pytest.mark.parametrize("head", ["softmax", "a layer", "logits"])

@@ -16,7 +16,7 @@ from robust.results.tables import RESULTS, read_results, table, write_results
     ("metric", "where", "found"),
     [
         ("nll", {}, 0.3),
-        ("recall", {"group": "Shirt"}, 0.7),
+        ("recall", {"subset": "Shirt"}, 0.7),
         ("top1", {"case": "pgd", "eps": "8/255"}, 0.2),
         ("top1", {"case": "pgd", "eps": 8 / 255}, 0.2),
         ("top1", {"case": "pgd", "eps": np.float64(2 / 255)}, 0.6),
@@ -29,7 +29,7 @@ from robust.results.tables import RESULTS, read_results, table, write_results
 )
 def test_a_value_is_found_by_any_column(metric, where, found, results):
     one = value(results, metric, **where)
-    assert (one.value, one.low, one.high, one.metric, one.n) == (found, 0.4, 0.6, metric, 1000)
+    assert (one.value, one.ci_low, one.ci_high, one.metric, one.n) == (found, 0.4, 0.6, metric, 1000)
 
 
 def test_a_value_is_found_again_in_the_file(tmp_path, results):
@@ -42,9 +42,9 @@ def test_a_value_is_found_again_in_the_file(tmp_path, results):
     ("metric", "where", "says"),
     [
         ("top2", {}, "no value 'top2' with group ''; did you mean 'top1'?"),
-        ("recal", {"group": "Shirt"}, "no value 'recal' with group 'Shirt'; did you mean 'recall'?"),
+        ("recal", {"subset": "Shirt"}, "no value 'recal' with group 'Shirt'; did you mean 'recall'?"),
         ("recall", {}, "no value 'recall' with group ''; allowed: Coat, Shirt"),
-        ("recall", {"group": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
+        ("recall", {"subset": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
         ("top1", {"modle": "lenet5"}, "no column 'modle'; did you mean 'model'?"),
         ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps: eps = 2/255, 8/255"),
         ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed: seed = 0, 1"),
@@ -79,8 +79,8 @@ def judged(results):
 
     def judged(name, word):
         about = results[results["case"].eq("pgd") & np.isclose(results["eps"], 8 / 255)].iloc[0].to_dict()
-        reason = {**about, "metric": "trust", "group": name, "value": 0.25, "n": 60, "trust": word}
-        verdict = {**reason, "group": "", "value": 0.0 if word == "invalid" else 0.5}
+        reason = {**about, "metric": "trust", "subset": name, "value": 0.25, "n": 60, "trust": word}
+        verdict = {**reason, "subset": "", "value": 0.0 if word == "invalid" else 0.5}
         marked = results.copy()
         marked.loc[results["case"].eq("pgd") & np.isclose(results["eps"], 8 / 255), "trust"] = word
         return pd.concat([marked, table([reason, verdict], RESULTS)], ignore_index=True)

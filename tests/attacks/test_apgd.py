@@ -173,7 +173,7 @@ def test_the_targeted_form_heads_for_the_likeliest_classes_and_any_error_counts(
     few, more, all_ = (apgd_t(classifier, IMAGES, labels, seeds=SEEDS, eps=0.04, steps=6, classes=c) for c in (1, 2, 9))
     assert (few.by != "").sum() <= (more.by != "").sum() <= (all_.by != "").sum()
     stood = all_.by == ""
-    assert stood.any() and (all_.forward[stood] == 1 + 4 * 7).all()  # a look at the clean image, then four climbs
+    assert stood.any() and (all_.n_forward[stood] == 1 + 4 * 7).all()  # a look at the clean image, then four climbs
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4])
@@ -190,11 +190,11 @@ def test_few_classes_change_the_loss_instead_of_crashing(affine, classes, option
 
 
 def test_the_mean_of_several_passes_counts_them_all(certain):
-    before = certain.forward, certain.backward
+    before = certain.n_forward, certain.n_backward
     one = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4)
-    middle = certain.forward, certain.backward
+    middle = certain.n_forward, certain.n_backward
     five = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4, samples=5)
-    assert (five.forward == 5 * 4 + 1).all() and (five.backward == 5 * 4).all()
+    assert (five.n_forward == 5 * 4 + 1).all() and (five.n_backward == 5 * 4).all()
     assert (middle[0] - before[0], middle[1] - before[1]) == (8 * 5, 8 * 4)
-    assert (certain.forward - middle[0], certain.backward - middle[1]) == (8 * 21, 8 * 20)
+    assert (certain.n_forward - middle[0], certain.n_backward - middle[1]) == (8 * 21, 8 * 20)
     np.testing.assert_allclose(five.images, one.images, atol=1e-6)  # of a model that always says the same

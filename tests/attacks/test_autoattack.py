@@ -93,12 +93,12 @@ def test_each_part_gets_what_the_ones_before_have_left(trained, run, whole, norm
     assert np.array_equal(found.by == "apgd-ce", first.by != "")
     fell = first.by != ""
     assert np.array_equal(found.images[fell], first.images[fell])
-    assert np.array_equal(found.forward[fell], first.forward[fell])
+    assert np.array_equal(found.n_forward[fell], first.n_forward[fell])
     left = found.by == ""
     climbs, classes = (5, 5) if norm == "l1" else (1, 9)
     most = climbs * 101 + (1 + classes * 101) + (1 + 9 * 101) + QUERIES + 1
-    assert (found.forward[left] == most).all()
-    assert (found.backward[left] == 100 * (climbs + classes + 9)).all()
+    assert (found.n_forward[left] == most).all()
+    assert (found.n_backward[left] == 100 * (climbs + classes + 9)).all()
     assert found.trace.shape[0] == 64 and np.isfinite(found.trace[left]).all()
 
 
@@ -131,7 +131,7 @@ def test_the_other_versions(trained, version):
     assert set(found.by) - {""} <= parts
     left = found.by == ""
     spent = {"plus": 5 * 6 + 5 * 6 + (1 + 45 * 6) + 21 + (1 + 9 * 6), "rand": 2 * 101}[version]
-    assert left.any() and (found.forward[left] == spent).all()
+    assert left.any() and (found.n_forward[left] == spent).all()
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4])
@@ -152,7 +152,7 @@ def test_any_order_and_company_gives_the_same_bytes(rows_apart, trained, run, wh
         trained.classifier, trained.images[rows], trained.labels[rows], seeds=trained.seeds[rows],
         eps=EPS[norm], norm=norm, queries=QUERIES,
     )  # fmt: skip
-    for part in ("images", "forward", "backward"):
+    for part in ("images", "n_forward", "n_backward"):
         assert getattr(alone, part).tobytes() == getattr(whole(norm), part)[rows].tobytes()
     assert np.array_equal(alone.by, whole(norm).by[rows])
 

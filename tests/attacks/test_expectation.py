@@ -54,6 +54,6 @@ def test_the_version_for_random_models(trained, random_one):
         apgd(random_one, images, labels, seeds=seeds, eps=EPS, steps=10),
     )
     assert set(rand.by) <= {"", "apgd-ce", "apgd-dlr"}
-    assert (rand.backward[rand.by == ""] == 2 * 10 * 20).all()
+    assert (rand.n_backward[rand.by == ""] == 2 * 10 * 20).all()
     after = [_accuracy(random_one, found.images, labels) for found in (plain, rand)]
     assert after[0] > after[1] + 0.015, after

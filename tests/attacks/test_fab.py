@@ -100,7 +100,7 @@ def test_what_stands_is_left_inside_the_ball(four, norm):
 def test_one_look_at_the_classes_then_a_climb_for_each(four):
     labels, _ = _margins(four, "linf")
     found = fab(four, IMAGES, labels, seeds=SEEDS, eps=1e-4, steps=5, classes=9, restarts=2)
-    assert (found.forward == 1 + 2 * 3 * 6).all() and (found.backward == 2 * 3 * 5).all()
+    assert (found.n_forward == 1 + 2 * 3 * 6).all() and (found.n_backward == 2 * 3 * 5).all()
 
 
 def test_later_rounds_begin_at_random_points(four):
@@ -172,7 +172,7 @@ def test_with_a_target_only_the_target_counts_though_another_class_lies_between(
 def test_where_a_smaller_eps_has_left_an_image_it_does_not_begin(four):
     labels = _margins(four, "linf")[0]
     found, other = (fab(four, IMAGES, labels, seeds=SEEDS, eps=0.1, start=s) for s in (None, IMAGES + 0.05))
-    assert found.images.tobytes() == other.images.tobytes() and np.array_equal(found.forward, other.forward)
+    assert found.images.tobytes() == other.images.tobytes() and np.array_equal(found.n_forward, other.n_forward)
 
 
 def test_no_images_are_no_error(four):

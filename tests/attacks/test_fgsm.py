@@ -99,6 +99,6 @@ def test_one_step_costs_one_gradient_and_one_look(three):
     labels = three.logits(IMAGES).argmax(axis=1)
     wrong = (labels + 1) % 3
     found = fgsm(three, IMAGES, np.where(np.arange(11) < 3, wrong, labels), seeds=SEEDS, eps=0.001)
-    assert found.forward.tolist() == [1] * 3 + [2] * 8  # what is wrong already is seen in the first pass
-    assert found.backward.tolist() == [1] * 11
+    assert found.n_forward.tolist() == [1] * 3 + [2] * 8  # what is wrong already is seen in the first pass
+    assert found.n_backward.tolist() == [1] * 11
     assert found.trace.shape == (11, 1) and np.isfinite(found.trace).all()

@@ -42,7 +42,7 @@ def test_deepfool_finds_small_changes(attack, data):
     found = attack("LinfDeepFoolAttack", eps=0.15, steps=10)
     assert _fell(found) == N and set(found.by) == {"foolbox:LinfDeepFoolAttack"}
     assert np.abs(found.images - data.images).max(axis=(1, 2, 3)).min() < 0.06
-    assert (found.backward > 0).all() and (found.forward > found.backward).all()
+    assert (found.n_backward > 0).all() and (found.n_forward > found.n_backward).all()
 
 
 def test_carlini_and_wagner(attack, data):
@@ -61,15 +61,15 @@ def test_fast_gradient_is_ours(attack, classifier, data, name, norm, eps):
     ours = fgsm(classifier, *data[:2], seeds=data.seeds, eps=eps, norm=norm)
     np.testing.assert_allclose(ours.images[right], theirs.images[right], atol=1e-6)
     assert np.array_equal(ours.by != "", theirs.by != "") and 0 < _fell(ours) < N
-    assert (theirs.forward[0], theirs.backward[0]) == (2, 1)
+    assert (theirs.n_forward[0], theirs.n_backward[0]) == (2, 1)
 
 
 def test_decision_based_ones_need_no_gradient(attack):
     noise = attack("LinfRepeatedAdditiveUniformNoiseAttack", eps=0.4, norm="linf", repeats=5)
-    assert _fell(noise) > 0 and set(noise.backward) == {0}
-    assert set(noise.forward) <= {6, 7}  # a look at the images, five draws, and the final one
+    assert _fell(noise) > 0 and set(noise.n_backward) == {0}
+    assert set(noise.n_forward) <= {6, 7}  # a look at the images, five draws, and the final one
     jumps = attack("HopSkipJumpAttack", eps=2.0, norm="l2", steps=1, initial_gradient_eval_steps=10)
-    assert _fell(jumps) > N / 2 and set(jumps.backward) == {0} and jumps.forward.min() > 10
+    assert _fell(jumps) > N / 2 and set(jumps.n_backward) == {0} and jumps.n_forward.min() > 10
 
 
 def test_randomness_comes_from_the_seeds_alone(attack, data):
@@ -97,12 +97,12 @@ def test_labels_of_32_bits_do_no_harm(attack, data):
 
 
 def test_passes_are_counted_padding_included(classifier, attack):
-    before = classifier.forward, classifier.backward
+    before = classifier.n_forward, classifier.n_backward
     found = attack("LinfProjectedGradientDescentAttack", eps=0.05, steps=3)
     looks = 16  # the two batches of our own look in `attack`
-    assert set(found.forward) == {3 + 1} and set(found.backward) == {3}
-    assert classifier.forward - before[0] == 16 * (3 + 1) + looks
-    assert classifier.backward - before[1] == 16 * 3
+    assert set(found.n_forward) == {3 + 1} and set(found.n_backward) == {3}
+    assert classifier.n_forward - before[0] == 16 * (3 + 1) + looks
+    assert classifier.n_backward - before[1] == 16 * 3
 
 
 def test_the_graph_of_the_classifier_is_used_as_it_is(classifier, attack):

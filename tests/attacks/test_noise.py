@@ -18,11 +18,11 @@ def test_stays_in_the_ball_and_stops_at_the_first_draw_that_fools(classifier, pr
         sizes = ball.distances[norm](found.images - data.images)
         assert sizes.max() <= EPS[norm] * (1 + 1e-5) + 1e-6 and (sizes > 0).all()
         assert np.array_equal(found.by != "", classifier.logits(found.images).argmax(axis=1) != data.labels)
-        assert (found.backward == 0).all()
+        assert (found.n_backward == 0).all()
     fell = few.by != ""
     assert np.array_equal(few.images[fell], more.images[fell])  # the draws are the same ones
     assert (more.by != "").sum() > fell.sum() > 0
-    assert (more.forward[more.by == ""] == 13).all() and (more.forward[more.by != ""] <= 13).all()
+    assert (more.n_forward[more.by == ""] == 13).all() and (more.n_forward[more.by != ""] <= 13).all()
 
 
 def test_uniform_noise_fills_the_cube(certain_noise):

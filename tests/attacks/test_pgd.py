@@ -76,9 +76,9 @@ def test_stops_at_the_first_iterate_that_fools_and_counts_to_there(two, norm, st
     found = pgd(two, IMAGES, labels, seeds=SEEDS, eps=eps, norm=norm, steps=steps, step_size=size, random_start=False)
     by_hand = [_by_hand(x, y, eps, norm, steps, size) for x, y in zip(IMAGES, labels, strict=True)]
     np.testing.assert_allclose(found.images, [x for x, _, _ in by_hand], atol=1e-5)
-    assert found.forward.tolist() == [f for _, f, _ in by_hand]
-    assert found.backward.tolist() == [b for _, _, b in by_hand]
-    assert len(set(found.forward)) > steps / 3  # they fall at different steps
+    assert found.n_forward.tolist() == [f for _, f, _ in by_hand]
+    assert found.n_backward.tolist() == [b for _, _, b in by_hand]
+    assert len(set(found.n_forward)) > steps / 3  # they fall at different steps
 
 
 def test_targeted_climbs_towards_the_target(two):
@@ -95,9 +95,9 @@ def test_the_step_is_two_and_a_half_radii_over_all_steps(two, steps):
     default = pgd(two, IMAGES, labels, **common, random_start=False)
     said = pgd(two, IMAGES, labels, **common, random_start=False, step_size=2.5 * 0.1 / steps)
     assert default.images.tobytes() == said.images.tobytes()
-    assert default.forward.tolist() == said.forward.tolist() and len(set(said.forward)) > 1
+    assert default.n_forward.tolist() == said.n_forward.tolist() and len(set(said.n_forward)) > 1
     other = pgd(two, IMAGES, labels, **common, random_start=False, step_size=2.0 * 0.1 / steps)
-    assert other.forward.tolist() != said.forward.tolist()
+    assert other.n_forward.tolist() != said.n_forward.tolist()
 
 
 def test_begins_where_it_was_left(certain):
@@ -121,9 +121,9 @@ def test_restarts_are_for_survivors_and_lose_nothing(classifier, problem, norm):
     fell = once.by != ""
     assert 0 < fell.sum() < (thrice.by != "").sum() < 40
     assert np.array_equal(once.images[fell], thrice.images[fell])
-    assert np.array_equal(once.forward[fell], thrice.forward[fell])
+    assert np.array_equal(once.n_forward[fell], thrice.n_forward[fell])
     stood = thrice.by == ""
-    assert (thrice.forward[stood] == 3 * (3 + 1)).all() and (thrice.backward[stood] == 3 * 3).all()
+    assert (thrice.n_forward[stood] == 3 * (3 + 1)).all() and (thrice.n_backward[stood] == 3 * 3).all()
     assert (once.images[stood] != thrice.images[stood]).any(axis=(1, 2, 3)).all()
 
 
@@ -135,7 +135,7 @@ def test_the_trace_is_the_loss_where_it_was_last_looked_at(two):
     margins = np.abs(logits[:, 0] - logits[:, 1])
     fall = np.abs(DIFFERENCE).sum() * 0.01  # of the margin, with each step
     for i in range(19):
-        last = min(found.forward[i] - 1, 9)  # the turn at which it fell, or the last
+        last = min(found.n_forward[i] - 1, 9)  # the turn at which it fell, or the last
         seen = [min(turn, last) for turn in (1, 5, 9) if last > turn - 4]
         expected = [fall * step - margins[i] for step in seen]  # log (1 - p) / p
         np.testing.assert_allclose(found.trace[i, : len(seen)], expected, rtol=1e-3, atol=1e-5)

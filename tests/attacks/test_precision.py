@@ -52,7 +52,7 @@ def test_what_fools_the_copy_alone_is_attacked_on_the_model_itself(edge):
     """The copy stops at 0.5025; the model is fooled a step later."""
     found = _climb(edge, 0.11, n=5)
     assert set(found.by) == {"pgd"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
-    assert (found.forward == 2 + 1 + 2).all() and (found.backward == 2 + 2).all()  # the copy, a look, the model
+    assert (found.n_forward == 2 + 1 + 2).all() and (found.n_backward == 2 + 2).all()  # the copy, a look, the model
 
 
 def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_restarts(edge):
@@ -83,9 +83,9 @@ def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fo
 
 
 def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):
-    before = edge.forward, edge.backward
+    before = edge.n_forward, edge.n_backward
     _climb(edge, 0.11, n=4)
-    assert (edge.forward - before[0], edge.backward - before[1]) == (4 * (2 + 1 + 2), 4 * (2 + 2))
+    assert (edge.n_forward - before[0], edge.n_backward - before[1]) == (4 * (2 + 1 + 2), 4 * (2 + 2))
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.4), ("l1", 1.0)])
@@ -136,8 +136,8 @@ def test_folded_batch_norm_changes_no_verdict(trained, normed):
     assert classifier.lean() is not classifier and 5 < (exact.by != "").sum() < 60
     assert np.array_equal(found.by, exact.by)
     fell = exact.by != ""
-    assert np.array_equal(found.forward[fell], exact.forward[fell] + 1)  # the look that confirms
-    assert np.array_equal(found.forward[~fell], exact.forward[~fell])
+    assert np.array_equal(found.n_forward[fell], exact.n_forward[fell] + 1)  # the look that confirms
+    assert np.array_equal(found.n_forward[~fell], exact.n_forward[~fell])
     np.testing.assert_allclose(found.images[fell], exact.images[fell], atol=0.02)
 
 

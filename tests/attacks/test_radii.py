@@ -32,4 +32,4 @@ def test_each_image_is_attacked_at_its_own_radius(classifier, problem, table):
     apart = [attacked([i], float(radii[i])) for i in range(10)]
     assert together.by.tolist() == [one.by[0] for one in apart]
     np.testing.assert_allclose(together.images, np.concatenate([one.images for one in apart]), atol=1e-5)
-    assert together.forward.tolist() == [one.forward[0] for one in apart]
+    assert together.n_forward.tolist() == [one.n_forward[0] for one in apart]

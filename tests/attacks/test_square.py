@@ -160,8 +160,8 @@ def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
         margins.append(np.where(found.by == "", logits.max(axis=1) - own, 0).mean())
         fell.append((found.by != "").sum())
         stood = found.by == ""
-        assert (found.forward[stood] == queries + 1).all() and (found.forward <= queries + 1).all()
-        assert (found.backward == 0).all()
+        assert (found.n_forward[stood] == queries + 1).all() and (found.n_forward <= queries + 1).all()
+        assert (found.n_backward == 0).all()
     assert margins[0] < margins[1] < margins[2] and fell[0] <= fell[1] < fell[2]
 
 
@@ -186,4 +186,4 @@ def test_images_of_any_shape(norm, shape):
     classifier = Classifier(model, 2, batch_size=4)
     labels = classifier.logits(images).argmax(axis=1)
     found = square(classifier, images, labels, seeds=SEEDS[:3], eps=1e-4, norm=norm, queries=12)
-    assert np.isfinite(found.images).all() and found.forward.max() == 13
+    assert np.isfinite(found.images).all() and found.n_forward.max() == 13

@@ -44,18 +44,18 @@ def test_an_iterate_that_fools_is_kept_though_the_last_would_not(band, steps):
     assert found.by[0] == "pgd"
     np.testing.assert_allclose(found.images[0], 0.51, atol=1e-6)
     assert band.logits(found.images).argmax(axis=1).tolist() == [1]
-    assert (found.forward[0], found.backward[0]) == (3, 3)
+    assert (found.n_forward[0], found.n_backward[0]) == (3, 3)
 
 
 def test_an_iterate_that_only_the_last_look_sees_is_kept(band):
     found = _climb(band, _grey(0.31), 2)
-    assert found.by[0] == "pgd" and (found.forward[0], found.backward[0]) == (3, 2)
+    assert found.by[0] == "pgd" and (found.n_forward[0], found.n_backward[0]) == (3, 2)
     np.testing.assert_allclose(found.images[0], 0.51, atol=1e-6)
 
 
 def test_who_never_meets_the_band_stands(band):
     found = _climb(band, _grey(0.35), 11)  # .45 and .55, for ever
-    assert found.by[0] == "" and found.forward[0] == 12
+    assert found.by[0] == "" and found.n_forward[0] == 12
     assert band.logits(found.images).argmax(axis=1).tolist() == [0]
 
 
@@ -64,49 +64,49 @@ def test_slots_are_refilled_and_everybody_is_served(band):
     found, alone = _climb(band, _grey(*starts), 9), _climb(band, _grey(*starts[:5]), 9)
     expected = np.tile(np.where([True, False, True, True, True], "pgd", ""), 6)
     assert found.by.tolist() == expected.tolist()
-    for part in ("images", "forward", "backward"):
+    for part in ("images", "n_forward", "n_backward"):
         assert np.array_equal(getattr(found, part), np.concatenate([getattr(alone, part)] * 6))
 
 
 def test_the_fallen_are_not_climbed_with(band):
     """Twenty images that are wrong already: one turn of each batch of four, and no last look."""
-    before = band.forward, band.backward
+    before = band.n_forward, band.n_backward
     found = _climb(band, _grey(*[0.5] * 20), 20)
-    assert set(found.by) == {"pgd"} and set(found.forward) == {1}
-    assert (band.forward - before[0], band.backward - before[1]) == (20, 20)
+    assert set(found.by) == {"pgd"} and set(found.n_forward) == {1}
+    assert (band.n_forward - before[0], band.n_backward - before[1]) == (20, 20)
 
 
 def test_one_who_stands_does_not_hold_up_the_others(band):
     """One survivor of 20 steps beside eleven that fall at once: 20 turns, the others ride along."""
-    before = band.backward
+    before = band.n_backward
     _climb(band, _grey(0.35, *[0.5] * 11), 20)
-    assert band.backward - before == 20 * 4
+    assert band.n_backward - before == 20 * 4
 
 
 def test_slots_are_filled_anew_as_soon_as_enough_are_idle(band):
     """Of sixteen slots two: fourteen images that stand for 20 steps, and beside them six that fall at once."""
     wide = Classifier(band.model, 2, batch_size=16)
     _climb(wide, _grey(*[0.35] * 14, *[0.5] * 2), 20)
-    assert wide.backward == 20 * 16
-    before = wide.backward
+    assert wide.n_backward == 20 * 16
+    before = wide.n_backward
     _climb(wide, _grey(*[0.35] * 14, *[0.5] * 6), 20)
-    assert wide.backward - before == 20 * 16  # else the last four would come after the fourteen
+    assert wide.n_backward - before == 20 * 16  # else the last four would come after the fourteen
 
 
 def test_a_climb_cut_into_short_walks_is_the_same_climb(band, monkeypatch):
     """Ctrl-C waits for a walk, so that none is long."""
     whole = _climb(band, _grey(0.35), 9)
     monkeypatch.setattr(survivors, "LOOK", 2)
-    before = band.backward
+    before = band.n_backward
     found = _climb(band, _grey(0.35), 9)
     assert np.array_equal(found.images, whole.images) and np.array_equal(found.trace, whole.trace, equal_nan=True)
-    assert band.backward - before == 9 * 4
+    assert band.n_backward - before == 9 * 4
 
 
 def test_no_restart_without_survivors(band):
-    before = band.forward
+    before = band.n_forward
     found = _climb(band, _grey(0.31, 0.5), 8, restarts=5)
-    assert found.forward.tolist() == [3, 1] and band.forward - before == 3 * 4
+    assert found.n_forward.tolist() == [3, 1] and band.n_forward - before == 3 * 4
 
 
 def test_the_images_given_are_not_those_returned(band):
@@ -166,5 +166,5 @@ def test_an_image_that_only_the_final_look_sees_fooled_is_written_back(trained):
         found = call(trained.classifier, trained.images, trained.labels, seeds=trained.seeds)
         fools = trained.classifier.logits(found.images).argmax(axis=1) != trained.labels
         assert (fools | (found.by == "")).all()
-        late += ((found.by != "") & (found.backward == steps)).sum()
+        late += ((found.by != "") & (found.n_backward == steps)).sum()
     assert late > 5

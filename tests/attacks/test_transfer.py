@@ -32,7 +32,9 @@ def test_the_images_are_those_of_the_attack_on_the_source(models):
         alone = inner(models["near"], IMAGES, y, seeds=SEEDS, eps=0.3, **own)
         shown = transfer(models["target"], IMAGES, y, seeds=SEEDS, source=models["near"], attack=table, eps=0.3)
         assert np.array_equal(alone.images, shown.images)
-        assert np.array_equal(shown.forward, alone.forward + 1) and np.array_equal(shown.backward, alone.backward)
+        assert np.array_equal(shown.n_forward, alone.n_forward + 1) and np.array_equal(
+            shown.n_backward, alone.n_backward
+        )
 
 
 def test_only_what_fools_the_target_has_fallen(models):

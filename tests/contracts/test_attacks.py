@@ -103,8 +103,8 @@ def test_stays_in_the_ball_and_in_the_box(call, attack, data):
 def test_shapes_and_types_are_those_of_the_contract(call, attack, data):
     found = attack(call)
     assert (found.images.shape, found.images.dtype) == (data.images.shape, np.float32)
-    assert (found.by.shape, found.forward.dtype, found.backward.dtype) == ((N,), np.int32, np.int32)
-    assert found.forward.shape == found.backward.shape == found.trace.shape[:1] == (N,)
+    assert (found.by.shape, found.n_forward.dtype, found.n_backward.dtype) == ((N,), np.int32, np.int32)
+    assert found.n_forward.shape == found.n_backward.shape == found.trace.shape[:1] == (N,)
     assert "" in found.by and set(found.by) - {""} <= PARTS.get(call.name, {call.name})
 
 
@@ -118,7 +118,7 @@ def test_eps_zero_is_the_identity(call, attack, classifier, data):
 @every
 def test_the_same_seeds_give_the_same_bytes(call, attack, classifier, data):
     first, again = attack(call), _fresh(call, classifier, data)
-    for part in ("images", "forward", "backward", "trace"):
+    for part in ("images", "n_forward", "n_backward", "trace"):
         assert getattr(first, part).tobytes() == getattr(again, part).tobytes()
     assert np.array_equal(first.by, again.by)
 
@@ -134,7 +134,7 @@ def test_other_seeds_give_other_images_where_it_is_random(call, attack, classifi
 @given(rows=st.permutations(range(N)).flatmap(lambda p: st.integers(1, N).map(lambda n: p[:n])))
 def test_any_order_and_any_company_gives_the_same_bytes(rows_apart, call, attack, classifier, data, rows):
     whole, part = attack(call), _fresh(call, classifier, data, rows)
-    for name in ("images", "forward", "backward"):
+    for name in ("images", "n_forward", "n_backward"):
         assert getattr(part, name).tobytes() == getattr(whole, name)[rows].tobytes()
     assert np.array_equal(part.by, whole.by[rows])
     assert np.array_equal(part.trace, whole.trace[rows], equal_nan=True)
@@ -186,7 +186,7 @@ def counted(build):
 
     from robust.models.classifier import Classifier
 
-    tally = {"forward": 0, "backward": 0}
+    tally = {"n_forward": 0, "n_backward": 0}
 
     def add(way, images):
         def count(n):
@@ -198,7 +198,7 @@ def counted(build):
 
     @tf.custom_gradient
     def watched(images):
-        return add("forward", images), lambda upstream: add("backward", upstream)
+        return add("n_forward", images), lambda upstream: add("n_backward", upstream)
 
     class Watch(keras.layers.Layer):
         def call(self, images):
@@ -214,13 +214,13 @@ def counted(build):
 @every
 def test_every_pass_is_counted(call, counted, data):
     classifier, tally = counted
-    ours, theirs = (classifier.forward, classifier.backward), dict(tally)
+    ours, theirs = (classifier.n_forward, classifier.n_backward), dict(tally)
     found = _fresh(call, classifier, data)
-    forward, backward = classifier.forward - ours[0], classifier.backward - ours[1]
-    assert (forward, backward) == (tally["forward"] - theirs["forward"], tally["backward"] - theirs["backward"])
-    assert 0 < found.forward.sum() <= forward and found.backward.sum() <= backward
-    assert (found.forward >= 1).all() and (found.backward <= found.forward).all()
-    assert (found.backward.sum() > 0) == (call.name not in BLACK_BOX)
+    forward, backward = classifier.n_forward - ours[0], classifier.n_backward - ours[1]
+    assert (forward, backward) == (tally["n_forward"] - theirs["n_forward"], tally["n_backward"] - theirs["n_backward"])
+    assert 0 < found.n_forward.sum() <= forward and found.n_backward.sum() <= backward
+    assert (found.n_forward >= 1).all() and (found.n_backward <= found.n_forward).all()
+    assert (found.n_backward.sum() > 0) == (call.name not in BLACK_BOX)
 
 
 @every

@@ -24,7 +24,7 @@ def _trial(logits=LOGITS, labels=LABELS, **more):
     attacked = replace(
         clean, logits=logits, clean=clean, by=np.where(np.arange(len(labels)) % 3, "", "pgd"),
         linf=np.zeros(len(labels)), l2=np.zeros(len(labels)),
-        forward=np.ones(len(labels), int), backward=np.ones(len(labels), int), rounded=np.arange(len(labels)) % 2 == 0,
+        n_forward=np.ones(len(labels), int), n_backward=np.ones(len(labels), int), rounded=np.arange(len(labels)) % 2 == 0,
     )  # fmt: skip
     asking = replace(attacked, superclasses=SUPERCLASSES, look=lambda: features, ask=_answers)
     searched = replace(asking, distance=np.abs(logits).max(axis=1).astype(np.float32), limit=4.0, norm="l2")
@@ -49,14 +49,14 @@ def test_yields_what_it_declares_and_nothing_else(measure):
     plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
     assert {value.metric for value in plain + aimed} == declared
     assert all(isinstance(value, Value) for value in plain)
-    keys = [(value.metric, value.group) for value in plain]
+    keys = [(value.metric, value.subset) for value in plain]
     assert len(set(keys)) == len(keys)
 
 
 @every
 def test_values_are_plain_numbers_in_their_ranges(measure):
     for value in _measured(measure, _trial()):
-        assert type(value.value) is float and isinstance(value.n, int) and isinstance(value.group, str)
+        assert type(value.value) is float and isinstance(value.n, int) and isinstance(value.subset, str)
         assert 0 < value.n <= N and np.isfinite(value.value)
         if value.unit == "proportion":
             assert 0 <= value.value <= 1
@@ -67,11 +67,11 @@ def test_every_proportion_carries_its_exact_interval(measure):
     shares = [v for v in _measured(measure, _trial()) if v.unit == "proportion"]
     for value in shares:
         low, high = statistics.clopper_pearson(round(value.value * value.n), value.n)
-        if value.interval == "exact 95 %":
-            assert (value.low, value.high) == (low, high)
+        if value.ci_method == "exact 95 %":
+            assert (value.ci_low, value.ci_high) == (low, high)
         else:
-            assert value.interval == "exact 95 %, simultaneous" and value.high - value.low > (high - low) / 2
-        assert value.low <= value.value <= value.high
+            assert value.ci_method == "exact 95 %, simultaneous" and value.ci_high - value.ci_low > (high - low) / 2
+        assert value.ci_low <= value.value <= value.ci_high
 
 
 @every
@@ -81,7 +81,7 @@ def test_the_order_of_the_images_does_not_matter(measure):
     two = _measured(
         measure, _trial(logits=LOGITS[order], labels=LABELS[order], ids=np.array([f"id{i}" for i in order]))
     )
-    assert [(v.metric, v.group, v.n) for v in one] == [(v.metric, v.group, v.n) for v in two]
+    assert [(v.metric, v.subset, v.n) for v in one] == [(v.metric, v.subset, v.n) for v in two]
     for mine, other in zip(one, two, strict=True):
         assert mine.value == pytest.approx(other.value, rel=1e-12)
 
@@ -107,12 +107,12 @@ def test_a_constant_predictor(measure):
             case "top1" | "top1_error":
                 assert value.value == pytest.approx(share if value.metric == "top1" else 1 - share)
             case "recall":
-                assert value.value == (value.group == "b")
+                assert value.value == (value.subset == "b")
             case "precision":
-                assert value.n == (N if value.group == "b" else 0)
-                assert value.value == pytest.approx(share) if value.group == "b" else np.isnan(value.value)
+                assert value.n == (N if value.subset == "b" else 0)
+                assert value.value == pytest.approx(share) if value.subset == "b" else np.isnan(value.value)
             case "confused":
-                assert value.value == value.group.endswith(" -> b")
+                assert value.value == value.subset.endswith(" -> b")
             case "nll":
                 assert value.value > np.log(7)
 

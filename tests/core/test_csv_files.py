@@ -22,11 +22,11 @@ def test_words_are_read_as_they_were_and_none_begins_like_a_formula(words):
 def test_results_with_classes_that_look_like_formulas_come_back(tmp_path):
     names = ['=HYPERLINK("http://x","y")', "+1", "-1", "@a", "'=1", "'", "cat", "\ttab"]
     common = {"suite": "=s", "seed": 0, "value": -0.5, "metric": "recall", "n": 3, "bound": ">= 0.5", "passed": True}
-    table = tables.table([{**common, "group": name} for name in names], tables.RESULTS)
+    table = tables.table([{**common, "subset": name} for name in names], tables.RESULTS)
     path = tables.write_results(table, tmp_path / "results.csv")
     pd.testing.assert_frame_equal(tables.read_results(path), table)
     raw = pd.read_csv(path, dtype=str, keep_default_na=False)
-    words = raw[["suite", "group", "metric", "bound"]].to_numpy().ravel().tolist()
+    words = raw[["suite", "subset", "metric", "bound"]].to_numpy().ravel().tolist()
     assert not [word for word in words if word.startswith(("=", "+", "-", "@", "\t"))]
     assert set(raw["value"]) == {"-0.5"}
 
@@ -53,9 +53,9 @@ def test_no_other_part_of_the_project_writes_csv():
 
 def test_names_of_classes_of_a_stranger_run_in_no_table(tmp_path):
     names = ["=cmd|' /C calc'!A0", "@SUM(1)", "a, =1+1", '"=1', "-2+3|'", "+a"]
-    rows = [{"suite": "s", "group": name, "model": name, "case": name, "seed": 0, "n": 1} for name in names]
+    rows = [{"suite": "s", "subset": name, "model": name, "case": name, "seed": 0, "n": 1} for name in names]
     path = tables.write_results(tables.table(rows, tables.RESULTS), tmp_path / "results.csv")
     with path.open(newline="") as file:
         found = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in found if cell[:1] in ("=", "+", "-", "@")]
-    assert tables.read_results(path)["group"].tolist() == names
+    assert tables.read_results(path)["subset"].tolist() == names

@@ -81,7 +81,7 @@ def test_the_accuracy_of_a_choice_is_that_of_an_imbalanced_set(balanced, right):
     table = robust.evaluate(Common(), (images, labels), images=100, balanced=balanced)
     found = robust.value(table, "top1")
     assert found.value == pytest.approx(right)
-    assert found.low <= right <= found.high
+    assert found.ci_low <= right <= found.ci_high
 
 
 class Common:

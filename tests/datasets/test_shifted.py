@@ -90,7 +90,7 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
     whole = run(tmp_path / "whole", from_arrays(X, labels, CLASSES), restrict=False, **case)
     for name, metric in [(n, m) for n in ("plain", "fgsm") for m in ("top1", "nll")]:
         one, other = (robust.value(each, metric, case=name) for each in (table, whole))
-        assert (one.value, one.low, one.high, one.n) == (other.value, other.low, other.high, other.n)
+        assert (one.value, one.ci_low, one.ci_high, one.n) == (other.value, other.ci_low, other.ci_high, other.n)
     assert robust.value(table, "top1", case="plain").value == np.mean(LOGITS.argmax(axis=1) == labels) < 1
     says = "data arrays: has 2 of the 4 classes of arrays, all of which compete; in a suite, restrict = true lets"
     assert any(line.startswith(says) for line in SAID.lines)
@@ -132,7 +132,7 @@ def test_a_restricted_classifier_counts_for_itself():
     whole = Classifier(MODEL, 4, batch_size=8)
     part = whole.restricted([2, 0])
     assert np.array_equal(part.logits(X), whole.logits(X)[:, [2, 0]])
-    assert (part.classes, part.forward, whole.forward) == (2, 40, 40)
+    assert (part.classes, part.n_forward, whole.n_forward) == (2, 40, 40)
 
 
 def test_a_class_that_the_model_has_not_is_refused(tmp_path):
@@ -169,7 +169,7 @@ def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
             for name in ("fog", "clean")
         )
         rises = [bad[net] - clean[net] for net in ("net", "two")]
-        found = robust.value(table, "relative_error_increase", group="brightness", case=f"fog-{way}", model="net")
+        found = robust.value(table, "relative_error_increase", subset="brightness", case=f"fog-{way}", model="net")
         assert found.value == pytest.approx(rises[0] / rises[1] if rises[1] > 0 else np.nan, nan_ok=True)
     assert rises[1] > 0  # of those restricted, which the clean errors among all classes would not give
     assert set(table["data"]) == {"arrays", "arrays, its classes alone"}
@@ -197,7 +197,7 @@ def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
         right = [np.mean(group[net.predict(X, verbose=0).argmax(axis=1)] == group[labels]) for net in (MODEL, TWO)]
         values = [robust.value(results, "superclass_accuracy", model=name).value for name in ("net", "two")]
         assert values == pytest.approx(right)
-        row = robust.value(results, "difference", group="superclass_accuracy vs two", model="net")
+        row = robust.value(results, "difference", subset="superclass_accuracy vs two", model="net")
         assert row.value == pytest.approx(right[0] - right[1])
         assert report(tmp_path) == 0
         found.append(right)

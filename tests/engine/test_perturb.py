@@ -81,9 +81,9 @@ def test_what_has_fallen_is_carried_and_not_attacked_again(run):
     assert strong.asked[0]["images"][:, 0, 0, 0].tolist() == GREYS[[0, 1, 4, 5]].tolist()
     np.testing.assert_allclose(two.trial.linf, [0.25, 0.25, 0.1, 0.1, 0.25, 0.25, 0], atol=1e-6)
     np.testing.assert_allclose(two.trial.l2, two.trial.linf * 2, atol=1e-6)
-    assert one.trial.forward.tolist() == [7, 7, 7, 7, 7, 7, 0]
-    assert two.trial.forward.tolist() == [14, 14, 7, 7, 14, 14, 0]  # what led here is part of the budget
-    assert two.trial.backward.tolist() == [12, 12, 6, 6, 12, 12, 0]
+    assert one.trial.n_forward.tolist() == [7, 7, 7, 7, 7, 7, 0]
+    assert two.trial.n_forward.tolist() == [14, 14, 7, 7, 14, 14, 0]  # what led here is part of the budget
+    assert two.trial.n_backward.tolist() == [12, 12, 6, 6, 12, 12, 0]
     assert [o.trial.clean.predicted.tolist() for o in (one, two)] == [[0, 0, 0, 1, 1, 1, 1]] * 2
 
 
@@ -99,7 +99,7 @@ def test_clean_errors_are_never_attacked_and_count_as_lost(run):
     (outcome,) = run(call)
     assert len(call.asked[0]["images"]) == 6
     assert outcome.trial.by[6] == "clean" and outcome.trial.predicted[6] != LABELS[6]
-    assert (outcome.trial.linf[6], outcome.trial.forward[6]) == (0, 0)
+    assert (outcome.trial.linf[6], outcome.trial.n_forward[6]) == (0, 0)
     assert (outcome.trial.predicted == LABELS).tolist() == [True] * 6 + [False]
 
 
@@ -132,7 +132,7 @@ def test_seeds_are_those_of_the_case_and_the_example(run):
 def test_where_all_have_fallen_nobody_is_attacked(run):
     first, second = _across(0.45), _across(0.5)
     before, outcome = run(first, second)
-    assert second.asked == [] and outcome.trial.forward.tolist() == before.trial.forward.tolist()
+    assert second.asked == [] and outcome.trial.n_forward.tolist() == before.trial.n_forward.tolist()
     assert (outcome.trial.predicted != LABELS).all()
 
 
@@ -183,7 +183,7 @@ def test_another_shape_is_an_error(split):
 
 def test_corruptions_are_held_to_the_box_and_to_nothing_else(run):
     (outcome,) = run(bind("corruptions", {"name": "gaussian_noise", "severity": 5}))
-    assert set(outcome.trial.by) == {""} and set(outcome.trial.forward) == {0}
+    assert set(outcome.trial.by) == {""} and set(outcome.trial.n_forward) == {0}
     assert outcome.trial.linf.max() > 0.1 and outcome.trial.clean.predicted.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert len(outcome.perturbed) == 7  # clean errors are corrupted like the others
 
@@ -227,9 +227,9 @@ def test_with_a_target_only_reaching_it_counts(affine):
     weights = np.array([[0.0, 1, 2]] * 4)
     classifier = Classifier(affine(weights, [0.0, -1.2, -4.0]), 3, batch_size=4)  # splits at 0.3 and 0.7
     images = np.ones((2, 1, 4, 1), np.float32) * np.array([0.1, 0.25], np.float32)[:, None, None, None]
-    data = from_arrays(images, [0, 0], ("low", "middle", "high"))
+    data = from_arrays(images, [0, 0], ("ci_low", "middle", "ci_high"))
     calls = (_across(0.3), _across(0.5))
-    case = Case("aimed", calls, "high")
+    case = Case("aimed", calls, "ci_high")
     one, two = perturb.outcomes(classifier, case, data, 0, Silent())
     assert one.trial.predicted.tolist() == [1, 1] and one.trial.by.tolist() == ["", ""]
     assert two.trial.predicted.tolist() == [1, 2] and two.trial.by.tolist() == ["", "pgd"]
@@ -309,7 +309,7 @@ def test_all_targets_send_every_image_to_each_other_class(affine):
     """Three classes by brightness, split at 0.3 and 0.7: who is sent where hangs on the distance alone."""
     classifier = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=4)
     images = np.ones((3, 1, 4, 1), np.float32) * np.array([0.2, 0.6, 0.9], np.float32)[:, None, None, None]
-    data = from_arrays(images, [0, 1, 1], ("low", "middle", "high"))  # the last is an error: it is taken for high
+    data = from_arrays(images, [0, 1, 1], ("ci_low", "middle", "ci_high"))  # the last is an error: it is taken for high
     call = bind("attacks", {"name": "pgd", "eps": 0.25})
     (outcome,) = perturb.outcomes(classifier, Case("sent", (call,), "all"), data, 0, Silent())
     trial = outcome.trial
@@ -323,7 +323,7 @@ def test_all_targets_send_every_image_to_each_other_class(affine):
 def test_a_search_towards_all_targets(affine):
     classifier = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=4)
     images = np.full((1, 1, 4, 1), 0.2, np.float32)
-    data = from_arrays(images, [0], ("low", "middle", "high"))
+    data = from_arrays(images, [0], ("ci_low", "middle", "ci_high"))
     call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
     (outcome,) = perturb.outcomes(classifier, Case("far", target="all", distance=call), data, 0, Silent())
     np.testing.assert_allclose(outcome.trial.distance, [0.1, 0.5], rtol=0.02)

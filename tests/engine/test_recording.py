@@ -59,7 +59,7 @@ def test_samples_are_written_beside_whatever_a_strangers_index_names(tmp_path, i
 
 
 def test_the_least_of_many_corruptions_is_told_without_the_interval_of_one_that_was_not_picked(monkeypatch):
-    same = {"metric": "top1", "group": "", "norm": "", "eps": None, "low": 0.4, "high": 0.6}
+    same = {"metric": "top1", "subset": "", "norm": "", "eps": None, "ci_low": 0.4, "ci_high": 0.6}
     told = [
         {**same, "perturbation": name, "severity": 1, "value": value} for name, value in (("fog", 0.5), ("snow", 0.7))
     ]

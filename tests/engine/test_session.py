@@ -82,9 +82,9 @@ def test_every_value_has_its_place(ran):
     assert robust.value(results, "top1", case="clean").n == 1000
     assert robust.value(results, "top1", case="noise", severity=5).n == 30
     assert robust.value(results, "targeted_success_rate", case="aimed", allow_invalid=True).n == 6
-    assert results[["low", "high"]].notna().all(axis=1).sum() > 40
-    between = results.dropna(subset=["low"])
-    assert ((between.low <= between.value) & (between.value <= between.high)).all()
+    assert results[["ci_low", "ci_high"]].notna().all(axis=1).sum() > 40
+    between = results.dropna(subset=["ci_low"])
+    assert ((between.ci_low <= between.value) & (between.value <= between.ci_high)).all()
 
 
 def test_every_accuracy_can_be_counted_again_from_the_outcomes(ran):
@@ -107,12 +107,12 @@ def test_what_has_fallen_at_a_small_eps_has_fallen_at_a_larger(ran):
     assert small <= large and len(large) > 0
     again = outcomes[(outcomes.eps == 8 / 255) & outcomes.example.isin(small)]
     before = outcomes[(outcomes.eps == 2 / 255) & outcomes.example.isin(small)]
-    assert again.set_index("example").forward.equals(before.set_index("example").forward)  # not attacked again
+    assert again.set_index("example").n_forward.equals(before.set_index("example").n_forward)  # not attacked again
 
 
 def test_bounds_are_judged_where_they_belong(ran):
     _, results, _ = ran
-    judged = results[results.bound != ""].set_index(["case", "metric", "group"])
+    judged = results[results.bound != ""].set_index(["case", "metric", "subset"])
     assert judged.passed.to_dict() == {
         ("clean", "top1", ""): False,
         ("clean", "recall", "Bag"): True,
@@ -225,8 +225,8 @@ def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
     )
     assert robust.value(table, "targeted_success_rate", case="pgd-2", allow_invalid=True).value == 0
     assert (
-        robust.value(table, "nll", case="clean").low
-        < robust.value(table, "nll", case="fgsm", eps="8/255", allow_invalid=True).high
+        robust.value(table, "nll", case="clean").ci_low
+        < robust.value(table, "nll", case="fgsm", eps="8/255", allow_invalid=True).ci_high
     )
     assert (tmp_path / "index.html").stat().st_size > 1e5
 
@@ -235,7 +235,7 @@ def test_a_bounded_pair_that_is_not_confused_is_counted_all_the_same(ran, store,
     path = tmp_path / "small.toml"
     path.write_text(SUITE.replace('"recall[Bag]" = ">= 0.01"', '"confused[Trouser -> Bag]" = "<= 0.2"'))
     results = robust.run(path, tmp_path / "out", store=store)
-    found = robust.value(results, "confused", group="Trouser -> Bag", case="clean")
+    found = robust.value(results, "confused", subset="Trouser -> Bag", case="clean")
     assert (found.n, found.passed) == (100, True)
 
 

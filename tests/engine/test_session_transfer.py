@@ -74,7 +74,7 @@ def test_every_cell_gave_its_values(ran):
     assert set(results[results.case == "shown"].perturbation) == {"transfer"}
     far = results[(results.case == "far") & (results.seed == 0)]
     assert (far.metric == "top1_by_distance").sum() == 9 and set(far.perturbation) == {"pgd"}
-    assert far.loc[far.metric == "top1_by_distance", "group"].iloc[4] == "32/255"
+    assert far.loc[far.metric == "top1_by_distance", "subset"].iloc[4] == "32/255"
     sent = results[(results.case == "sent") & (results.seed == 0)]
     assert (sent.metric == "sent").sum() == 90 and not sent.metric.isin(["top1", "top1_error"]).any()
     assert (out / "index.html").is_file()
@@ -86,7 +86,7 @@ def test_the_outcomes_have_one_row_for_each_image_and_target(ran):
     sent = outcomes[(outcomes.case == "sent") & (outcomes.seed == 0)]
     assert len(sent) == 20 * 9 and not sent.duplicated(["example", "target"]).any()
     of = sent[(sent.label == "Bag") & (sent.target == "Shirt")]
-    row = robust.value(results, "sent", group="Bag -> Shirt", allow_invalid=True, seed=0, case="sent")
+    row = robust.value(results, "sent", subset="Bag -> Shirt", allow_invalid=True, seed=0, case="sent")
     assert row.value == (of.predicted == "Shirt").mean() and row.n == len(of) == 2
 
 

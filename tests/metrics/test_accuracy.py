@@ -33,23 +33,23 @@ def test_shares_by_hand():
     values = _values(TRIAL)
     shares = {metric: value.value for metric, value in values.items() if value.unit == "proportion"}
     assert shares == pytest.approx({"top1": 2 / 5, "top5": 3 / 5, "top1_error": 3 / 5, "top5_error": 2 / 5})
-    assert {value.n for value in values.values()} == {5} and {value.group for value in values.values()} == {""}
+    assert {value.n for value in values.values()} == {5} and {value.subset for value in values.values()} == {""}
 
 
 def test_each_share_has_an_exact_interval():
     for metric, count in {"top1": 2, "top5": 3, "top1_error": 3, "top5_error": 2}.items():
         value = _values(TRIAL)[metric]
-        assert (value.low, value.high, value.interval) == (*statistics.clopper_pearson(count, 5), statistics.EXACT)
+        assert (value.ci_low, value.ci_high, value.ci_method) == (*statistics.clopper_pearson(count, 5), statistics.EXACT)
 
 
 def test_nll_by_hand():
     value = _values(TRIAL)["nll"]
     by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, TRIAL.labels, strict=True)]
     assert value.value == pytest.approx(np.mean(by_hand))
-    assert (value.unit, value.interval) == ("nats", statistics.OF_ANSWERS)
+    assert (value.unit, value.ci_method) == ("nats", statistics.OF_ANSWERS)
     dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
-    assert (value.low, value.high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
-    assert value.low < value.value < value.high
+    assert (value.ci_low, value.ci_high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
+    assert value.ci_low < value.value < value.ci_high
 
 
 def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_high_end():
@@ -60,8 +60,8 @@ def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_h
     ]
     assert all(np.isfinite(trial.margin).all() for trial in trials)
     may, has = (_values(trial)["nll"] for trial in trials)
-    assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.low < may.value and may.high == math.inf
-    assert has.value == math.inf and math.isnan(has.low) and math.isnan(has.high) and "0" in has.interval
+    assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.ci_low < may.value and may.ci_high == math.inf
+    assert has.value == math.inf and math.isnan(has.ci_low) and math.isnan(has.ci_high) and "0" in has.ci_method
 
 
 def test_a_target_is_reached_or_not():
@@ -102,15 +102,15 @@ def test_an_image_that_is_sent_to_several_targets_is_one_image():
     for metric in ("top1", "top1_error", "top5", "top5_error", "nll", "targeted_success_rate"):
         one, other = once[metric], often[metric]
         assert (one.value, one.n) == pytest.approx((other.value, other.n)), metric
-        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.005), metric
-    assert math.isnan(often["success_after_8bit"].low) and often["success_after_8bit"].interval == SEVERAL
+        assert (one.ci_low, one.ci_high) == pytest.approx((other.ci_low, other.ci_high), abs=0.005), metric
+    assert math.isnan(often["success_after_8bit"].ci_low) and often["success_after_8bit"].ci_method == SEVERAL
 
 
 @pytest.mark.parametrize("name", ["confusion", "calibration", "hierarchy"])
 def test_other_measures_have_no_intervals_where_images_stand_in_several_rows(name):
-    measure, groups = getattr(metrics, name), {"low": ("a", "b", "c"), "high": ("d", "e", "f", "g")}
+    measure, groups = getattr(metrics, name), {"ci_low": ("a", "b", "c"), "ci_high": ("d", "e", "f", "g")}
     once, often = (replace(_sent(each), superclasses=groups) for each in (1, 6))
     given = [value for value in measure(once) if value.n]
     assert list(told(name, given, once)) == given
     found = list(told(name, measure(often), often))
-    assert all(math.isnan(value.low) and math.isnan(value.high) and value.interval == SEVERAL for value in found)
+    assert all(math.isnan(value.ci_low) and math.isnan(value.ci_high) and value.ci_method == SEVERAL for value in found)

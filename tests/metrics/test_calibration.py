@@ -32,7 +32,7 @@ def _sampled(n, classes=4, scale=2.0, seed=0):
 
 
 def _values(measure, trial, **arguments):
-    return {(v.metric, v.group): v for v in measure(trial, **arguments)}
+    return {(v.metric, v.subset): v for v in measure(trial, **arguments)}
 
 
 def test_a_model_that_says_90_and_is_right_on_70_has_an_ece_of_20_percent():
@@ -41,7 +41,7 @@ def test_a_model_that_says_90_and_is_right_on_70_has_an_ece_of_20_percent():
     values = _values(calibration, _trial(logits, labels))
     for metric in ("ece", "ece_adaptive", "ece_classwise", "ace"):
         assert values[metric, ""].value == pytest.approx(0.2, abs=5e-3), metric
-    assert values["ece", ""].low < 0.2 < values["ece", ""].high
+    assert values["ece", ""].ci_low < 0.2 < values["ece", ""].ci_high
     assert values["brier", ""].value == pytest.approx(0.7 * 2 * 0.01 + 0.3 * 2 * 0.81)
     assert values["aurc", ""].value == pytest.approx(0.3)  # nothing to tell the images apart by
     assert values["bin_accuracy", "(0.867, 0.933]"].value == 0.7
@@ -134,8 +134,8 @@ def test_where_all_are_right_no_temperature_is_best_and_the_end_of_the_range_say
     labels = np.arange(60) % 4
     logits = scale * np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.5, (60, 4))
     values = list(temperature(_trial(logits, labels, ask=lambda split: Predictions(labels, logits, logits))))
-    assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].low) and np.isnan(values[0].high)
-    assert all("no T in [0.02, 50] is best" in value.interval for value in values)
+    assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].ci_low) and np.isnan(values[0].ci_high)
+    assert all("no T in [0.02, 50] is best" in value.ci_method for value in values)
     assert [(v.metric, v.n) for v in values[1:]] == [(metric, 0) for metric in UNITS]
     assert all(np.isnan(value.value) for value in values[1:])
 
@@ -168,7 +168,7 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
     values, before = _values(temperature, trial), _values(calibration, trial)
     assert asked == ["validation"]
     assert values["temperature", ""].value == fit(3 * held, of_held) == pytest.approx(3, rel=0.1)
-    assert values["temperature", ""].low < 3 < values["temperature", ""].high
+    assert values["temperature", ""].ci_low < 3 < values["temperature", ""].ci_high
     assert before["ece", ""].value > 0.15 and values["ece_scaled", ""].value < 0.05
     assert values["nll_scaled", ""].value < trial.nll.mean()
     assert values["brier_scaled", ""].value < before["brier", ""].value
@@ -190,9 +190,9 @@ def test_a_calibrated_model_has_an_error_of_0_in_its_interval_and_a_boaster_not(
     logits, labels = _sampled(1000, seed=6)
     calibrated, boaster = (_values(calibration, _trial(by * logits, labels)) for by in (1, 4))
     for metric in ("ece", "ece_adaptive", "ece_classwise", "ace"):
-        assert calibrated[metric, ""].low == 0 < calibrated[metric, ""].value < calibrated[metric, ""].high
-        assert 0 < boaster[metric, ""].low < boaster[metric, ""].value < boaster[metric, ""].high
-        assert boaster[metric, ""].interval == binning.INTERVAL
+        assert calibrated[metric, ""].ci_low == 0 < calibrated[metric, ""].value < calibrated[metric, ""].ci_high
+        assert 0 < boaster[metric, ""].ci_low < boaster[metric, ""].value < boaster[metric, ""].ci_high
+        assert boaster[metric, ""].ci_method == binning.INTERVAL
 
 
 def test_the_chance_gaps_of_a_calibrated_model_are_what_the_low_end_allows_for():
@@ -262,7 +262,7 @@ def test_outliers_agree_with_scikit_learn_and_with_the_definition():
         one, other = np.array(score(inside)), np.array(score(outside))
         expected = roc_auc_score(np.repeat([1, 0], [120, 80]), np.concatenate([one, other]))
         assert values["ood_auroc", name].value == pytest.approx(expected), name
-        assert values["ood_auroc", name].low <= expected <= values["ood_auroc", name].high
+        assert values["ood_auroc", name].ci_low <= expected <= values["ood_auroc", name].ci_high
         let_in = max(t for t in one if (one >= t).mean() >= 0.95)
         assert values["ood_fpr95", name].value == pytest.approx((other >= let_in).mean()), name
     assert values["ood_auroc", "mahalanobis"].value > 0.9
@@ -285,9 +285,9 @@ def test_scores_that_lie_apart_have_an_interval_below_1():
         Predictions(labels, np.zeros((40, 2)), np.zeros((40, 2))),
     )
     values = _values(outliers, _asking(inside, outside, inside))
-    assert values["ood_auroc", "energy"].value == 1 == values["ood_auroc", "energy"].high
-    assert 0.85 < values["ood_auroc", "energy"].low < 0.97
-    assert (values["ood_fpr95", "energy"].low, values["ood_fpr95", "energy"].high) == (0, 1)  # 2 of 40 may lie anywhere
+    assert values["ood_auroc", "energy"].value == 1 == values["ood_auroc", "energy"].ci_high
+    assert 0.85 < values["ood_auroc", "energy"].ci_low < 0.97
+    assert (values["ood_fpr95", "energy"].ci_low, values["ood_fpr95", "energy"].ci_high) == (0, 1)  # 2 of 40 may lie anywhere
     many = roc.fpr95_interval(np.arange(200.0) + 1, -np.arange(200.0))
     assert many[0] == 0 < many[1] < 0.03
 
@@ -375,7 +375,7 @@ def test_no_interval_of_an_error_leaves_0_to_1(n, right):
     trial = _trial(own.normal(size=(n, 3)), own.integers(0, 3, n))
     wrong = replace(trial, labels=np.where(own.random(n) < right, trial.predicted, (trial.predicted + 1) % 3))
     for value in calibration(wrong):
-        assert value.metric == "brier" or (value.low >= 0 and value.high <= 1 and str(value.low) != "-0.0"), value
+        assert value.metric == "brier" or (value.ci_low >= 0 and value.ci_high <= 1 and str(value.ci_low) != "-0.0"), value
 
 
 def test_a_label_of_probability_0_has_no_temperature():
@@ -383,7 +383,7 @@ def test_a_label_of_probability_0_has_no_temperature():
     values = _values(
         temperature, _trial(never, np.array([1, 0]), ask=lambda _: Predictions(np.array([1, 0]), never, never))
     )
-    assert all(math.isnan(value.value) and value.interval == IMPOSSIBLE for value in values.values())
+    assert all(math.isnan(value.value) and value.ci_method == IMPOSSIBLE for value in values.values())
 
 
 @pytest.mark.parametrize("least", [1e-4, 1e-14])

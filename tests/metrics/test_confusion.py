@@ -22,7 +22,7 @@ def _trial(labels=LABELS, predicted=PREDICTED, classes=CLASSES):
 
 
 def _values(trial, **arguments):
-    return {(value.metric, value.group): value for value in confusion(trial, **arguments)}
+    return {(value.metric, value.subset): value for value in confusion(trial, **arguments)}
 
 
 def test_recall_and_precision_by_hand():
@@ -34,7 +34,7 @@ def test_recall_and_precision_by_hand():
     for key, (right, n) in expected.items():
         value = values[key]
         assert (value.value, value.n) == (pytest.approx(right / n), n)
-        assert (value.low, value.high) == statistics.clopper_pearson(right, n)
+        assert (value.ci_low, value.ci_high) == statistics.clopper_pearson(right, n)
 
 
 def test_a_class_without_images_or_never_predicted_has_no_number():
@@ -44,7 +44,7 @@ def test_a_class_without_images_or_never_predicted_has_no_number():
 
 
 def test_the_most_confused_pairs_come_first():
-    pairs = [(v.group, v.value, v.n) for v in confusion(_trial()) if v.metric == "confused"]
+    pairs = [(v.subset, v.value, v.n) for v in confusion(_trial()) if v.metric == "confused"]
     assert pairs == [
         ("cat -> dog", 2 / 4, 4),
         ("dog -> cat", pytest.approx(2 / 3), 3),
@@ -55,7 +55,7 @@ def test_the_most_confused_pairs_come_first():
 
 def test_so_many_pairs_as_are_asked_for_each_in_both_directions():
     for pairs in (1, 2, 3, 9):
-        told = [v.group for v in confusion(_trial(), pairs=pairs) if v.metric == "confused"]
+        told = [v.subset for v in confusion(_trial(), pairs=pairs) if v.metric == "confused"]
         assert told == ["cat -> dog", "dog -> cat", "cat -> car", "car -> cat"][: 2 * pairs]
 
 
@@ -82,12 +82,12 @@ def test_the_worst_class_and_pair_by_hand():
     worst = values["worst_class", ""]
     assert (worst.value, worst.n) == (1 / 4, 4)  # cat; dog has 1 of 3, car 1 of 1, and ship no images
     low, high = statistics.simultaneous(np.array([1, 1, 1]), np.array([4, 3, 1]))
-    assert (worst.low, worst.high) == (low.min(), high.min()) and worst.interval == "exact 95 %, simultaneous"
+    assert (worst.ci_low, worst.ci_high) == (low.min(), high.min()) and worst.ci_method == "exact 95 %, simultaneous"
     worst = values["worst_pair", ""]
     assert (worst.value, worst.n) == (pytest.approx(2 / 3), 3)  # dog -> cat
     every = [[2, 4], [1, 4], [0, 4], [2, 3], [0, 3], [0, 3], [0, 1], [0, 1], [0, 1]]  # all pairs of classes with images
     low, high = statistics.simultaneous(*np.array(every).T)
-    assert (worst.low, worst.high) == pytest.approx((low.max(), high.max()))
+    assert (worst.ci_low, worst.ci_high) == pytest.approx((low.max(), high.max()))
 
 
 def test_the_spread_and_the_entropy_by_hand():
@@ -102,15 +102,15 @@ def test_the_spread_and_the_entropy_by_hand():
 def test_an_entropy_has_no_interval_and_says_why():
     for name in ("cat", "car"):  # of several answers, of equal ones
         value = _values(_trial())["prediction_entropy", name]
-        assert math.isnan(value.low) and math.isnan(value.high) and value.interval.startswith("none: ")
+        assert math.isnan(value.ci_low) and math.isnan(value.ci_high) and value.ci_method.startswith("none: ")
 
 
 def test_the_spread_of_recalls_that_may_be_alike_begins_at_0_and_of_others_not():
     labels = np.repeat(np.arange(4), 200)
     alike = _values(_trial(labels, np.where(np.arange(800) % 10 < 8, labels, (labels + 1) % 4)))["recall_std", ""]
     apart = _values(_trial(labels, np.where(labels < 2, labels, 0)))["recall_std", ""]
-    assert alike.low == 0 <= alike.value < alike.high
-    assert apart.value == apart.high == 0.5 and 0.4 < apart.low < 0.5  # no four recalls lie further apart
+    assert alike.ci_low == 0 <= alike.value < alike.ci_high
+    assert apart.value == apart.ci_high == 0.5 and 0.4 < apart.ci_low < 0.5  # no four recalls lie further apart
 
 
 def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
@@ -120,21 +120,21 @@ def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
     value = _values(_trial(labels, predicted, tuple(f"c{i}" for i in range(50))))["recall_std", ""]
     near = (80 + 0.5) / 101
     assert value.value == pytest.approx(0, abs=1e-12)
-    assert value.high == pytest.approx(np.sqrt(near * (1 - near) / 100), rel=0.25) and value.low == 0
+    assert value.ci_high == pytest.approx(np.sqrt(near * (1 - near) / 100), rel=0.25) and value.ci_low == 0
 
 
 @pytest.mark.parametrize(("classes", "each"), [(300, 1), (100, 2), (20, 5)])
 def test_few_images_of_many_classes_do_not_make_equal_recalls_differ(classes, each):
     """Each class is right on half of its images: of 20 samples at most two may call the recalls unlike."""
     labels, random = np.repeat(np.arange(classes), each), np.random.default_rng(0)
-    lows = np.array([_spread(labels, random.random(len(labels)) < 0.5).low for _ in range(20)])
+    lows = np.array([_spread(labels, random.random(len(labels)) < 0.5).ci_low for _ in range(20)])
     assert (lows > 1e-12).sum() <= 2
 
 
 def test_the_worst_pair_is_told_though_others_have_more_errors():
     labels, predicted = np.repeat([0, 1, 2], [20, 20, 2]), np.repeat([1, 0, 0, 1, 3], [9, 11, 9, 11, 2])
     found = list(confusion(_trial(labels, predicted), pairs=1))
-    told = {v.group: (v.value, v.n) for v in found if v.metric == "confused"}
+    told = {v.subset: (v.value, v.n) for v in found if v.metric == "confused"}
     assert list(told) == ["cat -> dog", "dog -> cat", "car -> ship"]
     worst = next(v for v in found if v.metric == "worst_pair")
     assert told["car -> ship"] == (worst.value, worst.n) == (1, 2)
@@ -161,11 +161,11 @@ def test_the_most_confused_pair_of_many_that_are_alike_is_covered_though_it_was_
         taken = (labels + random.integers(1, 10, 300)) % 10  # all errors alike: each pair has a share of .2 / 9
         told = _values(_trial(labels, np.where(random.random(300) < 0.2, taken, labels), [*"abcdefghij"]), pairs=1)
         first = next(value for (metric, _), value in told.items() if metric == "confused")
-        covered += first.low <= 0.2 / 9 <= first.high
+        covered += first.ci_low <= 0.2 / 9 <= first.ci_high
     assert covered >= 0.93 * samples
 
 
 def test_the_recall_of_one_class_alone_has_no_spread():
     """Not 0, surely: that would claim what one class cannot tell."""
     spread = next(v for v in confusion(_trial(np.zeros(9, int), np.arange(9) % 2)) if v.metric == "recall_std")
-    assert np.isnan(spread.value) and spread.n == 0 and spread.interval.startswith("none: ")
+    assert np.isnan(spread.value) and spread.n == 0 and spread.ci_method.startswith("none: ")

@@ -18,18 +18,18 @@ def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2", ids=None)
         CLASSES, np.arange(n).astype(str) if ids is None else ids, np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
         distance=sizes, limit=limit, norm=norm,
     )  # fmt: skip
-    return {(v.metric, v.group): v for v in distance(trial, points=points)}
+    return {(v.metric, v.subset): v for v in distance(trial, points=points)}
 
 
 def test_the_median_its_interval_and_the_quartiles():
     found = values()
     median = found["median_distance", ""]
     assert median.value == pytest.approx(0.035) and median.n == 8
-    assert (median.low, median.high) == order_statistics(SIZES) and median.interval == "order statistics 95 %"
-    assert median.high == np.inf  # two of eight lie beyond: the upper end is not known
+    assert (median.ci_low, median.ci_high) == order_statistics(SIZES) and median.ci_method == "order statistics 95 %"
+    assert median.ci_high == np.inf  # two of eight lie beyond: the upper end is not known
     assert found["distance_quartile", "lower"].value == pytest.approx(0.01)
     assert found["distance_quartile", "upper"].value == pytest.approx(0.05)
-    assert found["distance_quartile", "upper"].interval.startswith("none: ")  # 8 are too few
+    assert found["distance_quartile", "upper"].ci_method.startswith("none: ")  # 8 are too few
 
 
 def test_quartiles_have_intervals_of_order_statistics():
@@ -37,18 +37,18 @@ def test_quartiles_have_intervals_of_order_statistics():
     found = values(sizes)
     for name, share in (("lower", 0.25), ("upper", 0.75)):
         quartile = found["distance_quartile", name]
-        assert (quartile.low, quartile.high) == order_statistics(sizes, share)
-        assert quartile.low < quartile.value < quartile.high and quartile.interval == "order statistics 95 %"
+        assert (quartile.ci_low, quartile.ci_high) == order_statistics(sizes, share)
+        assert quartile.ci_low < quartile.value < quartile.ci_high and quartile.ci_method == "order statistics 95 %"
 
 
 def test_the_share_that_is_censored():
     censored = values()["censored", ""]
-    assert censored.value == 0.25 and (censored.low, censored.high) == clopper_pearson(2, 8)
+    assert censored.value == 0.25 and (censored.ci_low, censored.ci_high) == clopper_pearson(2, 8)
 
 
 def test_where_most_are_censored_the_median_is_too():
     found = values(np.array([0.01, 0.02, np.inf, np.inf, np.inf], np.float32))
-    assert found["median_distance", ""].value == np.inf and found["median_distance", ""].interval.startswith("none: ")
+    assert found["median_distance", ""].value == np.inf and found["median_distance", ""].ci_method.startswith("none: ")
     assert found["distance_quartile", "upper"].value == np.inf
     half = values(np.array([0.01, 0.02, np.inf, np.inf], np.float32))
     assert np.isnan(half["median_distance", ""].value)  # between .02 and one that was not found
@@ -58,7 +58,7 @@ def test_the_accuracy_curve_counts_what_lies_farther():
     found = values()
     curve = {group: v.value for (metric, group), v in found.items() if metric == "top1_by_distance"}
     assert curve == {"0": 7 / 8, "0.015": 6 / 8, "0.03": 4 / 8, "0.045": 3 / 8, "0.06": 2 / 8}
-    assert found["top1_by_distance", "0.03"].low == clopper_pearson(4, 8)[0]
+    assert found["top1_by_distance", "0.03"].ci_low == clopper_pearson(4, 8)[0]
 
 
 def test_the_curve_is_labelled_in_the_words_of_its_norm():
@@ -87,8 +87,8 @@ def test_several_targets_of_one_image_are_not_so_many_images():
     found, apart = values(targets=targets, ids=ids), values(targets=targets)
     for of in (("median_distance", ""), ("censored", ""), ("distance_quartile", "lower")):
         assert found[of].value == apart[of].value and (found[of].n, apart[of].n) == (4, 8)
-        assert found[of].interval.startswith("none: ") and np.isnan(found[of].low) and np.isnan(found[of].high)
-    assert apart["median_distance", ""].interval and apart["censored", ""].interval
+        assert found[of].ci_method.startswith("none: ") and np.isnan(found[of].ci_low) and np.isnan(found[of].ci_high)
+    assert apart["median_distance", ""].ci_method and apart["censored", ""].ci_method
     assert found["median_distance", "a -> b"].n == 3
 
 

@@ -54,7 +54,7 @@ class Report:
         }
 
     def value(self, metric, case, group=""):
-        return robust.value(self.results, metric, group=group, case=case, allow_invalid=True).value
+        return robust.value(self.results, metric, subset=group, case=case, allow_invalid=True).value
 
     def logits(self, case):
         return np.load(self.blocks[case] / "logits-0.npy")
@@ -87,7 +87,7 @@ def test_what_the_outcomes_tell(report, case):
     assert report.value("worst_pair", case) == pytest.approx((shares * (1 - np.eye(10))).max())
     told = report.results[(report.results["metric"] == "precision") & (report.results["case"] == case)]
     for name, value in right.groupby(rows["predicted"]).mean().items():
-        assert told.set_index("group")["value"][name] == pytest.approx(value)
+        assert told.set_index("subset")["value"][name] == pytest.approx(value)
     shirt = rows.loc[rows["label"] == "Shirt", "predicted"].value_counts(normalize=True)
     assert report.value("prediction_entropy", case, "Shirt") == pytest.approx(-(shirt * np.log(shirt)).sum())
     above = {name: group for group, members in report.data.superclasses.items() for name in members}
@@ -99,7 +99,7 @@ def test_what_the_outcomes_tell(report, case):
     assert report.value("mistake_severity", case) == pytest.approx((2 - same[~right]).mean())
     confused = report.results[(report.results["metric"] == "confused") & (report.results["case"] == case)]
     for row in confused.itertuples():
-        label, _, other = row.group.partition(" -> ")
+        label, _, other = row.subset.partition(" -> ")
         assert round(row.value * row.n) == matrix.loc[label, other]
 
 

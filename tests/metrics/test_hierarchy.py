@@ -20,7 +20,7 @@ PREDICTED = np.array([0, 1, 2, 3, 2, 4, 0])
 def _values(predicted=PREDICTED, labels=LABELS, tree=TREE, level=None, **more):
     ids = np.array([str(i) for i in range(len(labels))])
     trial = EvaluationResult(CLASSES, ids, labels, np.eye(5)[predicted], **more)
-    return {(v.metric, v.group): v for v in hierarchy(trial, tree=tree, level=level)}
+    return {(v.metric, v.subset): v for v in hierarchy(trial, tree=tree, level=level)}
 
 
 def test_by_hand():
@@ -143,7 +143,7 @@ def nouns(tmp_path):
 def test_wordnet_tells_how_bad_a_mistake_is_among_the_classes_of_imagenet(nouns):
     classes = ("giant panda", "gibbon", "n02480495")
     trial = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(3)[[1, 2]])
-    values = {v.metric: v.value for v in hierarchy(trial, tree=nouns) if not v.group}
+    values = {v.metric: v.value for v in hierarchy(trial, tree=nouns) if not v.subset}
     assert values["mistake_severity"] == 1.5  # a gibbon for a panda: 2; an orangutan for a gibbon: 1
     with pytest.raises(DataError, match="ImageNet has no class 'shoe'"):
         list(hierarchy(replace(trial, classes=("shoe", "gibbon", "n02480495")), tree=nouns))
@@ -153,9 +153,9 @@ def test_the_superclasses_of_imagenet_are_its_50_groups_and_not_the_top_of_wordn
     """997 of its 1,000 classes are physical entities: nearly no mistake would leave that superclass."""
     classes = ("giant panda", "gibbon", "n02480495", "Chihuahua", "n04120489")
     trial = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(5)[[1, 2]])
-    values = {(v.metric, v.group): v.value for v in hierarchy(trial, tree=nouns)}
+    values = {(v.metric, v.subset): v.value for v in hierarchy(trial, tree=nouns)}
     assert values["superclass_accuracy", ""] == 0.5 and values["superclass_recall", "primate"] == 1
-    largest = {v.group for v in hierarchy(trial, tree=nouns, level=1)}
+    largest = {v.subset for v in hierarchy(trial, tree=nouns, level=1)}
     assert largest == {"", "word2 (n00000002)", "word5 (n00000005)"}
 
 

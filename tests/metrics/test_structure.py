@@ -59,7 +59,7 @@ def test_a_predictor_that_gives_all_images_the_same_has_no_ratios():
 def test_collapsed_classes_have_no_scatter_within():
     means = np.eye(3)
     trial = _trial(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Predictions(np.arange(3), means, means))
-    values = {v.metric: v for v in structure(trial) if not v.group}
+    values = {v.metric: v for v in structure(trial) if not v.subset}
     assert values["nc1"].value == pytest.approx(0, abs=1e-12) and values["within_scatter"].value == 0
     assert values["ncc_agreement"].value == 1
     assert values["fisher_ratio"].n == 0  # nothing to divide by
@@ -91,12 +91,12 @@ def test_clusters_find_the_face_that_is_always_wrong():
     features, labels, kind = _two_faces()
     predicted = np.where(kind == 1, 1, labels)
     trial = _trial(features, labels, Predictions(labels, features, features), predicted, classes=2)
-    values = {(v.metric, v.group): v for v in clusters(trial, k=2)}
+    values = {(v.metric, v.subset): v for v in clusters(trial, k=2)}
     assert [(values["cluster_recall", g].value, values["cluster_recall", g].n) for g in ("a #1", "a #2")] == [
         (1, 60), (0, 30),
     ]  # fmt: skip
     worst = values["worst_cluster", ""]
-    assert (worst.value, worst.n, worst.low) == (0, 30, 0) and 0.1 < worst.high < 0.3
+    assert (worst.value, worst.n, worst.ci_low) == (0, 30, 0) and 0.1 < worst.ci_high < 0.3
     shown = values["cluster_recall", "a #2"].examples
     assert len(shown) == 6 and {int(name[1:]) for name in shown} <= set(np.flatnonzero(kind == 1))
 
@@ -106,14 +106,14 @@ def test_an_attack_moves_no_image_to_another_cluster():
     clean = _trial(features, labels, None, classes=2)
     moved = np.where((kind == 1)[:, None], [0.0, 0.0], features)  # all that fell look like the other face
     trial = _trial(moved, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
-    values = {(v.metric, v.group): v for v in clusters(replace(trial, clean=clean), k=2)}
+    values = {(v.metric, v.subset): v for v in clusters(replace(trial, clean=clean), k=2)}
     assert (values["cluster_recall", "a #2"].value, values["cluster_recall", "a #2"].n) == (0, 30)
 
 
 def test_a_small_cluster_is_told_but_not_called_the_worst():
     features, labels, kind = _two_faces()
     trial = _trial(features, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
-    values = {(v.metric, v.group): v for v in clusters(trial, k=2, smallest=35)}
+    values = {(v.metric, v.subset): v for v in clusters(trial, k=2, smallest=35)}
     assert values["cluster_recall", "a #2"].value == 0
     assert values["worst_cluster", ""].value == 1
 
@@ -123,7 +123,7 @@ def test_clusters_are_those_of_scikit_learn():
 
     features, labels = _blobs(150, np.random.default_rng(2).normal(size=(3, 4)), 1.0)
     test, of = _blobs(60, np.random.default_rng(2).normal(size=(3, 4)), 1.0, seed=5)
-    values = {v.group: v.n for v in clusters(_trial(test, of, Predictions(labels, features, features))) if v.group}
+    values = {v.subset: v.n for v in clusters(_trial(test, of, Predictions(labels, features, features))) if v.subset}
     for c, name in enumerate("abc"):
         found = KMeans(3, n_init=4, random_state=0).fit(features[labels == c])
         places = found.predict(test[of == c])
@@ -143,4 +143,4 @@ def test_scatter_has_no_interval_and_says_why():
     features, labels = _blobs(30, np.eye(3), 0.1)
     for value in structure(_trial(features, labels, Predictions(labels, features, features))):
         if value.metric != "ncc_agreement":
-            assert np.isnan(value.low) and np.isnan(value.high) and value.interval.startswith("none: ")
+            assert np.isnan(value.ci_low) and np.isnan(value.ci_high) and value.ci_method.startswith("none: ")

@@ -11,7 +11,7 @@ def values(labels, targets, predicted):
     n = len(labels)
     logits = np.eye(3)[np.array(predicted)]
     trial = EvaluationResult(CLASSES, np.arange(n).astype(str), np.array(labels), logits, targets=np.array(targets))
-    return {(v.metric, v.group): v for v in targetability(trial)}
+    return {(v.metric, v.subset): v for v in targetability(trial)}
 
 
 def test_the_share_of_each_pair_with_its_interval():
@@ -20,13 +20,13 @@ def test_the_share_of_each_pair_with_its_interval():
         "panda -> gibbon": 2 / 3, "panda -> cat": 0, "gibbon -> panda": 0,
     }  # fmt: skip
     sent = found["sent", "panda -> gibbon"]
-    assert (sent.n, sent.low, sent.high, sent.unit) == (3, *clopper_pearson(2, 3), "proportion")
+    assert (sent.n, sent.ci_low, sent.ci_high, sent.unit) == (3, *clopper_pearson(2, 3), "proportion")
 
 
 def test_the_largest_share_comes_first_and_has_no_interval():
     found = values([0, 1, 1], [1, 2, 2], [0, 2, 1])
     assert next(iter(found)) == ("most_sent", "") and found["most_sent", ""].value == 0.5
-    assert found["most_sent", ""].n == 2 and np.isnan(found["most_sent", ""].low)
+    assert found["most_sent", ""].n == 2 and np.isnan(found["most_sent", ""].ci_low)
 
 
 def test_all_pairs_of_three_classes_are_six():

@@ -73,25 +73,27 @@ def results(run: dict, condition: dict, asked: list[dict], bound: tuple[str, flo
         "suite": "quick",
         "data": "fake",
         "split": "test",
-        "weights": "abc",
+        "weights_sha": "abc",
         "seconds": 1.5,
     }
-    common |= {"forward": 20.0, "backward": 19.0}
+    common |= {"n_forward": 20.0, "n_backward": 19.0}
     found = [{**common, **_share("top1", "", [o["label"] == o["predicted"] for o in asked], bound)}]
     for name in dict.fromkeys(o["label"] for o in asked):
         right = [o["predicted"] == name for o in asked if o["label"] == name]
         found.append({**common, **_share("recall", name, right, None)})
     nll = float(np.mean([np.float32(o["nll"]) for o in asked], dtype=np.float64))
     low = bounded_mean(np.array([o["nll"] for o in asked]), 0, 9)[0]
-    found.append({**common, "metric": "nll", "value": nll, "low": low, "high": 9.0, "unit": "nats", "n": len(asked)})
+    found.append(
+        {**common, "metric": "nll", "value": nll, "ci_low": low, "ci_high": 9.0, "unit": "nats", "n": len(asked)}
+    )
     return found
 
 
 def _share(metric: str, group: str, right: list[bool], bound: tuple[str, float] | None) -> dict:
     low, high = clopper_pearson(sum(right), len(right))
     value = sum(right) / len(right)
-    row = {"metric": metric, "group": group, "value": value, "low": low, "high": high, "n": len(right)}
-    row |= {"interval": "exact 95 %", "unit": "proportion"}
+    row = {"metric": metric, "subset": group, "value": value, "ci_low": low, "ci_high": high, "n": len(right)}
+    row |= {"ci_method": "exact 95 %", "unit": "proportion"}
     return row | ({"bound": f">= {bound[1]}", "passed": value >= bound[1]} if bound else {})
 
 
@@ -137,7 +139,7 @@ def environment(classes: list[str], n: int, shape: tuple[int, ...]) -> dict:
     about = {
         "architecture": "resnet20",
         "parameters": 61706,
-        "weights": "abc",
+        "weights_sha": "abc",
         "training_seconds": 6.2,
         "seeds": [0],
     }

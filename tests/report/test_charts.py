@@ -24,7 +24,7 @@ def test_a_curve_for_each_case_from_the_clean_accuracy_on(folder):
         "L∞, ε = 8/255",
     ]
     assert set(drawn["survives (pgd, L∞)"]["model"]) == {"hardened"}
-    assert (drawn["pgd (L∞)"]["low"] <= drawn["pgd (L∞)"]["value"]).all()
+    assert (drawn["pgd (L∞)"]["ci_low"] <= drawn["pgd (L∞)"]["value"]).all()
 
 
 def test_the_clean_point_is_of_the_same_images(folder):
@@ -36,7 +36,7 @@ def test_the_clean_point_is_of_the_same_images(folder):
     clean = next(rows for (run, condition), rows in few.items() if run.model == "lenet5" and condition.clean)
     right = int((clean["label"] == clean["predicted"]).sum())
     assert (first["n"], first["value"]) == (10, right / 10)
-    assert (first["low"], first["high"]) == pytest.approx(statistics.clopper_pearson(right, 10))
+    assert (first["ci_low"], first["ci_high"]) == pytest.approx(statistics.clopper_pearson(right, 10))
 
 
 def test_the_clean_point_is_of_the_same_data(folder):
@@ -72,7 +72,7 @@ def test_a_value_that_is_no_number_is_left_out(folder):
     whole = read(folder)
     results = whole.results.copy()
     lost = (results["model"] == "lenet5") & (results["case"] == "pgd") & (results["metric"] == "top1")
-    results.loc[lost, ["value", "low", "high"]] = np.nan
+    results.loc[lost, ["value", "ci_low", "ci_high"]] = np.nan
     assert len(points(charts.curves(replace(whole, results=results))[1]).query("model == 'lenet5'")) == 1
 
 

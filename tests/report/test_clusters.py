@@ -21,7 +21,7 @@ def add(folder, rows, model="lenet5", seed=0, case="clean", **where):
     results = tables.read_results(folder / "results.csv")
     same = {"suite": "quick", "model": model, "seed": seed, "case": case, **STRENGTH, **where}
     more = tables.table(
-        [{"unit": "proportion", "n": 20, "low": 0.1, "high": 0.9, **same, **row} for row in rows], tables.RESULTS
+        [{"unit": "proportion", "n": 20, "ci_low": 0.1, "ci_high": 0.9, **same, **row} for row in rows], tables.RESULTS
     )
     tables.write_results(pd.concat([results, more]), folder / "results.csv")
 
@@ -31,13 +31,13 @@ def show(folder, file="shown-0000.npz", group="Coat #1", case="clean", perturbat
     images = np.random.default_rng(0).random((2, 12, 10, 1), np.float32)
     np.savez(folder / "samples" / "shown-0000.npz", ids=np.array(["0", "1"]), perturbed=images)
     same = {"file": file, "model": "lenet5", "seed": 0, "case": case, **STRENGTH, "perturbation": perturbation, **where}
-    rows = [{**same, "metric": "cluster_recall", "group": group, "example": each} for each in ("0", "1")]
+    rows = [{**same, "metric": "cluster_recall", "subset": group, "example": each} for each in ("0", "1")]
     pd.DataFrame(rows).to_csv(folder / "samples/shown.csv", index=False)
 
 
 CLUSTERS = [
-    {"metric": "cluster_recall", "group": "Coat #1", "value": 0.8},
-    {"metric": "cluster_recall", "group": "Coat #2", "value": 0.3},
+    {"metric": "cluster_recall", "subset": "Coat #1", "value": 0.8},
+    {"metric": "cluster_recall", "subset": "Coat #2", "value": 0.3},
     {"metric": "worst_cluster", "value": 0.3},
     {"metric": "worst_class", "value": 0.5},
 ]
@@ -97,7 +97,7 @@ def test_a_flow_counts_what_the_outcomes_say(folder):
 
 def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
     rows = [
-        {"metric": metric, "group": group, "value": value, "n": 20}
+        {"metric": metric, "subset": group, "value": value, "n": 20}
         for group, right, sure in (("(0.4, 0.467]", 0.2, 0.45), ("(0.933, 1]", 0.9, 0.97))
         for metric, value in (("bin_accuracy", right), ("bin_confidence", sure))
     ]
@@ -137,10 +137,18 @@ def test_the_flow_between_superclasses_is_counted(folder, document):
 
 
 def test_why_a_value_has_no_interval_stands_where_the_interval_would():
-    row = {"metric": "temperature", "group": "", "value": 0.02, "low": np.nan, "high": np.nan, "unit": "", "n": 60}
-    rows = pd.DataFrame([{**row, "interval": "none: no T is best"}, {**row, "metric": "ece", "interval": "x 95 %"}])
-    assert structure._cell(rows, "temperature").interval == "none: no T is best"
-    assert structure._cell(rows, "ece").interval == ""
+    row = {
+        "metric": "temperature",
+        "subset": "",
+        "value": 0.02,
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+        "unit": "",
+        "n": 60,
+    }
+    rows = pd.DataFrame([{**row, "ci_method": "none: no T is best"}, {**row, "metric": "ece", "ci_method": "x 95 %"}])
+    assert structure._cell(rows, "temperature").ci_method == "none: no T is best"
+    assert structure._cell(rows, "ece").ci_method == ""
 
 
 @pytest.mark.parametrize(

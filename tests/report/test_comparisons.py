@@ -16,7 +16,7 @@ def add(folder, *rows):
 
 
 def row(group, **more):
-    return {"metric": "difference", "group": group, "unit": "proportion", **more}
+    return {"metric": "difference", "subset": group, "unit": "proportion", **more}
 
 
 def section(text):
@@ -27,8 +27,8 @@ def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_th
     add(
         folder,
         row("top1 vs lenet5", value=-0.0125, low=-0.034, bound="no worse than lenet5 by 0.02", passed=False),
-        {"metric": "mcnemar", "group": "top1 vs lenet5", "value": 0.0414, "unit": "p"},
-        {"metric": "trust", "group": "", "value": 1.0},
+        {"metric": "mcnemar", "subset": "top1 vs lenet5", "value": 0.0414, "unit": "p"},
+        {"metric": "trust", "subset": "", "value": 1.0},
         row("nll vs ./base", unit="nats", value=0.5, high=0.625, bound="no worse than ./base by 1", passed=True),
         row("recall[Coat] vs ./base", value=np.nan, n=0, bound="no worse than ./base by 0", passed=None),
     )
@@ -64,7 +64,7 @@ def test_a_suite_without_such_bounds_has_no_such_part(folder):
 def test_a_bound_on_the_interval_says_so_and_is_never_undecided(folder, document):
     results = tables.read_results(folder / "results.csv")
     first = results["bound"].ne("").idxmax()
-    low = results.loc[first, "low"]
+    low = results.loc[first, "ci_low"]
     results.loc[first, ["bound", "passed"]] = [f"low >= {low + 0.001:.6f}", False]
     tables.write_results(results, folder / "results.csv")
     (folder / "suite.toml").unlink()  # whose bound counts

@@ -73,7 +73,7 @@ def test_every_figure_follows_from_the_outcomes(folder):
             added = [sum(of[n][name] - clean[n] for name in common) for n in (net, "net0")]
             assert got["relative_error_increase"] == pytest.approx(added[0] / added[1])
             for name in names:
-                mean = robust.value(results, "corruption_error", group=name, case=case, model=net)
+                mean = robust.value(results, "corruption_error", subset=name, case=case, model=net)
                 assert mean.value == pytest.approx(own[name])
 
 
@@ -81,8 +81,8 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
     results = tables.read_results(folder / "results.csv")
     for net in ("net0", "net1"):
         mean = robust.value(results, "mean_corruption_error", case="bad", model=net)
-        assert mean.low < mean.value < mean.high and (mean.n, mean.bound, mean.passed) == (IMAGES, "<= 1", True)
-        fog = robust.value(results, "corruption_error", group="fog", case="bad", model=net)
+        assert mean.ci_low < mean.value < mean.ci_high and (mean.n, mean.bound, mean.passed) == (IMAGES, "<= 1", True)
+        fog = robust.value(results, "corruption_error", subset="fog", case="bad", model=net)
         assert (fog.bound, fog.passed) == ("high < 0.01", False)
     with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
         case = read_case("c", {"corrupt": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})

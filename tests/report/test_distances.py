@@ -14,13 +14,13 @@ def rows(model, median=(10 / 255, 9 / 255, 11 / 255), upper=15 / 255, **where):
     same = {"model": model, **WHERE, **where}
     value, low, high = median
     interval = "order statistics 95 %" if low == low else ""
-    yield {**same, "metric": "median_distance", "value": value, "low": low, "high": high, "interval": interval}
-    yield {**same, "metric": "distance_quartile", "group": "lower", "value": 4 / 255}
-    yield {**same, "metric": "distance_quartile", "group": "upper", "value": upper}
+    yield {**same, "metric": "median_distance", "value": value, "ci_low": low, "ci_high": high, "ci_method": interval}
+    yield {**same, "metric": "distance_quartile", "subset": "lower", "value": 4 / 255}
+    yield {**same, "metric": "distance_quartile", "subset": "upper", "value": upper}
     yield {**same, "metric": "censored", "value": 0.2, "unit": "proportion"}
     for group, share in CURVE.items():
-        named = {"metric": "top1_by_distance", "group": group, "unit": "proportion"}
-        yield {**same, **named, "value": share, "low": share - 0.1, "high": min(share + 0.1, 1)}
+        named = {"metric": "top1_by_distance", "subset": group, "unit": "proportion"}
+        yield {**same, **named, "value": share, "ci_low": share - 0.1, "ci_high": min(share + 0.1, 1)}
 
 
 def test_medians_quartiles_and_what_was_not_found_in_the_words_of_the_norm(page_of):

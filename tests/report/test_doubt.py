@@ -14,22 +14,22 @@ CORRUPTED = [
     {"case": "weather", "perturbation": name, "eps": float("nan"), "severity": 1, "metric": "top1_error"}
     for name in ("fog", "snow")
 ]
-SHARE = {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "proportion", "interval": "exact 95 %", "n": 40}
-NUMBER = {**SHARE, "unit": "", "interval": ""}
+SHARE = {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "unit": "proportion", "ci_method": "exact 95 %", "n": 40}
+NUMBER = {**SHARE, "unit": "", "ci_method": ""}
 ROWS = [
     {**CLEAN, **SHARE, "metric": "top1"},
     {**CLEAN, **SHARE, "metric": "worst_class"},
     {**CLEAN, **NUMBER, "metric": "ece"},
-    {**CLEAN, **SHARE, "metric": "ood_auroc", "group": "energy"},
-    {**CLEAN, **SHARE, "metric": "ood_fpr95", "group": "energy"},
-    {**CLEAN, **SHARE, "metric": "cluster_recall", "group": "Coat #1"},
+    {**CLEAN, **SHARE, "metric": "ood_auroc", "subset": "energy"},
+    {**CLEAN, **SHARE, "metric": "ood_fpr95", "subset": "energy"},
+    {**CLEAN, **SHARE, "metric": "cluster_recall", "subset": "Coat #1"},
     {**CLEAN, **NUMBER, "metric": "parameters", "unit": "parameters", "value": 10.0},
-    {**CLEAN, **NUMBER, "metric": "output_gradient", "group": "first"},
+    {**CLEAN, **NUMBER, "metric": "output_gradient", "subset": "first"},
     {**CLEAN, **NUMBER, "metric": "output_gradient_ratio"},
     {**FAR, **NUMBER, "metric": "median_distance"},
     {**FAR, **SHARE, "metric": "censored"},
-    *({**FAR, **NUMBER, "metric": "distance_quartile", "group": group} for group in ("lower", "upper")),
-    {**SENT, **SHARE, "metric": "sent", "group": "Coat -> Shirt"},
+    *({**FAR, **NUMBER, "metric": "distance_quartile", "subset": group} for group in ("lower", "upper")),
+    {**SENT, **SHARE, "metric": "sent", "subset": "Coat -> Shirt"},
     *({**row, **SHARE} for row in CORRUPTED),
 ]
 SECTIONS = ("sizes", "corruptions", "distances", "targetability", "gradients", "confusion", "structure", "calibration")

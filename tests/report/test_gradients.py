@@ -19,7 +19,7 @@ def flow(model, said, norms):
     }
     rows = [{**same, "metric": metric, "value": value} for metric, value in of_all.items()]
     for number, norm in enumerate(norms, 1):
-        of_layer = {"group": f"fc{number}", "value": norm}
+        of_layer = {"subset": f"fc{number}", "value": norm}
         rows += [{**same, "metric": metric, **of_layer} for metric in gradients.OF_LAYERS]
     return rows
 
@@ -64,8 +64,8 @@ def test_a_logarithmic_chart_gets_finite_positive_numbers_in_the_order_of_the_la
 
 def test_single_layers_stay_out_of_the_table_of_all_values(inspected):
     listed = values.listed(inspected.results)
-    assert not listed["group"].str.startswith("fc").any()
-    assert {"healthy", "vanishing", "exploding"} <= set(listed["metric"]) and "T-shirt/top" in set(listed["group"])
+    assert not listed["subset"].str.startswith("fc").any()
+    assert {"healthy", "vanishing", "exploding"} <= set(listed["metric"]) and "T-shirt/top" in set(listed["subset"])
 
 
 def test_a_case_that_only_looks_has_no_confusion(inspected):

@@ -29,9 +29,9 @@ def test_a_cell_has_its_value_interval_and_bound(change, folder):
     row = results.query("model == 'lenet5' and case == 'clean' and metric == 'top1'").iloc[0]
     cell = table.rows[0][1][0]
     assert (cell.value, cell.n) == (f"{100 * row.value:.1f} %", "40")
-    assert cell.interval == f"{100 * row.low:.1f} – {100 * row.high:.1f} %"
+    assert cell.interval == f"{100 * row.ci_low:.1f} – {100 * row.ci_high:.1f} %"
     assert [(one.bound, one.state) for one in cell.judgements] == [("≥ 80 %", "passed")]
-    assert cell.track["low"] < cell.track["value"] < cell.track["high"]
+    assert cell.track["ci_low"] < cell.track["value"] < cell.track["ci_high"]
 
 
 def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
@@ -39,7 +39,7 @@ def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
 
     def near(results):
         clean = (results["case"] == "clean") & (results["metric"] == "top1")
-        low, value = (pd.to_numeric(results[name], errors="coerce") for name in ("low", "value"))
+        low, value = (pd.to_numeric(results[name], errors="coerce") for name in ("ci_low", "value"))
         inside = (low + value) / 2
         return results.assign(bound=results["bound"].where(~clean, inside.map(">= {:.4f}".format)))
 
@@ -71,7 +71,7 @@ def test_bounds_on_other_metrics_stand_in_their_cell(change, folder):
     _, judged = change(bound)
     said = next(one.words for one in judged if one.metric == "negative log-likelihood")
     row = next(row for row in read(folder).results.to_dict("records") if row["metric"] == "nll")
-    interval = f"95 % interval {row['low']:.4g} – {row['high']:.4g}, 40 images"
+    interval = f"95 % interval {row['ci_low']:.4g} – {row['ci_high']:.4g}, 40 images"
     assert said == f"negative log-likelihood is {row['value']:.4g} nats ({interval}); the suite asks for ≤ 0.1"
 
 
@@ -119,8 +119,8 @@ def test_costs(folder):
     assert first == {
         "model": "lenet5",
         "condition": "fgsm (L∞, ε = 8/255)",
-        "forward": "20",
-        "backward": "19",
+        "n_forward": "20",
+        "n_backward": "19",
         "seconds": "1.5",
     }
 
@@ -128,10 +128,10 @@ def test_costs(folder):
 def test_sizes_are_those_that_inspections_found(folder):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
-    row = {**results.query("model == 'lenet5'").iloc[0].to_dict(), "low": "", "high": "", "interval": "", "bound": "",
-           "passed": "", "group": "", "n": 1}  # fmt: skip
+    row = {**results.query("model == 'lenet5'").iloc[0].to_dict(), "ci_low": "", "ci_high": "", "ci_method": "",
+           "bound": "", "passed": "", "subset": "", "n": 1}  # fmt: skip
     found = [
-        {**row, "metric": "latency", "unit": "ms", "value": 1.25, "low": 1, "high": 2.5},
+        {**row, "metric": "latency", "unit": "ms", "value": 1.25, "ci_low": 1, "ci_high": 2.5},
         {**row, "metric": "macs", "unit": "MACs", "value": 15_470_264_320},
         {**row, "metric": "forward_memory", "unit": "bytes", "value": 60_950_432},
         {**row, "metric": "macs", "unit": "MACs", "value": 7, "model": "hardened"},

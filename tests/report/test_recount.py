@@ -126,7 +126,7 @@ def rich(tmp_path_factory):
     asked = tables.table(pd.concat([outcomes for _, outcomes in found]), tables.OUTCOMES)
     rows = [*found[0][0], *found[1][0], *beside(asked)]
     same = {"suite": "rich", "data": "fake", "split": "test", "trust": ""}
-    rows = [{**same, **row, "weights": row["model"]} for row in rows]
+    rows = [{**same, **row, "weights_sha": row["model"]} for row in rows]
     results = tables.table(reliability.marked(json.loads(json.dumps(rows))), tables.RESULTS)
     summed = corruption_errors(results, asked.assign(data="fake"), {"weather": "other"})
     results = pd.concat([results, tables.table(summed, tables.RESULTS)], ignore_index=True)
@@ -161,7 +161,7 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
         row = rows.loc[place].to_dict()
         table = honest.results.assign(bound="")
         table.loc[place, "value"] = forged(row)
-        if row["metric"] in ("low", "trust"):
+        if row["metric"] in ("ci_low", "trust"):
             continue
         metrics.add(row["metric"])
         limit = "no worse than other by 1" if row["metric"] == "difference" else "> -9"
@@ -184,15 +184,15 @@ def verified(folder, table):
     return verified.verified(table, {}, folder.told, folder.outcomes)
 
 
-@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("end", ["ci_low", "ci_high"])
 def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
     honest = read(rich)
-    rows = honest.results[honest.results["model"] == "one"].dropna(subset=["low", "high"])
-    rows = rows[np.isfinite(rows[["low", "high"]]).all(axis=1) & (rows["low"] < rows["high"])]
+    rows = honest.results[honest.results["model"] == "one"].dropna(subset=["ci_low", "ci_high"])
+    rows = rows[np.isfinite(rows[["ci_low", "ci_high"]]).all(axis=1) & (rows["ci_low"] < rows["ci_high"])]
     free = set()
     for place in rows.drop_duplicates("metric").index:
         row, table = rows.loc[place].to_dict(), honest.results.assign(bound="")
-        table.loc[place, end] = (row["low"] + row["high"]) / 2
+        table.loc[place, end] = (row["ci_low"] + row["ci_high"]) / 2
         try:
             verified(honest, table)
         except ReportError as error:
@@ -200,7 +200,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
         else:
             assert recorded({**row, "bound": f"{end} >= 0"}, honest.told)
             free.add(row["metric"])
-    assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "high" else set())
+    assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "ci_high" else set())
 
 
 def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):

@@ -12,11 +12,11 @@ SHARES = {"Coat -> Shirt": 0.8, "Shirt -> Coat": 0.9, "Coat -> Trouser": 0.0, "S
 def rows(model="plain", far=None, **where):
     same = {"model": model, **WHERE, **where}
     for pair, share in SHARES.items():
-        ends = {"low": max(share - 0.1, 0), "high": min(share + 0.1, 1)}
-        known = {"group": pair, "value": share, "n": 10, "unit": "proportion", "interval": "exact 95 %"}
+        ends = {"ci_low": max(share - 0.1, 0), "ci_high": min(share + 0.1, 1)}
+        known = {"subset": pair, "value": share, "n": 10, "unit": "proportion", "ci_method": "exact 95 %"}
         yield {**same, **known, **ends, "metric": "sent"}
         if far:
-            yield {**same, "group": pair, "value": far[pair], "n": 10, "metric": "median_distance"}
+            yield {**same, "subset": pair, "value": far[pair], "n": 10, "metric": "median_distance"}
 
 
 def test_the_easiest_pairs_come_first(page_of):

@@ -24,8 +24,8 @@ def doubted(folder):
         word, level = ("suspect", 0.5) if row["model"] == "lenet5" else ("reliable", 1.0)
         rows.append({**row, "metric": "trust", "value": level, "unit": "", "n": 100, "trust": word})
         if word == "suspect":
-            rows.append({**rows[-1], "group": "zero_gradients", "value": 0.25, "unit": "proportion"})
-            rows.append({**rows[-1], "group": "of_a_later_version", "value": 0.5})
+            rows.append({**rows[-1], "subset": "zero_gradients", "value": 0.25, "unit": "proportion"})
+            rows.append({**rows[-1], "subset": "of_a_later_version", "value": 0.5})
     tables.write_results(tables.table(pd.concat([results, pd.DataFrame(rows)]), tables.RESULTS), path)
     return folder
 
@@ -52,7 +52,7 @@ def test_doubts_come_first_with_their_reasons_and_remedies(folder):
 @pytest.mark.parametrize("name", [name for name, ill in FLAGS.items() if EPS in str(named(ill.remedy))])
 def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps, ball):
     """Typed as it stands: one of another eps or norm would be another number, not a better one."""
-    row = {"group": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}
+    row = {"subset": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}
     remedy = trust._doubt(row, "suite").remedy
     advised = [tomllib.loads(line) for line in re.findall(r"(?:attack|distance) = {.*?}", remedy)]
     assert advised
@@ -64,12 +64,12 @@ def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps,
 
 
 def test_of_several_eps_the_others_are_a_quarter_and_a_half():
-    row = {"group": "half_eps", "value": 0.25, "n": 100, "eps": 16 / 255, "norm": "linf"}
+    row = {"subset": "half_eps", "value": 0.25, "n": 100, "eps": 16 / 255, "norm": "linf"}
     assert 'eps = ["4/255", "8/255", "16/255"]' in trust._doubt(row, "suite").remedy
 
 
 def test_an_eps_that_is_advised_for_itself_stays():
-    row = {"group": "lost_in_rounding", "value": 0.25, "n": 100, "eps": 0.001, "norm": "linf"}
+    row = {"subset": "lost_in_rounding", "value": 0.25, "n": 100, "eps": 0.001, "norm": "linf"}
     assert 'eps = "1/255"' in trust._doubt(row, "suite").remedy
 
 

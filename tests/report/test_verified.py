@@ -54,7 +54,7 @@ def reasons(*names, eps=8 / 255):
 
     def change(table):
         of = table[(table["metric"] == "trust") & np.isclose(table["eps"].astype(float), eps)].iloc[0].to_dict()
-        more = [{**of, "group": name, "value": 0.5, "unit": "proportion"} for name in names]
+        more = [{**of, "subset": name, "value": 0.5, "unit": "proportion"} for name in names]
         return pd.concat([table, pd.DataFrame(more)])
 
     return change
@@ -166,7 +166,7 @@ def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys
     assert "absent" not in capsys.readouterr().out
 
     def lost(table):
-        coats = (table["metric"] == "recall") & (table["group"] == "Coat") & (table["model"] == "hardened")
+        coats = (table["metric"] == "recall") & (table["subset"] == "Coat") & (table["model"] == "hardened")
         return table[~(coats & (table["case"] == "pgd") & (table["eps"] > 0.02))]
 
     assert gate(lost, asked) == 1
@@ -188,13 +188,13 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
     [
         ("value", 1.7, r"results.csv: pgd\[hardened\] top1: value is 1.7, and must lie in \[0, 1\]"),
         ("value", -0.1, "value is -0.1"),
-        ("high", np.inf, "high is inf"),
-        ("low", 0.99, "its interval ends at .*, before it begins at 0.99"),
+        ("ci_high", np.inf, "high is inf"),
+        ("ci_low", 0.99, "its interval ends at .*, before it begins at 0.99"),
         ("value", 0.999, "top1 is 0.999 of .*, and .* by outcomes.parquet"),
         ("value", np.nan, "top1 is nan of .*, and .* by outcomes.parquet"),
         ("n", 100_000, "of 100000 images, and .* by outcomes.parquet"),
-        ("low", 0.0001, "top1: low is 0.0001, and .* by outcomes.parquet"),
-        ("high", 1.0, "top1: high is 1, and .* by outcomes.parquet"),
+        ("ci_low", 0.0001, "top1: low is 0.0001, and .* by outcomes.parquet"),
+        ("ci_high", 1.0, "top1: high is 1, and .* by outcomes.parquet"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
@@ -205,7 +205,7 @@ def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
         gate(change)
 
 
-@pytest.mark.parametrize(("metric", "group"), [("top1_error", ""), ("recall", "Shirt")])
+@pytest.mark.parametrize(("metric", "subset"), [("top1_error", ""), ("recall", "Shirt")])
 def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, group):
     """Right is what the outcomes give; a hundredth more is refused."""
 
@@ -216,9 +216,9 @@ def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, grou
         hits = (of["label"] == of["predicted"]) == (metric == "recall")
         ends = clopper_pearson(int(hits.sum()), len(hits))
         row = table[(table["model"] == "lenet5") & (table["case"] == "clean") & (table["metric"] == "top1")].iloc[:1]
-        share = {"value": hits.mean() + more, "low": ends[0], "high": ends[1], "n": len(hits), "bound": ""}
-        own = (table["model"] == "lenet5") & (table["metric"] == metric) & (table["group"] == group)
-        return pd.concat([table[~own], row.assign(metric=metric, group=group, **share)])
+        share = {"value": hits.mean() + more, "ci_low": ends[0], "ci_high": ends[1], "n": len(hits), "bound": ""}
+        own = (table["model"] == "lenet5") & (table["metric"] == metric) & (table["subset"] == group)
+        return pd.concat([table[~own], row.assign(metric=metric, subset=group, **share)])
 
     assert gate(change) == 0
     with pytest.raises(ReportError, match=rf"lenet5\] {metric}.* by outcomes.parquet"):
@@ -229,7 +229,7 @@ def differences(folder):
     """The rows that the bound of the hardened model against lenet5 gives."""
     asked, text = tables.read_outcomes(folder / "outcomes.parquet"), "no worse than lenet5 by 1"
     ours, theirs = (asked[(asked["model"] == model) & (asked["case"] == "pgd")] for model in ("hardened", "lenet5"))
-    same = {"model": "hardened", "seed": 0, "case": "pgd", "data": "fake", "weights": "abc", "trust": "reliable"}
+    same = {"model": "hardened", "seed": 0, "case": "pgd", "data": "fake", "weights_sha": "abc", "trust": "reliable"}
     for row in comparison.judged("top1", parse(text), ours, theirs, {}, same=True):
         yield {**same, **row}
 
@@ -242,7 +242,7 @@ def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
         table = reasons("unlimited_fails")(table)
         table = table.assign(model=table["model"].where(table["metric"] != "trust", "lenet5"))
         own = table[table["metric"] == "trust"].assign(model="hardened", trust="reliable")
-        return pd.concat([table, own[own["group"] == ""], pd.DataFrame(differences(gate.folder))])
+        return pd.concat([table, own[own["subset"] == ""], pd.DataFrame(differences(gate.folder))])
 
     assert gate(change, asked) == 1
     said = capsys.readouterr().out

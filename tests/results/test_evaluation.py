@@ -85,7 +85,7 @@ def test_outcomes_of_a_clean_trial():
     assert first["in_top5"] and first["margin"] == 1.0
     assert first["confidence"] == pytest.approx(math.e**2 / (math.e**2 + math.e + 1))
     assert first["nll"] == pytest.approx(-math.log(first["confidence"]))
-    for column, value in {"target": "", "success_by": "", "linf": 0, "l2": 0, "forward": 0, "backward": 0}.items():
+    for column, value in {"target": "", "success_by": "", "linf": 0, "l2": 0, "n_forward": 0, "n_backward": 0}.items():
         assert first[column] == second[column] == value
 
 
@@ -93,13 +93,13 @@ def test_outcomes_of_an_attack():
     attacked = EvaluationResult(
         CLASSES, CLEAN.ids, CLEAN.labels, np.array([[0.0, 1, 0], [0, 0, 1]]), SUPER,
         targets=np.array([1, 0]), clean=CLEAN, by=np.array(["pgd", ""], object),
-        linf=np.array([0.1, 0.2]), l2=np.array([0.3, 0.4]), forward=np.array([5, 21]), backward=np.array([5, 20]),
+        linf=np.array([0.1, 0.2]), l2=np.array([0.3, 0.4]), n_forward=np.array([5, 21]), n_backward=np.array([5, 20]),
     )  # fmt: skip
     table = attacked.outcomes(model="m", seed=0, case="pgd", eps=0.2)
     assert table["target"].tolist() == ["dog", "cat"]
     assert table["predicted"].tolist() == ["dog", "car"]
     assert table["success_by"].tolist() == ["pgd", ""]
-    for column, values in {"linf": [0.1, 0.2], "l2": [0.3, 0.4], "forward": [5, 21], "backward": [5, 20]}.items():
+    for column, values in {"linf": [0.1, 0.2], "l2": [0.3, 0.4], "n_forward": [5, 21], "n_backward": [5, 20]}.items():
         assert table[column].tolist() == pytest.approx(values)
     assert table["eps"].tolist() == [0.2, 0.2]
     assert attacked.clean.predicted.tolist() == [0, 2]
@@ -107,11 +107,11 @@ def test_outcomes_of_an_attack():
 
 def test_a_proportion_carries_an_exact_interval():
     value = proportion("top1", np.array([True] * 7 + [False] * 3), "cat")
-    assert (value.metric, value.group, value.value, value.n, value.unit) == ("top1", "cat", 0.7, 10, "proportion")
-    assert (value.low, value.high) == statistics.clopper_pearson(7, 10)
-    assert value.interval == "exact 95 %"
+    assert (value.metric, value.subset, value.value, value.n, value.unit) == ("top1", "cat", 0.7, 10, "proportion")
+    assert (value.ci_low, value.ci_high) == statistics.clopper_pearson(7, 10)
+    assert value.ci_method == "exact 95 %"
 
 
 def test_a_proportion_of_nothing_is_not_a_number():
     value = proportion("recall", np.zeros(0, bool))
-    assert math.isnan(value.value) and value.n == 0 and math.isnan(value.low) and value.interval == ""
+    assert math.isnan(value.value) and value.n == 0 and math.isnan(value.ci_low) and value.ci_method == ""

@@ -52,9 +52,9 @@ def test_outcomes_come_back_from_parquet(tmp_path_factory, rows):
 
 @pytest.mark.parametrize("word", NASTY)
 def test_each_nasty_word_comes_back(tmp_path, word, results):
-    results = results[:2].assign(group=[word, ""])
+    results = results[:2].assign(subset=[word, ""])
     again = read_results(write_results(results, tmp_path / "results.csv"))
-    assert list(again["group"]) == [word, ""]
+    assert list(again["subset"]) == [word, ""]
 
 
 @pytest.mark.parametrize("kind", ["results", "outcomes"])
@@ -70,7 +70,7 @@ def test_a_table_without_rows_has_its_columns_and_types(tmp_path, kind):
 def test_a_table_leaves_out_what_is_no_column_and_fills_in_empty_words():
     made = table([{"model": "lenet5", "seed": 1, "n": 3, "extra": "x"}], RESULTS)
     assert list(made.columns) == list(RESULTS)
-    assert (made.model[0], made.group[0]) == ("lenet5", "")
+    assert (made.model[0], made.subset[0]) == ("lenet5", "")
     assert np.isnan(made.eps[0])
     assert made.severity[0] is pd.NA
     assert made.passed[0] is pd.NA

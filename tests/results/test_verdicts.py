@@ -62,7 +62,7 @@ def test_the_rows_are_the_paired_differences_of_the_outcomes(run, tmp_path):
     run("reports/base")
     results = run()
     found = differences(results)
-    against = found[found["group"] == "top1 vs two"]
+    against = found[found["subset"] == "top1 vs two"]
     assert against["model"].tolist() == ["one", "one"] and against["seed"].tolist() == [0, 1]
     outcomes = tables.read_outcomes(tmp_path / "reports/s/outcomes.parquet")
     right = outcomes[outcomes["case"] == "clean"].set_index(["model", "seed", "example"])
@@ -70,10 +70,10 @@ def test_the_rows_are_the_paired_differences_of_the_outcomes(run, tmp_path):
     for row in against.to_dict("records"):
         ours, theirs = right["one", row["seed"]], right["two", 0]  # the rival has one seed only
         expected = paired_proportions(ours.to_numpy(), theirs[ours.index].to_numpy(), 0.05)
-        assert (row["value"], row["low"]) == pytest.approx(expected[:2]) and np.isnan(row["high"])
-        p = robust.value(results, "mcnemar", group="top1 vs two", model="one", seed=row["seed"]).value
+        assert (row["value"], row["ci_low"]) == pytest.approx(expected[:2]) and np.isnan(row["ci_high"])
+        p = robust.value(results, "mcnemar", subset="top1 vs two", model="one", seed=row["seed"]).value
         assert p == pytest.approx(mcnemar(ours.to_numpy(), theirs[ours.index].to_numpy()))
-        assert row["passed"] == (row["low"] >= -0.5) and row["interval"] == "paired, one-sided 95 %"
+        assert row["passed"] == (row["ci_low"] >= -0.5) and row["ci_method"] == "paired, one-sided 95 %"
     nll = results[(results["metric"] == "nll") & (results["case"] == "clean")]
     assert (nll["bound"] == "low >= 0").all() and nll["passed"].all()
     assert results.loc[(results["metric"] == "top1"), "bound"].eq("").all()  # it stands where it was judged
@@ -81,12 +81,12 @@ def test_the_rows_are_the_paired_differences_of_the_outcomes(run, tmp_path):
 
 def test_the_same_model_in_an_earlier_report_is_no_worse_by_nothing(run):
     base = differences(run("reports/base"))
-    itself = base[base["group"] == "top1 vs reports/base"]
+    itself = base[base["subset"] == "top1 vs reports/base"]
     assert len(itself) == 6 and itself["passed"].isna().all()  # a report is not judged against itself
     assert verdicts.open_questions(base)[0].startswith("not judged, what it is compared with is this report or has not")
     again = differences(run())
-    again = again[again["group"] == "top1 vs reports/base"]
-    assert len(again) == 6 and again["passed"].all() and (again["value"] == 0).all() and (again["low"] == 0).all()
+    again = again[again["subset"] == "top1 vs reports/base"]
+    assert len(again) == 6 and again["passed"].all() and (again["value"] == 0).all() and (again["ci_low"] == 0).all()
 
 
 def test_k_runs_the_rival_too(run, tmp_path):
@@ -167,12 +167,12 @@ def test_missed_and_undecided_bounds_in_words():
         "seed": 0,
         "n": 9,
         "metric": "top1",
-        "group": "",
+        "subset": "",
         "severity": None,
         "eps": None,
         "norm": "",
     }
-    row |= {"value": 0.78, "low": 0.75, "high": 0.79, "bound": ">= 0.80", "passed": False}
+    row |= {"value": 0.78, "ci_low": 0.75, "ci_high": 0.79, "bound": ">= 0.80", "passed": False}
     assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] is not >= 0.80"
     row |= {"bound": "low >= 0.80"}
     assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] misses low >= 0.80"
@@ -213,6 +213,13 @@ def test_the_strength_of_a_row_is_said_where_there_is_one(row, words):
 
 
 def test_a_distance_not_found_says_up_to_where_and_what_to_do():
-    row = {"metric": "median_distance", "group": "", "value": np.inf, "low": np.inf, "high": np.inf, "unit": "distance"}
+    row = {
+        "metric": "median_distance",
+        "subset": "",
+        "value": np.inf,
+        "ci_low": np.inf,
+        "ci_high": np.inf,
+        "unit": "distance",
+    }
     said = verdicts.missed({**row, "eps": 0.05, "bound": ">= 1", "trust": "reliable"})
     assert said == "median_distance not found up to 0.05 leaves >= 1 undecided; search farther, with a larger eps"

@@ -54,7 +54,7 @@ def test_nan_is_within_no_bound():
 @pytest.mark.parametrize(
     "text", ["", "0.8", "= 0.8", "== 0.8", "=> 0.8", ">= ", ">= x", ">= - 1", "in (0, 1)", "in [0]", "in 0, 1",
              ">= 0.8 <= 0.9", "between 0 and 1", ">= nan", ">= inf", "in [0, 1", ">= 1/-2", "!= 3", ">= 80 %", ">= 0,8",
-             "low 0.8", "low", "no worse than lenet5", "no worse than lenet5 by", "no worse than by 0.1",
+             "low 0.8", "ci_low", "no worse than lenet5", "no worse than lenet5 by", "no worse than by 0.1",
              "no worse then lenet5 by 0.01", "no worse than lenet5 by 1 %", "worse than lenet5 by 0.01"]
 )  # fmt: skip
 def test_what_is_no_bound_is_told_how_to_write_one(text):
@@ -64,7 +64,7 @@ def test_what_is_no_bound_is_told_how_to_write_one(text):
     assert str(error.value) == f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"'
 
 
-@pytest.mark.parametrize("value", [0.8, 1, True, None, [">= 1"], {"low": 0}])
+@pytest.mark.parametrize("value", [0.8, 1, True, None, [">= 1"], {"ci_low": 0}])
 def test_what_is_no_string_is_refused(value):
     with pytest.raises(SuiteError) as error:
         parse(value)
@@ -134,19 +134,19 @@ def test_an_interval_around_the_whole_bound_is_undecided():
 
 
 def row(value, low, high, metric="top1"):
-    return {"metric": metric, "value": value, "low": low, "high": high}
+    return {"metric": metric, "value": value, "ci_low": low, "ci_high": high}
 
 
 @pytest.mark.parametrize(
     ("text", "of", "meets", "misses"),
     [
         (">= 0.80", "value", row(0.81, 0.78, 0.84), row(0.79, 0.78, 0.84)),
-        ("low >= 0.80", "low", row(0.83, 0.80, 0.86), row(0.83, 0.79, 0.86)),
-        ("low > 0.80", "low", row(0.83, 0.81, 0.86), row(0.83, 0.80, 0.86)),
-        ("high <= 0.05", "high", row(0.03, 0.02, 0.05), row(0.03, 0.02, 0.06)),
-        ("low in [0.2, 0.4]", "low", row(0.5, 0.3, 0.6), row(0.3, 0.1, 0.5)),
-        ("high in [ 0.2 , 1/2 ]", "high", row(0.3, 0.1, 0.5), row(0.4, 0.3, 0.6)),
-        ("  low   >=0.8  ", "low", row(0.9, 0.8, 0.95), row(0.9, 0.7, 0.95)),
+        ("low >= 0.80", "ci_low", row(0.83, 0.80, 0.86), row(0.83, 0.79, 0.86)),
+        ("low > 0.80", "ci_low", row(0.83, 0.81, 0.86), row(0.83, 0.80, 0.86)),
+        ("high <= 0.05", "ci_high", row(0.03, 0.02, 0.05), row(0.03, 0.02, 0.06)),
+        ("low in [0.2, 0.4]", "ci_low", row(0.5, 0.3, 0.6), row(0.3, 0.1, 0.5)),
+        ("high in [ 0.2 , 1/2 ]", "ci_high", row(0.3, 0.1, 0.5), row(0.4, 0.3, 0.6)),
+        ("  low   >=0.8  ", "ci_low", row(0.9, 0.8, 0.95), row(0.9, 0.7, 0.95)),
     ],
 )
 def test_a_bound_says_what_is_held_against_it(text, of, meets, misses):
@@ -222,7 +222,7 @@ NOTHING = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "is_open"),
+    ("value", "ci_low", "ci_high", "is_open"),
     [
         (-0.25, -0.5, NOTHING, True),  # the value just meets it
         (-0.26, -0.5, NOTHING, False),
@@ -264,11 +264,11 @@ def test_only_an_invalid_number_is_unsupported_unless_that_is_allowed(trust, met
     ],
 )
 def test_of_a_distance_that_was_not_found_it_is_known_that_it_is_beyond_eps(text, what):
-    row = {"metric": "median_distance", "value": inf, "low": inf, "high": inf, "unit": "distance", "eps": 0.05}
+    row = {"metric": "median_distance", "value": inf, "ci_low": inf, "ci_high": inf, "unit": "distance", "eps": 0.05}
     assert state({**row, "bound": text, "trust": "reliable"}) == what
     assert state({**row, "bound": text, "trust": "reliable"}, allow_invalid=True) == what
 
 
 def test_what_is_infinite_and_no_distance_is_held_against_its_bound_as_it_is():
-    row = {"metric": "nll", "value": inf, "low": nan, "high": nan, "unit": "nats", "eps": 0.05, "trust": ""}
+    row = {"metric": "nll", "value": inf, "ci_low": nan, "ci_high": nan, "unit": "nats", "eps": 0.05, "trust": ""}
     assert [state({**row, "bound": text}) for text in ("<= 1", ">= 1")] == ["missed", "passed"]

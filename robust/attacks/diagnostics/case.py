@@ -50,4 +50,4 @@ def values(verdict: Verdict, n: int) -> Iterator[Value]:
     """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
     yield Value("trust", LEVELS[verdict.word], n, unit="")
     for name, value, of in verdict.reasons:
-        yield Value("trust", value, of, group=name)
+        yield Value("trust", value, of, subset=name)

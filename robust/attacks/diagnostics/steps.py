@@ -16,7 +16,7 @@ def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are to be judged here."""
     ask = classifier.compiled("logits", lambda: classifier.__call__)
     batches = classifier.batches(images)
-    classifier.count(forward=len(batches) * classifier.batch_size)
+    classifier.count(n_forward=len(batches) * classifier.batch_size)
     return np.concatenate([ask(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
 
 

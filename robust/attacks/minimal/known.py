@@ -58,8 +58,8 @@ class Known:
 
     def count(self, rows: np.ndarray, found: AttackResult) -> None:
         """Add the passes that a search of these images took."""
-        self.result.forward[rows] += found.forward
-        self.result.backward[rows] += found.backward
+        self.result.n_forward[rows] += found.n_forward
+        self.result.n_backward[rows] += found.n_backward
 
     def keep(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Take the points that fool the model and lie nearer than what is known; says which of them fool it."""
@@ -69,7 +69,7 @@ class Known:
         fell = fooled(task.classifier.logits(points).argmax(axis=1), task.labels, task.targets)
         sizes = ball.distances[self.norm](points - task.images)
         taken = np.flatnonzero(fell & (sizes < self.sizes[rows]))
-        self.result.forward[rows] += 1
+        self.result.n_forward[rows] += 1
         self.result.images[rows[taken]], self.sizes[rows[taken]] = points[taken], sizes[taken]
         return fell
 
@@ -104,7 +104,7 @@ class Known:
             return
         task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)
         aims, passes = ranked(task.classifier, self.result.images[rows], task.labels, task.targets, classes)
-        self.result.forward[rows] += passes
+        self.result.n_forward[rows] += passes
         for aim in aims.T:
             self.keep(rows, self._fab(rows, aim, self.result.images[rows], steps, along=True))
         self.halve(rows)

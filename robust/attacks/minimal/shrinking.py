@@ -131,9 +131,9 @@ def _linearised(known: Known) -> np.ndarray:
     parts = zip(images, classifier.batches(task.labels), classifier.batches(aims), strict=True)
     sizes = [ask(*(tf.constant(each) for each in part)).numpy() for part in parts]
     passes = len(images) * classifier.batch_size
-    classifier.count(forward=passes, backward=passes)
-    known.result.forward[:] += 1
-    known.result.backward[:] += 1
+    classifier.count(n_forward=passes, n_backward=passes)
+    known.result.n_forward[:] += 1
+    known.result.n_backward[:] += 1
     return np.concatenate([*sizes, np.zeros(0)])[: len(known.sizes)].astype(np.float64)
 
 

@@ -65,7 +65,7 @@ def _ask(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
     compiled = classifier.compiled(("speed", size), lambda: classifier.__call__)
 
     def ask() -> object:
-        classifier.count(forward=size)
+        classifier.count(n_forward=size)
         return compiled(inputs).numpy()  # waits until the device is done
 
     return ask

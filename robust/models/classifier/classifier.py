@@ -65,7 +65,7 @@ class Classifier:
         self.dtype = inputs.dtype(self.model)
         self.kept: list[int] | None = None
         self.doubts: tuple[Reason, ...] = ()
-        self.forward = self.backward = 0
+        self.n_forward = self.n_backward = 0
         self.graphs: dict[Hashable, int] = {}
         self._compiled: dict[Hashable, Callable] = {}
         self._lean: Classifier | None = None
@@ -98,7 +98,7 @@ class Classifier:
     def _twin(self) -> "Classifier":
         """The same, with graphs and a tally of its own."""
         twin = copy.copy(self)
-        twin.forward, twin.backward, twin.graphs, twin._compiled, twin._lean = 0, 0, {}, {}, None
+        twin.n_forward, twin.n_backward, twin.graphs, twin._compiled, twin._lean = 0, 0, {}, {}, None
         return twin
 
     def lean(self) -> "Classifier":
@@ -191,10 +191,10 @@ class Classifier:
         """Ask in batches of half the size from now on: every graph is traced anew."""
         self.batch_size, self.graphs, self._compiled, self._lean = max(self.batch_size // 2, 1), {}, {}, None
 
-    def count(self, forward: int, backward: int = 0) -> None:
+    def count(self, n_forward: int, n_backward: int = 0) -> None:
         """Add passes of single images to the tally."""
-        self.forward += forward
-        self.backward += backward
+        self.n_forward += n_forward
+        self.n_backward += n_backward
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits [N, C] of images [N, H, W, C] in [0, 1], in fixed batches.
@@ -207,7 +207,7 @@ class Classifier:
         parts = []
         for batch in self.batches(images):
             parts.append(ask(tf.constant(batch, self.dtype)).numpy())
-            self.count(forward=len(batch))
+            self.count(n_forward=len(batch))
         return self._checked(np.concatenate(parts)[: len(images)], images)
 
     def batches(self, images: np.ndarray) -> list[np.ndarray]:

@@ -17,8 +17,8 @@ from robust.suite.bounds import BETTER, NoWorse
 
 ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the probability beyond an end, so that the bound, or the interval, has 95 %
 _COLUMNS = [
-    "model", "seed", "case", *STRENGTH, "metric", "group",
-    "a", "b", "difference", "low", "high", "mcnemar", "n", "unit", "trust_a", "trust_b",
+    "model", "seed", "case", *STRENGTH, "metric", "subset",
+    "a", "b", "difference", "ci_low", "ci_high", "mcnemar", "n", "unit", "trust_a", "trust_b",
 ]  # fmt: skip
 
 
@@ -53,18 +53,26 @@ def judged(
             raise ReportError(f"{bound.than} has nothing at {_said(where)}")
         found = difference(part, other, key, superclasses, whose=bound.than, tail=ONE_SIDED)
         found = found.certain() if same else found
-        row = {**where, "metric": "difference", "group": group, "value": found.value, "unit": unit, "n": found.n}
-        row |= {"low": found.low, "high": float("nan")} if rises else {"low": float("nan"), "high": found.high}
-        yield {**row, "interval": "paired, one-sided 95 %", "bound": bound.text, "passed": bound.judge(row)}
+        row = {**where, "metric": "difference", "subset": group, "value": found.value, "unit": unit, "n": found.n}
+        row |= (
+            {"ci_low": found.low, "ci_high": float("nan")} if rises else {"ci_low": float("nan"), "ci_high": found.high}
+        )
+        yield {**row, "ci_method": "paired, one-sided 95 %", "bound": bound.text, "passed": bound.judge(row)}
         if not isnan(found.mcnemar):
-            test = {"metric": "mcnemar", "value": found.mcnemar, "unit": "p", "low": float("nan"), "high": float("nan")}
-            yield {**where, **test, "group": group, "n": found.n, "bound": "", "passed": None}
+            test = {
+                "metric": "mcnemar",
+                "value": found.mcnemar,
+                "unit": "p",
+                "ci_low": float("nan"),
+                "ci_high": float("nan"),
+            }
+            yield {**where, **test, "subset": group, "n": found.n, "bound": "", "passed": None}
 
 
 def not_judged(key: str, bound: NoWorse, ours: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows of a bound where what it compares with is not there."""
-    said = {"metric": "difference", "group": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound.text}
-    nothing = dict.fromkeys(("value", "low", "high"), float("nan"))
+    said = {"metric": "difference", "subset": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound.text}
+    nothing = dict.fromkeys(("value", "ci_low", "ci_high"), float("nan"))
     for where, _ in by_strength(ours):
         yield {**where, **said, **nothing, "passed": None}
 
@@ -119,7 +127,7 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
     a, b = (at(report.outcomes, who) for report in (one, other))
     same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # a black box does not say
     theirs, ours = (at(report.results, who) for report in (one, other))
-    measured = at(ours, {"metric": name, "group": group})
+    measured = at(ours, {"metric": name, "subset": group})
     for where, part in by_strength(b):
         there = at(a, where)
         if there.empty or at(measured, where).empty:
@@ -131,15 +139,21 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         _as_written(one.path, theirs, where, (name, group), found.theirs if len(there) == len(part) else nan)
         _as_written(other.path, ours, where, (name, group), found.ours)
         found = found.certain() if same else found
-        values = {"a": found.theirs, "b": found.ours, "difference": found.value, "low": found.low, "high": found.high}
-        said = {"metric": name, "group": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
+        values = {
+            "a": found.theirs,
+            "b": found.ours,
+            "difference": found.value,
+            "ci_low": found.low,
+            "ci_high": found.high,
+        }
+        said = {"metric": name, "subset": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
         doubts = {"trust_a": verdict(theirs, where, name), "trust_b": verdict(ours, where, name)}
         yield {**who, **where, **values, **said, **doubts}
 
 
 def _as_written(path: Path, results: pd.DataFrame, where: Mapping[str, Any], of: tuple[str, str], value: float) -> None:
     """Raise ReportError where the outcomes of a report give another value than its results.csv; NaN: not known."""
-    for told in at(results, {**where, "metric": of[0], "group": of[1]})["value"]:
+    for told in at(results, {**where, "metric": of[0], "subset": of[1]})["value"]:
         if not isclose(told, value, abs_tol=1e-5) and not isnan(told) and not isnan(value):
             raise ReportError(f"{path}: its outcomes give {of[0]} = {value:.6g}, its results.csv {told:.6g}")
 

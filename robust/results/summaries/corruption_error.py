@@ -21,7 +21,7 @@ _ALEXNET = dict(zip(COMMON, map(Fraction, (
 """AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
 _ALEXNET_CLEAN = Fraction("0.4348")
 
-_SHARED = ("suite", "data", "split", "model", "seed", "case", "weights", "n", "choice")
+_SHARED = ("suite", "data", "split", "model", "seed", "case", "weights_sha", "n", "choice")
 
 MADE = "corruptions on the fly"
 """What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
@@ -78,8 +78,8 @@ def _mean_of(values: Iterable[Fraction]) -> Fraction:
 def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> dict[str, Any]:
     low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
     where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
-    what = {"metric": metric, "group": group, "value": float(value), "unit": "proportion", "n": len(shares)}
-    return {**where, **what, "low": low, "high": high, "interval": statistics.BOUNDED}
+    what = {"metric": metric, "subset": group, "value": float(value), "unit": "proportion", "n": len(shares)}
+    return {**where, **what, "ci_low": low, "ci_high": high, "ci_method": statistics.BOUNDED}
 
 
 def corruption_errors(
@@ -120,7 +120,7 @@ def corruption_errors(
 
 
 def _errors(results: pd.DataFrame) -> pd.DataFrame:
-    whole = (results["metric"] == "top1_error") & (results["group"] == "")
+    whole = (results["metric"] == "top1_error") & (results["subset"] == "")
     return results[whole & results["severity"].notna()]
 
 
@@ -177,8 +177,8 @@ def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, 
 
 
 def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> dict[str, Any]:
-    row = {"metric": metric, "group": group, "value": _NAN if value is None else float(value), "unit": unit}
-    return {**row, "interval": f"{ABSENT}{why}"} if value is None else row
+    row = {"metric": metric, "subset": group, "value": _NAN if value is None else float(value), "unit": unit}
+    return {**row, "ci_method": f"{ABSENT}{why}"} if value is None else row
 
 
 def _ratios(errors: Errors, base: Errors) -> tuple[dict[str, Exact], dict[str, Exact]]:
@@ -212,4 +212,4 @@ def _mce(errors: Errors) -> Iterator[dict[str, Any]]:
     ratios, increases = _ratios(errors, Errors(_ALEXNET, _ALEXNET_CLEAN))
     for metric, values in (("mce", ratios), ("relative_mce", increases)):
         if (total := _sum(values, [*COMMON])) is not None:
-            yield {"metric": metric, "group": "", "value": float(total / len(COMMON)), "unit": "× AlexNet"}
+            yield {"metric": metric, "subset": "", "value": float(total / len(COMMON)), "unit": "× AlexNet"}

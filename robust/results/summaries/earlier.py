@@ -49,7 +49,7 @@ class Report:
     def model(self, name: str, seed: int) -> str:
         """Which model it is, see `one_model`; "" where it is not there."""
         rows = self.results[(self.results["model"] == name) & (self.results["seed"] == seed)]
-        return one_model(rows["weights"].iloc[0], self.models.get(name, {})) if len(rows) else ""
+        return one_model(rows["weights_sha"].iloc[0], self.models.get(name, {})) if len(rows) else ""
 
     def case(self, name: str) -> tuple[dict[str, Any], str]:
         """The settings of a case and the fingerprint of its images.

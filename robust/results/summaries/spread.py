@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-SAME = ["model", "case", "perturbation", "norm", "eps", "severity", "metric", "group"]
+SAME = ["model", "case", "perturbation", "norm", "eps", "severity", "metric", "subset"]
 
 
 def spread(results: pd.DataFrame) -> pd.DataFrame:
@@ -16,13 +16,13 @@ def spread(results: pd.DataFrame) -> pd.DataFrame:
     width of their 95 % intervals, which speak of the images alone. One says what another training would
     give, the other what other images would.
 
-    >>> rows = {"seed": [0, 1], "value": [0.8, 0.9], "low": [0.7, 0.8], "high": [0.9, 1.0], "unit": "proportion"}
+    >>> rows = {"seed": [0, 1], "value": [0.8, 0.9], "ci_low": [0.7, 0.8], "ci_high": [0.9, 1.0], "unit": "proportion"}
     >>> same = {"model": "m", "case": "clean", "perturbation": "clean", "norm": "", "eps": None, "severity": None}
-    >>> found = spread(pd.DataFrame(rows).assign(**same, metric="top1", group=""))
+    >>> found = spread(pd.DataFrame(rows).assign(**same, metric="top1", subset=""))
     >>> found[["trainings", "mean", "deviation", "sampling"]].round(3).values.tolist()
     [[2.0, 0.85, 0.071, 0.1]]
     """
-    known = results[results["value"].notna()].assign(half=(results["high"] - results["low"]) / 2)
+    known = results[results["value"].notna()].assign(half=(results["ci_high"] - results["ci_low"]) / 2)
     grouped = known.groupby(SAME, dropna=False, sort=False)
     found = grouped.agg(
         unit=("unit", "first"), trainings=("seed", "nunique"), mean=("value", "mean"), deviation=("value", "std"),

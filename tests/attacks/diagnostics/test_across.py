@@ -58,11 +58,11 @@ def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
     def rows(eps):
         place = {"perturbation": "pgd", "norm": "linf", "eps": eps, "severity": None}
         named = [("top1", "", 0.6), ("trust", "", 1.0)]
-        return [{**place, "metric": m, "group": g, "value": v, "n": 9, "unit": ""} for m, g, v in named]
+        return [{**place, "metric": m, "subset": g, "value": v, "n": 9, "unit": ""} for m, g, v in named]
 
     doubts = found(outcomes("black", "square", set(range(10, 40))))
     values = reliability.marked(reliability.joined([*rows(0.1), *rows(0.2)], doubts))
-    assert [(row["eps"], row["metric"], row["group"], row["trust"]) for row in values] == [
+    assert [(row["eps"], row["metric"], row["subset"], row["trust"]) for row in values] == [
         (0.1, "top1", "", "suspect"), (0.1, "trust", "", "suspect"), (0.2, "top1", "", "reliable"),
         (0.2, "trust", "", "reliable"), (0.1, "trust", "black_box_beats", "suspect"),
     ]  # fmt: skip

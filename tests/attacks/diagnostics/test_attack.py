@@ -29,7 +29,7 @@ class Fake(Call):
         del seeds, start, targets
         made = self.does(classifier, images, labels, self.arguments["eps"])
         return AttackResult(
-            made, *(getattr(AttackResult.of(images), k) for k in ("by", "forward", "backward", "trace"))
+            made, *(getattr(AttackResult.of(images), k) for k in ("by", "n_forward", "n_backward", "trace"))
         )
 
 

@@ -39,7 +39,7 @@ def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measur
     found = measured(keras.layers.Lambda(lambda x: keras.ops.round(x * 2) / 2 - 1e-4 * x))
     median, verdict = (robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "trust"))
     assert (median.trust, median.passed, verdict.value) == ("invalid", False, 0)
-    assert "unlimited_fails" in set(found.loc[found["metric"] == "trust", "group"])
+    assert "unlimited_fails" in set(found.loc[found["metric"] == "trust", "subset"])
     assert report(tmp_path / "out") == 1
     assert "unsupported: net on far" in capsys.readouterr().out
     page = (tmp_path / "out/index.html").read_text()

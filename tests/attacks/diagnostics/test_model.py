@@ -111,7 +111,7 @@ def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
 def test_the_passes_of_the_checks_are_those_that_the_classifier_counts():
     asked = task(dense())
     of_model.answers(asked.classifier, asked.images)
-    assert (asked.classifier.forward, asked.classifier.backward) == (48, 0)  # 40 images in batches of 16
+    assert (asked.classifier.n_forward, asked.classifier.n_backward) == (48, 0)  # 40 images in batches of 16
     list(of_model.gradients(asked))
     random = 2 * 8 * 48  # eight steps, there and back
-    assert (asked.classifier.forward, asked.classifier.backward) == (48 + 48 + 48 + random, 48)
+    assert (asked.classifier.n_forward, asked.classifier.n_backward) == (48 + 48 + 48 + random, 48)

@@ -64,7 +64,7 @@ def test_the_verdict_is_a_value_that_a_bound_is_held_against(ran):
 
 
 def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
-    rows = ran[3].query("metric == 'trust' and case == 'slow' and group != ''").set_index("group")
+    rows = ran[3].query("metric == 'trust' and case == 'slow' and group != ''").set_index("subset")
     assert "incomplete" in rows.index and "black_box_beats" in rows.index
     outcomes = pd.read_parquet(ran[2] / "outcomes.parquet").set_index("example")
     fell = {c: (part.label != part.predicted) for c, part in outcomes.groupby("case")}
@@ -72,7 +72,7 @@ def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
 
 
 def test_the_checks_are_no_part_of_what_the_attack_cost(ran):
-    assert (ran[3].query("case == 'sound'").forward <= 41).all()  # two runs of 20 steps and a last look
+    assert (ran[3].query("case == 'sound'").n_forward <= 41).all()  # two runs of 20 steps and a last look
 
 
 def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):

@@ -263,7 +263,7 @@ def test_another_round_of_fab_begins_elsewhere_and_loses_nothing(four, known):
     labels, _ = known
     once, twice = (search(four, labels, "l2", name="fab", steps=6, classes=1, restarts=n) for n in (1, 2))
     assert (sizes(twice, "l2")[once.by != ""] <= sizes(once, "l2")[once.by != ""] * 1.01).all()
-    assert (twice.backward == 2 * once.backward).all()
+    assert (twice.n_backward == 2 * once.n_backward).all()
 
 
 def test_the_search_of_fab_ends_with_the_nearest_point_it_saw(four, known):
@@ -272,17 +272,17 @@ def test_the_search_of_fab_ends_with_the_nearest_point_it_saw(four, known):
     task = Task(four, IMAGES, labels, SEEDS, None, None)
     short, long = (fab_towards(task, aims, eps=1.0, norm="l2", steps=steps) for steps in (4, 20))
     assert (sizes(long, "l2") <= sizes(short, "l2") + 1e-6).all()
-    assert (long.backward == 20).all()
+    assert (long.n_backward == 20).all()
 
 
 def test_passes_are_counted(four, known):
     labels, _ = known
-    before = four.forward, four.backward
+    before = four.n_forward, four.n_backward
     for table in ({"name": "fab", "steps": 5}, {"name": "pgd", "steps": 5}, {"name": "deepfool", "steps": 5}):
         found = search(four, labels, "l2", **table)
-        spent = four.forward - before[0], four.backward - before[1]
-        assert 0 < found.forward.sum() <= spent[0] and 0 < found.backward.sum() <= spent[1]
-        before = four.forward, four.backward
+        spent = four.n_forward - before[0], four.n_backward - before[1]
+        assert 0 < found.n_forward.sum() <= spent[0] and 0 < found.n_backward.sum() <= spent[1]
+        before = four.n_forward, four.n_backward
 
 
 @pytest.mark.parametrize("table", [{"name": "fab", "steps": 5}, {"name": "pgd", "steps": 5}], ids=["fab", "pgd"])
@@ -293,4 +293,4 @@ def test_company_and_order_do_not_matter(rows_apart, four, known, table):
     rows = random.permutation(N)[:9]
     part = nearest(call, four, IMAGES[rows], labels[rows], seeds=SEEDS[rows])
     assert part.images.tobytes() == whole.images[rows].tobytes()
-    assert part.forward.tolist() == whole.forward[rows].tolist()
+    assert part.n_forward.tolist() == whole.n_forward[rows].tolist()

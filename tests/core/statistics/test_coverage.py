@@ -82,8 +82,8 @@ def test_every_interval_that_is_printed_has_a_situation_or_is_an_exact_share():
     assert registry.declared() <= {row["metric"] for row in rows}
     known = _measured()
     for row in rows:
-        ends = row["low"], row["high"]
-        if row.get("interval") == statistics.EXACT:
+        ends = row["ci_low"], row["ci_high"]
+        if row.get("ci_method") == statistics.EXACT:
             assert ends == statistics.clopper_pearson(round(row["value"] * row["n"]), row["n"]), row
         elif not np.isnan(ends).all():
             assert row["metric"] in known, row

@@ -16,8 +16,8 @@ from robust.models.classifier import Classifier
 def _sorted_out(values) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     of_all, of_layers = {}, {}
     for value in values:
-        if value.group:
-            of_layers.setdefault(value.metric, {})[value.group] = value.value
+        if value.subset:
+            of_layers.setdefault(value.metric, {})[value.subset] = value.value
         else:
             of_all[value.metric] = value.value
     return of_all, of_layers

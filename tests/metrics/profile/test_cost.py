@@ -18,7 +18,7 @@ def _net(*head):
 
 
 def _values(model, data=DATA):
-    return {v.metric: v.value for v in cost(Classifier(model, 3), data) if not v.group}
+    return {v.metric: v.value for v in cost(Classifier(model, 3), data) if not v.subset}
 
 
 # convolution 9 * 4 + 4, normalisation 4 * 4 of which half are statistics, dense 64 * 3 + 3
@@ -95,7 +95,7 @@ def test_kinds_that_are_not_known_are_named():
     x = layers.Reshape((6, 6))(image)
     x = layers.Flatten()(layers.MultiHeadAttention(1, 2)(x, x))
     found = list(cost(Classifier(keras.Model(image, layers.Dense(3)(x)), 3), DATA))
-    assert [(v.value, v.group) for v in found if v.metric == "uncounted_layers"] == [(1, ""), (1, "MultiHeadAttention")]
+    assert [(v.value, v.subset) for v in found if v.metric == "uncounted_layers"] == [(1, ""), (1, "MultiHeadAttention")]
 
 
 def test_yields_what_it_declares():

@@ -33,18 +33,18 @@ def clock(monkeypatch):
 def test_medians_and_their_intervals(classifier, clock):
     latency, throughput = speed(classifier, DATA, batch=5, repeats=6)
     assert (latency.metric, latency.unit, latency.n) == ("latency", "ms", 6)
-    assert (latency.value, latency.low, latency.high) == pytest.approx((7, 2, 12))
+    assert (latency.value, latency.ci_low, latency.ci_high) == pytest.approx((7, 2, 12))
     assert (throughput.metric, throughput.unit, throughput.n) == ("throughput", "images/s", 6)
     rates = 5 / (1e-2 * np.arange(1, 7))
-    assert (throughput.value, throughput.low, throughput.high) == pytest.approx(
+    assert (throughput.value, throughput.ci_low, throughput.ci_high) == pytest.approx(
         (np.median(rates), rates.min(), rates.max())
     )
-    assert latency.interval.startswith("order statistics 95 %, 20") and "CPUs" in latency.interval
+    assert latency.ci_method.startswith("order statistics 95 %, 20") and "CPUs" in latency.ci_method
 
 
 def test_every_pass_is_counted_and_each_batch_is_traced_once(classifier):
     list(speed(classifier, DATA, batch=5, repeats=7))
-    assert (classifier.forward, classifier.backward) == (8 * (1 + 5), 0)
+    assert (classifier.n_forward, classifier.n_backward) == (8 * (1 + 5), 0)
     assert set(classifier.graphs.values()) == {1}
 
 

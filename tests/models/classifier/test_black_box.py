@@ -46,7 +46,7 @@ def test_a_function_of_probabilities_answers_with_their_logarithms(predict, doze
     classifier = Classifier(predict, 3, batch_size=8)
     found = classifier.logits(images)
     np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
-    assert (classifier.is_black_box, classifier.forward, classifier.backward) == (True, 16, 0)
+    assert (classifier.is_black_box, classifier.n_forward, classifier.n_backward) == (True, 16, 0)
     assert classifier.understood[0].startswith("a black box without gradients, for square, noise or transfer; ")
 
 
@@ -107,7 +107,7 @@ def test_evaluate_takes_a_function(predict, dozen, tmp_path):
     table = robust.evaluate(predict, (images, labels), attacks, eps=0.3, out=tmp_path)
     assert robust.value(table, "top1", case="clean").value == 1
     assert robust.value(table, "top1", case="square", allow_invalid=True).value < 1
-    assert (table["backward"] == 0).all()
+    assert (table["n_backward"] == 0).all()
     assert "a black box without gradients, for square, noise or transfer" in (tmp_path / "index.html").read_text()
 
 

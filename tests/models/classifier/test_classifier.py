@@ -41,10 +41,10 @@ def test_inference_mode(build, problem):
 def test_the_last_batch_is_padded_and_counted(build, problem, n):
     classifier, images = Classifier(build(), 3, batch_size=8), problem(9).images
     row_by_row = np.concatenate([classifier.logits(images[[i]]) for i in range(n)])
-    before = classifier.forward
+    before = classifier.n_forward
     together = classifier.logits(images[:n])
-    assert classifier.forward - before == (8 if n <= 8 else 16)
-    assert classifier.backward == 0
+    assert classifier.n_forward - before == (8 if n <= 8 else 16)
+    assert classifier.n_backward == 0
     np.testing.assert_allclose(together, row_by_row, rtol=1e-5, atol=1e-6)
     assert classifier.graphs == {"logits": 1}
 

@@ -107,7 +107,7 @@ def test_every_number_is_marked_and_python_is_told(wrapped):
     with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels=\[0, 255\]"):
         table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
     assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
-    assert (table.loc[table["group"] == "other_pixels", "n"] == 300).all()
+    assert (table.loc[table["subset"] == "other_pixels", "n"] == 300).all()
     table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", pixels=(0, 255))
     assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
     assert marks(table[table["case"] == "clean"]) == {""}

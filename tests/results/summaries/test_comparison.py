@@ -36,7 +36,7 @@ def answers(said, where=CLEAN, **same):
     """Outcomes of images 0, 1, ... whose labels are cat, dog, ship, cat ...; `said` are the classes answered."""
     labels = [CLASSES[i % 3] for i in range(len(said))]
     rows = {"example": [str(i) for i in range(len(said))], "label": labels, "predicted": list(said), "target": ""}
-    frame = pd.DataFrame(rows).assign(model="net", seed=0, in_top5=True, forward=0, backward=0, **where)
+    frame = pd.DataFrame(rows).assign(model="net", seed=0, in_top5=True, n_forward=0, n_backward=0, **where)
     frame["margin"] = np.where(frame["label"] == frame["predicted"], 1.0, -1.0)
     nll = np.where(frame["label"] == frame["predicted"], 0.25, 2.0)
     return tables.table(frame.assign(nll=nll).assign(**same), tables.OUTCOMES)
@@ -65,7 +65,7 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
     cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
     rows = outcomes[cells].drop_duplicates().to_dict("records")
     said = [("top1", ""), ("nll", ""), ("recall", "dog"), ("superclass_accuracy", "")]
-    rows = [{**row, "metric": m, "group": g, "weights": weights, "n": 1} for row in rows for m, g in said]
+    rows = [{**row, "metric": m, "subset": g, "weights_sha": weights, "n": 1} for row in rows for m, g in said]
     tables.write_results(tables.table(rows, tables.RESULTS), folder / "results.csv")
     return folder
 
@@ -76,7 +76,7 @@ def test_a_hand_made_pair_of_reports(tmp_path):
     (row,) = robust.compare(a, b).to_dict("records")
     ours, theirs = np.array([1, 1, 0, 1, 1, 1], bool), np.array([1, 1, 1, 0, 1, 0], bool)
     assert (row["a"], row["b"], row["n"]) == (4 / 6, 5 / 6, 6)
-    assert (row["difference"], row["low"], row["high"]) == pytest.approx(paired_proportions(ours, theirs))
+    assert (row["difference"], row["ci_low"], row["ci_high"]) == pytest.approx(paired_proportions(ours, theirs))
     assert row["mcnemar"] == mcnemar(ours, theirs) == 1.0
     assert (row["model"], row["case"], row["metric"], row["unit"]) == ("net", "clean", "top1", "proportion")
     (row,) = robust.compare(a, b, metric="recall[dog]").to_dict("records")
@@ -85,7 +85,7 @@ def test_a_hand_made_pair_of_reports(tmp_path):
     assert (row["a"], row["b"]) == (5 / 6, 5 / 6)  # a dog for a cat is an animal still
     (row,) = robust.compare(a, b, metric="nll").to_dict("records")
     expected = paired_difference(np.where(ours, 0.25, 2.0), np.where(theirs, 0.25, 2.0))
-    assert (row["difference"], row["low"], row["high"]) == pytest.approx(expected)
+    assert (row["difference"], row["ci_low"], row["ci_high"]) == pytest.approx(expected)
     assert np.isnan(row["mcnemar"]) and row["unit"] == "nats"
 
 
@@ -149,14 +149,14 @@ def test_the_same_model_is_no_worse_than_itself_by_any_margin(said, margin):
         )
         first = rows[0]
         assert (first["metric"], first["value"], first["passed"]) == ("difference", 0, True)
-        assert {first["low"], first["high"]} >= {0} or len(said) == 1
+        assert {first["ci_low"], first["ci_high"]} >= {0} or len(said) == 1
 
 
 def test_one_model_that_answers_otherwise_at_random_differs_within_an_interval():
     """The same weights, of which a randomised network makes other answers: that hangs on the sample."""
     ours, theirs = skilled(60, 0.8, 1), skilled(60, 0.8, 2)
     found = next(judged("top1", parse("no worse than other by 0.5"), ours, theirs, ABOVE, same=True))
-    assert found["low"] < found["value"]
+    assert found["ci_low"] < found["value"]
 
 
 def test_targets_reached_are_compared_as_they_were_aimed_at():
@@ -168,13 +168,13 @@ def test_targets_reached_are_compared_as_they_were_aimed_at():
 def test_a_report_beside_itself_differs_by_nothing(tmp_path):
     folder = report(tmp_path / "a", skilled(40, 0.8))
     (row,) = robust.compare(folder, folder).to_dict("records")
-    assert (row["difference"], row["low"], row["high"], row["mcnemar"]) == (0, 0, 0, 1)
+    assert (row["difference"], row["ci_low"], row["ci_high"], row["mcnemar"]) == (0, 0, 0, 1)
 
 
 def test_another_model_that_answers_alike_is_not_surely_the_same(tmp_path):
     a, b = (report(tmp_path / w, skilled(40, 0.8), weights=w) for w in "ab")
     (row,) = robust.compare(a, b).to_dict("records")
-    assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+    assert row["difference"] == 0 and row["ci_low"] < 0 < row["ci_high"]
 
 
 def test_the_same_weights_under_another_activation_are_another_model(tmp_path):
@@ -182,7 +182,7 @@ def test_the_same_weights_under_another_activation_are_another_model(tmp_path):
     a = report(tmp_path / "a", said)
     b = report(tmp_path / "b", said.assign(margin=np.float32(1.001) * said["margin"]))
     (row,) = robust.compare(a, b).to_dict("records")
-    assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+    assert row["difference"] == 0 and row["ci_low"] < 0 < row["ci_high"]
     limit = parse("no worse than base by 0.01")
     [first, _] = judged("top1", limit, said, said.assign(margin=2 * said["margin"]), ABOVE, same=True)
     assert first["value"] == 0 and not first["passed"]
@@ -194,7 +194,7 @@ def test_a_label_of_probability_0_leaves_no_difference_of_likelihoods(tmp_path):
     a, b = report(tmp_path / "a", said, weights="v"), report(tmp_path / "b", endless)
     results = tables.read_results(b / "results.csv")
     (row,) = robust.compare(a, b, metric="nll").to_dict("records")
-    assert row["b"] == row["difference"] == np.inf and np.isnan(row["low"]) and len(results)
+    assert row["b"] == row["difference"] == np.inf and np.isnan(row["ci_low"]) and len(results)
 
 
 def test_the_same_weights_in_other_layers_are_another_model(tmp_path):
@@ -203,7 +203,7 @@ def test_the_same_weights_in_other_layers_are_another_model(tmp_path):
     c, d = (report(tmp_path / f, said, models={"net": {}}) for f in ("c", "d"))  # of which Keras cannot say it
     for one, other in ((a, b), (a, c), (c, d)):
         (row,) = robust.compare(one, other).to_dict("records")
-        assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+        assert row["difference"] == 0 and row["ci_low"] < 0 < row["ci_high"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_doubts_about_either_number_are_told(tmp_path, capsys):
 def test_black_boxes_that_answer_alike_are_not_surely_the_same(tmp_path):
     a, b = (report(tmp_path / w, skilled(40, 0.8), weights="") for w in "ab")
     (row,) = robust.compare(a, b).to_dict("records")
-    assert row["difference"] == 0 and row["low"] < 0 < row["high"]
+    assert row["difference"] == 0 and row["ci_low"] < 0 < row["ci_high"]
 
 
 def test_targets_that_hang_on_the_model_do_not_part_the_images():
@@ -249,39 +249,39 @@ def test_superclasses_of_a_thousand_classes_are_looked_up_and_classes_in_none_st
         assert difference(ours, ours, "superclass_accuracy", above, whose="base", tail=0.05).ours == 1
 
 
-@pytest.mark.parametrize(("key", "end"), [("top1", "low"), ("top1_error", "high"), ("nll", "high")])
+@pytest.mark.parametrize(("key", "end"), [("top1", "ci_low"), ("top1_error", "ci_high"), ("nll", "ci_high")])
 def test_worse_is_lower_or_higher_as_the_metric_has_it(key, end):
     good, bad = skilled(300, 0.95, 1), skilled(300, 0.6, 2)
     bound = parse("no worse than other by 0.05")
     better, test = [*judged(key, bound, good, bad, ABOVE, same=False), None][:2]
     worse = next(judged(key, bound, bad, good, ABOVE, same=False))
     assert better["passed"] is True and worse["passed"] is False
-    assert [np.isnan(better[e]) for e in ("low", "high")] == [e != end for e in ("low", "high")]
-    assert better["group"] == f"{key} vs other" and better["interval"] == "paired, one-sided 95 %"
+    assert [np.isnan(better[e]) for e in ("ci_low", "ci_high")] == [e != end for e in ("ci_low", "ci_high")]
+    assert better["subset"] == f"{key} vs other" and better["ci_method"] == "paired, one-sided 95 %"
     assert better["bound"] == bound.text and better["n"] == 300
     if key == "nll":
         assert test is None  # McNemar counts; it does not weigh
     else:
         assert test["metric"] == "mcnemar" and test["value"] < 1e-6 and test["passed"] is None
-        assert np.isnan(test["low"]) and np.isnan(test["high"])  # a p-value has no interval
+        assert np.isnan(test["ci_low"]) and np.isnan(test["ci_high"])  # a p-value has no interval
 
 
 def test_a_mistake_that_did_not_come_may_cost_as_much_as_the_surest_answer():
     """Of 1000 images one would be 60 nats worse: more than a third of the samples lack it, and none may pass."""
     theirs = skilled(1000, 1.0).assign(nll=0.0, margin=60.0)
     found = next(judged("nll", parse("no worse than other by 0.06"), theirs, theirs, ABOVE, same=False))
-    assert found["passed"] is False and found["high"] == pytest.approx(60 * (1 - 0.05**0.001), rel=0.1)
+    assert found["passed"] is False and found["ci_high"] == pytest.approx(60 * (1 - 0.05**0.001), rel=0.1)
     unsure = theirs.assign(margin=3.0)
     found = next(judged("nll", parse("no worse than other by 0.06"), unsure, unsure, ABOVE, same=False))
-    assert found["passed"] is True and found["high"] == pytest.approx(16 * (1 - 0.05**0.001), rel=0.1)
+    assert found["passed"] is True and found["ci_high"] == pytest.approx(16 * (1 - 0.05**0.001), rel=0.1)
 
 
 def test_the_one_sided_bound_decides_not_the_difference():
     ours, theirs = skilled(90, 0.80, 1), skilled(90, 0.80, 2)
     (found, _) = judged("top1", parse("no worse than other by 0.05"), ours, theirs, ABOVE, same=False)
     right = [(o["label"] == o["predicted"]).to_numpy() for o in (ours, theirs)]
-    assert found["low"] == paired_proportions(*right, 0.05)[1]
-    margin = -found["low"]
+    assert found["ci_low"] == paired_proportions(*right, 0.05)[1]
+    margin = -found["ci_low"]
     for by, passed in ((margin + 1e-9, True), (margin - 1e-9, False)):
         bound = parse(f"no worse than other by {by!r}")
         assert next(judged("top1", bound, ours, theirs, ABOVE, same=False))["passed"] is passed
@@ -429,9 +429,9 @@ def test_the_command_prints_a_table_and_writes_a_csv_without_tensorflow(tmp_path
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     table = robust.compare(a, b, case="pgd")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "d.csv")["low"].to_frame(), table[["low"]], rtol=1e-12)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "d.csv")["ci_low"].to_frame(), table[["ci_low"]], rtol=1e-12)
     head, first, second, out = done.stdout.splitlines()
-    assert head.split() == ["model", "case", "A", "B", "B", "-", "A", "95", "%", "interval", "McNemar's", "p", "images"]
+    assert head.split() == ["model", "case", "A", "B", "B", "-", "A", "95", "%", "ci_method", "McNemar's", "p", "images"]
     assert "pgd (L∞, ε = 2/255)" in first and f"+{100 * table['difference'][0]:.1f} pp" in first
     assert "pgd (L∞, ε = 8/255)" in second and out == str(tmp_path / "d.csv")
 

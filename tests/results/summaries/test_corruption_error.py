@@ -17,7 +17,7 @@ CLEAN = {"base": 0.1, "net": 0.05}
 
 
 def _row(model, case, perturbation, severity, error, **more):
-    same = {"suite": "s", "data": "d", "split": "test", "seed": 0, "n": 100, "weights": model}
+    same = {"suite": "s", "data": "d", "split": "test", "seed": 0, "n": 100, "weights_sha": model}
     what = {"case": case, "perturbation": perturbation, "severity": severity, "metric": "top1_error", "value": error}
     return {**same, "model": model, **what, "unit": "proportion", **more}
 
@@ -43,11 +43,11 @@ def _shown(table, first=0):
 
 def _found(table, *args, outcomes=None):
     rows = corruption_errors(table, _shown(table) if outcomes is None else outcomes, *args)
-    return {(row["model"], row["metric"], row["group"]): row["value"] for row in rows}, rows
+    return {(row["model"], row["metric"], row["subset"]): row["value"] for row in rows}, rows
 
 
 def _reasons(rows):
-    return {(r["model"], r["metric"], r["group"]): r["interval"] for r in rows if "interval" in r}
+    return {(r["model"], r["metric"], r["subset"]): r["ci_method"] for r in rows if "ci_method" in r}
 
 
 def _outcomes(n=100):
@@ -63,17 +63,17 @@ def _outcomes(n=100):
 
 def test_the_mean_error_is_over_severities_and_then_over_the_common_corruptions():
     outcomes = _outcomes()
-    rows = {(row["metric"], row["group"]): row for row in own_errors(outcomes)}
+    rows = {(row["metric"], row["subset"]): row for row in own_errors(outcomes)}
     found = {key: row["value"] for key, row in rows.items()}
     assert found["corruption_error", "fog"] == pytest.approx(0.15)
     assert found["corruption_error", "saturate"] == pytest.approx(0.2)
     assert found["mean_corruption_error", ""] == pytest.approx((0.15 + 0.75) / 2)  # saturate is extra
-    assert len(found) == 4 and all(row["low"] < row["value"] < row["high"] for row in rows.values())
+    assert len(found) == 4 and all(row["ci_low"] < row["value"] < row["ci_high"] for row in rows.values())
     shown = outcomes[outcomes["perturbation"] != "saturate"]
     each = (shown["predicted"] != shown["label"]).groupby(shown["example"]).mean()
     half = 1.96 * each.std(ddof=0) / 10
     mean = rows["mean_corruption_error", ""]
-    assert (mean["low"], mean["high"]) == pytest.approx((0.45 - half, 0.45 + half), abs=0.2 * half)
+    assert (mean["ci_low"], mean["ci_high"]) == pytest.approx((0.45 - half, 0.45 + half), abs=0.2 * half)
     assert mean["n"] == 100
     where = ("perturbation", "norm", "eps", "severity")
     assert {tuple(row[key] for key in where) for row in rows.values()} == {(MADE, "", None, None)}
@@ -87,7 +87,7 @@ def test_an_error_is_the_float_nearest_to_its_share_so_that_a_bound_of_that_shar
         places = np.indices(wrong.shape).reshape(3, -1)
         shown = {"example": places[0].astype(str), "perturbation": np.array(names)[places[1]], "severity": places[2]}
         outcomes = pd.DataFrame({**shown, "label": "a", "predicted": np.where(wrong.ravel(), "b", "a")})
-        found = {(row["metric"], row["group"]): row["value"] for row in own_errors(outcomes)}
+        found = {(row["metric"], row["subset"]): row["value"] for row in own_errors(outcomes)}
         assert found["mean_corruption_error", ""] == wrong.sum() / wrong.size
         assert found["corruption_error", names[0]] == wrong[:, 0].sum() / wrong[:, 0].size
 
@@ -120,8 +120,8 @@ def test_the_rows_fit_the_table_and_are_marked():
     assert set(table["perturbation"]) == {MADE}
     assert set(table["case"]) == {"weather"}
     assert table["severity"].isna().all()
-    assert robust.value(table, "corruption_error_ratio", group="snow", model="net").value == pytest.approx(1.25)
-    assert set(table["weights"]) == {"base", "net"}
+    assert robust.value(table, "corruption_error_ratio", subset="snow", model="net").value == pytest.approx(1.25)
+    assert set(table["weights_sha"]) == {"base", "net"}
 
 
 @pytest.mark.parametrize("more", [{"n": 99}, {"data": "other"}, {"first": 1}])
@@ -235,5 +235,5 @@ def test_few_errors_have_the_interval_of_their_share_and_not_one_without_width(w
     said = np.where(np.arange(20) < wrong, "b", "a")
     outcomes = pd.DataFrame({"example": np.arange(20).astype(str), "label": "a", "predicted": said})
     for row in own_errors(outcomes.assign(perturbation="fog", severity=3)):
-        assert row["value"] == wrong / 20 and row["interval"] == statistics.BOUNDED
-        assert (row["low"], row["high"]) == pytest.approx(statistics.clopper_pearson(wrong, 20), abs=1e-3)
+        assert row["value"] == wrong / 20 and row["ci_method"] == statistics.BOUNDED
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(statistics.clopper_pearson(wrong, 20), abs=1e-3)

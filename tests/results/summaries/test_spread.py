@@ -6,8 +6,8 @@ from robust.results.summaries.spread import spread
 
 
 def _results(values, model="m", metric="top1", **where):
-    same = {"case": "clean", "perturbation": "clean", "norm": "", "eps": np.nan, "severity": pd.NA, "group": ""}
-    rows = [{"seed": s, "value": v, "low": v - 0.1, "high": v + 0.3} for s, v in enumerate(values)]
+    same = {"case": "clean", "perturbation": "clean", "norm": "", "eps": np.nan, "severity": pd.NA, "subset": ""}
+    rows = [{"seed": s, "value": v, "ci_low": v - 0.1, "ci_high": v + 0.3} for s, v in enumerate(values)]
     return pd.DataFrame(rows).assign(**{**same, **where}, model=model, metric=metric, unit="proportion")
 
 
