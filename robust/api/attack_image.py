@@ -135,7 +135,7 @@ def find(image: str | Path) -> Path:
 
 def _network(model: Model) -> Any:
     if model.kind == "keras":
-        return _for_images(models.load(model.source, trust=model.trust), model)
+        return _for_images(models.load(model.source, allow_code=model.allow_code), model)
     if not isinstance(model.source, Published):
         raise ModelError(f"model {model.name}: must be a file of a model, or weights that are known by name")
     return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)

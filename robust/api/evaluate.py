@@ -48,7 +48,7 @@ def evaluate(
     images: int | None = None,
     balanced: bool = False,
     out: str | Path | None = None,
-    trust: bool = False,
+    allow_code: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure a model on clean images and under attacks.
@@ -77,7 +77,7 @@ def evaluate(
         seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
         balanced: choose as many of each class, instead of in proportion to the classes.
         out: a folder for the report, if one is wanted.
-        trust: may the file of a model run somebody's code (a Lambda, a SavedModel)?
+        allow_code: may the file of a model run somebody's code (a Lambda, a SavedModel)?
         progress: told how far the work is; nobody where it is not given.
 
     What was found on a model from a file is kept in the store, see `robust.core.store.default`.
@@ -87,7 +87,7 @@ def evaluate(
     Raises RobustError for what is wrong with the model, the data or the attacks.
     """
     with _said_of_the_model():
-        named = _model(model, seed, trust)
+        named = _model(model, seed, allow_code)
         named = replace(
             named,
             pixels=named.pixels if pixels is None else read_pixels(pixels),
@@ -142,14 +142,14 @@ def _said_of_the_model() -> Iterator[None]:
         raise ModelError(f"model: {error}") from None
 
 
-def _model(given: Any, seed: int, trust: bool) -> Model:
+def _model(given: Any, seed: int, allow_code: bool) -> Model:
     """The model of a suite that `given` stands for."""
     if isinstance(given, str | Path):
         given = {"tflite" if Path(given).suffix == ".tflite" else "keras": str(given)}
     table = dict(given) if isinstance(given, Mapping) else {"model": given}
     if "model" not in table:
         path = next((table[key] for key in ("keras", "tflite") if key in table), "model")
-        return read_model(Path(path).stem, _plain(table), seed, trust=trust)
+        return read_model(Path(path).stem, _plain(table), seed, allow_code=allow_code)
     model = black_box.wrapped(table.pop("model"))
     if unknown := next((key for key in table if key not in ASKED), None):
         raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
@@ -176,7 +176,7 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
 
 def _outputs(model: Model) -> int | None:
     """How many classes the model tells apart, where its last layer says it."""
-    network = load(model.source, trust=model.trust) if model.kind == "keras" else model.source
+    network = load(model.source, allow_code=model.allow_code) if model.kind == "keras" else model.source
     return heads.outputs(network, model.output, black_box=model.black_box)
 
 

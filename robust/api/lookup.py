@@ -10,7 +10,7 @@ import pandas as pd
 from robust.core.errors import ModelError, suggest
 from robust.core.signature import convert
 from robust.core.types import Eps
-from robust.report.trust import reasons
+from robust.report.diagnostics import reasons
 from robust.results.flags import doubted
 
 # what tells two values of a metric apart
@@ -24,7 +24,7 @@ def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid
         results: a table as `robust.run` and `robust.evaluate` give it.
         metric: "top1", "nll", "recall" ...
         subset: the class, superclass or pair it speaks of; "" for all images.
-        allow_invalid: give a number that the trust checks call invalid, and a suspect one without a warning.
+        allow_invalid: give a number that the reliability checks call invalid, and a suspect one without a warning.
         where: other columns, as in `case="pgd", model="resnet20", eps="8/255"`.
 
     Raises LookupError where no row or more than one fits, naming the columns that would tell them apart, and
@@ -74,11 +74,11 @@ def _listed(column: pd.Series) -> str:
 
 def _believed(row: Any, results: pd.DataFrame, allow_invalid: bool) -> Any:
     """The row; an error where it is invalid, a warning where it is suspect, neither where that is allowed."""
-    if row.metric == "trust" or allow_invalid or not doubted(row.trust):
+    if row.metric == "reliability" or allow_invalid or not doubted(row.reliability):
         return row
     told = "".join(f"\n  {doubt.words}: {doubt.remedy}" for doubt in reasons(row._asdict(), results))
-    said = f"{row.metric} of the case {row.case!r} on {row.model!r} is {row.trust}:{told}"
-    if row.trust == "invalid":
+    said = f"{row.metric} of the case {row.case!r} on {row.model!r} is {row.reliability}:{told}"
+    if row.reliability == "invalid":
         raise ModelError(f"{said}\n  or take it nevertheless: allow_invalid=True")
     warnings.warn(said, stacklevel=3)
     return row

@@ -25,7 +25,7 @@ _SESSIONS = pytest.StashKey[dict[Path, "Session"]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The ini options."""
-    parser.addini("robust_trust", "let suites run somebody's code (module:function, python =)", "bool", False)
+    parser.addini("robust_allow_code", "let suites run somebody's code (module:function, python =)", "bool", False)
     parser.addini("robust_reports", "folder in which each suite's report is written", "string", "reports")
     parser.addini("robust_suites", "globs of suites that are collected with their folder", "args", [])
 
@@ -52,7 +52,7 @@ def _asked(path: Path, config: pytest.Config) -> bool:
 
 @pytest.fixture
 def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_trust` says.
+    """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_allow_code` says.
 
     def test_mine(robustness):
         table = robustness("mine.keras", (images, labels), attacks=["pgd"], eps="4/255")
@@ -65,7 +65,7 @@ def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     def evaluated(*args: Any, **options: Any) -> Any:
         with quiet.dependencies():
-            return evaluate(*args, **{"trust": request.config.getini("robust_trust"), **options})
+            return evaluate(*args, **{"allow_code": request.config.getini("robust_allow_code"), **options})
 
     return evaluated
 
@@ -142,7 +142,7 @@ def _load(path: Path, config: pytest.Config) -> Suite:
     here = config.invocation_params.dir
     return load(
         path.relative_to(here) if path.is_relative_to(here) and Path.cwd() == here else path,
-        trust=config.getini("robust_trust"),
+        allow_code=config.getini("robust_allow_code"),
     )
 
 

@@ -97,7 +97,7 @@ def train(
         if chief := models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), csv_files.csv(history))
-        tested = _tested(folder, found, model.trust) if chief and "test" in found.sizes else (None, 0)
+        tested = _tested(folder, found, model.allow_code) if chief and "test" in found.sizes else (None, 0)
         by = None if model.train is None else patience.column(model.train, history)
         return Trained(history, *tested, (*found.notes, *guesses), by)
 
@@ -132,8 +132,8 @@ def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
     return table
 
 
-def _tested(folder: Path, data: Dataset, trust: bool) -> tuple[tuple[float, float, float], int]:
-    network = models.load(folder / "model.keras", trust=trust)
+def _tested(folder: Path, data: Dataset, allow_code: bool) -> tuple[tuple[float, float, float], int]:
+    network = models.load(folder / "model.keras", allow_code=allow_code)
     examples = channels.seen(data, inputs.channels(network)).examples("test")
     classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())

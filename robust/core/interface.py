@@ -25,14 +25,14 @@ _OF_ATTACK = ("target",)
 _NAMED = ("attack", "adversary")
 _OPTIONS = (
     "pixels", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
-    "class_weights", "sampling", "patience", "trust", "out", "tensorboard",
+    "class_weights", "sampling", "patience", "allow_code", "out", "tensorboard",
 )  # fmt: skip
 _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}
 _in_force: Interface = "python"
 
 
 def setting(key: str, value: Any) -> str:
-    """A remedy within a message: a key of a suite's model, data or case (or `trust`, `out`), and its value."""
+    """A remedy within a message: a key of a suite's model, data or case (or `allow_code`, `out`), and its value."""
     return f"{_OPEN}{json.dumps([key, value])}{_CLOSE}"
 
 
@@ -116,11 +116,11 @@ def _toml(value: Any) -> str:
 
 def _in_suite(key: str, value: Any, beside: Callable[[str, Any], str]) -> str:
     """beside: says what stands in no suite."""
-    return beside(key, value) if key in ("trust", "out", "tensorboard") else f"{key} = {_toml(value)}"
+    return beside(key, value) if key in ("allow_code", "out", "tensorboard") else f"{key} = {_toml(value)}"
 
 
 def _in_ini(key: str, value: Any) -> str:
-    return "-o robust_trust=true" if key == "trust" else f"-o robust_reports={shlex.quote(value)}"
+    return "-o robust_allow_code=true" if key == "allow_code" else f"-o robust_reports={shlex.quote(value)}"
 
 
 def _in_python(key: str, value: Any) -> str:

@@ -62,7 +62,7 @@ def saved_model(folder: Path) -> str:
 
 
 def of_saved_model(folder: Path) -> str:
-    """The same, and why it is not loaded without trust."""
+    """The same, and why it is not loaded without `allow_code`."""
     return f"{saved_model(folder)}, whose graph can read and write files"
 
 
@@ -167,7 +167,7 @@ def _foreign(value: Any) -> Iterator[Foreign]:
 
 
 def refusal(path: Path, known: Collection[str] = ()) -> str:
-    """Why the file is not loaded without trust; "" where nothing in it runs code.
+    """Why the file is not loaded without `allow_code`; "" where nothing in it runs code.
 
     `known`: classes, as "module.Class", whose code runs already.
 

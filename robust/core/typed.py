@@ -32,14 +32,14 @@ def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> dict[str,
     return dict(_setting(text, known, flag) for text in texts)
 
 
-def refuse(names: Iterable[str], trust: bool) -> None:
+def refuse(names: Iterable[str], allow_code: bool) -> None:
     """Raise SuiteError for "module:function", whose code would be run, unless it is trusted; nothing is imported.
 
-    >>> refuse(["pgd", "foolbox:LinfPGD"], trust=False)
+    >>> refuse(["pgd", "foolbox:LinfPGD"], allow_code=False)
     """
     for name in names:
-        if registry.is_foreign(name) and not trust:
-            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('trust', True)}")
+        if registry.is_foreign(name) and not allow_code:
+            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('allow_code', True)}")
 
 
 def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:

@@ -69,7 +69,7 @@ def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:
 def _check_bounds(case: Case, data: Dataset) -> None:
     """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
     given = {(v.metric, v.subset): v.unit for m in case.measures for v in m(_perfect(case, data))}
-    given |= {("trust", ""): ""} if case.attacked else {}
+    given |= {("reliability", ""): ""} if case.attacked else {}
     corruptions = [call.name for call in case.calls if call.kind == "corruptions"]
     given |= {("corruption_error", name): "proportion" for name in corruptions}
     given |= {("mean_corruption_error", ""): "proportion"} if {*corruptions} & {*COMMON} else {}

@@ -164,9 +164,9 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
         with trained(model, seed, data, store, progress) as folder:
             about = json.loads((folder / "about.json").read_text())
             identity_of = stores.digest(key(model, seed, data))
-            return _fitted(model, load(folder / "model.keras", trust=model.trust), data, identity_of, about)
+            return _fitted(model, load(folder / "model.keras", allow_code=model.allow_code), data, identity_of, about)
     if model.kind == "keras":
-        network = load(Path(model.source), trust=model.trust)
+        network = load(Path(model.source), allow_code=model.allow_code)
         return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
     if model.kind == "pretrained":
         shape = channels.seen(data, pretrained.channels(model.source)).image_shape
@@ -217,7 +217,7 @@ def trained(
 def _base(model: Model, data: Dataset) -> keras.Model:
     """The network that is to be fine-tuned."""
     if model.kind == "keras":
-        return load(model.source, trust=model.trust)
+        return load(model.source, allow_code=model.allow_code)
     return pretrained.original(model.source, channels.seen(data, pretrained.channels(model.source)).image_shape)
 
 

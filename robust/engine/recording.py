@@ -53,7 +53,7 @@ def fill(
     for cell, _ in found:
         judged += compared(suite, data, cell, lambda other: finished.get(other.id), out, doubts)
     results = record.table(judged, record.RESULTS)
-    summed = [{**row, "trust": _worst(row, found)} for row in _summed_up(suite, data, results, outcomes)]
+    summed = [{**row, "reliability": _worst(row, found)} for row in _summed_up(suite, data, results, outcomes)]
     results = record.table([*judged, *summed], record.RESULTS)
     record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
     _write_samples(out / "samples", found)
@@ -150,8 +150,8 @@ def compared(
         both = [(one, there) for one in (cell, *verdicts.rivals(suite, cell)) if (there := find(one))]
         told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
         seen = _trusts(row for each in told for row in each)
-        words = (worse(seen.get(_strength(row), ""), row.get("trust", "")) for row in found)
-        return [_passed(cell, {**row, **same, "trust": word}) for row, word in zip(found, words, strict=True)]
+        words = (worse(seen.get(_strength(row), ""), row.get("reliability", "")) for row in found)
+        return [_passed(cell, {**row, **same, "reliability": word}) for row, word in zip(found, words, strict=True)]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
@@ -166,7 +166,7 @@ def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
     """The worst verdict on the numbers at each strength."""
     found: dict[tuple, str] = {}
     for row in judged:
-        found[_strength(row)] = worse(found.get(_strength(row), ""), row["trust"])
+        found[_strength(row)] = worse(found.get(_strength(row), ""), row["reliability"])
     return found
 
 
@@ -235,7 +235,7 @@ def _chosen(row: Mapping[str, Any]) -> str:
 
 
 def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
-    """The bounds that passed on numbers which the trust checks doubt, one line each; `against` as for `missed`."""
+    """The bounds that passed on numbers which the reliability checks doubt, one line each; `against` as for `missed`."""
     values = [*rows(suite, cell, block), *against]
     return [
         f"{bounds.name(row)} {say(row)} passes {row['bound']}{strength(row)}{reliability.doubt(row, values)}"
@@ -247,10 +247,10 @@ def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterab
 def doubted(results: pd.DataFrame) -> str:
     """How many verdicts of the table are in doubt, in words; "" where none is.
 
-    >>> doubted(pd.DataFrame({"metric": ["trust"] * 2, "subset": [""] * 2, "trust": ["suspect", "invalid"]}))
+    >>> doubted(pd.DataFrame({"metric": ["reliability"] * 2, "subset": [""] * 2, "reliability": ["suspect", "invalid"]}))
     '1 number is suspect, 1 is invalid; the page says why'
     """
-    words = results.loc[(results["metric"] == "trust") & (results["subset"] == ""), "trust"].value_counts()
+    words = results.loc[(results["metric"] == "reliability") & (results["subset"] == ""), "reliability"].value_counts()
     found = [(int(words[word]), word) for word in ("suspect", "invalid") if word in words]
     if not found:
         return ""

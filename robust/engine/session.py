@@ -33,7 +33,7 @@ def run(
     out: str | Path | None = None,
     *,
     k: str = "",
-    trust: bool = False,
+    allow_code: bool = False,
     store: Store | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def run(
         k: run only the cells whose id fits this expression, as in pytest: "pgd and not lenet5". The
             report also holds what earlier runs have found in the others, but for `python =` models,
             which cannot be known before they are made.
-        trust: may the suite run somebody's code?
+        allow_code: may the suite run somebody's code?
         store: where fitted models and finished blocks are kept; the user's own where it is not given.
         progress: told how far the work is; nobody where it is not given.
 
@@ -53,7 +53,7 @@ def run(
 
     Raises RobustError, before anything is trained, for what is wrong with the suite, the data or the folder.
     """
-    suite = suite if isinstance(suite, Suite) else load(suite, trust=trust)
+    suite = suite if isinstance(suite, Suite) else load(suite, allow_code=allow_code)
     with of_a_suite() if suite.text else nullcontext():  # a suite from a file is written anew there
         return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
 

@@ -22,23 +22,23 @@ from robust.core.interface import setting
 from robust.models.classifier import tflite
 from robust.models.classifier.black_box import BlackBox
 
-_EXPORT = f"there, model.export('folder'), and give that folder, a SavedModel, with {setting('trust', True)}"
+_EXPORT = f"there, model.export('folder'), and give that folder, a SavedModel, with {setting('allow_code', True)}"
 _ENDPOINTS = ("serving_default", "serve")
 _BESIDE = 2**22  # numbers of a model that its file need not hold: seeds, and what layers make for themselves
 
 
-def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
+def load(path: Path, *, allow_code: bool = False) -> keras.Model | BlackBox:
     """The model of a .keras, HDF5 or .tflite file, or of the folder of a SavedModel.
 
     Args:
         path: the file or folder.
-        trust: may it run somebody's code? So do a Lambda, a class of another module, and a SavedModel, whose
-            graph can read and write files. Without trust nothing of theirs is run or imported.
+        allow_code: may it run somebody's code? So do a Lambda, a class of another module, and a SavedModel, whose
+            graph can read and write files. Without `allow_code` nothing of theirs is run or imported.
 
     Raises ModelError with the reason and what to do.
     """
     if path.is_dir():
-        return _saved_model(path, trust)
+        return _saved_model(path, allow_code)
     if path.suffix == ".tflite":
         return tflite.read(path)
     if not path.is_file():
@@ -46,11 +46,11 @@ def load(path: Path, *, trust: bool = False) -> keras.Model | BlackBox:
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
     if why := keras_files.oversized(path) or _of_keras_2(path) or _no_model(path):
         raise ModelError(f"{path}: {why}")
-    if not trust and (why := keras_files.refusal(path, _registered())):
-        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('trust', True)}")
+    if not allow_code and (why := keras_files.refusal(path, _registered())):
+        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('allow_code', True)}")
     try:
         with _room_for(path):
-            return _read(path, _custom(path) if trust else {}, trust)
+            return _read(path, _custom(path) if allow_code else {}, allow_code)
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
@@ -106,14 +106,14 @@ def _numbers(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, custom: dict[str, Any], trust: bool) -> keras.Model:
+def _read(path: Path, custom: dict[str, Any], allow_code: bool) -> keras.Model:
     """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
     is_hdf5 = keras_files.is_hdf5(path)
     with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
         link = Path(folder) / ("model.h5" if is_hdf5 else "model.keras")
         link.symlink_to(path.resolve())
         old = {"DepthwiseConv2D": _Depthwise} if is_hdf5 else {}
-        return keras.saving.load_model(link, {**old, **custom}, compile=False, safe_mode=not trust)
+        return keras.saving.load_model(link, {**old, **custom}, compile=False, safe_mode=not allow_code)
 
 
 class _Depthwise:
@@ -181,13 +181,13 @@ def _custom(path: Path) -> dict[str, Any]:
     return found
 
 
-def _saved_model(path: Path, trust: bool) -> keras.Model:
+def _saved_model(path: Path, allow_code: bool) -> keras.Model:
     """A SavedModel as the layer of a functional model, with the images that its signature names as input."""
     if not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: is a folder without saved_model.pb, so no SavedModel; give a .keras file")
-    if not trust:
+    if not allow_code:
         why = f"{path} is {keras_files.of_saved_model(path)}"
-        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('trust', True)}")
+        raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('allow_code', True)}")
     try:
         return _exported(path)
     except ModelError:

@@ -20,7 +20,7 @@ class Comparison:
     end: str
     asked: str
     state: str
-    trust: str
+    reliability: str
     p: str
     n: str
 
@@ -45,7 +45,7 @@ def comparisons(folder: Folder) -> list[Comparison]:
                         wording.changes(row["ci_low"], row["ci_high"], row["unit"], limit.digits(row, 3) - 2),
                         wording.bound(limit, row["unit"]),
                         state(folder, row),
-                        row["trust"],
+                        row["reliability"],
                         wording.scientific(tests.get(row["subset"], float("nan"))),
                         wording.images(row),
                     )

@@ -9,29 +9,31 @@ from robust.results.flags import doubted, worse
 
 
 class Named(str):
-    """A name, or a title, with the worst word of the trust checks on the numbers that stand beside it."""
+    """A name, or a title, with the worst word of the reliability checks on the numbers that stand beside it."""
 
-    __slots__ = ("trust",)
-    trust: str
+    __slots__ = ("reliability",)
+    reliability: str
 
 
 def named(name: str, *rows: pd.DataFrame | None) -> Named:
     """The name of a model, or the title of a card, and the rows of results.csv whose numbers are shown with it.
 
-    >>> named("net", pd.DataFrame({"trust": ["", "suspect", "reliable"]})).trust
+    >>> named("net", pd.DataFrame({"reliability": ["", "suspect", "reliable"]})).reliability
     'suspect'
     """
     found = Named(name)
-    found.trust = reduce(worse, (word for each in rows if each is not None for word in each["trust"].unique()), "")
+    found.reliability = reduce(
+        worse, (word for each in rows if each is not None for word in each["reliability"].unique()), ""
+    )
     return found
 
 
 def marked(name: str) -> Markup:
     """The same for a page, with a mark where the numbers are in doubt.
 
-    >>> marked(named("<net>", pd.DataFrame({"trust": ["invalid"]})))
+    >>> marked(named("<net>", pd.DataFrame({"reliability": ["invalid"]})))
     Markup('&lt;net&gt; <span class="mark missed">invalid</span>')
     """
-    trust = getattr(name, "trust", "")
-    mark = Markup(' <span class="mark missed">{}</span>').format(trust) if doubted(trust) else Markup()
+    word = getattr(name, "reliability", "")
+    mark = Markup(' <span class="mark missed">{}</span>').format(word) if doubted(word) else Markup()
     return escape(name) + mark

@@ -21,7 +21,7 @@ class GridCell:
     n: str = ""
     track: dict[str, float] | None = None
     targeted_success_rate: str = ""
-    trust: str = ""
+    reliability: str = ""
     judgements: tuple[Judgement, ...] = ()
 
 
@@ -65,7 +65,7 @@ def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgeme
         wording.images(top1),
         _track(top1),
         wording.percent(reached["value"]) if reached else "",
-        top1["trust"],
+        top1["reliability"],
         bounds,
     )
 

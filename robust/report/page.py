@@ -12,6 +12,7 @@ from robust.report import (
     comparisons,
     confusion,
     corruptions,
+    diagnostics,
     distances,
     felled,
     flows,
@@ -24,7 +25,6 @@ from robust.report import (
     structure,
     targetability,
     trainings,
-    trust,
     values,
     verdict,
     wording,
@@ -57,7 +57,7 @@ def _context(folder: Folder) -> dict[str, Any]:
         "taken": verdict.taken(judged),
         "suspect": _suspect(folder),
         "accuracy": grid.accuracy(folder, judged),
-        "trust": trust.judged(folder),
+        "diagnostics": diagnostics.judged(folder),
         "comparisons": comparisons.comparisons(folder),
         "published": published_errors.beside(folder),
         "costs": grid.costs(folder),
@@ -86,12 +86,12 @@ def _context(folder: Folder) -> dict[str, Any]:
 
 
 def _suspect(folder: Folder) -> list[dict[str, str]]:
-    """The cells whose number the trust checks doubt."""
+    """The cells whose number the reliability checks doubt."""
     return [
-        {"place": f"{folder.name(run)} on {wording.title(condition)}", "trust": trust}
+        {"place": f"{folder.name(run)} on {wording.title(condition)}", "reliability": word}
         for (run, condition), rows in folder.values.items()
-        for trust in rows["trust"].unique()
-        if doubted(trust)
+        for word in rows["reliability"].unique()
+        if doubted(word)
     ]
 
 

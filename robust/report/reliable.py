@@ -1,4 +1,4 @@
-"""Which verdict of the trust checks stands behind each number of results.csv, by the rows of these checks."""
+"""Which verdict of the reliability checks stands behind each number of results.csv, by the rows of these checks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ _COMPARED = ("difference", "mcnemar")  # metrics of rows that compare two models
 
 
 def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> list[str]:
-    """The column `trust`, row by row: the worse of what stands there and of what follows from the recorded checks.
+    """The column `reliability`, row by row: the worse of what stands there and of what follows from the recorded checks.
 
     A number is "unverified" under an attack of which no checks are on record, and where the outcomes have no image of
     its strength.
@@ -38,7 +38,7 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     found = []
     for row in results.to_dict("records"):
         own = (*(row[name] for name in _WHOSE), *strength(row))
-        word = worse(row["trust"] if row["trust"] in LEVELS else "", words[own])
+        word = worse(row["reliability"] if row["reliability"] in LEVELS else "", words[own])
         if own not in shown and (*own, bounds.name(row)) not in told:
             word = worse(word, UNVERIFIED)
         if row["metric"] in BESIDE:
@@ -49,14 +49,14 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
 
 
 def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
-    """The verdict at each strength of one case on one model, by the rows of the trust checks.
+    """The verdict at each strength of one case on one model, by the rows of the reliability checks.
 
     attacked: does the suite say that the images were attacked? The rows themselves may say so, too.
     """
     listed = rows.to_dict("records")
     whole = marks.of_model(listed)
     found: dict[tuple, str] = {where: verdict(whole) if whole else "" for where in map(strength, listed)}
-    checks = [row for row in listed if row["metric"] == "trust"]
+    checks = [row for row in listed if row["metric"] == "reliability"]
     groups: dict[tuple, list[str]] = {}
     for row in checks:
         groups.setdefault(strength(row), []).append(row["subset"])

@@ -48,8 +48,8 @@ def family(table: pd.DataFrame) -> None:
 
 def results(table: pd.DataFrame) -> None:
     """Print the values of results.csv that speak of all images: those of single classes are left out."""
-    rows = table[(table["subset"] == "") & (table["metric"] != "trust")].to_dict("records")
-    trusted = ["trust"] if any(row["trust"] for row in rows) else []
+    rows = table[(table["subset"] == "") & (table["metric"] != "reliability")].to_dict("records")
+    trusted = ["reliability"] if any(row["reliability"] for row in rows) else []
     shown = _table(["case", "eps", "metric"], ["value", "95 % interval", "images"], trusted)
     for row in rows:
         eps = "" if pd.isna(row["eps"]) else wording.radius(row["eps"], row["norm"])

@@ -29,7 +29,7 @@ class Judgement:
     bound: str
     state: str
     undecided: bool
-    trust: str
+    reliability: str
     as_recorded: bool = False
 
     @property
@@ -42,8 +42,8 @@ class Judgement:
 
     @property
     def doubted(self) -> str:
-        """What the trust checks say against the value, in brackets; "" for nothing."""
-        return f" ({self.trust})" if doubted(self.trust) else ""
+        """What the reliability checks say against the value, in brackets; "" for nothing."""
+        return f" ({self.reliability})" if doubted(self.reliability) else ""
 
     @property
     def taken(self) -> str:
@@ -82,7 +82,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
                 bool(limits.undecided(row["ci_low"], row["ci_high"])),
-                row["trust"],
+                row["reliability"],
                 recorded(row, folder.told),
             )
 

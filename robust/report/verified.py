@@ -1,7 +1,7 @@
 """What a report folder says of its bounds, computed anew: nothing is believed that the rest of the folder tells.
 
-Whoever may write results.csv may write any number there, and `trust`, `bound` and `passed`. A number that the outcomes
-tell must be theirs (see `recount`), the verdict on it follows from the rows of the trust checks (see `reliable`), the
+Whoever may write results.csv may write any number there, and `reliability`, `bound` and `passed`. A number that the outcomes
+tell must be theirs (see `recount`), the verdict on it follows from the rows of the reliability checks (see `reliable`), the
 bound from suite.toml, the verdict on the bound from all three. A number that nothing else tells is taken as recorded,
 and that is said beside its bound.
 """
@@ -55,7 +55,7 @@ def _limits(case: Table) -> list[tuple[str, Bound | NoWorse]]:
 
 
 def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> pd.DataFrame:
-    """A results.csv whose `trust`, `bound` and `passed` follow from the rest of it, and from the suite.
+    """A results.csv whose `reliability`, `bound` and `passed` follow from the rest of it, and from the suite.
 
     Args:
         results: as it was read; suite: suite.toml, parsed; empty where there is none.
@@ -65,9 +65,9 @@ def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells
     """
     for row in results.to_dict("records"):
         _check(row, told)
-    trusted = results.assign(trust=reliability(results, suite, told, outcomes))
-    levels = trusted["trust"].map(lambda word: LEVELS.get(word, 0.0))
-    is_verdict = (trusted["metric"] == "trust") & (trusted["subset"] == "")
+    trusted = results.assign(reliability=reliability(results, suite, told, outcomes))
+    levels = trusted["reliability"].map(lambda word: LEVELS.get(word, 0.0))
+    is_verdict = (trusted["metric"] == "reliability") & (trusted["subset"] == "")
     trusted = trusted.assign(value=trusted["value"].where(~is_verdict, levels), bound=_bounds(results, suite))
     return trusted.assign(passed=pd.Series(_passed(trusted, suite), index=results.index, dtype="boolean"))
 
@@ -156,4 +156,4 @@ def absent(results: pd.DataFrame, suite: Table, outcomes: Cells, told: Telling) 
 
 def _everywhere(one: Expected) -> bool:
     """Is the value given at every strength?"""
-    return isinstance(one.limit, NoWorse) or one.name in ("top1", "top1_error", "nll", "trust")
+    return isinstance(one.limit, NoWorse) or one.name in ("top1", "top1_error", "nll", "reliability")

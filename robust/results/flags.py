@@ -306,7 +306,7 @@ NeurIPS 2022 (jumping scores).
 """
 
 LEVELS: dict[Word, float] = {"reliable": 1.0, "suspect": 0.5, "invalid": 0.0}
-"""A verdict as a number, which a bound can be held against: `expect = { trust = ">= 1" }`."""
+"""A verdict as a number, which a bound can be held against: `expect = { reliability = ">= 1" }`."""
 
 
 UNVERIFIED = "unverified"

@@ -1,4 +1,4 @@
-"""Verdicts in the rows of results.csv: the column `trust` and the rows of metric "trust"."""
+"""Verdicts in the rows of results.csv: the column `reliability` and the rows of metric "reliability"."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,19 +25,19 @@ def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[dict[str, Any
 
 
 def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
-    """The rows with their column `trust`, and the level of each verdict as all its reasons give it.
+    """The rows with their column `reliability`, and the level of each verdict as all its reasons give it.
 
     An ill of the model itself marks all its rows, those without a strength of their own, too.
     """
     rows = [dict(row) for row in values]
     names: dict[tuple, list[str]] = {_strength(row): [] for row in rows if _is_verdict(row)}
     for row in rows:
-        if row["metric"] == "trust" and row["subset"]:
+        if row["metric"] == "reliability" and row["subset"]:
             names[_strength(row)].append(row["subset"])
     words: dict[tuple, Word] = {strength: verdict(found) for strength, found in names.items()}
     whole = of_model(rows)
     for row in rows:
-        row["trust"] = words.get(_strength(row), verdict(whole) if whole else "")
+        row["reliability"] = words.get(_strength(row), verdict(whole) if whole else "")
         if _is_verdict(row):
             row["value"] = LEVELS[words[_strength(row)]]
     return rows
@@ -45,22 +45,24 @@ def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
 
 def of_model(values: Iterable[Row]) -> list[str]:
     """The ills among the rows that put every number of the model in doubt."""
-    names = {row["subset"] for row in values if row["metric"] == "trust"}
+    names = {row["subset"] for row in values if row["metric"] == "reliability"}
     return [name for name, ill in FLAGS.items() if ill.of_model and name in names]
 
 
 def doubt(row: Row, values: Iterable[Row]) -> str:
     """What stands behind a number that is in doubt: ` (suspect: too few steps)`; "" where it is not."""
-    if not doubted(row["trust"]):
+    if not doubted(row["reliability"]):
         return ""
     rows = list(values)
-    reasons = [r["subset"] for r in rows if r["metric"] == "trust" and r["subset"] and _strength(r) == _strength(row)]
+    reasons = [
+        r["subset"] for r in rows if r["metric"] == "reliability" and r["subset"] and _strength(r) == _strength(row)
+    ]
     reasons = reasons or of_model(rows)
-    return f" ({row['trust']}: {', '.join(reasons).replace('_', ' ')})"
+    return f" ({row['reliability']}: {', '.join(reasons).replace('_', ' ')})"
 
 
 def _is_verdict(row: Row) -> bool:
-    return row["metric"] == "trust" and not row["subset"]
+    return row["metric"] == "reliability" and not row["subset"]
 
 
 def _strength(row: Row) -> tuple:

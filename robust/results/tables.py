@@ -17,7 +17,7 @@ RESULTS = {
     "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
     "metric": "str", "subset": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
     "ci_low": "float64", "ci_high": "float64", "ci_method": "str", "bound": "str", "passed": "boolean",
-    "trust": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64", "weights_sha": "str",
+    "reliability": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64", "weights_sha": "str",
 }  # fmt: skip
 """Columns of results.csv and their types. `forward` and `backward` are passes an image, on average.
 

@@ -97,7 +97,7 @@ def compared(
             earlier.same_superclasses(limit.than, key, cell.case.name, theirs.superclasses or {}, superclasses)
         same = ours.model == theirs.model != ""
         for row in comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same):
-            yield {**row, "trust": comparison.verdict(theirs.results, row, key.partition("[")[0])}
+            yield {**row, "reliability": comparison.verdict(theirs.results, row, key.partition("[")[0])}
 
 
 def _theirs(
@@ -176,7 +176,11 @@ def missed(row: Mapping[Any, Any]) -> str:
     if isinstance(limit, Bound) and limit.untold(row):
         return f"{bounds.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
     if limit.judge(row):
-        kind = "is an invalid number" if row["trust"] == "invalid" else "has no verdict of the trust checks on record"
+        kind = (
+            "is an invalid number"
+            if row["reliability"] == "invalid"
+            else "has no verdict of the reliability checks on record"
+        )
         return f"{bounds.name(row)} {say(row)} {kind}, so that {row['bound']} is unsupported"
     if isinstance(limit, NoWorse) and limit.open(row):
         return f"{bounds.name(row)} {say(row)} leaves {row['bound']} undecided: the sample cannot tell; more images can"
@@ -195,12 +199,12 @@ def undecided(row: Mapping[Any, Any]) -> bool:
 
 
 def in_doubt(row: Mapping[Any, Any]) -> str:
-    """What the trust checks say against a number, in brackets; "" for nothing.
+    """What the reliability checks say against a number, in brackets; "" for nothing.
 
-    >>> in_doubt({"trust": "suspect"}), in_doubt({"trust": "reliable"})
+    >>> in_doubt({"reliability": "suspect"}), in_doubt({"reliability": "reliable"})
     (' (suspect)', '')
     """
-    return f" ({row['trust']})" if doubted(row["trust"]) else ""
+    return f" ({row['reliability']})" if doubted(row["reliability"]) else ""
 
 
 def open_questions(results: pd.DataFrame) -> list[str]:

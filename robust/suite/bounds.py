@@ -214,14 +214,14 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
 
     - passed, missed.
-    - unsupported: the value would pass, and is invalid by the trust checks, or these are not on record. A bound on
+    - unsupported: the value would pass, and is invalid by the reliability checks, or these are not on record. A bound on
       that verdict itself is not.
     - undecided: no worse by the value, and the sample is too small to show it ("no worse than"); or a distance
       that was not found up to eps, where the bound asks for one beyond it.
     - not judged: what it is compared with is not there.
 
-    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5", "trust": "invalid"}
-    >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "trust": "suspect"})
+    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5", "reliability": "invalid"}
+    >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "reliability": "suspect"})
     ('unsupported', 'passed', 'missed', 'passed')
     """
     limit = parse(row["bound"])
@@ -231,7 +231,7 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
         return "undecided"
     if not limit.judge(row):
         return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"
-    unsure = row["trust"] in _NO_SUPPORT and row["metric"] != "trust"
+    unsure = row["reliability"] in _NO_SUPPORT and row["metric"] != "reliability"
     return "unsupported" if unsure and not allow_invalid else "passed"
 
 

@@ -76,7 +76,7 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
 
 
 def read_data(
-    value: str | Mapping[str, Any], *, trust: bool = True, transform: str | Mapping[str, Any] | None = None
+    value: str | Mapping[str, Any], *, allow_code: bool = True, transform: str | Mapping[str, Any] | None = None
 ) -> Call:
     """What a command line or Python names as data, as a suite would.
 
@@ -85,7 +85,7 @@ def read_data(
 
     Args:
         value: what names the data.
-        trust: may it be "module:function"?
+        allow_code: may it be "module:function"?
         transform: "imagenet", the side of a square as in "96", or a table of a suite, for data whose images differ
             in size.
 
@@ -99,7 +99,7 @@ def read_data(
     if transform is not None and isinstance(table, Mapping):
         table = {**table, "transform": _transform(transform)}
     name = table.get("name") if isinstance(table, Mapping) else None
-    typed.refuse([name] if isinstance(name, str) else [], trust)
+    typed.refuse([name] if isinstance(name, str) else [], allow_code)
     table, given = _seen(table, Path())
     return asked(located(bind("datasets", table), Path()), **given, remark=remark)
 

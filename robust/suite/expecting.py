@@ -30,7 +30,7 @@ def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict
     Raises SuiteError for what the case does not measure, and for words that are no bound.
     """
     known = [name for call in calls for name in metrics(call) if target is not None or name != "targeted_success_rate"]
-    known += ["trust"] if {"attack", "distance"} & {*table} else []
+    known += ["reliability"] if {"attack", "distance"} & {*table} else []
     known += ["corruption_error", "mean_corruption_error"] if "corrupt" in table else []
     found = {}
     for key, text in convert(table.get("expect", {}), dict, "expect").items():

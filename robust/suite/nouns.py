@@ -61,7 +61,7 @@ class Model:
     search: Precision = "float32"  # in which attacks search
     output: str | None = None  # which of several classifies
     black_box: bool = False  # are its answers all that may be asked?
-    trust: bool = False  # may its file run somebody's code?
+    allow_code: bool = False  # may its file run somebody's code?
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Case:
     balanced: bool = False  # are as many images of each class chosen, instead of in proportion to the classes?
     models: tuple[str, ...] | None = None  # None: all of the suite's
     expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
-    allow_invalid: bool = False  # may a bound pass on a number that the trust checks call invalid?
+    allow_invalid: bool = False  # may a bound pass on a number that the reliability checks call invalid?
     line: int = 0
     distance: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
     outside: Call | None = None  # a data set with images of no class

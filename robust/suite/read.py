@@ -36,18 +36,18 @@ _SWEPT = {
 
 
 @of_a_suite()
-def load(path: str | Path, *, trust: bool = False) -> Suite:
+def load(path: str | Path, *, allow_code: bool = False) -> Suite:
     """Read and check a suite file.
 
     Args:
         path: the TOML file.
-        trust: may names like "their.module:function", which run somebody's code, stand in it?
+        allow_code: may names like "their.module:function", which run somebody's code, stand in it?
 
     Raises SuiteError as `file:line: what is wrong; what was probably meant`.
     """
     path = Path(path)
     text = _text(path)
-    if trust:
+    if allow_code:
         for folder in (str(path.parent.resolve()), str(Path.cwd())):
             sys.path.extend([folder] if folder not in sys.path else [])  # where "module:function" is looked for
     if not re.fullmatch(_NAME, path.stem, re.ASCII):
@@ -59,7 +59,7 @@ def load(path: str | Path, *, trust: bool = False) -> Suite:
     except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
-    return _Reader(path, text, trust).suite(table)
+    return _Reader(path, text, allow_code).suite(table)
 
 
 def read_case(name: str, table: dict[str, Any]) -> Case:
@@ -70,7 +70,7 @@ def read_case(name: str, table: dict[str, Any]) -> Case:
     >>> read_case("pgd", {"attack": {"name": "pgd", "eps": ["8/255", "2/255"]}}).perturbations[0].arguments["eps"]
     0.00784313725490196
     """
-    reader = _Reader(Path(name), "", trust=True)
+    reader = _Reader(Path(name), "", allow_code=True)
     try:
         return reader.case(name, table, ())
     except SuiteError as error:
@@ -78,10 +78,10 @@ def read_case(name: str, table: dict[str, Any]) -> Case:
         raise
 
 
-def read_model(name: str, table: dict[str, Any], seed: int = 0, *, trust: bool = False) -> Model:
+def read_model(name: str, table: dict[str, Any], seed: int = 0, *, allow_code: bool = False) -> Model:
     """A model from a table, as it would stand under [model.NAME]; from Python, so what it names is trusted.
 
-    trust: may the file that it names run somebody's code, too?
+    allow_code: may the file that it names run somebody's code, too?
 
     Raises SuiteError for what is wrong with it.
 
@@ -89,7 +89,7 @@ def read_model(name: str, table: dict[str, Any], seed: int = 0, *, trust: bool =
     (0,)
     """
     try:
-        return replace(_Reader(Path(name), "", trust=True).model(name, table, seed), trust=trust)
+        return replace(_Reader(Path(name), "", allow_code=True).model(name, table, seed), allow_code=allow_code)
     except SuiteError as error:
         error.where = ""  # there is no file
         raise
@@ -108,8 +108,8 @@ def _text(path: Path) -> str:
 class _Reader:
     """Reads the tables of one file and knows where they stand."""
 
-    def __init__(self, path: Path, text: str, trust: bool):
-        self.path, self.text, self.trust, self.lines = path, text, trust, Lines(path, text)
+    def __init__(self, path: Path, text: str, allow_code: bool):
+        self.path, self.text, self.allow_code, self.lines = path, text, allow_code, Lines(path, text)
 
     def suite(self, table: dict[str, Any]) -> Suite:
         with self.lines.at():
@@ -158,13 +158,15 @@ class _Reader:
             if "seeds" in table and "train" not in table and given != ["architecture"]:
                 raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
             found = source.source(given[0], table[given[0]], self.call, self.path.parent)
-            if not self.trust and (why := source.foreign(found)):
-                raise SuiteError(f"{why}; if you trust this suite, say so: {setting('trust', True)}", given[0])
+            if not self.allow_code and (why := source.foreign(found)):
+                raise SuiteError(f"{why}; if you trust this suite, say so: {setting('allow_code', True)}", given[0])
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             search = convert(table.get("search", "float32"), Precision, "search")
             kind: Any = "keras" if given[0] == "tflite" else given[0]
-            return Model(name, kind, found, train, tuple(seeds), search=search, trust=self.trust, **source.asked(table))
+            return Model(
+                name, kind, found, train, tuple(seeds), search=search, allow_code=self.allow_code, **source.asked(table)
+            )
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
@@ -231,9 +233,10 @@ class _Reader:
         name = value.get("name") if isinstance(value, Mapping) else value
         if not isinstance(name, str):
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
-        if registry.is_foreign(name) and not self.trust:
+        if registry.is_foreign(name) and not self.allow_code:
             raise SuiteError(
-                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so: {setting('trust', True)}", key
+                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so: {setting('allow_code', True)}",
+                key,
             )
         try:
             found = bind(kind, value)

@@ -191,8 +191,8 @@ def test_a_file_with_code_needs_trust(folder, monkeypatch, capsys):
     ).save(folder / "shady.keras")
     words = ["attack", "grey.png", "--model", "shady.keras", "--eps", "8/255"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "say so: --trust" in capsys.readouterr().err
-    assert robust(*words, "--trust", monkeypatch=monkeypatch) in (0, 1)
+    assert "say so: --allow-code" in capsys.readouterr().err
+    assert robust(*words, "--allow-code", monkeypatch=monkeypatch) in (0, 1)
     assert "the PNG is" in capsys.readouterr().out
 
 

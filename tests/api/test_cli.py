@@ -153,7 +153,7 @@ def test_a_foreign_function_needs_trust(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text('data = { name = "fashion_mini" }\n[model.m]\npython = "antigravity:net"\n[case.c]\n')
     done = robust("run", path)
-    assert done.returncode == 2 and "--trust" in done.stderr
+    assert done.returncode == 2 and "--allow-code" in done.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error():

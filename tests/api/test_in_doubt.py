@@ -32,7 +32,7 @@ TOP1 = {
     "ci_high": 0.6,
     "ci_method": "",
 }
-TRUST = {"metric": "trust", "n": 100, "ci_low": float("nan"), "ci_high": float("nan"), "ci_method": ""}
+TRUST = {"metric": "reliability", "n": 100, "ci_low": float("nan"), "ci_high": float("nan"), "ci_method": ""}
 PLACE = "pgd[net] top1 at eps 8/255"
 
 
@@ -146,7 +146,13 @@ def test_junit_says_undecided(pytester, session, monkeypatch):
         "ci_low": -0.1,
         "ci_high": float("nan"),
     }
-    row |= {"bound": "no worse than two by 0.02", "passed": False, "trust": "reliable", "ci_method": "paired", "n": 20}
+    row |= {
+        "bound": "no worse than two by 0.02",
+        "passed": False,
+        "reliability": "reliable",
+        "ci_method": "paired",
+        "n": 20,
+    }
     whose = {"model": "net", "seed": 0, "case": "pgd"}
     result, case = by_pytest(pytester, session('top1 = ">= 0.3"', against=[{**row, **whose}]), monkeypatch)
     result.assert_outcomes(failed=1)

@@ -79,10 +79,10 @@ def judged(results):
 
     def judged(name, word):
         about = results[results["case"].eq("pgd") & np.isclose(results["eps"], 8 / 255)].iloc[0].to_dict()
-        reason = {**about, "metric": "trust", "subset": name, "value": 0.25, "n": 60, "trust": word}
+        reason = {**about, "metric": "reliability", "subset": name, "value": 0.25, "n": 60, "reliability": word}
         verdict = {**reason, "subset": "", "value": 0.0 if word == "invalid" else 0.5}
         marked = results.copy()
-        marked.loc[results["case"].eq("pgd") & np.isclose(results["eps"], 8 / 255), "trust"] = word
+        marked.loc[results["case"].eq("pgd") & np.isclose(results["eps"], 8 / 255), "reliability"] = word
         return pd.concat([marked, table([reason, verdict], RESULTS)], ignore_index=True)
 
     return judged
@@ -98,7 +98,7 @@ def test_an_invalid_value_is_handed_out_only_where_that_is_said(judged):
     assert eval(typed) == {"name": "square", "queries": 5000, "eps": "8/255"}
     assert value(found, "top1", case="pgd", eps="8/255", allow_invalid=True).value == 0.2
     assert value(found, "top1", case="pgd", eps="2/255").value == 0.6  # the other strength is not in doubt
-    assert value(found, "trust", case="pgd").value == 0.0
+    assert value(found, "reliability", case="pgd").value == 0.0
 
 
 def test_a_suspect_value_is_handed_out_with_a_warning(judged):
@@ -113,6 +113,6 @@ def test_a_suspect_value_is_handed_out_with_a_warning(judged):
 
 def test_an_ill_of_the_model_is_told_at_every_strength(judged):
     found = judged("other_pixels", "invalid")
-    found.loc[found["model"].eq("lenet5") & found["case"].eq("pgd"), "trust"] = "invalid"
+    found.loc[found["model"].eq("lenet5") & found["case"].eq("pgd"), "reliability"] = "invalid"
     with pytest.raises(ModelError, match="in another than its own"):
         value(found, "top1", case="pgd", eps="2/255")

@@ -124,7 +124,7 @@ def test_foreign_code_needs_the_ini_option(pytester, suite):
     pytester.syspathinsert()
     refused = pytester.runpytest("suites/s.toml", "--collect-only")
     refused.stdout.fnmatch_lines(["*runs somebody's code*"])
-    pytester.makeini("[pytest]\nrobust_trust = true\n")
+    pytester.makeini("[pytest]\nrobust_allow_code = true\n")
     assert ids(pytester.runpytest("suites/s.toml", "--collect-only", "-q")) == ["c[m]"]
     assert "elsewhere" not in sys.modules
 

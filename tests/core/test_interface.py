@@ -38,7 +38,7 @@ SAID = {
     "class_weights": ["balanced"],
     "factor": [0.97],
     "adversary": [PGD],
-    "trust": [True],
+    "allow_code": [True],
     "out": ["reports/other"],
     "tensorboard": ["logs-2"],
 }
@@ -84,7 +84,7 @@ def test_it_is_typed_in_a_suite(key, value, tmp_path, monkeypatch):
     text = worded(setting(key, value), "suite")
     if key == "tensorboard":  # a suite has none
         return
-    if key in ("trust", "out"):
+    if key in ("allow_code", "out"):
         assert accepted(["run", "s.toml", *shlex.split(text)])
         return
     assert toml.loads(text) == {key: value}
@@ -205,14 +205,14 @@ def test_what_is_no_remedy_stays_as_it_is():
 
 
 def test_under_pytest_trust_and_the_folder_are_settings_of_pytest():
-    assert worded(setting("trust", True), "pytest") == "-o robust_trust=true"
+    assert worded(setting("allow_code", True), "pytest") == "-o robust_allow_code=true"
     assert worded(setting("out", "other"), "pytest") == "-o robust_reports=other"
     assert worded(setting("pixels", "tf"), "pytest") == 'pixels = "tf"'
 
 
 def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
-    told = f"{setting('output', 'x')} {setting('trust', True)}"
-    words = {"python": "trust=True", "command": "--trust", "pytest": "-o robust_trust=true"}
+    told = f"{setting('output', 'x')} {setting('allow_code', True)}"
+    words = {"python": "allow_code=True", "command": "--allow-code", "pytest": "-o robust_allow_code=true"}
     for begun, beside in words.items():
         with spoken(begun), of_a_suite():
             assert worded(told) == f'output = "x" {beside}'

@@ -208,10 +208,10 @@ def test_a_suite_may_name_code_that_gives_the_data(tmp_path):
         '[case.own]\n[case.other]\ndata = { python = "code_for_data:pair" }\n'
     )
     (tmp_path / "s.toml").write_text(text)
-    table = robust.run(tmp_path / "s.toml", tmp_path / "out", trust=True, store=Store(tmp_path / "store"))
+    table = robust.run(tmp_path / "s.toml", tmp_path / "out", allow_code=True, store=Store(tmp_path / "store"))
     assert robust.value(table, "top1", case="own").n == 6
     assert robust.value(table, "top1", case="other").n == 5
     assert set(table["data"]) == {"code_for_data:rows", "code_for_data:pair"}
     (tmp_path / "s.toml").write_text(text.replace(":pair", ":wrong"))
     with pytest.raises(DataError, match=r"s\.toml:5: data 'code_for_data:wrong': a int came; allowed: \(images, lab"):
-        robust.run(tmp_path / "s.toml", tmp_path / "out", trust=True, store=Store(tmp_path / "store"))
+        robust.run(tmp_path / "s.toml", tmp_path / "out", allow_code=True, store=Store(tmp_path / "store"))

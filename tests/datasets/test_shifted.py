@@ -177,7 +177,7 @@ def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
 
 def test_a_restricted_search_is_not_held_against_one_among_all_classes(tmp_path):
     table = both(tmp_path, far={"distance": {"name": "fab", "eps": "64/255"}})
-    assert set(table.loc[table["case"].str.startswith("far"), "trust"]) == {"reliable"}
+    assert set(table.loc[table["case"].str.startswith("far"), "reliability"]) == {"reliable"}
 
 
 def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):

@@ -103,10 +103,10 @@ def test_a_ratio_is_as_doubtful_as_the_model_whose_errors_are_its_unit(tmp_path,
         table = robust.run("s.toml", store=Store(tmp_path / "store"))
     of = table[table["model"] == "sound"]
     ratios = of["metric"].isin(BESIDE)
-    assert ratios.sum() == 4 and (of.loc[ratios, "trust"] == "invalid").all()
-    assert (of.loc[~ratios, "trust"] == "").all()
+    assert ratios.sum() == 4 and (of.loc[ratios, "reliability"] == "invalid").all()
+    assert (of.loc[~ratios, "reliability"] == "").all()
     results = tables.read_results(tmp_path / "reports/s/results.csv")
-    hidden = results["trust"].where(~results["metric"].isin(BESIDE), "")
-    tables.write_results(results.assign(trust=hidden), tmp_path / "reports/s/results.csv")
+    hidden = results["reliability"].where(~results["metric"].isin(BESIDE), "")
+    tables.write_results(results.assign(reliability=hidden), tmp_path / "reports/s/results.csv")
     again = folders.read(tmp_path / "reports/s").results
-    assert (again.loc[(again["model"] == "sound") & again["metric"].isin(BESIDE), "trust"] == "invalid").all()
+    assert (again.loc[(again["model"] == "sound") & again["metric"].isin(BESIDE), "reliability"] == "invalid").all()

@@ -280,13 +280,13 @@ def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypat
     path.write_text(
         SUITE.replace('name = "pgd", eps = ["8/255", "2/255"], steps = 5', 'name = "shifts:shift", eps = 0.9')
     )
-    first = robust.run(path, tmp_path / "out", k="pgd", trust=True, store=store)
+    first = robust.run(path, tmp_path / "out", k="pgd", allow_code=True, store=store)
     assert robust.value(first, "top1", allow_invalid=True).value > 0.2
     (tmp_path / "shifts.py").write_text(body + "    found.images[:] = 0.5\n    return found\n")
     sys.modules.pop("shifts")
     assert (
         robust.value(
-            robust.run(path, tmp_path / "out", k="pgd", trust=True, store=store), "top1", allow_invalid=True
+            robust.run(path, tmp_path / "out", k="pgd", allow_code=True, store=store), "top1", allow_invalid=True
         ).value
         <= 0.2
     )
@@ -354,10 +354,12 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
         'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "nets_of_theirs:net", units = 8 }\n'
         "[case.c]\nimages = 20\n"
     )
-    with pytest.raises(SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*trust=True"):
+    with pytest.raises(
+        SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*allow_code=True"
+    ):
         load(path)
     assert "nets_of_theirs" not in sys.modules
-    results = robust.run(path, tmp_path / "out", trust=True, store=Store(tmp_path / "store"))
+    results = robust.run(path, tmp_path / "out", allow_code=True, store=Store(tmp_path / "store"))
     assert robust.value(results, "top1").n == 20
 
 

@@ -39,7 +39,10 @@ def test_shares_by_hand():
 def test_each_share_has_an_exact_interval():
     for metric, count in {"top1": 2, "top5": 3, "top1_error": 3, "top5_error": 2}.items():
         value = _values(TRIAL)[metric]
-        assert (value.ci_low, value.ci_high, value.ci_method) == (*statistics.clopper_pearson(count, 5), statistics.EXACT)
+        assert (value.ci_low, value.ci_high, value.ci_method) == (
+            *statistics.clopper_pearson(count, 5),
+            statistics.EXACT,
+        )
 
 
 def test_nll_by_hand():

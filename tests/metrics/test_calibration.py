@@ -287,7 +287,10 @@ def test_scores_that_lie_apart_have_an_interval_below_1():
     values = _values(outliers, _asking(inside, outside, inside))
     assert values["ood_auroc", "energy"].value == 1 == values["ood_auroc", "energy"].ci_high
     assert 0.85 < values["ood_auroc", "energy"].ci_low < 0.97
-    assert (values["ood_fpr95", "energy"].ci_low, values["ood_fpr95", "energy"].ci_high) == (0, 1)  # 2 of 40 may lie anywhere
+    assert (values["ood_fpr95", "energy"].ci_low, values["ood_fpr95", "energy"].ci_high) == (
+        0,
+        1,
+    )  # 2 of 40 may lie anywhere
     many = roc.fpr95_interval(np.arange(200.0) + 1, -np.arange(200.0))
     assert many[0] == 0 < many[1] < 0.03
 
@@ -375,7 +378,9 @@ def test_no_interval_of_an_error_leaves_0_to_1(n, right):
     trial = _trial(own.normal(size=(n, 3)), own.integers(0, 3, n))
     wrong = replace(trial, labels=np.where(own.random(n) < right, trial.predicted, (trial.predicted + 1) % 3))
     for value in calibration(wrong):
-        assert value.metric == "brier" or (value.ci_low >= 0 and value.ci_high <= 1 and str(value.ci_low) != "-0.0"), value
+        assert value.metric == "brier" or (value.ci_low >= 0 and value.ci_high <= 1 and str(value.ci_low) != "-0.0"), (
+            value
+        )
 
 
 def test_a_label_of_probability_0_has_no_temperature():

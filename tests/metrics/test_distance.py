@@ -105,7 +105,7 @@ def test_a_median_between_one_that_was_found_and_one_that_was_not_is_not_told():
         )
         median = next(distance(trial))
         assert median.value == pytest.approx(value, nan_ok=True)
-        row = {**median._asdict(), "eps": 16 / 255, "trust": ""}
+        row = {**median._asdict(), "eps": 16 / 255, "reliability": ""}
         states = [state({**row, "bound": text}) for text in (">= 12/255", "<= 12/255")]
         expected = (
             ["missed", "passed"] if value < 1 else ["passed", "missed"] if value == math.inf else ["undecided"] * 2

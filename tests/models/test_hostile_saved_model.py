@@ -30,10 +30,10 @@ def junk(path):
     "name", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"]
 )
 def test_a_damaged_one_is_an_error_of_its_own(saved, name, change):
-    assert load(saved, trust=True).input_shape == (None, 4, 4, 1)
+    assert load(saved, allow_code=True).input_shape == (None, 4, 4, 1)
     change(saved / name)
     with pytest.raises(ModelError, match=r"saved: (cannot be loaded as a SavedModel|has no signature|is a folder wi)"):
-        load(saved, trust=True)
+        load(saved, allow_code=True)
 
 
 def test_images_of_no_shape_are_refused(tmp_path):
@@ -41,4 +41,4 @@ def test_images_of_no_shape_are_refused(tmp_path):
     serve = tf.function(lambda images: tf.reshape(images, (-1, 16)))
     tf.saved_model.save(module, str(tmp_path / "s"), signatures=serve.get_concrete_function(tf.TensorSpec(None)))
     with pytest.raises(ModelError, match="cannot be loaded as a SavedModel"):
-        load(tmp_path / "s", trust=True)
+        load(tmp_path / "s", allow_code=True)

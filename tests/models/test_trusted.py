@@ -40,5 +40,5 @@ def test_it_is_refused_unimported(theirs, words):
 
 def test_what_is_trusted_runs(theirs):
     with pytest.raises(SystemExit, match="ran"):
-        app(["show", "theirs_only_here:f", "--augment", "flip", "--trust"], result_action="return_value")
+        app(["show", "theirs_only_here:f", "--augment", "flip", "--allow-code"], result_action="return_value")
     assert theirs.exists()

@@ -39,7 +39,7 @@ SECTIONS = ("sizes", "corruptions", "distances", "targetability", "gradients", "
 def sections(page_of):
     """The sections of a page of two models: of each its text between two names."""
     trust = {"doubtful": "invalid", "sound": "reliable"}
-    rows = [{**row, "model": model, "seed": 0, "trust": word} for model, word in trust.items() for row in ROWS]
+    rows = [{**row, "model": model, "seed": 0, "reliability": word} for model, word in trust.items() for row in ROWS]
     said = {**CLEAN, "norm": "", "label": "Coat", "predicted": "Shirt", "seed": 0, "confidence": 0.5}
     folder = page_of(rows, [{**said, "model": model, "example": "0"} for model in trust])
     text = page.render(folder)

@@ -137,7 +137,7 @@ def test_trust_is_shown_where_it_is_filled(folder, document):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
     of = results[(results["model"] == "lenet5") & (results["case"] == "fgsm")].iloc[0]
-    checked = [{**of, "metric": "trust", "subset": group, "value": 0.5} for group in ("", "too_few_steps")]
+    checked = [{**of, "metric": "reliability", "subset": group, "value": 0.5} for group in ("", "too_few_steps")]
     pd.concat([results, pd.DataFrame(checked)]).to_csv(path, index=False)
     page = document(report.write(folder))
     assert "suspect lenet5 on fgsm (L∞, ε = 8/255): the checks doubt this number; why." in page.text

@@ -25,7 +25,7 @@ GROUPS = {"animal": ("cat", "dog", "deer"), "vehicle": ("car", "ship", "plane")}
 N, EPS = 60, 8 / 255
 AS_RECORDED = {
     "ece_classwise", "ace", "brier", "success_after_8bit", "temperature", "nll_scaled", "brier_scaled",
-    "ece_scaled", "ece_adaptive_scaled", "parameters", "trust", "nc1", "nc2_angle", "nc2_norm", "nc3", "nc4",
+    "ece_scaled", "ece_adaptive_scaled", "parameters", "reliability", "nc1", "nc2_angle", "nc2_norm", "nc3", "nc4",
 }  # fmt: skip
 """What hangs on all probabilities, on features, on other images or on the model itself."""
 SUITE = """[model.one]
@@ -99,7 +99,7 @@ def block(model):
         for name, given in ((each, {}) if isinstance(each, str) else each for each in wanted):
             rows += [{**same, "case": case, **where, **v._asdict()} for v in getattr(measures, name)(trial, **given)]
         if case in ("near", "sent", "pgd"):
-            rows.append({**same, "case": case, **where, **Value("trust", 1.0, N, unit="")._asdict()})
+            rows.append({**same, "case": case, **where, **Value("reliability", 1.0, N, unit="")._asdict()})
         outcomes = trial.outcomes(**same, case=case, **where)
         asked.append(outcomes.assign(linf=0.0 if trial.linf is None else trial.linf))
     weather = pd.concat(asked[1:7])
@@ -125,7 +125,7 @@ def rich(tmp_path_factory):
     found = [block(model) for model in ("one", "other")]
     asked = tables.table(pd.concat([outcomes for _, outcomes in found]), tables.OUTCOMES)
     rows = [*found[0][0], *found[1][0], *beside(asked)]
-    same = {"suite": "rich", "data": "fake", "split": "test", "trust": ""}
+    same = {"suite": "rich", "data": "fake", "split": "test", "reliability": ""}
     rows = [{**same, **row, "weights_sha": row["model"]} for row in rows]
     results = tables.table(reliability.marked(json.loads(json.dumps(rows))), tables.RESULTS)
     summed = corruption_errors(results, asked.assign(data="fake"), {"weather": "other"})
@@ -161,7 +161,7 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
         row = rows.loc[place].to_dict()
         table = honest.results.assign(bound="")
         table.loc[place, "value"] = forged(row)
-        if row["metric"] in ("ci_low", "trust"):
+        if row["metric"] in ("ci_low", "reliability"):
             continue
         metrics.add(row["metric"])
         limit = "no worse than other by 1" if row["metric"] == "difference" else "> -9"
@@ -229,7 +229,7 @@ def test_a_row_of_no_image_supports_no_bound(rich):
     table = honest.results.assign(bound=honest.results["bound"].where(~attacked, ">= 0"))
     table.loc[attacked, ["perturbation", "norm", "eps"]] = ["clean", "", np.nan]
     said = verified(honest, table)
-    assert set(said.loc[attacked, "trust"]) == {"unverified"} and not said.loc[attacked, "passed"].any()
+    assert set(said.loc[attacked, "reliability"]) == {"unverified"} and not said.loc[attacked, "passed"].any()
 
 
 def test_bounds_of_the_rich_suite_are_judged(rich):

@@ -57,7 +57,7 @@ def test_the_family_says_what_is_equal_and_what_is_not_and_why(capsys):
 def test_a_median_that_no_search_found_is_said_to_be_not_found_rather_than_infinite(capsys):
     row = {
         "case": "far", "eps": 2.0, "norm": "l2", "metric": "median_distance", "subset": "", "value": float("inf"),
-        "ci_low": 1.5, "ci_high": float("inf"), "unit": "distance", "n": 50, "trust": "",
+        "ci_low": 1.5, "ci_high": float("inf"), "unit": "distance", "n": 50, "reliability": "",
     }  # fmt: skip
     terminal.results(pd.DataFrame([row]))
     said = " ".join(capsys.readouterr().out.splitlines()[1].split())

@@ -1,4 +1,4 @@
-"""What a forger may write into a report folder is not believed: `trust`, `bound`, `passed`, a share of 1.7."""
+"""What a forger may write into a report folder is not believed: `reliability`, `bound`, `passed`, a share of 1.7."""
 
 import json
 
@@ -19,7 +19,7 @@ from robust.suite.bounds import parse
 ATTACKED = """[case.pgd]
 attack = { name = "pgd", eps = ["2/255", "8/255"] }
 models = ["hardened"]
-expect = { top1 = ">= 0.3", trust = ">= 0.5" }
+expect = { top1 = ">= 0.3", reliability = ">= 0.5" }
 """
 
 
@@ -36,9 +36,9 @@ def gate(folder):
     path = folder / "results.csv"
     results = tables.read_results(path)
     of = (results["case"] == "pgd") & (results["model"] == "hardened") & (results["metric"] == "nll")
-    checked = results[of].assign(metric="trust", value=1.0, unit="", trust="reliable")
+    checked = results[of].assign(metric="reliability", value=1.0, unit="", reliability="reliable")
     results = pd.concat([results, checked])
-    results.loc[results["case"].isin(["clean", "pgd"]) & (results["metric"] == "top1"), "trust"] = "reliable"
+    results.loc[results["case"].isin(["clean", "pgd"]) & (results["metric"] == "top1"), "reliability"] = "reliable"
 
     def gate(change=lambda table: table, suite=own):
         (folder / "suite.toml").write_text(suite)
@@ -50,10 +50,10 @@ def gate(folder):
 
 
 def reasons(*names, eps=8 / 255):
-    """Rows of the trust checks on the hardened model, with the column `trust` forged: reliable."""
+    """Rows of the reliability checks on the hardened model, with the column `reliability` forged: reliable."""
 
     def change(table):
-        of = table[(table["metric"] == "trust") & np.isclose(table["eps"].astype(float), eps)].iloc[0].to_dict()
+        of = table[(table["metric"] == "reliability") & np.isclose(table["eps"].astype(float), eps)].iloc[0].to_dict()
         more = [{**of, "subset": name, "value": 0.5, "unit": "proportion"} for name in names]
         return pd.concat([table, pd.DataFrame(more)])
 
@@ -90,19 +90,19 @@ def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, 
 
 def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, capsys):
     assert gate(reasons("unlimited_fails")) == 1
-    assert "missed: hardened on pgd (L∞, ε = 8/255): trust is 0" in capsys.readouterr().out
+    assert "missed: hardened on pgd (L∞, ε = 8/255): reliability is 0" in capsys.readouterr().out
 
 
 def test_who_allows_it_may_pass_on_it(gate):
-    allowing = gate.suite.replace('trust = ">= 0.5" }', "allow_invalid = true }")
+    allowing = gate.suite.replace('reliability = ">= 0.5" }', "allow_invalid = true }")
     assert gate(reasons("unlimited_fails"), allowing) == 0
 
 
 def test_checks_that_are_not_on_record_support_nothing(gate, capsys):
-    assert gate(lambda table: table[table["metric"] != "trust"]) == 1
+    assert gate(lambda table: table[table["metric"] != "reliability"]) == 1
     said = capsys.readouterr().out
     assert said.count("unsupported: hardened on pgd") == 2 and "(unverified)" in said
-    assert "absent: hardened on pgd" in said, "the bound on trust itself"
+    assert "absent: hardened on pgd" in said, "the bound on the reliability itself"
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["without suite.toml", "with it"])
@@ -110,18 +110,18 @@ def test_an_attack_is_known_by_its_own_row(gate, capsys, whole):
     """Neither the checks nor the suite say that the images were attacked; norm, radius and name of the row do."""
 
     def change(table):
-        table = table[table["metric"] != "trust"].assign(trust="")
+        table = table[table["metric"] != "reliability"].assign(reliability="")
         return table.assign(bound=table["bound"].where(~top1(table), ">= 0.3"), passed=True)
 
     attack = 'attack = { name = "pgd", eps = ["2/255", "8/255"] }'
-    suite = gate.suite.replace(attack, "").replace(', trust = ">= 0.5"', "") if whole else ""
+    suite = gate.suite.replace(attack, "").replace(', reliability = ">= 0.5"', "") if whole else ""
     assert gate(change, suite) == 1
     assert capsys.readouterr().out.count("unsupported: hardened on pgd") == 2
 
 
 def test_a_worse_verdict_on_record_stands(gate):
     def change(table):
-        return table.assign(trust=table["trust"].where(~top1(table), "invalid"))
+        return table.assign(reliability=table["reliability"].where(~top1(table), "invalid"))
 
     assert gate(change) == 1
 
@@ -161,7 +161,7 @@ def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
 
 
 def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys):
-    asked = gate.suite.replace('trust = ">= 0.5"', 'trust = ">= 0.5", "recall[Coat]" = ">= 0"')
+    asked = gate.suite.replace('reliability = ">= 0.5"', 'reliability = ">= 0.5", "recall[Coat]" = ">= 0"')
     gate(suite=asked)
     assert "absent" not in capsys.readouterr().out
 
@@ -229,19 +229,26 @@ def differences(folder):
     """The rows that the bound of the hardened model against lenet5 gives."""
     asked, text = tables.read_outcomes(folder / "outcomes.parquet"), "no worse than lenet5 by 1"
     ours, theirs = (asked[(asked["model"] == model) & (asked["case"] == "pgd")] for model in ("hardened", "lenet5"))
-    same = {"model": "hardened", "seed": 0, "case": "pgd", "data": "fake", "weights_sha": "abc", "trust": "reliable"}
+    same = {
+        "model": "hardened",
+        "seed": 0,
+        "case": "pgd",
+        "data": "fake",
+        "weights_sha": "abc",
+        "reliability": "reliable",
+    }
     for row in comparison.judged("top1", parse(text), ours, theirs, {}, same=True):
         yield {**same, **row}
 
 
 def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
-    asked = gate.suite.replace('">= 0.3", trust = ">= 0.5"', '"no worse than lenet5 by 1"')
+    asked = gate.suite.replace('">= 0.3", reliability = ">= 0.5"', '"no worse than lenet5 by 1"')
     asked = asked.replace('["hardened"]', '["hardened", "lenet5"]')
 
     def change(table):
         table = reasons("unlimited_fails")(table)
-        table = table.assign(model=table["model"].where(table["metric"] != "trust", "lenet5"))
-        own = table[table["metric"] == "trust"].assign(model="hardened", trust="reliable")
+        table = table.assign(model=table["model"].where(table["metric"] != "reliability", "lenet5"))
+        own = table[table["metric"] == "reliability"].assign(model="hardened", reliability="reliable")
         return pd.concat([table, own[own["subset"] == ""], pd.DataFrame(differences(gate.folder))])
 
     assert gate(change, asked) == 1

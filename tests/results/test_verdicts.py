@@ -221,5 +221,5 @@ def test_a_distance_not_found_says_up_to_where_and_what_to_do():
         "ci_high": np.inf,
         "unit": "distance",
     }
-    said = verdicts.missed({**row, "eps": 0.05, "bound": ">= 1", "trust": "reliable"})
+    said = verdicts.missed({**row, "eps": 0.05, "bound": ">= 1", "reliability": "reliable"})
     assert said == "median_distance not found up to 0.05 leaves >= 1 undecided; search farther, with a larger eps"

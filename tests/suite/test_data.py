@@ -12,9 +12,9 @@ from robust.suite.data import named
 REST = '[model.m]\narchitecture = "lenet5"\n[case.c]\n'
 
 
-def read(folder, data, trust=False):
+def read(folder, data, allow_code=False):
     (folder / "s.toml").write_text(f"data = {data}\n{REST}")
-    return load(folder / "s.toml", trust=trust).data
+    return load(folder / "s.toml", allow_code=allow_code).data
 
 
 def refused(folder, data) -> str:
@@ -75,9 +75,9 @@ def test_paths_are_beside_the_suite_or_where_we_are(tmp_path, monkeypatch):
 
 def test_code_of_somebody_s_needs_trust(tmp_path):
     (tmp_path / "theirs_for_data.py").write_text("def pair(*, n: int = 3):\n    return None\n")
-    said = "1: data = 'theirs_for_data:pair' runs somebody's code; if you trust this suite, say so: trust=True"
+    said = "1: data = 'theirs_for_data:pair' runs somebody's code; if you trust this suite, say so: allow_code=True"
     assert refused(tmp_path, '{ python = "theirs_for_data:pair" }') == said
-    found = read(tmp_path, '{ python = "theirs_for_data:pair", n = 4 }', trust=True)
+    found = read(tmp_path, '{ python = "theirs_for_data:pair", n = 4 }', allow_code=True)
     assert found == Call("datasets", "theirs_for_data:pair", {"n": 4})
 
 

@@ -99,7 +99,7 @@ def test_somebody_elses_network_is_refused_though_the_suite_is_trusted(tmp_path)
     (tmp_path / "their.py").write_text("def net(*, input_shape, classes): ...\n")
     (tmp_path / "s.toml").write_text(SUITE.format(FILE.format("").replace("resnet34", "their:net")))
     with pytest.raises(SuiteError, match="architecture must be one of ours, whose layers we know"):
-        load(tmp_path / "s.toml", trust=True)
+        load(tmp_path / "s.toml", allow_code=True)
 
 
 def test_reading_one_imports_no_tensorflow(tmp_path):

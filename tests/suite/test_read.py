@@ -466,14 +466,14 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("text", "says"), FOREIGN)
 def test_somebodys_code_is_refused_and_not_run(tmp_path, theirs, text, says):
-    ending = " runs somebody's code; if you trust this suite, say so: trust=True"
+    ending = " runs somebody's code; if you trust this suite, say so: allow_code=True"
     assert refused(tmp_path, text) == f"suite.toml:{says}{ending}"
     assert "their_code" not in sys.modules
 
 
 @pytest.mark.parametrize(("text", "says"), FOREIGN)
 def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path, theirs, text, says):
-    suite = load(write(tmp_path, text), trust=True)
+    suite = load(write(tmp_path, text), allow_code=True)
     calls = [suite.models[0].source, *suite.cases[0].perturbations, *suite.cases[0].measures]
     assert any(call.name.startswith("their_code:") for call in calls)
     assert "their_code" not in sys.modules
@@ -497,12 +497,12 @@ def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path,
     ],
 )  # fmt: skip
 def test_mistakes_about_trusted_code_are_told_too(tmp_path, theirs, text, says):
-    assert refused(tmp_path, text, trust=True) == f"suite.toml:{says}"
+    assert refused(tmp_path, text, allow_code=True) == f"suite.toml:{says}"
 
 
 def test_a_list_of_eps_goes_upward_where_their_annotation_tells_nothing(tmp_path, theirs):
     text = DMC + 'attack = { name = "their_code:attack", eps = ["16/255", "8/255", 1] }\n'
-    calls = load(write(tmp_path, text), trust=True).cases[0].perturbations
+    calls = load(write(tmp_path, text), allow_code=True).cases[0].perturbations
     assert [call.arguments["eps"] for call in calls] == [8 / 255, 16 / 255, 1.0]
 
 

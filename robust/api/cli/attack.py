@@ -25,7 +25,7 @@ def attack(
     pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
-    trust: Annotated[bool, Parameter(negative="")] = False,
+    allow_code: Annotated[bool, Parameter(negative="")] = False,
     seed: Whole = 0,
     out: Path | None = None,
 ) -> int:
@@ -58,7 +58,7 @@ def attack(
         Which of the model's outputs classifies, where it has several.
     black_box
         Ask for its answers only, as where a softmax cannot be taken off; for --attack square or noise.
-    trust
+    allow_code
         Let somebody's code run: of the file (a Lambda, a class of another module), or an attack module:function.
     seed
         Of the attack.
@@ -69,9 +69,9 @@ def attack(
     from robust.core import quiet, typed
     from robust.suite import seen
 
-    typed.refuse([attack_], trust)
+    typed.refuse([attack_], allow_code)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
-    chosen = _model(model, models.asked(pixels, output, black_box), trust)
+    chosen = _model(model, models.asked(pixels, output, black_box), allow_code)
     quiet.tensorflow()
     from robust.api.attack_image import attack as attack_one
 
@@ -87,11 +87,11 @@ def attack(
     return 0 if found.fooled else 1
 
 
-def _model(name: str, asked: dict[str, Any], trust: bool) -> "Model":
+def _model(name: str, asked: dict[str, Any], allow_code: bool) -> "Model":
     from robust.suite import read_model
 
     table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}
-    return read_model(Path(name).stem, table, trust=trust)
+    return read_model(Path(name).stem, table, allow_code=allow_code)
 
 
 def _say(found: "Attacked", title: str) -> None:

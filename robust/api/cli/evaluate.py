@@ -28,7 +28,7 @@ def evaluate(
     pixels: preprocessing.Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
-    trust: Annotated[bool, Parameter(negative="")] = False,
+    allow_code: Annotated[bool, Parameter(negative="")] = False,
     seed: Whole = 0,
     out: Path | None = None,
 ) -> int:
@@ -69,7 +69,7 @@ def evaluate(
         Which of the model's outputs classifies, where it has several.
     black_box
         Ask for its answers only, as where a softmax cannot be taken off; for the attacks square and noise.
-    trust
+    allow_code
         Let somebody's code run: of the file (a Lambda, a class of another module, a SavedModel), or module:function.
     seed
         Of all that is random.
@@ -82,13 +82,13 @@ def evaluate(
     from robust.suite import read_case, read_data, read_model
 
     measures = measure or ["accuracy"]
-    typed.refuse([*(attack or []), *measures], trust)
+    typed.refuse([*(attack or []), *measures], allow_code)
     attacks = _attacks(attack or [], eps, set_ or [])
     for each in attacks:  # a mistake is told before TensorFlow is imported
         read_case(each["name"], {"attack": each, "measure": measures})
     table = {models.kind(model): model, **models.asked(pixels, output, black_box)}
     read_model(Path(model).stem, table)
-    source = asked(read_data(data, trust=trust, transform=transform), **suite.seen(classes, channels))
+    source = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
     from robust.api.evaluate import evaluate as measured
     from robust.core import progress
@@ -96,7 +96,7 @@ def evaluate(
     from robust.report import terminal
 
     with progress.on(sys.stderr) as shown:
-        options: dict[str, Any] = {"measures": measures, "seed": seed, "out": out, "trust": trust}
+        options: dict[str, Any] = {"measures": measures, "seed": seed, "out": out, "allow_code": allow_code}
         options |= {"images": images, "balanced": balanced}
         results = measured(table, given.read(source), attacks, progress=shown, **options)
     terminal.results(results)

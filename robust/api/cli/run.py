@@ -17,7 +17,7 @@ def run(
     k: Annotated[str, Parameter(name=["-k"])] = "",
     classes: str | None = None,
     channels: Channels | None = None,
-    trust: Annotated[bool, Parameter(negative="")] = False,
+    allow_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a suite: train its models, run its cases, write the tables and the page.
 
@@ -34,14 +34,14 @@ def run(
         line, or .json. The order of the alphabet, or what the suite says, where it is not given.
     channels
         See images in colour, rgb, or in grey, gray; what the suite says where it is not given.
-    trust
+    allow_code
         Let the suite run somebody's code ("module:function", python =).
     """
     from robust import suite as suites
     from robust.core import quiet
     from robust.datasets.asked import asked
 
-    loaded = suites.load(suite, trust=trust)  # a mistake in it is told before TensorFlow is imported
+    loaded = suites.load(suite, allow_code=allow_code)  # a mistake in it is told before TensorFlow is imported
     loaded = replace(loaded, data=asked(loaded.data, **suites.seen(classes, channels)))
     quiet.tensorflow()
     from robust.core import progress

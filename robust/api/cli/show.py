@@ -16,7 +16,7 @@ def show(
     images: Whole = 8,
     epochs: Whole = 8,
     seed: Whole = 0,
-    trust: Annotated[bool, Parameter(negative="")] = False,
+    allow_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Draw training images as augmentations change them: a row an image, first as it is, then epoch by epoch.
 
@@ -34,14 +34,14 @@ def show(
         Columns after the first.
     seed
         Of the training: what is shown is what a training of this seed sees.
-    trust
+    allow_code
         Let somebody's code run: module:function.
     """
     from robust.core import quiet, typed
     from robust.suite import read_data
 
-    typed.refuse(augment, trust)
-    source = read_data(data, trust=trust)
+    typed.refuse(augment, allow_code)
+    source = read_data(data, allow_code=allow_code)
     quiet.tensorflow()
     from robust.api import show as showing
 

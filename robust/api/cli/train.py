@@ -36,7 +36,7 @@ def train(
     eps: str | None = None,
     objective: str | None = None,
     tensorboard: Path | None = None,
-    trust: Annotated[bool, Parameter(negative="")] = False,
+    allow_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Train or fine-tune a network and write it to a .keras file; run it again to go on where it was stopped.
 
@@ -92,7 +92,7 @@ def train(
         What is weighed of the images and the adversary's: trades, mart.
     tensorboard
         A folder for TensorBoard's logs.
-    trust
+    allow_code
         Let somebody's code run: of a .keras file (a Lambda, a class of another module), or module:function.
     """
     from robust import suite
@@ -101,7 +101,7 @@ def train(
     from robust.suite import read_data, read_model
 
     has_weights = network.endswith(keras_files.ENDINGS) or network.startswith("keras:")
-    typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), trust)
+    typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), allow_code)
     name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
     given = {
         "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
@@ -110,8 +110,8 @@ def train(
     fields = {key: value for key, value in given.items() if value is not None}
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
     source = _with_weights(network, option, pixels) if has_weights else _architecture(network, option, pixels)
-    model = read_model(name, {**source, "train": table}, seed, trust=trust)
-    images = asked(read_data(data, trust=trust, transform=transform), **suite.seen(classes, channels))
+    model = read_model(name, {**source, "train": table}, seed, allow_code=allow_code)
+    images = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
     from robust.api.train import train as train_model
     from robust.core import progress

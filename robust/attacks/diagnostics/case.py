@@ -48,6 +48,6 @@ def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def values(verdict: Verdict, n: int) -> Iterator[Value]:
     """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
-    yield Value("trust", LEVELS[verdict.word], n, unit="")
+    yield Value("reliability", LEVELS[verdict.word], n, unit="")
     for name, value, of in verdict.reasons:
-        yield Value("trust", value, of, subset=name)
+        yield Value("reliability", value, of, subset=name)

@@ -59,7 +59,7 @@ def examine(
     """
     call = attack if isinstance(attack, Call) else bind("attacks", attack)
     n = min(len(images), IMAGES)
-    seeds = image_seeds(seed, "trust", [str(i) for i in range(n)])
+    seeds = image_seeds(seed, "reliability", [str(i) for i in range(n)])
     task = Task(classifier, images[:n], labels[:n], seeds, None, None if targets is None else targets[:n])
     if found := tuple(of_model.probabilities(of_model.answers(classifier, task.images))):
         return Verdict(found)  # the classifier would refuse them

@@ -170,7 +170,7 @@ def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
         values, _, gradient = classifier.gradient(images, labels, loss)
         return values, gradient
 
-    graph = classifier.compiled(("trust", loss), lambda: look)
+    graph = classifier.compiled(("reliability", loss), lambda: look)
     pairs = zip(classifier.batches(task.images), classifier.batches(task.labels), strict=True)
     found = [graph(tf.constant(images, classifier.dtype), tf.constant(labels)) for images, labels in pairs]
     classifier.count(*[classifier.batch_size * len(found)] * 2)

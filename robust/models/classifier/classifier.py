@@ -276,7 +276,7 @@ def _of_saved_model(layer: keras.layers.TFSMLayer, output: Any, image: tf.Tensor
     )
     asked = f"keras.layers.TFSMLayer({layer.filepath!r}, call_endpoint={layer.call_endpoint!r})(x){of}"
     logits = f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log({asked} + 1e-30))"
-    return f"{logits} with {setting('trust', True)}"
+    return f"{logits} with {setting('allow_code', True)}"
 
 
 def _are_probabilities(logits: np.ndarray) -> bool:

@@ -18,7 +18,7 @@ from robust.suite.bounds import BETTER, NoWorse
 ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the probability beyond an end, so that the bound, or the interval, has 95 %
 _COLUMNS = [
     "model", "seed", "case", *STRENGTH, "metric", "subset",
-    "a", "b", "difference", "ci_low", "ci_high", "mcnemar", "n", "unit", "trust_a", "trust_b",
+    "a", "b", "difference", "ci_low", "ci_high", "mcnemar", "n", "unit", "reliability_a", "reliability_b",
 ]  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
 
     Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, group; the
     values `a` and `b`; `difference` = b - a with its paired 95 % interval `low`, `high`; the p-value of McNemar's
-    exact test, NaN for what is not a proportion; n, the images; unit; `trust_a` and `trust_b`, what the trust checks
+    exact test, NaN for what is not a proportion; n, the images; unit; `reliability_a` and `reliability_b`, what the reliability checks
     say of either value, "" where they do not look.
 
     Raises ReportError where a folder is no report, where the two are of different suites, data, images or attacks,
@@ -147,7 +147,7 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
             "ci_high": found.high,
         }
         said = {"metric": name, "subset": group, "mcnemar": found.mcnemar, "n": found.n, "unit": _unit(metric)}
-        doubts = {"trust_a": verdict(theirs, where, name), "trust_b": verdict(ours, where, name)}
+        doubts = {"reliability_a": verdict(theirs, where, name), "reliability_b": verdict(ours, where, name)}
         yield {**who, **where, **values, **said, **doubts}
 
 
@@ -163,7 +163,7 @@ def verdict(results: pd.DataFrame | None, where: Mapping[str, Any], metric: str)
     if results is None:
         return ""
     rows = at(results, {key: where[key] for key in STRENGTH})
-    return functools.reduce(worse, rows.loc[rows["metric"] == metric, "trust"], "")
+    return functools.reduce(worse, rows.loc[rows["metric"] == metric, "reliability"], "")
 
 
 def _unit(key: str) -> str:

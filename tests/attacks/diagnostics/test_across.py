@@ -57,14 +57,14 @@ def test_images_that_only_one_case_has_do_not_count():
 def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
     def rows(eps):
         place = {"perturbation": "pgd", "norm": "linf", "eps": eps, "severity": None}
-        named = [("top1", "", 0.6), ("trust", "", 1.0)]
+        named = [("top1", "", 0.6), ("reliability", "", 1.0)]
         return [{**place, "metric": m, "subset": g, "value": v, "n": 9, "unit": ""} for m, g, v in named]
 
     doubts = found(outcomes("black", "square", set(range(10, 40))))
     values = reliability.marked(reliability.joined([*rows(0.1), *rows(0.2)], doubts))
-    assert [(row["eps"], row["metric"], row["subset"], row["trust"]) for row in values] == [
-        (0.1, "top1", "", "suspect"), (0.1, "trust", "", "suspect"), (0.2, "top1", "", "reliable"),
-        (0.2, "trust", "", "reliable"), (0.1, "trust", "black_box_beats", "suspect"),
+    assert [(row["eps"], row["metric"], row["subset"], row["reliability"]) for row in values] == [
+        (0.1, "top1", "", "suspect"), (0.1, "reliability", "", "suspect"), (0.2, "top1", "", "reliable"),
+        (0.2, "reliability", "", "reliable"), (0.1, "reliability", "black_box_beats", "suspect"),
     ]  # fmt: skip
     assert [row["value"] for row in values] == [0.6, 0.5, 0.6, 1.0, 0.2]
     assert reliability.doubt(values[0], values) == " (suspect: black box beats)"

@@ -27,7 +27,7 @@ def measured(tmp_path):
         net = keras.Sequential(layers, name="net")
         images = np.random.default_rng(0).random((12, 4, 4, 1), np.float32)
         data = from_arrays(images, net.predict(images, verbose=0).argmax(axis=1), ("a", "b", "c"), name="dozen")
-        expect = {"median_distance": ">= 0", "trust": ">= 0"}
+        expect = {"median_distance": ">= 0", "reliability": ">= 0"}
         case = read_case("far", {"distance": SEARCH, "expect": expect})
         suite = Suite("far", (Model("net", "memory", net),), (case,), data)
         return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
@@ -37,9 +37,9 @@ def measured(tmp_path):
 
 def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measured, tmp_path, capsys):
     found = measured(keras.layers.Lambda(lambda x: keras.ops.round(x * 2) / 2 - 1e-4 * x))
-    median, verdict = (robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "trust"))
-    assert (median.trust, median.passed, verdict.value) == ("invalid", False, 0)
-    assert "unlimited_fails" in set(found.loc[found["metric"] == "trust", "subset"])
+    median, verdict = (robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "reliability"))
+    assert (median.reliability, median.passed, verdict.value) == ("invalid", False, 0)
+    assert "unlimited_fails" in set(found.loc[found["metric"] == "reliability", "subset"])
     assert report(tmp_path / "out") == 1
     assert "unsupported: net on far" in capsys.readouterr().out
     page = (tmp_path / "out/index.html").read_text()
@@ -48,7 +48,7 @@ def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measur
 
 def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
     found = measured(keras.layers.Identity())
-    assert set(found["trust"]) == {"reliable"} and found.loc[found["bound"] != "", "passed"].all()
+    assert set(found["reliability"]) == {"reliable"} and found.loc[found["bound"] != "", "passed"].all()
     assert report(tmp_path / "out") == 0
 
 

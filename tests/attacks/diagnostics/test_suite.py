@@ -24,12 +24,12 @@ images = 100
 [case.sound]
 attack = { name = "pgd", eps = ["2/255", "8/255"] }
 images = 100
-expect = { trust = ">= 1" }
+expect = { reliability = ">= 1" }
 
 [case.slow]
 attack = { name = "pgd", eps = "16/255", step_size = "1/2550" }
 images = 100
-expect = { top1 = "<= 0.1", trust = ">= 1" }
+expect = { top1 = "<= 0.1", reliability = ">= 1" }
 
 [case.square]
 attack = { name = "square", eps = "16/255", queries = 200 }
@@ -48,7 +48,7 @@ def ran(tmp_path_factory, remembering):
 
 def test_every_row_of_an_attack_has_its_verdict_and_no_other_row(ran):
     table = ran[3]
-    words = {key: set(rows["trust"]) for key, rows in table.fillna({"eps": 0}).groupby(["case", "eps"])}
+    words = {key: set(rows["reliability"]) for key, rows in table.fillna({"eps": 0}).groupby(["case", "eps"])}
     assert words == {
         ("clean", 0): {""},
         ("sound", 2 / 255): {"reliable"}, ("sound", 8 / 255): {"reliable"},
@@ -58,13 +58,13 @@ def test_every_row_of_an_attack_has_its_verdict_and_no_other_row(ran):
 
 def test_the_verdict_is_a_value_that_a_bound_is_held_against(ran):
     table = ran[3]
-    level = robust.value(table, "trust", case="slow")
+    level = robust.value(table, "reliability", case="slow")
     assert (level.value, level.passed, level.n) == (0.5, False, 100)
-    assert [robust.value(table, "trust", case="sound", eps=e).passed for e in ("2/255", "8/255")] == [True, True]
+    assert [robust.value(table, "reliability", case="sound", eps=e).passed for e in ("2/255", "8/255")] == [True, True]
 
 
 def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
-    rows = ran[3].query("metric == 'trust' and case == 'slow' and group != ''").set_index("subset")
+    rows = ran[3].query("metric == 'reliability' and case == 'slow' and group != ''").set_index("subset")
     assert "incomplete" in rows.index and "black_box_beats" in rows.index
     outcomes = pd.read_parquet(ran[2] / "outcomes.parquet").set_index("example")
     fell = {c: (part.label != part.predicted) for c, part in outcomes.groupby("case")}
@@ -84,7 +84,7 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
     cell = next(cell for cell in session.suite.cells() if cell.case.name == "slow")
     missed = recording.missed(session.suite, cell, session.find(cell))
     assert len(missed) == 2 and all("on small) (suspect: incomplete" in line for line in missed)
-    assert missed[1].startswith("trust 0.5 is not >= 1 (100 images, pgd at eps 16/255")
+    assert missed[1].startswith("reliability 0.5 is not >= 1 (100 images, pgd at eps 16/255")
 
 
 def test_the_run_ends_with_how_many_are_in_doubt(ran):
@@ -100,8 +100,8 @@ def test_the_page_says_why(ran):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('images = 100\n\n[case.sound]', 'expect = { trust = ">= 1" }\n\n[case.sound]', "measures no 'trust'"),
-        ('{ trust = ">= 1" }', '{ "trust[incomplete]" = "<= 0" }', "there is no class 'incomplete'"),
+        ('images = 100\n\n[case.sound]', 'expect = { reliability = ">= 1" }\n\n[case.sound]', "measures no 'reliability'"),
+        ('{ reliability = ">= 1" }', '{ "reliability[incomplete]" = "<= 0" }', "there is no class 'incomplete'"),
     ],
 )  # fmt: skip
 def test_a_bound_on_trust_needs_an_attack_and_speaks_of_the_verdict(tmp_path, old, new, message):

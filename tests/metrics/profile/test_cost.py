@@ -95,7 +95,10 @@ def test_kinds_that_are_not_known_are_named():
     x = layers.Reshape((6, 6))(image)
     x = layers.Flatten()(layers.MultiHeadAttention(1, 2)(x, x))
     found = list(cost(Classifier(keras.Model(image, layers.Dense(3)(x)), 3), DATA))
-    assert [(v.value, v.subset) for v in found if v.metric == "uncounted_layers"] == [(1, ""), (1, "MultiHeadAttention")]
+    assert [(v.value, v.subset) for v in found if v.metric == "uncounted_layers"] == [
+        (1, ""),
+        (1, "MultiHeadAttention"),
+    ]
 
 
 def test_yields_what_it_declares():

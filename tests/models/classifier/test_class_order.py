@@ -203,10 +203,10 @@ def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
 
     with pytest.warns(UserWarning, match=r"say classes=\['cat', 'dog', 'ant'\]"):
         table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", "fgsm", eps="1/255")
-    assert set(table["trust"]) == {"invalid"}
+    assert set(table["reliability"]) == {"invalid"}
     table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", classes=["cat", "dog", "ant"])
     assert robust.value(table, "top1").value == 1
-    assert set(table["trust"]) <= {"", "reliable"}
+    assert set(table["reliability"]) <= {"", "reliable"}
 
 
 def five_classes(images):

@@ -54,7 +54,8 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
     told = {}
     for name, options in (("none", []), ("range", ["--pixels", "0", "255"]), ("box", ["--black-box"])):
         assert (
-            app(["evaluate", "mine.keras", "--data", "photos/", "--trust", *options], result_action="return_value") == 0
+            app(["evaluate", "mine.keras", "--data", "photos/", "--allow-code", *options], result_action="return_value")
+            == 0
         )
         told[name] = capsys.readouterr().err.splitlines()[1]
     assert told["none"].startswith("mine: pixels [0, 255], from its layer 'lambda")
@@ -123,7 +124,7 @@ def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_
     result = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*ModelError: *shady.keras holds a Lambda, which runs somebody's code*"])
-    pytester.makeini("[pytest]\nrobust_trust = true\n")
+    pytester.makeini("[pytest]\nrobust_allow_code = true\n")
     pytester.runpytest_subprocess("-k", "shady").assert_outcomes(passed=1)
 
 

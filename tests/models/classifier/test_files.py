@@ -114,23 +114,23 @@ def test_code_in_a_file_runs_only_when_trusted(kind, told, request, marker, data
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     with pytest.raises(ModelError) as caught:
         load(path)
-    assert str(caught.value) == f"{tmp_path}/{told}; if you trust whoever made it, say so: trust=True"
-    with pytest.raises(ModelError, match="say so: trust=True"):
+    assert str(caught.value) == f"{tmp_path}/{told}; if you trust whoever made it, say so: allow_code=True"
+    with pytest.raises(ModelError, match="say so: allow_code=True"):
         robust.evaluate(path, str(data), classes=3)
     with pytest.raises(SuiteError) as refused:
         robust.load(suite(path))
     assert str(refused.value).startswith(f"{tmp_path}/s.toml:3: {tmp_path}/{told}; if you trust this suite, say so")
     assert not marker.exists() and "theirs" not in sys.modules
-    classifier = Classifier(load(path, trust=True), 3)
+    classifier = Classifier(load(path, allow_code=True), 3)
     assert classifier.logits(dozen[0]).shape == (12, 3)
     assert marker.exists()
-    assert robust.value(robust.run(suite(path), tmp_path / "out", trust=True), "top1").n == 12
+    assert robust.value(robust.run(suite(path), tmp_path / "out", allow_code=True), "top1").n == 12
 
 
 def test_a_saved_model_has_gradients_and_its_files_identify_it(saved, dozen, data):
     images, logits, labels = dozen
-    np.testing.assert_allclose(Classifier(load(saved, trust=True), 3).logits(images), logits, atol=1e-5)
-    table = robust.evaluate(saved, (images, labels), ["pgd"], eps=0.3, trust=True)
+    np.testing.assert_allclose(Classifier(load(saved, allow_code=True), 3).logits(images), logits, atol=1e-5)
+    table = robust.evaluate(saved, (images, labels), ["pgd"], eps=0.3, allow_code=True)
     assert (
         robust.value(table, "top1", case="clean").value
         == 1
@@ -176,7 +176,7 @@ def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_pa
     code, said = typed(capfd, monkeypatch, *words)
     assert code == 2 and f"exported is {kind}, whose graph can read and write files; if you trust" in said
     for attack in ("pgd", "apgd", "square"):
-        code, said = typed(capfd, monkeypatch, *words, "--trust", "--attack", attack)
+        code, said = typed(capfd, monkeypatch, *words, "--allow-code", "--attack", attack)
         assert code == 0 and "\nfooled: read back, the PNG is " in said, said
         assert f"{kind}: its graph is asked by 'serving_default', with gradients; its layers are not seen" in said
 
@@ -185,14 +185,14 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     exported("softmax")
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save("grey.png")
-    words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255", "--trust"]
+    words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255", "--allow-code"]
     code, said = typed(capfd, monkeypatch, *words)
     assert code == 2 and "gives probabilities" in said and "or say --black-box, for attacks that ask" in said
-    remedy = re.search(r"or, in Python, give (keras\.Model.*) with --trust; or say", said)[1]
+    remedy = re.search(r"or, in Python, give (keras\.Model.*) with --allow-code; or say", said)[1]
     images = np.random.default_rng(0).random((30, 8, 8, 3), "float32")
     logits = eval(remedy, {"keras": keras})
     labels = np.asarray(logits(images)).argmax(axis=1)
-    table = robust.evaluate(logits, (images, labels), ["pgd"], eps="60/255", pixels=(0, 1), trust=True)
+    table = robust.evaluate(logits, (images, labels), ["pgd"], eps="60/255", pixels=(0, 1), allow_code=True)
     assert (
         robust.value(table, "top1", case="clean").value
         == 1
@@ -214,7 +214,7 @@ def test_a_case_of_a_suite_attacks_a_saved_model(exported, tmp_path, data, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SuiteError, match=f"exported is {kind}, whose graph"):
         robust.load("s.toml")
-    table = robust.run("s.toml", "out", trust=True, store=Store(tmp_path / "store"))
+    table = robust.run("s.toml", "out", allow_code=True, store=Store(tmp_path / "store"))
     clean, attacked = (robust.value(table, "top1", eps=eps, allow_invalid=True).value for eps in (0, "60/255"))
     known = images[:, 0, 0, 0] * 20 * np.array([[-1], [0], [1]]) + np.array([[8], [0], [-14]])
     assert clean == np.mean(known.argmax(axis=0) == labels) > attacked
@@ -266,7 +266,7 @@ def test_a_tflite_file_with_operations_of_tensorflow_is_refused(tmp_path, marker
 
 def test_a_folder_that_is_no_saved_model_and_files_that_are_no_models_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"is a folder without saved_model.pb, so no SavedModel; give a .keras file"):
-        load(tmp_path, trust=True)
+        load(tmp_path, allow_code=True)
     (tmp_path / "x.keras").write_bytes(b"PK\3\4 no zip")
     with pytest.raises(ModelError, match=r"x.keras: is no .keras archive \(11 bytes\); was it cut off\?"):
         load(tmp_path / "x.keras")
@@ -287,14 +287,14 @@ def test_the_command_line_asks_for_trust(shady, data, marker):
     assert (done.returncode, done.stdout) == (2, "")
     assert "shady.keras holds a Lambda, which runs somebody's code" in done.stderr and "Traceback" not in done.stderr
     assert not marker.exists()
-    done = subprocess.run([*command, "--trust"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--allow-code"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert marker.exists()
 
 
 def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker):
     model, data = (
-        read_model("custom", {"keras": str(custom), "train": "short"}, trust=True),
+        read_model("custom", {"keras": str(custom), "train": "short"}, allow_code=True),
         SimpleNamespace(fingerprint="x", channels=""),
     )
     plain = replace(model, train=None)
@@ -346,7 +346,7 @@ def test_two_classes_of_one_name_are_refused(tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelError) as caught:
-        load(tmp_path / "both.keras", trust=True)
+        load(tmp_path / "both.keras", allow_code=True)
     assert str(caught.value) == (
         f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times, which Keras takes for one; register "
         "them under names of their own, @keras.saving.register_keras_serializable(package=...), and save the model anew"
@@ -377,7 +377,7 @@ def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     with pytest.raises(ModelError, match=r"own.keras: names mine>Lay, whose code is not in the file; load it in Pyth"):
-        load(tmp_path / "own.keras", trust=True)
+        load(tmp_path / "own.keras", allow_code=True)
 
 
 def test_a_trusted_file_finds_the_modules_beside_it(tmp_path):
@@ -391,7 +391,7 @@ def test_a_trusted_file_finds_the_modules_beside_it(tmp_path):
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     before = list(sys.path)
-    assert load(tmp_path / "net.keras", trust=True).layers[1].name == "twice"
+    assert load(tmp_path / "net.keras", allow_code=True).layers[1].name == "twice"
     assert sys.path == before
 
 
@@ -412,7 +412,7 @@ def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monke
         monkeypatch.setattr(sys, "argv", ["robust", *words])
         with pytest.raises(SystemExit) as stop:
             main()
-        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so: --trust\n"
+        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so: --allow-code\n"
         assert (stop.value.code, capsys.readouterr().err) == (2, told)
     assert not marker.exists() and "stranger" not in sys.modules
 
@@ -423,7 +423,7 @@ def test_a_trusted_file_is_fine_tuned(shady, data, tmp_path, monkeypatch, capsys
     with np.load(data) as held:
         np.savez("split.npz", x_train=held["x"], y_train=held["y"], x_test=held["x"], y_test=held["y"])
     words = ["robust", "train", "shady.keras", "--data", "split.npz", "--epochs", "1"]
-    for more, code in (([], 2), (["--trust"], 0)):
+    for more, code in (([], 2), (["--allow-code"], 0)):
         monkeypatch.setattr(sys, "argv", [*words, *more])
         with pytest.raises(SystemExit) as stop:
             main()

@@ -152,11 +152,11 @@ def test_a_keras_archive_of_keras_2_says_what_to_do_and_that_works(old, tmp_path
     monkeypatch.chdir(tmp_path)
     model = old(*USUAL)
     model.save("old.keras")
-    for trust in (False, True):
+    for allow_code in (False, True):
         with pytest.raises(
             ModelError, match=r"old.keras: was written by Keras 2\.\d+\.\d+; there, model.save"
         ) as caught:
-            load(tmp_path / "old.keras", trust=trust)
+            load(tmp_path / "old.keras", allow_code=allow_code)
     quietly(eval, re.search(r"model\.save\('.*?'\)", str(caught.value))[0], {"model": model})
     alike(load(tmp_path / "old.h5"), model(IMAGES))
 
@@ -169,5 +169,5 @@ def test_what_keras_3_cannot_read_is_exported(old, tmp_path, monkeypatch, capfd)
         load(tmp_path / "old.h5")
     eval(re.search(r"model\.export\('.*?'\)", str(caught.value))[0], {"model": model})
     data = IMAGES, model(IMAGES).numpy().argmax(axis=1)
-    table = robust.evaluate("folder", data, ["noise"], eps="1/255", black_box=True, trust=True, pixels=(0, 1))
+    table = robust.evaluate("folder", data, ["noise"], eps="1/255", black_box=True, allow_code=True, pixels=(0, 1))
     assert robust.value(table, "top1", case="clean").value == 1

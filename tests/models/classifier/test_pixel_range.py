@@ -99,7 +99,7 @@ def test_a_function_that_refuses_other_ranges_is_believed():
 
 
 def marks(table):
-    return set(table["trust"])
+    return set(table["reliability"])
 
 
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])

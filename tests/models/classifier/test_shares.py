@@ -44,12 +44,12 @@ def test_every_number_of_such_a_model_is_marked(name):
     with pytest.warns(UserWarning, match="they are no probabilities, and were taken for logits"):
         table = found(SHARES[name])
     told = table[table["metric"] == "nll"].iloc[0]
-    assert (table["trust"] == "suspect").all() and np.isfinite(told["value"])
+    assert (table["reliability"] == "suspect").all() and np.isfinite(told["value"])
 
 
 @pytest.mark.parametrize("name", SOUND)
 def test_of_logits_and_probabilities_nothing_is_said(name):
-    assert (found(SOUND[name])["trust"] == "").all()
+    assert (found(SOUND[name])["reliability"] == "").all()
 
 
 @pytest.mark.parametrize("name", ["sigmoids", "per cent"])
@@ -58,7 +58,7 @@ def test_the_remedies_work_as_they_are_typed(name):
     divided, less = (part.partition(")")[0] for part in remedy.split(" (")[1:])
     assert (divided + ")", less) == ("p / p.sum(axis=1, keepdims=True)", "z - 1")
     table = found(lambda x: eval(f"{divided})", {"p": SHARES[name](x)}))
-    assert (table["trust"] == "").all()
+    assert (table["reliability"] == "").all()
     if name == "per cent":
         assert robust.value(table, "nll").value == pytest.approx(robust.value(found(logits), "nll").value, rel=1e-4)
     small = robust.value(found(lambda x: eval(less, {"z": SHARES["shifted"](x)})), "nll").value

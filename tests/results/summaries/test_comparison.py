@@ -214,17 +214,17 @@ def test_infinite_likelihoods_pass_no_bound(ours, theirs, state):
     said = skilled(40, 0.8)
     one, other = (said.assign(nll=np.where(said.index.isin(rows), np.inf, said["nll"])) for rows in (ours, theirs))
     [row] = judged("nll", parse("no worse than base by 0.5"), one, other, ABOVE, same=True)
-    assert bounds.state({**row, "trust": ""}) == state
+    assert bounds.state({**row, "reliability": ""}) == state
     nothing = next(not_judged("nll", parse("no worse than base by 0.5"), one))
-    assert bounds.state({**nothing, "trust": ""}) == "not judged"
+    assert bounds.state({**nothing, "reliability": ""}) == "not judged"
 
 
 def test_doubts_about_either_number_are_told(tmp_path, capsys):
     a, b = (report(tmp_path / w, skilled(40, 0.8), weights=w) for w in "ab")
     results = tables.read_results(b / "results.csv")
-    tables.write_results(results.assign(trust="invalid"), b / "results.csv")
+    tables.write_results(results.assign(reliability="invalid"), b / "results.csv")
     table = robust.compare(a, b)
-    assert (table["trust_a"].tolist(), table["trust_b"].tolist()) == ([""], ["invalid"])
+    assert (table["reliability_a"].tolist(), table["reliability_b"].tolist()) == ([""], ["invalid"])
     terminal.differences(table)
     assert "(invalid)" in capsys.readouterr().out
 
@@ -431,7 +431,21 @@ def test_the_command_prints_a_table_and_writes_a_csv_without_tensorflow(tmp_path
     table = robust.compare(a, b, case="pgd")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "d.csv")["ci_low"].to_frame(), table[["ci_low"]], rtol=1e-12)
     head, first, second, out = done.stdout.splitlines()
-    assert head.split() == ["model", "case", "A", "B", "B", "-", "A", "95", "%", "ci_method", "McNemar's", "p", "images"]
+    assert head.split() == [
+        "model",
+        "case",
+        "A",
+        "B",
+        "B",
+        "-",
+        "A",
+        "95",
+        "%",
+        "ci_method",
+        "McNemar's",
+        "p",
+        "images",
+    ]
     assert "pgd (L∞, ε = 2/255)" in first and f"+{100 * table['difference'][0]:.1f} pp" in first
     assert "pgd (L∞, ε = 8/255)" in second and out == str(tmp_path / "d.csv")
 

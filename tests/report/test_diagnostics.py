@@ -7,7 +7,7 @@ import pytest
 
 from robust import report
 from robust.core.interface import named
-from robust.report import trust
+from robust.report import diagnostics
 from robust.report.folder import read
 from robust.results import tables
 from robust.results.flags import EPS, FLAGS
@@ -22,7 +22,7 @@ def doubted(folder):
     rows = []
     for row in of.to_dict("records"):
         word, level = ("suspect", 0.5) if row["model"] == "lenet5" else ("reliable", 1.0)
-        rows.append({**row, "metric": "trust", "value": level, "unit": "", "n": 100, "trust": word})
+        rows.append({**row, "metric": "reliability", "value": level, "unit": "", "n": 100, "reliability": word})
         if word == "suspect":
             rows.append({**rows[-1], "subset": "zero_gradients", "value": 0.25, "unit": "proportion"})
             rows.append({**rows[-1], "subset": "of_a_later_version", "value": 0.5})
@@ -31,7 +31,7 @@ def doubted(folder):
 
 
 def test_doubts_come_first_with_their_reasons_and_remedies(folder):
-    first, *others = trust.judged(read(doubted(folder)))
+    first, *others = diagnostics.judged(read(doubted(folder)))
     assert (first.model, first.condition, first.verdict, first.n) == ("lenet5", "pgd (L∞, ε = 8/255)", "suspect", "100")
     assert first.doubts[0].words.startswith("no gradient reaches 25.0 % of 100 images")
     assert first.doubts[0].remedy.startswith("attack it with square")
@@ -53,7 +53,7 @@ def test_doubts_come_first_with_their_reasons_and_remedies(folder):
 def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps, ball):
     """Typed as it stands: one of another eps or norm would be another number, not a better one."""
     row = {"subset": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}
-    remedy = trust._doubt(row, "suite").remedy
+    remedy = diagnostics._doubt(row, "suite").remedy
     advised = [tomllib.loads(line) for line in re.findall(r"(?:attack|distance) = {.*?}", remedy)]
     assert advised
     for case in advised:
@@ -65,12 +65,12 @@ def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps,
 
 def test_of_several_eps_the_others_are_a_quarter_and_a_half():
     row = {"subset": "half_eps", "value": 0.25, "n": 100, "eps": 16 / 255, "norm": "linf"}
-    assert 'eps = ["4/255", "8/255", "16/255"]' in trust._doubt(row, "suite").remedy
+    assert 'eps = ["4/255", "8/255", "16/255"]' in diagnostics._doubt(row, "suite").remedy
 
 
 def test_an_eps_that_is_advised_for_itself_stays():
     row = {"subset": "lost_in_rounding", "value": 0.25, "n": 100, "eps": 0.001, "norm": "linf"}
-    assert 'eps = "1/255"' in trust._doubt(row, "suite").remedy
+    assert 'eps = "1/255"' in diagnostics._doubt(row, "suite").remedy
 
 
 def test_the_page_has_the_section_where_there_are_verdicts(folder, document):
@@ -79,4 +79,4 @@ def test_the_page_has_the_section_where_there_are_verdicts(folder, document):
     report.write(doubted(folder))
     page = document(folder / "index.html")
     assert "Can these numbers be believed?" in page.text and "no gradient reaches 25.0 % of 100 images" in page.text
-    assert "#trust" in page.attributes("a", "href")
+    assert "#diagnostics" in page.attributes("a", "href")

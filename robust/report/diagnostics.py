@@ -36,17 +36,17 @@ def judged(folder: Folder) -> list[Judged]:
     """Every verdict of the table, those in doubt first."""
     found = []
     for (run, condition), rows in folder.values.items():
-        about = rows[rows["metric"] == "trust"].to_dict("records")
+        about = rows[rows["metric"] == "reliability"].to_dict("records")
         for row in (row for row in about if not row["subset"]):
             doubts = [_doubt(other, folder.interface) for other in about if other["subset"]]
             title, n = wording.title(condition), wording.number(row["n"])
-            found.append(Judged(folder.name(run), title, row["trust"], doubts, n))
+            found.append(Judged(folder.name(run), title, row["reliability"], doubts, n))
     return sorted(found, key=lambda one: one.verdict == "reliable")
 
 
 def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
     """Why a number of a table is in doubt: what was seen at its strength, and what speaks against its whole model."""
-    checks = results[(results["metric"] == "trust") & (results["subset"] != "")]
+    checks = results[(results["metric"] == "reliability") & (results["subset"] != "")]
     for name in _WHOSE:
         checks = checks[checks[name] == row[name]]
     return [
