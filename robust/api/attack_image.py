@@ -154,7 +154,7 @@ def _classifier(network: Any, model: Model, call: Call) -> Classifier:
         batch, *sides = inputs.batch_shape(network)
         count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
     asked = black_box.asked(network, count, model.output) if model.black_box else network
-    found = Classifier(asked, count, pixels=model.pixels, output=model.output, batch_size=1)
+    found = Classifier(asked, count, preprocessing=model.preprocessing, output=model.output, batch_size=1)
     if found.is_black_box and call.name in registry.names("attacks") and gradient_based(call):
         what = f"model {model.name!r} gives answers and no gradients, which {call.name} asks for"
         square, noise = (setting("attack", {"name": name}) for name in ("square", "noise"))
@@ -178,7 +178,7 @@ def _doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) 
     data = photos(transform={"size": pixels.shape[1]})
     known = data.examples("test", data.size("test"))
     found = better(classifier, lambda n: (known.images[:n], known.labels[:n]), len(known.labels))
-    return [] if found is None else [f"of our own photos {found}; here {declared(found.pixels[0])}"]
+    return [] if found is None else [f"of our own photos {found}; here {declared(found.preprocessing[0])}"]
 
 
 def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -267,9 +267,9 @@ def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) ->
     shift[seen if aim is None else aim] = SURE if aim is None else -SURE
     if isinstance(box := classifier.model, BlackBox):
         shifted = BlackBox(lambda x: box(tf.constant(x)).numpy() + shift, box.name, box.weights, inputs=box.inputs)
-        return Classifier(shifted, classifier.classes, pixels=classifier.pixels, batch_size=1)
+        return Classifier(shifted, classifier.classes, preprocessing=classifier.preprocessing, batch_size=1)
     answers = classifier.model.outputs[0]
     name = heads.unused("unsure", answers)
     logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(answers)
     network = keras.Model(classifier.model.inputs, logits, name=classifier.model.name)
-    return Classifier(network, classifier.classes, pixels=model.pixels, batch_size=1)
+    return Classifier(network, classifier.classes, preprocessing=model.preprocessing, batch_size=1)

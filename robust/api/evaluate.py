@@ -26,7 +26,7 @@ from robust.models.classifier import black_box, heads
 from robust.models.loading import load
 from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
-from robust.suite.preprocessing import read as read_pixels
+from robust.suite.preprocessing import read as read_preprocessing
 from robust.suite.source import ASKED, asked
 
 
@@ -40,10 +40,10 @@ def evaluate(
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
     transform: int | str | Mapping[str, Any] | None = None,
-    pixels: Any = None,
+    preprocessing: Any = None,
     output: str | None = None,
     black_box: bool = False,
-    search: Precision = "float32",
+    attack_precision: Precision = "float32",
     seed: int = 0,
     images: int | None = None,
     balanced: bool = False,
@@ -69,7 +69,7 @@ def evaluate(
         channels: see images in colour or in grey; as many channels as the model takes where it is not given.
         transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), the side of
             a square, or a table: {"size": 96, "antialias": False} is what Keras' loader does.
-        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
+        preprocessing: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
             `robust.suite.preprocessing`.
         output: which of several outputs classifies, where its name does not tell.
         black_box: may its answers alone be asked, as where a softmax cannot be taken off?
@@ -90,10 +90,10 @@ def evaluate(
         named = _model(model, seed, allow_code)
         named = replace(
             named,
-            pixels=named.pixels if pixels is None else read_pixels(pixels),
+            preprocessing=named.preprocessing if preprocessing is None else read_preprocessing(preprocessing),
             output=named.output if output is None else output,
             black_box=named.black_box or black_box,
-            search=search,
+            attack_precision=attack_precision,
         )
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
     same = {"measure": _listed(measures), **_choice(images, balanced)}

@@ -46,7 +46,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         balanced: choose as many of each class instead.
         every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
         classes: names of the classes, or how many; else the model's outputs are counted.
-        pixels: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
+        preprocessing: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
             `robust.suite.preprocessing`; a UserWarning says where another way suits the model better.
         output: which of several outputs classifies, where its name does not tell.
         seed: of the attack.
@@ -72,14 +72,14 @@ class RobustAccuracy(keras.callbacks.Callback):
         balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
-        pixels: Any = None,
+        preprocessing: Any = None,
         output: str | None = None,
         seed: int = 0,
     ):
         super().__init__()
         self._case = _case(attack, eps)
         self._every = convert(every, Count, "every")
-        self._seed, self._pixels, self._output = convert(seed, Seed, "seed"), pixels, output
+        self._seed, self._preprocessing, self._output = convert(seed, Seed, "seed"), preprocessing, output
         given = dataset_of(data, classes=classes)
         remarks.tell(remarks.lines([given]), None)
         self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
@@ -138,7 +138,7 @@ class RobustAccuracy(keras.callbacks.Callback):
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
             data = self._seen(self.model, replace(data, channels=self._channels))
-            options = {"pixels": self._pixels, "output": self._output}
+            options = {"preprocessing": self._preprocessing, "output": self._output}
             network, _ = rows.unrolled(self.model, data.image_shape)
             self._asked = self.model, Classifier(network, len(data.classes), **options), data
         self._asked[1].refresh()

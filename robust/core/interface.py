@@ -24,7 +24,7 @@ _SUITE_ALONE = ("distance", "outside", "restrict")
 _OF_ATTACK = ("target",)
 _NAMED = ("attack", "adversary")
 _OPTIONS = (
-    "pixels", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
+    "preprocessing", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
     "class_weights", "sampling", "patience", "allow_code", "out", "tensorboard",
 )  # fmt: skip
 _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}
@@ -66,9 +66,9 @@ def in_force() -> Interface:
 def worded(message: str, interface: Interface | None = None) -> str:
     """The message with each remedy as it is typed there; where it is read now, if none is named.
 
-    >>> remedy = "say " + setting("pixels", [0, 255])
+    >>> remedy = "say " + setting("preprocessing", [0, 255])
     >>> [worded(remedy, each) for each in ("suite", "command", "python")]
-    ['say pixels = [0, 255]', 'say --pixels 0 255', 'say pixels=[0, 255]']
+    ['say preprocessing = [0, 255]', 'say --preprocessing 0 255', 'say preprocessing=[0, 255]']
     """
     words = _WORDS[interface or _in_force]
     return _SETTING.sub(lambda found: words(*json.loads(found[1])), message)

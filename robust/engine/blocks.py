@@ -89,16 +89,21 @@ def key(
         **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
         "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
         "channels": data.channels, "seed": seed, "model": identity,
-        "pixels": cell.model.pixels, "output": cell.model.output,
+        "preprocessing": cell.model.preprocessing, "output": cell.model.output,
         "black_box": cell.model.black_box,
-        "distance": case.distance and case.distance.key(), "source": source, "search": cell.model.search,
+        "distance": case.distance and case.distance.key(), "source": source, "attack_precision": cell.model.attack_precision,
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
 
 
 def source_key(identity: str, model: Model) -> dict[str, Any]:
     """What identifies the model that makes the images of a transfer, and how it is asked for them."""
-    how = {"pixels": model.pixels, "output": model.output, "black_box": model.black_box, "search": model.search}
+    how = {
+        "preprocessing": model.preprocessing,
+        "output": model.output,
+        "black_box": model.black_box,
+        "attack_precision": model.attack_precision,
+    }
     return {"identity": identity, **how}
 
 
@@ -249,7 +254,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
 
 def _which(source: Classifier) -> str:
     """The model that makes the images of a transfer: its weights, layers and pixels."""
-    return f"{source.weights}/{form(source.model, source.pixels, source.output)}"
+    return f"{source.weights}/{form(source.model, source.preprocessing, source.output)}"
 
 
 def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:

@@ -112,8 +112,8 @@ def _source(model: Model, data: Dataset) -> dict[str, Any]:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": _theirs(model.source), "pixels": model.pixels, "output": model.output}
-    return {**_elsewhere(model.source, data), "pixels": model.pixels, "output": model.output}
+        return {"file": _theirs(model.source), "preprocessing": model.preprocessing, "output": model.output}
+    return {**_elsewhere(model.source, data), "preprocessing": model.preprocessing, "output": model.output}
 
 
 def _theirs(path: Path) -> str:
@@ -260,21 +260,28 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
 
 def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
     classes = len(data.classes)
-    pixels = None if model.train else model.pixels  # what was trained here takes [0, 1]
+    pixels = None if model.train else model.preprocessing  # what was trained here takes [0, 1]
     takes = inputs.channels(network, pixels)
     seen = channels.seen(data, takes, f"model {model.name}")
     network, flattened = rows.unrolled(network, seen.image_shape)
     asked = black_box.asked(network, classes, model.output) if model.black_box else network
     size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
-    classifier = Classifier(asked, classes, pixels=pixels, search=model.search, output=model.output, batch_size=size)
-    shape = inputs.image_shape(classifier.model, classifier.pixels)
+    classifier = Classifier(
+        asked,
+        classes,
+        preprocessing=pixels,
+        attack_precision=model.attack_precision,
+        output=model.output,
+        batch_size=size,
+    )
+    shape = inputs.image_shape(classifier.model, classifier.preprocessing)
     if any(w not in (None, h) for w, h in zip(shape, seen.image_shape, strict=False)):
         wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
     notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
     source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
     told = {"architecture": source, "parameters": classifier.parameters, "weights_sha": classifier.weights}
-    told["form"] = form(network, classifier.pixels, model.output)
+    told["form"] = form(network, classifier.preprocessing, model.output)
     said = pretrained.said(model.source) if model.kind == "pretrained" else ()
     understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)

@@ -38,7 +38,7 @@ def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: st
         what = f"data set {data.name!r} has no split {split!r}, which a measure asks for"
         raise DataError(f"{what}; give it one, as {{'{split}': (images, labels), ...}}, or leave the measure out")
     key = {
-        "model": fitted.identity, "asked": [model.pixels, model.output, model.black_box],
+        "model": fitted.identity, "asked": [model.preprocessing, model.output, model.black_box],
         "data": data.fingerprint, "channels": [data.channels, fitted.takes], "split": split,
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip

@@ -12,7 +12,7 @@ from robust.datasets.dataset import Dataset
 from robust.models.classifier import Classifier, class_order, pixel_range, shares, steady
 from robust.models.classifier.class_order import Order
 from robust.results.flags import FLAGS, Reason
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 _TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the case will be told, and go on with fewer
 
@@ -47,7 +47,7 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     order = class_order.better(classifier, partial(_of_few, data), data.size("test"))
     if pixels and not (order and order.other > pixels.other):
         yield _Doubt(pixels.reason, pixels.told)
-        others = _orders(classifier, data, pixels.pixels[:1], data.size("test"))
+        others = _orders(classifier, data, pixels.preprocessing[:1], data.size("test"))
     else:
         others = [] if order else _orders(classifier, data, _ways(classifier, data), class_order.FIRST)
     way, order = max(others, key=lambda pair: pair[1].other, default=(None, order))
@@ -61,14 +61,16 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
         yield _Doubt(scale, f"{scale}; {FLAGS[scale.name].remedy}")
 
 
-def _ways(classifier: Classifier, data: Dataset) -> Sequence[Pixels]:
+def _ways(classifier: Classifier, data: Dataset) -> Sequence[Preprocessing]:
     """The other ways to give it pixels, where in its own it is hardly right."""
     images, labels = _of_few(data, min(data.size("test"), class_order.FIRST))
     hardly = (pixel_range.answers(classifier, images) == labels).mean() < class_order.WELL
     return pixel_range.ways(classifier, images) if hardly else ()
 
 
-def _orders(classifier: Classifier, data: Dataset, ways: Sequence[Pixels], most: int) -> list[tuple[Pixels, Order]]:
+def _orders(
+    classifier: Classifier, data: Dataset, ways: Sequence[Preprocessing], most: int
+) -> list[tuple[Preprocessing, Order]]:
     """Where classes in another order suit it far better, asked in one of these ways."""
     look, available = partial(_of_few, data), min(data.size("test"), most)
     found = [(way, class_order.better(classifier.wanting(way), look, available)) for way in ways]

@@ -10,7 +10,7 @@ from robust.core.signature import Call
 from robust.core.types import Precision
 from robust.suite import transfer
 from robust.suite.bounds import Bound, NoWorse
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Model:
     source: Any  # a Call (architecture, python), Path (keras: a file), Weights or Published, or the model (memory)
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
-    pixels: Pixels | None = None  # as it wants them, where its own layers do not say it
-    search: Precision = "float32"  # in which attacks search
+    preprocessing: Preprocessing | None = None  # as it wants them, where its own layers do not say it
+    attack_precision: Precision = "float32"  # in which attacks search
     output: str | None = None  # which of several classifies
     black_box: bool = False  # are its answers all that may be asked?
     allow_code: bool = False  # may its file run somebody's code?

@@ -9,7 +9,7 @@ from robust.core.interface import setting
 from robust.core.types import exact
 
 
-class Pixels(NamedTuple):
+class Preprocessing(NamedTuple):
     """x in [0, 1] becomes (low + (high - low) x - mean) / std, of each channel.
 
     low, high: what the pixels range over before that.
@@ -27,7 +27,7 @@ class Pixels(NamedTuple):
     def __str__(self) -> str:
         """In a few words.
 
-        >>> print(Pixels(0, 255, mean=(103.939, 116.779, 123.68), order="bgr"))
+        >>> print(Preprocessing(0, 255, mean=(103.939, 116.779, 123.68), order="bgr"))
         [0, 255], minus (103.939, 116.779, 123.68), in the order BGR
         """
         words = [f"[{self.low:g}, {self.high:g}]"]
@@ -39,72 +39,74 @@ class Pixels(NamedTuple):
 
 
 MODES = {
-    "tf": Pixels(-1.0, 1.0),
-    "torch": Pixels(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-    "caffe": Pixels(0.0, 255.0, mean=(103.939, 116.779, 123.68), order="bgr"),
+    "tf": Preprocessing(-1.0, 1.0),
+    "torch": Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "caffe": Preprocessing(0.0, 255.0, mean=(103.939, 116.779, 123.68), order="bgr"),
 }
 """What `preprocess_input` of keras.applications does outside of the model, by the name of its mode."""
 
-_KEYS = ("range", *Pixels._fields[2:])
+_KEYS = ("range", *Preprocessing._fields[2:])
 _LEVELS = 255
 _WORDS = {"order": ("rgb", "bgr"), "layout": ("channels_last", "channels_first")}
 
 
-def read(value: Any) -> Pixels:
-    """Pixels from [lowest, highest], a mode of keras.applications, or a table; else SuiteError.
+def read(value: Any) -> Preprocessing:
+    """Preprocessing from [lowest, highest], a mode of keras.applications, or a table; else SuiteError.
 
     >>> read([0, 255]), read("tf") == read((-1, 1)), read(["-1/2", 1]).low
-    (Pixels(low=0.0, high=255.0, mean=(), std=(), order='rgb', layout='channels_last'), True, -0.5)
+    (Preprocessing(low=0.0, high=255.0, mean=(), std=(), order='rgb', layout='channels_last'), True, -0.5)
     >>> read({"range": [0, 255], "order": "bgr"}).order
     'bgr'
     """
-    if isinstance(value, Pixels):
+    if isinstance(value, Preprocessing):
         return value
     if isinstance(value, str):
         if value not in MODES:
-            raise SuiteError(f"pixels = {value!r}: not known{suggest(value, MODES)}", "pixels")
+            raise SuiteError(f"preprocessing = {value!r}: not known{suggest(value, MODES)}", "preprocessing")
         return MODES[value]
     if isinstance(value, Mapping):
         return _table(value)
-    low, high = _range(value, "pixels")
-    return Pixels(low, high)
+    low, high = _range(value, "preprocessing")
+    return Preprocessing(low, high)
 
 
-def _table(table: Mapping[str, Any]) -> Pixels:
+def _table(table: Mapping[str, Any]) -> Preprocessing:
     for key in table:
         if key not in _KEYS:
-            raise SuiteError(f"pixels has no {key!r}{suggest(key, _KEYS)}", f"pixels.{key}")
+            raise SuiteError(f"preprocessing has no {key!r}{suggest(key, _KEYS)}", f"preprocessing.{key}")
     for key, allowed in _WORDS.items():
         if table.get(key, allowed[0]) not in allowed:
-            raise SuiteError(f"pixels.{key} = {table[key]!r}{suggest(str(table[key]), allowed)}", f"pixels.{key}")
-    low, high = _range(table.get("range", (0, 1)), "pixels.range")
+            raise SuiteError(
+                f"preprocessing.{key} = {table[key]!r}{suggest(str(table[key]), allowed)}", f"preprocessing.{key}"
+            )
+    low, high = _range(table.get("range", (0, 1)), "preprocessing.range")
     mean, std = (_channels(table.get(key, ()), key) for key in ("mean", "std"))
     if not all(s > 0 for s in std) or (mean and std and len(mean) != len(std)):
-        raise SuiteError(f"pixels.std = {list(std)}: must be positive, and as many as mean", "pixels.std")
-    found = Pixels(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
+        raise SuiteError(f"preprocessing.std = {list(std)}: must be positive, and as many as mean", "preprocessing.std")
+    found = Preprocessing(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
     _check_unit(found)
     return found
 
 
-def _check_unit(found: Pixels) -> None:
+def _check_unit(found: Preprocessing) -> None:
     """Refuse a mean or a deviation that pixels of this range cannot have: it is of grey levels, or of [0, 1]."""
     low, high = found.low, found.high
     for key, numbers, least, most in (("mean", found.mean, low, high), ("std", found.std, 0.0, high - low)):
         if any(not least <= n <= most for n in numbers):
             of_levels = max(numbers) <= _LEVELS and min(numbers) >= 0 and high <= 1
             meant = f"; did you mean range = [0, {_LEVELS}]?" if of_levels else ""
-            what = f"pixels in {_listed((low, high), '[]')} have none such"
-            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}{meant}", f"pixels.{key}")
+            what = f"preprocessing in {_listed((low, high), '[]')} have none such"
+            raise SuiteError(f"preprocessing.{key} = {_listed(numbers, '[]')}: {what}{meant}", f"preprocessing.{key}")
         if high - low > _LEVELS / 2 and any(numbers) and max(numbers) < 1:
             what = f"of pixels in [0, 1], and range = {_listed((low, high), '[]')}; did you mean range = [0, 1]?"
-            raise SuiteError(f"pixels.{key} = {_listed(numbers, '[]')}: {what}", f"pixels.{key}")
+            raise SuiteError(f"preprocessing.{key} = {_listed(numbers, '[]')}: {what}", f"preprocessing.{key}")
 
 
 def _range(value: Any, key: str) -> tuple[float, float]:
     ends = _numbers(value)
     if ends is None or len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
         example = f"[0, {_LEVELS}]"
-        if key == "pixels":
+        if key == "preprocessing":
             example = " or ".join(setting(key, each) for each in ([0, _LEVELS], *MODES))
         raise SuiteError(f"{key} = {value!r}: must be the lowest and the highest, as in {example}", key)
     return ends[0], ends[1]
@@ -112,7 +114,7 @@ def _range(value: Any, key: str) -> tuple[float, float]:
 
 def _channels(value: Any, key: str) -> tuple[float, ...]:
     if (numbers := _numbers(value)) is None:
-        raise SuiteError(f"pixels.{key} = {value!r}: must be a number for each channel", f"pixels.{key}")
+        raise SuiteError(f"preprocessing.{key} = {value!r}: must be a number for each channel", f"preprocessing.{key}")
     return numbers
 
 

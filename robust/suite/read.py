@@ -23,7 +23,7 @@ from robust.suite.tables import distinct, known
 from robust.suite.training import training
 
 _NAME = r"\w[\w.+-]*"
-_MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "search")
+_MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "attack_precision")
 _CASE = (
     "attack", "corrupt", "distance", "data", "restrict", "outside", "measure", "inspect", "images", "balanced",
     "models", "expect", "baseline",
@@ -162,10 +162,17 @@ class _Reader:
                 raise SuiteError(f"{why}; if you trust this suite, say so: {setting('allow_code', True)}", given[0])
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
-            search = convert(table.get("search", "float32"), Precision, "search")
+            attack_precision = convert(table.get("attack_precision", "float32"), Precision, "attack_precision")
             kind: Any = "keras" if given[0] == "tflite" else given[0]
             return Model(
-                name, kind, found, train, tuple(seeds), search=search, allow_code=self.allow_code, **source.asked(table)
+                name,
+                kind,
+                found,
+                train,
+                tuple(seeds),
+                attack_precision=attack_precision,
+                allow_code=self.allow_code,
+                **source.asked(table),
             )
 
     def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:

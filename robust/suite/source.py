@@ -14,7 +14,7 @@ from robust.suite.nouns import Published, Weights
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
 _ENDINGS = {"keras": keras_files.ENDINGS, "tflite": (".tflite",)}
-ASKED = ("pixels", "output", "black_box")
+ASKED = ("preprocessing", "output", "black_box")
 
 
 def source(
@@ -47,10 +47,10 @@ def asked(table: Mapping[str, Any]) -> dict[str, Any]:
     """How a model is to be asked, from the keys `ASKED` of its table; else SuiteError.
 
     >>> asked({"output": "main"})
-    {'pixels': None, 'output': 'main', 'black_box': False}
+    {'preprocessing': None, 'output': 'main', 'black_box': False}
     """
     return {
-        "pixels": preprocessing.read(table["pixels"]) if "pixels" in table else None,
+        "preprocessing": preprocessing.read(table["preprocessing"]) if "preprocessing" in table else None,
         "output": convert(table["output"], str, "output") if "output" in table else None,
         "black_box": convert(table.get("black_box", False), bool, "black_box"),
     }

@@ -13,13 +13,13 @@ from robust.core.interface import setting
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models.classifier import heads, inputs
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 from robust.training import parts
 from robust.training.recipes import Recipe
 
 
 def adapted(
-    network: keras.Model, data: Dataset, recipe: Recipe, pixels: Pixels | None = None, output: str | None = None
+    network: keras.Model, data: Dataset, recipe: Recipe, pixels: Preprocessing | None = None, output: str | None = None
 ) -> keras.Model:
     """The network for [0, 1] images of the data's shape, ending in logits of its classes; the rest is as it was.
 
@@ -40,7 +40,7 @@ def adapted(
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
     wanted = inputs.pixels(network, pixels)[0]
     data = channels.seen(data, inputs.channels(network, pixels), network.name)
-    fits = wanted == Pixels() and network.inputs[0].dtype == "float32"
+    fits = wanted == Preprocessing() and network.inputs[0].dtype == "float32"
     if not fits or network.input_shape[1:] != data.image_shape:
         network = _for_images(network, data.image_shape, wanted)
     if recipe.head == "new":
@@ -118,7 +118,7 @@ def _with_head(network: keras.Model, classes: int) -> keras.Model:
     return keras.Model(network.inputs[0], logits, name=network.name)
 
 
-def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Pixels) -> keras.Model:
+def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessing) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
     answers = network.outputs[0]
     image = keras.Input(shape, name=heads.unused("image", answers))
@@ -163,13 +163,13 @@ def _check_nested(layer: Any, given: Any) -> None:
         raise ValueError(f"{layer.name!r} takes {own}, not {shape}")
 
 
-def _preprocessed(image: Any, pixels: Pixels, answers: Any) -> Any:
+def _preprocessed(image: Any, pixels: Preprocessing, answers: Any) -> Any:
     """[0, 1] images as the network wants them, in float32 and by layers and operations that are saved as data."""
     x = keras.ops.flip(image, axis=-1) if pixels.order == "bgr" else image
     mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
     scale, offset = (pixels.high - pixels.low) / std, (pixels.low - mean) / std
     if (scale != 1).any() or (offset != 0).any():
-        name = heads.unused("pixels", answers)
+        name = heads.unused("preprocessing", answers)
         x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
     if pixels.layout == "channels_first":
         x = keras.layers.Permute((3, 1, 2), dtype="float32", name=heads.unused("channels_first", answers))(x)

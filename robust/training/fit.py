@@ -139,7 +139,7 @@ def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
 
 def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data: Dataset, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = finetune.adapted(base(), data, recipe, model.pixels, model.output)
+    network = finetune.adapted(base(), data, recipe, model.preprocessing, model.output)
     precision.give(network, recipe.precision)
     return network
 

@@ -213,8 +213,8 @@ def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(fold
     robust(*words, monkeypatch=monkeypatch)
     told = capsys.readouterr().out.splitlines()[0]
     assert "the image is dark with these pixels, middle with pixels [0, 255]" in told
-    remedy = re.search(r"say which, as in (--pixels \S+ \S+?);", told)[1]
-    assert remedy == "--pixels 0 255"
+    remedy = re.search(r"say which, as in (--preprocessing \S+ \S+?);", told)[1]
+    assert remedy == "--preprocessing 0 255"
     robust(*words, *remedy.split(), monkeypatch=monkeypatch)
     told, _, first, *_ = capsys.readouterr().out.splitlines()
     assert "pixels [0, 255], as declared" in told and "with these pixels" not in told
@@ -223,7 +223,7 @@ def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(fold
 
 def test_a_mode_of_keras_applications_is_a_word(folder, monkeypatch, capsys):
     graded(-1, 1).save(folder / "graded.keras")
-    words = ["attack", "grey.png", "--model", "graded.keras", "--eps", "1/255", "--pixels"]
+    words = ["attack", "grey.png", "--model", "graded.keras", "--eps", "1/255", "--preprocessing"]
     for mode, way in (("tf", "[-1, 1]"), ("caffe", "[0, 255], minus (103.939, 116.779, 123.68), in the order BGR")):
         assert robust(*words, mode, monkeypatch=monkeypatch) in (0, 1)
         assert capsys.readouterr().out.startswith(f"graded.keras: pixels {way}, as declared")

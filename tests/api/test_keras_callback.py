@@ -44,7 +44,7 @@ def softmax(activation="softmax"):
 
 def evaluated(model, data, attack, eps):
     row = robust.value(
-        robust.evaluate(model, data, [attack], eps=eps, pixels=(0, 1)), "top1", case="pgd", allow_invalid=True
+        robust.evaluate(model, data, [attack], eps=eps, preprocessing=(0, 1)), "top1", case="pgd", allow_invalid=True
     )
     return row.value, row.ci_low, row.ci_high
 
@@ -77,7 +77,7 @@ def test_one_sigmoid_is_two_classes_and_is_followed_while_it_learns(held_out):
 
 
 def test_it_traces_once_over_all_epochs_and_again_for_another_model_only(train, held_out):
-    watch = robust.RobustAccuracy(held_out, QUICK, pixels=(0, 1))
+    watch = robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1))
     model = softmax()
     train(model, [watch], epochs=4)
     _, classifier, _ = watch._asked
@@ -117,20 +117,20 @@ def test_early_stopping_and_checkpoints_go_by_it(build, train, held_out, tmp_pat
 def test_who_comes_before_it_does_not_see_it(train, held_out):
     stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max")
     with pytest.warns(UserWarning, match="val_robust_accuracy` which is not available"):
-        train(softmax(), [stop, robust.RobustAccuracy(held_out, QUICK, pixels=(0, 1))], epochs=1)
+        train(softmax(), [stop, robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1))], epochs=1)
 
 
 def test_who_comes_after_it_sees_it_in_the_logs_of_the_epoch(train, held_out):
     """TensorBoard logs whatever stands there."""
     seen = []
     after = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
-    history = train(softmax(), [robust.RobustAccuracy(held_out, QUICK, pixels=(0, 1)), after], epochs=1).history
+    history = train(softmax(), [robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1)), after], epochs=1).history
     assert seen == [{key: values[0] for key, values in history.items()}]
     assert set(KEYS) < set(history)
 
 
 def test_averaged_weights_are_asked_about_where_they_are_swapped_in_before(train, held_out):
-    watch, averages, model = robust.RobustAccuracy(held_out, QUICK, pixels=(0, 1)), [], softmax()
+    watch, averages, model = robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1)), [], softmax()
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     after = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.append(model.get_weights()))
     history = train(model, [swap, watch, after], epochs=2, use_ema=True, ema_momentum=0.9).history

@@ -23,7 +23,7 @@ def edge():
     model = keras.Model(inputs, head(mean(layers.Flatten()(inputs))))
     mean.set_weights([np.full((4, 1), 0.25), np.zeros(1)])
     head.set_weights([np.array([[0.0, 1000.0]]), np.array([0.0, -1000 * EDGE])])
-    return Classifier(model, 2, batch_size=4, search="bfloat16")
+    return Classifier(model, 2, batch_size=4, attack_precision="bfloat16")
 
 
 def _climb(classifier, eps, n=1):
@@ -92,7 +92,7 @@ def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):
 @pytest.mark.parametrize("attack", [pgd, apgd, fab, square])
 def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
     classifier, images, labels, seeds = trained
-    half = Classifier(classifier.model, 10, batch_size=32, search="bfloat16")
+    half = Classifier(classifier.model, 10, batch_size=32, attack_precision="bfloat16")
     options = {"queries": 200} if attack is square else {"steps": 20}
     found, exact = (attack(c, images, labels, seeds=seeds, eps=eps, norm=norm, **options) for c in (half, classifier))
     fell = classifier.logits(found.images).argmax(axis=1) != labels
@@ -104,7 +104,7 @@ def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
 
 
 def test_autoattack_in_bfloat16_fells_as_many(trained):
-    half = Classifier(trained.classifier.model, 10, batch_size=32, search="bfloat16")
+    half = Classifier(trained.classifier.model, 10, batch_size=32, attack_precision="bfloat16")
     found, exact = (
         autoattack(c, *trained[1:3], seeds=trained.seeds, eps=0.05, queries=100, steps=30)
         for c in (half, trained.classifier)

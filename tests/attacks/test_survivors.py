@@ -142,7 +142,7 @@ def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more
     from robust.engine.perturb import outcomes
     from robust.suite import Case
 
-    classifier = Classifier(trained.classifier.model, 10, batch_size=16, search=search)
+    classifier = Classifier(trained.classifier.model, 10, batch_size=16, attack_precision=search)
     tables = (
         {"name": "fgsm"}, {"name": "pgd", "steps": 6}, {"name": "apgd", "steps": 6}, {"name": "fab", "steps": 3},
         {"name": "square", "queries": 9}, {"name": "noise"}, {"name": "apgd_t", "steps": 5, "classes": 2},

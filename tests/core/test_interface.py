@@ -10,7 +10,7 @@ import pytest
 
 import robust
 from robust.api import cli
-from robust.api.cli import preprocessing
+from robust.api.cli.preprocessing import parsed
 from robust.core import interface, toml, typed
 from robust.core.errors import ModelError, SuiteError
 from robust.core.interface import INTERFACES, named, of_a_suite, setting, spoken, worded
@@ -20,7 +20,7 @@ from robust.suite import load, read_case
 SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "interface.py"]
 PGD, FAB = {"name": "pgd", "eps": "8/255"}, {"name": "fab", "eps": "16/255"}
 SAID = {
-    "pixels": [[0, 255], [-1, 1], [0.5, 2.5], "caffe"],
+    "preprocessing": [[0, 255], [-1, 1], [0.5, 2.5], "caffe"],
     "transform": ["imagenet", {"size": 96}, {"size": 32, "antialias": False}],
     "classes": [["cat", "dog"], ["a b", "c'd"], "cat,dog"],
     "channels": ["rgb", "gray"],
@@ -47,7 +47,7 @@ ADVISED = [pair for ill in FLAGS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
 OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
 OF_A_SUITE = ("distance", "outside", "restrict")
-OF_A_MODEL = ("pixels", "output", "black_box")
+OF_A_MODEL = ("preprocessing", "output", "black_box")
 CASES = {
     "balanced": "{}\nimages = 5",
     "outside": '{}\nmeasure = ["outliers"]',
@@ -74,7 +74,7 @@ def calls(path):
 
 def test_every_key_that_a_message_names_is_followed_here():
     named_there = {call.args[0].value for path in SOURCES for call in calls(path) if hasattr(call.args[0], "value")}
-    assert named_there | {"pixels"} == SAID.keys()
+    assert named_there | {"preprocessing"} == SAID.keys()
 
 
 @pytest.mark.parametrize(("key", "value"), PAIRS, ids=str)
@@ -138,8 +138,8 @@ def of_settings(given, key, value):
     assert typed.settings(kind, name, given["set_"], "--set") == {key: value}
 
 
-def of_pixels(given, key, value):
-    assert preprocessing.pixels(given[key]) == value
+def of_preprocessing(given, key, value):
+    assert parsed(given[key]) == value
 
 
 def of_data(given, key, value):
@@ -149,7 +149,7 @@ def of_data(given, key, value):
 
 
 READ_AS_OPTIONS = {
-    "pixels": of_pixels,
+    "preprocessing": of_preprocessing,
     "transform": of_data,
     "classes": of_data,
     "attack": of_attack,
@@ -207,7 +207,7 @@ def test_what_is_no_remedy_stays_as_it_is():
 def test_under_pytest_trust_and_the_folder_are_settings_of_pytest():
     assert worded(setting("allow_code", True), "pytest") == "-o robust_allow_code=true"
     assert worded(setting("out", "other"), "pytest") == "-o robust_reports=other"
-    assert worded(setting("pixels", "tf"), "pytest") == 'pixels = "tf"'
+    assert worded(setting("preprocessing", "tf"), "pytest") == 'preprocessing = "tf"'
 
 
 def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
@@ -219,8 +219,10 @@ def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
 
 
 def test_an_unknown_remedy_in_a_suite_from_python_is_toml(tmp_path):
-    (tmp_path / "s.toml").write_text('data = "digits"\n[model.m]\narchitecture = "lenet5"\npixels = 255\n[case.c]\n')
-    with pytest.raises(SuiteError, match=r"s.toml:4: pixels = 255: .* as in pixels = \[0, 255\]"):
+    (tmp_path / "s.toml").write_text(
+        'data = "digits"\n[model.m]\narchitecture = "lenet5"\npreprocessing = 255\n[case.c]\n'
+    )
+    with pytest.raises(SuiteError, match=r"s.toml:4: preprocessing = 255: .* as in preprocessing = \[0, 255\]"):
         robust.load(tmp_path / "s.toml")
 
 

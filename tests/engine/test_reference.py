@@ -162,10 +162,10 @@ IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs
     "seed": {"seed": 1},
     "model": {"identity": "other"},
     "source": {"source": "far"},
-    "pixels": {"asked": {"pixels": preprocessing.read([0, 255])}},
+    "preprocessing": {"asked": {"preprocessing": preprocessing.read([0, 255])}},
     "output": {"asked": {"output": "main"}},
     "black_box": {"asked": {"black_box": True}},
-    "search": {"asked": {"search": "bfloat16"}},
+    "attack_precision": {"asked": {"attack_precision": "bfloat16"}},
     "code": {"code": "edited"},
 }
 

@@ -14,7 +14,7 @@ from robust.core.store import Store, digest
 from robust.engine import blocks, models
 from robust.engine.session import Session
 from robust.suite import load
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 SUITE = """
 data = "fashion_mini"
@@ -122,7 +122,13 @@ def test_a_block_hangs_on_the_source_and_only_two_models_are_held(ran, path, sto
 
 def test_a_block_hangs_on_how_the_source_is_asked(path):
     source = load(path).models[1]
-    changes = [{}, {"pixels": Pixels(0, 255)}, {"output": "b"}, {"black_box": True}, {"search": "bfloat16"}]
+    changes = [
+        {},
+        {"preprocessing": Preprocessing(0, 255)},
+        {"output": "b"},
+        {"black_box": True},
+        {"attack_precision": "bfloat16"},
+    ]
     keys = [digest(blocks.source_key("one", replace(source, **change))) for change in changes]
     assert len({*keys, digest(blocks.source_key("other", source))}) == 6
 

@@ -58,7 +58,7 @@ def test_of_a_map_the_mean_over_places_counts():
 
 def test_pixels_are_what_the_model_wants():
     model, hidden = _net(L.Dense(3))
-    found = _found(model, pixels=(0, 255))
+    found = _found(model, preprocessing=(0, 255))
     assert found == pytest.approx(hidden(255 * IMAGES).numpy(), rel=1e-5, abs=1e-4)  # sums of terms up to 255
 
 

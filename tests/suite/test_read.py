@@ -10,7 +10,7 @@ from robust.core.errors import SuiteError
 from robust.core.signature import Call
 from robust.suite import Case, Model, Suite, Training, load
 from robust.suite.bounds import parse
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 QUICK = Path(__file__).parents[2] / "suites/quick.toml"
 
@@ -34,7 +34,7 @@ train = { recipe = "short", epochs = 12, adversary = { name = "fgsm", eps = "8/2
 
 [model.stored]
 keras = "stored.keras"
-pixels = [0, 255]
+preprocessing = [0, 255]
 
 [case.clean]
 measure = ["accuracy", { name = "confusion", pairs = 3 }]
@@ -120,7 +120,7 @@ def test_models_are_what_the_file_says(complete, tmp_path):
     assert hardened.train.recipe.arguments["epochs"] == 12
     assert hardened.train.adversary.name == "fgsm"
     assert hardened.train.adversary.arguments["eps"] == 8 / 255
-    assert stored == Model("stored", "keras", tmp_path / "stored.keras", None, (7,), Pixels(0.0, 255.0))
+    assert stored == Model("stored", "keras", tmp_path / "stored.keras", None, (7,), Preprocessing(0.0, 255.0))
 
 
 def test_cases_are_what_the_file_says(complete):
@@ -262,14 +262,14 @@ MISTAKES = [
     (D + M + "seeds = [0, 1, 0]\n" + C, "4: seeds: the same one stands there twice"),
     (D + M + "seeds = [0, -1]\n" + C, "4: seeds[1] = -1: must be a number in [0, 2.14748e+09]"),
     (D + M + 'seeds = [\n  0,\n  "1",\n]\n' + C, "4: seeds[1] = '1': must be a whole number"),
-    (D + M + "pixels = 255\n" + C, "4: pixels = 255: must be the lowest and the highest, as in pixels = [0, 255]"),
-    (D + M + "pixels = [255, 0]\n" + C, "4: pixels = [255, 0]: must be the lowest and the highest"),
+    (D + M + "preprocessing = 255\n" + C, "4: preprocessing = 255: must be the lowest and the highest, as in preprocessing = [0, 255]"),
+    (D + M + "preprocessing = [255, 0]\n" + C, "4: preprocessing = [255, 0]: must be the lowest and the highest"),
     (D + M + 'search = "bfloat61"\n' + C, "4: search = 'bfloat61'"),
-    (D + M + "pixels = [0]\n" + C, "4: pixels = [0]: must be the lowest and the highest"),
-    (D + M + "pixels = [nan, 1]\n" + C, "4: pixels = [nan, 1]: must be the lowest and the highest"),
-    (D + M + "pixels = [0, inf]\n" + C, "4: pixels = [0, inf]: must be the lowest and the highest"),
-    (D + M + 'pixels = [0, "x"]\n' + C, "4: pixels = [0, 'x']: must be the lowest and the highest"),
-    (D + M + 'pixels = "cafe"\n' + C, "4: pixels = 'cafe': not known; did you mean 'caffe'?"),
+    (D + M + "preprocessing = [0]\n" + C, "4: preprocessing = [0]: must be the lowest and the highest"),
+    (D + M + "preprocessing = [nan, 1]\n" + C, "4: preprocessing = [nan, 1]: must be the lowest and the highest"),
+    (D + M + "preprocessing = [0, inf]\n" + C, "4: preprocessing = [0, inf]: must be the lowest and the highest"),
+    (D + M + 'preprocessing = [0, "x"]\n' + C, "4: preprocessing = [0, 'x']: must be the lowest and the highest"),
+    (D + M + 'preprocessing = "cafe"\n' + C, "4: preprocessing = 'cafe': not known; did you mean 'caffe'?"),
     (D + M + "black_box = 1\n" + C, "4: black_box = 1: must be true or false"),
     # its training
     (D + M + 'train = "shrt"\n' + C, "4: no recipes named 'shrt'; did you mean 'short'?"),
@@ -559,5 +559,5 @@ def test_a_suite_with_a_value_changed_is_a_suite_or_a_suite_error(tmp_path, data
 
 
 def test_the_precision_of_the_search_is_the_models(tmp_path):
-    text = 'data = "fashion_mini"\n[model.m]\narchitecture = "lenet5"\nsearch = "bfloat16"\n[case.c]\n'
+    text = 'data = "fashion_mini"\n[model.m]\narchitecture = "lenet5"\nattack_precision = "bfloat16"\n[case.c]\n'
     assert load(write(tmp_path, text)).models[0].search == "bfloat16"

@@ -55,7 +55,7 @@ def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_e
     first, wants = FIRST[how]
     made = network(*(each() for each in first), nested=nested)
     recipe = bind("recipes", {"name": "short", "epochs": 1, "precision": "mixed_bfloat16"})
-    job = Model("mine", "keras", "net.keras", Training(recipe), pixels=wants and preprocessing.read(wants))
+    job = Model("mine", "keras", "net.keras", Training(recipe), preprocessing=wants and preprocessing.read(wants))
     fit(job, stripes, 0, Silent(), base=lambda: made)[0].save(tmp_path / "tuned.keras")
     tuned = keras.saving.load_model(tmp_path / "tuned.keras")
     layers = {layer.name: layer for layer in heads.flat(tuned)}
@@ -68,7 +68,7 @@ def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_e
 def unseen(tuned, stem, images):
     """How many changes of one pixel by 0.4/255 leave what comes of the first weights as it was."""
     inner = next((layer for layer in tuned.layers if layer.name == "backbone"), tuned)
-    first = [layer for layer in tuned.layers if layer.name == "pixels"] if inner is not tuned else []
+    first = [layer for layer in tuned.layers if layer.name == "preprocessing"] if inner is not tuned else []
     rest = keras.Model(inner.inputs[0], stem._inbound_nodes[0].outputs[0])
 
     def until(x):

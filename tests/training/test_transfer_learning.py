@@ -147,7 +147,7 @@ def test_preprocessing_goes_into_what_is_written(tmp_path, mode):
     data = from_splits({"train": (images, [0, 1, 2] * 10), "test": (images, [0, 1, 2] * 10)})
     own.save(tmp_path / "own.keras")
     train = {"recipe": "short", "epochs": 1, "freeze": "conv", "head": "kept", "learning_rate": 1e-9}
-    model = read_model("own", {"keras": str(tmp_path / "own.keras"), "pixels": mode, "train": train})
+    model = read_model("own", {"keras": str(tmp_path / "own.keras"), "preprocessing": mode, "train": train})
     with models.trained(model, 0, data, Store(tmp_path / "store"), Silent()) as folder:
         written = models.load(folder / "model.keras")
     assert np.allclose(written(images.astype("float32") / 255), own(wants), atol=1e-3, rtol=1e-4)
@@ -168,6 +168,6 @@ def test_pixels_and_output_are_part_of_the_key(stripes, tmp_path):
     table = {"keras": str(tmp_path / "a.keras"), "train": {"recipe": "short"}}
     keys = [
         models.key(read_model("a", {**table, **more}), 0, stripes)
-        for more in ({}, {"pixels": [0, 255]}, {"output": "five"})
+        for more in ({}, {"preprocessing": [0, 255]}, {"output": "five"})
     ]
     assert all(keys[i] != keys[j] for i in range(3) for j in range(i))

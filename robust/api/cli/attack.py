@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from robust.api.cli import models, preprocessing
+from robust.api.cli import models
 from robust.api.cli.numbers import Whole
+from robust.api.cli.preprocessing import Words
 
 if TYPE_CHECKING:
     from robust.api.attack_image import Attacked
@@ -22,7 +23,7 @@ def attack(
     attack_: Annotated[str, Parameter(name=["--attack"])] = "pgd",
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     classes: str | None = None,
-    pixels: preprocessing.Words = None,
+    preprocessing: Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
     allow_code: Annotated[bool, Parameter(negative="")] = False,
@@ -51,8 +52,8 @@ def attack(
     classes
         The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
         line, or .json.
-    pixels
-        What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+    preprocessing
+        What the model wants, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1.
     output
         Which of the model's outputs classifies, where it has several.
@@ -71,7 +72,7 @@ def attack(
 
     typed.refuse([attack_], allow_code)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
-    chosen = _model(model, models.asked(pixels, output, black_box), allow_code)
+    chosen = _model(model, models.asked(preprocessing, output, black_box), allow_code)
     quiet.tensorflow()
     from robust.api.attack_image import attack as attack_one
 

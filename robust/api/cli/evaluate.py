@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from robust.api.cli import models, preprocessing
+from robust.api.cli import models
 from robust.api.cli.numbers import MaybeWhole, Whole
+from robust.api.cli.preprocessing import Words
 from robust.core.errors import SuiteError
 from robust.core.types import Channels
 
@@ -25,7 +26,7 @@ def evaluate(
     transform: str | None = None,
     classes: str | None = None,
     channels: Channels | None = None,
-    pixels: preprocessing.Words = None,
+    preprocessing: Words = None,
     output: str | None = None,
     black_box: Annotated[bool, Parameter(negative="")] = False,
     allow_code: Annotated[bool, Parameter(negative="")] = False,
@@ -62,8 +63,8 @@ def evaluate(
         line, or .json. The order of the alphabet, or the data's own, where it is not given.
     channels
         See images in colour, rgb, or in grey, gray; as the model takes them where it is not given.
-    pixels
-        What the model wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+    preprocessing
+        What the model wants, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1.
     output
         Which of the model's outputs classifies, where it has several.
@@ -86,7 +87,7 @@ def evaluate(
     attacks = _attacks(attack or [], eps, set_ or [])
     for each in attacks:  # a mistake is told before TensorFlow is imported
         read_case(each["name"], {"attack": each, "measure": measures})
-    table = {models.kind(model): model, **models.asked(pixels, output, black_box)}
+    table = {models.kind(model): model, **models.asked(preprocessing, output, black_box)}
     read_model(Path(model).stem, table)
     source = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from robust.api.cli import preprocessing
+from robust.api.cli.preprocessing import parsed
 from robust.core import keras_files
 
 
@@ -17,9 +17,9 @@ def is_file(model: str) -> bool:
     return model.endswith((*keras_files.ENDINGS, ".tflite")) or Path(model).exists()
 
 
-def asked(pixels: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
+def asked(preprocessing: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
     """How it is asked, as the keys of a suite's [model.NAME]."""
     given: dict[str, Any] = {"output": output, "black_box": black_box or None}
-    if pixels is not None:
-        given["pixels"] = preprocessing.pixels(pixels)
+    if preprocessing is not None:
+        given["preprocessing"] = parsed(preprocessing)
     return {key: value for key, value in given.items() if value is not None}

@@ -10,13 +10,13 @@ from robust.core.errors import SuiteError
 Words = Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)]
 
 
-def pixels(words: Sequence[str]) -> str | list[float]:
-    """As the key `pixels` of a suite's model; SuiteError for what is neither two numbers nor one word.
+def parsed(words: Sequence[str]) -> str | list[float]:
+    """As the key `preprocessing` of a suite's model; SuiteError for what is neither two numbers nor one word.
 
-    >>> pixels(["0", "255"]), pixels(["caffe"])
+    >>> parsed(["0", "255"]), parsed(["caffe"])
     ([0.0, 255.0], 'caffe')
     """
     try:
         return words[0] if len(words) == 1 else [float(end) for end in words]
     except ValueError:
-        raise SuiteError(f"--pixels {' '.join(words)}: must be two numbers, or caffe, tf or torch") from None
+        raise SuiteError(f"--preprocessing {' '.join(words)}: must be two numbers, or caffe, tf or torch") from None

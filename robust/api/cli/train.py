@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from robust.api.cli import preprocessing
 from robust.api.cli.numbers import MaybeWhole, Whole
+from robust.api.cli.preprocessing import Words, parsed
 from robust.core import keras_files
 from robust.core.errors import SuiteError
 from robust.core.types import Channels
@@ -26,7 +26,7 @@ def train(
     epochs: MaybeWhole = None,
     set_: Annotated[list[str] | None, Parameter(name=["--set"])] = None,
     option: list[str] | None = None,
-    pixels: preprocessing.Words = None,
+    preprocessing: Words = None,
     class_weights: str | None = None,
     sampling: str | None = None,
     patience: MaybeWhole = None,
@@ -71,8 +71,8 @@ def train(
         Another field of the recipe, as in --set learning_rate=.05 or --set freeze=conv1; may be given several times.
     option
         Of the architecture, as in --option form=1998; may be given several times.
-    pixels
-        What a network that has weights wants, as in --pixels 0 255, or caffe, tf, torch for the preprocess_input of
+    preprocessing
+        What a network that has weights wants, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
         keras.applications; what its first layers say where it is not given, else 0 1. What is written takes 0 1.
     class_weights
         balanced: images of small classes count more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
@@ -109,7 +109,9 @@ def train(
     }  # fmt: skip
     fields = {key: value for key, value in given.items() if value is not None}
     table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
-    source = _with_weights(network, option, pixels) if has_weights else _architecture(network, option, pixels)
+    source = (
+        _with_weights(network, option, preprocessing) if has_weights else _architecture(network, option, preprocessing)
+    )
     model = read_model(name, {**source, "train": table}, seed, allow_code=allow_code)
     images = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
@@ -136,16 +138,16 @@ def _adversary(name: str | None, eps: str | None) -> dict | None:
     return None if name is None and eps is None else {"name": name or "pgd", "eps": eps or "8/255"}
 
 
-def _architecture(name: str, option: list[str] | None, pixels: list[str] | None) -> dict:
+def _architecture(name: str, option: list[str] | None, preprocessing: list[str] | None) -> dict:
     from robust.core import typed
 
-    if pixels is not None:
-        raise SuiteError(f"--pixels {' '.join(pixels)}: {name} is built here and takes 0 1; leave it out")
+    if preprocessing is not None:
+        raise SuiteError(f"--preprocessing {' '.join(preprocessing)}: {name} is built here and takes 0 1; leave it out")
     return {"architecture": {"name": name, **typed.settings("architectures", name, option or [], "--option")}}
 
 
-def _with_weights(network: str, option: list[str] | None, pixels: list[str] | None) -> dict:
+def _with_weights(network: str, option: list[str] | None, preprocessing: list[str] | None) -> dict:
     if option:
         raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
-    wants = {} if pixels is None else {"pixels": preprocessing.pixels(pixels)}
+    wants = {} if preprocessing is None else {"preprocessing": parsed(preprocessing)}
     return {"keras" if network.endswith(keras_files.ENDINGS) else "pretrained": network, **wants}

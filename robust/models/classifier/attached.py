@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from robust.core.errors import ModelError
 from robust.core.interface import setting
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 _SIDE = 32  # of the images that it is shown, where the model takes any size
 _NEAR = 1e-3  # of the range of what it gives: by so much a straight line may miss it
 
 
-def pixels(model: Any) -> Pixels | None:
+def pixels(model: Any) -> Preprocessing | None:
     """What the attached preprocessor makes of grey levels in [0, 255]; None without one.
 
     It is shown images of one colour each: every channel of what it gives must be a straight line of one of theirs.
@@ -34,7 +34,7 @@ def pixels(model: Any) -> Pixels | None:
             return _wanted(lines, order)
     raise ModelError(
         f"model {model.name!r} has a preprocessor that does more than to scale each channel; declare what the network "
-        f"behind it takes, as in {setting('pixels', [0, 255])}"
+        f"behind it takes, as in {setting('preprocessing', [0, 255])}"
     )
 
 
@@ -45,15 +45,15 @@ def _colours(shape: tuple[int | None, ...]) -> np.ndarray:
     return np.broadcast_to(levels, (8, height, width, channels)).astype(np.float32)
 
 
-def _wanted(lines: np.ndarray, order: str) -> Pixels:
+def _wanted(lines: np.ndarray, order: str) -> Preprocessing:
     """Of slopes and intercepts, [C, 2], of grey levels; a plain range where all channels have the same.
 
     >>> _wanted(np.array([[1 / 127.5, -1.0]] * 3), "rgb")
-    Pixels(low=-1.0, high=1.0, mean=(), std=(), order='rgb', layout='channels_last')
+    Preprocessing(low=-1.0, high=1.0, mean=(), std=(), order='rgb', layout='channels_last')
     """
     slopes, begins = lines.T
     if np.ptp(255 * slopes) + np.ptp(begins) < _NEAR * np.abs(255 * slopes).max():
         low, high = (round(float(begins.mean() + level * slopes.mean()), 5) for level in (0, 255))
-        return Pixels(low, high, order=order)
+        return Preprocessing(low, high, order=order)
     mean, std = ((-begins / slopes).tolist(), (1 / slopes).tolist())
-    return Pixels(0.0, 255.0, tuple(round(x, 5) for x in mean), tuple(round(x, 5) for x in std), order)
+    return Preprocessing(0.0, 255.0, tuple(round(x, 5) for x in mean), tuple(round(x, 5) for x in std), order)

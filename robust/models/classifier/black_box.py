@@ -27,7 +27,7 @@ class BlackBox:
         function: takes and gives NumPy arrays.
         name: what the model is called.
         weights: variables, or anything with `numpy()`, that identify it.
-        pixels, why: the images it takes, as `robust.suite.preprocessing.read` reads it, and who says so, where that
+        preprocessing, why: the images it takes, as `robust.suite.preprocessing.read` reads it, and who says so, where that
             is known.
         parameters: how many it has, None where that is not known.
         inputs: what its only input takes, as of a Keras model: the shape of a batch and its type; empty: not known.
@@ -48,13 +48,13 @@ class BlackBox:
         function: Callable[[np.ndarray], Any],
         name: str,
         weights: Sequence[Any] = (),
-        pixels: Any = None,
+        preprocessing: Any = None,
         why: str = "",
         inputs: Sequence[tf.TensorSpec] = (),
         parameters: int | None = None,
     ):
         self.function, self.name, self.weights, self.inputs = function, name, list(weights), list(inputs)
-        self.pixels, self.why, self.parameters = pixels, why, parameters
+        self.preprocessing, self.why, self.parameters = preprocessing, why, parameters
         self.gives_probabilities: bool | None = None
 
     def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:

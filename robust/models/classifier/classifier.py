@@ -16,7 +16,7 @@ from robust.models import parameters
 from robust.models.classifier import black_box, folding, heads, inputs
 from robust.models.classifier.black_box import BlackBox
 from robust.results.flags import Reason
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]) -> one number an image [B]
 
@@ -28,7 +28,7 @@ class Classifier:
         model: any `keras.Model` that takes images alone; a softmax head is taken off. Or a `BlackBox`, or a
             function from images [N, H, W, C] to probabilities or logits [N, classes], which has no gradients.
         classes: how many classes the data has; the model must give as many logits.
-        pixels: what the model wants, see `robust.suite.preprocessing`: (lowest, highest), "caffe" ...; found where
+        preprocessing: what the model wants, see `robust.suite.preprocessing`: (lowest, highest), "caffe" ...; found where
             its first layer says it, else [0, 1].
         batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
             built for a batch of one size is asked in that.
@@ -51,15 +51,15 @@ class Classifier:
 
     def __init__(
         self, model: keras.Model | BlackBox | Callable, classes: int, *,
-        pixels: Any = None, batch_size: int = 128, search: Precision = "float32", output: str | None = None,
+        preprocessing: Any = None, batch_size: int = 128, attack_precision: Precision = "float32", output: str | None = None,
     ):  # fmt: skip
         _check_backend()
         network: Any = black_box.wrapped(model)
-        self.classes, self.search, self.output = classes, search, output
+        self.classes, self.attack_precision, self.output = classes, attack_precision, output
         self.weights = _digest(network)
         self.network, (self.model, notes) = network, heads.understood(network, classes, output)
         self.batch_size = inputs.batch_size(self.model) or batch_size
-        self.pixels, found = inputs.pixels(network, pixels)
+        self.preprocessing, found = inputs.pixels(network, preprocessing)
         told = [black_box.NOTE] if self.is_black_box else []
         self.understood = (*told, *notes, found)
         self.dtype = inputs.dtype(self.model)
@@ -89,10 +89,10 @@ class Classifier:
         part.kept, part.classes = list(kept), len(kept)
         return part
 
-    def wanting(self, pixels: Pixels) -> "Classifier":
+    def wanting(self, pixels: Preprocessing) -> "Classifier":
         """The same model asked as if it wanted its pixels otherwise."""
         other = self._twin()
-        other.pixels = pixels._replace(layout=self.pixels.layout)
+        other.preprocessing = pixels._replace(layout=self.preprocessing.layout)
         return other
 
     def _twin(self) -> "Classifier":
@@ -107,7 +107,7 @@ class Classifier:
         It has the weights of this moment. What fools it need not fool the model: every success is confirmed.
         """
         if self._lean is None:
-            copied = folding.folded(self.model, self.search)
+            copied = folding.folded(self.model, self.attack_precision)
             self._lean = self if copied is self.model else self._twin()
             self._lean.model = copied
         elif self._lean is not self:
@@ -127,7 +127,7 @@ class Classifier:
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Images in [0, 1] as the model wants its pixels."""
-        return inputs.prepared(images, self.pixels)
+        return inputs.prepared(images, self.preprocessing)
 
     @property
     def parameters(self) -> int | None:

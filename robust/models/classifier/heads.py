@@ -236,7 +236,7 @@ def _trains_by_default(operation: keras.Operation) -> bool:
 def unused(name: str, tensor: Any) -> str:
     """The name, with a number behind it where an operation that leads to the tensor has it: a graph takes none twice.
 
-    >>> unused("pixels", keras.layers.Flatten(name="pixels")(keras.Input((2, 2))))
+    >>> unused("preprocessing", keras.layers.Flatten(name="preprocessing")(keras.Input((2, 2))))
     'pixels_1'
     """
     graph = keras.Model(keras.utils.get_source_inputs(tensor), tensor)

@@ -12,7 +12,7 @@ from robust.models.classifier import attached
 from robust.models.classifier.black_box import BlackBox
 from robust.models.classifier.graph import UNSURE, says_bytes
 from robust.suite import preprocessing as wanted
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 _COLOURS = (1, 3)
 DECLARED = "as declared"
@@ -25,7 +25,7 @@ def is_said(understood: Sequence[str]) -> bool:
     return not understood[-1].endswith((UNSAID, GUESSED, UNSURE))
 
 
-def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
+def pixels(model: Any, declared: Any = None) -> tuple[Preprocessing, str]:
     """How the model wants its pixels, and who says so: the user, its first layer or quantised input, or nobody.
 
     Args:
@@ -41,16 +41,16 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
             found, why = wanted.read(declared), DECLARED
         except SuiteError as error:
             raise ModelError(str(error)) from None
-    elif isinstance(model, BlackBox) and model.pixels is not None:
-        found, why = wanted.read(model.pixels), model.why
+    elif isinstance(model, BlackBox) and model.preprocessing is not None:
+        found, why = wanted.read(model.preprocessing), model.why
     elif not isinstance(model, BlackBox) and (layer := says_bytes(model)):
-        found, why = Pixels(0.0, 255.0), layer
+        found, why = Preprocessing(0.0, 255.0), layer
     elif (behind := attached.pixels(model)) is not None:
         found, why = behind, "from its preprocessor"
     elif (kind := _kind(model)).is_integer:
-        found, why = Pixels(0.0, 255.0), f"from its inputs of type {kind.name}"
+        found, why = Preprocessing(0.0, 255.0), f"from its inputs of type {kind.name}"
     else:
-        found, why = Pixels(), UNSAID
+        found, why = Preprocessing(), UNSAID
     found = found._replace(layout="channels_first") if first else found
     channels = shape[1 if found.layout == "channels_first" else 3] if len(shape) == 4 else None
     for key in ("mean", "std"):
@@ -61,10 +61,10 @@ def pixels(model: Any, declared: Any = None) -> tuple[Pixels, str]:
     return found, f"pixels {found}, {why}"
 
 
-def prepared(images: tf.Tensor, want: Pixels) -> tf.Tensor:
+def prepared(images: tf.Tensor, want: Preprocessing) -> tf.Tensor:
     """Images [B, H, W, C] in [0, 1] as the model wants them.
 
-    >>> prepared(tf.constant([[[[0.0, 0.5, 1.0]]]]), Pixels(0, 255, order="bgr")).numpy().ravel().tolist()
+    >>> prepared(tf.constant([[[[0.0, 0.5, 1.0]]]]), Preprocessing(0, 255, order="bgr")).numpy().ravel().tolist()
     [255.0, 127.5, 0.0]
     """
     if (want.low, want.high) != (0.0, 1.0):
@@ -83,11 +83,11 @@ def batch_size(model: Any) -> int | None:
     return shape[0] if (shape := batch_shape(model)) else None
 
 
-def image_shape(model: Any, want: Pixels) -> tuple[int | None, ...]:
+def image_shape(model: Any, want: Preprocessing) -> tuple[int | None, ...]:
     """Height, width and channels of the images that the model takes; None where any will do, () where it is not said.
 
     >>> import keras
-    >>> image_shape(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]), Pixels(layout="channels_first"))
+    >>> image_shape(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]), Preprocessing(layout="channels_first"))
     (8, 8, 3)
     """
     shape = batch_shape(model)[1:]
@@ -143,7 +143,7 @@ def dtype(model: Any) -> tf.DType:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
             "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say "
-            f"{setting('pixels', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for answers only"
+            f"{setting('preprocessing', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for answers only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
 

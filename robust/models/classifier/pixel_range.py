@@ -12,9 +12,9 @@ from robust.core.statistics import mcnemar
 from robust.models.classifier.classifier import Classifier
 from robust.models.classifier.inputs import DECLARED, is_said
 from robust.results.flags import Reason
-from robust.suite.preprocessing import MODES, Pixels
+from robust.suite.preprocessing import MODES, Preprocessing
 
-OTHERS = (Pixels(), Pixels(0.0, 255.0), *MODES.values())
+OTHERS = (Preprocessing(), Preprocessing(0.0, 255.0), *MODES.values())
 FIRST, MOST = 100, 1000  # images: of the first look, and where another way did better in it
 ROOM = 2**26  # numbers that these images may hold together
 CHANCE = 0.001  # of accusing a way that is as good
@@ -34,8 +34,8 @@ class Better(NamedTuple):
     declared: did the user say that it be asked so, and does it see?
     """
 
-    asked: Pixels
-    pixels: tuple[Pixels, ...]
+    asked: Preprocessing
+    preprocessing: tuple[Preprocessing, ...]
     own: float
     other: float
     n: int
@@ -61,21 +61,23 @@ class Better(NamedTuple):
     @property
     def told(self) -> str:
         """What to do about it, see `robust.core.interface`."""
-        found = " or ".join(str(each) for each in self.pixels)
+        found = " or ".join(str(each) for each in self.preprocessing)
         right = f"{self.own:.0%} of {self.n} images are right with pixels {self.asked}, {self.other:.0%} with {found}"
         if not self.clear:
             return f"{right}, which may be chance: declare what it was trained with, as in {declared(self.asked)}"
         if self.contradicts:
             return f"{right}, against what was declared: make sure of it; unsettled batch normalisation looks the same"
-        if len(self.pixels) > 1:
+        if len(self.preprocessing) > 1:
             return f"{right}, about as many: find out what it was trained with, and declare it"
-        return f"{right}: if that is meant, say {declared(self.pixels[0])}"
+        return f"{right}: if that is meant, say {declared(self.preprocessing[0])}"
 
 
-def declared(pixels: Pixels) -> str:
+def declared(pixels: Preprocessing) -> str:
     """As it is declared."""
     named = next((name for name, mode in MODES.items() if mode == pixels and mode.mean), "")
-    return setting("pixels", named or [int(end) if end == int(end) else end for end in (pixels.low, pixels.high)])
+    return setting(
+        "preprocessing", named or [int(end) if end == int(end) else end for end in (pixels.low, pixels.high)]
+    )
 
 
 def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
@@ -145,24 +147,26 @@ def of_one(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> s
     return f"the image is {names[own]} with these pixels, {others}: say which, as in {declared(first)}"
 
 
-def ways(classifier: Classifier, images: np.ndarray) -> list[Pixels]:
+def ways(classifier: Classifier, images: np.ndarray) -> list[Preprocessing]:
     """Every other usual way to give these images to it."""
-    asked = classifier.pixels._replace(layout="channels_last")
+    asked = classifier.preprocessing._replace(layout="channels_last")
     return [way for way in OTHERS if way != asked and len(way.mean) in (0, images.shape[3])]
 
 
-def _otherwise(classifier: Classifier, images: np.ndarray, ways: list[Pixels]) -> dict[Pixels, np.ndarray]:
+def _otherwise(
+    classifier: Classifier, images: np.ndarray, ways: list[Preprocessing]
+) -> dict[Preprocessing, np.ndarray]:
     return {way: answers(classifier.wanting(way), images) for way in ways}
 
 
 def _others(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, ways: list[Pixels]
-) -> dict[Pixels, np.ndarray]:
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, ways: list[Preprocessing]
+) -> dict[Preprocessing, np.ndarray]:
     found = _otherwise(classifier, images, ways)
     return {way: (answers == labels) & _sees(answers, labels) for way, answers in found.items()}
 
 
-def _best(classifier: Classifier, own: np.ndarray, others: dict[Pixels, np.ndarray]) -> Better | None:
+def _best(classifier: Classifier, own: np.ndarray, others: dict[Preprocessing, np.ndarray]) -> Better | None:
     n = len(own)
     doubt = SAID if is_said(classifier.understood) else OF_FEW if n < FEW else LIKELY
     gains = {way: right for way, right in others.items() if right.mean() >= own.mean() + GAIN}
@@ -171,5 +175,5 @@ def _best(classifier: Classifier, own: np.ndarray, others: dict[Pixels, np.ndarr
             best = max(found, key=lambda way: found[way].sum())
             like = [w for w in found if w != best and mcnemar(found[best], found[w]) >= LIKELY]
             shares = float(own.mean()), float(found[best].mean())
-            return Better(classifier.pixels, (best, *like), *shares, n, clear=chance == CHANCE)
+            return Better(classifier.preprocessing, (best, *like), *shares, n, clear=chance == CHANCE)
     return None

@@ -14,9 +14,9 @@ from robust.core.errors import ModelError
 from robust.core.interface import setting
 from robust.models.classifier.black_box import BlackBox
 from robust.models.classifier.inputs import GUESSED, UNSAID
-from robust.suite.preprocessing import MODES, Pixels
+from robust.suite.preprocessing import MODES, Preprocessing
 
-_USUAL = (Pixels(), Pixels(0.0, 255.0), *MODES.values())
+_USUAL = (Preprocessing(), Preprocessing(0.0, 255.0), *MODES.values())
 _OF_SOFTMAX = 1 / 256  # the scale that TFLite gives the outputs of every quantised softmax
 
 _NEGATIVE = "number of elements overflowed"  # what TFLite says of a height or width below zero
@@ -51,7 +51,7 @@ def read(path: Path) -> BlackBox:
 
     pixels, why = _pixels(inputs[0])
     shape = [None, *(None if side < 0 else int(side) for side in inputs[0]["shape_signature"][1:])]
-    return BlackBox(ask, path.stem, pixels=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
+    return BlackBox(ask, path.stem, preprocessing=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
 def _resize(
@@ -137,7 +137,7 @@ def _batch(details: dict[str, Any]) -> int | None:
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
 
-def _pixels(details: dict[str, Any]) -> tuple[Pixels | None, str]:
+def _pixels(details: dict[str, Any]) -> tuple[Preprocessing | None, str]:
     """How a quantised input wants its pixels, and how that is known; None where it takes floats.
 
     Its whole numbers stand for the range of the images that it was calibrated with, which need not have held every
@@ -147,7 +147,7 @@ def _pixels(details: dict[str, Any]) -> tuple[Pixels | None, str]:
         return None, ""
     (scale, zero), limits = details["quantization"], np.iinfo(details["dtype"])
     if not scale:
-        return Pixels(0.0, 255.0), f"from its inputs of type {np.dtype(details['dtype']).name}"
+        return Preprocessing(0.0, 255.0), f"from its inputs of type {np.dtype(details['dtype']).name}"
     low, high = (float((end - zero) * scale) for end in (limits.min, limits.max))
     slack = 2 * scale
     fits = [
@@ -156,13 +156,13 @@ def _pixels(details: dict[str, Any]) -> tuple[Pixels | None, str]:
         if (ends := _ends(way))[0] - slack <= low and high <= ends[1] + slack and ends[1] - ends[0] < 5 * (high - low)
         if len(way.mean) in (0, details["shape"][-1])
     ]
-    calibrated = Pixels(low, high)
+    calibrated = Preprocessing(low, high)
     if not fits:
         return calibrated, f"from its calibration, {UNSAID}"
     return min(fits, key=lambda fit: fit[0])[1], f"its calibration being {calibrated}: {GUESSED}"
 
 
-def _ends(way: Pixels) -> tuple[float, float]:
+def _ends(way: Preprocessing) -> tuple[float, float]:
     """The least and the largest number that an image may hold, given so."""
     mean, std = np.array(way.mean or (0.0,)), np.array(way.std or (1.0,))
     return float(((way.low - mean) / std).min()), float(((way.high - mean) / std).max())

@@ -33,7 +33,7 @@ IN_THE_MODEL = {
 READ = {
     "attack": lambda value: read_case("c", {"attack": value}),
     "distance": lambda value: read_case("c", {"distance": value}),
-    "pixels": preprocessing.read,
+    "preprocessing": preprocessing.read,
     "classes": lambda value: read_data({"name": "digits", "classes": value}),
 }
 
@@ -197,5 +197,5 @@ def test_the_check_of_numerics_names_a_division_by_zero():
 
 def test_declared_pixels_end_the_doubt():
     for name in ("other_pixels", "pixels_guessed"):
-        for value in remedies(name, "pixels"):
+        for value in remedies(name, "preprocessing"):
             assert preprocessing.read(value) is not None

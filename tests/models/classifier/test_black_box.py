@@ -23,7 +23,7 @@ from robust.models import first_look
 from robust.models.classifier import Classifier, tflite
 from robust.models.classifier.black_box import BlackBox
 from robust.models.loading import load
-from robust.suite.preprocessing import MODES, Pixels
+from robust.suite.preprocessing import MODES, Preprocessing
 
 NO_GRADIENT = "use a black-box attack: square, noise or transfer"
 
@@ -69,7 +69,7 @@ def test_images_come_in_the_range_that_is_declared(dozen):
         seen.append(x)
         return x[:, 0, :3, 0]
 
-    Classifier(answer, 3, pixels=(0, 255), batch_size=12).logits(dozen[0])
+    Classifier(answer, 3, preprocessing=(0, 255), batch_size=12).logits(dozen[0])
     np.testing.assert_allclose(seen[-1], dozen[0] * 255, rtol=1e-6)
 
 
@@ -294,10 +294,10 @@ def test_a_quantised_softmax_is_told_by_its_scale(details):
 @pytest.mark.parametrize(
     ("low", "high", "wants"),
     [
-        (0, 1, Pixels()),
-        (0, 0.83, Pixels()),
-        (0, 255, Pixels(0, 255)),
-        (0, 201, Pixels(0, 255)),
+        (0, 1, Preprocessing()),
+        (0, 0.83, Preprocessing()),
+        (0, 255, Preprocessing(0, 255)),
+        (0, 201, Preprocessing(0, 255)),
         (-1, 1, MODES["tf"]),
         (-0.9, 0.95, MODES["tf"]),
         (-2.1, 2.5, MODES["torch"]),
@@ -317,13 +317,15 @@ def test_a_calibration_of_no_usual_range_is_taken_as_it_is(details):
     assert why == "from its calibration, since nothing says otherwise"
     assert tflite._pixels({**details(np.float32, 0.0, 0), "shape": [1, 8, 8, 1]}) == (None, "")
     found, why = tflite._pixels({**details(np.uint8, 0.0, 0), "shape": [1, 8, 8, 1]})
-    assert (found, why) == (Pixels(0, 255), "from its inputs of type uint8")
+    assert (found, why) == (Preprocessing(0, 255), "from its inputs of type uint8")
 
 
 def test_a_quantised_file_is_asked_in_the_usual_range(lite, tmp_path):
     found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3)
-    assert found.pixels == Pixels() and found.understood[-1].startswith("pixels [0, 1], its calibration being [0, 0.")
-    said = Classifier(load(tmp_path / "q.tflite"), 3, pixels=(0, 1))
+    assert found.preprocessing == Preprocessing() and found.understood[-1].startswith(
+        "pixels [0, 1], its calibration being [0, 0."
+    )
+    said = Classifier(load(tmp_path / "q.tflite"), 3, preprocessing=(0, 1))
     assert said.understood[-1] == "pixels [0, 1], as declared"
 
 
@@ -359,7 +361,7 @@ def test_a_file_that_wants_bytes_gets_them(linear, dozen, tmp_path):
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         (tmp_path / "bytes.tflite").write_bytes(converter.convert())
     classifier = Classifier(load(tmp_path / "bytes.tflite"), 3)
-    np.testing.assert_allclose((classifier.pixels.low, classifier.pixels.high), (0, 255), atol=0.01)
+    np.testing.assert_allclose((classifier.preprocessing.low, classifier.preprocessing.high), (0, 255), atol=0.01)
     np.testing.assert_allclose(softmax(classifier.logits(dozen[0]), axis=1), softmax(dozen[1], axis=1), atol=0.06)
 
 
@@ -379,9 +381,20 @@ def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_l
 
     def asked(**options):
         if how == "python":
-            return robust.evaluate(model, (images, labels), black_box=True, pixels=(0, 1), **options)
+            return robust.evaluate(model, (images, labels), black_box=True, preprocessing=(0, 1), **options)
         words = [word for key, value in options.items() for word in (f"--{key}", value)]
-        command = ["evaluate", "net.keras", "--data", "d.npz", "--black-box", "--pixels", "0", "1", "--out", "out"]
+        command = [
+            "evaluate",
+            "net.keras",
+            "--data",
+            "d.npz",
+            "--black-box",
+            "--preprocessing",
+            "0",
+            "1",
+            "--out",
+            "out",
+        ]
         assert app([*command, *words], result_action="return_value", exit_on_error=False) == 0
         return pd.read_csv("out/results.csv")
 

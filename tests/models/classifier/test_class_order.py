@@ -128,7 +128,7 @@ def test_classes_in_another_order_are_found_although_the_pixels_are_wrong(shown)
     doubts = [worded(line, "command") for line in first_look.at(classifier, data)[1]]
     (words,) = [line for line in doubts if "--classes" in line]
     assert "say --classes c,a,b" in words
-    assert ("--pixels 0 255" in words) == (shown == 255)
+    assert ("--preprocessing 0 255" in words) == (shown == 255)
     assert "other_classes" in [reason.name for reason in classifier.doubts]
 
 
@@ -145,7 +145,7 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
     classifier = Classifier(model, 4, batch_size=30)
     doubts = [worded(line, "command") for line in first_look.at(classifier, data)[1]]
     assert [reason.name for reason in classifier.doubts] == ["other_pixels", "other_classes"]
-    assert "say --pixels 0 255" in doubts[0] and "say --classes b,a,c,d" in doubts[1]
+    assert "say --preprocessing 0 255" in doubts[0] and "say --classes b,a,c,d" in doubts[1]
     assert "asked with pixels [0, 255]" in doubts[1]
 
 

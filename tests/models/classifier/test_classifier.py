@@ -91,7 +91,7 @@ def test_a_graph_is_built_once_for_its_key():
 
 
 @pytest.mark.parametrize(
-    ("first", "pixels"),
+    ("first", "preprocessing"),
     [
         (layers.Rescaling(1 / 255), None),
         (layers.Rescaling(1 / 127.5, offset=-1), None),
@@ -105,7 +105,7 @@ def test_other_pixel_ranges_answer_like_their_twin_in_zero_to_one(first, pixels)
     twin = keras.Sequential([keras.Input(SHAPE), layers.Flatten(), model.layers[-1]])
     asked = IMAGES * 2 - 1 if pixels == (-1, 1) or first.offset == -1 else IMAGES
     wanted = Classifier(twin, 3, batch_size=4).logits(asked)
-    classifier = Classifier(model, 3, pixels=pixels, batch_size=4)
+    classifier = Classifier(model, 3, preprocessing=pixels, batch_size=4)
     np.testing.assert_allclose(classifier.logits(IMAGES), wanted, atol=1e-5)
 
 
@@ -260,7 +260,7 @@ def test_whole_numbers_as_inputs_are_refused_with_the_way_out():
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inputs))), name="bytes")
     message = _refusal(model)
     assert message.startswith("model 'bytes' takes inputs of type uint8, which have no gradient; give it keras.Input(")
-    assert "say pixels=[0, 255]; or say black_box=True" in message
+    assert "say preprocessing=[0, 255]; or say black_box=True" in message
 
 
 def test_another_backend_is_refused_by_name(monkeypatch):

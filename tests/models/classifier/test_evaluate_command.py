@@ -52,7 +52,7 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
     linear(layers.Lambda(lambda x: x / 255)).save(tmp_path / "mine.keras")
     monkeypatch.chdir(tmp_path)
     told = {}
-    for name, options in (("none", []), ("range", ["--pixels", "0", "255"]), ("box", ["--black-box"])):
+    for name, options in (("none", []), ("range", ["--preprocessing", "0", "255"]), ("box", ["--black-box"])):
         assert (
             app(["evaluate", "mine.keras", "--data", "photos/", "--allow-code", *options], result_action="return_value")
             == 0
@@ -82,12 +82,12 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
         (["x.h5", "--data", "photos/", "--attack", "pdg"], "robust: no attacks named 'pdg'; did you mean 'pgd'?"),
         (["x.h5", "--data", "photos/", "--attack", "pgd"], "robust: pgd needs eps"),
         (
-            ["x.h5", "--data", "photos/", "--pixels", "a", "b"],
-            "robust: --pixels a b: must be two numbers, or caffe, tf or",
+            ["x.h5", "--data", "photos/", "--preprocessing", "a", "b"],
+            "robust: --preprocessing a b: must be two numbers, or caffe, tf or",
         ),
         (
-            ["y.keras", "--data", "photos/", "--pixels", "cafe"],
-            "robust: pixels = 'cafe': not known; did you mean 'caffe'?",
+            ["y.keras", "--data", "photos/", "--preprocessing", "cafe"],
+            "robust: preprocessing = 'cafe': not known; did you mean 'caffe'?",
         ),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     images = np.random.default_rng(0).random((30, 8, 8, 3), "float32")
     logits = eval(remedy, {"keras": keras})
     labels = np.asarray(logits(images)).argmax(axis=1)
-    table = robust.evaluate(logits, (images, labels), ["pgd"], eps="60/255", pixels=(0, 1), allow_code=True)
+    table = robust.evaluate(logits, (images, labels), ["pgd"], eps="60/255", preprocessing=(0, 1), allow_code=True)
     assert (
         robust.value(table, "top1", case="clean").value
         == 1

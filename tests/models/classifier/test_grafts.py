@@ -13,13 +13,13 @@ from robust.core.signature import bind
 from robust.datasets.dataset import from_arrays
 from robust.models.classifier import Classifier, heads
 from robust.suite import read_model
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 from robust.training import finetune
 from robust.training.recipes import Recipe
 
 SHAPE = (4, 4, 3)
 IMAGES = np.random.default_rng(0).random((6, *SHAPE), "float32")
-OURS = ("pixels", "logits", "two_classes", "image", "unsure", "input_layer", "keras_tensor")
+OURS = ("preprocessing", "logits", "two_classes", "image", "unsure", "input_layer", "keras_tensor")
 DEFAULTS = [
     keras.src.utils.naming.to_snake_case(name)
     for name, kind in inspect.getmembers(layers, inspect.isclass)
@@ -90,12 +90,12 @@ def recipe(head):
     return Recipe(**bind("recipes", {"name": "short", "head": head}).arguments)
 
 
-@pytest.mark.parametrize("pixels", [Pixels(0.0, 255.0), Pixels(mean=(0.5,) * 3, std=(0.25,) * 3)])
+@pytest.mark.parametrize("preprocessing", [Preprocessing(0.0, 255.0), Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)])
 def test_it_is_fine_tuned(pixels, crowded):
     model = crowded(layers.Dense(3, name="own"))
     data = from_arrays(IMAGES, np.arange(6) % 3)
     kept = finetune.adapted(model, data, recipe("kept"), pixels)
-    want = Classifier(model, 3, pixels=pixels).logits(IMAGES)
+    want = Classifier(model, 3, preprocessing=pixels).logits(IMAGES)
     np.testing.assert_allclose(kept(IMAGES), want, rtol=1e-4, atol=1e-3)
     keras.utils.clear_session()
     new = finetune.adapted(model, data, recipe("new"), pixels)

@@ -148,7 +148,7 @@ def test_a_layer_of_a_subclass_that_predict_does_not_ask_says_nothing():
         nested = keras.Sequential([keras.Input((8, 8, 3)), Trained(always)])
         for each in (model, nested, black_box.asked(model, 3)):
             found = Classifier(each, 3)
-            assert found.pixels.high == (255 if always else 1)
+            assert found.preprocessing.high == (255 if always else 1)
             assert is_said(found.understood) is always
         labels = model.predict(images * (255 if always else 1), verbose=0).argmax(axis=1)
         assert robust.value(robust.evaluate(model, (images, labels), classes=3), "top1").value == 1
@@ -182,7 +182,7 @@ def test_a_layer_that_takes_no_such_image_says_nothing():
 def test_a_black_box_keeps_what_the_layers_say(name):
     model = net(*SAYING[name])
     whole, asked = Classifier(model, 3), Classifier(black_box.asked(model, 3), 3)
-    assert asked.pixels == whole.pixels and asked.pixels.high == 255
+    assert asked.preprocessing == whole.preprocessing and asked.preprocessing.high == 255
     images = np.random.default_rng(0).random((5, 8, 8, 3), "float32")
     np.testing.assert_allclose(asked.logits(images), whole.logits(images), rtol=1e-4, atol=1e-4)
 
@@ -192,7 +192,7 @@ def test_a_black_box_keeps_type_layout_and_batch():
     out = layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0))
     model = keras.Model(inputs, out)
     asked = Classifier(black_box.asked(model, 3), 3)
-    assert (asked.pixels.layout, asked.pixels.high, asked.batch_size) == ("channels_first", 255, 4)
+    assert (asked.preprocessing.layout, asked.preprocessing.high, asked.batch_size) == ("channels_first", 255, 4)
     images = (np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)) / np.float32(255)).astype("float32")
     whole = np.rint(images * 255).astype("uint8").transpose(0, 3, 1, 2)
     expected = np.concatenate([model(part).numpy() for part in (whole[:4], np.resize(whole[4:], (4, 3, 8, 8)))])[:5]
@@ -203,7 +203,7 @@ def test_whole_numbers_without_a_word_are_bytes():
     inputs = keras.Input((8, 8, 3), dtype="uint8")
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32"))))
     asked = Classifier(black_box.asked(model, 3), 3)
-    assert asked.pixels.high == 255 and asked.understood[-1] == "pixels [0, 255], from its inputs of type uint8"
+    assert asked.preprocessing.high == 255 and asked.understood[-1] == "pixels [0, 255], from its inputs of type uint8"
 
 
 def test_evaluate_asks_a_black_box_in_the_range_of_its_layers():

@@ -72,7 +72,7 @@ def test_an_hdf5_file_is_read_whatever_it_is_called(name, tmp_path):
     (tmp_path / "own.h5").rename(tmp_path / name)
     alike(load(tmp_path / name), model(IMAGES))
     wanted = model(IMAGES).numpy().argmax(axis=1)
-    table = robust.evaluate(str(tmp_path / name), (IMAGES, wanted), ["pgd"], eps="1/255", pixels=(0, 1))
+    table = robust.evaluate(str(tmp_path / name), (IMAGES, wanted), ["pgd"], eps="1/255", preprocessing=(0, 1))
     assert robust.value(table, "top1", case="clean").value == 1
 
 
@@ -123,7 +123,7 @@ def test_the_file_of_a_compiled_model_is_read_without_its_optimizer(tmp_path, ca
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = load(tmp_path / "own.keras")
-        robust.evaluate(str(tmp_path / "own.keras"), (IMAGES, np.arange(12) % 3), pixels=(0, 1))
+        robust.evaluate(str(tmp_path / "own.keras"), (IMAGES, np.arange(12) % 3), preprocessing=(0, 1))
     assert getattr(found, "optimizer", None) is None
     assert "optimizer" not in capfd.readouterr().err
 
@@ -144,7 +144,7 @@ def test_a_model_of_keras_2_says_what_to_do_and_that_works(old, tmp_path, monkey
     ) as caught:
         robust.evaluate(model, data, ["pgd"], eps="1/255")
     quietly(eval, re.search(r"model\.save\('.*?'\)", str(caught.value))[0], {"model": model})
-    table = robust.evaluate("old.h5", data, ["pgd"], eps="1/255", pixels=(0, 1))
+    table = robust.evaluate("old.h5", data, ["pgd"], eps="1/255", preprocessing=(0, 1))
     assert robust.value(table, "top1", case="clean").value == 1
 
 
@@ -169,5 +169,7 @@ def test_what_keras_3_cannot_read_is_exported(old, tmp_path, monkeypatch, capfd)
         load(tmp_path / "old.h5")
     eval(re.search(r"model\.export\('.*?'\)", str(caught.value))[0], {"model": model})
     data = IMAGES, model(IMAGES).numpy().argmax(axis=1)
-    table = robust.evaluate("folder", data, ["noise"], eps="1/255", black_box=True, allow_code=True, pixels=(0, 1))
+    table = robust.evaluate(
+        "folder", data, ["noise"], eps="1/255", black_box=True, allow_code=True, preprocessing=(0, 1)
+    )
     assert robust.value(table, "top1", case="clean").value == 1

@@ -14,7 +14,7 @@ from robust.core.store import Store
 from robust.models.classifier import Classifier
 from robust.models.classifier.pixel_range import better
 from robust.results.flags import FLAGS
-from robust.suite.preprocessing import MODES, Pixels
+from robust.suite.preprocessing import MODES, Preprocessing
 
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (300, 4, 4, 1)).astype(np.float32)
@@ -46,20 +46,20 @@ def black_box(model):
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1)])
 def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
     doubt = found(Classifier(wrapped(graded(low, high)), 3))
-    assert (doubt.pixels, doubt.other, doubt.n) == ((Pixels(low, high),), 1.0, 300) and doubt.own < 0.6
-    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say pixels=[{low}, {high}]")
+    assert (doubt.preprocessing, doubt.other, doubt.n) == ((Preprocessing(low, high),), 1.0, 300) and doubt.own < 0.6
+    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say preprocessing=[{low}, {high}]")
     assert doubt.reason.name == "other_pixels"
 
 
 def test_nothing_is_said_where_the_range_is_right_or_no_range_helps():
     assert found(Classifier(graded(0, 1), 3)) is None
-    assert found(Classifier(graded(0, 255), 3, pixels=(0, 255))) is None
+    assert found(Classifier(graded(0, 255), 3, preprocessing=(0, 255))) is None
     assert found(Classifier(graded(0, 255), 3), labels=random.permutation(LABELS)) is None
 
 
 def test_what_is_declared_is_held_against_the_images_too():
-    doubt = found(Classifier(graded(0, 255), 3, pixels=(0, 1)))
-    assert (doubt.pixels, doubt.reason.name) == ((Pixels(0, 255),), "other_pixels")
+    doubt = found(Classifier(graded(0, 255), 3, preprocessing=(0, 1)))
+    assert (doubt.preprocessing, doubt.reason.name) == ((Preprocessing(0, 255),), "other_pixels")
 
 
 def test_caffe_is_advised_and_not_the_range_that_is_half_right():
@@ -68,17 +68,17 @@ def test_caffe_is_advised_and_not_the_range_that_is_half_right():
     images = random.uniform(0.3, 0.6, (300, 1, 1, 3)) * np.ones((1, 4, 4, 1))
     labels = (images[:, 0, 0, ::-1] * 255 - np.array(MODES["caffe"].mean)).argmax(axis=1)
     doubt = found(Classifier(model, 3), images.astype("float32"), labels)
-    assert doubt.pixels == (MODES["caffe"],) and doubt.other == 1
-    assert str(doubt).endswith(": if that is meant, say pixels='caffe'")
-    assert found(Classifier(model, 3, pixels="caffe"), images.astype("float32"), labels) is None
+    assert doubt.preprocessing == (MODES["caffe"],) and doubt.other == 1
+    assert str(doubt).endswith(": if that is meant, say preprocessing='caffe'")
+    assert found(Classifier(model, 3, preprocessing="caffe"), images.astype("float32"), labels) is None
 
 
 def test_ways_that_do_equally_well_are_all_named_and_none_is_advised():
     model = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
     model.layers[-1].set_weights([np.repeat([[-1.0, 1.0]], 3, axis=0), np.array([0.9, -0.9])])  # is it above 0.3?
     images = np.where(np.arange(200) % 2, 0.9, 0.2)[:, None, None, None] * np.ones((1, 4, 4, 3))
-    doubt = found(Classifier(model, 2, pixels=(0, 255)), images.astype("float32"), np.arange(200) % 2)
-    assert len(doubt.pixels) > 1 and doubt.other == 1 and doubt.reason.name == "other_pixels"
+    doubt = found(Classifier(model, 2, preprocessing=(0, 255)), images.astype("float32"), np.arange(200) % 2)
+    assert len(doubt.preprocessing) > 1 and doubt.other == 1 and doubt.reason.name == "other_pixels"
     assert " or " in str(doubt) and "if that is meant" not in str(doubt)
 
 
@@ -104,11 +104,11 @@ def marks(table):
 
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 def test_every_number_is_marked_and_python_is_told(wrapped):
-    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels=\[0, 255\]"):
+    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say preprocessing=\[0, 255\]"):
         table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
     assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
     assert (table.loc[table["subset"] == "other_pixels", "n"] == 300).all()
-    table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", pixels=(0, 255))
+    table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", preprocessing=(0, 255))
     assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
     assert marks(table[table["case"] == "clean"]) == {""}
 
@@ -123,9 +123,9 @@ def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits
         odd = (x.max() > 1) & (IMAGES.shape[0] * x[:, 0, 0, 0] / 255 % 1 < missing)  # some of them, by a pixel
         return np.where(odd[:, None], np.roll(right, 1, axis=1), right)
 
-    doubt = found(Classifier(unsettled, 3, pixels=(0, 255)))
+    doubt = found(Classifier(unsettled, 3, preprocessing=(0, 255)))
     assert doubt.reason.name == name and doubt.other == 1 and abs(1 - doubt.own - missing) < 0.08
-    assert found(Classifier(unsettled, 3, pixels=(0, 255))).asked == Pixels(0, 255)
+    assert found(Classifier(unsettled, 3, preprocessing=(0, 255))).asked == Preprocessing(0, 255)
     assert FLAGS[name].verdict == ("suspect" if missing < 0.2 else "invalid")
 
 
@@ -147,7 +147,7 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
             table = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
         assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
     page = (tmp_path / "out" / "index.html").read_text()
-    assert "if that is meant, say pixels = [0, 255]" in page and "invalid" in page
+    assert "if that is meant, say preprocessing = [0, 255]" in page and "invalid" in page
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -164,13 +164,15 @@ def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
         (tmp_path / "net.tflite").write_bytes(converter.convert())
     wanted = [-1, 1] if whole else [0, 255]
     if not whole:
-        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say pixels=\[0, 255\]"):
+        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say preprocessing=\[0, 255\]"):
             table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3)
         assert marks(table) == {"invalid"}
-    table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, pixels=None if whole else wanted)
+    table = robust.evaluate(
+        tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=None if whole else wanted
+    )
     assert "invalid" not in marks(table) and robust.value(table, "top1").value > 0.8
     with pytest.warns(UserWarning, match="if that is meant, say pixels"):
-        table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, pixels=(0, 1))
+        table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=(0, 1))
     assert marks(table) == {"invalid"}
 
 
@@ -187,7 +189,7 @@ def test_a_callback_tells_once_and_the_remedy_is_right():
         wrong = fitted()
     (said,) = [str(each.message) for each in told]
     remedy = tomllib.loads(said.partition("say ")[2])  # as it is to be typed
-    assert remedy == {"pixels": [0, 255]}
+    assert remedy == {"preprocessing": [0, 255]}
     assert fitted(**remedy)[-1] > 0.9 > 0.6 > wrong[-1]
 
 

@@ -10,7 +10,7 @@ from keras import layers
 import robust
 from robust.core.errors import ModelError
 from robust.models.classifier import Classifier, attached
-from robust.suite.preprocessing import Pixels
+from robust.suite.preprocessing import Preprocessing
 
 IMAGES = np.random.default_rng(0).random((40, 16, 16, 3), "float32")
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -72,10 +72,10 @@ def test_an_evaluation_finds_what_predict_finds():
 
 
 def test_a_preprocessor_that_does_more_is_told():
-    with pytest.raises(ModelError, match=r"does more than to scale each channel; declare .* pixels=\[0, 255\]"):
+    with pytest.raises(ModelError, match=r"does more than to scale each channel; declare .* preprocessing=\[0, 255\]"):
         Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3)
-    declared = Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3, pixels=(0, 255))
-    assert declared.pixels == Pixels(0, 255)
+    declared = Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3, preprocessing=(0, 255))
+    assert declared.preprocessing == Preprocessing(0, 255)
 
 
 def test_a_layer_of_that_name_that_the_model_calls_by_itself_is_left_alone():

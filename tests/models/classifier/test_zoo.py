@@ -285,7 +285,7 @@ def preprocessed(mode):
     ],
 )
 def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
-    classifier = asked(preprocessed(mode), pixels=mode)
+    classifier = asked(preprocessed(mode), preprocessing=mode)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-4)
     assert classifier.understood == (told,)
     theirs = keras.applications.imagenet_utils.preprocess_input(IMAGES * 255, data_format="channels_last", mode=mode)
@@ -293,7 +293,7 @@ def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
 
 
 @pytest.mark.parametrize(
-    ("pixels", "undo"),
+    ("preprocessing", "undo"),
     [
         ((0, 255), lambda x: x / 255),
         ((-1, 1), lambda x: (x + 1) / 2),
@@ -303,7 +303,7 @@ def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
     ],
 )
 def test_other_inputs_are_declared(pixels, undo):
-    classifier = asked(functional(layers.Lambda(undo), layers.Flatten(), dense()), pixels=pixels)
+    classifier = asked(functional(layers.Lambda(undo), layers.Flatten(), dense()), preprocessing=pixels)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-4)
     assert classifier.understood[-1].endswith(", as declared")
 
@@ -336,19 +336,19 @@ def test_channels_first_is_seen_by_the_shape():
 def test_channels_first_of_unknown_size_is_declared():
     pool = layers.GlobalAveragePooling2D(data_format="channels_first")
     model = functional(pool, layers.Dense(3), shape=(3, None, None))
-    logits = asked(model, pixels={"layout": "channels_first"}).logits(IMAGES)
+    logits = asked(model, preprocessing={"layout": "channels_first"}).logits(IMAGES)
     np.testing.assert_allclose(logits, model(IMAGES.transpose(0, 3, 1, 2)), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("pixels", "told"),
+    ("preprocessing", "told"),
     [
-        ("cafe", "pixels = 'cafe': not known; did you mean 'caffe'?"),
+        ("cafe", "preprocessing = 'cafe': not known; did you mean 'caffe'?"),
         (
             (255, 0),
             (
-                "pixels = (255, 0): must be the lowest and the highest, as in pixels=[0, 255] or pixels='tf' or "
-                "pixels='torch' or pixels='caffe'"
+                "preprocessing = (255, 0): must be the lowest and the highest, as in preprocessing=[0, 255] or preprocessing='tf' or "
+                "preprocessing='torch' or preprocessing='caffe'"
             ),
         ),
         ({"oder": "bgr"}, "pixels has no 'oder'; did you mean 'order'?"),
@@ -359,11 +359,11 @@ def test_channels_first_of_unknown_size_is_declared():
     ],
 )
 def test_what_cannot_be_read_is_refused(pixels, told):
-    assert refusal(functional(layers.Flatten(), dense()), pixels=pixels) == told
+    assert refusal(functional(layers.Flatten(), dense()), preprocessing=pixels) == told
 
 
 @pytest.mark.parametrize(
-    ("pixels", "told", "meant"),
+    ("preprocessing", "told", "meant"),
     [
         (
             {"mean": [123.0, 117.0, 104.0], "std": [58.4, 57.1, 57.4]},
@@ -387,8 +387,8 @@ def test_what_cannot_be_read_is_refused(pixels, told):
 )
 def test_a_mean_of_other_pixels_is_refused_with_what_was_meant(pixels, told, meant):
     model = functional(layers.Flatten(), layers.Dense(3))
-    assert refusal(model, pixels=pixels).startswith(told)
-    assert asked(model, pixels={**pixels, **meant}).logits(IMAGES).shape == (9, 3)
+    assert refusal(model, preprocessing=pixels).startswith(told)
+    assert asked(model, preprocessing={**pixels, **meant}).logits(IMAGES).shape == (9, 3)
 
 
 def test_any_size_of_images_will_do_where_the_model_takes_it():
