@@ -9,7 +9,7 @@ data = { name = "fashion_mini" }
 [model.net]
 architecture = { name = "lenet5", width = 0.2 }
 [case.clean]
-images = 20
+max_images = 20
 """
 
 

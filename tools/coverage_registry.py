@@ -16,7 +16,7 @@ from robust.core.signature import Call, metrics
 from robust.results.evaluation import EvaluationResult, Predictions, Value
 from robust.results.summaries import comparison, corruption_error
 
-KINDS = ("measures", "inspections")
+KINDS = ("metrics", "profile")
 CLASSES = tuple("abcdefgh")
 
 
@@ -27,9 +27,9 @@ def declared() -> set[str]:
 
 def printed() -> Iterator[dict[str, Any]]:
     """Rows with metric, value, n, low, high and interval: each declared metric, and what summaries add."""
-    for name in registry.names("measures"):
+    for name in registry.names("metrics"):
         for trial in (_trial(), _searched(), replace(_searched(), targets=(_trial().labels + 1) % len(CLASSES))):
-            yield from (value._asdict() for value in registry.resolve("measures", name)(trial))
+            yield from (value._asdict() for value in registry.resolve("metrics", name)(trial))
     yield from (value._asdict() for value in _inspected())
     yield from corruption_error.own_errors(_corrupted())
     yield from _compared()
@@ -64,8 +64,8 @@ def _inspected() -> Iterator[Value]:
     layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), *hidden, keras.layers.Dense(3)]
     images, labels = np.random.default_rng(0).random((64, 4, 4, 1)), np.arange(64) % 3
     classifier, data = Classifier(keras.Sequential(layers), 3), from_arrays(images, labels, classes=3)
-    for name in registry.names("inspections"):
-        yield from registry.resolve("inspections", name)(classifier, data)
+    for name in registry.names("profile"):
+        yield from registry.resolve("profile", name)(classifier, data)
 
 
 def _corrupted() -> pd.DataFrame:

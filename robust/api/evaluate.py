@@ -36,7 +36,7 @@ def evaluate(
     attacks: str | Sequence[str | Mapping[str, Any]] = (),
     *,
     eps: float | str | Sequence[float | str] | None = None,
-    measures: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
+    metrics: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
     transform: int | str | Mapping[str, Any] | None = None,
@@ -45,7 +45,7 @@ def evaluate(
     black_box: bool = False,
     attack_precision: Precision = "float32",
     seed: int = 0,
-    images: int | None = None,
+    max_images: int | None = None,
     balanced: bool = False,
     out: str | Path | None = None,
     allow_code: bool = False,
@@ -63,7 +63,7 @@ def evaluate(
         attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}. The source of a
             transfer is another `keras.Model` that takes the same images: {"name": "transfer", "source": other, ...}.
         eps: of the attacks that give none of their own; a list is run upward.
-        measures: what is measured of each.
+        metrics: what is measured of each.
         classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
             also how many, else the model's outputs are counted. What has names of its own is put into that order.
         channels: see images in colour or in grey; as many channels as the model takes where it is not given.
@@ -96,7 +96,7 @@ def evaluate(
             attack_precision=attack_precision,
         )
     tables = [dict(a) if isinstance(a, Mapping) else {"name": a} for a in _listed(attacks)]
-    same = {"measure": _listed(measures), **_choice(images, balanced)}
+    same = {"metrics": _listed(metrics), **_choice(max_images, balanced)}
     cases = [_case("clean", same)]
     sources = _sources(tables, named)
     for table in tables:
@@ -112,8 +112,8 @@ def evaluate(
         return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
 
 
-def _choice(images: int | None, balanced: bool) -> dict[str, Any]:
-    return {**({} if images is None else {"images": images}), **({"balanced": True} if balanced else {})}
+def _choice(max_images: int | None, balanced: bool) -> dict[str, Any]:
+    return {**({} if max_images is None else {"max_images": max_images}), **({"balanced": True} if balanced else {})}
 
 
 def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:

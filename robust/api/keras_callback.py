@@ -42,7 +42,7 @@ class RobustAccuracy(keras.callbacks.Callback):
             [N]), a `tf.data.Dataset` of (image, label), or a `robust` data set, of which the validation split.
         attack: a name, or a table as in a suite: {"name": "pgd", "norm": "l2", "steps": 40}.
         eps: of an attack that gives none of its own; None for one that takes none.
-        images: how many, chosen at random in proportion to the classes; all where there are fewer.
+        max_images: how many, chosen at random in proportion to the classes; all where there are fewer.
         balanced: choose as many of each class instead.
         every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
         classes: names of the classes, or how many; else the model's outputs are counted.
@@ -68,7 +68,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         attack: str | Mapping[str, Any] = "pgd",
         eps: float | str | None = "8/255",
         *,
-        images: int = 200,
+        max_images: int = 200,
         balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
@@ -82,7 +82,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._seed, self._preprocessing, self._output = convert(seed, Seed, "seed"), preprocessing, output
         given = dataset_of(data, classes=classes)
         remarks.tell(remarks.lines([given]), None)
-        self._examples = _examples(given, convert(images, Count, "images"), seed=self._seed, balanced=balanced)
+        self._examples = _examples(given, convert(max_images, Count, "max_images"), seed=self._seed, balanced=balanced)
         self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
@@ -163,14 +163,14 @@ def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:
     return case
 
 
-def _examples(data: Dataset, images: int, *, seed: int, balanced: bool) -> Examples:
+def _examples(data: Dataset, max_images: int, *, seed: int, balanced: bool) -> Examples:
     """So many images of the validation split, or of all there is: test images choose no weights."""
     split = "validation" if "validation" in data.sizes else "test"
     if split == "test" and len(data.sizes) > 1:
         has = ", ".join(data.sizes)
         what = f"data set {data.name!r} has no validation split, only {has}; test images are for the end"
         raise DataError(f"{what}: give (images, labels) that are neither trained on nor tested on")
-    images = min(images, data.size(split))
+    images = min(max_images, data.size(split))
     if balanced:
         choice.check_balanced(data.labels(split), images, data.classes)
     return data.examples(split, images, seed=seed, balanced=balanced)

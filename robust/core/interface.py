@@ -20,11 +20,11 @@ _OPEN, _CLOSE = "\u27ea", "\u27eb"
 _SETTING = re.compile(rf"{_OPEN}(\[.*?\]){_CLOSE}")
 _FILE = "names.txt"
 _PLURAL = {"attack": "attacks"}  # where `robust.evaluate` calls it otherwise
-_SUITE_ALONE = ("distance", "outside", "restrict")
+_SUITE_ALONE = ("minimal", "ood", "restrict")
 _OF_ATTACK = ("target",)
 _NAMED = ("attack", "adversary")
 _OPTIONS = (
-    "preprocessing", "transform", "classes", "channels", "black_box", "output", "eps", "images", "balanced", "precision",
+    "preprocessing", "transform", "classes", "channels", "black_box", "output", "eps", "max_images", "balanced", "precision",
     "class_weights", "sampling", "patience", "allow_code", "out", "tensorboard",
 )  # fmt: skip
 _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}

@@ -156,7 +156,7 @@ def _plain(kind: Any) -> Any:
 def metrics(call: Call) -> tuple[str, ...]:
     """The metrics that a measure or an inspection can yield, as its return annotation lists them.
 
-    >>> "top1" in metrics(Call("measures", "accuracy"))
+    >>> "top1" in metrics(Call("metrics", "accuracy"))
     True
     """
     node = registry.definition(call.kind, call.name)

@@ -83,15 +83,15 @@ def key(
     """
     case = cell.case
     calls = {
-        name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "measures", "inspections")
+        name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "metrics", "profile")
     }
     return {
-        **calls, "case": case.name, "target": case.target, "images": case.images, "balanced": case.balanced,
+        **calls, "case": case.name, "target": case.target, "images": case.max_images, "balanced": case.balanced,
         "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
         "channels": data.channels, "seed": seed, "model": identity,
         "preprocessing": cell.model.preprocessing, "output": cell.model.output,
         "black_box": cell.model.black_box,
-        "distance": case.distance and case.distance.key(), "source": source, "attack_precision": cell.model.attack_precision,
+        "minimal": case.minimal and case.minimal.key(), "source": source, "attack_precision": cell.model.attack_precision,
         "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
 
@@ -115,8 +115,8 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     Raises DataError where it has a class that the suite's data has not, or images of another shape; they may be in
     grey beside colour, as each model sees both with the channels that it takes.
     """
-    if case.outside is not None:  # what lies outside is part of what was measured, too
-        found = data_of(replace(case, outside=None), data)
+    if case.ood is not None:  # what lies outside is part of what was measured, too
+        found = data_of(replace(case, ood=None), data)
         outer = outside_of(case, data)
         both = repr((found.fingerprint, outer.fingerprint)).encode()
         told = (*found.remarks, *(f"outside, {outer.name}: {each}" for each in outer.remarks))
@@ -136,7 +136,7 @@ def data_of(case: Case, data: Dataset) -> Dataset:
 def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     """A shifted set among the classes of the suite's data, or with its own alone where the case restricts to these."""
     part = f"{len(shifted.classes)} of the {len(data.classes)} classes of {data.name}"
-    if case.restrict and case.inspections and shifted.classes != data.classes:
+    if case.restrict and case.profile and shifted.classes != data.classes:
         what = f"an inspection looks at all outputs of a model, and {shifted.name} has {part}"
         raise DataError(f"case {case.name}: {what}; leave out inspect, or restrict")
     own = superclasses.are_own(shifted.superclasses, shifted.classes)
@@ -161,10 +161,10 @@ def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str,
 
 def outside_of(case: Case, data: Dataset) -> Dataset:
     """The images of no class that a case names; raises DataError where they have another shape than those of `data`."""
-    if case.outside is None:
-        name_some = setting("outside", {"name": "digits"})
+    if case.ood is None:
+        name_some = setting("ood", {"name": "digits"})
         raise SuiteError(f"case {case.name}: no images from outside; name them: {name_some}, or a folder")
-    found = read(case.outside)
+    found = read(case.ood)
     if not channels.alike(found, data):
         shapes = f"images of shape {found.image_shape}, those of {data.name} have {data.image_shape}"
         raise DataError(f"case {case.name}: outside: {found.name} has {shapes}")
@@ -200,7 +200,7 @@ def lent(case: Case, source: Fitted, fitted: Fitted, data: Dataset) -> Case:
     return replace(
         case,
         perturbations=tuple(filled(call) for call in case.perturbations),
-        distance=case.distance and filled(case.distance),
+        minimal=case.minimal and filled(case.minimal),
     )
 
 
@@ -220,7 +220,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         places.append({**where, **_spent(outcome)})
         trial = _askable(outcome, fitted, ask)
         shown = shown or _some(trial, SAMPLES, seed, balanced=True)
-        found = [v for measure in case.measures for v in told(measure.name, measure(trial), trial)]
+        found = [v for measure in case.metrics for v in told(measure.name, measure(trial), trial)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
             values += _inspected(fitted.classifier, case, data, where)
@@ -258,13 +258,13 @@ def _which(source: Classifier) -> str:
 
 
 def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
-    sets = [data] if case.outside is None else [data, outside_of(case, data)]
+    sets = [data] if case.ood is None else [data, outside_of(case, data)]
     return [guess for each in sets if (guess := channels.guess(each, fitted.takes))]
 
 
 def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     """The superclasses of the case's own hierarchy or data; none where it judges by those of the suite's data."""
-    own = [m.arguments for m in case.measures if m.name == "hierarchy" and m.arguments.get("tree")]
+    own = [m.arguments for m in case.metrics if m.name == "hierarchy" and m.arguments.get("tree")]
     if not own:
         return {} if case.data is None else {name: list(members) for name, members in data.superclasses.items()}
     found: dict[str, list[str]] = {}
@@ -290,16 +290,16 @@ def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Predictions]
 
 def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:
     """What the model says of a split it was made for, or of the images from outside, which the block then keeps."""
-    if split != "outside":
+    if split != "ood":
         return fitted.answers(split) if fitted.answers else reference.look(fitted.classifier, data, split)
-    (out / "outside").mkdir(exist_ok=True)  # a batch that did not fit in memory is begun anew
+    (out / "ood").mkdir(exist_ok=True)  # a batch that did not fit in memory is begun anew
     found = reference.look(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
-    reference.save(found, out / "outside")
+    reference.save(found, out / "ood")
     return found
 
 
 def _inspected(classifier: Classifier, case: Case, data: Dataset, where: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**where, **v._asdict()} for inspection in case.inspections for v in inspection(classifier, data)]
+    return [{**where, **v._asdict()} for inspection in case.profile for v in inspection(classifier, data)]
 
 
 def _where(call: Call | None) -> dict[str, Any]:

@@ -26,11 +26,11 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
         data: what the case runs on. asked: the suite's, whose other splits measures ask for.
     """
     where = f"{suite.path}:{case.line}: " if suite.path else ""
-    if case.images is not None and case.images > data.size("test"):
-        raise SuiteError(f"{where}images = {case.images}: the test split of {data.name} has {data.size('test')}")
+    if case.max_images is not None and case.max_images > data.size("test"):
+        raise SuiteError(f"{where}max_images = {case.max_images}: the test split of {data.name} has {data.size('test')}")
     try:
-        if case.images is not None and case.balanced:
-            choice.check_balanced(data.labels("test"), case.images, data.classes)
+        if case.max_images is not None and case.balanced:
+            choice.check_balanced(data.labels("test"), case.max_images, data.classes)
         if case.target is not None:
             targets.check(case.target, data.classes)
         _check_measures(case, data, asked)
@@ -42,7 +42,7 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
 
 def asks(cases: Iterable[Case], split: str) -> bool:
     """Does a case measure on this split of the data?"""
-    return any(_SPLITS.get(measure.name) == split for case in cases for measure in case.measures)
+    return any(_SPLITS.get(measure.name) == split for case in cases for measure in case.metrics)
 
 
 def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
@@ -58,7 +58,7 @@ def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
 
 def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:
     """Are the splits there that measures ask for, and has every class its place in the hierarchy?"""
-    for measure in case.measures:
+    for measure in case.metrics:
         if (split := _SPLITS.get(measure.name)) and split not in asked.sizes:
             what = f"{measure.name} asks for the split {split!r}, which {asked.name} has not"
             raise DataError(f"{what}; it has {', '.join(asked.sizes)}. Give it one, or leave the measure out")
@@ -68,13 +68,13 @@ def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:
 
 def _check_bounds(case: Case, data: Dataset) -> None:
     """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
-    given = {(v.metric, v.subset): v.unit for m in case.measures for v in m(_perfect(case, data))}
+    given = {(v.metric, v.subset): v.unit for m in case.metrics for v in m(_perfect(case, data))}
     given |= {("reliability", ""): ""} if case.attacked else {}
     corruptions = [call.name for call in case.calls if call.kind == "corruptions"]
     given |= {("corruption_error", name): "proportion" for name in corruptions}
     given |= {("mean_corruption_error", ""): "proportion"} if {*corruptions} & {*COMMON} else {}
     units = {metric: unit for (metric, _), unit in given.items()}
-    inspected = {metric for call in case.inspections for metric in metrics(call)}
+    inspected = {metric for call in case.profile for metric in metrics(call)}
     for key, bound in case.expect.items():
         metric, _, group = key.removesuffix("]").partition("[")
         known = (metric, group) in given or (metric in _FOUND and metric in units and group)
@@ -101,7 +101,7 @@ def _perfect(case: Case, data: Dataset) -> EvaluationResult:
     )
     features = labels[:, None].astype(float)
     trial = replace(trial, look=lambda: features, ask=lambda _: Predictions(labels, trial.logits, features))
-    if case.distance is None:
+    if case.minimal is None:
         return trial
-    never, given = np.full(len(labels), np.inf, np.float32), case.distance.arguments
+    never, given = np.full(len(labels), np.inf, np.float32), case.minimal.arguments
     return replace(trial, distance=never, limit=given["eps"], norm=given["norm"])

@@ -30,7 +30,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
 
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
-    examples, began = data.examples("test", case.images, seed=seed, balanced=case.balanced), time.perf_counter()
+    examples, began = data.examples("test", case.max_images, seed=seed, balanced=case.balanced), time.perf_counter()
     clean = EvaluationResult(
         data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
     )
@@ -45,7 +45,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
-            search = call if case.distance is None else partial(nearest, call)
+            search = call if case.minimal is None else partial(nearest, call)
             carried, rows = _attack(classifier, call, search, examples, clean, seeds, carried)
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
@@ -55,7 +55,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
             carried = _corrupt(call, examples, seeds)
             logits = classifier.logits(carried.images)
         trial = _trial(clean, logits, examples.images, carried)
-        trial = trial if case.distance is None else _with_distance(trial, call, carried.images - examples.images)
+        trial = trial if case.minimal is None else _with_distance(trial, call, carried.images - examples.images)
         if call.kind == "attacks":
             trial = replace(trial, rounded=_rounded(classifier, trial, carried.images))
         progress.advance()

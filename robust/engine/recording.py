@@ -45,7 +45,7 @@ def fill(
     notes: what was passed by or guessed when the data was read. given: its fingerprint as it was given, by which
     reports are compared: whether a validation split was then taken off its train changes no test image.
     """
-    tables = [_outcomes(cell, block).assign(searched=cell.case.distance is not None) for cell, block in found]
+    tables = [_outcomes(cell, block).assign(searched=cell.case.minimal is not None) for cell, block in found]
     outcomes = pd.concat(tables)
     doubts = [*diagnostics.across(outcomes), *diagnostics.shorter(outcomes)]
     judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]

@@ -168,7 +168,7 @@ class Session:
         if self.find(cell) is not None:
             return
         case = cell.case
-        calls = (*case.calls, *case.inspections, *case.measures)
+        calls = (*case.calls, *case.profile, *case.metrics)
         for (model, seed), put_to in zip(
             filter(None, [(cell.model, cell.seed), self.source(cell)]), (calls, ()), strict=False
         ):

@@ -25,7 +25,7 @@ def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["ood_auroc", "oo
     >>> roc.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
-    outside, train = trial.answers("outside"), trial.answers("train")
+    outside, train = trial.answers("ood"), trial.answers("train")
     apart = mahalanobis(train)
     inner = Predictions(trial.labels, trial.logits, trial.features)
     scores: dict[str, Callable[[Predictions], np.ndarray]] = {

@@ -61,7 +61,7 @@ def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
         return Doubt(f"{row['subset'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
     remedy = ill.remedy
-    for key in ("attack", "distance"):
+    for key in ("attack", "minimal"):
         remedy = revised(remedy, key, lambda table: _in_the_ball_of(row, table))
     return Doubt(words, worded(remedy, read_in))
 

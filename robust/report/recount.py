@@ -77,7 +77,7 @@ class Asked(NamedTuple):
         """What the suite gives a measure of this case; None where there is no suite."""
         if self.case is None:
             return None
-        listed = self.case.get("measure", [])
+        listed = self.case.get("metrics", [])
         named = [one for one in (listed if isinstance(listed, list) else [listed]) if isinstance(one, Mapping)]
         return next((one for one in named if one.get("name") == measure), {})
 
@@ -126,7 +126,7 @@ def _values(asked: Asked) -> Iterator[Value]:
         "distance": _distance, "targetability": lambda trial, _: targetability(trial),
     }  # fmt: skip
     for name, way in ways.items():
-        if wanted & {*metrics(Call("measures", name))} and len(asked.rows):
+        if wanted & {*metrics(Call("metrics", name))} and len(asked.rows):
             yield from told(name, way(trial, asked), trial)
 
 
@@ -190,5 +190,5 @@ def _distance(trial: Recorded, asked: Asked) -> Iterator[Value]:
         trial.classes, trial.ids, trial.labels, trial.logits, targets=trial.targets, distance=sizes, limit=limit,
         norm=norm, said=trial.said,
     )  # fmt: skip
-    points = (asked.given("distance") or {}).get("points", max(int(told) - 1, 1))
+    points = (asked.given("minimal") or {}).get("points", max(int(told) - 1, 1))
     yield from distance(found, points=int(points))

@@ -29,7 +29,7 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     fooled = {(*run, of.case) for (run, of), rows in outcomes.items() if (rows["success_by"] != "").any()}
     for whose, part in results.groupby(_WHOSE, sort=False):
         case = suite.get("case", {}).get(whose[2], {})
-        attacked = "attack" in case or "distance" in case or whose in fooled
+        attacked = "attack" in case or "minimal" in case or whose in fooled
         words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
     of_models: dict[tuple, str] = {}
     for (model, _, *where), word in words.items():  # on all trainings of a model

@@ -278,14 +278,14 @@ FLAGS = {
         "another search (apgd with 20 steps, or fab where that was made) fools the model on {value} of {n} images by a "
         "change more than a tenth smaller than the one found here",
         "read and bound the distances of a stronger search: "
-        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
+        f"{setting('minimal', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
     "shorter_elsewhere": Flag(
         "suspect",
         "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
         "the one found here, or where none was found",
         "read and bound the distances of a stronger search: "
-        f"{setting('distance', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
+        f"{setting('minimal', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
     "black_box_beats": Flag(
         "suspect",

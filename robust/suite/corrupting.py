@@ -21,9 +21,9 @@ def tables(kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = table.get("name")
     if kind != "corruptions" or not (isinstance(given, list) or given == ALL):
         return [dict(table)]
-    names = registry.names(kind) if given == ALL else convert(given, list[str], "corrupt.name")
+    names = registry.names(kind) if given == ALL else convert(given, list[str], "corruption.name")
     if not names or len({*names}) < len(names):
-        raise SuiteError(f"corrupt.name = {given}: each corruption once, and at least one", "corrupt.name")
+        raise SuiteError(f"corruption.name = {given}: each corruption once, and at least one", "corruption.name")
     return [{**table, "name": name} for name in names]
 
 
@@ -34,8 +34,8 @@ def baseline(table: Mapping[str, Any], models: Sequence[Model]) -> str | None:
     """
     if "baseline" not in table:
         return None
-    if "corrupt" not in table:
-        raise SuiteError("baseline: only a case with corrupt compares errors with those of a model", "baseline")
+    if "corruption" not in table:
+        raise SuiteError("baseline: only a case with corruption compares errors with those of a model", "baseline")
     name, limited = convert(table["baseline"], str, "baseline"), table.get("models")
     asked = [model.name for model in models if limited is None or model.name in limited]
     if name not in asked:

@@ -30,8 +30,8 @@ def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict
     Raises SuiteError for what the case does not measure, and for words that are no bound.
     """
     known = [name for call in calls for name in metrics(call) if target is not None or name != "targeted_success_rate"]
-    known += ["reliability"] if {"attack", "distance"} & {*table} else []
-    known += ["corruption_error", "mean_corruption_error"] if "corrupt" in table else []
+    known += ["reliability"] if {"attack", "minimal"} & {*table} else []
+    known += ["corruption_error", "mean_corruption_error"] if "corruption" in table else []
     found = {}
     for key, text in convert(table.get("expect", {}), dict, "expect").items():
         if key == ALLOW:

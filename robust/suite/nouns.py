@@ -73,36 +73,36 @@ class Case:
     target: str | Mapping[str, str] | None = None  # of the attack or the search; "all": each other class in turn
     data: Call | None = None  # a shifted set, instead of the suite's own
     restrict: bool = False  # do the classes of that set alone compete, instead of all of the suite's?
-    measures: tuple[Call, ...] = (Call("measures", "accuracy"),)
-    inspections: tuple[Call, ...] = ()
-    images: int | None = None  # a random choice of the test split; None: all of it
+    metrics: tuple[Call, ...] = (Call("metrics", "accuracy"),)
+    profile: tuple[Call, ...] = ()
+    max_images: int | None = None  # a random choice of the test split; None: all of it
     balanced: bool = False  # are as many images of each class chosen, instead of in proportion to the classes?
     models: tuple[str, ...] | None = None  # None: all of the suite's
     expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
     allow_invalid: bool = False  # may a bound pass on a number that the reliability checks call invalid?
     line: int = 0
-    distance: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
-    outside: Call | None = None  # a data set with images of no class
+    minimal: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
+    ood: Call | None = None  # a data set with images of no class
     baseline: str | None = None  # the model whose errors under corruptions are the unit of the others
 
     @property
     def choice(self) -> Literal["all", "in proportion", "balanced"]:
         """Which test images these are: all of them, or a choice that keeps the shares of the classes or levels them."""
-        if self.images is None:
+        if self.max_images is None:
             return "all"
         return "balanced" if self.balanced else "in proportion"
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """The perturbations, or the one search."""
-        return self.perturbations if self.distance is None else (self.distance,)
+        return self.perturbations if self.minimal is None else (self.minimal,)
 
     @property
     def definition(self) -> dict[str, Any]:
         """What is done to which images, as JSON has it: what two reports must share to be compared."""
         calls = [call.key() for call in self.calls]
         told = {
-            "calls": calls, "target": self.target, "images": self.images, "balanced": self.balanced,
+            "calls": calls, "target": self.target, "max_images": self.max_images, "balanced": self.balanced,
             "restrict": self.restrict,
         }  # fmt: skip
         return json.loads(json.dumps(told, default=str))

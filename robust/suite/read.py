@@ -25,13 +25,13 @@ from robust.suite.training import training
 _NAME = r"\w[\w.+-]*"
 _MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "attack_precision")
 _CASE = (
-    "attack", "corrupt", "distance", "data", "restrict", "outside", "measure", "inspect", "images", "balanced",
+    "attack", "corruption", "minimal", "data", "restrict", "ood", "metrics", "profile", "max_images", "balanced",
     "models", "expect", "baseline",
 )  # fmt: skip
 _SWEPT = {
     "attack": ("attacks", "eps", Eps),
-    "corrupt": ("corruptions", "severity", Severity),
-    "distance": ("attacks", "eps", Eps),
+    "corruption": ("corruptions", "severity", Severity),
+    "minimal": ("attacks", "eps", Eps),
 }
 
 
@@ -181,30 +181,30 @@ class _Reader:
             given = [key for key in _SWEPT if key in table]
             if len(given) > 1:
                 has = " and ".join(given)
-                raise SuiteError(f"a case has attack, corrupt or distance; this one has {has}", given[1])
+                raise SuiteError(f"a case has attack, corruption or minimal; this one has {has}", given[1])
             key = next(iter(given), None)
             calls, target = self.perturbations(key, table[key]) if key else ((), None)
-            searches = key == "distance"
-            default = [] if "inspect" in table and not key else measuring.default(key, target)
-            measures = self.calls("measures", table, "measure", default)
-            measuring.check(measures, key, target)
-            measuring.check_outside(measures, "outside" in table)
-            measuring.check_baseline(measures, baseline := corrupting.baseline(table, models))
-            inspections = self.calls("inspections", table, "inspect", [])
+            searches = key == "minimal"
+            default = [] if "profile" in table and not key else measuring.default(key, target)
+            metrics = self.calls("metrics", table, "metrics", default)
+            measuring.check(metrics, key, target)
+            measuring.check_outside(metrics, "ood" in table)
+            measuring.check_baseline(metrics, baseline := corrupting.baseline(table, models))
+            profile = self.calls("profile", table, "profile", [])
             found = Case(
                 name,
                 perturbations=() if searches else calls,
-                distance=calls[0] if searches else None,
+                minimal=calls[0] if searches else None,
                 target=target,
                 data=self.data(table["data"]) if "data" in table else None,
                 restrict=_restricts(table),
-                outside=self.data(table["outside"]) if "outside" in table else None,
+                ood=self.data(table["ood"]) if "ood" in table else None,
                 baseline=baseline,
-                measures=measures,
-                inspections=inspections,
+                metrics=metrics,
+                profile=profile,
                 **_choice(table),
                 models=_models(table["models"], models) if "models" in table else None,
-                expect=expecting.bounds(table, (*measures, *inspections), target),
+                expect=expecting.bounds(table, (*metrics, *profile), target),
                 allow_invalid=expecting.allows_invalid(table),
                 line=self.lines.find("case", name),
             )
@@ -223,7 +223,7 @@ class _Reader:
         if swept not in table:
             return tuple(self.call(kind, one, key) for one in tables), target
         given, where = table[swept], f"{key}.{swept}"
-        if key == "distance" and isinstance(given, list):
+        if key == "minimal" and isinstance(given, list):
             raise SuiteError(f"{where} = {given!r}: must be one number, up to which a change is looked for", where)
         listed: list = given if isinstance(given, list) else [convert(given, quantity, where)]
         upward = sorted(distinct(convert(listed, list[quantity], where), where))
@@ -257,10 +257,10 @@ class _Reader:
 def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
     """How many images of the test split, and in which proportion."""
     balanced = convert(table.get("balanced", False), bool, "balanced")
-    if balanced and "images" not in table:
-        balanced, many = setting("balanced", True), setting("images", 100)
+    if balanced and "max_images" not in table:
+        balanced, many = setting("balanced", True), setting("max_images", 100)
         raise SuiteError(f"{balanced} says how images are chosen; say how many, as in {many}", "balanced")
-    return {"images": convert(table["images"], Count, "images") if "images" in table else None, "balanced": balanced}
+    return {"max_images": convert(table["max_images"], Count, "max_images") if "max_images" in table else None, "balanced": balanced}
 
 
 def _restricts(table: Mapping[str, Any]) -> bool:

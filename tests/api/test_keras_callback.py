@@ -150,7 +150,7 @@ def test_between_two_looks_stands_nan_and_the_first_epoch_is_always_looked_at(tr
 def test_of_a_data_set_it_takes_a_choice_of_the_validation_split(train, problem):
     data = problem(64, seed=5)
     splits = {"train": (data.images, data.labels), "validation": (data.images[:40], data.labels[:40])}
-    watch = robust.RobustAccuracy(from_splits(splits, 3), QUICK, images=9, balanced=True)
+    watch = robust.RobustAccuracy(from_splits(splits, 3), QUICK, max_images=9, balanced=True)
     assert sorted(watch._examples.labels) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert all(name.startswith("validation-") for name in watch._examples.ids)
     history = train(softmax(), [watch], epochs=1).history
@@ -217,7 +217,7 @@ def test_a_small_lenet_on_clothes(tmp_path):
     keras.utils.set_random_seed(0)
     model = robust.models.architectures.lenet5(input_shape=data.image_shape, classes=10, width=0.5)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    watch = robust.RobustAccuracy(data, "fgsm", eps="1/255", images=50)
+    watch = robust.RobustAccuracy(data, "fgsm", eps="1/255", max_images=50)
     history = model.fit(images.images, images.labels, epochs=2, verbose=0, callbacks=[watch]).history
     assert len(history["val_robust_accuracy"]) == 2
     assert history["val_robust_accuracy"][-1] > 0.2  # twice what guessing gives

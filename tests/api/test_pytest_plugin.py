@@ -23,13 +23,13 @@ architecture = { name = "lenet5", width = 0.2 }
 seeds = [0, 1]
 
 [case.clean]
-images = 20
+max_images = 20
 expect = { top1 = ">= 0" }
 
 [case.fgsm]
 models = ["two"]
 attack = { name = "fgsm", eps = "8/255" }
-images = 20
+max_images = 20
 expect = { top1 = "> 0.99" }
 """
 IDS = ["clean[one]", "clean[two-0]", "fgsm[two-0]", "clean[two-1]", "fgsm[two-1]"]
@@ -157,7 +157,7 @@ def test_what_a_model_cannot_be_put_to_is_told_in_a_line(pytester, suite):
     (pytester.path / "net.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     np.savez(pytester.path / "data.npz", x=np.random.default_rng(0).random((4, 4, 4, 1), "float32"), y=[0, 1, 0, 1])
     path = pytester.path / "lite.toml"
-    path.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\ninspect = ["cost"]\n')
+    path.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\nprofile = ["cost"]\n')
     result = pytester.runpytest_subprocess("lite.toml", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*model 'net' gives answers only, and cost looks inside; leave out inspect"])

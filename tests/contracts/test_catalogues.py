@@ -118,7 +118,7 @@ def test_a_member_has_no_more_than_six_keys_of_its_own(kind, name):
     assert len(signature.signature(kind, name)) <= 6
 
 
-@pytest.mark.parametrize(("kind", "name"), [m for m in MEMBERS if m[0] in ("measures", "inspections")])
+@pytest.mark.parametrize(("kind", "name"), [m for m in MEMBERS if m[0] in ("metrics", "profile")])
 def test_every_measure_and_inspection_declares_its_metrics(kind, name):
     declared = signature.metrics(signature.Call(kind, name))
     returned = typing.get_type_hints(registry.resolve(kind, name))["return"]
@@ -132,7 +132,7 @@ def test_no_metric_is_declared_twice():
     declared = [
         m
         for kind, name in MEMBERS
-        if kind in ("measures", "inspections")
+        if kind in ("metrics", "profile")
         for m in signature.metrics(signature.Call(kind, name))
     ]
     assert len(set(declared)) == len(declared)

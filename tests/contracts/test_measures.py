@@ -14,7 +14,7 @@ N = 211  # no multiple of anything
 random = np.random.default_rng(0)
 LABELS = random.integers(0, 7, N)
 LOGITS = random.normal(size=(N, 7)) + 2 * np.eye(7)[LABELS]
-every = pytest.mark.parametrize("measure", registry.names("measures"))
+every = pytest.mark.parametrize("measure", registry.names("metrics"))
 
 
 def _trial(logits=LOGITS, labels=LABELS, **more):
@@ -33,19 +33,19 @@ def _trial(logits=LOGITS, labels=LABELS, **more):
 
 def _answers(split):
     """Of another sample of images; those from outside have answers like any."""
-    own = np.random.default_rng({"train": 1, "validation": 2, "outside": 3}[split])
+    own = np.random.default_rng({"train": 1, "validation": 2, "ood": 3}[split])
     labels = own.integers(0, 7, 150)
-    logits = own.normal(size=(150, 7)) + 2 * np.eye(7)[labels] * (split != "outside")
+    logits = own.normal(size=(150, 7)) + 2 * np.eye(7)[labels] * (split != "ood")
     return Predictions(labels, logits, 0.3 * logits**2 + logits)
 
 
 def _measured(measure, trial):
-    return list(signature.bind("measures", measure)(trial))
+    return list(signature.bind("metrics", measure)(trial))
 
 
 @every
 def test_yields_what_it_declares_and_nothing_else(measure):
-    declared = set(signature.metrics(signature.bind("measures", measure)))
+    declared = set(signature.metrics(signature.bind("metrics", measure)))
     plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
     assert {value.metric for value in plain + aimed} == declared
     assert all(isinstance(value, Value) for value in plain)

@@ -27,11 +27,11 @@ SAID = {
     "black_box": [True],
     "output": ["main", "two words"],
     "attack": [{"name": "square", "eps": "8/255"}, {**PGD, "steps": 100}],
-    "images": [100],
+    "max_images": [100],
     "balanced": [True],
     "target": ["all", {"cat": "dog"}, {"name": "a b"}],
     "distance": [FAB],
-    "outside": [{"name": "digits"}],
+    "ood": [{"name": "digits"}],
     "restrict": [True],
     "precision": ["float32"],
     "sampling": ["balanced"],
@@ -46,13 +46,13 @@ SAID = {
 ADVISED = [pair for ill in FLAGS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
 OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
-OF_A_SUITE = ("distance", "outside", "restrict")
+OF_A_SUITE = ("distance", "ood", "restrict")
 OF_A_MODEL = ("preprocessing", "output", "black_box")
 CASES = {
-    "balanced": "{}\nimages = 5",
-    "outside": '{}\nmeasure = ["outliers"]',
+    "balanced": "{}\nmax_images = 5",
+    "ood": '{}\nmetrics = ["outliers"]',
     "restrict": '{}\ndata = {{ name = "digits" }}',
-    "target": 'attack = {{ name = "pgd", eps = "8/255", {} }}\nmeasure = ["targetability"]',
+    "target": 'attack = {{ name = "pgd", eps = "8/255", {} }}\nmetrics = ["targetability"]',
 }
 SUITE = """
 data = {{ folder = "photos"{data} }}
@@ -93,7 +93,7 @@ def test_it_is_typed_in_a_suite(key, value, tmp_path, monkeypatch):
     if key in OF_A_TRAINING:
         more = {"factor": 'schedule = "exponential", '}.get(key, "")
         model = f'train = {{ recipe = "short", {more}{text} }}'
-    case = text if key in ("attack", "distance", "images") else CASES.get(key, "").format(text)
+    case = text if key in ("attack", "minimal", "max_images") else CASES.get(key, "").format(text)
     data = f", {text}" if key in ("transform", "classes", "channels") else ""
     Path("s.toml").write_text(SUITE.format(data=data, kind=kind, model=model, case=case))
     assert load(Path("s.toml")).cases
@@ -169,7 +169,7 @@ def test_it_is_typed_in_python(key, value):
     assert inspect.signature(robust.evaluate).bind_partial(**given)
     [said] = given.values()
     if key in ("attack", "target"):
-        measure = {"measure": ["targetability"]} if key == "target" else {}
+        measure = {"metrics": ["targetability"]} if key == "target" else {}
         assert read_case("c", {"attack": said, **measure}).calls
     elif key == "transform":
         assert said == (value["size"] if value == {"size": 96} else value)

@@ -33,7 +33,7 @@ def test_a_name_leads_to_its_file():
     [
         ("architectures", "resnet21", "no architectures named 'resnet21'; did you mean 'resnet20'?"),
         ("attacks", "", "no attacks named ''; allowed: apgd, apgd_t"),
-        ("measures", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, calibration, clusters"),
+        ("metrics", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, calibration, clusters"),
         ("datasets", "fashion-mini", "no datasets named 'fashion-mini'; did you mean 'fashion_mini'?"),
     ],
 )
@@ -138,7 +138,7 @@ def test_the_list_tells_names_keys_and_a_line():
     assert "\n\naugmentations\n  area_and_aspect_crop    Enlarge" in shown
     assert "seeds" not in shown
     assert shown.endswith("foolbox:LinfDeepFoolAttack")
-    assert "foolbox" not in listing.text(["measures"])
+    assert "foolbox" not in listing.text(["metrics"])
 
 
 def test_what_most_members_share_is_listed_once():

@@ -220,8 +220,8 @@ def test_no_annotation_is_anything():
 
 
 def test_a_name_alone_is_a_call_with_the_defaults():
-    call = bind("measures", "confusion")
-    assert (call.kind, call.name, call.arguments) == ("measures", "confusion", {"pairs": 5})
+    call = bind("metrics", "confusion")
+    assert (call.kind, call.name, call.arguments) == ("metrics", "confusion", {"pairs": 5})
 
 
 def test_defaults_are_filled_in_and_given_values_converted():
@@ -325,15 +325,15 @@ def test_a_module_inside_foreign_packages_is_found_without_running_them(theirs):
     theirs("", "their_package.__init__")
     theirs("", "their_package.inner.__init__")
     theirs("def measure(trial): ...", "their_package.inner.leaf")
-    assert bind("measures", "their_package.inner.leaf:measure").arguments == {}
+    assert bind("metrics", "their_package.inner.leaf:measure").arguments == {}
     assert not any(name.startswith("their_package") for name in sys.modules)
     with pytest.raises(RuntimeError, match="somebody ran this"):
-        bind("measures", "their_package.inner.leaf:measure").resolve()
+        bind("metrics", "their_package.inner.leaf:measure").resolve()
 
 
 def test_a_module_inside_folders_that_are_no_packages_is_found(theirs):
     theirs("def measure(trial): ...", "their_folder.inner.deeper.leaf")
-    assert bind("measures", "their_folder.inner.deeper.leaf:measure").arguments == {}
+    assert bind("metrics", "their_folder.inner.deeper.leaf:measure").arguments == {}
 
 
 def test_foreign_annotations_and_defaults_are_never_evaluated(theirs):
@@ -440,16 +440,16 @@ def test_the_metrics_of_a_measure_stand_in_its_annotation(theirs):
         "def indirect(trial) -> Iterator[Value[Literal[NAMES]]]: ...\n"
         "value = 3\n"
     )
-    assert metrics(Call("measures", f"{module}:one")) == ("depth",)
-    assert metrics(Call("measures", f"{module}:two")) == ("depth", "width")
+    assert metrics(Call("metrics", f"{module}:one")) == ("depth",)
+    assert metrics(Call("metrics", f"{module}:two")) == ("depth", "width")
     for name in ("mute", "vague", "indirect", "value"):
-        assert says(metrics, Call("measures", f"{module}:{name}")) == (
+        assert says(metrics, Call("metrics", f"{module}:{name}")) == (
             f"{module}:{name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]"
         )
 
 
 @pytest.mark.parametrize(
-    ("quantity", "inside", "outside"),
+    ("quantity", "inside", "ood"),
     [
         (q.Range(0, 1), [0, 0.5, 1], [-0.1, 1.1, NAN, INF]),
         (q.Range(0, 1, above=True), [0.1, 1], [0, NAN]),

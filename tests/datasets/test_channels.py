@@ -106,7 +106,7 @@ keras = "one.keras"
 [model.three]
 keras = "three.keras"
 [case.clean]
-measure = ["accuracy"]
+metrics = ["accuracy"]
 [case.fgsm]
 attack = {{ name = "fgsm", eps = "2/255" }}
 """
@@ -211,7 +211,7 @@ def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering
     photos("grey", "train"), photos("grey", "test"), photos("colour")
     network(3).save("three.keras")
     network(1).save("one.keras")
-    outside = '[case.clean]\nmeasure = ["outliers"]\noutside = { folder = "colour" }\n'
+    outside = '[case.clean]\nmetrics = ["outliers"]\nood = { folder = "colour" }\n'
     case = f'{outside}[case.shifted]\ndata = {{ folder = "colour" }}\n'
     head = SUITE.format(kind="grey").partition("[case")[0]
     (tmp_path / "s.toml").write_text(head + case)

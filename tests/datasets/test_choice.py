@@ -78,7 +78,7 @@ def test_the_interval_of_a_choice_covers_the_accuracy_of_all_images(images):
 def test_the_accuracy_of_a_choice_is_that_of_an_imbalanced_set(balanced, right):
     labels = (np.arange(1000) >= 900).astype(int)
     images = np.random.default_rng(0).random((1000, 2, 2, 1), "float32")
-    table = robust.evaluate(Common(), (images, labels), images=100, balanced=balanced)
+    table = robust.evaluate(Common(), (images, labels), max_images=100, balanced=balanced)
     found = robust.value(table, "top1")
     assert found.value == pytest.approx(right)
     assert found.ci_low <= right <= found.ci_high
@@ -115,7 +115,7 @@ def test_what_cannot_be_balanced_is_refused_and_the_remedy_works(images, tmp_pat
     pixels = np.random.default_rng(0).random((60, 4, 4, 1), "float32")
     model = lambda x: np.stack([x.mean((1, 2, 3)), *np.zeros((3, len(x)))], axis=1) - 1  # noqa: E731
     if images == 15:  # three or four of each
-        assert robust.value(robust.evaluate(model, (pixels, labels), images=15, balanced=True), "top1").n == 15
+        assert robust.value(robust.evaluate(model, (pixels, labels), max_images=15, balanced=True), "top1").n == 15
         return
     with pytest.raises(DataError, match=rf"{images // 4} of each of 4 classes, and '3' has 3; say images=15 at most"):
         robust.evaluate(model, (pixels, labels), images=images, balanced=True)

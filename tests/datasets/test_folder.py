@@ -231,7 +231,7 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
     assert said in notes and sum(note.startswith("data photos: ") for note in notes) == 3
     assert "passed by, as no images: 2" in (tmp_path / "out/index.html").read_text()
     with pytest.warns(UserWarning) as caught:
-        robust.RobustAccuracy(folder(path=str(photos)), "fgsm", images=2)
+        robust.RobustAccuracy(folder(path=str(photos)), "fgsm", max_images=2)
     assert said in [str(each.message) for each in caught]
     arguments = ["evaluate", str(tmp_path / "m.keras"), "--data", f"{photos}/"]
     assert cli.app(arguments, exit_on_error=False, result_action="return_value") == 0

@@ -57,7 +57,7 @@ class Shifted(Call):
 def run(tmp_path, shifted, restrict=True, **case):
     given = Shifted("datasets", "shifted", {"data": shifted})
     cases = tuple(
-        Case(c.name, c.perturbations, data=given, restrict=restrict, measures=c.measures, inspections=c.inspections)
+        Case(c.name, c.perturbations, data=given, restrict=restrict, metrics=c.metrics, profile=c.profile)
         for c in (read_case("plain", {}), *(read_case(name, table) for name, table in case.items()))
     )
     data = from_arrays(X, random.integers(0, 4, len(X)), CLASSES)
@@ -99,7 +99,7 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
 
 
 def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
-    table = run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), restrict=False, cost={"inspect": ["cost"]})
+    table = run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), restrict=False, cost={"profile": ["cost"]})
     assert robust.value(table, "parameters", case="cost").value == 20
 
 
@@ -142,7 +142,7 @@ def test_a_class_that_the_model_has_not_is_refused(tmp_path):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))
     said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 of the 4 classes of arrays"
     with pytest.raises(DataError, match=said):
-        run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"inspect": ["cost"]})
+        run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"profile": ["cost"]})
 
 
 def both(tmp_path, baseline=None, **case):
@@ -162,7 +162,7 @@ def both(tmp_path, baseline=None, **case):
 
 def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
     """Its data bears another name in the tables, by which they tell what is of the same images."""
-    table = both(tmp_path, "two", fog={"corrupt": {"name": "brightness", "severity": 5}})
+    table = both(tmp_path, "two", fog={"corruption": {"name": "brightness", "severity": 5}})
     for way in ("among", "alone"):
         bad, clean = (
             {net: robust.value(table, "top1_error", case=f"{name}-{way}", model=net).value for net in ("net", "two")}
@@ -176,14 +176,14 @@ def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
 
 
 def test_a_restricted_search_is_not_held_against_one_among_all_classes(tmp_path):
-    table = both(tmp_path, far={"distance": {"name": "fab", "eps": "64/255"}})
+    table = both(tmp_path, far={"minimal": {"name": "fab", "eps": "64/255"}})
     assert set(table.loc[table["case"].str.startswith("far"), "reliability"]) == {"reliable"}
 
 
 def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
     """And they are part of what was measured: other ones are measured anew."""
     labels = random.integers(0, 4, len(X))
-    table = {"measure": ["accuracy", "hierarchy"], "expect": {"superclass_accuracy": "no worse than two by 0.9"}}
+    table = {"metrics": ["accuracy", "hierarchy"], "expect": {"superclass_accuracy": "no worse than two by 0.9"}}
     nets, found = (Model("net", "memory", MODEL), Model("two", "memory", TWO)), []
     for groups in ({"p": ("a", "b"), "q": ("c", "d")}, {"p": ("a", "c"), "q": ("b", "d")}):
         shifted = replace(from_arrays(X, labels, CLASSES), superclasses=groups)

@@ -73,7 +73,7 @@ def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
     mock("imagenet2012", {"train": 4, "validation": 12})
     suite = robust.load(SUITES / "imagenet.toml")
     cases = [
-        replace(case, images=4, perturbations=case.perturbations[:2], inspections=case.inspections[:1])
+        replace(case, images=4, perturbations=case.perturbations[:2], profile=case.profile[:1])
         for case in suite.cases
         if case.name != "autoattack"
     ]

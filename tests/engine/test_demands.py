@@ -22,19 +22,19 @@ def _check(table, data=DATA):
     [("structure", "train"), ("clusters", "train"), ("outliers", "train"), ("temperature", "validation")],
 )
 def test_a_split_that_a_measure_asks_for(measure, split):
-    outside = {"outside": "digits"} if measure == "outliers" else {}
+    outside = {"ood": "digits"} if measure == "outliers" else {}
     with pytest.raises(DataError) as error:
-        _check({"measure": [measure], **outside})
+        _check({"metrics": [measure], **outside})
     wanted = f"{measure} asks for the split '{split}', which arrays has not; it has test. Give it one, or leave"
     assert str(error.value).startswith(wanted)
 
 
 def test_a_hierarchy_needs_groups_of_all_classes():
     with pytest.raises(DataError, match="the data has no superclasses; write tree = "):
-        _check({"measure": ["hierarchy"]})
+        _check({"metrics": ["hierarchy"]})
     with pytest.raises(DataError, match="'dog' stands in no group"):
-        _check({"measure": [{"name": "hierarchy", "tree": {"pet": ["cat"]}}]})
-    _check({"measure": [{"name": "hierarchy", "tree": {"pet": ["cat", "dog"]}}]})
+        _check({"metrics": [{"name": "hierarchy", "tree": {"pet": ["cat"]}}]})
+    _check({"metrics": [{"name": "hierarchy", "tree": {"pet": ["cat", "dog"]}}]})
 
 
 def test_bounds_on_groups_that_only_the_answers_tell():
@@ -45,11 +45,11 @@ def test_bounds_on_groups_that_only_the_answers_tell():
         "bin_accuracy[(0.4, 0.467]]": ">= 0",
         "bin_confidence[(0, 0.1]]": ">= 0",
     }
-    _check({"measure": ["clusters", "calibration"], "expect": bounds}, data)
+    _check({"metrics": ["clusters", "calibration"], "expect": bounds}, data)
     with pytest.raises(SuiteError, match=r"cluster_recall\[cat #3\] >= 80: a proportion lies in \[0, 1\]"):
-        _check({"measure": ["clusters"], "expect": {"cluster_recall[cat #3]": ">= 80"}}, data)
+        _check({"metrics": ["clusters"], "expect": {"cluster_recall[cat #3]": ">= 80"}}, data)
     with pytest.raises(SuiteError, match="'cluster_recall' is not a value of this case; say of which class"):
-        _check({"measure": ["clusters"], "expect": {"cluster_recall": ">= 0.8"}}, data)
+        _check({"metrics": ["clusters"], "expect": {"cluster_recall": ">= 0.8"}}, data)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_two_sets_of_one_name_are_told_apart_or_refused():
 
 
 def test_where_it_stands_is_told():
-    suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"measure": ["temperature"]}), line=7)
+    suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"metrics": ["temperature"]}), line=7)
     with pytest.raises(DataError, match=r"^s.toml:7: temperature asks for the split 'validation'"):
         demands.check(suite, case, DATA, DATA)
 
 
 def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():
     data = replace(DATA, superclasses={"pet": ("cat", "dog")})
-    _check({"measure": ["confusion"], "expect": {"confused[cat -> dog]": "<= 1"}}, data)
+    _check({"metrics": ["confusion"], "expect": {"confused[cat -> dog]": "<= 1"}}, data)
     for pair in ("cat -> pet", "pet -> dog"):
         with pytest.raises(SuiteError, match="there is no class 'pet'"):
-            _check({"measure": ["confusion"], "expect": {f"confused[{pair}]": "<= 0.01"}}, data)
+            _check({"metrics": ["confusion"], "expect": {f"confused[{pair}]": "<= 0.01"}}, data)

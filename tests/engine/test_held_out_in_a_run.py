@@ -30,7 +30,7 @@ def data():
 
 
 def session(data, tmp_path, *models, measure="accuracy"):
-    cases = (read_case("clean", {"measure": [measure]}),)
+    cases = (read_case("clean", {"metrics": [measure]}),)
     return Session(Suite("s", models, cases, data), Store(tmp_path), Silent())
 
 
@@ -54,7 +54,7 @@ def test_what_is_learned_from_train_alone_needs_none_taken_off(data, tmp_path):
 def test_reports_with_and_without_one_are_of_the_same_images(data, tmp_path):
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     for name, measure in (("plain", "accuracy"), ("held", "temperature")):
-        cases = (read_case("clean", {"measure": [measure]}),)
+        cases = (read_case("clean", {"metrics": [measure]}),)
         suite = Suite("s", (Model("theirs", "memory", network),), cases, data[0])
         robust.run(suite, tmp_path / name, store=Store(tmp_path / "store"), progress=Silent())
         told = json.loads((tmp_path / name / "environment.json").read_text())["data"]

@@ -85,7 +85,7 @@ keras = "sound.keras"
 keras = "doubtful.keras"
 [case.clean]
 [case.noise]
-corrupt = { name = "gaussian_noise", severity = [1] }
+corruption = { name = "gaussian_noise", severity = [1] }
 baseline = "doubtful"
 """
 

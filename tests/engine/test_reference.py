@@ -61,7 +61,7 @@ def test_without_features_there_are_logits(data):
 
 
 def test_images_from_outside_must_have_the_same_shape(data):
-    case = read_case("clean", {"outside": {"name": "digits"}, "measure": ["outliers"]})
+    case = read_case("clean", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
     with pytest.raises(DataError, match=r"case clean: outside: digits has images of shape \(28, 28, 1\), those of"):
         blocks.data_of(case, data)
     with pytest.raises(SuiteError, match="case plain: no images from outside; name them: in a suite, outside ="):
@@ -70,20 +70,20 @@ def test_images_from_outside_must_have_the_same_shape(data):
 
 def test_what_lies_outside_is_part_of_what_was_measured(data):
     tables = ({"name": "digits", "size": 6}, {"name": "digits", "size": 6}, None)
-    cases = [read_case("c", {"outside": t, "measure": ["outliers"]} if t else {}) for t in tables]
+    cases = [read_case("c", {"ood": t, "metrics": ["outliers"]} if t else {}) for t in tables]
     one, same, without = (blocks.data_of(case, data).fingerprint for case in cases)
     assert one == same != without
 
 
 def test_what_there_is_to_say_of_images_from_outside_is_said_with_their_name(data, monkeypatch):
-    case = read_case("c", {"outside": {"name": "digits"}, "measure": ["outliers"]})
+    case = read_case("c", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
     monkeypatch.setattr(blocks, "outside_of", lambda case, data: replace(data, name="far", remarks=("one is empty",)))
     assert blocks.data_of(case, replace(data, remarks=("own",))).remarks == ("own", "outside, far: one is empty")
 
 
 def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(classifier, data, tmp_path):
     fitted = Fitted("id", classifier, {})
-    case = read_case("c", {"outside": {"name": "digits", "size": 6}, "measure": ["outliers"]})
+    case = read_case("c", {"ood": {"name": "digits", "size": 6}, "metrics": ["outliers"]})
     asked = []
     known = Predictions(np.zeros(6, int), np.zeros((6, 3)), np.zeros((6, 0)))
 
@@ -94,15 +94,15 @@ def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(c
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reference, "look", look)
         for _ in range(2):
-            assert blocks._answers(fitted, case, data, tmp_path, "outside") is known
-    assert asked == [((6, 6, 1), "test")] * 2 and any((tmp_path / "outside").iterdir())
+            assert blocks._answers(fitted, case, data, tmp_path, "ood") is known
+    assert asked == [((6, 6, 1), "test")] * 2 and any((tmp_path / "ood").iterdir())
 
 
 KEYED = [
-    {}, {"attack": {"name": "fgsm", "eps": 0.1}}, {"attack": {"name": "fgsm", "eps": 0.2}}, {"images": 9},
-    {"attack": {"name": "pgd", "eps": 0.1, "target": "least-likely"}}, {"measure": ["calibration"]},
-    {"inspect": ["cost"]},
-    {"attack": {"name": "pgd", "eps": 0.1}}, {"distance": {"name": "pgd", "eps": 0.1}},
+    {}, {"attack": {"name": "fgsm", "eps": 0.1}}, {"attack": {"name": "fgsm", "eps": 0.2}}, {"max_images": 9},
+    {"attack": {"name": "pgd", "eps": 0.1, "target": "least-likely"}}, {"metrics": ["calibration"]},
+    {"profile": ["cost"]},
+    {"attack": {"name": "pgd", "eps": 0.1}}, {"minimal": {"name": "pgd", "eps": 0.1}},
 ]  # fmt: skip
 
 
@@ -149,13 +149,13 @@ def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypat
 NET = {"architecture": "lenet5"}
 IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs a line here
     "perturbations": {"case": {"attack": {"name": "fgsm", "eps": 0.1}}},
-    "measures": {"case": {"measure": ["calibration"]}},
-    "inspections": {"case": {"measure": ["accuracy"], "inspect": ["cost"]}},
+    "metrics": {"case": {"metrics": ["calibration"]}},
+    "profile": {"case": {"metrics": ["accuracy"], "profile": ["cost"]}},
     "case": {"name": "d"},
     "target": {"changed": {"target": "all"}},
-    "images": {"changed": {"images": 9}},
+    "max_images": {"changed": {"max_images": 9}},
     "balanced": {"changed": {"balanced": True}},
-    "distance": {"case": {"measure": ["accuracy"], "distance": {"name": "pgd", "eps": 0.1}}},
+    "minimal": {"case": {"metrics": ["accuracy"], "minimal": {"name": "pgd", "eps": 0.1}}},
     "data": {"data": {"fingerprint": "other"}},
     "superclasses": {"data": {"superclasses": {"all": ("0", "1", "2")}}},
     "channels": {"data": {"channels": "rgb"}},

@@ -26,22 +26,22 @@ architecture = { name = "lenet5", width = 0.5 }
 train = { recipe = "short", epochs = 1 }
 
 [case.clean]
-measure = ["accuracy", "confusion"]
-inspect = ["cost"]
+metrics = ["accuracy", "confusion"]
+profile = ["cost"]
 expect = { top1 = ">= 0.99", "recall[Bag]" = ">= 0.01" }
 
 [case.pgd]
 attack = { name = "pgd", eps = ["8/255", "2/255"], steps = 5 }
-images = 60
+max_images = 60
 
 [case.noise]
-corrupt = { name = "gaussian_noise", severity = [1, 5] }
-images = 30
+corruption = { name = "gaussian_noise", severity = [1, 5] }
+max_images = 30
 
 [case.aimed]
 attack = { name = "pgd", eps = "16/255", steps = 5, target = { Sandal = "Sneaker" } }
 expect = { targeted_success_rate = ">= 0" }
-images = 60
+max_images = 60
 """
 
 
@@ -265,7 +265,7 @@ def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
     train = 'train = { recipe = "short", epochs = 1 }'
     models = f'[model.tuned]\nkeras = "good.keras"\n{train}\n[model.bad]\nkeras = "bad.keras"\n'
     path = tmp_path / "s.toml"
-    path.write_text(f'data = {{ name = "fashion_mini" }}\n{models}[case.clean]\nimages = 10\n')
+    path.write_text(f'data = {{ name = "fashion_mini" }}\n{models}[case.clean]\nmax_images = 10\n')
     with pytest.raises(ModelError, match="model bad"):
         robust.run(path, tmp_path / "out", store=Store(tmp_path / "store"))
     assert not (tmp_path / "store/models").exists()
@@ -352,7 +352,7 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
     path = tmp_path / "s.toml"
     path.write_text(
         'data = { name = "fashion_mini" }\n[model.m]\npython = { name = "nets_of_theirs:net", units = 8 }\n'
-        "[case.c]\nimages = 20\n"
+        "[case.c]\nmax_images = 20\n"
     )
     with pytest.raises(
         SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*allow_code=True"

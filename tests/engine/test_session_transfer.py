@@ -30,18 +30,18 @@ seeds = [1, 2]
 [case.shown]
 models = ["small"]
 attack = { name = "transfer", source = "source", attack = "fgsm", eps = ["4/255", "16/255"] }
-images = 20
+max_images = 20
 
 [case.far]
 models = ["small"]
-distance = { name = "pgd", eps = "64/255", steps = 2 }
-images = 20
+minimal = { name = "pgd", eps = "64/255", steps = 2 }
+max_images = 20
 expect = { "top1_by_distance[32/255]" = ">= 0", median_distance = "> 0" }
 
 [case.sent]
 models = ["small"]
 attack = { name = "fgsm", eps = "64/255", target = "all" }
-images = 20
+max_images = 20
 expect = { "sent[Sandal -> Sneaker]" = ">= 0", most_sent = "<= 1" }
 """
 
@@ -134,7 +134,7 @@ def test_a_block_hangs_on_how_the_source_is_asked(path):
 
 
 def test_without_a_transfer_one_model_is_held(path, store, tmp_path):
-    plain = SUITE[: SUITE.index("[case.shown]")] + "[case.clean]\nimages = 20\n"
+    plain = SUITE[: SUITE.index("[case.shown]")] + "[case.clean]\nmax_images = 20\n"
     (tmp_path / "plain.toml").write_text(plain)
     session = Session(load(tmp_path / "plain.toml"), store, Silent())
     for model in session.suite.models:

@@ -34,14 +34,14 @@ def losses(told):
 
 
 def test_a_first_look_at_two_small_networks(printed):
-    told = printed("--depths", 20, "--width", 0.1, "--images", 64, "--epochs", 1)
+    told = printed("--depths", 20, "--width", 0.1, "--max-images", 64, "--epochs", 1)
     assert list(losses(told)) == ["plain20", "resnet20"]
     assert ratio(told, "plain20") > ratio(told, "resnet20") > 0
 
 
 @pytest.mark.slow
 def test_depth_hurts_the_plain_network_and_not_the_residual_one(printed):
-    told = printed("--images", 2000, "--epochs", 3)
+    told = printed("--max-images", 2000, "--epochs", 3)
     assert ratio(told, "plain56") > 1e3 > 100 > ratio(told, "resnet56")
     loss = losses(told)
     assert loss["plain56"] > loss["plain20"] + 0.1

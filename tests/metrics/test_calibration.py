@@ -233,7 +233,7 @@ def test_data_without_a_validation_split_is_refused():
 
 
 def _asking(inside, outside, train):
-    known = {"outside": outside, "train": train}
+    known = {"ood": outside, "train": train}
     return _trial(inside.logits, inside.labels, look=lambda: inside.features, ask=known.__getitem__)
 
 

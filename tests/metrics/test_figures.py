@@ -23,15 +23,15 @@ architecture = { name = "lenet5", width = 0.5 }
 train = { recipe = "short", epochs = 1 }
 
 [case.clean]
-images = 300
-outside = { name = "digits" }
-measure = ["accuracy", "confusion", "hierarchy", "structure", "clusters", "calibration", "temperature", "outliers"]
+max_images = 300
+ood = { name = "digits" }
+metrics = ["accuracy", "confusion", "hierarchy", "structure", "clusters", "calibration", "temperature", "outliers"]
 expect = { worst_class = ">= 0", "ood_auroc[energy]" = ">= 0" }
 
 [case.fgsm]
 attack = { name = "fgsm", eps = "8/255" }
-images = 300
-measure = ["confusion", "hierarchy", "structure", "clusters", "calibration"]
+max_images = 300
+metrics = ["confusion", "hierarchy", "structure", "clusters", "calibration"]
 """
 
 
@@ -194,7 +194,7 @@ def test_the_temperature_is_the_best_on_the_validation_split(report):
 
 
 def test_what_the_images_from_outside_tell(report):
-    outside = np.load(report.blocks["clean"] / "outside" / "logits.npy").astype(float)
+    outside = np.load(report.blocks["clean"] / "ood" / "logits.npy").astype(float)
     inside = report.logits("clean").astype(float)
     truth = np.repeat([1, 0], [len(inside), len(outside)])
     assert len(outside) == 1797
@@ -230,10 +230,10 @@ def test_the_report_says_which_images_and_whose_groups(report):
     assert told["contents"] == {"clean": report.data.content, "fgsm": report.data.content}  # outside is no part of it
     assert told["groups"] == {}  # the data's own
     tree = {"name": "hierarchy", "tree": {"a": list(report.data.classes[:4]), "b": list(report.data.classes[4:])}}
-    found = blocks._own_groups(read_case("c", {"measure": [tree]}), report.data)
+    found = blocks._own_groups(read_case("c", {"metrics": [tree]}), report.data)
     assert {name: len(members) for name, members in found.items()} == {"a": 4, "b": 6}
 
 
 def test_features_are_computed_once_a_model_and_only_where_a_measure_asks(report):
     assert set(report.answers) == {"train", "validation"}
-    assert not (report.blocks["fgsm"] / "outside").exists()
+    assert not (report.blocks["fgsm"] / "ood").exists()

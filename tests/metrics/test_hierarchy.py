@@ -82,10 +82,10 @@ def test_a_file_says_the_same_as_a_table(tmp_path):
 def test_what_is_in_the_file_counts_not_its_name(tmp_path, monkeypatch):
     (tmp_path / "own.csv").write_text("cat,pet\ndog,pet\n")
     monkeypatch.chdir(tmp_path)
-    case = read_case("clean", {"measure": [{"name": "hierarchy", "tree": "own.csv"}]})
-    assert case.measures[0].arguments["tree"] == {"pet": ["cat", "dog"]}
+    case = read_case("clean", {"metrics": [{"name": "hierarchy", "tree": "own.csv"}]})
+    assert case.metrics[0].arguments["tree"] == {"pet": ["cat", "dog"]}
     with pytest.raises(SuiteError, match=r"tree = 'other.csv': is neither in . nor in"):
-        read_case("clean", {"measure": [{"name": "hierarchy", "tree": "other.csv"}]})
+        read_case("clean", {"metrics": [{"name": "hierarchy", "tree": "other.csv"}]})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def theirs(tmp_path, monkeypatch):
     [
         ["evaluate", "m.keras", "--data", "theirs_only_here:f"],
         ["evaluate", "m.keras", "--data", "fashion_mini", "--attack", "theirs_only_here:f"],
-        ["evaluate", "m.keras", "--data", "fashion_mini", "--measure", "theirs_only_here:f"],
+        ["evaluate", "m.keras", "--data", "fashion_mini", "--metric", "theirs_only_here:f"],
         ["train", "lenet5", "--data", "theirs_only_here:f"],
         ["train", "theirs_only_here:f"],
         ["train", "lenet5", "--recipe", "theirs_only_here:f"],

@@ -41,8 +41,8 @@ def folder(tmp_path_factory):
     data = fashion_mini()
     cases = (
         Case("clean", images=IMAGES),
-        read_case("bad", {"corrupt": CORRUPT, "images": IMAGES, "expect": BOUNDS}),
-        read_case("misty", {"corrupt": {"name": "fog", "severity": [2, 4]}, "images": IMAGES}),
+        read_case("bad", {"corruption": CORRUPT, "images": IMAGES, "expect": BOUNDS}),
+        read_case("misty", {"corruption": {"name": "fog", "severity": [2, 4]}, "images": IMAGES}),
     )
     cases = (cases[0], *(replace(case, baseline="net0") for case in cases[1:]))
     models = tuple(Model(f"net{i}", "memory", _net(i, data)) for i in (0, 1))
@@ -85,7 +85,7 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
         fog = robust.value(results, "corruption_error", subset="fog", case="bad", model=net)
         assert (fog.bound, fog.passed) == ("high < 0.01", False)
     with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
-        case = read_case("c", {"corrupt": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
+        case = read_case("c", {"corruption": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
         demands.check(Suite("s", (), (), None), case, fashion_mini(), fashion_mini())
     with pytest.raises(SuiteError, match="this case measures no 'mean_corruption_error'"):
         read_case("c", {"expect": {"mean_corruption_error": "<= 1"}})

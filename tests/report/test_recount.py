@@ -33,11 +33,11 @@ architecture = "lenet5"
 [model.other]
 architecture = "lenet5"
 [case.clean]
-measure = ["accuracy", { name = "calibration", bins = 5 }, "confusion", "hierarchy", "temperature"]
+metrics = ["accuracy", { name = "calibration", bins = 5 }, "confusion", "hierarchy", "temperature"]
 [case.weather]
 baseline = "other"
 [case.near]
-distance = { name = "pgd", eps = "8/255" }
+minimal = { name = "pgd", eps = "8/255" }
 [case.sent]
 attack = { name = "pgd", eps = "8/255" }
 target = "all"

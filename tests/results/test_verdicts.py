@@ -23,12 +23,12 @@ seeds = [0, 1]
 architecture = { name = "lenet5", width = 0.3 }
 
 [case.clean]
-images = 40
+max_images = 40
 expect = { top1 = "no worse than two by 0.5", nll = "low >= 0" }
 
 [case.fgsm]
 attack = { name = "fgsm", eps = ["2/255", "8/255"] }
-images = 20
+max_images = 20
 expect = { top1 = "no worse than reports/base by 0" }
 """
 
@@ -118,7 +118,7 @@ def test_an_earlier_report_that_cannot_be_used_is_told_before_anything_runs(run,
 
 
 def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(run, tmp_path):
-    inspect = ("images = 40", 'images = 40\ninspect = ["cost"]\nmeasure = ["accuracy"]')
+    inspect = ("images = 40", 'images = 40\nprofile = ["cost"]\nmetrics = ["accuracy"]')
     change = ('nll = "low >= 0"', 'parameters = "low >= 0"')
     results = run("out", "clean and two", add=inspect, change=change, no=("reports/base", "two"))
     found = robust.value(results, "parameters")

@@ -12,7 +12,7 @@ WHOLE = st.integers(-20, 20)
 
 
 @pytest.mark.parametrize(
-    ("text", "inside", "outside"),
+    ("text", "inside", "ood"),
     [
         (">= 0.5", [0.5, 0.6], [0.49]),
         ("> 0.5", [0.51], [0.5, 0.4]),

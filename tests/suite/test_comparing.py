@@ -11,7 +11,7 @@ architecture = "lenet5"
 architecture = "resnet20"
 [case.pgd]
 attack = { name = "pgd", eps = "8/255" }
-measure = ["accuracy", "calibration", "confusion"]
+metrics = ["accuracy", "calibration", "confusion"]
 models = ["lenet5", "resnet20"]
 expect = { top1 = "no worse than lenet5 by 0.01" }
 """
@@ -75,4 +75,4 @@ def test_what_cannot_be_compared_is_told_with_file_and_line(tmp_path, changes, m
 def test_from_python_the_models_are_not_known_but_the_metrics_are():
     assert read_case("clean", {"expect": {"top1": "no worse than other by 0"}}).expect["top1"].than == "other"
     with pytest.raises(SuiteError, match="ece is no mean over images"):
-        read_case("clean", {"measure": ["calibration"], "expect": {"ece": "no worse than other by 0"}})
+        read_case("clean", {"metrics": ["calibration"], "expect": {"ece": "no worse than other by 0"}})

@@ -10,7 +10,7 @@ architecture = "lenet5"
 [model.mlp]
 architecture = "mlp"
 [case.corrupted]
-corrupt = { name = ["snow", "fog"], severity = [5, 1] }
+corruption = { name = ["snow", "fog"], severity = [5, 1] }
 baseline = "mlp"
 """
 
@@ -28,24 +28,24 @@ def test_a_list_of_corruptions_is_one_case_that_goes_upward_in_each(tmp_path):
 
 
 def test_all_are_all():
-    case = read_case("corrupted", {"corrupt": {"name": "all", "severity": [1, 2, 3, 4, 5]}})
+    case = read_case("corrupted", {"corruption": {"name": "all", "severity": [1, 2, 3, 4, 5]}})
     assert len(case.perturbations) == 19 * 5
     assert [call.name for call in case.perturbations[::5]] == registry.names("corruptions")
-    assert len(read_case("corrupted", {"corrupt": "all"}).perturbations) == 19
+    assert len(read_case("corrupted", {"corruption": "all"}).perturbations) == 19
 
 
 @pytest.mark.parametrize(
     ("given", "written", "says"),
     [
         ('["snow", "fog"]', '["snow", "foog"]', r"s.toml:7: no corruptions named 'foog'; did you mean 'fog'\?"),
-        ('["snow", "fog"]', '["fog", "fog"]', r"s.toml:7: corrupt.name = \['fog', 'fog'\]: each corruption once"),
-        ('["snow", "fog"]', "[]", r"s.toml:7: corrupt.name = \[\]: each corruption once, and at least one"),
-        ('["snow", "fog"]', "[1]", r"s.toml:7: corrupt.name\[0\] = 1: must be a string"),
-        ("[5, 1]", "[6]", r"s.toml:7: corrupt.severity\[0\] = 6: must be a number in \[1, 5\]"),
+        ('["snow", "fog"]', '["fog", "fog"]', r"s.toml:7: corruption.name = \['fog', 'fog'\]: each corruption once"),
+        ('["snow", "fog"]', "[]", r"s.toml:7: corruption.name = \[\]: each corruption once, and at least one"),
+        ('["snow", "fog"]', "[1]", r"s.toml:7: corruption.name\[0\] = 1: must be a string"),
+        ("[5, 1]", "[6]", r"s.toml:7: corruption.severity\[0\] = 6: must be a number in \[1, 5\]"),
         ('"mlp"\n', '"mpl"\n', r"s.toml:8: baseline: 'mpl' is not a model of this case; did you mean 'mlp'\?"),
         ('"mlp"\n', '"mlp"\nmodels = ["lenet5"]\n', r"s.toml:8: baseline: 'mlp' is not a model of this case"),
-        ('corrupt = { name = ["snow", "fog"], severity = [5, 1] }\n', "", r"baseline: only a case with corrupt"),
-        ('"mlp"\n', '"mlp"\nmeasure = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to measure'),
+        ('corruption = { name = ["snow", "fog"], severity = [5, 1] }\n', "", r"baseline: only a case with corrupt"),
+        ('"mlp"\n', '"mlp"\nmetrics = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to measure'),
         (
             '"mlp"\n',
             '"mlp"\nexpect = { corruption_error_ratio = "< 1" }\n',

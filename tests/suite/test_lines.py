@@ -72,10 +72,10 @@ def test_a_key_is_found_or_what_is_around_it(keys, line):
     ],
 )
 def test_what_stands_inside_a_string_of_many_lines_is_no_key(summary):
-    text = f'summary = {summary}\nseed = 2 # """\n[case.a]\nimages = 1\n'
+    text = f'summary = {summary}\nseed = 2 # """\n[case.a]\nmax_images = 1\n'
     lines = Lines(Path("a.toml"), text)
     begins = summary.count("\n") + 2
-    assert [lines.find(*keys) for keys in (("seed",), ("case", "a"), ("case", "a", "images"))] == [
+    assert [lines.find(*keys) for keys in (("seed",), ("case", "a"), ("case", "a", "max_images"))] == [
         begins, begins + 1, begins + 2,
     ]  # fmt: skip
 

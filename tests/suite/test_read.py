@@ -37,9 +37,9 @@ keras = "stored.keras"
 preprocessing = [0, 255]
 
 [case.clean]
-measure = ["accuracy", { name = "confusion", pairs = 3 }]
-inspect = ["cost"]
-images = 200
+metrics = ["accuracy", { name = "confusion", pairs = 3 }]
+profile = ["cost"]
+max_images = 200
 expect = { top1 = ">= 0.80", "recall[Shirt]" = "in [0, 0.9]", "confused[Shirt -> Coat]" = "< 1/2", parameters = "> 0" }
 
 [case.pgd]
@@ -54,16 +54,16 @@ attack = { name = "fgsm", eps = 0, target = { Sandal = "Sneaker" } }
 attack = { name = "foolbox:LinfPGD", eps = "8/255", steps = 3 }
 
 [case.noise]
-corrupt = { name = "gaussian_noise", severity = [5, 1, 3] }
+corruption = { name = "gaussian_noise", severity = [5, 1, 3] }
 
 [case.default-noise]
-corrupt = "gaussian_noise"
+corruption = "gaussian_noise"
 
 [case.shifted]
 data = "fashion_mini"
 
 [case.looks]
-inspect = ["cost"]
+profile = ["cost"]
 """
 
 SHORT = """\
@@ -127,8 +127,8 @@ def test_cases_are_what_the_file_says(complete):
     clean, pgd, sandals, theirs, noise, default_noise, shifted, looks = complete.cases
     assert clean == Case(
         "clean",
-        measures=(Call("measures", "accuracy", {}), Call("measures", "confusion", {"pairs": 3})),
-        inspections=(Call("inspections", "cost", {}),),
+        metrics=(Call("metrics", "accuracy", {}), Call("metrics", "confusion", {"pairs": 3})),
+        profile=(Call("profile", "cost", {}),),
         images=200,
         expect={
             "top1": parse(">= 0.80"),
@@ -148,8 +148,8 @@ def test_cases_are_what_the_file_says(complete):
     assert theirs.perturbations[0].name == "foolbox:LinfPGD"
     assert [call.arguments["severity"] for call in noise.perturbations] == [1, 3, 5]
     assert [call.arguments["severity"] for call in default_noise.perturbations] == [3]
-    assert shifted == Case("shifted", data=Call("datasets", "fashion_mini", {}), measures=clean.measures[:1], line=44)
-    assert (looks.measures, looks.inspections) == ((), clean.inspections)
+    assert shifted == Case("shifted", data=Call("datasets", "fashion_mini", {}), metrics=clean.metrics[:1], line=44)
+    assert (looks.metrics, looks.profile) == ((), clean.profile)
 
 
 def test_cells_are_every_case_on_every_model_it_asks_for(complete):
@@ -222,7 +222,7 @@ MISTAKES = [
     # TOML
     (D + D + M + C, "2: not TOML: Cannot overwrite a value"),
     (DMC + M, "5: not TOML: Cannot declare ('model', 'm') twice"),
-    (DMC + 'images = 3\nimages = 4\n', "6: not TOML: Cannot overwrite a value"),
+    (DMC + 'images = 3\nmax_images = 4\n', "6: not TOML: Cannot overwrite a value"),
     (D + M + 'architecture = lenet5\n' + C, "4: not TOML: Invalid value"),
     (DMC + "attack = {\n", "5: not TOML: "),
     ("data = [\n", "2: not TOML: "),
@@ -289,7 +289,7 @@ MISTAKES = [
      "8: eps = -1: must be a number >= 0"),
     # a case
     (DMC + 'atack = "pgd"\n', "5: a case has no 'atack'; did you mean 'attack'?"),
-    (DMC + 'attack = "fgsm"\ncorrupt = "gaussian_noise"\n',
+    (DMC + 'attack = "fgsm"\ncorruption = "gaussian_noise"\n',
      "6: a case has attack, corrupt or distance; this one has attack and corrupt"),
     (DMC + 'attack = "fgms"\n', "5: no attacks named 'fgms'; did you mean 'fgsm'?"),
     (DMC + 'attack = "fgsm"\n', "5: fgsm needs eps"),
@@ -316,27 +316,27 @@ MISTAKES = [
      "5: Foolbox has no attack 'foolbox:LinfPDG'; did you mean 'foolbox:LinfPGD'?"),
     (DMC + 'attack = { name = "foolbox:PGD", eps = 1, stps = 1 }\n', "5: stps: foolbox:PGD takes no 'stps'; did you"),
     (DMC + 'corrupt = "gausian_noise"\n', "5: no corruptions named 'gausian_noise'; did you mean 'gaussian_noise'?"),
-    (DMC + 'corrupt = { name = "gaussian_noise", severity = 6 }\n',
+    (DMC + 'corruption = { name = "gaussian_noise", severity = 6 }\n',
      "5: corrupt.severity = 6: must be a number in [1, 5]"),
-    (DMC + 'corrupt = { name = "gaussian_noise", severity = [1, 0] }\n',
+    (DMC + 'corruption = { name = "gaussian_noise", severity = [1, 0] }\n',
      "5: corrupt.severity[1] = 0: must be a number"),
-    (DMC + 'corrupt = { name = "gaussian_noise", target = "next" }\n', "5: target: gaussian_noise takes no 'target'"),
+    (DMC + 'corruption = { name = "gaussian_noise", target = "next" }\n', "5: target: gaussian_noise takes no 'target'"),
     (DMC + 'data = "fashion_maxi"\n', "5: no datasets named 'fashion_maxi'; did you mean 'fashion_mini'?"),
     (DMC + 'measure = "accuracy"\n', "5: measure = 'accuracy': must be a list"),
     (DMC + "measure = []\n", "5: measure = []: the list is empty"),
-    (DMC + 'measure = ["acuracy"]\n', "5: no measures named 'acuracy'; did you mean 'accuracy'?"),
-    (DMC + 'measure = ["accuracy", "accuracy"]\n', "5: measure: the same one stands there twice"),
-    (DMC + 'measure = ["accuracy", { name = "accuracy" }]\n', "5: measure: the same one stands there twice"),
+    (DMC + 'metrics = ["acuracy"]\n', "5: no measures named 'acuracy'; did you mean 'accuracy'?"),
+    (DMC + 'metrics = ["accuracy", "accuracy"]\n', "5: measure: the same one stands there twice"),
+    (DMC + 'metrics = ["accuracy", { name = "accuracy" }]\n', "5: measure: the same one stands there twice"),
     (DMC + 'measure = [\n  "accuracy",\n  { name = "confusion", pairs = 0 },\n]\n',
      "5: pairs = 0: must be a number >= 1"),
     (DMC + "measure = [3]\n", "5: measure = 3: must be a name, or a table with a name"),
     (DMC + "inspect = []\n", "5: inspect = []: the list is empty"),
-    (DMC + 'inspect = ["costs"]\n', "5: no inspections named 'costs'; did you mean 'cost'?"),
+    (DMC + 'profile = ["costs"]\n', "5: no inspections named 'costs'; did you mean 'cost'?"),
     (
         DMC + 'measure = [{ name = "calibration", bins = 10 }, { name = "calibration", bins = 15 }]\n',
         "5: measure: the same one stands there twice",
     ),
-    (DMC + 'inspect = ["cost", "cost"]\n', "5: inspect: the same one stands there twice"),
+    (DMC + 'profile = ["cost", "cost"]\n', "5: inspect: the same one stands there twice"),
     (DMC + "images = 0\n", "5: images = 0: must be a number >= 1"),
     (DMC + "balanced = true\n", "5: balanced = true says how images are chosen; say how many, as in images = 100"),
     (DMC + 'images = "all"\n', "5: images = 'all': must be a whole number"),
@@ -356,19 +356,19 @@ MISTAKES = [
      "7: expect.top5: bound 'in [1, 0]': nothing lies in"),
     (DMC + 'expect = { top2 = ">= 0" }\n', "5: expect: this case measures no 'top2'; did you mean 'top1'?"),
     (DMC + 'expect = { recall = ">= 0" }\n', "5: expect: this case measures no 'recall'"),
-    (DMC + 'measure = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
+    (DMC + 'metrics = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
      "6: expect: this case measures no 'top1'; allowed: recall, precision, prediction_entropy, confused"),
-    (DMC + 'measure = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
+    (DMC + 'metrics = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
      "7: expect: this case measures no 'recal[a.b]'; did you mean 'recall'?"),
-    (DMC + 'measure = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',
+    (DMC + 'metrics = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',
      "6: expect: this case measures no 'recall[Shirt'; did you mean 'recall'?"),
-    (DMC + 'measure = ["confusion"]\nexpect = { "recall[]" = ">= 0" }\n',
+    (DMC + 'metrics = ["confusion"]\nexpect = { "recall[]" = ">= 0" }\n',
      "6: expect: this case measures no 'recall[]'"),
     (DMC + 'expect = { targeted_success_rate = ">= 0" }\n',
      "5: expect: this case measures no 'targeted_success_rate'; it needs an attack with a target"),
     (DMC + 'attack = { name = "pgd", eps = 1 }\nexpect.targeted_success_rate = ">= 0"\n',
      "6: expect: this case measures no 'targeted_success_rate'; it needs an attack with a target"),
-    (DMC + 'inspect = ["cost"]\nexpect = { top1 = ">= 0" }\n', "6: expect: this case measures no 'top1'"),
+    (DMC + 'profile = ["cost"]\nexpect = { top1 = ">= 0" }\n', "6: expect: this case measures no 'top1'"),
     # names
     (D + M + '[case."a b"]\n', "4: case 'a b': a name has letters, digits and _, and after the first also . + -"),
     (D + '[model."a/b.c"]\narchitecture = "lenet5"\n' + C, "2: model 'a/b.c': a name has letters"),
@@ -460,7 +460,7 @@ FOREIGN = [
     (D + '[model.m]\narchitecture = "their_code:net"\n' + C, "3: architecture = 'their_code:net'"),
     (DMC + 'attack = { name = "their_code:attack", eps = 1 }\n', "5: attack = 'their_code:attack'"),
     (DMC + 'corrupt = "their_code:fog"\n', "5: corrupt = 'their_code:fog'"),
-    (DMC + 'measure = ["their_code:measure"]\n', "5: measure = 'their_code:measure'"),
+    (DMC + 'metrics = ["their_code:measure"]\n', "5: measure = 'their_code:measure'"),
 ]
 
 
@@ -474,7 +474,7 @@ def test_somebodys_code_is_refused_and_not_run(tmp_path, theirs, text, says):
 @pytest.mark.parametrize(("text", "says"), FOREIGN)
 def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path, theirs, text, says):
     suite = load(write(tmp_path, text), allow_code=True)
-    calls = [suite.models[0].source, *suite.cases[0].perturbations, *suite.cases[0].measures]
+    calls = [suite.models[0].source, *suite.cases[0].perturbations, *suite.cases[0].metrics]
     assert any(call.name.startswith("their_code:") for call in calls)
     assert "their_code" not in sys.modules
     assert suite.models[0].kind == ("python" if "python" in says else "architecture")
@@ -490,9 +490,9 @@ def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path,
         (D + '[model.m]\npython = "their_code:nets"\n' + C, "3: their_code defines no function 'nets'"),
         (D + '[model.m]\npython = "no_such_module:net"\n' + C, "3: no module named 'no_such_module' on the path"),
         (DMC + 'attack = { name = "their_code:attack", eps = -1 }\n', "5: attack.eps = -1: must be a number >= 0"),
-        (DMC + 'measure = ["their_code:measure"]\nexpect = { dept = ">= 1" }\n',
+        (DMC + 'metrics = ["their_code:measure"]\nexpect = { dept = ">= 1" }\n',
          "6: expect: this case measures no 'dept'; did you mean 'depth'?"),
-        (DMC + 'measure = ["their_code:mute"]\n[case.c.expect]\ntop1 = ">= 1"\n',
+        (DMC + 'metrics = ["their_code:mute"]\n[case.c.expect]\ntop1 = ">= 1"\n',
          "4: their_code:mute does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]"),
     ],
 )  # fmt: skip

@@ -43,7 +43,7 @@ def levels():
 
 FIRST = {
     "inside": ([lambda: keras.layers.Rescaling(1 / 127.5, -1, name="levels")], None),
-    "outside": ([], (0, 255)),
+    "ood": ([], (0, 255)),
     "augmented": ([lambda: keras.layers.RandomFlip(name="flip"), lambda: keras.layers.Rescaling(1 / 255)], None),
     "statistics": ([levels], (0, 255)),
 }

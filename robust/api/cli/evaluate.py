@@ -20,8 +20,8 @@ def evaluate(
     attack: Annotated[list[str] | None, Parameter(negative="")] = None,
     eps: Annotated[list[str] | None, Parameter(negative="", consume_multiple=True)] = None,
     set_: Annotated[list[str] | None, Parameter(name=["--set"], negative="")] = None,
-    measure: Annotated[list[str] | None, Parameter(negative="")] = None,
-    images: MaybeWhole = None,
+    metric: Annotated[list[str] | None, Parameter(negative="")] = None,
+    max_images: MaybeWhole = None,
     balanced: Annotated[bool, Parameter(negative="")] = False,
     transform: str | None = None,
     classes: str | None = None,
@@ -48,9 +48,9 @@ def evaluate(
         How far the attacks may go, as in 4/255; several are run upward.
     set_
         Another setting of the attacks, as in --set steps=100; may be given several times.
-    measure
+    metric
         What is measured; accuracy where it is not given; may be given several times.
-    images
+    max_images
         How many images of the test split, chosen at random in proportion to the classes; all of them where it is not
         given.
     balanced
@@ -82,11 +82,11 @@ def evaluate(
     from robust.datasets.asked import asked
     from robust.suite import read_case, read_data, read_model
 
-    measures = measure or ["accuracy"]
-    typed.refuse([*(attack or []), *measures], allow_code)
+    metrics = metric or ["accuracy"]
+    typed.refuse([*(attack or []), *metrics], allow_code)
     attacks = _attacks(attack or [], eps, set_ or [])
     for each in attacks:  # a mistake is told before TensorFlow is imported
-        read_case(each["name"], {"attack": each, "measure": measures})
+        read_case(each["name"], {"attack": each, "metrics": metrics})
     table = {models.kind(model): model, **models.asked(preprocessing, output, black_box)}
     read_model(Path(model).stem, table)
     source = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
@@ -97,8 +97,8 @@ def evaluate(
     from robust.report import terminal
 
     with progress.on(sys.stderr) as shown:
-        options: dict[str, Any] = {"measures": measures, "seed": seed, "out": out, "allow_code": allow_code}
-        options |= {"images": images, "balanced": balanced}
+        options: dict[str, Any] = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
+        options |= {"max_images": max_images, "balanced": balanced}
         results = measured(table, given.read(source), attacks, progress=shown, **options)
     terminal.results(results)
     if out is not None:

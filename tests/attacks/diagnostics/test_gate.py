@@ -18,7 +18,7 @@ data = {{ name = "fashion_mini" }}
 keras = "masked.keras"
 [case.pgd]
 attack = {{ name = "pgd", eps = "16/255", steps = 5 }}
-images = 100
+max_images = 100
 expect = {{ {bound} }}
 """
 

@@ -19,21 +19,21 @@ architecture = { name = "lenet5", width = 0.5 }
 train = { recipe = "short", epochs = 1 }
 
 [case.clean]
-images = 100
+max_images = 100
 
 [case.sound]
 attack = { name = "pgd", eps = ["2/255", "8/255"] }
-images = 100
+max_images = 100
 expect = { reliability = ">= 1" }
 
 [case.slow]
 attack = { name = "pgd", eps = "16/255", step_size = "1/2550" }
-images = 100
+max_images = 100
 expect = { top1 = "<= 0.1", reliability = ">= 1" }
 
 [case.square]
 attack = { name = "square", eps = "16/255", queries = 200 }
-images = 100
+max_images = 100
 """
 
 

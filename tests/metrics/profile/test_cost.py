@@ -102,5 +102,5 @@ def test_kinds_that_are_not_known_are_named():
 
 
 def test_yields_what_it_declares():
-    declared = signature.metrics(signature.bind("inspections", "cost"))
+    declared = signature.metrics(signature.bind("profile", "cost"))
     assert tuple(v.metric for v in cost(Classifier(_net(layers.Dense(3)), 3), DATA)) == declared

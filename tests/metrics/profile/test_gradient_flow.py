@@ -188,7 +188,7 @@ def test_a_model_inside_another(read):
 
 
 def test_yields_what_it_declares(read, built):
-    declared = signature.metrics(signature.bind("inspections", "gradient_flow"))
+    declared = signature.metrics(signature.bind("profile", "gradient_flow"))
     given = {*read(built("mlp", depth=1))[0], *read(built("mlp", depth=1))[1]}
     given |= {*read(built("mlp", depth=1, activation="tanh"))[0]}
     assert given == set(declared)

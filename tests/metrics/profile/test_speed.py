@@ -59,5 +59,5 @@ def test_too_few_repeats_for_an_interval(classifier):
 
 
 def test_yields_what_it_declares(classifier):
-    declared = signature.metrics(signature.bind("inspections", "speed"))
+    declared = signature.metrics(signature.bind("profile", "speed"))
     assert tuple(v.metric for v in speed(classifier, DATA, repeats=6)) == declared

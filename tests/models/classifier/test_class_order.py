@@ -229,7 +229,7 @@ def by_run(model, data, tmp_path):
 def by_callback(model, data, _):
     import robust
 
-    watch = robust.RobustAccuracy(robust.datasets.folder(path=data), "fgsm", images=9)
+    watch = robust.RobustAccuracy(robust.datasets.folder(path=data), "fgsm", max_images=9)
     watch.set_model(model)
     watch.on_train_begin()
 

@@ -32,7 +32,7 @@ def evaluate(*arguments, **options):
 
 def test_a_model_is_measured_and_the_table_printed(photos, linear, tmp_path):
     linear(layers.Rescaling(1 / 255, name="first"), activation="softmax").save(tmp_path / "mine.keras")
-    attacks = ["--attack", "pgd", "--attack", "noise", "--eps", "4/255", "40/255", "--images", "6"]
+    attacks = ["--attack", "pgd", "--attack", "noise", "--eps", "4/255", "40/255", "--max-images", "6"]
     done = evaluate("mine.keras", "--data", "photos/", *attacks, "--out", "report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[:2] == [

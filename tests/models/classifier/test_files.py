@@ -402,7 +402,7 @@ def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     train = ["train", "net.keras", "--data", str(data)]
     for words in (
-        ["evaluate", "net.keras", "--data", str(data), "--measure", "stranger:f"],
+        ["evaluate", "net.keras", "--data", str(data), "--metric", "stranger:f"],
         ["evaluate", "net.keras", "--data", str(data), "--attack", "stranger:f"],
         ["attack", "panda", "--model", "net.keras", "--attack", "stranger:f"],
         [*train, "--recipe", "stranger:f"],

@@ -90,7 +90,7 @@ def recipe(head):
     return Recipe(**bind("recipes", {"name": "short", "head": head}).arguments)
 
 
-@pytest.mark.parametrize("preprocessing", [Preprocessing(0.0, 255.0), Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)])
+@pytest.mark.parametrize("pixels", [Preprocessing(0.0, 255.0), Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)])
 def test_it_is_fine_tuned(pixels, crowded):
     model = crowded(layers.Dense(3, name="own"))
     data = from_arrays(IMAGES, np.arange(6) % 3)

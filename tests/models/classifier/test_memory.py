@@ -129,7 +129,7 @@ def test_images_from_outside_are_asked_about_again_in_smaller_batches(linear, do
     np.savez(tmp_path / "data.npz", **halves)
     (tmp_path / "s.toml").write_text(
         'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n'
-        '[case.c]\nmeasure = ["outliers"]\noutside = { arrays = "other.npz" }\n'
+        '[case.c]\nmetrics = ["outliers"]\nood = { arrays = "other.npz" }\n'
     )
     save, failed = reference.save, []
 

@@ -140,7 +140,7 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
     np.savez(tmp_path / "data.npz", x=IMAGES, y=LABELS)
     (tmp_path / "s.toml").write_text(
         'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n[case.clean]\n'
-        '[case.fog]\ncorrupt = { name = "brightness" }\n'
+        '[case.fog]\ncorruption = { name = "brightness" }\n'
     )
     for _ in range(2):
         with pytest.warns(UserWarning, match="net: .* if that is meant, say pixels"):
@@ -182,7 +182,7 @@ def test_a_callback_tells_once_and_the_remedy_is_right():
     def fitted(**options):
         model = graded(0, 255)
         model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        watch = robust.RobustAccuracy((IMAGES, LABELS), "fgsm", eps="1/255", images=300, **options)
+        watch = robust.RobustAccuracy((IMAGES, LABELS), "fgsm", eps="1/255", max_images=300, **options)
         return model.fit(IMAGES * 255, LABELS, epochs=2, verbose=0, callbacks=[watch]).history["val_robust_accuracy"]
 
     with pytest.warns(UserWarning, match=r"graded: .* of 300 images are right with pixels \[0, 1\], 100%") as told:

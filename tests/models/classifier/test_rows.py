@@ -27,7 +27,7 @@ def values(table):
 def test_it_is_as_if_the_user_flattened_them(options):
     model = flat(**options)
     own = keras.Sequential([keras.Input((4, 5, 3)), keras.layers.Flatten(), *model.layers])
-    asked = {"attacks": ["fgsm", "pgd"], "eps": "8/255", "measures": ["accuracy", "calibration"]}
+    asked = {"attacks": ["fgsm", "pgd"], "eps": "8/255", "metrics": ["accuracy", "calibration"]}
     assert values(robust.evaluate(model, (X, Y), **asked)) == values(robust.evaluate(own, (X, Y), **asked))
     told = robust.evaluate(model, (X, Y))
     levels = 255 if "scale" in options else 1

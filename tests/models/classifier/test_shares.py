@@ -36,7 +36,7 @@ SOUND = {
 
 
 def found(model):
-    return robust.evaluate(model, (IMAGES, LABELS), measures=["accuracy", "calibration"], classes=5)
+    return robust.evaluate(model, (IMAGES, LABELS), metrics=["accuracy", "calibration"], classes=5)
 
 
 @pytest.mark.parametrize("name", SHARES)

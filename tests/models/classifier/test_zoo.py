@@ -293,7 +293,7 @@ def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
 
 
 @pytest.mark.parametrize(
-    ("preprocessing", "undo"),
+    ("pixels", "undo"),
     [
         ((0, 255), lambda x: x / 255),
         ((-1, 1), lambda x: (x + 1) / 2),
@@ -341,7 +341,7 @@ def test_channels_first_of_unknown_size_is_declared():
 
 
 @pytest.mark.parametrize(
-    ("preprocessing", "told"),
+    ("pixels", "told"),
     [
         ("cafe", "preprocessing = 'cafe': not known; did you mean 'caffe'?"),
         (
@@ -363,7 +363,7 @@ def test_what_cannot_be_read_is_refused(pixels, told):
 
 
 @pytest.mark.parametrize(
-    ("preprocessing", "told", "meant"),
+    ("pixels", "told", "meant"),
     [
         (
             {"mean": [123.0, 117.0, 104.0], "std": [58.4, 57.1, 57.4]},

@@ -342,7 +342,7 @@ def test_reports_of_other_suites_data_and_cases_are_refused_with_the_reason(tmp_
 def test_bounds_models_and_measures_may_have_changed_since(tmp_path):
     outcomes = skilled(6, 0.5)
     changed = SUITE.replace(
-        "[case.clean]", '[case.clean]\nexpect = { top1 = ">= 0.9" }\nmeasure = ["accuracy", "calibration"]'
+        "[case.clean]", '[case.clean]\nexpect = { top1 = ">= 0.9" }\nmetrics = ["accuracy", "calibration"]'
     )
     robust.compare(report(tmp_path / "a", outcomes), report(tmp_path / "b", outcomes, suite=changed))
 
