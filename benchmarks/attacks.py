@@ -171,7 +171,7 @@ def curve(name: str, classifier: Classifier, data: Dataset) -> None:
     say(name, "with padding and the looks that judge", [spent / theirs])
     one = alone(classifier, calls, examples, 7)
     say(name, "missed by the curve, of what falls alone, in %", [missed(one, found)], 1.0)
-    calls = tuple(bind("attacks", {"name": "square", "eps": eps, "queries": 100}) for eps in CURVE)
+    calls = tuple(bind("attacks", {"name": "square", "eps": eps, "n_queries": 100}) for eps in CURVE)
     examples = data.examples("test", BATCH)
     found = upward(classifier, calls, from_arrays(examples.images, examples.labels, data.classes))[1]
     one, other = (alone(classifier, calls, examples, seed) for seed in (7, 8))
@@ -195,11 +195,11 @@ def missed(fell: np.ndarray, found: np.ndarray) -> float:
     return 100 * float((fell & ~found).sum()) / max(fell.sum(), 1)
 
 
-def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: int = 20, queries: int = 500) -> None:
+def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: int = 20, n_queries: int = 500) -> None:
     """AutoAttack's time over that of its passes, and its passes over the original's."""
     examples = data.examples("test", 2 * batch)
     images, labels = examples.images, examples.labels
-    options = {"seeds": labels, "eps": EPS, "steps": steps, "queries": queries}
+    options = {"seeds": labels, "eps": EPS, "steps": steps, "n_queries": n_queries}
     watched, plain = (kind(model, 10, batch_size=batch) for kind in (Watched, Classifier))
     watched.seen = Counter()
     autoattack(watched, images, labels, **options)
@@ -216,19 +216,19 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
     say(name, "autoattack / its passes, time", ratios, 1.3)
     ours = theirs = 0
     rows = np.arange(len(labels))
-    for part_name, part in parts("standard", "linf", steps, queries).items():
+    for part_name, part in parts("standard", "linf", steps, n_queries).items():
         found = part(plain, images[rows], labels[rows], seeds=labels[rows], eps=EPS, norm="linf")
         ours += (found.n_forward + found.n_backward).sum()
-        theirs += original(part_name, found, steps, queries).sum()
+        theirs += original(part_name, found, steps, n_queries).sum()
         rows = rows[found.by == ""]
     say(name, "autoattack / the original, passes", [ours / theirs], 1.0)
 
 
-def original(part: str, found: AttackResult, steps: int, queries: int) -> np.ndarray:
+def original(part: str, found: AttackResult, steps: int, n_queries: int) -> np.ndarray:
     """Passes of the original for each image, both ways: whole climbs, and one look for the likeliest classes."""
     stands = found.by == ""
     if part == "square":
-        return np.where(stands, queries + 1, found.n_forward)
+        return np.where(stands, n_queries + 1, found.n_forward)
     ranks = CLIMBS[part] > 1
     climbs = np.where(stands, CLIMBS[part], np.ceil((found.n_forward - ranks) / (steps + 1)))
     return 2 * climbs * (steps + 1) + ranks

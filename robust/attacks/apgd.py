@@ -27,7 +27,7 @@ def apgd(
     steps: Count = 100,
     loss: Literal["ce", "dlr"] = "ce",
     restarts: Count = 1,
-    samples: Count = 1,
+    eot_iter: Count = 1,
 ) -> AttackResult:
     """Auto-PGD: steps of 2 eps with momentum, halved where the loss does not rise, each time from the best point.
 
@@ -42,13 +42,13 @@ def apgd(
         steps: of each climb, at the most: an image that falls stops there.
         loss: the cross-entropy or the difference of logits ratio; with targets, their targeted forms.
         restarts: climbs from new random points, for the images that still stand.
-        samples: passes over which the gradient is averaged, for a model that answers at random.
+        eot_iter: passes over which the gradient is averaged, for a model that answers at random.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
     climbed = _LOSSES[loss][targets is not None]
-    climb = _climb("apgd", norm, steps, eps, climbed, restarts=restarts, samples=samples)
+    climb = _climb("apgd", norm, steps, eps, climbed, restarts=restarts, eot_iter=eot_iter)
     return attack(Task(classifier, images, labels, seeds, start, targets), climb)
 
 
@@ -91,11 +91,11 @@ def apgd_t(
 
 
 def _climb(
-    name: str, norm: AnyNorm, steps: int, eps: float, loss: losses.Loss, *, restarts: int = 1, samples: int = 1
+    name: str, norm: AnyNorm, steps: int, eps: float, loss: losses.Loss, *, restarts: int = 1, eot_iter: int = 1
 ) -> IterativeAttack:
     how = sparse_step if norm == "l1" else auto_step
     numbers = {"eps": eps, **how.numbers(steps)}
     return IterativeAttack(
-        name, norm, steps, numbers, loss, how.step, how.memory, restarts=restarts, samples=samples,
+        name, norm, steps, numbers, loss, how.step, how.memory, restarts=restarts, eot_iter=eot_iter,
         roams=norm == "l1", keep="best",
     )  # fmt: skip

@@ -29,7 +29,7 @@ def autoattack(
     norm: AnyNorm = "linf",
     version: Literal["standard", "plus", "rand"] = "standard",
     steps: Count = 100,
-    queries: Count = 5000,
+    n_queries: Count = 5000,
 ) -> AttackResult:
     """AutoAttack: APGD on the cross-entropy, targeted APGD, targeted FAB, Square; `by` tells which felled an image.
 
@@ -49,13 +49,13 @@ def autoattack(
         norm: of the ball.
         version: which parts.
         steps: of each climb of APGD and FAB, at the most.
-        queries: of Square, at the most.
+        n_queries: of Square, at the most.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
     result, traces, radii = AttackResult.of(images), [], np.broadcast_to(eps, len(images))
-    for i, (name, part) in enumerate(parts(version, norm, steps, queries).items()):
+    for i, (name, part) in enumerate(parts(version, norm, steps, n_queries).items()):
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
@@ -72,10 +72,10 @@ def autoattack(
     return replace(result, trace=np.hstack([result.trace, *traces]))
 
 
-def parts(version: str, norm: AnyNorm, steps: int, queries: int) -> dict[str, Part]:
+def parts(version: str, norm: AnyNorm, steps: int, n_queries: int) -> dict[str, Part]:
     """The attacks of a version in their order, by the name that stands in `by`."""
     rounds, classes = (5, 5) if norm == "l1" else (1, 9)
-    search = partial(square, queries=queries)
+    search = partial(square, n_queries=n_queries)
     if version == "standard":
         return {
             "apgd-ce": partial(apgd, steps=steps, restarts=rounds),
@@ -92,6 +92,6 @@ def parts(version: str, norm: AnyNorm, steps: int, queries: int) -> dict[str, Pa
             "apgd-t": partial(apgd_t, steps=steps),
         }
     return {
-        "apgd-ce": partial(apgd, steps=steps, samples=20),
-        "apgd-dlr": partial(apgd, steps=steps, loss="dlr", samples=20),
+        "apgd-ce": partial(apgd, steps=steps, eot_iter=20),
+        "apgd-dlr": partial(apgd, steps=steps, loss="dlr", eot_iter=20),
     }

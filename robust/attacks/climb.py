@@ -50,7 +50,7 @@ class IterativeAttack:
     draw: graph-pure `(centres, seeds, stream, eps, norm) -> points` where a random climb begins.
     plain: how many climbs begin at the image itself, before the random ones.
     restarts: climbs, for the images that still stand.
-    samples: passes over which a look averages the gradients of a randomised model; 0 asks for no gradients.
+    eot_iter: passes over which a look averages the gradients of a randomised model; 0 asks for no gradients.
     roams: its points may leave the ball, so those outside do not count.
     keep: what is left of an image that stands: "point", the last, or another image that is remembered.
     """
@@ -65,7 +65,7 @@ class IterativeAttack:
     draw: Draw = ball.random_point
     plain: int = 0
     restarts: int = 1
-    samples: int = 1
+    eot_iter: int = 1
     roams: bool = False
     keep: str = "point"
 

@@ -26,7 +26,7 @@ def noise(
     eps: Eps,
     norm: AnyNorm = "linf",
     kind: Literal["uniform", "gaussian"] = "uniform",
-    samples: Count = 10,
+    repeats: Count = 10,
 ) -> AttackResult:
     """Random points of the ball, one after the other, until one fools the model: a control, not an attack.
 
@@ -37,17 +37,17 @@ def noise(
         norm: of the ball.
         kind: "uniform" in the ball; or normal noise of standard deviation eps / 2 in each pixel, cut at
             eps, for Linf, and for L2 and L1 normal noise as long as eps.
-        samples: points tried after the first one, at the most.
+        repeats: points tried after the first one, at the most.
     """
     loss = losses.margin if targets is None else losses.margin_of
-    numbers = {"eps": eps, "samples": samples}
-    climb = IterativeAttack("noise", norm, samples, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], samples=0)
+    numbers = {"eps": eps, "repeats": repeats}
+    climb = IterativeAttack("noise", norm, repeats, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], eot_iter=0)
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
 def _another(draw: Draw, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     del look
-    stream = tf.cast(numbers["samples"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
+    stream = tf.cast(numbers["repeats"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
     return {"point": draw(slots["centre"], slots["seed"], stream, numbers["eps"], norm)}
 
 

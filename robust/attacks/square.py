@@ -23,7 +23,7 @@ def square(
     targets: np.ndarray | None = None,
     eps: Eps,
     norm: AnyNorm = "linf",
-    queries: Count = 5000,
+    n_queries: Count = 5000,
     p_init: Proportion = 0.8,
 ) -> AttackResult:
     """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
@@ -36,7 +36,7 @@ def square(
         start: not used: without its stripes, the search finds less than one that begins afresh.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        queries: squares tried after the stripes, a forward pass each, at the most: an image that falls stops.
+        n_queries: squares tried after the stripes, a forward pass each, at the most: an image that falls stops.
         p_init: share of the image that the first squares cover.
 
     Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020; for L1 Croce & Hein, Mind the
@@ -45,8 +45,8 @@ def square(
     """
     loss = losses.margin if targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
-    numbers = {"eps": eps, "queries": queries, "p_init": p_init}
-    climb = IterativeAttack("square", norm, queries, numbers, loss, _step, _memory, draw=draw, samples=0, keep="best")
+    numbers = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
+    climb = IterativeAttack("square", norm, n_queries, numbers, loss, _step, _memory, draw=draw, eot_iter=0, keep="best")
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
@@ -58,7 +58,7 @@ def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
 def _step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """Take the answer in, and change one square of the best image."""
     slots = {**slots, **best(slots, look)}
-    query = tf.cast(numbers["queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
-    share = squares.schedule(query, numbers["queries"], numbers["p_init"])
+    query = tf.cast(numbers["n_queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
+    share = squares.schedule(query, numbers["n_queries"], numbers["p_init"])
     move = squares.recolour if norm == "linf" else squares.shift
     return {**slots, "point": move(slots["best"], slots["centre"], slots["seed"], query, share, numbers["eps"], norm)}

@@ -98,7 +98,7 @@ def _climb(
     waiting, slots, last = deque(rows), _empty(task, climb), result.images.copy()
     last[rows] = _starts(task, climb, rows, restart)
     graph = classifier.compiled(
-        ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.samples, climb.roams, targeted),
+        ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.eot_iter, climb.roams, targeted),
         lambda: walk(asked, climb, targeted),
     )
     common = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items() if k not in LENGTHS}
@@ -112,7 +112,7 @@ def _climb(
         fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
         taken, state, hits = graph(fixed, state, {**common, **own}, limits)
         passes = int(taken) * len(slots.rows)
-        classifier.count(n_forward=passes * max(climb.samples, 1), n_backward=passes * climb.samples)
+        classifier.count(n_forward=passes * max(climb.eot_iter, 1), n_backward=passes * climb.eot_iter)
         _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
@@ -188,8 +188,8 @@ def _harvest(
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
     spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
-    result.n_forward[rows] += spent * max(climb.samples, 1)
-    result.n_backward[rows] += spent * climb.samples
+    result.n_forward[rows] += spent * max(climb.eot_iter, 1)
+    result.n_backward[rows] += spent * climb.eot_iter
     done = busy & (hits | (state["left"] == 0))
     rows, fell = slots.rows[done], hits[done]
     result.trace[rows] = state["trace"][done, : _places(climb)][:, ::-1]

@@ -54,21 +54,21 @@ def _noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tens
 def _look(classifier: Classifier, slots: State, climb: IterativeAttack) -> StepOutput:
     """One pass over all points, or as many as a randomised model needs for its mean loss and gradient."""
     points, labels, aims = slots["point"], slots["label"], slots["aim"]
-    if climb.samples == 0:
+    if climb.eot_iter == 0:
         logits = classifier(points)
         return StepOutput(tf.cast(climb.loss(logits, labels, aims), points.dtype), logits, tf.zeros_like(points))
 
     def once() -> StepOutput:
         return StepOutput(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))
 
-    if climb.samples == 1:
+    if climb.eot_iter == 1:
         return once()
 
     def more(i: tf.Tensor, sums: StepOutput) -> tuple:
         return i + 1, StepOutput(*(a + b for a, b in zip(sums, once(), strict=True)))
 
-    _, sums = tf.while_loop(lambda i, _: i < climb.samples, more, (1, once()), parallel_iterations=1)
-    return StepOutput(*(total / climb.samples for total in sums))
+    _, sums = tf.while_loop(lambda i, _: i < climb.eot_iter, more, (1, once()), parallel_iterations=1)
+    return StepOutput(*(total / climb.eot_iter for total in sums))
 
 
 def _inside(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:

@@ -50,11 +50,11 @@ def _attack(name: str, **settings: Any) -> str:
 
 
 _BLIND = (
-    f"attack it with square: {_attack('square', queries=5000)}, or by transfer from another "
+    f"attack it with square: {_attack('square', n_queries=5000)}, or by transfer from another "
     "model, or with a differentiable stand-in for what stops the gradient (tf.custom_gradient)"
 )
 _LOST = (
-    f"the gradients lead nowhere: {_attack('square', queries=5000)}, transfer from another "
+    f"the gradients lead nowhere: {_attack('square', n_queries=5000)}, transfer from another "
     "model, or mend the attack's steps"
 )
 _STEPS = f"give it more steps, as in {_attack('pgd', steps=100)}"
@@ -178,12 +178,12 @@ FLAGS = {
     "randomised": Flag(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",
-        f"average over its randomness: {_attack('autoattack', version='rand')}, or {_attack('apgd', samples=20)}",
+        f"average over its randomness: {_attack('autoattack', version='rand')}, or {_attack('apgd', eot_iter=20)}",
     ),
     "unstable": Flag(
         "suspect",
         "ten points of noise of up to 8/255 change the margin by {value} of its size, on average over {n} images",
-        f"attack it without gradients, too: {_attack('square', queries=5000)}; or with more beginnings: "
+        f"attack it without gradients, too: {_attack('square', n_queries=5000)}; or with more beginnings: "
         f"{_attack('pgd', restarts=5)}",
     ),
     "unlimited_fails": Flag(
@@ -231,7 +231,7 @@ FLAGS = {
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
         "the three likeliest classes, or square with 500 queries where there are no gradients, fells {value} of {n} "
         "images more",
-        f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', queries=5000)}",
+        f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', n_queries=5000)}",
     ),
     "answers_alone": Flag(
         "suspect",
@@ -243,7 +243,7 @@ FLAGS = {
     "too_few_queries": Flag(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",
-        f"give it as many as its definition has: {_attack('square', queries=5000)}",
+        f"give it as many as its definition has: {_attack('square', n_queries=5000)}",
     ),
     "targeted_beats_autoattack": Flag(
         "suspect",
@@ -260,7 +260,7 @@ FLAGS = {
         "suspect",
         "an attack with twice the steps, and 20 at least, that averages over the model's randomness as this one does "
         "fells {value} of {n} images more than the same attack again",
-        f"give it more steps, as in {_attack('apgd', samples=20, steps=100)}",
+        f"give it more steps, as in {_attack('apgd', eot_iter=20, steps=100)}",
     ),
     "silent_success": Flag(
         "suspect",
@@ -271,7 +271,7 @@ FLAGS = {
         "suspect",
         "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
         "the gradients may be masked: give square more queries, as in "
-        f"{_attack('square', queries=10000)}, or adapt the attack to the model",
+        f"{_attack('square', n_queries=10000)}, or adapt the attack to the model",
     ),
     "shorter_search": Flag(
         "suspect",
@@ -292,7 +292,7 @@ FLAGS = {
         "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "
         "one leaves standing",
         "the gradients may be masked: read and bound the lower number, that of the other case, as in "
-        f"{_attack('square', queries=5000)}",
+        f"{_attack('square', n_queries=5000)}",
     ),
 }
 """By name, as it stands in the column `group`.

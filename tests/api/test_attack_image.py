@@ -239,7 +239,7 @@ def test_a_tflite_file_is_attacked_by_its_answers(folder, monkeypatch, capsys):
     assert robust(*words, monkeypatch=monkeypatch) == 2
     told = capsys.readouterr().err
     remedy = re.search(r"--attack \w+", told)[0]
-    assert robust(*words, *remedy.split(), "--set", "queries=60", monkeypatch=monkeypatch) == 0
+    assert robust(*words, *remedy.split(), "--set", "n_queries=60", monkeypatch=monkeypatch) == 0
     assert "own.tflite: a black box without gradients" in capsys.readouterr().out
 
 
@@ -249,7 +249,7 @@ def test_what_cannot_be_taken_off_is_attacked_as_a_black_box(folder, monkeypatch
     averaged = keras.layers.Average()([keras.layers.Softmax()(logits) for _ in range(2)])
     keras.Model(image, averaged).save(folder / "both.keras")
     words = ["attack", "grey.png", "--model", "both.keras", "--eps", "8/255", "--attack", "square"]
-    words += ["--set", "queries=60"]
+    words += ["--set", "n_queries=60"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
     assert "or say --black-box" in capsys.readouterr().err
     assert robust(*words, "--black-box", monkeypatch=monkeypatch) == 0

@@ -95,7 +95,7 @@ def test_an_invalid_value_is_handed_out_only_where_that_is_said(judged):
     assert str(error.value).startswith("top1 of the case 'pgd' on 'lenet5' is invalid:\n  ten random points")
     assert "25.0 % of 60 images" in str(error.value) and str(error.value).endswith("allow_invalid=True")
     (typed,) = re.findall(r"attacks=(\{.*?\})", str(error.value))
-    assert eval(typed) == {"name": "square", "queries": 5000, "eps": "8/255"}
+    assert eval(typed) == {"name": "square", "n_queries": 5000, "eps": "8/255"}
     assert value(found, "top1", case="pgd", eps="8/255", allow_invalid=True).value == 0.2
     assert value(found, "top1", case="pgd", eps="2/255").value == 0.6  # the other strength is not in doubt
     assert value(found, "reliability", case="pgd").value == 0.0

@@ -140,7 +140,7 @@ def test_their_distances_are_upper_bounds(trained, name, norm, options):
     assert np.isfinite(distances).mean() > 0.9
     for eps in np.quantile(distances[np.isfinite(distances)], [0.2, 0.5, 0.9]):
         ours = autoattack(
-            classifier, images, labels, seeds=seeds, eps=float(eps) * 1.02, norm=norm, steps=50, queries=1
+            classifier, images, labels, seeds=seeds, eps=float(eps) * 1.02, norm=norm, steps=50, n_queries=1
         )
         near = distances <= eps
         missed = np.flatnonzero(near & (ours.by == "")).tolist()

@@ -193,7 +193,7 @@ def test_the_mean_of_several_passes_counts_them_all(certain):
     before = certain.n_forward, certain.n_backward
     one = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4)
     middle = certain.n_forward, certain.n_backward
-    five = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4, samples=5)
+    five = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4, eot_iter=5)
     assert (five.n_forward == 5 * 4 + 1).all() and (five.n_backward == 5 * 4).all()
     assert (middle[0] - before[0], middle[1] - before[1]) == (8 * 5, 8 * 4)
     assert (certain.n_forward - middle[0], certain.n_backward - middle[1]) == (8 * 21, 8 * 20)

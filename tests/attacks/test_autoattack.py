@@ -34,7 +34,7 @@ def run(trained):
 
 @pytest.fixture(scope="module")
 def whole(run):
-    return lambda norm: run(autoattack, norm, queries=QUERIES)
+    return lambda norm: run(autoattack, norm, n_queries=QUERIES)
 
 
 def _standing(found):
@@ -55,7 +55,7 @@ def test_the_ladder(trained, run, whole, norm):
     ]
     assert all(below <= above + 3 for above, below in pairwise(ladder)), ladder
     assert ladder[-1] + 10 < ladder[1] and ladder[-1] > 10, ladder  # a network between sure and lost
-    for part, options in ((square, {"queries": QUERIES}), (fab, {}), (apgd_t, {})):
+    for part, options in ((square, {"n_queries": QUERIES}), (fab, {}), (apgd_t, {})):
         assert ladder[-1] <= _standing(run(part, norm, **options)) + 3
 
 
@@ -67,13 +67,13 @@ def test_the_ladder_of_a_hardened_network(trained, hardened):
         (pgd, {"steps": 20}),
         (pgd, {"steps": 100}),
         (apgd, {}),
-        (autoattack, {"queries": QUERIES}),
+        (autoattack, {"n_queries": QUERIES}),
     )
     found = [attack(classifier, images, labels, seeds=seeds, eps=0.05, **options) for attack, options in rungs]
     ladder = [clean, *map(_standing, found)]
     assert all(below <= above + 3 for above, below in pairwise(ladder)), ladder
     assert 10 < ladder[-1] < clean - 5, ladder
-    plain = autoattack(*trained[:3], seeds=seeds, eps=0.05, queries=QUERIES)
+    plain = autoattack(*trained[:3], seeds=seeds, eps=0.05, n_queries=QUERIES)
     assert ladder[-1] > _standing(plain) + 3  # it is hardened
 
 
@@ -117,7 +117,7 @@ def test_who_felled_an_image_is_recorded():
     classifier = Classifier(model, 3, batch_size=16)
     images = random.uniform(0.3, 0.7, (16, 4, 4, 1)).astype(np.float32)
     labels = classifier.logits(images).argmax(axis=1)
-    found = autoattack(classifier, images, labels, seeds=np.arange(16), eps=0.1, steps=10, queries=300)
+    found = autoattack(classifier, images, labels, seeds=np.arange(16), eps=0.1, steps=10, n_queries=300)
     assert (found.by == "square").sum() > 5 and "fab-t" not in found.by
 
 
@@ -125,7 +125,7 @@ def test_who_felled_an_image_is_recorded():
 def test_the_other_versions(trained, version):
     few = [part[:16] for part in trained[1:]]
     found = autoattack(
-        trained.classifier, *few[:2], seeds=few[2], eps=EPS["linf"], version=version, steps=5, queries=20
+        trained.classifier, *few[:2], seeds=few[2], eps=EPS["linf"], version=version, steps=5, n_queries=20
     )
     parts = {"plus": {"apgd-ce", "apgd-dlr", "fab-t", "square", "apgd-t"}, "rand": {"apgd-ce", "apgd-dlr"}}[version]
     assert set(found.by) - {""} <= parts
@@ -141,7 +141,7 @@ def test_few_classes(affine, classes):
     images = random.uniform(0.3, 0.7, (9, 1, 12, 1)).astype(np.float32)
     labels = classifier.logits(images).argmax(axis=1)
     for version in ("standard", "plus", "rand"):
-        tiny = autoattack(classifier, images, labels, seeds=np.arange(9), eps=1e-4, version=version, steps=5, queries=8)
+        tiny = autoattack(classifier, images, labels, seeds=np.arange(9), eps=1e-4, version=version, steps=5, n_queries=8)
         assert set(tiny.by) == {""} and np.isfinite(tiny.images).all()
 
 
@@ -150,7 +150,7 @@ def test_any_order_and_company_gives_the_same_bytes(rows_apart, trained, run, wh
     rows = np.random.default_rng(0).permutation(64)[:40]
     alone = autoattack(
         trained.classifier, trained.images[rows], trained.labels[rows], seeds=trained.seeds[rows],
-        eps=EPS[norm], norm=norm, queries=QUERIES,
+        eps=EPS[norm], norm=norm, n_queries=QUERIES,
     )  # fmt: skip
     for part in ("images", "n_forward", "n_backward"):
         assert getattr(alone, part).tobytes() == getattr(whole(norm), part)[rows].tobytes()

@@ -41,7 +41,7 @@ def test_the_mean_of_many_passes_lowers_the_accuracy_more(trained, random_one):
     _, images, labels, seeds = trained
     clean = _accuracy(random_one, images, labels)
     one, many = (
-        apgd(random_one, images, labels, seeds=seeds, eps=EPS, steps=10, samples=samples) for samples in (1, 20)
+        apgd(random_one, images, labels, seeds=seeds, eps=EPS, steps=10, eot_iter=eot_iter) for eot_iter in (1, 20)
     )
     after = [_accuracy(random_one, found.images, labels) for found in (one, many)]
     assert clean > after[0] + 0.05 and after[0] > after[1] + 0.015, (clean, after)

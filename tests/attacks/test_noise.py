@@ -13,7 +13,7 @@ kinds = pytest.mark.parametrize("kind", ["uniform", "gaussian"])
 def test_stays_in_the_ball_and_stops_at_the_first_draw_that_fools(classifier, problem, norm, kind):
     data = problem(40, seed=5)
     common = {"seeds": data.seeds, "eps": EPS[norm], "norm": norm, "kind": kind}
-    few, more = (noise(classifier, *data[:2], **common, samples=n) for n in (3, 12))
+    few, more = (noise(classifier, *data[:2], **common, repeats=n) for n in (3, 12))
     for found in (few, more):
         sizes = ball.distances[norm](found.images - data.images)
         assert sizes.max() <= EPS[norm] * (1 + 1e-5) + 1e-6 and (sizes > 0).all()

@@ -93,7 +93,7 @@ def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):
 def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
     classifier, images, labels, seeds = trained
     half = Classifier(classifier.model, 10, batch_size=32, attack_precision="bfloat16")
-    options = {"queries": 200} if attack is square else {"steps": 20}
+    options = {"n_queries": 200} if attack is square else {"steps": 20}
     found, exact = (attack(c, images, labels, seeds=seeds, eps=eps, norm=norm, **options) for c in (half, classifier))
     fell = classifier.logits(found.images).argmax(axis=1) != labels
     assert np.array_equal(found.by != "", fell) and fell.sum() > 5
@@ -106,7 +106,7 @@ def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
 def test_autoattack_in_bfloat16_fells_as_many(trained):
     half = Classifier(trained.classifier.model, 10, batch_size=32, attack_precision="bfloat16")
     found, exact = (
-        autoattack(c, *trained[1:3], seeds=trained.seeds, eps=0.05, queries=100, steps=30)
+        autoattack(c, *trained[1:3], seeds=trained.seeds, eps=0.05, n_queries=100, steps=30)
         for c in (half, trained.classifier)
     )
     assert abs(int((found.by != "").sum()) - int((exact.by != "").sum())) <= 2

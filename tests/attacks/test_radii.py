@@ -11,8 +11,8 @@ TABLES = [
     {"name": "fgsm"}, {"name": "fgsm", "random_start": True}, {"name": "mifgsm", "steps": 4}, {"name": "noise"},
     {"name": "pgd", "steps": 5, "restarts": 2}, {"name": "pgd", "steps": 5, "norm": "l2"},
     {"name": "pgd", "steps": 5, "norm": "l1"}, {"name": "apgd", "steps": 8}, {"name": "apgd", "steps": 8, "norm": "l1"},
-    {"name": "apgd_t", "steps": 5, "classes": 2}, {"name": "square", "queries": 20},
-    {"name": "square", "queries": 20, "norm": "l2"}, {"name": "autoattack", "steps": 5, "queries": 10},
+    {"name": "apgd_t", "steps": 5, "classes": 2}, {"name": "square", "n_queries": 20},
+    {"name": "square", "n_queries": 20, "norm": "l2"}, {"name": "autoattack", "steps": 5, "n_queries": 10},
 ]  # fmt: skip
 LARGE = {"linf": 0.06, "l2": 0.3, "l1": 1.5}
 

@@ -153,7 +153,7 @@ def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
     eps = {"linf": 0.05, "l2": 0.5, "l1": 6.0}[norm]
     margins, fell = [], []
     for queries in (1, 20, 200):
-        found = square(*trained[:3], seeds=trained.seeds, eps=eps, norm=norm, queries=queries)
+        found = square(*trained[:3], seeds=trained.seeds, eps=eps, norm=norm, n_queries=queries)
         logits = trained.classifier.logits(found.images)
         own = logits[np.arange(64), trained.labels]
         logits[np.arange(64), trained.labels] = -np.inf
@@ -166,7 +166,7 @@ def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
 
 
 def test_where_a_smaller_eps_has_ended_is_no_place_to_begin(trained):
-    options = {"seeds": trained.seeds, "eps": 0.05, "queries": 50}
+    options = {"seeds": trained.seeds, "eps": 0.05, "n_queries": 50}
     alone = square(*trained[:3], **options)
     led = square(*trained[:3], **options, start=np.clip(trained.images + 0.04, 0, 1))
     assert 0 < (alone.by != "").sum() < 64
@@ -185,5 +185,5 @@ def test_images_of_any_shape(norm, shape):
     images = np.full((3, *shape, 1), 0.5, np.float32)
     classifier = Classifier(model, 2, batch_size=4)
     labels = classifier.logits(images).argmax(axis=1)
-    found = square(classifier, images, labels, seeds=SEEDS[:3], eps=1e-4, norm=norm, queries=12)
+    found = square(classifier, images, labels, seeds=SEEDS[:3], eps=1e-4, norm=norm, n_queries=12)
     assert np.isfinite(found.images).all() and found.n_forward.max() == 13

@@ -145,7 +145,7 @@ def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more
     classifier = Classifier(trained.classifier.model, 10, batch_size=16, attack_precision=search)
     tables = (
         {"name": "fgsm"}, {"name": "pgd", "steps": 6}, {"name": "apgd", "steps": 6}, {"name": "fab", "steps": 3},
-        {"name": "square", "queries": 9}, {"name": "noise"}, {"name": "apgd_t", "steps": 5, "classes": 2},
+        {"name": "square", "n_queries": 9}, {"name": "noise"}, {"name": "apgd_t", "steps": 5, "classes": 2},
     )  # fmt: skip
     for n in (1, 16, 37, 50):
         data = from_arrays(*more(n, n), 10)

@@ -28,8 +28,8 @@ FOOLBOX = [
 N = 13  # a batch of 8 and a ragged one
 WIDER = {"square": 1.5, "noise": 5}
 SMALL = {
-    "square": {"queries": 40},
-    "autoattack": {"queries": 12, "steps": 4},
+    "square": {"n_queries": 40},
+    "autoattack": {"n_queries": 12, "steps": 4},
     "deepfool": {"steps": 3},
     "carlini_wagner": {"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
 }

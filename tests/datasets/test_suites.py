@@ -30,7 +30,7 @@ def small(suite: Suite, images: int, **data) -> Suite:
         )
 
     def few(case):
-        attacks = tuple(set_in(call, steps=1, queries=2) for call in case.perturbations)
+        attacks = tuple(set_in(call, steps=1, n_queries=2) for call in case.perturbations)
         shifted = case.data and set_in(case.data, **data)
         return replace(case, images=images, perturbations=attacks, data=shifted)
 

@@ -72,7 +72,7 @@ def one_step(call: Call) -> bool:
 
 def averages(call: Call) -> bool:
     """Does the attack average its gradients over the randomness of the model?"""
-    many = call.arguments.get("samples", 1) > 1 or call.arguments.get("version") == "rand"
+    many = call.arguments.get("eot_iter", 1) > 1 or call.arguments.get("version") == "rand"
     return many and gradient_based(call)
 
 
@@ -113,7 +113,7 @@ def unlimited(task: Task, call: Call) -> Iterator[Reason]:
     if one_step(call) or call.name == "autoattack":
         call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
     if call.name == "square":
-        call = _with(call, queries=min(_QUERIES, call.arguments["queries"]))
+        call = _with(call, n_queries=min(_QUERIES, call.arguments["n_queries"]))
     call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
     found, fell = attacked(replace(task, targets=None), call)
     if averaged:  # at the boundary, where the search stops, another look may see another answer
@@ -180,7 +180,7 @@ def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
     if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
         return
     same = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
-    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "samples": _samples(call)})
+    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "eot_iter": _samples(call)})
     more, again = (attacked(run.task, each, rows)[1] for each in (longer, call))
     count, n = int(more.sum()) - int(again.sum()), len(run.fell)
     if clearly(count, n, _FEW_MISS if _falls_short(call) else TOLERANCE) and mcnemar(more, again) < _LUCK:
@@ -189,7 +189,7 @@ def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
 
 def _samples(call: Call) -> int:
     """How many looks each of its gradients is the mean of; those of AutoAttack for random models are of 20."""
-    return int(call.arguments.get("samples", _SAMPLES))
+    return int(call.arguments.get("eot_iter", _SAMPLES))
 
 
 def _as_defined(call: Call) -> bool:
@@ -199,8 +199,8 @@ def _as_defined(call: Call) -> bool:
 
 def _falls_short(call: Call) -> bool:
     """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
-    steps, queries = (call.arguments.get(key, math.inf) for key in ("steps", "queries"))
-    return steps < _rested(call) or queries < _RESTED
+    steps, n_queries = (call.arguments.get(key, math.inf) for key in ("steps", "n_queries"))
+    return steps < _rested(call) or n_queries < _RESTED
 
 
 def _rested(call: Call) -> int:
@@ -217,8 +217,8 @@ def doubled(call: Call) -> Call | None:
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")
     if call.name == "square":
-        queries = int(call.arguments["queries"])
-        return None if queries >= _MOST_QUERIES else _with(call, queries=max(2 * queries, _QUERIES))
+        n_queries = int(call.arguments["n_queries"])
+        return None if n_queries >= _MOST_QUERIES else _with(call, n_queries=max(2 * n_queries, _QUERIES))
     if not isinstance(steps, int) or _as_defined(call):
         return None
     if call.name == "autoattack":

@@ -47,4 +47,4 @@ def _felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
         return attacked(run.task, towards, rows)[1], True
     if call.name == "square":
         return np.zeros(len(rows), bool), False  # see `more_steps`
-    return attacked(run.task, Call("attacks", "square", {**same, "queries": _QUERIES}), rows)[1], False
+    return attacked(run.task, Call("attacks", "square", {**same, "n_queries": _QUERIES}), rows)[1], False

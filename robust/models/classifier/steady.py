@@ -16,7 +16,7 @@ _HALF = {"float16": 2**-10, "bfloat16": 2**-7}  # the last digit of what is comp
 _NUDGE, _MOST = 2**-9, 0.1  # of each pixel, and of the largest logit: so much a model's own rounding is let pass
 _ALONE = 4  # images that are asked by themselves
 _AGAIN = 4  # times more the same is asked before a difference is laid to anything but chance
-_BY_CHANCE = "its answers differ from call to call: attack it with samples = 10, or autoattack with version = rand"
+_BY_CHANCE = "its answers differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
 
 
 def examine(classifier: Classifier, images: np.ndarray) -> tuple[str, ...]:

@@ -159,8 +159,8 @@ def test_steps_that_do_not_suffice_are_told(task):
     ("table", "ill", "experiment"),
     [
         ({"name": "fgsm"}, "one_step", "pgd with 20 steps"),
-        ({"name": "square", "queries": 10}, "too_few_queries", "twice the queries"),
-        ({"name": "autoattack", "steps": 2, "queries": 10}, "targeted_beats_autoattack", "apgd_t with twice the steps"),
+        ({"name": "square", "n_queries": 10}, "too_few_queries", "twice the queries"),
+        ({"name": "autoattack", "steps": 2, "n_queries": 10}, "targeted_beats_autoattack", "apgd_t with twice the steps"),
         ({"name": "pgd", "steps": 2}, "too_few_steps", "twice the steps, and 20 at least"),
     ],
 )
@@ -212,9 +212,9 @@ def test_twice_the_steps_of_one_step_is_pgd():
     for steps, more in ((1, 20), (7, 20), (30, 60)):
         assert attack.doubled(bind("attacks", {"name": "pgd", "eps": 0.1, "steps": steps})).arguments["steps"] == more
     assert attack.doubled(bind("attacks", {"name": "square", "eps": 0.1})) is None
-    for queries, more in ((5, 200), (300, 600)):
-        call = bind("attacks", {"name": "square", "eps": 0.1, "queries": queries})
-        assert attack.doubled(call).arguments["queries"] == more
+    for n_queries, more in ((5, 200), (300, 600)):
+        call = bind("attacks", {"name": "square", "eps": 0.1, "n_queries": n_queries})
+        assert attack.doubled(call).arguments["n_queries"] == more
 
 
 def test_in_l1_fewer_than_100_steps_are_few(task):
@@ -290,7 +290,7 @@ def test_where_there_are_no_gradients_square_is_asked(affine):
     assert found.name == "control_alone" and found.value > 0.9
     assert alone == ("answers_alone", 1.0, 20)
     assert names(rival(attack.run(blind, bind("attacks", {"name": "noise", "eps": 0.049})))) == ["answers_alone"]
-    square = attack.run(blind, bind("attacks", {"name": "square", "eps": 0.03, "queries": 1}))
+    square = attack.run(blind, bind("attacks", {"name": "square", "eps": 0.03, "n_queries": 1}))
     assert not square.fell.any() and names(rival(square)) == ["answers_alone"]
 
 
@@ -364,7 +364,7 @@ def noisy(affine, function):
 
 
 AVERAGED = [
-    {"name": "apgd", "eps": 0.1, "steps": 4, "samples": 20},
+    {"name": "apgd", "eps": 0.1, "steps": 4, "eot_iter": 20},
     {"name": "autoattack", "eps": 0.1, "steps": 4, "version": "rand"},
 ]
 
@@ -377,7 +377,7 @@ def given(n=20):
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine, call):
     classifier = noisy(affine, lambda x: x)
-    assert names(diagnostics.examine(classifier, {**AVERAGED[0], "samples": 1}, *given()).reasons) == ["randomised"]
+    assert names(diagnostics.examine(classifier, {**AVERAGED[0], "eot_iter": 1}, *given()).reasons) == ["randomised"]
     assert names(diagnostics.examine(classifier, call, *given()).reasons) == []
 
 
@@ -395,12 +395,12 @@ def test_more_steps_are_compared_with_the_same_again_where_answers_hang_on_chanc
         return None, np.arange(len(rows)) < (more if call.arguments["steps"] > steps else again)
 
     monkeypatch.setattr(attack, "attacked", attacked)
-    call = bind("attacks", {"name": "apgd", "eps": 0.1, "steps": steps, "samples": 7})
+    call = bind("attacks", {"name": "apgd", "eps": 0.1, "steps": steps, "eot_iter": 7})
     found = list(attack.more_averaged_steps(ran(task, call, np.empty((100, 0)), [""] * 100)))
     assert found == ([("too_few_averaged_steps", (more - again) / 100, 100)] if told else [])
     if steps < 100:
         longer = asked[0].arguments
-        assert (longer["steps"], longer["samples"], longer["eps"]) == (max(2 * steps, 20), 7, 0.1) and asked[1] is call
+        assert (longer["steps"], longer["eot_iter"], longer["eps"]) == (max(2 * steps, 20), 7, 0.1) and asked[1] is call
 
 
 def test_a_single_averaged_step_is_in_doubt(affine):
@@ -408,7 +408,7 @@ def test_a_single_averaged_step_is_in_doubt(affine):
     import tensorflow as tf
 
     classifier = noisy(affine, lambda x: x + 0.3 * tf.sin(40 * x))
-    call = {"name": "apgd", "eps": 0.1, "steps": 1, "samples": 20}
+    call = {"name": "apgd", "eps": 0.1, "steps": 1, "eot_iter": 20}
     assert "too_few_averaged_steps" in names(diagnostics.examine(classifier, call, *given(100)).reasons)
 
 
@@ -421,11 +421,11 @@ def test_averaging_hides_no_other_ill(affine, call):
 
 
 @pytest.mark.parametrize(
-    ("queries", "count", "told"), [(300, 3, True), (300, 2, False), (1000, 3, False), (1000, 8, True)]
+    ("n_queries", "count", "told"), [(300, 3, True), (300, 2, False), (1000, 3, False), (1000, 8, True)]
 )
-def test_of_few_queries_three_more_images_of_a_hundred_tell(task, monkeypatch, queries, count, told):
+def test_of_few_queries_three_more_images_of_a_hundred_tell(task, monkeypatch, n_queries, count, told):
     """With JPEG inside a model 300 queries left 77 %, 600 left 72 %, and gradients through a stand-in 65 %."""
     monkeypatch.setattr(attack, "attacked", lambda task, call, rows: (None, np.arange(len(rows)) < count))
-    call = bind("attacks", {"name": "square", "eps": 0.1, "queries": queries})
+    call = bind("attacks", {"name": "square", "eps": 0.1, "n_queries": n_queries})
     run = ran(task, call, np.empty((100, 0)), [""] * 100)
     assert names(attack.more_steps(run)) == ["too_few_queries"] * told

@@ -13,7 +13,7 @@ from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.models.loading import load
 
-SQUARE = {"name": "square", "eps": "4/255", "queries": 5}
+SQUARE = {"name": "square", "eps": "4/255", "n_queries": 5}
 CRUDE = {
     "hard labels": lambda p: np.eye(10)[p.argmax(axis=1)],
     "rounded to a tenth": lambda p: p.round(1),

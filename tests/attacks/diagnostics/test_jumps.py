@@ -13,7 +13,7 @@ from robust.attacks.diagnostics.steps import answers
 from robust.attacks.survivors import Task
 from robust.models.classifier import Classifier
 
-SQUARE = {"name": "square", "eps": "8/255", "queries": 5}
+SQUARE = {"name": "square", "eps": "8/255", "n_queries": 5}
 
 
 def two(trained):

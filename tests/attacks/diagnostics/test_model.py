@@ -103,7 +103,7 @@ def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
 
     images = np.random.default_rng(0).random((20, 2, 2, 1), "float32")
     labels = images.reshape(20, -1)[:, :3].argmax(1)
-    attack = {"name": "square", "eps": 0.05, "queries": 40}
+    attack = {"name": "square", "eps": 0.05, "n_queries": 40}
     found = diagnostics.examine(Classifier(turning, 3, batch_size=20), attack, images, labels)
     assert "stateful" in names(found.reasons) and found.word == "invalid"
 

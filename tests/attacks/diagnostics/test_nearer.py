@@ -32,7 +32,7 @@ LEAST = {"linf": 0.1, "l2": 0.1 * PIXELS**0.5, "l1": 0.1 * PIXELS}
 
 def searched(task, sizes, name="pgd", norm="linf"):
     """A search that found changes of these sizes."""
-    more = {"queries": 20} if name == "square" else {} if name == "noise" else {"steps": 20}
+    more = {"n_queries": 20} if name == "square" else {} if name == "noise" else {"steps": 20}
     call = bind("attacks", {"name": name, "eps": 1.0, "norm": norm, **more})
     fell = np.isfinite(sizes)
     before = task.classifier.logits(task.images)

@@ -78,7 +78,7 @@ def looked(problem):
     return looked
 
 
-SHORT = {"eps": 0.02, "queries": 5}
+SHORT = {"eps": 0.02, "n_queries": 5}
 FEW = {"name": "pgd", "steps": 2, "step_size": 0.004, "random_start": False}
 
 
@@ -101,7 +101,7 @@ def _front(layer):
 
 FOLLOWED = {
     "too_few_steps": (FEW, lambda build: build()),
-    "too_few_queries": ({"name": "square", "queries": 4}, lambda build: build()),
+    "too_few_queries": ({"name": "square", "n_queries": 4}, lambda build: build()),
     "one_step": ({"name": "fgsm"}, lambda build: build()),
     "another_attack": ({"name": "pgd"}, lambda build: around(build(), front=Bent())),
     "control_alone": ({"name": "noise"}, lambda build: build()),

@@ -74,8 +74,8 @@ def whole(images):
 
 
 def test_a_black_box_of_whole_grey_levels_is_told():
-    assert ills(whole, 0.3 / 255, "square", queries=1)["lost_in_rounding"].value == 1
-    assert not ills(whole, 2 / 255, "square", queries=1)
+    assert ills(whole, 0.3 / 255, "square", n_queries=1)["lost_in_rounding"].value == 1
+    assert not ills(whole, 2 / 255, "square", n_queries=1)
 
 
 @pytest.mark.parametrize("name", ["noise", "pgd"])

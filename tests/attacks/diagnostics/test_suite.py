@@ -32,7 +32,7 @@ max_images = 100
 expect = { top1 = "<= 0.1", reliability = ">= 1" }
 
 [case.square]
-attack = { name = "square", eps = "16/255", queries = 200 }
+attack = { name = "square", eps = "16/255", n_queries = 200 }
 max_images = 100
 """
 

@@ -127,7 +127,7 @@ FOOLBOX_PGD = {"name": "foolbox:LinfPGD", "steps": 5, "random_start": False, "re
 EVERY_KIND = [
     {"name": "pgd", "steps": 10}, {"name": "apgd", "steps": 10}, {"name": "fab", "steps": 10, "restarts": 2},
     {"name": "pgd", "steps": 10, "step_size": 0.02}, {"name": "fgsm"}, {"name": "foolbox:LinfDeepFoolAttack"},
-    pytest.param({"name": "square", "queries": 50}, marks=pytest.mark.slow),
+    pytest.param({"name": "square", "n_queries": 50}, marks=pytest.mark.slow),
     pytest.param(FOOLBOX_PGD, marks=pytest.mark.slow),
     pytest.param({**FOOLBOX_PGD, "abs_stepsize": 0.1}, marks=pytest.mark.slow),
 ]  # fmt: skip

@@ -77,7 +77,7 @@ def test_attacks_by_answers_work_and_agree_with_those_on_the_model_itself(predic
     images, _, labels = dozen
     black, white = Classifier(predict, 3, batch_size=4), Classifier(linear(), 3, batch_size=4)
     seeds = np.arange(12)
-    for attack, options in ((square, {"queries": 60}), (noise, {"samples": 20})):
+    for attack, options in ((square, {"n_queries": 60}), (noise, {"repeats": 20})):
         found, same = (attack(c, images, labels, seeds=seeds, eps=0.1, **options) for c in (black, white))
         assert 0 < (found.by != "").sum() < 12
         assert (found.by == same.by).mean() > 0.9
@@ -103,7 +103,7 @@ def test_attacks_by_gradients_are_refused_with_the_way_out(predict, dozen):
 
 def test_evaluate_takes_a_function(predict, dozen, tmp_path):
     images, _, labels = dozen
-    attacks = [{"name": "square", "queries": 30}, "noise"]
+    attacks = [{"name": "square", "n_queries": 30}, "noise"]
     table = robust.evaluate(predict, (images, labels), attacks, eps=0.3, out=tmp_path)
     assert robust.value(table, "top1", case="clean").value == 1
     assert robust.value(table, "top1", case="square", allow_invalid=True).value < 1
@@ -158,7 +158,7 @@ def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tm
     assert isinstance(model, BlackBox)
     found = Classifier(model, 3, batch_size=5).logits(images)
     np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
-    table = robust.evaluate(tmp_path / "net.tflite", str(data), [{"name": "square", "queries": 30}], eps=0.3)
+    table = robust.evaluate(tmp_path / "net.tflite", str(data), [{"name": "square", "n_queries": 30}], eps=0.3)
     assert (
         robust.value(table, "top1", case="clean").value
         == 1
@@ -180,7 +180,7 @@ def test_a_suite_names_a_tflite_file(lite, data, tmp_path, monkeypatch):
     suite = tmp_path / "s.toml"
     suite.write_text(
         'data = { arrays = "data.npz" }\n[model.mine]\ntflite = "net.tflite"\n[case.square]\n'
-        'attack = { name = "square", eps = "30/255", queries = 20 }\n'
+        'attack = { name = "square", eps = "30/255", n_queries = 20 }\n'
     )
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     assert robust.value(robust.run(suite, tmp_path / "out"), "top1", allow_invalid=True).n == 12

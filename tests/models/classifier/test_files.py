@@ -200,7 +200,7 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     )
     code, said = typed(capfd, monkeypatch, *words, "--black-box")
     assert code == 2 and "use --attack square or --attack noise" in said
-    code, said = typed(capfd, monkeypatch, *words, "--black-box", "--attack", "square", "--set", "queries=200")
+    code, said = typed(capfd, monkeypatch, *words, "--black-box", "--attack", "square", "--set", "n_queries=200")
     assert code == 0 and "\nfooled: read back, the PNG is " in said
 
 

@@ -12,7 +12,7 @@ from robust.models.classifier import Classifier, steady
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (9, 4, 4, 3)).astype(np.float32)
 KERNEL = random.normal(size=(48, 3)).astype(np.float32)
-BY_CHANCE = "its answers differ from call to call: attack it with samples = 10, or autoattack with version = rand"
+BY_CHANCE = "its answers differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
 
 
 class Of(keras.layers.Layer):

@@ -442,7 +442,7 @@ def test_augmentation_that_nobody_called_with_training_on_is_not_said_to_be():
 
 def test_dropout_left_on_inside_is_told():
     model = subclassed(layers.Dropout(0.5), dense(), training=layers.Dropout)
-    told = "its answers differ from call to call: attack it with samples = 10, or autoattack with version = rand"
+    told = "its answers differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
     assert steady.examine(asked(model), IMAGES) == (told,)
     assert steady.examine(asked(subclassed(layers.Dropout(0.5), dense())), IMAGES) == ()
 
