@@ -64,6 +64,17 @@ class ReportError(RobustError):
     """A report folder is incomplete or damaged."""
 
 
+RENAMED = {
+    "measure": "metrics", "inspect": "profile", "corrupt": "corruption", "distance": "minimal", "outside": "ood",
+    "images": "max_images", "pixels": "preprocessing", "search": "attack_precision", "samples": "eot_iter",
+    "queries": "n_queries", "trust": "reliability", "target_reached": "targeted_success_rate",
+    "survives_8bit": "success_after_8bit", "recall_spread": "recall_std", "ece_equal_mass": "ece_adaptive",
+    "errors_inside": "within_superclass_error_share", "errors_leaving": "cross_superclass_error_share",
+    "nearest_mean_agreement": "ncc_agreement", "auroc": "ood_auroc", "fpr95": "ood_fpr95",
+}  # fmt: skip
+"""What keys and metrics were called in suites of the first edition."""
+
+
 def suggest(word: str, allowed: Iterable[str]) -> str:
     """The end of an error message: what was probably meant, or else what there is.
 
@@ -71,8 +82,12 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
     "; did you mean 'resnet20'?"
     >>> suggest("x", ["linf", "l2"])
     '; allowed: linf, l2'
+    >>> suggest("measure", ["metrics", "model"])
+    "; it is called 'metrics' now"
     """
     allowed = sorted(allowed, key=str) if isinstance(allowed, set | frozenset) else list(allowed)
+    if (now := RENAMED.get(str(word), word)) != word and now in allowed:
+        return f"; it is called {now!r} now"
     if close := difflib.get_close_matches(str(word), allowed):
         meant = max(sorted(close, key=allowed.index), key=lambda c: _likeness(c, str(word)))
         return f"; did you mean {meant!r}?"

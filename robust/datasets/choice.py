@@ -49,7 +49,7 @@ def check_balanced(labels: np.ndarray, images: int, classes: Sequence[str]) -> N
     there, counts = np.unique(labels, return_counts=True)
     least = int(counts.argmin())
     if (each := images // len(there)) > counts[least]:
-        most = setting("images", int(len(there) * (counts[least] + 1) - 1))
+        most = setting("max_images", int(len(there) * (counts[least] + 1) - 1))
         short = f"{classes[there[least]]!r} has {counts[least]}"
         asked = f"{images} images, balanced, are {each} of each of {len(there)} classes"
         raise DataError(f"{asked}, and {short}; say {most} at most")

@@ -147,10 +147,12 @@ def test_nothing_imports_tensorflow_before_it_is_needed(pytestconfig):
     code = """if True:
         import importlib, sys
         import robust
-        from robust import catalog, listing, quiet, record, store
-        for page in catalog.KINDS.values():
+        from robust.api import listing
+        from robust.core import quiet, registry, store
+        from robust.results import tables
+        for page in registry.KINDS.values():
             importlib.import_module(page)
-        shown = listing.text(list(catalog.KINDS))
+        shown = listing.text(list(registry.KINDS))
         suite = robust.load(sys.argv[1])
         assert len(list(suite.cells())) > 0 and len(shown) > 0
         print(*(name for name in ("tensorflow", "keras", "tensorflow_datasets") if name in sys.modules))
@@ -186,10 +188,7 @@ def test_the_function_wins_over_the_file_of_its_name_whatever_comes_first(order)
     assert python(code) == ["function", "True", "module"]
 
 
-def test_the_page_of_the_package_resolves_the_run_rather_than_its_file():
-    import robust.run
+def test_the_page_of_the_package_resolves_its_functions():
+    import robust.api.evaluate
 
-    import robust
-
-    assert inspect.isfunction(robust.run)
-    assert inspect.ismodule(sys.modules["robust.run"])
+    assert inspect.isfunction(robust.evaluate) and robust.evaluate is robust.api.evaluate.evaluate

@@ -112,7 +112,7 @@ def killed_while_writing(path):
     code = f"""
 import os, signal
 from pathlib import Path
-from robust import files
+from robust.core import files
 files.write(Path({str(path)!r}), lambda temporary: (temporary.write_text("half"), os.kill(os.getpid(), signal.SIGKILL)))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
@@ -130,7 +130,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
 def test_what_another_process_is_writing_is_left_alone(tmp_path):
     def fill(temporary):
         temporary.write_text("long")
-        code = f"from pathlib import Path; from robust import files; files.write(Path({str(tmp_path / 'b')!r}), 'b')"
+        code = f"from pathlib import Path; from robust.core import files; files.write(Path({str(tmp_path / 'b')!r}), 'b')"
         subprocess.run([sys.executable, "-c", code], check=True)
 
     files.write(tmp_path / "a", fill)
@@ -154,7 +154,7 @@ def test_one_byte_of_0_makes_no_utf_16(tmp_path):
 
 def test_a_pipe_that_is_called_as_our_temporary_files_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / ".robust-aaaa.html")
-    code = f"from pathlib import Path; from robust import files; files.write(Path({str(tmp_path)!r}) / 'a', 'x')"
+    code = f"from pathlib import Path; from robust.core import files; files.write(Path({str(tmp_path)!r}) / 'a', 'x')"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert (tmp_path / "a").read_text() == "x"
 

@@ -30,7 +30,7 @@ SAID = {
     "max_images": [100],
     "balanced": [True],
     "target": ["all", {"cat": "dog"}, {"name": "a b"}],
-    "distance": [FAB],
+    "minimal": [FAB],
     "ood": [{"name": "digits"}],
     "restrict": [True],
     "precision": ["float32"],
@@ -46,7 +46,7 @@ SAID = {
 ADVISED = [pair for ill in FLAGS.values() for pair in named(ill.remedy)]
 PAIRS = [(key, value) for key, values in SAID.items() for value in values] + ADVISED
 OF_A_TRAINING = ("precision", "sampling", "class_weights", "factor", "adversary", "tensorboard")
-OF_A_SUITE = ("distance", "ood", "restrict")
+OF_A_SUITE = ("minimal", "ood", "restrict")
 OF_A_MODEL = ("preprocessing", "output", "black_box")
 CASES = {
     "balanced": "{}\nmax_images = 5",

@@ -16,7 +16,7 @@ def test_names_come_in_the_order_of_the_contents_page():
 
 def test_a_page_without_a_literal_list_is_a_mistake(monkeypatch):
     monkeypatch.setitem(registry.KINDS, "attacks", "robust.core.errors")
-    with pytest.raises(ImportError, match=r"robust\.errors has no literal __all__"):
+    with pytest.raises(ImportError, match=r"robust\.core\.errors has no literal __all__"):
         registry.names("attacks")
 
 
@@ -33,7 +33,7 @@ def test_a_name_leads_to_its_file():
     [
         ("architectures", "resnet21", "no architectures named 'resnet21'; did you mean 'resnet20'?"),
         ("attacks", "", "no attacks named ''; allowed: apgd, apgd_t"),
-        ("metrics", "foolbox:PGD", "no measures named 'foolbox:PGD'; allowed: accuracy, calibration, clusters"),
+        ("metrics", "foolbox:PGD", "no metrics named 'foolbox:PGD'; allowed: accuracy, calibration, clusters"),
         ("datasets", "fashion-mini", "no datasets named 'fashion-mini'; did you mean 'fashion_mini'?"),
     ],
 )
@@ -75,9 +75,9 @@ def page(tmp_path, monkeypatch):
     folder = tmp_path / "their_page"
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        "from typing import TYPE_CHECKING\n\nfrom robust import catalog\n\n"
+        "from typing import TYPE_CHECKING\n\nfrom robust.core import registry\n\n"
         "if TYPE_CHECKING:\n    from their_page.one import one\n    from their_page.other import two\n\n"
-        "__all__ = ['one', 'two']\ncatalog.contents(__name__)\n"
+        "__all__ = ['one', 'two']\nregistry.contents(__name__)\n"
     )
     (folder / "one.py").write_text("def one():\n    return 1\n")
     (folder / "other.py").write_text("def two():\n    return 2\n")

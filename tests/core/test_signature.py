@@ -449,7 +449,7 @@ def test_the_metrics_of_a_measure_stand_in_its_annotation(theirs):
 
 
 @pytest.mark.parametrize(
-    ("quantity", "inside", "ood"),
+    ("quantity", "inside", "outside"),
     [
         (q.Range(0, 1), [0, 0.5, 1], [-0.1, 1.1, NAN, INF]),
         (q.Range(0, 1, above=True), [0.1, 1], [0, NAN]),

@@ -240,9 +240,9 @@ def test_the_code_of_a_room_is_all_of_its_files(tmp_path, monkeypatch):
 
 def test_the_versions_of_what_does_the_numbers_count(monkeypatch):
     code = store.code.__wrapped__
-    before = code("bound")
+    before = code("suite/bounds")
     monkeypatch.setattr(store, "version", lambda name: "0.0")
-    assert code("bound") != before
+    assert code("suite/bounds") != before
 
 
 def test_a_room_that_is_not_there_is_a_mistake():

@@ -205,7 +205,7 @@ def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
         gate(change)
 
 
-@pytest.mark.parametrize(("metric", "subset"), [("top1_error", ""), ("recall", "Shirt")])
+@pytest.mark.parametrize(("metric", "group"), [("top1_error", ""), ("recall", "Shirt")])
 def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, group):
     """Right is what the outcomes give; a hundredth more is refused."""
 

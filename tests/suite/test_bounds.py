@@ -12,7 +12,7 @@ WHOLE = st.integers(-20, 20)
 
 
 @pytest.mark.parametrize(
-    ("text", "inside", "ood"),
+    ("text", "inside", "outside"),
     [
         (">= 0.5", [0.5, 0.6], [0.49]),
         ("> 0.5", [0.51], [0.5, 0.4]),
@@ -222,7 +222,7 @@ NOTHING = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("value", "ci_low", "ci_high", "is_open"),
+    ("value", "low", "ci_high", "is_open"),
     [
         (-0.25, -0.5, NOTHING, True),  # the value just meets it
         (-0.26, -0.5, NOTHING, False),
@@ -237,7 +237,7 @@ def test_no_worse_is_open_where_the_value_meets_it_and_its_end_does_not(value, l
     assert parse("no worse than a by 0.25").open(row(value, low, high, "difference")) is is_open
 
 
-@pytest.mark.parametrize(("reliability", "metric", "allowed", "becomes"), [
+@pytest.mark.parametrize(("trust", "metric", "allowed", "becomes"), [
     ("invalid", "top1", False, "unsupported"), ("invalid", "top1", True, "passed"),
     ("invalid", "reliability", False, "passed"), ("reliable", "top1", False, "passed"),
     ("suspect", "top1", False, "passed"), ("", "top1", True, "passed"),

@@ -45,7 +45,7 @@ def test_all_are_all():
         ('"mlp"\n', '"mpl"\n', r"s.toml:8: baseline: 'mpl' is not a model of this case; did you mean 'mlp'\?"),
         ('"mlp"\n', '"mlp"\nmodels = ["lenet5"]\n', r"s.toml:8: baseline: 'mlp' is not a model of this case"),
         ('corruption = { name = ["snow", "fog"], severity = [5, 1] }\n', "", r"baseline: only a case with corrupt"),
-        ('"mlp"\n', '"mlp"\nmetrics = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to measure'),
+        ('"mlp"\n', '"mlp"\nmetrics = ["calibration"]\n', r's.toml:9: baseline: .* add "accuracy" to metrics'),
         (
             '"mlp"\n',
             '"mlp"\nexpect = { corruption_error_ratio = "< 1" }\n',

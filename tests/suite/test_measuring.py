@@ -10,12 +10,12 @@ def test_a_case_names_images_from_outside():
 
 
 def test_outliers_without_images_from_outside_are_refused():
-    with pytest.raises(SuiteError, match=r"outliers needs images of no class: in a suite, outside = "):
+    with pytest.raises(SuiteError, match=r"outliers needs images of no class: in a suite, ood = "):
         read_case("clean", {"metrics": ["outliers"]})
 
 
 def test_images_from_outside_that_nobody_looks_at_are_refused():
-    with pytest.raises(SuiteError, match='nothing looks at these images; add "outliers" to measure'):
+    with pytest.raises(SuiteError, match='nothing looks at these images; add "outliers" to metrics'):
         read_case("clean", {"ood": {"name": "digits"}})
 
 

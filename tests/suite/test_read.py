@@ -129,7 +129,7 @@ def test_cases_are_what_the_file_says(complete):
         "clean",
         metrics=(Call("metrics", "accuracy", {}), Call("metrics", "confusion", {"pairs": 3})),
         profile=(Call("profile", "cost", {}),),
-        images=200,
+        max_images=200,
         expect={
             "top1": parse(">= 0.80"),
             "recall[Shirt]": parse("in [0, 0.9]"),
@@ -222,7 +222,7 @@ MISTAKES = [
     # TOML
     (D + D + M + C, "2: not TOML: Cannot overwrite a value"),
     (DMC + M, "5: not TOML: Cannot declare ('model', 'm') twice"),
-    (DMC + 'images = 3\nmax_images = 4\n', "6: not TOML: Cannot overwrite a value"),
+    (DMC + 'max_images = 3\nmax_images = 4\n', "6: not TOML: Cannot overwrite a value"),
     (D + M + 'architecture = lenet5\n' + C, "4: not TOML: Invalid value"),
     (DMC + "attack = {\n", "5: not TOML: "),
     ("data = [\n", "2: not TOML: "),
@@ -264,7 +264,7 @@ MISTAKES = [
     (D + M + 'seeds = [\n  0,\n  "1",\n]\n' + C, "4: seeds[1] = '1': must be a whole number"),
     (D + M + "preprocessing = 255\n" + C, "4: preprocessing = 255: must be the lowest and the highest, as in preprocessing = [0, 255]"),
     (D + M + "preprocessing = [255, 0]\n" + C, "4: preprocessing = [255, 0]: must be the lowest and the highest"),
-    (D + M + 'search = "bfloat61"\n' + C, "4: search = 'bfloat61'"),
+    (D + M + 'attack_precision = "bfloat61"\n' + C, "4: attack_precision = 'bfloat61'"),
     (D + M + "preprocessing = [0]\n" + C, "4: preprocessing = [0]: must be the lowest and the highest"),
     (D + M + "preprocessing = [nan, 1]\n" + C, "4: preprocessing = [nan, 1]: must be the lowest and the highest"),
     (D + M + "preprocessing = [0, inf]\n" + C, "4: preprocessing = [0, inf]: must be the lowest and the highest"),
@@ -290,7 +290,7 @@ MISTAKES = [
     # a case
     (DMC + 'atack = "pgd"\n', "5: a case has no 'atack'; did you mean 'attack'?"),
     (DMC + 'attack = "fgsm"\ncorruption = "gaussian_noise"\n',
-     "6: a case has attack, corrupt or distance; this one has attack and corrupt"),
+     "6: a case has attack, corruption or minimal; this one has attack and corruption"),
     (DMC + 'attack = "fgms"\n', "5: no attacks named 'fgms'; did you mean 'fgsm'?"),
     (DMC + 'attack = "fgsm"\n', "5: fgsm needs eps"),
     (DMC + "attack = {}\n", "5: attack = {}: must be a name, or a table with a name"),
@@ -315,31 +315,31 @@ MISTAKES = [
     (DMC + 'attack = { name = "foolbox:LinfPDG", eps = 1 }\n',
      "5: Foolbox has no attack 'foolbox:LinfPDG'; did you mean 'foolbox:LinfPGD'?"),
     (DMC + 'attack = { name = "foolbox:PGD", eps = 1, stps = 1 }\n', "5: stps: foolbox:PGD takes no 'stps'; did you"),
-    (DMC + 'corrupt = "gausian_noise"\n', "5: no corruptions named 'gausian_noise'; did you mean 'gaussian_noise'?"),
+    (DMC + 'corruption = "gausian_noise"\n', "5: no corruptions named 'gausian_noise'; did you mean 'gaussian_noise'?"),
     (DMC + 'corruption = { name = "gaussian_noise", severity = 6 }\n',
-     "5: corrupt.severity = 6: must be a number in [1, 5]"),
+     "5: corruption.severity = 6: must be a number in [1, 5]"),
     (DMC + 'corruption = { name = "gaussian_noise", severity = [1, 0] }\n',
-     "5: corrupt.severity[1] = 0: must be a number"),
+     "5: corruption.severity[1] = 0: must be a number"),
     (DMC + 'corruption = { name = "gaussian_noise", target = "next" }\n', "5: target: gaussian_noise takes no 'target'"),
     (DMC + 'data = "fashion_maxi"\n', "5: no datasets named 'fashion_maxi'; did you mean 'fashion_mini'?"),
-    (DMC + 'measure = "accuracy"\n', "5: measure = 'accuracy': must be a list"),
-    (DMC + "measure = []\n", "5: measure = []: the list is empty"),
-    (DMC + 'metrics = ["acuracy"]\n', "5: no measures named 'acuracy'; did you mean 'accuracy'?"),
-    (DMC + 'metrics = ["accuracy", "accuracy"]\n', "5: measure: the same one stands there twice"),
-    (DMC + 'metrics = ["accuracy", { name = "accuracy" }]\n', "5: measure: the same one stands there twice"),
-    (DMC + 'measure = [\n  "accuracy",\n  { name = "confusion", pairs = 0 },\n]\n',
+    (DMC + 'metrics = "accuracy"\n', "5: metrics = 'accuracy': must be a list"),
+    (DMC + "metrics = []\n", "5: metrics = []: the list is empty"),
+    (DMC + 'metrics = ["acuracy"]\n', "5: no metrics named 'acuracy'; did you mean 'accuracy'?"),
+    (DMC + 'metrics = ["accuracy", "accuracy"]\n', "5: metrics: the same one stands there twice"),
+    (DMC + 'metrics = ["accuracy", { name = "accuracy" }]\n', "5: metrics: the same one stands there twice"),
+    (DMC + 'metrics = [\n  "accuracy",\n  { name = "confusion", pairs = 0 },\n]\n',
      "5: pairs = 0: must be a number >= 1"),
-    (DMC + "measure = [3]\n", "5: measure = 3: must be a name, or a table with a name"),
-    (DMC + "inspect = []\n", "5: inspect = []: the list is empty"),
-    (DMC + 'profile = ["costs"]\n', "5: no inspections named 'costs'; did you mean 'cost'?"),
+    (DMC + "metrics = [3]\n", "5: metrics = 3: must be a name, or a table with a name"),
+    (DMC + "profile = []\n", "5: profile = []: the list is empty"),
+    (DMC + 'profile = ["costs"]\n', "5: no profile named 'costs'; did you mean 'cost'?"),
     (
-        DMC + 'measure = [{ name = "calibration", bins = 10 }, { name = "calibration", bins = 15 }]\n',
-        "5: measure: the same one stands there twice",
+        DMC + 'metrics = [{ name = "calibration", bins = 10 }, { name = "calibration", bins = 15 }]\n',
+        "5: metrics: the same one stands there twice",
     ),
-    (DMC + 'profile = ["cost", "cost"]\n', "5: inspect: the same one stands there twice"),
-    (DMC + "images = 0\n", "5: images = 0: must be a number >= 1"),
-    (DMC + "balanced = true\n", "5: balanced = true says how images are chosen; say how many, as in images = 100"),
-    (DMC + 'images = "all"\n', "5: images = 'all': must be a whole number"),
+    (DMC + 'profile = ["cost", "cost"]\n', "5: profile: the same one stands there twice"),
+    (DMC + "max_images = 0\n", "5: max_images = 0: must be a number >= 1"),
+    (DMC + "balanced = true\n", "5: balanced = true says how images are chosen; say how many, as in max_images = 100"),
+    (DMC + 'max_images = "all"\n', "5: max_images = 'all': must be a whole number"),
     (DMC + 'models = "m"\n', "5: models = 'm': must be a list"),
     (DMC + "models = []\n", "5: models = []: the list is empty"),
     (DMC + 'models = ["m", "m"]\n', "5: models: the same one stands there twice"),
@@ -386,13 +386,13 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path, text, says):
 
 
 def test_an_error_after_a_long_summary_has_its_line(tmp_path):
-    text = 'summary = """\nseed = 1\n[case.c]\n"""\n' + DMC + "images = 0\n"
-    assert refused(tmp_path, text) == "suite.toml:9: images = 0: must be a number >= 1"
+    text = 'summary = """\nseed = 1\n[case.c]\n"""\n' + DMC + "max_images = 0\n"
+    assert refused(tmp_path, text) == "suite.toml:9: max_images = 0: must be a number >= 1"
 
 
 def test_an_error_in_a_file_of_windows_has_its_line(tmp_path):
-    text = (DMC + "images = 0\n").replace("\n", "\r\n").encode()
-    assert refused(tmp_path, text) == "suite.toml:5: images = 0: must be a number >= 1"
+    text = (DMC + "max_images = 0\n").replace("\n", "\r\n").encode()
+    assert refused(tmp_path, text) == "suite.toml:5: max_images = 0: must be a number >= 1"
 
 
 def test_what_is_not_utf_8_is_told(tmp_path):
@@ -459,8 +459,8 @@ FOREIGN = [
     (D + '[model.m]\npython = "their_code:net"\n' + C, "3: python = 'their_code:net'"),
     (D + '[model.m]\narchitecture = "their_code:net"\n' + C, "3: architecture = 'their_code:net'"),
     (DMC + 'attack = { name = "their_code:attack", eps = 1 }\n', "5: attack = 'their_code:attack'"),
-    (DMC + 'corrupt = "their_code:fog"\n', "5: corrupt = 'their_code:fog'"),
-    (DMC + 'metrics = ["their_code:measure"]\n', "5: measure = 'their_code:measure'"),
+    (DMC + 'corruption = "their_code:fog"\n', "5: corruption = 'their_code:fog'"),
+    (DMC + 'metrics = ["their_code:measure"]\n', "5: metrics = 'their_code:measure'"),
 ]
 
 
@@ -560,4 +560,4 @@ def test_a_suite_with_a_value_changed_is_a_suite_or_a_suite_error(tmp_path, data
 
 def test_the_precision_of_the_search_is_the_models(tmp_path):
     text = 'data = "fashion_mini"\n[model.m]\narchitecture = "lenet5"\nattack_precision = "bfloat16"\n[case.c]\n'
-    assert load(write(tmp_path, text)).models[0].search == "bfloat16"
+    assert load(write(tmp_path, text)).models[0].attack_precision == "bfloat16"

@@ -91,7 +91,7 @@ def test_every_interval_that_is_printed_has_a_situation_or_is_an_exact_share():
 
 def test_a_metric_that_is_new_would_be_missed(monkeypatch):
     registry = _tool("coverage_registry")
-    monkeypatch.setattr(registry.catalog, "names", lambda kind: ["calibration"] if kind == "metrics" else [])
+    monkeypatch.setattr(registry.registry, "names", lambda kind: ["calibration"] if kind == "metrics" else [])
     assert "ece" in registry.declared() and "top1" not in registry.declared()
     assert _measured() >= {"ece", "difference", "latency", "corruption_error"} and "top1" not in _measured()
 

@@ -91,7 +91,7 @@ def test_a_graph_is_built_once_for_its_key():
 
 
 @pytest.mark.parametrize(
-    ("first", "preprocessing"),
+    ("first", "pixels"),
     [
         (layers.Rescaling(1 / 255), None),
         (layers.Rescaling(1 / 127.5, offset=-1), None),
