@@ -222,7 +222,7 @@ NOTHING = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "ci_high", "is_open"),
+    ("value", "low", "high", "is_open"),
     [
         (-0.25, -0.5, NOTHING, True),  # the value just meets it
         (-0.26, -0.5, NOTHING, False),

@@ -85,7 +85,7 @@ def test_dead_units(read, built, depth, stated):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("name", "low", "ci_high"), [("resnet20", 2.4, 3.1), ("plain20", 10, 11)])
+@pytest.mark.parametrize(("name", "low", "high"), [("resnet20", 2.4, 3.1), ("plain20", 10, 11)])
 def test_small_networks(read, built, name, low, high, seed):
     _, of_layers = read(built(name, CIFAR, seed), seed=seed)
     assert low / 1.25 < inner_ratio(of_layers) < high * 1.25
@@ -93,7 +93,7 @@ def test_small_networks(read, built, name, low, high, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("name", "low", "ci_high"), [("resnet56", 9.2, 10.1), ("plain56", 1.9e3, 3.5e3)])
+@pytest.mark.parametrize(("name", "low", "high"), [("resnet56", 9.2, 10.1), ("plain56", 1.9e3, 3.5e3)])
 def test_deeper_small_networks(read, built, name, low, high, seed):
     _, of_layers = read(built(name, CIFAR, seed), seed=seed)
     assert low / 1.25 < inner_ratio(of_layers) < high * 1.25
