@@ -86,7 +86,7 @@ def key(
         name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "metrics", "profile")
     }
     return {
-        **calls, "case": case.name, "target": case.target, "images": case.max_images, "balanced": case.balanced,
+        **calls, "case": case.name, "target": case.target, "max_images": case.max_images, "balanced": case.balanced,
         "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
         "channels": data.channels, "seed": seed, "model": identity,
         "preprocessing": cell.model.preprocessing, "output": cell.model.output,

@@ -67,7 +67,7 @@ def differences(table: pd.DataFrame) -> None:
         unit, seeds = row["unit"], table.loc[table["model"] == row["model"], "seed"].nunique()
         eps, severity = (None if pd.isna(row[name]) else row[name] for name in ("eps", "severity"))
         condition = Condition(row["case"], row["perturbation"], row["norm"], eps, severity)
-        values = [_marked(wording.quantity(row[of], unit), row[f"trust_{of}"]) for of in ("a", "b")]
+        values = [_marked(wording.quantity(row[of], unit), row[f"reliability_{of}"]) for of in ("a", "b")]
         change = [wording.change(row["difference"], unit), wording.changes(row["ci_low"], row["ci_high"], unit)]
         model = row["model"] if seeds == 1 else f"{row['model']}, seed {row['seed']}"
         p = wording.scientific(row["mcnemar"])

@@ -156,7 +156,7 @@ def bound(limits: Bound | NoWorse, unit: str) -> str:
     """
     if isinstance(limits, NoWorse):
         return f"no worse than {limits.than} by {_end(limits.by, unit).replace('%', 'pp')}"
-    of = "" if limits.of == "value" else f"interval with its {limits.of} end "
+    of = "" if limits.of == "value" else f"interval with its {limits.of.removeprefix('ci_')} end "
     return f"{of}{_range(limits, unit)}"
 
 

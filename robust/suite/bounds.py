@@ -181,7 +181,7 @@ def parse(text: str) -> Bound | NoWorse:
     >>> 0.81 in parse(">= 0.80"), 0.3 in parse("< 3/10"), 0.3 in parse("in [0, 0.3]")
     (True, False, True)
     >>> parse("high <= 0.05").of, parse("no worse than reports/base by 0.01").than
-    ('high', 'reports/base')
+    ('ci_high', 'reports/base')
     """
     if not isinstance(text, str):
         raise SuiteError(f'bound {text!r}: must be a string like ">= 0.80" or "in [0, 0.3]"')
@@ -242,7 +242,7 @@ def _end(text: str) -> tuple[Any, str]:
         return "value", text.strip()
     if match[1] not in ("low", "high"):
         raise SuiteError(f"bound {text!r}: {match[1]!r} is no end of an interval{suggest(match[1], ['low', 'high'])}")
-    return match[1], match[2].strip()
+    return f"ci_{match[1]}", match[2].strip()
 
 
 def _no_worse(text: str, than: str, digits: str) -> NoWorse:

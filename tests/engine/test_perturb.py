@@ -283,7 +283,7 @@ def test_a_search_gives_every_image_its_distance(split):
     data = from_arrays(IMAGES, LABELS, CLASSES)
     for norm, factor in (("linf", 1), ("l2", 2), ("l1", 4)):
         call = bind("attacks", {"name": "fab", "norm": norm, "eps": 0.25 * factor, "steps": 12})
-        (outcome,) = perturb.outcomes(split, Case("far", distance=call), data, 0, Silent())
+        (outcome,) = perturb.outcomes(split, Case("far", minimal=call), data, 0, Silent())
         trial = outcome.trial
         expected = np.where(np.abs(GREYS - 0.5) < 0.25, np.abs(GREYS - 0.5) * factor, np.inf)
         expected[6] = 0  # a clean error
@@ -302,7 +302,7 @@ def test_a_search_that_leaves_its_ball_is_an_error(split, monkeypatch):
     call = bind("attacks", {"name": "fab", "eps": 0.1})
     monkeypatch.setattr(perturb, "nearest", lambda call, *a, **k: _across(0.2)(*a, **k))
     with pytest.raises(ContractError, match=r"^fab left the ball: a change of 0\.2 where eps is 0\.1$"):
-        list(perturb.outcomes(split, Case("far", distance=call), from_arrays(IMAGES, LABELS, CLASSES), 0, Silent()))
+        list(perturb.outcomes(split, Case("far", minimal=call), from_arrays(IMAGES, LABELS, CLASSES), 0, Silent()))
 
 
 def test_all_targets_send_every_image_to_each_other_class(affine):
@@ -325,7 +325,7 @@ def test_a_search_towards_all_targets(affine):
     images = np.full((1, 1, 4, 1), 0.2, np.float32)
     data = from_arrays(images, [0], ("ci_low", "middle", "ci_high"))
     call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
-    (outcome,) = perturb.outcomes(classifier, Case("far", target="all", distance=call), data, 0, Silent())
+    (outcome,) = perturb.outcomes(classifier, Case("far", target="all", minimal=call), data, 0, Silent())
     np.testing.assert_allclose(outcome.trial.distance, [0.1, 0.5], rtol=0.02)
 
 

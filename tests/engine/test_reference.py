@@ -64,7 +64,7 @@ def test_images_from_outside_must_have_the_same_shape(data):
     case = read_case("clean", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
     with pytest.raises(DataError, match=r"case clean: outside: digits has images of shape \(28, 28, 1\), those of"):
         blocks.data_of(case, data)
-    with pytest.raises(SuiteError, match="case plain: no images from outside; name them: in a suite, outside ="):
+    with pytest.raises(SuiteError, match="case plain: no images from outside; name them: in a suite, ood ="):
         blocks.outside_of(read_case("plain", {}), data)
 
 

@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(suite, tmp_path
     [
         ('{ Sandal = "Sneaker" }', '{ Sandal = "Sneeker" }', r":23: target: .*'Sneeker'; did you mean 'Sneaker'"),
         ("recall[Bag]", "recall[Bug]", r":10: expect: there is no class 'Bug'; did you mean 'Bag'"),
-        ("images = 30", "images = 3000", r":19: images = 3000: the test split of fashion_mini has 1000"),
+        ("max_images = 30", "max_images = 3000", r":19: max_images = 3000: the test split of fashion_mini has 1000"),
         ('"recall[Bag]"', "recall", r":10: expect: 'recall' is not a value .*; say of which class: \"recall\[T-shirt"),
         ('"recall[Bag]"', '"top1[Bag]"', r":10: expect: 'top1\[Bag\]' is not a value .*; top1 is one value"),
         (">= 0.99", ">= 99", r":10: expect: top1 >= 99: a proportion lies in \[0, 1\]"),

@@ -147,8 +147,8 @@ def test_why_a_value_has_no_interval_stands_where_the_interval_would():
         "n": 60,
     }
     rows = pd.DataFrame([{**row, "ci_method": "none: no T is best"}, {**row, "metric": "ece", "ci_method": "x 95 %"}])
-    assert structure._cell(rows, "temperature").ci_method == "none: no T is best"
-    assert structure._cell(rows, "ece").ci_method == ""
+    assert structure._cell(rows, "temperature").interval == "none: no T is best"
+    assert structure._cell(rows, "ece").interval == ""
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ def section(text):
 def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_them(folder, document):
     add(
         folder,
-        row("top1 vs lenet5", value=-0.0125, low=-0.034, bound="no worse than lenet5 by 0.02", passed=False),
+        row("top1 vs lenet5", value=-0.0125, ci_low=-0.034, bound="no worse than lenet5 by 0.02", passed=False),
         {"metric": "mcnemar", "subset": "top1 vs lenet5", "value": 0.0414, "unit": "p"},
         {"metric": "reliability", "subset": "", "value": 1.0},
-        row("nll vs ./base", unit="nats", value=0.5, high=0.625, bound="no worse than ./base by 1", passed=True),
+        row("nll vs ./base", unit="nats", value=0.5, ci_high=0.625, bound="no worse than ./base by 1", passed=True),
         row("recall[Coat] vs ./base", value=np.nan, n=0, bound="no worse than ./base by 0", passed=None),
     )
     (folder / "suite.toml").unlink()  # which asks for none of these

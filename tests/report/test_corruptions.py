@@ -40,9 +40,9 @@ def folder(tmp_path_factory):
 
     data = fashion_mini()
     cases = (
-        Case("clean", images=IMAGES),
-        read_case("bad", {"corruption": CORRUPT, "images": IMAGES, "expect": BOUNDS}),
-        read_case("misty", {"corruption": {"name": "fog", "severity": [2, 4]}, "images": IMAGES}),
+        Case("clean", max_images=IMAGES),
+        read_case("bad", {"corruption": CORRUPT, "max_images": IMAGES, "expect": BOUNDS}),
+        read_case("misty", {"corruption": {"name": "fog", "severity": [2, 4]}, "max_images": IMAGES}),
     )
     cases = (cases[0], *(replace(case, baseline="net0") for case in cases[1:]))
     models = tuple(Model(f"net{i}", "memory", _net(i, data)) for i in (0, 1))

@@ -54,7 +54,7 @@ def test_an_attack_that_is_advised_is_in_the_ball_of_the_number(name, norm, eps,
     """Typed as it stands: one of another eps or norm would be another number, not a better one."""
     row = {"subset": name, "value": 0.25, "n": 100, "eps": eps, "norm": norm}
     remedy = diagnostics._doubt(row, "suite").remedy
-    advised = [tomllib.loads(line) for line in re.findall(r"(?:attack|distance) = {.*?}", remedy)]
+    advised = [tomllib.loads(line) for line in re.findall(r"(?:attack|minimal) = {.*?}", remedy)]
     assert advised
     for case in advised:
         read_case("c", case)

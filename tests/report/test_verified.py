@@ -193,8 +193,8 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
         ("value", 0.999, "top1 is 0.999 of .*, and .* by outcomes.parquet"),
         ("value", np.nan, "top1 is nan of .*, and .* by outcomes.parquet"),
         ("n", 100_000, "of 100000 images, and .* by outcomes.parquet"),
-        ("ci_low", 0.0001, "top1: low is 0.0001, and .* by outcomes.parquet"),
-        ("ci_high", 1.0, "top1: high is 1, and .* by outcomes.parquet"),
+        ("ci_low", 0.0001, "top1: ci_low is 0.0001, and .* by outcomes.parquet"),
+        ("ci_high", 1.0, "top1: ci_high is 1, and .* by outcomes.parquet"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(gate, column, value, says):

@@ -99,7 +99,7 @@ def test_k_runs_the_rival_too(run, tmp_path):
     ("change", "message"),
     [
         (None, "s.toml:15: expect.top1: reports/base: there is no such folder in "),
-        (("images = 20", "images = 30"), "reports/base: the case fgsm is another one: images is 20 there and 30 here"),
+        (("max_images = 20", "max_images = 30"), "reports/base: the case fgsm is another one: max_images is 20 there and 30 here"),
         (("[model.two]", "[model.three]"), "reports/base: has no fgsm[three] at seed 0; it has clean[one] at seed 0,"),
         (('name = "fashion_mini"', 'name = "fashion_mini", test = 500'), "fashion_mini"),
     ],
@@ -118,7 +118,7 @@ def test_an_earlier_report_that_cannot_be_used_is_told_before_anything_runs(run,
 
 
 def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(run, tmp_path):
-    inspect = ("images = 40", 'images = 40\nprofile = ["cost"]\nmetrics = ["accuracy"]')
+    inspect = ("max_images = 40", 'max_images = 40\nprofile = ["cost"]\nmetrics = ["accuracy"]')
     change = ('nll = "low >= 0"', 'parameters = "low >= 0"')
     results = run("out", "clean and two", add=inspect, change=change, no=("reports/base", "two"))
     found = robust.value(results, "parameters")
