@@ -46,7 +46,9 @@ def square(
     loss = losses.margin if targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
     numbers = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
-    climb = IterativeAttack("square", norm, n_queries, numbers, loss, _step, _memory, draw=draw, eot_iter=0, keep="best")
+    climb = IterativeAttack(
+        "square", norm, n_queries, numbers, loss, _step, _memory, draw=draw, eot_iter=0, keep="best"
+    )
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 

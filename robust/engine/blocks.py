@@ -82,9 +82,7 @@ def key(
     source: what identifies the model on which the images of a transfer are made, see `source_key`.
     """
     case = cell.case
-    calls = {
-        name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "metrics", "profile")
-    }
+    calls = {name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "metrics", "profile")}
     return {
         **calls, "case": case.name, "target": case.target, "max_images": case.max_images, "balanced": case.balanced,
         "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},

@@ -171,8 +171,13 @@ def missed(row: Mapping[Any, Any]) -> str:
 
     >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": ">= 0.80"})
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
+    >>> missed({"metric": "recall", "subset": "horse", "value": float("nan"), "bound": ">= 0.80"})
+    'recall[horse] cannot be given (there is no image for it), so that it is not >= 0.80'
     """
     limit = bounds.parse(row["bound"])
+    if isinstance(limit, Bound) and isnan(row["value"]):
+        why = row.get("ci_method", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
+        return f"{bounds.name(row)} cannot be given ({why}), so that it is not {row['bound']}"
     if isinstance(limit, Bound) and limit.untold(row):
         return f"{bounds.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
     if limit.judge(row):

@@ -260,7 +260,10 @@ def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
     if balanced and "max_images" not in table:
         balanced, many = setting("balanced", True), setting("max_images", 100)
         raise SuiteError(f"{balanced} says how images are chosen; say how many, as in {many}", "balanced")
-    return {"max_images": convert(table["max_images"], Count, "max_images") if "max_images" in table else None, "balanced": balanced}
+    return {
+        "max_images": convert(table["max_images"], Count, "max_images") if "max_images" in table else None,
+        "balanced": balanced,
+    }
 
 
 def _restricts(table: Mapping[str, Any]) -> bool:

@@ -141,7 +141,9 @@ def test_few_classes(affine, classes):
     images = random.uniform(0.3, 0.7, (9, 1, 12, 1)).astype(np.float32)
     labels = classifier.logits(images).argmax(axis=1)
     for version in ("standard", "plus", "rand"):
-        tiny = autoattack(classifier, images, labels, seeds=np.arange(9), eps=1e-4, version=version, steps=5, n_queries=8)
+        tiny = autoattack(
+            classifier, images, labels, seeds=np.arange(9), eps=1e-4, version=version, steps=5, n_queries=8
+        )
         assert set(tiny.by) == {""} and np.isfinite(tiny.images).all()
 
 

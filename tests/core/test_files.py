@@ -130,7 +130,9 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
 def test_what_another_process_is_writing_is_left_alone(tmp_path):
     def fill(temporary):
         temporary.write_text("long")
-        code = f"from pathlib import Path; from robust.core import files; files.write(Path({str(tmp_path / 'b')!r}), 'b')"
+        code = (
+            f"from pathlib import Path; from robust.core import files; files.write(Path({str(tmp_path / 'b')!r}), 'b')"
+        )
         subprocess.run([sys.executable, "-c", code], check=True)
 
     files.write(tmp_path / "a", fill)

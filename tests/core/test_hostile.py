@@ -230,7 +230,11 @@ def test_nouns_that_are_none_are_an_error_of_ours(tmp_path, at_once, text, words
             'attack = { name = "pgd", eps = 0.1, steps = 1000000000000000000 }',
             "steps = 1000000000000000000: surely a mis",
         ),
-        ("", "max_images = 1000000000000000000", "max_images = 1000000000000000000: surely a mistake; at most 10,000,000"),
+        (
+            "",
+            "max_images = 1000000000000000000",
+            "max_images = 1000000000000000000: surely a mistake; at most 10,000,000",
+        ),
         (f"seeds = {list(range(10_001))}", "", "seeds: 10,001 of them, surely a mistake; at most 10,000"),
         ("", f'attack = {{ name = "pgd", eps = {[i / 20_000 for i in range(10_001)]} }}', "eps: 10,001 of them"),
     ],

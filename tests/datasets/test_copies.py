@@ -81,7 +81,9 @@ def test_a_run_warns_of_copies_and_says_which_figures_are_balanced(tmp_path):
     images = IMAGES.copy()
     images[1] = images[0]
     with pytest.warns(UserWarning, match="1 of its 40 test images is an exact copy"):
-        table = robust.evaluate(model, (images, labels), ["fgsm"], eps="8/255", max_images=20, balanced=True, out=tmp_path)
+        table = robust.evaluate(
+            model, (images, labels), ["fgsm"], eps="8/255", max_images=20, balanced=True, out=tmp_path
+        )
     written = tables.read_results(tmp_path / "results.csv")
     assert set(table["choice"]) == set(written["choice"]) == {"balanced"}
     notes = json.loads((tmp_path / "environment.json").read_text())["data"]["notes"]

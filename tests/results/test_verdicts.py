@@ -99,7 +99,10 @@ def test_k_runs_the_rival_too(run, tmp_path):
     ("change", "message"),
     [
         (None, "s.toml:15: expect.top1: reports/base: there is no such folder in "),
-        (("max_images = 20", "max_images = 30"), "reports/base: the case fgsm is another one: max_images is 20 there and 30 here"),
+        (
+            ("max_images = 20", "max_images = 30"),
+            "reports/base: the case fgsm is another one: max_images is 20 there and 30 here",
+        ),
         (("[model.two]", "[model.three]"), "reports/base: has no fgsm[three] at seed 0; it has clean[one] at seed 0,"),
         (('name = "fashion_mini"', 'name = "fashion_mini", test = 500'), "fashion_mini"),
     ],

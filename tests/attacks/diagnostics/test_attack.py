@@ -160,7 +160,11 @@ def test_steps_that_do_not_suffice_are_told(task):
     [
         ({"name": "fgsm"}, "one_step", "pgd with 20 steps"),
         ({"name": "square", "n_queries": 10}, "too_few_queries", "twice the queries"),
-        ({"name": "autoattack", "steps": 2, "n_queries": 10}, "targeted_beats_autoattack", "apgd_t with twice the steps"),
+        (
+            {"name": "autoattack", "steps": 2, "n_queries": 10},
+            "targeted_beats_autoattack",
+            "apgd_t with twice the steps",
+        ),
         ({"name": "pgd", "steps": 2}, "too_few_steps", "twice the steps, and 20 at least"),
     ],
 )

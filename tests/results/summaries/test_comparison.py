@@ -328,7 +328,10 @@ def test_other_labels_and_images_that_come_twice_are_refused():
             {"sources": {'["net", 0, "pgd"]': "v"}},
             "a: the case pgd has images that were made on another model",
         ),
-        ({"suite": SUITE + "max_images = 100"}, "a: the case pgd is another one: max_images is 100 there and nothing here"),
+        (
+            {"suite": SUITE + "max_images = 100"},
+            "a: the case pgd is another one: max_images is 100 there and nothing here",
+        ),
     ],
 )
 def test_reports_of_other_suites_data_and_cases_are_refused_with_the_reason(tmp_path, change, message):
