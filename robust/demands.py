@@ -86,10 +86,18 @@ def _check_bounds(case: Case, data: Dataset) -> None:
             what, there_are = ("group", others) if others else ("class", data.classes)
             raise SuiteError(f"expect: there is no {what} {unknown[0]!r}{suggest(unknown[0], there_are)}")
         if not known and len(pair) != 2 and metric not in inspected:
-            say = f'say of which class: "{metric}[{groups[0]}]"' if groups else f"{metric} is one value, of all images"
-            raise SuiteError(f"expect: {key!r} is not a value of this case; {say}")
+            raise SuiteError(f"expect: {key!r} is not a value of this case; {_instead(metric, group, groups, data)}")
         if units.get(metric) == "proportion" and not bound.possible(0, 1):
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
+
+
+def _instead(metric: str, group: str, groups: list[str], data: Dataset) -> str:
+    if groups:
+        return f'say of which class: "{metric}[{groups[0]}]"'
+    if group:
+        return f"{metric} is one value, of all images"
+    more = ", and top-5 needs six" if metric.startswith("top5") else ""
+    return f"it has none with the {len(data.classes)} classes of {data.name}{more}"
 
 
 def _perfect(case: Case, data: Dataset) -> Trial:

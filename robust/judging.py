@@ -169,8 +169,13 @@ def missed(row: Mapping[Any, Any]) -> str:
 
     >>> missed({"metric": "top1", "group": "", "value": 0.78, "low": 0.75, "high": 0.81, "bound": ">= 0.80"})
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
+    >>> missed({"metric": "recall", "group": "horse", "value": float("nan"), "bound": ">= 0.80"})
+    'recall[horse] cannot be given (there is no image for it), so that it is not >= 0.80'
     """
     limit = bound.parse(row["bound"])
+    if isinstance(limit, Bound) and isnan(row["value"]):
+        why = row.get("interval", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
+        return f"{bound.name(row)} cannot be given ({why}), so that it is not {row['bound']}"
     if isinstance(limit, Bound) and limit.untold(row):
         return f"{bound.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
     if limit.judge(row):

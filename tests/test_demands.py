@@ -81,3 +81,9 @@ def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():
     for pair in ("cat -> pet", "pet -> dog"):
         with pytest.raises(SuiteError, match="there is no class 'pet'"):
             _check({"measure": ["confusion"], "expect": {f"confused[{pair}]": "<= 0.01"}}, data)
+
+
+def test_top_5_of_five_classes_is_told_to_need_six():
+    told = r"expect: 'top5' is not a value of this case; it has none with the 2 classes of arrays, and top-5 needs six"
+    with pytest.raises(SuiteError, match=told):
+        _check({"expect": {"top5": ">= 0.5"}})

@@ -99,19 +99,27 @@ def _merged(layer: Any, norm: Any) -> list[np.ndarray]:
 
 
 def _pairs(model: keras.Model) -> Iterator[tuple[Any, Any]]:
-    """Linear layers without activation, each with the BatchNorm that alone sees what it gives."""
+    """Linear layers without activation, each with the BatchNorm that alone sees what it gives.
+
+    One that LoRA adapts or that is quantised has more weights than a kernel and a bias, and stays as it is.
+    """
     for norm in model.layers:
         if not isinstance(norm, keras.layers.BatchNormalization) or len(norm._inbound_nodes) != 1:
             continue
         layer = norm.input._keras_history.operation
         linear = isinstance(layer, _LINEAR) and layer.activation is keras.activations.linear
-        alone = linear and len(layer._inbound_nodes) == len(layer._outbound_nodes) == 1
+        alone = linear and not _is_changed(layer) and len(layer._inbound_nodes) == len(layer._outbound_nodes) == 1
         if alone and norm.axis in (-1, len(norm.input.shape) - 1) and layer in model.layers:
             yield layer, norm
 
 
+def _is_changed(layer: Any) -> bool:
+    return bool(getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None))
+
+
 def _can_be_halved(layer: Any) -> bool:
-    return isinstance(layer, keras.Layer) and layer.compute_dtype == "float32" and not isinstance(layer, _SCALING)
+    plain = isinstance(layer, keras.Layer) and not isinstance(layer, _SCALING) and not _is_changed(layer)
+    return plain and layer.compute_dtype == "float32"
 
 
 def _is_known(model: keras.Model) -> bool:

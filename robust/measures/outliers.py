@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
+from scipy.special import logsumexp
 
 from robust.measures import roc
 from robust.measures.means import class_means
 from robust.trial import Answers, Trial, Value
+
+SPREAD = 0.01  # nats
+SHIFTED = f"none: log sum exp of the logits is the same on all images within {SPREAD} nats, as of log probabilities"
+CHOSEN = "none: the model gives one logit, z, and energy is another score for the logits 0 and z than for -z/2 and z/2"
 
 
 def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
@@ -19,6 +24,9 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
     The score is the group of a value. `auroc` is the chance that an image of this case scores higher than
     one from outside, ties counting half; `fpr95` the share of those from outside that are let in where 95 %
     of this case's images are. The images from outside are not perturbed. n is how many images the case has.
+
+    Softmax forgets what is added to all logits, and energy is just that: of a model that gives log probabilities, or
+    one logit for two classes, it is NaN, and the interval says why.
 
     Raises ModelError for a model without a graph of layers, DataError for data without training images.
 
@@ -34,6 +42,9 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
         "mahalanobis": lambda found: apart(found.features),
     }
     for name, score in scores.items():
+        if name == "energy" and (why := _arbitrary(np.concatenate([inner.logits, outside.logits]))):
+            yield from (Value(metric, float("nan"), 0, name, "", interval=why) for metric in ("auroc", "fpr95"))
+            continue
         within, beyond, n = score(inner), score(outside), len(inner.labels)
         ends = roc.area_interval(within, beyond)
         yield Value("auroc", roc.auroc(within, beyond), n, name, "", *ends, roc.AREA)
@@ -48,9 +59,15 @@ def max_softmax(found: Answers) -> np.ndarray:
 
 def energy(found: Answers) -> np.ndarray:
     """Minus the free energy at temperature 1."""
-    from scipy.special import logsumexp
-
     return logsumexp(np.asarray(found.logits, np.float64), axis=1)
+
+
+def _arbitrary(logits: np.ndarray) -> str:
+    """Why energy says nothing of a model with these logits; "" where it does."""
+    if logits.shape[1] == 2 and not logits.any(axis=0).all():
+        return CHOSEN
+    sums = logsumexp(np.asarray(logits, np.float64), axis=1)
+    return SHIFTED if np.ptp(sums) <= SPREAD else ""
 
 
 def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:

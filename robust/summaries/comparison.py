@@ -122,7 +122,8 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
     measured = at(ours, {"metric": name, "group": group})
     for where, part in by_strength(b):
         there = at(a, where)
-        if there.empty or at(measured, where).empty:
+        beside = at(measured, where)
+        if there.empty or beside.empty or (beside["value"].isna() & (beside["n"] == 0)).all():  # of a class, no image
             continue
         try:
             found = difference(part, there, metric, groups, whose=str(one.path), tail=TWO_SIDED)

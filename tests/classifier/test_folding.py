@@ -1,5 +1,7 @@
 """A folded network answers as the network does."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -154,3 +156,23 @@ def test_a_copy_can_be_brought_up_to_date():
     assert _gap(twin, model) > 1e-3
     refresh(twin, model)
     assert _gap(twin, model) < 1e-5
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("changed", ["lora", "int8", "int4"])
+def test_layers_that_are_adapted_or_quantised_stay_as_they_are(changed, precision):
+    """They hold more weights than a kernel and a bias."""
+    model = _net(layers.Dense(6), layers.BatchNormalization(), layers.Conv2D(4, 3), layers.BatchNormalization())
+    if changed == "lora":
+        for layer in model.layers:
+            if isinstance(layer, layers.Dense | layers.Conv2D):
+                layer.enable_lora(2)
+                layer.lora_kernel_b.assign(np.full(layer.lora_kernel_b.shape, 0.1))
+    else:
+        with warnings.catch_warnings():  # Keras says of each other layer that it cannot be
+            warnings.simplefilter("ignore")
+            model.quantize(changed)
+    twin = folded(model, precision)
+    assert _norms(twin) == (2 if changed == "lora" else 1)
+    assert _gap(twin, model) < (1e-5 if precision == "float32" else 0.1)
+    refresh(twin, model)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import expit, log_softmax, logit, softmax
+from scipy.special import expit, log_softmax, logit, logsumexp, softmax
 from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from robust.errors import DataError
 from robust.least import NEVER
 from robust.measures import binning, calibration, outliers, roc, temperature
-from robust.measures.outliers import mahalanobis
+from robust.measures.outliers import CHOSEN, SHIFTED, mahalanobis
 from robust.measures.temperature import UNITS, fit, interval
 from robust.trial import IMPOSSIBLE, Answers, Trial
 
@@ -246,7 +246,6 @@ def _answers(n, shift, seed):
 
 def test_outliers_agree_with_scikit_learn_and_with_the_definition():
     from scipy.spatial.distance import mahalanobis as theirs
-    from scipy.special import logsumexp, softmax
     from sklearn.covariance import EmpiricalCovariance
 
     train, inside, outside = _answers(400, 0, 1), _answers(120, 0, 2), _answers(80, 3, 3)
@@ -266,6 +265,28 @@ def test_outliers_agree_with_scikit_learn_and_with_the_definition():
         let_in = max(t for t in one if (one >= t).mean() >= 0.95)
         assert values["fpr95", name].value == pytest.approx((other >= let_in).mean()), name
     assert values["auroc", "mahalanobis"].value > 0.9
+
+
+def test_energy_of_log_probabilities_is_none():
+    """Softmax forgets what is added to all logits: energy is that alone, here the rounding of 0."""
+    train, inside, outside = _answers(400, 0, 1), _answers(120, 0, 2), _answers(80, 3, 3)
+    logged = [each._replace(logits=log_softmax(each.logits, axis=1).astype("float32")) for each in (inside, outside)]
+    values, whole = _values(outliers, _asking(*logged, train)), _values(outliers, _asking(inside, outside, train))
+    for metric in ("auroc", "fpr95"):
+        none = values[metric, "energy"]
+        assert math.isnan(none.value) and math.isnan(none.low) and none.interval == SHIFTED
+        assert values[metric, "max softmax"].value == pytest.approx(whole[metric, "max softmax"].value, abs=0.02)
+        assert whole[metric, "energy"].interval != SHIFTED
+
+
+@pytest.mark.parametrize("form", [lambda z: (0 * z, z), lambda z: (z, 0 * z)])
+def test_energy_of_one_logit_for_two_classes_is_none(form):
+    """0 and z, -z and 0, -z/2 and z/2 are one model."""
+    own = np.random.default_rng(0)
+    labels = [np.arange(n) % 2 for n in (90, 60)]
+    given = [Answers(each, np.stack(form(own.normal(size=len(each))), 1), np.eye(2)[each]) for each in labels]
+    value = _values(outliers, _asking(given[0], given[1], given[0]))["auroc", "energy"]
+    assert math.isnan(value.value) and value.interval == CHOSEN
 
 
 def test_images_of_the_same_kind_cannot_be_told_apart():
