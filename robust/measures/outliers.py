@@ -43,7 +43,8 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
     }
     for name, score in scores.items():
         if name == "energy" and (why := _arbitrary(np.concatenate([inner.logits, outside.logits]))):
-            yield from (Value(metric, float("nan"), 0, name, "", interval=why) for metric in ("auroc", "fpr95"))
+            yield Value("auroc", float("nan"), 0, name, "", interval=why)
+            yield Value("fpr95", float("nan"), 0, name, "", interval=why)
             continue
         within, beyond, n = score(inner), score(outside), len(inner.labels)
         ends = roc.area_interval(within, beyond)
