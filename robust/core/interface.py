@@ -24,8 +24,8 @@ _SUITE_ALONE = ("minimal", "ood", "restrict")
 _OF_ATTACK = ("target",)
 _NAMED = ("attack", "adversary")
 _OPTIONS = (
-    "preprocessing", "transform", "classes", "channels", "black_box", "output", "eps", "max_images", "balanced", "precision",
-    "class_weights", "sampling", "patience", "allow_code", "out", "tensorboard",
+    "preprocessing", "transform", "classes", "channels", "black_box", "output", "eps", "max_images", "balanced",
+    "precision", "class_weights", "sampling", "patience", "allow_code", "out", "tensorboard",
 )  # fmt: skip
 _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}
 _in_force: Interface = "python"

@@ -89,8 +89,8 @@ def key(
         "channels": data.channels, "seed": seed, "model": identity,
         "preprocessing": cell.model.preprocessing, "output": cell.model.output,
         "black_box": cell.model.black_box,
-        "minimal": case.minimal and case.minimal.key(), "source": source, "attack_precision": cell.model.attack_precision,
-        "code": stores.code(*_FOUND_BY),
+        "minimal": case.minimal and case.minimal.key(), "source": source,
+        "attack_precision": cell.model.attack_precision, "code": stores.code(*_FOUND_BY),
     }  # fmt: skip
 
 

@@ -235,7 +235,7 @@ def _chosen(row: Mapping[str, Any]) -> str:
 
 
 def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
-    """The bounds that passed on numbers which the reliability checks doubt, one line each; `against` as for `missed`."""
+    """The bounds that passed on numbers in doubt, one line each; `against` as for `missed`."""
     values = [*rows(suite, cell, block), *against]
     return [
         f"{bounds.name(row)} {say(row)} passes {row['bound']}{strength(row)}{reliability.doubt(row, values)}"
@@ -247,7 +247,8 @@ def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterab
 def doubted(results: pd.DataFrame) -> str:
     """How many verdicts of the table are in doubt, in words; "" where none is.
 
-    >>> doubted(pd.DataFrame({"metric": ["reliability"] * 2, "subset": [""] * 2, "reliability": ["suspect", "invalid"]}))
+    >>> words = ["suspect", "invalid"]
+    >>> doubted(pd.DataFrame({"metric": ["reliability"] * 2, "subset": [""] * 2, "reliability": words}))
     '1 number is suspect, 1 is invalid; the page says why'
     """
     words = results.loc[(results["metric"] == "reliability") & (results["subset"] == ""), "reliability"].value_counts()

@@ -19,7 +19,7 @@ _COMPARED = ("difference", "mcnemar")  # metrics of rows that compare two models
 
 
 def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells) -> list[str]:
-    """The column `reliability`, row by row: the worse of what stands there and of what follows from the recorded checks.
+    """The column `reliability`, row by row: the worse of what stands there and of what the recorded checks give.
 
     A number is "unverified" under an attack of which no checks are on record, and where the outcomes have no image of
     its strength.

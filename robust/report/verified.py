@@ -1,8 +1,9 @@
 """What a report folder says of its bounds, computed anew: nothing is believed that the rest of the folder tells.
 
-Whoever may write results.csv may write any number there, and `reliability`, `bound` and `passed`. A number that the outcomes
-tell must be theirs (see `recount`), the verdict on it follows from the rows of the reliability checks (see `reliable`), the
-bound from suite.toml, the verdict on the bound from all three. A number that nothing else tells is taken as recorded,
+Whoever may write results.csv may write any number there, and `reliability`, `bound` and `passed`. A number that the
+outcomes tell must be theirs (see `recount`), the verdict on it follows from the rows of the reliability checks (see
+`reliable`), the bound from suite.toml, the verdict on the bound from all three. A number that nothing else tells is
+taken as recorded,
 and that is said beside its bound.
 """
 

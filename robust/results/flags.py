@@ -75,24 +75,24 @@ FLAGS = {
         "invalid",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own",
-        f"declare what it was trained with, as in {setting('preprocessing', [0, 255])} or {setting('preprocessing', 'caffe')}; "
-        "the page names the best",
+        f"declare what it was trained with, as in {setting('preprocessing', [0, 255])} or "
+        f"{setting('preprocessing', 'caffe')}; the page names the best",
         of_model=True,
     ),
     "pixels_guessed": Flag(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own, which may be chance",
-        f"declare what it was trained with, as in {setting('preprocessing', [0, 1])} or {setting('preprocessing', 'torch')}, or "
-        "look at more images",
+        f"declare what it was trained with, as in {setting('preprocessing', [0, 1])} or "
+        f"{setting('preprocessing', 'torch')}, or look at more images",
         of_model=True,
     ),
     "pixels_contradicted": Flag(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than the "
         "one that was declared",
-        f"declare what it was trained with, as in {setting('preprocessing', [0, 255])} or {setting('preprocessing', 'caffe')}; where "
-        "that is so already, averages of batch normalisation that have not settled look the same: train longer",
+        f"declare what it was trained with, as in {setting('preprocessing', [0, 255])} or "
+        f"{setting('preprocessing', 'caffe')}; where that is so already, averages of batch normalisation that have not settled look the same: train longer",
         of_model=True,
     ),
     "other_classes": Flag(

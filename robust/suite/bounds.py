@@ -214,15 +214,17 @@ def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
     """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
 
     - passed, missed.
-    - unsupported: the value would pass, and is invalid by the reliability checks, or these are not on record. A bound on
-      that verdict itself is not.
+    - unsupported: the value would pass, and is invalid by the reliability checks, or these are not on record. A bound
+      on that verdict itself is not.
     - undecided: no worse by the value, and the sample is too small to show it ("no worse than"); or a distance
       that was not found up to eps, where the bound asks for one beyond it.
     - not judged: what it is compared with is not there.
 
-    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5", "reliability": "invalid"}
-    >>> state(row), state(row, allow_invalid=True), state({**row, "value": 0.4}), state({**row, "reliability": "suspect"})
-    ('unsupported', 'passed', 'missed', 'passed')
+    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5"}
+    >>> [state({**row, "reliability": word}) for word in ("reliable", "suspect", "invalid")]
+    ['passed', 'passed', 'unsupported']
+    >>> state({**row, "reliability": "invalid"}, allow_invalid=True), state({**row, "reliability": "", "value": 0.4})
+    ('passed', 'missed')
     """
     limit = parse(row["bound"])
     if isinstance(limit, NoWorse) and isnan(row["value"]) and not row["n"]:

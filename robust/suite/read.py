@@ -241,10 +241,8 @@ class _Reader:
         if not isinstance(name, str):
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
         if registry.is_foreign(name) and not self.allow_code:
-            raise SuiteError(
-                f"{key} = {name!r} runs somebody's code; if you trust this suite, say so: {setting('allow_code', True)}",
-                key,
-            )
+            what = f"{key} = {name!r} runs somebody's code"
+            raise SuiteError(f"{what}; if you trust this suite, say so: {setting('allow_code', True)}", key)
         try:
             found = bind(kind, value)
             if found.name == transfer.NAME and kind == "attacks":

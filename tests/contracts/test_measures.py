@@ -24,7 +24,8 @@ def _trial(logits=LOGITS, labels=LABELS, **more):
     attacked = replace(
         clean, logits=logits, clean=clean, by=np.where(np.arange(len(labels)) % 3, "", "pgd"),
         linf=np.zeros(len(labels)), l2=np.zeros(len(labels)),
-        n_forward=np.ones(len(labels), int), n_backward=np.ones(len(labels), int), rounded=np.arange(len(labels)) % 2 == 0,
+        n_forward=np.ones(len(labels), int), n_backward=np.ones(len(labels), int),
+        rounded=np.arange(len(labels)) % 2 == 0,
     )  # fmt: skip
     asking = replace(attacked, superclasses=SUPERCLASSES, look=lambda: features, ask=_answers)
     searched = replace(asking, distance=np.abs(logits).max(axis=1).astype(np.float32), limit=4.0, norm="l2")

@@ -27,8 +27,8 @@ class BlackBox:
         function: takes and gives NumPy arrays.
         name: what the model is called.
         weights: variables, or anything with `numpy()`, that identify it.
-        preprocessing, why: the images it takes, as `robust.suite.preprocessing.read` reads it, and who says so, where that
-            is known.
+        preprocessing, why: the images it takes, as `robust.suite.preprocessing.read` reads it, and who says so, where
+            that is known.
         parameters: how many it has, None where that is not known.
         inputs: what its only input takes, as of a Keras model: the shape of a batch and its type; empty: not known.
             Of whole numbers it is shown the nearest.

@@ -28,8 +28,8 @@ class Classifier:
         model: any `keras.Model` that takes images alone; a softmax head is taken off. Or a `BlackBox`, or a
             function from images [N, H, W, C] to probabilities or logits [N, classes], which has no gradients.
         classes: how many classes the data has; the model must give as many logits.
-        preprocessing: what the model wants, see `robust.suite.preprocessing`: (lowest, highest), "caffe" ...; found where
-            its first layer says it, else [0, 1].
+        preprocessing: what the model wants, see `robust.suite.preprocessing`: (lowest, highest), "caffe" ...; found
+            where its first layer says it, else [0, 1].
         batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
             built for a batch of one size is asked in that.
         output: which of several outputs classifies, where its name does not tell.
@@ -51,7 +51,8 @@ class Classifier:
 
     def __init__(
         self, model: keras.Model | BlackBox | Callable, classes: int, *,
-        preprocessing: Any = None, batch_size: int = 128, attack_precision: Precision = "float32", output: str | None = None,
+        preprocessing: Any = None, batch_size: int = 128, attack_precision: Precision = "float32",
+        output: str | None = None,
     ):  # fmt: skip
         _check_backend()
         network: Any = black_box.wrapped(model)

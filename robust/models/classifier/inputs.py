@@ -87,7 +87,8 @@ def image_shape(model: Any, want: Preprocessing) -> tuple[int | None, ...]:
     """Height, width and channels of the images that the model takes; None where any will do, () where it is not said.
 
     >>> import keras
-    >>> image_shape(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]), Preprocessing(layout="channels_first"))
+    >>> model = keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()])
+    >>> image_shape(model, Preprocessing(layout="channels_first"))
     (8, 8, 3)
     """
     shape = batch_shape(model)[1:]
@@ -143,7 +144,8 @@ def dtype(model: Any) -> tf.DType:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
             "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say "
-            f"{setting('preprocessing', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for answers only"
+            f"{setting('preprocessing', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for "
+            "answers only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
 

@@ -86,10 +86,10 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
         case: only this one; all of them where it is left out.
         metric: one of `robust.suite.bounds.BETTER`, with a class where it speaks of one: "recall[Shirt]".
 
-    Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, group; the
-    values `a` and `b`; `difference` = b - a with its paired 95 % interval `low`, `high`; the p-value of McNemar's
-    exact test, NaN for what is not a proportion; n, the images; unit; `reliability_a` and `reliability_b`, what the reliability checks
-    say of either value, "" where they do not look.
+    Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, subset; the
+    values `a` and `b`; `difference` = b - a with its paired 95 % interval `ci_low`, `ci_high`; the p-value of
+    McNemar's exact test, NaN for what is not a proportion; n, the images; unit; `reliability_a` and `reliability_b`,
+    the verdict of the reliability checks on either value, "" where there is none.
 
     Raises ReportError where a folder is no report, where the two are of different suites, data, images or attacks,
     and where they have no case or metric in common.

@@ -100,7 +100,11 @@ def test_the_page_says_why(ran):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('images = 100\n\n[case.sound]', 'expect = { reliability = ">= 1" }\n\n[case.sound]', "measures no 'reliability'"),
+        (
+            "max_images = 100\n\n[case.sound]",
+            'expect = { reliability = ">= 1" }\n\n[case.sound]',
+            "measures no 'reliability'",
+        ),
         ('{ reliability = ">= 1" }', '{ "reliability[incomplete]" = "<= 0" }', "there is no class 'incomplete'"),
     ],
 )  # fmt: skip

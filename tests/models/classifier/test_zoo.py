@@ -347,8 +347,8 @@ def test_channels_first_of_unknown_size_is_declared():
         (
             (255, 0),
             (
-                "preprocessing = (255, 0): must be the lowest and the highest, as in preprocessing=[0, 255] or preprocessing='tf' or "
-                "preprocessing='torch' or preprocessing='caffe'"
+                "preprocessing = (255, 0): must be the lowest and the highest, as in preprocessing=[0, 255] or "
+                "preprocessing='tf' or preprocessing='torch' or preprocessing='caffe'"
             ),
         ),
         ({"oder": "bgr"}, "pixels has no 'oder'; did you mean 'order'?"),
