@@ -146,7 +146,7 @@ class RobustAccuracy(keras.callbacks.Callback):
 
     def _seen(self, model: keras.Model, data: Dataset) -> Dataset:
         """The images with as many channels as the model takes, with a warning where that is a guess."""
-        takes = inputs.channels(model, self._pixels)
+        takes = inputs.channels(model, self._preprocessing)
         seen = channels.seen(data, takes, f"model {model.name}")
         if guess := channels.guess(data, takes):
             warnings.warn(f"{model.name} {worded(guess)}", stacklevel=2)

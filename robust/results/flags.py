@@ -92,7 +92,8 @@ FLAGS = {
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than the "
         "one that was declared",
         f"declare what it was trained with, as in {setting('preprocessing', [0, 255])} or "
-        f"{setting('preprocessing', 'caffe')}; where that is so already, averages of batch normalisation that have not settled look the same: train longer",
+        f"{setting('preprocessing', 'caffe')}; where that is so already, averages of batch normalisation that "
+        "have not settled look the same: train longer",
         of_model=True,
     ),
     "other_classes": Flag(

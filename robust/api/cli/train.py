@@ -73,7 +73,8 @@ def train(
         Of the architecture, as in --option form=1998; may be given several times.
     preprocessing
         What a network that has weights wants, as in --preprocessing 0 255, or caffe, tf, torch for the
-        preprocess_input of keras.applications; what its first layers say where it is not given, else 0 1. What is written takes 0 1.
+        preprocess_input of keras.applications; what its first layers say where it is not given, else 0 1.
+        What is written takes 0 1.
     class_weights
         balanced: images of small classes count more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
     sampling
