@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from robust.trust.knowledge import is_control
 
 _STEPS, _CLASSES, _QUERIES = 20, 3, 500  # as the reasons say
 _CONTAIN_IT = ("autoattack", "apgd_t")
+_CLIMB_IT = ("autoattack", "apgd")
 _EXCEPTIONS = 0.0015  # share of images that a sound attack may leave to another: three of a hundred are too many
 
 
@@ -35,16 +37,31 @@ def rival(run: Run) -> Iterator[Reason]:
 
 
 def _felled(run: Run, rows: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Which of these images fall, bool [len(rows)]: to targeted APGD, or where there are no gradients to Square.
+    """Which of these images fall, bool [len(rows)]: to APGD, or where there are no gradients to Square.
 
     And were there gradients?
     """
-    call, same = run.call, {k: v for k, v in run.call.arguments.items() if k in ("eps", "norm")}
-    towards = Call("attacks", "apgd_t", {**same, "steps": _STEPS, "classes": _CLASSES})
-    if call.name in _CONTAIN_IT and call.arguments["steps"] >= _STEPS:
-        return np.zeros(len(rows), bool), True
+    same, none = _ball(run.call), np.zeros(len(rows), bool)
     with suppress(ModelError):  # there are no gradients
-        return attacked(run.task, towards, rows)[1], True
-    if call.name == "square":
-        return np.zeros(len(rows), bool), False  # see `more_steps`
+        return np.any([none, *(attacked(run.task, each, rows)[1] for each in _rivals(run))], axis=0), True
+    if run.call.name == "square":
+        return none, False  # see `more_steps`
     return attacked(run.task, Call("attacks", "square", {**same, "queries": _QUERIES}), rows)[1], False
+
+
+def _rivals(run: Run) -> Iterator[Call]:
+    """Attacks by gradients that do what the one that was made does not.
+
+    With a target APGD up the cross-entropy, too: towards the least likely class, within .25 of digits, `apgd_t` with
+    30 steps reached 52 of 100 on a plain net, and `apgd` with 20 steps 62.
+    """
+    call, same = run.call, {**_ball(run.call), "steps": _STEPS}
+    enough = call.arguments.get("steps", 0) >= _STEPS
+    if not (call.name in _CONTAIN_IT and enough):
+        yield Call("attacks", "apgd_t", {**same, "classes": _CLASSES})
+    if run.task.targets is not None and not (call.name in _CLIMB_IT and enough):
+        yield Call("attacks", "apgd", same)
+
+
+def _ball(call: Call) -> dict[str, Any]:
+    return {key: value for key, value in call.arguments.items() if key in ("eps", "norm")}

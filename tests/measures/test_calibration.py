@@ -11,7 +11,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from robust.errors import DataError
 from robust.least import NEVER
 from robust.measures import binning, calibration, outliers, roc, temperature
-from robust.measures.outliers import CHOSEN, SHIFTED, mahalanobis
+from robust.measures.outliers import CHOSEN, ROUNDED, SHIFTED, mahalanobis
 from robust.measures.temperature import UNITS, fit, interval
 from robust.trial import IMPOSSIBLE, Answers, Trial
 
@@ -267,16 +267,35 @@ def test_outliers_agree_with_scikit_learn_and_with_the_definition():
     assert values["auroc", "mahalanobis"].value > 0.9
 
 
-def test_energy_of_log_probabilities_is_none():
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_energy_of_log_probabilities_is_none(dtype):
     """Softmax forgets what is added to all logits: energy is that alone, here the rounding of 0."""
+    import ml_dtypes
+
+    rounded = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
     train, inside, outside = _answers(400, 0, 1), _answers(120, 0, 2), _answers(80, 3, 3)
-    logged = [each._replace(logits=log_softmax(each.logits, axis=1).astype("float32")) for each in (inside, outside)]
+    logged = [
+        each._replace(logits=log_softmax(each.logits, axis=1).astype(rounded).astype("float32"))
+        for each in (inside, outside)
+    ]
     values, whole = _values(outliers, _asking(*logged, train)), _values(outliers, _asking(inside, outside, train))
     for metric in ("auroc", "fpr95"):
         none = values[metric, "energy"]
         assert math.isnan(none.value) and math.isnan(none.low) and none.interval == SHIFTED
         assert values[metric, "max softmax"].value == pytest.approx(whole[metric, "max softmax"].value, abs=0.02)
         assert whole[metric, "energy"].interval != SHIFTED
+    small = [each._replace(logits=each.logits / 1e6) for each in (inside, outside)]  # small, and no probabilities
+    scaled = _values(outliers, _asking(*small, train))["auroc", "energy"].value
+    means = [each.logits.mean(axis=1) for each in (inside, outside)]  # what energy is in the limit
+    assert scaled == pytest.approx(roc.auroc(*means), abs=0.01)
+
+
+def test_what_bfloat16_leaves_of_a_sum_of_a_thousand_probabilities():
+    import ml_dtypes
+    from scipy.special import logsumexp
+
+    logp = log_softmax(np.random.default_rng(0).normal(size=(400, 1000)) * np.linspace(0, 8, 400)[:, None], axis=1)
+    assert 0.001 < np.abs(logsumexp(logp.astype(ml_dtypes.bfloat16).astype(float), axis=1)).max() < ROUNDED
 
 
 @pytest.mark.parametrize("form", [lambda z: (0 * z, z), lambda z: (z, 0 * z)])
