@@ -136,7 +136,7 @@ def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     part = f"{len(shifted.classes)} of the {len(data.classes)} classes of {data.name}"
     if case.restrict and case.profile and shifted.classes != data.classes:
         what = f"an inspection looks at all outputs of a model, and {shifted.name} has {part}"
-        raise DataError(f"case {case.name}: {what}; leave out inspect, or restrict")
+        raise DataError(f"case {case.name}: {what}; leave out profile, or restrict")
     own = superclasses.are_own(shifted.superclasses, shifted.classes)
     found = shifted if case.restrict or shifted.classes == data.classes else ordered(shifted, data.classes)
     groups = shifted.superclasses if own else _restricted(data, found.classes)

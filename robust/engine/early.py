@@ -25,9 +25,9 @@ def look(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say:
     for call in calls if classifier.is_black_box else ():
         gives = f"model {classifier.model.name!r} gives answers"
         if call.kind == "profile":
-            raise ModelError(f"{gives} only, and {call.name} looks inside; leave out inspect")
+            raise ModelError(f"{gives} only, and {call.name} looks inside; leave out profile")
         if call.kind == "metrics" and call.name in _INSIDE:
-            raise ModelError(f"{gives} only, and {call.name} looks at features; leave it out of measure")
+            raise ModelError(f"{gives} only, and {call.name} looks at features; leave it out of metrics")
         if call.name in ours and gradient_based(call):
             what = f"{gives} and no gradients, which {call.name} asks for"
             raise ModelError(f"{what}; use a black-box attack: {black_box.ATTACKS}")

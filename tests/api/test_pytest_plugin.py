@@ -160,5 +160,5 @@ def test_what_a_model_cannot_be_put_to_is_told_in_a_line(pytester, suite):
     path.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\nprofile = ["cost"]\n')
     result = pytester.runpytest_subprocess("lite.toml", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*model 'net' gives answers only, and cost looks inside; leave out inspect"])
+    result.stdout.fnmatch_lines(["*model 'net' gives answers only, and cost looks inside; leave out profile"])
     assert "Traceback" not in result.stdout.str() and "AttributeError" not in result.stdout.str()

@@ -193,7 +193,7 @@ def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
     lite(tmp_path / "net.tflite")
     suite = tmp_path / "s.toml"
     suite.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\nprofile = ["cost"]\n')
-    with pytest.raises(ModelError, match="model 'net' gives answers only, and cost looks inside; leave out inspect"):
+    with pytest.raises(ModelError, match="model 'net' gives answers only, and cost looks inside; leave out profile"):
         robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
 
 
@@ -204,7 +204,7 @@ def test_a_measure_that_looks_at_features_is_refused_for_a_black_box(predict, do
 
     classifier = Classifier(predict, 3, batch_size=8)
     look(classifier, dozen[0][:1], [bind("metrics", "confusion")], print)
-    with pytest.raises(ModelError, match=f"answers only, and {measure} looks at features; leave it out of measure"):
+    with pytest.raises(ModelError, match=f"answers only, and {measure} looks at features; leave it out of metrics"):
         look(classifier, dozen[0][:1], [bind("metrics", measure)], print)
 
 
