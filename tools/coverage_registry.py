@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from robust.core import registry
-from robust.core.signature import Call, metrics
+from robust.core.declared import yields
 from robust.results.evaluation import EvaluationResult, Predictions, Value
 from robust.results.summaries import comparison, corruption_error
 
@@ -22,7 +22,7 @@ CLASSES = tuple("abcdefgh")
 
 def declared() -> set[str]:
     """The metrics of all measures and inspections."""
-    return {metric for kind in KINDS for name in registry.names(kind) for metric in metrics(Call(kind, name))}
+    return {metric for kind in KINDS for name in registry.names(kind) for metric in yields(kind, name).all_names}
 
 
 def printed() -> Iterator[dict[str, Any]]:

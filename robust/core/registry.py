@@ -120,6 +120,26 @@ def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
     raise SuiteError(f"{module} defines no function {function!r}")
 
 
+def declaration(kind: str, name: str, decorator: str) -> dict[str, Any] | None:
+    """The literal keywords of the decorator beside a member; None where it has none of this name.
+
+    Raises SuiteError for a keyword that is no literal.
+
+    >>> declaration("metrics", "targetability", "metric")["per_pair"]
+    ('sent',)
+    """
+    node = definition(kind, name)
+    for call in (each for each in getattr(node, "decorator_list", ()) if isinstance(each, ast.Call)):
+        if decorator == getattr(call.func, "id", getattr(call.func, "attr", "")):
+            try:
+                return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+            except ValueError:
+                raise SuiteError(
+                    f"{name}: what @{decorator} says is read from source, so it has to be literal"
+                ) from None
+    return None
+
+
 def siblings(kind: str, name: str) -> list[ast.stmt]:
     """The statements of the module in which a member stands."""
     return _tree(_source(home(kind, name)[0])).body

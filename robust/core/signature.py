@@ -153,20 +153,6 @@ def _plain(kind: Any) -> Any:
     return kind if kind in (int, float, bool, str) else None
 
 
-def metrics(call: Call) -> tuple[str, ...]:
-    """The metrics that a measure or an inspection can yield, as its return annotation lists them.
-
-    >>> "top1" in metrics(Call("metrics", "accuracy"))
-    True
-    """
-    node = registry.definition(call.kind, call.name)
-    match getattr(node, "returns", None):
-        case ast.Subscript(slice=ast.Subscript(value=ast.Name(id="Value"), slice=ast.Subscript(slice=listed))):
-            if (values := _literal(listed)) is not _THEIRS:
-                return values if isinstance(values, tuple) else (values,)
-    raise SuiteError(f"{call.name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]")
-
-
 def annotation(node: ast.expr | None) -> Any:
     """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
     match node:

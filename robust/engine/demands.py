@@ -1,21 +1,18 @@
 """What a case demands of its data: are the images, targets and groups there that it speaks of?"""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Mapping
 
 from robust.attacks import targets
+from robust.core.declared import SPLITS, Metric, yields
 from robust.core.errors import DataError, SuiteError, suggest
-from robust.core.signature import metrics
+from robust.core.signature import Call
 from robust.datasets import choice
 from robust.datasets.dataset import Dataset
-from robust.results.evaluation import EvaluationResult, Predictions
+from robust.datasets.taxonomy import trees
 from robust.results.summaries.corruption_error import COMMON
 from robust.suite import Case, Suite
 
-_SPLITS = {"structure": "train", "clusters": "train", "outliers": "train", "temperature": "validation"}
-_FOUND = ("cluster_recall", "bin_accuracy", "bin_confidence")  # only the answers tell of which groups they speak
+_FIVE = 5  # classes, of which every label is among the first five
 
 
 def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
@@ -23,7 +20,7 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
 
     Args:
         suite, case: the case and the suite it stands in.
-        data: what the case runs on. asked: the suite's, whose other splits measures ask for.
+        data: what the case runs on. asked: the suite's, whose other splits metrics ask for.
     """
     where = f"{suite.path}:{case.line}: " if suite.path else ""
     if case.max_images is not None and case.max_images > data.size("test"):
@@ -35,7 +32,7 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
             choice.check_balanced(data.labels("test"), case.max_images, data.classes)
         if case.target is not None:
             targets.check(case.target, data.classes)
-        _check_measures(case, data, asked)
+        _check_metrics(case, data, asked)
         if case.expect:
             _check_bounds(case, data)
     except (SuiteError, DataError) as error:
@@ -43,8 +40,8 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
 
 
 def asks(cases: Iterable[Case], split: str) -> bool:
-    """Does a case measure on this split of the data?"""
-    return any(_SPLITS.get(measure.name) == split for case in cases for measure in case.metrics)
+    """Has a case a metric that asks for this split of the data?"""
+    return any(split in declared(call).needs for case in cases for call in case.metrics)
 
 
 def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
@@ -58,60 +55,87 @@ def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
             raise SuiteError(f"{where}{what}; rename one, as tables tell data by its name", "data")
 
 
-def _check_measures(case: Case, data: Dataset, asked: Dataset) -> None:
-    """Are the splits there that measures ask for, and has every class its place in the hierarchy?"""
-    for measure in case.metrics:
-        if (split := _SPLITS.get(measure.name)) and split not in asked.sizes:
-            what = f"{measure.name} asks for the split {split!r}, which {asked.name} has not"
-            raise DataError(f"{what}; it has {', '.join(asked.sizes)}. Give it one, or leave the measure out")
-        if measure.name == "hierarchy":
-            next(iter(measure(_perfect(case, data))))
+def _check_metrics(case: Case, data: Dataset, asked: Dataset) -> None:
+    """Are the splits there that metrics ask for, and has every class its place in the hierarchy?"""
+    for call in case.metrics:
+        needs = declared(call).needs
+        for split in (each for each in SPLITS if each in needs and each not in asked.sizes):
+            what = f"{call.name} asks for the split {split!r}, which {asked.name} has not"
+            raise DataError(f"{what}; it has {', '.join(asked.sizes)}. Give it one, or leave the metric out")
+        if "superclasses" in needs:
+            tree, level = (call.arguments.get(key) for key in ("tree", "level"))
+            trees.superclasses(tree, trees.above(tree, data.superclasses, data.classes), data.classes, level)
 
 
 def _check_bounds(case: Case, data: Dataset) -> None:
-    """Would a model that is always right give the values that are bounded, and could they ever meet the bounds?"""
-    given = {(v.metric, v.subset): v.unit for m in case.metrics for v in m(_perfect(case, data))}
-    given |= {("reliability", ""): ""} if case.attacked else {}
-    corruptions = [call.name for call in case.calls if call.kind == "corruptions"]
-    given |= {("corruption_error", name): "proportion" for name in corruptions}
-    given |= {("mean_corruption_error", ""): "proportion"} if {*corruptions} & {*COMMON} else {}
-    units = {metric: unit for (metric, _), unit in given.items()}
-    inspected = {metric for call in case.profile for metric in metrics(call)}
+    """Can the case give the values that are bounded, and could they ever meet the bounds?"""
+    calls = (*case.metrics, *case.profile)
+    given = {name: (about, call) for call in calls for about in [declared(call)] for name in about.all_names}
+    given |= {name: (about, None) for about in _sums(case) for name in about.all_names}
     for key, bound in case.expect.items():
-        metric, _, group = key.removesuffix("]").partition("[")
-        known = (metric, group) in given or (metric in _FOUND and metric in units and group)
-        pair = [] if known else group.split(" -> ")
-        classes = {*data.classes} | ({*data.superclasses} if len(pair) < 2 else set())
-        groups = [g for m, g in given if m == metric and g]
-        if unknown := [part for part in pair if part and part not in classes]:
-            others = [g for g in groups if g.partition(" -> ")[0] not in classes]  # an eps, say
-            what, there_are = ("group", others) if others else ("class", data.classes)
-            raise SuiteError(f"expect: there is no {what} {unknown[0]!r}{suggest(unknown[0], there_are)}")
-        if not known and len(pair) != 2 and metric not in inspected:
-            raise SuiteError(f"expect: {key!r} is not a value of this case; {_instead(metric, group, groups, data)}")
-        if units.get(metric) == "proportion" and not bound.possible(0, 1):
+        metric, _, subset = key.removesuffix("]").partition("[")
+        about, call = given.get(metric, (Metric(), None))
+        if not _is_given(about, metric, case, data):
+            raise SuiteError(f"expect: {key!r} is not a value of this case; {_absent(metric, data)}")
+        if not (subset and _told_by_a_run(about, metric, call)):
+            _check_subset(metric, subset, about, data)
+        if metric in about.shares and not bound.possible(0, 1):
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
 
 
-def _instead(metric: str, group: str, groups: list[str], data: Dataset) -> str:
-    if groups:
-        return f'say of which class: "{metric}[{groups[0]}]"'
-    if group:
-        return f"{metric} is one value, of all images"
+def declared(call: Call) -> Metric:
+    """What a metric or a profile of a case yields."""
+    return yields(call.kind, call.name)
+
+
+def _sums(case: Case) -> Iterator[Metric]:
+    """What is told of a case beside its metrics: of the checks of its attack, and of several corruptions at once."""
+    yield Metric(("reliability",))
+    corruptions = tuple(dict.fromkeys(call.name for call in case.calls if call.kind == "corruptions"))
+    mean = ("mean_corruption_error",) if {*corruptions} & {*COMMON} else ()
+    yield Metric(mean, subsets={"corruption_error": corruptions}, shares=("corruption_error", *mean))
+
+
+def _told_by_a_run(about: Metric, metric: str, call: Call | None) -> bool:
+    """Are the subsets of the metric known only after a run? So they are of superclasses that a tree of its own has."""
+    own = call is not None and call.arguments.get("tree") is not None
+    return metric in about.found or (own and metric in about.per_superclass)
+
+
+def _is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:
+    """Has the case what the value needs?"""
+    there = {"six classes": len(data.classes) > _FIVE, "target": case.target is not None, "attack": case.attacked}
+    return metric in about.all_names and there.get(about.given.get(metric, ""), True)
+
+
+def _absent(metric: str, data: Dataset) -> str:
     more = ", and top-5 needs six" if metric.startswith("top5") else ""
     return f"it has none with the {len(data.classes)} classes of {data.name}{more}"
 
 
-def _perfect(case: Case, data: Dataset) -> EvaluationResult:
-    """The trial of a model that is always right, on one image of each class."""
-    labels = np.arange(len(data.classes))
-    aims = None if case.target is None else np.roll(labels, 1)
-    trial = EvaluationResult(
-        data.classes, labels.astype(str), labels, np.eye(len(labels)), dict(data.superclasses), aims
-    )
-    features = labels[:, None].astype(float)
-    trial = replace(trial, look=lambda: features, ask=lambda _: Predictions(labels, trial.logits, features))
-    if case.minimal is None:
-        return trial
-    never, given = np.full(len(labels), np.inf, np.float32), case.minimal.arguments
-    return replace(trial, distance=never, limit=given["eps"], norm=given["norm"])
+def _check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> None:
+    """Raise SuiteError where the metric says nothing of the subset, or of all images where none is named."""
+    there_are = about.of(metric, data.classes, data.superclasses)
+    is_pair, pair = metric in about.per_pair, " -> ".join(data.classes[:2])
+    if subset in there_are or (not subset and metric in about.names):
+        return
+    if not subset:
+        some = there_are[0] if there_are else pair if is_pair else "..."
+        raise SuiteError(f'expect: {metric!r} is not a value of this case; say of which class: "{metric}[{some}]"')
+    if is_pair:
+        _check_pair(subset, data)
+    elif there_are:
+        what = "class" if metric in about.per_class else "group"
+        raise SuiteError(f"expect: there is no {what} {subset!r}{suggest(subset, there_are)}")
+    else:
+        said = f"{metric} is one value, of all images"
+        raise SuiteError(f"expect: '{metric}[{subset}]' is not a value of this case; {said}")
+
+
+def _check_pair(pair: str, data: Dataset) -> None:
+    """Raise SuiteError for what is no "label -> other class"."""
+    parts = pair.split(" -> ")
+    if unknown := [part for part in parts if part not in data.classes]:
+        raise SuiteError(f"expect: there is no class {unknown[0]!r}{suggest(unknown[0], data.classes)}")
+    if len(parts) != 2:
+        raise SuiteError(f"expect: {pair!r} is no pair of classes, as in {' -> '.join(data.classes[:2])!r}")

@@ -6,12 +6,11 @@ import numpy as np
 
 from robust.attacks.diagnostics.attack import gradient_based
 from robust.core import registry
+from robust.core.declared import yields
 from robust.core.errors import ModelError
 from robust.core.signature import Call
 from robust.models.classifier import Classifier, black_box
 from robust.models.classifier.memory import fitting
-
-_INSIDE = ("structure", "clusters", "outliers")  # measures that ask for features
 
 
 def look(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say: Callable[[str], None]) -> None:
@@ -26,7 +25,7 @@ def look(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say:
         gives = f"model {classifier.model.name!r} gives answers"
         if call.kind == "profile":
             raise ModelError(f"{gives} only, and {call.name} looks inside; leave out profile")
-        if call.kind == "metrics" and call.name in _INSIDE:
+        if call.kind == "metrics" and "features" in yields("metrics", call.name).needs:
             raise ModelError(f"{gives} only, and {call.name} looks at features; leave it out of metrics")
         if call.name in ours and gradient_based(call):
             what = f"{gives} and no gradients, which {call.name} asks for"

@@ -1,4 +1,7 @@
-"""Measures: what a trial says. `measure(trial, ...) -> Iterator[Value[Literal[its metrics]]]`, in NumPy."""
+"""Metrics of predictions, in NumPy: `metric(trial, ...) -> Iterator[Value]`.
+
+Beside each stands `@metric(names=..., per_class=..., needs=...)`, which says what it yields and what it looks at.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -2,19 +2,28 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from robust.core import statistics
+from robust.core.declared import metric
 from robust.results.evaluation import EvaluationResult, Value, at_labels, by_image, mean, proportion, unsure
 
 
+@metric(
+    names=("top1", "top5", "top1_error", "top5_error", "nll", "targeted_success_rate", "success_after_8bit"),
+    shares=("top1", "top5", "top1_error", "top5_error", "targeted_success_rate", "success_after_8bit"),
+    given={
+        "top5": "six classes",
+        "top5_error": "six classes",
+        "targeted_success_rate": "target",
+        "success_after_8bit": "attack",
+    },
+)
 def accuracy(
     trial: EvaluationResult,
-) -> Iterator[
-    Value[Literal["top1", "top5", "top1_error", "top5_error", "nll", "targeted_success_rate", "success_after_8bit"]]
-]:
+) -> Iterator[Value]:
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
     Shares are of all images with exact intervals; so under an attack `top1` is the robust accuracy: the

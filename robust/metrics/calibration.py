@@ -1,20 +1,22 @@
 """Does the model know how sure it may be?"""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from robust.core.declared import metric
 from robust.core.types import Count
 from robust.metrics import binning
 from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 
 
-def calibration(
-    trial: EvaluationResult, *, bins: Count = 15
-) -> Iterator[
-    Value[Literal["ece", "ece_adaptive", "ece_classwise", "ace", "brier", "aurc", "bin_accuracy", "bin_confidence"]]
-]:
+@metric(
+    names=("ece", "ece_adaptive", "ece_classwise", "ace", "brier", "aurc"),
+    found=("bin_accuracy", "bin_confidence"),
+    shares=("bin_accuracy",),
+)
+def calibration(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.
 
     Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_adaptive` bins of as

@@ -1,10 +1,10 @@
 """The many faces of one class: which kinds of its images does the model get wrong?"""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
+from robust.core.declared import metric
 from robust.core.types import Count, Seed
 from robust.metrics.extremes import least
 from robust.results.evaluation import EvaluationResult, Value, proportion
@@ -12,9 +12,13 @@ from robust.results.evaluation import EvaluationResult, Value, proportion
 SHOWN = 6  # images of a cluster that the page shows: half of them wrong ones, where there are
 
 
-def clusters(
-    trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0
-) -> Iterator[Value[Literal["cluster_recall", "worst_cluster"]]]:
+@metric(
+    names=("worst_cluster",),
+    found=("cluster_recall",),
+    shares=("worst_cluster", "cluster_recall"),
+    needs=("train", "features"),
+)
+def clusters(trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0) -> Iterator[Value]:
     """Accuracy on each cluster of each class; clusters are found by k-means in the training images' features.
 
     `cluster_recall` of "Shirt #2" is the share of the images of this trial in that cluster that are classified

@@ -1,11 +1,11 @@
 """What the model takes for what."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
 from robust.core import statistics
+from robust.core.declared import metric
 from robust.core.types import Count
 from robust.metrics.extremes import SELECTED, largest, least
 from robust.results.evaluation import EvaluationResult, Value, proportion
@@ -16,11 +16,13 @@ ALONE = "none: the recalls of fewer than two classes have no spread"
 DRAWS = 2000  # of the recalls of all classes
 
 
-def confusion(
-    trial: EvaluationResult, *, pairs: Count = 5
-) -> Iterator[
-    Value[Literal["recall", "precision", "prediction_entropy", "confused", "worst_class", "worst_pair", "recall_std"]]
-]:
+@metric(
+    names=("worst_class", "worst_pair", "recall_std"),
+    per_class=("recall", "precision", "prediction_entropy"),
+    per_pair=("confused",),
+    shares=("worst_class", "worst_pair", "recall", "precision", "confused"),
+)
+def confusion(trial: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
 
     Args:

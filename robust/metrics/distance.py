@@ -1,11 +1,12 @@
 """How far the nearest mistake lies."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from robust.core import statistics
+from robust.core.declared import metric
 from robust.core.types import Count, radius
 from robust.results.attack_result import within
 from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
@@ -16,9 +17,15 @@ TOO_FEW = "none: all of so few images together hold it less than 95 times of 100
 OF_SEVERAL = "none: an image counts once for each of its targets, and these hang together"
 
 
-def distance(
-    trial: EvaluationResult, *, points: Count = 8
-) -> Iterator[Value[Literal["median_distance", "distance_quartile", "censored", "top1_by_distance"]]]:
+@metric(
+    names=("median_distance", "censored"),
+    per_pair=("median_distance",),
+    found=("top1_by_distance",),
+    subsets={"distance_quartile": ("lower", "upper")},
+    shares=("censored", "top1_by_distance"),
+    needs=("minimal",),
+)
+def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
 
     The distance of an image is 0 where the model errs before, and infinite (censored) where no change within

@@ -1,27 +1,25 @@
 """How bad the mistakes are, in a hierarchy of the classes."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
+from robust.core.declared import metric
 from robust.datasets.taxonomy import trees
 from robust.results.evaluation import EvaluationResult, Value, mean, proportion
 
 
-def hierarchy(
-    trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None
-) -> Iterator[
-    Value[
-        Literal[
-            "superclass_accuracy",
-            "superclass_recall",
-            "within_superclass_error_share",
-            "cross_superclass_error_share",
-            "mistake_severity",
-        ]
-    ]
-]:
+@metric(
+    names=(
+        "superclass_accuracy", "within_superclass_error_share", "cross_superclass_error_share", "mistake_severity",
+    ),
+    per_superclass=("superclass_recall",),
+    shares=(
+        "superclass_accuracy", "superclass_recall", "within_superclass_error_share", "cross_superclass_error_share",
+    ),
+    needs=("superclasses",),
+)  # fmt: skip
+def hierarchy(trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
     """How many mistakes stay inside the superclass, how many leave it, and how high one must climb to mend them.
 
     Severity of a mistake = height of the lowest common ancestor of label and prediction, where a class has

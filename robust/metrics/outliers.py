@@ -1,11 +1,11 @@
 """Does the model notice images that belong to no class?"""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import numpy as np
 from scipy.special import logsumexp
 
+from robust.core.declared import metric
 from robust.metrics import roc
 from robust.metrics.means import class_means
 from robust.results.evaluation import EvaluationResult, Predictions, Value
@@ -15,7 +15,14 @@ SHIFTED = f"none: the logits are log probabilities: their log sum exp is 0 on al
 CHOSEN = "none: the model gives one logit, z, and energy is another score for the logits 0 and z than for -z/2 and z/2"
 
 
-def outliers(trial: EvaluationResult) -> Iterator[Value[Literal["ood_auroc", "ood_fpr95"]]]:
+@metric(
+    subsets={
+        "ood_auroc": ("max softmax", "energy", "mahalanobis"),
+        "ood_fpr95": ("max softmax", "energy", "mahalanobis"),
+    },
+    needs=("train", "features", "ood"),
+)
+def outliers(trial: EvaluationResult) -> Iterator[Value]:
     """How well three scores tell this case's images from those that its `outside` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the

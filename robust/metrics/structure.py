@@ -1,10 +1,11 @@
 """How the features of a class lie together, and apart from those of the others."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from robust.core.declared import metric
 from robust.metrics.means import class_means
 from robust.results.evaluation import EvaluationResult, Value, proportion
 
@@ -19,11 +20,15 @@ class Scatter(NamedTuple):
     nc1: float
 
 
+@metric(
+    names=("within_scatter", "between_scatter", "fisher_ratio", "nc1", "ncc_agreement"),
+    per_class=("class_scatter",),
+    shares=("ncc_agreement",),
+    needs=("train", "features"),
+)
 def structure(
     trial: EvaluationResult,
-) -> Iterator[
-    Value[Literal["within_scatter", "between_scatter", "fisher_ratio", "nc1", "class_scatter", "ncc_agreement"]]
-]:
+) -> Iterator[Value]:
     """Scatter of the penultimate features within and between classes, and neural collapse.
 
     Of features h, means m_c of the classes and their mean m: W = the mean of (h - m_c)(h - m_c)' and
@@ -47,14 +52,14 @@ def structure(
     """
     features, labels = np.asarray(trial.features, np.float64), trial.labels
     found = scatter(features, labels)
-    for metric, value in (
+    for name, value in (
         ("within_scatter", found.within),
         ("between_scatter", found.between),
         ("fisher_ratio", _ratio(*found)),
         ("nc1", found.nc1),
     ):
         n = len(labels) if np.isfinite(value) else 0
-        yield Value(metric, value, n, "", "", ci_method=UNBOUNDED)  # type: ignore[arg-type]
+        yield Value(name, value, n, "", "", ci_method=UNBOUNDED)
     for label, name in enumerate(trial.classes):
         yield _class_scatter(features[labels == label], name)
     train = trial.answers("train")

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from robust.core.declared import metric
 from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 
 SELECTED = "none: the largest of many shares is a little too large for its own sample"
 
 
-def targetability(trial: EvaluationResult) -> Iterator[Value[Literal["sent", "most_sent"]]]:
+@metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",))
+def targetability(trial: EvaluationResult) -> Iterator[Value]:
     """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
 
     An image counts for every class it was sent to; one that the model takes for j before the attack counts,

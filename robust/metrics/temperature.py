@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from robust.core import statistics
+from robust.core.declared import metric
 from robust.core.types import Count
 from robust.core.zero_probability import NEVER
 from robust.metrics import binning
@@ -20,9 +21,8 @@ UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "
 }  # fmt: skip
 
 
-def temperature(
-    trial: EvaluationResult, *, bins: Count = 15
-) -> Iterator[Value[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"]]]:
+@metric(names=("temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"), needs=("validation",))
+def temperature(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 
     T minimises the negative log-likelihood there, in [1/50, 50]; over 1 means that the model is too sure of

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from robust.core.declared import yields
 from robust.core.errors import ReportError
-from robust.core.signature import Call, metrics
 from robust.metrics.accuracy import shares
 from robust.metrics.calibration import by_confidence
 from robust.metrics.confusion import confusion
@@ -126,7 +126,7 @@ def _values(asked: Asked) -> Iterator[Value]:
         "distance": _distance, "targetability": lambda trial, _: targetability(trial),
     }  # fmt: skip
     for name, way in ways.items():
-        if wanted & {*metrics(Call("metrics", name))} and len(asked.rows):
+        if wanted & {*yields("metrics", name).all_names} and len(asked.rows):
             yield from told(name, way(trial, asked), trial)
 
 

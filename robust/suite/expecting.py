@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from robust.core.declared import yields
 from robust.core.errors import SuiteError, suggest
-from robust.core.signature import Call, convert, metrics
+from robust.core.signature import Call, convert
 from robust.suite import bounds as bound
 from robust.suite.bounds import Bound, NoWorse
 
@@ -25,11 +26,12 @@ def allows_invalid(table: Mapping[str, Any]) -> bool:
 def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict[str, Bound | NoWorse]:
     """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
 
-    calls: the measures and inspections of the case. target: its attack's, which gives a metric of its own.
+    calls: the metrics and profiles of the case. target: its attack's, which gives a metric of its own.
 
     Raises SuiteError for what the case does not measure, and for words that are no bound.
     """
-    known = [name for call in calls for name in metrics(call) if target is not None or name != "targeted_success_rate"]
+    about = [yields(call.kind, call.name) for call in calls]
+    known = [n for one in about for n in one.all_names if target is not None or one.given.get(n) != "target"]
     known += ["reliability"] if {"attack", "minimal"} & {*table} else []
     known += ["corruption_error", "mean_corruption_error"] if "corruption" in table else []
     found = {}

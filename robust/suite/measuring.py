@@ -5,17 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust.core import registry
+from robust.core.declared import yields
 from robust.core.errors import DataError, SuiteError
 from robust.core.interface import setting
 from robust.core.signature import Call
 from robust.core.types import ALL
 from robust.datasets.taxonomy import trees, wordnet
 from robust.suite.beside import beside
-
-_OF_IMAGES = (
-    "accuracy", "confusion", "hierarchy", "structure", "clusters", "calibration", "temperature", "outliers",
-)  # fmt: skip
 
 
 def default(key: str | None, target: Any) -> list[str]:
@@ -35,15 +31,13 @@ def check(metrics: Iterable[Call], key: str | None, target: Any) -> None:
     Args:
         metrics: of the case. key: "attack", "corruption", "minimal" or None. target: of the attack or the search.
     """
-    for name in (call.name for call in metrics):
-        if name == "distance" and key != "minimal":
+    for name, needs in ((call.name, yields("metrics", call.name).needs) for call in metrics):
+        if "minimal" in needs and key != "minimal":
             write = setting("minimal", {"name": "fab", "eps": "16/255"})
-            raise SuiteError(f"metrics: distance needs a case that looks for it; write {write}", "metrics")
-        if name == "targetability" and target is None:
-            raise SuiteError(
-                f"metrics: targetability needs a target; write {setting('target', 'all')} beside eps", "metrics"
-            )
-        if name in _OF_IMAGES and target == ALL:
+            raise SuiteError(f"metrics: {name} needs a case that looks for it; write {write}", "metrics")
+        if "target" in needs and target is None:
+            raise SuiteError(f"metrics: {name} needs a target; write {setting('target', 'all')} beside eps", "metrics")
+        if target == ALL and not {"minimal", "target"} & {*needs}:
             many = "would count every image once for each class it is sent to"
             raise SuiteError(f"metrics: with {setting('target', ALL)} {name} {many}; take targetability", "metrics")
 
@@ -60,11 +54,11 @@ def check_outside(metrics: Iterable[Call], given: bool) -> None:
     Args:
         metrics: of the case. given: does it name images of no class?
     """
-    wanted = "outliers" in {call.name for call in metrics}
+    wanted = [call.name for call in metrics if "ood" in yields("metrics", call.name).needs]
     if wanted and not given:
         name_some = setting("ood", {"name": "digits"})
-        raise SuiteError(f"metrics: outliers needs images of no class: {name_some}", "metrics")
-    if given and not wanted and not any(registry.is_foreign(call.name) for call in metrics):
+        raise SuiteError(f"metrics: {wanted[0]} needs images of no class: {name_some}", "metrics")
+    if given and not wanted:
         raise SuiteError('ood: nothing looks at these images; add "outliers" to metrics', "ood")
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robust.core import registry, signature, statistics
+from robust.core import declared, registry, signature, statistics
 from robust.results.evaluation import EvaluationResult, Predictions, Value
 
 CLASSES = ("a", "b", "c", "d", "e", "f", "g")
@@ -44,12 +44,23 @@ def _measured(measure, trial):
     return list(signature.bind("metrics", measure)(trial))
 
 
+def _is_declared(about, value):
+    """Is it a value of all images or of a subset that the metric names, and a share where it says so?"""
+    name, subset = value.metric, value.subset
+    pair = subset.split(" -> ")
+    told = name in about.found or subset in about.of(name, CLASSES, SUPERCLASSES)
+    told |= name in about.per_pair and len(pair) == 2 and {*pair} <= {*CLASSES}
+    return (told if subset else name in about.names) and (value.unit == "proportion") == (name in about.shares)
+
+
 @every
 def test_yields_what_it_declares_and_nothing_else(measure):
-    declared = set(signature.metrics(signature.bind("metrics", measure)))
+    told = set(declared.yields("metrics", measure).all_names)
     plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
-    assert {value.metric for value in plain + aimed} == declared
+    assert {value.metric for value in plain + aimed} == told
     assert all(isinstance(value, Value) for value in plain)
+    for value in plain + aimed:
+        assert _is_declared(declared.yields("metrics", measure), value), value
     keys = [(value.metric, value.subset) for value in plain]
     assert len(set(keys)) == len(keys)
 

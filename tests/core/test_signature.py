@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from robust.core import types as q
 from robust.core.errors import SuiteError
-from robust.core.signature import Call, Parameter, annotation, bind, convert, metrics, signature
+from robust.core.signature import Call, Parameter, annotation, bind, convert, signature
 
 INF, NAN, NUMBERS = float("inf"), float("nan"), itertools.count()
 
@@ -429,23 +429,6 @@ def test_the_norm_of_foolbox_is_that_of_the_class_or_must_be_told():
 )  # fmt: skip
 def test_what_foolbox_does_not_take_is_told(table, message):
     assert says(bind, "attacks", table).startswith(message)
-
-
-def test_the_metrics_of_a_measure_stand_in_its_annotation(theirs):
-    module = theirs(
-        "def one(trial) -> Iterator[Value[Literal['depth']]]: ...\n"
-        "def two(trial) -> Iterator[Value[Literal['depth', 'width']]]: ...\n"
-        "def mute(trial): ...\n"
-        "def vague(trial) -> Iterator[Value]: ...\n"
-        "def indirect(trial) -> Iterator[Value[Literal[NAMES]]]: ...\n"
-        "value = 3\n"
-    )
-    assert metrics(Call("metrics", f"{module}:one")) == ("depth",)
-    assert metrics(Call("metrics", f"{module}:two")) == ("depth", "width")
-    for name in ("mute", "vague", "indirect", "value"):
-        assert says(metrics, Call("metrics", f"{module}:{name}")) == (
-            f"{module}:{name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]"
-        )
 
 
 @pytest.mark.parametrize(

@@ -359,7 +359,7 @@ MISTAKES = [
     (DMC + 'expect = { top2 = ">= 0" }\n', "5: expect: this case measures no 'top2'; did you mean 'top1'?"),
     (DMC + 'expect = { recall = ">= 0" }\n', "5: expect: this case measures no 'recall'"),
     (DMC + 'metrics = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
-     "6: expect: this case measures no 'top1'; allowed: recall, precision, prediction_entropy, confused"),
+     "6: expect: this case measures no 'top1'; allowed: worst_class, worst_pair, recall_std, recall, precision"),
     (DMC + 'metrics = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
      "7: expect: this case measures no 'recal[a.b]'; did you mean 'recall'?"),
     (DMC + 'metrics = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',
@@ -443,7 +443,8 @@ def test_a_keras_file_may_stand_at_home(tmp_path, monkeypatch):
 THEIRS = """
 def net(*, input_shape, classes, units: Count = 8): ...
 def attack(classifier, images, labels, *, seeds, start=None, targets=None, eps): ...
-def measure(trial) -> Iterator[Value[Literal["depth"]]]: ...
+@metric(names=("depth",))
+def measure(trial): ...
 def mute(trial): ...
 def fog(images, *, seeds, severity: Severity = 1): ...
 
@@ -495,7 +496,7 @@ def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path,
         (DMC + 'metrics = ["their_code:measure"]\nexpect = { dept = ">= 1" }\n',
          "6: expect: this case measures no 'dept'; did you mean 'depth'?"),
         (DMC + 'metrics = ["their_code:mute"]\n[case.c.expect]\ntop1 = ">= 1"\n',
-         "4: their_code:mute does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]"),
+         "4: their_code:mute does not say what it yields: decorate it, as in @metric(names=(...))"),
     ],
 )  # fmt: skip
 def test_mistakes_about_trusted_code_are_told_too(tmp_path, theirs, text, says):

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 
+from robust.core.declared import profile
 from robust.core.types import FLOAT_BYTES
 from robust.datasets.dataset import Dataset
 from robust.models.classifier import Classifier
@@ -14,25 +15,14 @@ from robust.models.layer_table import has_graph, layer_table, sized, totals
 from robust.results.evaluation import Value
 
 
-def cost(
-    classifier: Classifier, data: Dataset
-) -> Iterator[
-    Value[
-        Literal[
-            "parameters",
-            "trainable_parameters",
-            "weights_size",
-            "macs",
-            "depth",
-            "weighted_activations",
-            "forward_activations",
-            "forward_memory",
-            "training_activations",
-            "training_memory",
-            "uncounted_layers",
-        ]
-    ]
-]:
+@profile(
+    names=(
+        "parameters", "trainable_parameters", "weights_size", "macs", "depth", "weighted_activations",
+        "forward_activations", "forward_memory", "training_activations", "training_memory", "uncounted_layers",
+    ),
+    found=("uncounted_layers",),
+)  # fmt: skip
+def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
     """Parameters, multiply-accumulates, activations and their memory, size and depth, for one image.
 
     - parameters, trainable_parameters: all of them as papers count, frozen ones included and no statistics or

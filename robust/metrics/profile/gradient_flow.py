@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from robust.core.declared import profile
 from robust.core.types import Count, Positive, Seed
 from robust.datasets.dataset import Dataset
 from robust.metrics.profile.gradients import Flow, Layer, flow
@@ -23,6 +24,16 @@ LOSS = 10
 """The most that the loss may be, in units of ln(classes), which is what knowing nothing costs."""
 
 
+@profile(
+    names=(
+        "healthy", "vanishing", "exploding", "probe_loss", "output_gradient_ratio", "weight_gradient_ratio", "step",
+        "weight_gradient", "update_ratio", "dead", "saturated",
+    ),
+    found=(
+        "weight_gradient", "output_gradient", "activation_std", "update_ratio", "dead", "saturated",
+    ),
+    shares=("dead", "saturated"),
+)  # fmt: skip
 def gradient_flow(
     classifier: Classifier,
     data: Dataset,
@@ -32,25 +43,7 @@ def gradient_flow(
     seed: Seed = 0,
     learning_rate: Positive = 0.01,
     clip_norm: Positive | None = None,
-) -> Iterator[
-    Value[
-        Literal[
-            "healthy",
-            "vanishing",
-            "exploding",
-            "probe_loss",
-            "weight_gradient",
-            "output_gradient",
-            "weight_gradient_ratio",
-            "output_gradient_ratio",
-            "activation_std",
-            "dead",
-            "saturated",
-            "step",
-            "update_ratio",
-        ]
-    ]
-]:
+) -> Iterator[Value]:
     """Gradients, layer by layer, and whether they vanish or explode on their way (Glorot & Bengio, AISTATS 2010).
 
     One batch goes forward as in training (batch statistics, dropout) and its mean cross-entropy L comes back;

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core import statistics
+from robust.core.declared import profile
 from robust.core.errors import SuiteError
 from robust.core.types import Count
 from robust.datasets.dataset import Dataset
@@ -20,9 +21,8 @@ from robust.results.evaluation import Value
 LEAST = 6  # repeats that an interval of the median needs
 
 
-def speed(
-    classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: Count = 30
-) -> Iterator[Value[Literal["latency", "throughput"]]]:
+@profile(names=("latency", "throughput"))
+def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: Count = 30) -> Iterator[Value]:
     """Latency of one image (ms) and throughput of a batch (images a second): medians with 95 % intervals.
 
     Both are timed in turn, so that whatever else the machine does meets both alike; the first pass of each, which

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from robust.core import signature
+from robust.core import declared
 from robust.datasets.dataset import from_arrays
 from robust.metrics.profile import cost
 from robust.models.architectures import googlenet
@@ -102,5 +102,5 @@ def test_kinds_that_are_not_known_are_named():
 
 
 def test_yields_what_it_declares():
-    declared = signature.metrics(signature.bind("profile", "cost"))
-    assert tuple(v.metric for v in cost(Classifier(_net(layers.Dense(3)), 3), DATA)) == declared
+    told = declared.yields("profile", "cost").all_names
+    assert tuple(v.metric for v in cost(Classifier(_net(layers.Dense(3)), 3), DATA)) == told

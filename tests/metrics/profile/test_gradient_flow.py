@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from robust.core import signature
+from robust.core import declared
 from robust.core.errors import DataError, ModelError
 from robust.datasets.dataset import from_arrays, from_splits
 from robust.metrics.profile import gradient_flow
@@ -188,10 +188,10 @@ def test_a_model_inside_another(read):
 
 
 def test_yields_what_it_declares(read, built):
-    declared = signature.metrics(signature.bind("profile", "gradient_flow"))
+    told = declared.yields("profile", "gradient_flow").all_names
     given = {*read(built("mlp", depth=1))[0], *read(built("mlp", depth=1))[1]}
     given |= {*read(built("mlp", depth=1, activation="tanh"))[0]}
-    assert given == set(declared)
+    assert given == set(told)
 
 
 def said(of_all):
