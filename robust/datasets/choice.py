@@ -42,9 +42,9 @@ def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, b
 def check_balanced(labels: np.ndarray, images: int, classes: Sequence[str]) -> None:
     """Raise DataError where a class has too few images for a balanced choice, whose classes were not to count alike.
 
-    >>> check_balanced(np.array([0, 0, 0, 0, 1]), 4, ("cat", "dog"))
+    >>> check_balanced(np.array([0, 0, 0, 0, 1]), 4, ("cat", "dog"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    robust.core.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say images=3 at most
+    robust.core.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say max_images=3 ...
     """
     there, counts = np.unique(labels, return_counts=True)
     least = int(counts.argmin())

@@ -183,7 +183,7 @@ IMAGES, LABELS = np.zeros((4, 6, 6, 1), np.float32), [0, 1, 2, 0]
         ((IMAGES, LABELS), {"eps": -1}, SuiteError, "a number >= 0"),
         ((IMAGES, LABELS), {"eps": ["2/255", "8/255"]}, SuiteError, "2 of them; one curve is logged"),
         ((IMAGES, LABELS), {"every": 0}, SuiteError, "every = 0: must be a number >= 1"),
-        ((IMAGES, LABELS), {"images": 0}, SuiteError, "images = 0: must be a number >= 1"),
+        ((IMAGES, LABELS), {"max_images": 0}, SuiteError, "max_images = 0: must be a number >= 1"),
         ((IMAGES, LABELS), {"seed": "x"}, SuiteError, "seed = 'x'"),
         ((IMAGES + 2, LABELS), {}, DataError, "[0, 1]"),
         ((IMAGES, [0, 1]), {}, DataError, "labels: 2 of them for 4 images"),

@@ -41,10 +41,10 @@ def test_a_value_is_found_again_in_the_file(tmp_path, results):
 @pytest.mark.parametrize(
     ("metric", "where", "says"),
     [
-        ("top2", {}, "no value 'top2' with group ''; did you mean 'top1'?"),
-        ("recal", {"subset": "Shirt"}, "no value 'recal' with group 'Shirt'; did you mean 'recall'?"),
-        ("recall", {}, "no value 'recall' with group ''; allowed: Coat, Shirt"),
-        ("recall", {"subset": "Shirts"}, "no value 'recall' with group 'Shirts'; did you mean 'Shirt'?"),
+        ("top2", {}, "no value 'top2' with subset ''; did you mean 'top1'?"),
+        ("recal", {"subset": "Shirt"}, "no value 'recal' with subset 'Shirt'; did you mean 'recall'?"),
+        ("recall", {}, "no value 'recall' with subset ''; allowed: Coat, Shirt"),
+        ("recall", {"subset": "Shirts"}, "no value 'recall' with subset 'Shirts'; did you mean 'Shirt'?"),
         ("top1", {"modle": "lenet5"}, "no column 'modle'; did you mean 'model'?"),
         ("top1", {"case": "pgd"}, "2 values 'top1' fit {'case': 'pgd'}; say which eps: eps = 2/255, 8/255"),
         ("top1", {"model": "resnet20"}, "2 values 'top1' fit {'model': 'resnet20'}; say which seed: seed = 0, 1"),

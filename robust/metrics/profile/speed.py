@@ -40,7 +40,7 @@ def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: 
     >>> from robust.datasets.dataset import from_arrays
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
     >>> data = from_arrays(np.zeros((1, 2, 2, 1)), [0], classes=3)
-    >>> [(v.metric, v.n, v.low <= v.value <= v.high) for v in speed(Classifier(model, 3), data, repeats=6)]
+    >>> [(v.metric, v.n, v.ci_low <= v.value <= v.ci_high) for v in speed(Classifier(model, 3), data, repeats=6)]
     [('latency', 6, True), ('throughput', 6, True)]
     """
     if repeats < LEAST:

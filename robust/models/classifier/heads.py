@@ -237,7 +237,7 @@ def unused(name: str, tensor: Any) -> str:
     """The name, with a number behind it where an operation that leads to the tensor has it: a graph takes none twice.
 
     >>> unused("preprocessing", keras.layers.Flatten(name="preprocessing")(keras.Input((2, 2))))
-    'pixels_1'
+    'preprocessing_1'
     """
     graph = keras.Model(keras.utils.get_source_inputs(tensor), tensor)
     taken = {operation.name for operation in graph.operations}
