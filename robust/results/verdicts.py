@@ -1,7 +1,7 @@
 """Bounds against another model or an earlier report: what they need, what they gave, and how verdicts are said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import inf, isnan
+from math import inf, isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,12 +138,15 @@ def say(row: Mapping[str, Any]) -> str:
     '-0.500 [-0.600, ...]'
     >>> say({"value": inf, "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
     'not found up to 0.05 (low: 0.020)'
+    >>> say({"value": float("nan"), "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
+    'not known, as just half of the images have one up to 0.05 (low: 0.020)'
     >>> say({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
     '0.7995 [0.7000, 0.9000]'
     """
-    if row.get("unit") == "distance" and row["value"] == inf:
+    if row.get("unit") == "distance" and not isfinite(row["value"]):
         low = f" (low: {row['ci_low']:.3f})" if row["ci_low"] < inf else ""
-        return f"not found up to {row['eps']:.3g}{low}"
+        half = "not known, as just half of the images have one" if isnan(row["value"]) else "not found"
+        return f"{half} up to {row['eps']:.3g}{low}"
     if isnan(row["ci_low"]) and isnan(row["ci_high"]):
         return f"{row['value']:.6g}"
     limit = bounds.parse(row["bound"]) if row.get("bound") else None
@@ -240,5 +243,14 @@ def absent(results: pd.DataFrame) -> list[str]:
 
 
 def _place(row: Mapping[Any, Any], several: bool) -> str:
+    return f"{cell(row, several)} {bounds.name(row)}{strength(row)}"
+
+
+def cell(row: Mapping[Any, Any], several: bool) -> str:
+    """The case and the model of a row, with the seed where the model was trained several times.
+
+    >>> cell({"case": "pgd", "model": "net", "seed": 3}, several=True)
+    'pgd[net-3]'
+    """
     seed = f"-{row['seed']}" if several else ""
-    return f"{row['case']}[{row['model']}{seed}] {bounds.name(row)}{strength(row)}"
+    return f"{row['case']}[{row['model']}{seed}]"

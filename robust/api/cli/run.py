@@ -63,11 +63,10 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
+    seeds = results.groupby("model")["seed"].nunique()
     for row in missed.to_dict("records"):
-        doubt = verdicts.in_doubt(row)
-        print(
-            f"{bounds.state(row)}: {row['case']}[{row['model']}]{verdicts.strength(row)} {verdicts.missed(row)}{doubt}"
-        )
+        where = f"{verdicts.cell(row, seeds[row['model']] > 1)}{verdicts.strength(row)}"
+        print(f"{bounds.state(row)}: {where} {verdicts.missed(row)}{verdicts.in_doubt(row)}")
     for line in verdicts.open_questions(results):
         print(line)
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
