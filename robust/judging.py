@@ -1,7 +1,7 @@
 """Bounds against another model or an earlier report: what they need, what they gave, and how verdicts are said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import inf, isnan
+from math import inf, isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,12 +136,15 @@ def say(row: Mapping[str, Any]) -> str:
     ('0.500 [0.400, 0.600]', '-0.500 [-0.600, ...]')
     >>> say({"value": inf, "low": 0.02, "high": inf, "unit": "distance", "eps": 0.05})
     'not found up to 0.05 (low: 0.020)'
+    >>> say({"value": float("nan"), "low": 0.02, "high": inf, "unit": "distance", "eps": 0.05})
+    'not known, as just half of the images have one up to 0.05 (low: 0.020)'
     >>> say({"value": 0.79951, "low": 0.7, "high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
     '0.7995 [0.7000, 0.9000]'
     """
-    if row.get("unit") == "distance" and row["value"] == inf:
+    if row.get("unit") == "distance" and not isfinite(row["value"]):
         low = f" (low: {row['low']:.3f})" if row["low"] < inf else ""
-        return f"not found up to {row['eps']:.3g}{low}"
+        half = "not known, as just half of the images have one" if isnan(row["value"]) else "not found"
+        return f"{half} up to {row['eps']:.3g}{low}"
     if isnan(row["low"]) and isnan(row["high"]):
         return f"{row['value']:.6g}"
     limit = bound.parse(row["bound"]) if row.get("bound") else None
@@ -234,5 +237,14 @@ def absent(results: pd.DataFrame) -> list[str]:
 
 
 def _place(row: Mapping[Any, Any], several: bool) -> str:
+    return f"{cell(row, several)} {bound.name(row)}{strength(row)}"
+
+
+def cell(row: Mapping[Any, Any], several: bool) -> str:
+    """The case and the model of a row, with the seed where the model was trained several times.
+
+    >>> cell({"case": "pgd", "model": "net", "seed": 3}, several=True)
+    'pgd[net-3]'
+    """
     seed = f"-{row['seed']}" if several else ""
-    return f"{row['case']}[{row['model']}{seed}] {bound.name(row)}{strength(row)}"
+    return f"{row['case']}[{row['model']}{seed}]"

@@ -61,9 +61,10 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
+    seeds = results.groupby("model")["seed"].nunique()
     for row in missed.to_dict("records"):
-        doubt = judging.in_doubt(row)
-        print(f"{bound.state(row)}: {row['case']}[{row['model']}]{judging.strength(row)} {judging.missed(row)}{doubt}")
+        where = f"{judging.cell(row, seeds[row['model']] > 1)}{judging.strength(row)}"
+        print(f"{bound.state(row)}: {where} {judging.missed(row)}{judging.in_doubt(row)}")
     for line in judging.open_questions(results):
         print(line)
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
