@@ -328,9 +328,9 @@ def test_an_attack_that_contains_the_other_is_not_compared_with_it(task, name):
 @pytest.mark.parametrize(
     ("name", "steps", "aimed", "others"),
     [
-        ("pgd", 20, False, ["apgd_t"]), ("pgd", 20, True, ["apgd_t", "apgd"]), ("apgd", 20, True, ["apgd_t"]),
-        ("apgd", 19, True, ["apgd_t", "apgd"]), ("apgd_t", 30, True, ["apgd"]), ("apgd_t", 30, False, []),
-        ("autoattack", 20, True, []), ("autoattack", 19, True, ["apgd_t", "apgd"]),
+        ("pgd", 20, False, ["apgd_t"]), ("pgd", 50, True, ["apgd_t", "apgd"]), ("apgd", 50, True, ["apgd_t"]),
+        ("apgd", 49, True, ["apgd_t", "apgd"]), ("apgd_t", 50, True, ["apgd"]), ("apgd_t", 20, False, []),
+        ("autoattack", 50, True, []), ("autoattack", 49, True, ["apgd_t", "apgd"]),
     ],
 )  # fmt: skip
 def test_with_a_target_the_cross_entropy_is_climbed_too(task, monkeypatch, name, steps, aimed, others):
@@ -340,12 +340,15 @@ def test_with_a_target_the_cross_entropy_is_climbed_too(task, monkeypatch, name,
     run = replace(run, task=replace(task, targets=aims), fell=np.arange(100) >= 10)
 
     def attacked(task, call, rows):
+        assert not {*task.seeds} & {*run.task.seeds}  # it begins elsewhere
         asked.append(call)
         return None, np.arange(len(rows)) < (2 if call.name == "apgd_t" else 3)
 
     monkeypatch.setattr("robust.trust.rival.attacked", attacked)
     told = list(rival(run))
-    assert [call.name for call in asked] == others and all(call.arguments["steps"] == 20 for call in asked)
+    assert [call.name for call in asked] == others and all(
+        call.arguments["steps"] == (50 if aimed else 20) for call in asked
+    )
     assert told == ([("another_attack", 0.03, 100)] if "apgd" in others else [])
 
 
