@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from robust.core import registry
 from robust.core import types as quantities
 from robust.core.errors import SuiteError, suggest
+from robust.core.types import NewTable, Table
 
 SUPPLIED = {
     "architectures": {"input_shape", "classes"},
@@ -52,7 +53,7 @@ class Call:
 
     kind: str
     name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Table = field(default_factory=dict)
 
     def resolve(self) -> Any:
         """The member itself; this imports it."""
@@ -62,13 +63,13 @@ class Call:
         """Import the member and call it, with what the suite gave and what `run` supplies."""
         return self.resolve()(*args, **self.arguments, **supplied)
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> NewTable:
         """What identifies the call, for hashing and for showing."""
         source = {"source": registry.foreign_code(self.name)} if registry.is_foreign(self.name) else {}
         return {"kind": self.kind, "name": self.name, **source, **self.arguments}
 
 
-def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
+def bind(kind: str, table: str | Table) -> Call:
     """Check `{name = ..., key = value}` (or a bare name) against the member's signature.
 
     Raises SuiteError naming the key, what came and what is allowed.
