@@ -7,6 +7,7 @@ from typing import Any
 
 from robust.core import files
 from robust.core.errors import SuiteError
+from robust.core.types import NewTable
 from robust.suite.beside import beside
 
 _FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'
@@ -52,7 +53,7 @@ def _read(file: Path) -> list[str]:
         raise SuiteError(f"classes: {file}: cannot be read as names ({error}); must be {_FORMS}", "classes") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, Any]]) -> NewTable:
     """A table of its keys and values; ValueError where a key stands there twice, of which one would be lost."""
     if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
         raise ValueError(f"{twice[0]!r} stands there twice")

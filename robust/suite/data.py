@@ -10,7 +10,7 @@ from typing import Any
 from robust.core import registry, typed
 from robust.core.errors import SuiteError
 from robust.core.signature import Call, bind, convert, signature
-from robust.core.types import Channels
+from robust.core.types import Channels, NewTable, Table
 from robust.datasets.asked import asked
 from robust.suite import classes as class_names
 from robust.suite.beside import beside
@@ -21,7 +21,7 @@ _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
-def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
+def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> NewTable:
     """What was given of how a model is to see a data set, checked: the arguments of `asked`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
@@ -75,9 +75,7 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
         raise
 
 
-def read_data(
-    value: str | Mapping[str, Any], *, allow_code: bool = True, transform: str | Mapping[str, Any] | None = None
-) -> Call:
+def read_data(value: str | Table, *, allow_code: bool = True, transform: str | Table | None = None) -> Call:
     """What a command line or Python names as data, as a suite would.
 
     A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
@@ -104,7 +102,7 @@ def read_data(
     return asked(located(bind("datasets", table), Path()), **given, remark=remark)
 
 
-def _transform(said: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+def _transform(said: str | Table) -> str | Table:
     """As a suite has it: a number alone is a size, a text may be a table in TOML.
 
     >>> _transform("96"), _transform("{ size = 32, antialias = false }")
@@ -125,7 +123,7 @@ def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
     return f"taken for the data set of that name; for the folder {str(found)!r} write {other}"
 
 
-def _seen(table: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+def _seen(table: Any, folder: Path) -> tuple[Any, NewTable]:
     """The table of a data set without what any may be given, and that; somebody's code may have keys of these names."""
     if not isinstance(table, Mapping):
         return table, {}

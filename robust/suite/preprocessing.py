@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from robust.core.errors import SuiteError, suggest
 from robust.core.interface import setting
-from robust.core.types import exact
+from robust.core.types import Table, exact
 
 
 class Preprocessing(NamedTuple):
@@ -70,7 +70,7 @@ def read(value: Any) -> Preprocessing:
     return Preprocessing(low, high)
 
 
-def _table(table: Mapping[str, Any]) -> Preprocessing:
+def _table(table: Table) -> Preprocessing:
     for key in table:
         if key not in _KEYS:
             raise SuiteError(f"preprocessing has no {key!r}{suggest(key, _KEYS)}", f"preprocessing.{key}")

@@ -1,6 +1,6 @@
 """Where a model of a suite comes from: our catalogue, a file, weights from elsewhere, or somebody's code."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from robust.core import keras_files, registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
+from robust.core.types import NewTable, Table
 from robust.suite import preprocessing, pretrained
 from robust.suite.beside import beside
 from robust.suite.nouns import Published, Weights
@@ -43,7 +44,7 @@ def source(
     return bound
 
 
-def asked(table: Mapping[str, Any]) -> dict[str, Any]:
+def asked(table: Table) -> NewTable:
     """How a model is to be asked, from the keys `ASKED` of its table; else SuiteError.
 
     >>> asked({"output": "main"})
