@@ -12,6 +12,7 @@ import pandas as pd
 from robust.core import toml
 from robust.core.errors import ReportError
 from robust.core.interface import INTERFACES, Interface
+from robust.core.types import NewTable
 from robust.report import reading
 from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recount import Telling, measured
@@ -32,7 +33,7 @@ class Folder:
     """
 
     path: Path
-    environment: dict[str, Any]
+    environment: NewTable
     results: pd.DataFrame
     outcomes: Cells
     samples: dict[tuple[TrainedModel, Condition], Path]
@@ -168,7 +169,7 @@ def _shown(folder: Folder) -> Folder:
     return folder
 
 
-def _told(outcomes: Cells, results: pd.DataFrame, environment: dict[str, Any], suite: dict[str, Any]) -> Telling:
+def _told(outcomes: Cells, results: pd.DataFrame, environment: NewTable, suite: NewTable) -> Telling:
     one = measured(outcomes, cells(results), environment, suite)
     return {**one, **summed(outcomes, results, environment, suite)}
 

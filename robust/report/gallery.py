@@ -13,6 +13,7 @@ from PIL import Image
 
 from robust.core import archives
 from robust.core.errors import ReportError
+from robust.core.types import NewRow
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 
@@ -96,7 +97,7 @@ def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several:
 def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
     answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
-    before: dict[str, Any] = {}
+    before: NewRow = {}
     for clean in folder.clean_of_same_data(run, next(iter(own))) if own else ():
         before = {**_answers(folder, run, clean, ids), **before}  # a case may show some of the images only
     heads = [(condition, sample.factor) for condition, sample in own.items()]
@@ -112,7 +113,7 @@ def _ordered(folder: Folder, run: TrainedModel, samples: dict[Any, _Sample]) -> 
 
 def _answers(
     folder: Folder, run: TrainedModel, condition: Condition, ids: list[str], sample: _Sample | None = None
-) -> dict[str, Any]:
+) -> NewRow:
     """What the model said of these examples; where they were sent to many classes, to the one that is shown."""
     rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
     found = rows[rows["example"].isin(ids)].to_dict("records")
@@ -120,7 +121,7 @@ def _answers(
     return {row["example"]: row for row in sorted(found, key=lambda row: shown.get(row["example"]) == row["target"])}
 
 
-def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]) -> Example:
+def _example(name: str, own: dict, before: NewRow, answers: dict[Condition, NewRow]) -> Example:
     sample = next(sample for sample in own.values() if name in sample.ids)
     said = [before.get(name), *(answers[c].get(name) for c in own)]
     return Example(
@@ -132,14 +133,14 @@ def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Conditi
     )
 
 
-def _answer(row: dict[str, Any] | None) -> Answer | None:
+def _answer(row: NewRow | None) -> Answer | None:
     if row is None:
         return None
     right = row["predicted"] == row["label"]
     return Answer(row["predicted"], f"{100 * row['confidence']:.0f} %", right, row["target"])
 
 
-def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None:
+def _shot(sample: _Sample, name: str, row: NewRow | None) -> Shot | None:
     if name not in sample.ids:
         return None
     place = sample.ids.index(name)
