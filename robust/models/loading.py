@@ -19,6 +19,7 @@ import tensorflow as tf
 from robust.core import files, keras_files
 from robust.core.errors import ModelError, suggest
 from robust.core.interface import setting
+from robust.core.types import NewTable
 from robust.models.classifier import tflite
 from robust.models.classifier.black_box import BlackBox
 
@@ -106,7 +107,7 @@ def _numbers(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, custom: dict[str, Any], allow_code: bool) -> keras.Model:
+def _read(path: Path, custom: NewTable, allow_code: bool) -> keras.Model:
     """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
     is_hdf5 = keras_files.is_hdf5(path)
     with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
@@ -120,7 +121,7 @@ class _Depthwise:
     """Keras 2 writes of it that it has one group, which Keras 3 does not know."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
+    def from_config(cls, config: NewTable) -> keras.layers.Layer:
         return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
 
 
@@ -161,9 +162,9 @@ def _beside(path: Path) -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _custom(path: Path) -> dict[str, Any]:
+def _custom(path: Path) -> NewTable:
     """The classes of other modules that a trusted file names, imported."""
-    found: dict[str, Any] = {}
+    found: NewTable = {}
     for part in keras_files.foreign(path):
         if part.module and part.what not in _registered():
             if part.name in found:

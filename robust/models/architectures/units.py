@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from robust.core.errors import ModelError
+from robust.core.types import Table
 
 BATCH_NORM, BIAS, IMAGE = "a BatchNorm", "a bias", "an image"
 DEPTHWISE, LINEAR = "a depthwise convolution", "a linear layer"
@@ -27,7 +28,7 @@ class Unit:
     kind: str
     name: str  # of the layer that it is of
     inputs: tuple["Unit", ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Table = field(default_factory=dict)
     layers: tuple[Any, ...] = ()  # that hold its weights; of an image, those that it passes first
 
     @cached_property

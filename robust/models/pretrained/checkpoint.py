@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from robust.core.errors import ModelError
 from robust.core.files import stand_in
+from robust.core.types import NewTable
 from robust.models.pretrained import safetensors, torch_files
 from robust.models.pretrained.tensor import Tensor
 
@@ -55,7 +56,7 @@ def _read(file: IO[bytes]) -> Any:
     return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
 
 
-def _unwrapped(table: dict[str, Any]) -> Tensors:
+def _unwrapped(table: NewTable) -> Tensors:
     if holding := [key for key in WRAPPERS if _holds(table.get(key))]:
         found = _unwrapped(table[holding[0]])
         found.of = found.of or (f"weights of {holding[0]!r}, not of {', '.join(holding[1:])}" if holding[1:] else "")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from robust.core.errors import ModelError
+from robust.core.types import NewTable
 from robust.models.pretrained.pickled import Machine, View
 from robust.models.pretrained.tensor import Tensor, floats
 
@@ -86,8 +87,8 @@ def _tensors(tree: Any, data: mmap.mmap, places: Places) -> Any:
     return _of_views(tree, data, places, _DEPTH, count(1))
 
 
-def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int, entries: Iterator[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int, entries: Iterator[int]) -> NewTable:
+    found: NewTable = {}
     for key, value in table.items():
         if next(entries) > _ENTRIES:
             raise ModelError(f"its tables have more than {_ENTRIES:,} entries")
