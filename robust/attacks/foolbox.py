@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from robust.core import registry
 from robust.core.errors import ContractError, RobustError
-from robust.core.types import Eps
+from robust.core.types import Eps, NewTable
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
@@ -74,7 +74,7 @@ def foolbox_attack(
     return result
 
 
-def _made(name: str, norm: str, options: dict[str, Any]) -> Any:
+def _made(name: str, norm: str, options: NewTable) -> Any:
     """The attack: our norm is said to it where it leaves the choice, else compared with its own."""
     if options.get("distance", ...) is None:
         options = {**options, "distance": getattr(foolbox.distances, norm)}
