@@ -123,7 +123,7 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocess
     answers = network.outputs[0]
     image = keras.Input(shape, name=heads.unused("image", answers))
     x = _preprocessed(image, pixels, answers)
-    made: dict[str, Any] = {}
+    made: dict[str, keras.layers.Layer] = {}
 
     def call(layer: Any, *args: Any, **options: Any) -> Any:
         _check_nested(layer, args[0])
