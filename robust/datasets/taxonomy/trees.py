@@ -11,13 +11,14 @@ import numpy as np
 
 from robust.core import files, toml
 from robust.core.errors import DataError, suggest
+from robust.core.types import NewTable, Table
 from robust.datasets.taxonomy import imagenet, wordnet
 
-Tree = Mapping[str, Any]
+Tree = Table
 """A table of groups; a group is a table of groups or a list of classes."""
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> NewTable:
     """The tree that stands in a .toml file (tables in tables, lists of classes) or a .csv file.
 
     A line of the latter has a class and then its groups, the nearest first; it has no header.
@@ -31,14 +32,14 @@ def read(path: Path) -> dict[str, Any]:
         rows = [(lines.line_num, [word.strip() for word in row if word.strip()]) for row in lines]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a hierarchy ({error}); it must be .toml or .csv") from None
-    tree: dict[str, Any] = {}
+    tree: NewTable = {}
     for number, row in rows:
         if row:
             _place(tree, row, f"{path}:{number}")
     return tree
 
 
-def _place(tree: dict[str, Any], row: list[str], where: str) -> None:
+def _place(tree: NewTable, row: list[str], where: str) -> None:
     name, *groups = row
     if len(groups) > toml.PARTS:
         raise DataError(f"{where}: {name[:50]!r} has {len(groups):,} groups above it; at most {toml.PARTS}")
