@@ -10,7 +10,7 @@ from robust.api.cli import models
 from robust.api.cli.numbers import MaybeWhole, Whole
 from robust.api.cli.preprocessing import Words
 from robust.core.errors import SuiteError
-from robust.core.types import Channels
+from robust.core.types import Channels, NewTable
 
 
 def evaluate(
@@ -97,7 +97,7 @@ def evaluate(
     from robust.report import terminal
 
     with progress.on(sys.stderr) as shown:
-        options: dict[str, Any] = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
+        options: NewTable = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
         options |= {"max_images": max_images, "balanced": balanced}
         results = measured(table, given.read(source), attacks, progress=shown, **options)
     terminal.results(results)
@@ -106,7 +106,7 @@ def evaluate(
     return 0
 
 
-def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[dict[str, Any]]:
+def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[NewTable]:
     """The attacks as tables of a suite."""
     from robust.core import typed
 
