@@ -43,8 +43,8 @@ class Parameter:
     """One key that a member takes: its name, annotation (None: anything) and default (`...`: required)."""
 
     name: str
-    annotation: Any
-    default: Any = ...
+    annotation: object
+    default: object = ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Call:
         """The member itself; this imports it."""
         return registry.resolve(self.kind, self.name)
 
-    def __call__(self, *args: Any, **supplied: Any) -> Any:
+    def __call__(self, *args: object, **supplied: object) -> Any:
         """Import the member and call it, with what the suite gave and what `run` supplies."""
         return self.resolve()(*args, **self.arguments, **supplied)
 
@@ -126,7 +126,7 @@ def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
 
 
-def _default(node: ast.expr | None) -> Any:
+def _default(node: ast.expr | None) -> object:
     """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
     return ... if node is None else _literal(node)
 
@@ -150,7 +150,7 @@ def _foolbox_signature(name: str) -> list[Parameter]:
     return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], own), *options]
 
 
-def _plain(kind: Any) -> Any:
+def _plain(kind: object) -> object:
     return kind if kind in (int, float, bool, str) else None
 
 
@@ -168,7 +168,7 @@ def metrics(call: Call) -> tuple[str, ...]:
     raise SuiteError(f"{call.name} does not say what it yields: annotate it -> Iterator[Value[Literal[...]]]")
 
 
-def annotation(node: ast.expr | None) -> Any:
+def annotation(node: ast.expr | None) -> object:
     """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
     match node:
         case ast.Constant(value=None):
@@ -185,7 +185,7 @@ def annotation(node: ast.expr | None) -> Any:
     return None
 
 
-def _container_of(kind: Any, inner: ast.expr) -> Any:
+def _container_of(kind: Any, inner: ast.expr) -> object:
     """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
     types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
@@ -227,7 +227,7 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
     return _scalar(value, wanted, key)
 
 
-def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
+def _first_that_fits(value: object, choices: tuple, key: str) -> object:
     errors = []
     for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: tell of the others
         try:
@@ -237,7 +237,7 @@ def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
     raise max(errors, key=lambda error: len(error.key or ""))  # the one that got furthest
 
 
-def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
+def _container(value: object, origin: type, args: tuple, key: str) -> object:
     if origin is list:
         if not isinstance(value, list | tuple):
             raise SuiteError(f"{key} = {value!r}: must be a list", key)
@@ -251,7 +251,7 @@ def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
     return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
 
 
-def _scalar(value: Any, wanted: type, key: str) -> Any:
+def _scalar(value: object, wanted: type, key: str) -> object:
     if wanted is float and isinstance(value, str | int) and not isinstance(value, bool):
         return _number(value, key)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

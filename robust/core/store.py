@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -157,7 +156,7 @@ def _fault(entry: Path, key: Table) -> str:
     return ""
 
 
-def digest(key: Any) -> str:
+def digest(key: object) -> str:
     """A hash of anything that JSON can write; other objects count by their `str`.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
@@ -166,7 +165,7 @@ def digest(key: Any) -> str:
     return hashlib.sha256(_canonical(key).encode()).hexdigest()[:24]
 
 
-def _canonical(key: Any) -> str:
+def _canonical(key: object) -> str:
     return json.dumps(key, sort_keys=True, default=str)
 
 

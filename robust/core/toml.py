@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from typing import Any
 
 from robust.core.types import NewTable
 
@@ -40,7 +39,7 @@ def loads(text: str) -> NewTable:
 
 def _refuse_long_numbers(table: NewTable) -> None:
     """TOML's own whole numbers have 64 bits; Python reads longer ones, which nothing else can take."""
-    waiting: list[Any] = [table]
+    waiting: list[object] = [table]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict | list):

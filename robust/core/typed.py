@@ -43,7 +43,7 @@ def refuse(names: Iterable[str], allow_code: bool) -> None:
             raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('allow_code', True)}")
 
 
-def _setting(text: str, known: NewTable, flag: str) -> tuple[str, Any]:
+def _setting(text: str, known: NewTable, flag: str) -> tuple[str, object]:
     key, equals, word = text.partition("=")
     if not equals:
         raise SuiteError(f"{flag} {text!r}: must be key=value; write {flag} {key}=VALUE")
