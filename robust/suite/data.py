@@ -21,7 +21,7 @@ _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
-def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> NewTable:
+def seen(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
     """What was given of how a model is to see a data set, checked: the arguments of `asked`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
@@ -29,7 +29,7 @@ def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> Ne
     }
 
 
-def named(value: Any) -> Any:
+def named(value: object) -> Any:
     """A table with the name of a member of our catalogue, from what a suite may write.
 
     { folder = "photos" } and { arrays = "x.npz" } name their path, { python = "module:function" } somebody's
@@ -59,7 +59,7 @@ def named(value: Any) -> Any:
     return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
 
 
-def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Call:
+def data(value: object, call: Callable[[str, object, str], Call], folder: Path) -> Call:
     """What `data = value` stands for in a suite that stands in this folder.
 
     `call` binds a name or table to a member of a catalogue; it is told the key.
@@ -113,7 +113,7 @@ def _transform(said: str | Table) -> str | Table:
     return {"size": int(said)} if said.isdecimal() else typed.value(said) if said.startswith("{") else said
 
 
-def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
+def _two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
     """Of a bare name that is a folder's, too: which of them was taken, and how to say the other; else ""."""
     if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
         return ""
@@ -123,7 +123,7 @@ def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
     return f"taken for the data set of that name; for the folder {str(found)!r} write {other}"
 
 
-def _seen(table: Any, folder: Path) -> tuple[Any, NewTable]:
+def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
     """The table of a data set without what any may be given, and that; somebody's code may have keys of these names."""
     if not isinstance(table, Mapping):
         return table, {}

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert, metrics
@@ -23,7 +22,7 @@ def allows_invalid(table: Table) -> bool:
     return convert(convert(table.get("expect", {}), dict, "expect").get(ALLOW, False), bool, f"expect.{ALLOW}")
 
 
-def bounds(table: Table, calls: Sequence[Call], target: Any) -> dict[str, Bound | NoWorse]:
+def bounds(table: Table, calls: Sequence[Call], target: object) -> dict[str, Bound | NoWorse]:
     """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
 
     calls: the measures and inspections of the case. target: its attack's, which gives a metric of its own.

@@ -24,7 +24,9 @@ LAYOUTS = ("torchvision", "timm", "timm_tf", "efficientnet_pytorch")
 _KEYS = ("file", "architecture", "layout", "mean", "std")
 
 
-def source(value: Any, call: Callable[[str, Any, str], Call], found: Callable[[str, str], Path]) -> Weights | Published:
+def source(
+    value: object, call: Callable[[str, object, str], Call], found: Callable[[str, str], Path]
+) -> Weights | Published:
     """The weights that `pretrained = value` stands for.
 
     Args:

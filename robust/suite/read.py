@@ -132,10 +132,10 @@ class _Reader:
             distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
         return suite
 
-    def data(self, value: Any) -> Call:
+    def data(self, value: object) -> Call:
         return suite_data.data(value, self.call, self.path.parent)
 
-    def tables(self, value: Any, key: str) -> Iterator[tuple[str, NewTable]]:
+    def tables(self, value: object, key: str) -> Iterator[tuple[str, NewTable]]:
         for name, table in convert(value, dict, key).items():
             with self.lines.at(key, name):
                 if not re.fullmatch(_NAME, name, re.ASCII):
@@ -213,7 +213,7 @@ class _Reader:
                 transfer.source(found, models)
             return found
 
-    def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
+    def perturbations(self, key: str, value: object) -> tuple[tuple[Call, ...], Target | None]:
         kind, swept, quantity = _SWEPT[key]
         table = {"name": value} if isinstance(value, str) else dict(convert(value, dict, key))
         target = (

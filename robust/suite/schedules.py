@@ -48,7 +48,7 @@ def check(recipe: Table) -> None:
     _check_unfreezing(recipe.get("unfreeze_after"), recipe.get("epochs"))
 
 
-def _check_steps(milestones: Sequence[float] | None, factor: Any) -> None:
+def _check_steps(milestones: Sequence[float] | None, factor: object) -> None:
     if not milestones:
         raise SuiteError('schedule = "steps" needs milestones, as in milestones = ["1/2", "3/4"]', "train.schedule")
     wrong = [b for a, b in itertools.pairwise(milestones) if b <= a]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from robust.core import keras_files, registry
 from robust.core.errors import SuiteError, suggest
@@ -19,7 +18,7 @@ ASKED = ("preprocessing", "output", "black_box")
 
 
 def source(
-    kind: str, value: Any, call: Callable[[str, Any, str], Call], folder: Path
+    kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path
 ) -> Call | Path | Weights | Published:
     """What `kind = value` stands for, where kind is one of `KINDS`.
 
@@ -57,7 +56,7 @@ def asked(table: Table) -> NewTable:
     }
 
 
-def foreign(source: Any) -> str:
+def foreign(source: object) -> str:
     """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
     if not isinstance(source, Path):
         return ""
