@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -156,5 +155,5 @@ def settings(definition: Table) -> NewTable:
     return {**{key: value for key, value in definition.items() if key != "calls"}, **once}
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     return "nothing" if value is None else json.dumps(value)
