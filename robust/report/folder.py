@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
@@ -19,6 +19,8 @@ from robust.report.recount import Telling, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
 from robust.results.summaries.corruption_error import MADE
+
+Read = TypeVar("Read")
 
 _GRID = 200_000  # cells of a table of every trained model under every condition: a hundred of each are 10,000
 
@@ -174,7 +176,7 @@ def _told(outcomes: Cells, results: pd.DataFrame, environment: NewTable, suite: 
     return {**one, **summed(outcomes, results, environment, suite)}
 
 
-def _load(path: Path, name: str, reader: Callable[[Path], Any]) -> Any:
+def _load(path: Path, name: str, reader: Callable[[Path], Read]) -> Read:
     if not (path / name).is_file():
         raise ReportError(f"{path}: {name} is missing{_remedy(path)}")
     try:

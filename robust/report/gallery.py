@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,6 +72,10 @@ class _Sample:
     factor: int
 
 
+Samples = dict[tuple[TrainedModel, Condition], _Sample]
+"""Of each model and condition."""
+
+
 def galleries(folder: Folder) -> list[Gallery]:
     """A gallery for each model that has samples, all of the same examples, those that come first.
 
@@ -85,7 +88,7 @@ def galleries(folder: Folder) -> list[Gallery]:
     return [gallery for gallery in found if gallery.examples]
 
 
-def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several: bool) -> Iterator[Gallery]:
+def _of_data(folder: Folder, data: str, samples: Samples, *, several: bool) -> Iterator[Gallery]:
     own = {cell: sample for cell, sample in samples.items() if folder.data_of(*cell) == data}
     ids = list(dict.fromkeys(name for sample in own.values() for name in sample.ids))
     small = all(max(sample.original.shape[1:3]) <= SMALL for sample in own.values())
@@ -94,7 +97,7 @@ def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several:
         yield _gallery(folder, run, name, own, ids[: EXAMPLES[small]])
 
 
-def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
+def _gallery(folder: Folder, run: TrainedModel, name: str, samples: Samples, ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
     answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
     before: NewRow = {}
@@ -105,7 +108,7 @@ def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _S
     return Gallery(name, heads, [_example(name, own, before, answers) for name in shown])
 
 
-def _ordered(folder: Folder, run: TrainedModel, samples: dict[Any, _Sample]) -> list[Condition]:
+def _ordered(folder: Folder, run: TrainedModel, samples: Samples) -> list[Condition]:
     kept = [condition for other, condition in samples if other == run]
     order = {condition: place for place, condition in enumerate(folder.conditions)}
     return sorted(kept, key=lambda condition: order.get(condition, len(order)))

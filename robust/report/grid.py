@@ -1,7 +1,8 @@
 """The tables of models by conditions: how accurate each is, and what asking cost."""
 
 from dataclasses import dataclass
-from typing import Any
+
+import pandas as pd
 
 from robust.core.types import NewRow, Row
 from robust.report import wording
@@ -75,7 +76,7 @@ def _absence(folder: Folder, run: TrainedModel, case: str) -> str:
     return "not run" if limited_to is None or run.model in limited_to else "not asked for"
 
 
-def _row(rows: Any, metric: str) -> NewRow | None:
+def _row(rows: pd.DataFrame, metric: str) -> NewRow | None:
     found = rows[(rows["metric"] == metric) & (rows["subset"] == "")]
     return found.iloc[0].to_dict() if len(found) else None
 

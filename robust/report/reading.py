@@ -85,7 +85,7 @@ def _groups(path: Path, where: str, groups: Any) -> None:
         raise ReportError(f"{path}: {where} must hold lists of names")
 
 
-def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
+def _check(path: Path, where: str, value: object, kinds: dict[str, type]) -> None:
     if not isinstance(value, dict):
         raise ReportError(f"{path}: {where.rstrip('.') or 'it'} must be an object, not {type(value).__name__}")
     for key, kind in kinds.items():
