@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import uuid4
 
 import keras
@@ -25,6 +24,7 @@ from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models import first_look
 from robust.models.classifier import Classifier, black_box, inputs, rows
+from robust.models.classifier.black_box import Network
 from robust.models.classifier.form import form
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
@@ -237,7 +237,7 @@ def is_chief(model: Model) -> bool:
     return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
 
 
-def _form(network: keras.Model) -> Any:
+def _form(network: keras.Model) -> Table | str:
     """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
     try:
         return network.get_config()
@@ -259,7 +259,7 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
-def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: NewTable) -> Fitted:
+def _fitted(model: Model, network: Network, data: Dataset, identity: str, about: NewTable) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.preprocessing  # what was trained here takes [0, 1]
     takes = inputs.channels(network, pixels)
