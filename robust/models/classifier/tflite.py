@@ -103,7 +103,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _made(content: bytes, kernels: Any = None) -> Any:
+def _made(content: bytes, kernels: object = None) -> Any:
     """An interpreter; kernels: which of TFLite's, None for the usual."""
     chosen = {} if kernels is None else {"experimental_op_resolver_type": kernels}
     with quiet.aside(), warnings.catch_warnings():

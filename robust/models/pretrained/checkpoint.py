@@ -2,7 +2,7 @@
 
 import mmap
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from robust.core.errors import ModelError
 from robust.core.files import stand_in
@@ -49,7 +49,7 @@ def read(path: str | Path) -> Tensors:
         raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
 
 
-def _read(file: IO[bytes]) -> Any:
+def _read(file: IO[bytes]) -> NewTable:
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
     if data[:4] == b"PK\x03\x04":
         return torch_files.read_zip(file, data)
@@ -74,6 +74,6 @@ def _unwrapped(table: NewTable) -> Tensors:
     return _unwrapped(table[inner[0]])
 
 
-def _holds(value: Any) -> bool:
+def _holds(value: object) -> bool:
     """Is it a table with tensors, at whatever depth?"""
     return isinstance(value, dict) and any(isinstance(each, Tensor) or _holds(each) for each in value.values())

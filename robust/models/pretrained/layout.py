@@ -54,5 +54,5 @@ def _said(option: str, value: Any) -> str:
     return f"{option} = {_toml(value)}" + (f" ({meaning})" if meaning else "")
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"
