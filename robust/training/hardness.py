@@ -9,7 +9,7 @@ from robust.core.randomness import image_seeds
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
 from robust.training.adversaries import pgd
-from robust.training.objectives import image_gradient, outputs
+from robust.training.objectives import Network, image_gradient, outputs
 
 History = Mapping[Any, Sequence[float]]
 """Of a training: the columns that were recorded, and what stood in each, epoch by epoch."""
@@ -27,7 +27,7 @@ def is_watched(adversary: Call | None, data: Dataset) -> bool:
     return adversary is not None and "eps" in adversary.arguments and "validation" in data.sizes
 
 
-def robust_accuracy(network: object, data: Dataset, adversary: Call, batch_size: int) -> Asked:
+def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size: int) -> Asked:
     """What gives the share of validation images that are right after PGD in the adversary's own ball.
 
     Args:
