@@ -5,7 +5,6 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -127,7 +126,7 @@ def _below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return paths
 
 
-def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _leaves(tree: object, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     if isinstance(tree, Mapping):
         for name, inner in tree.items():
             yield from _leaves(inner, (*path, str(name)))
