@@ -50,7 +50,7 @@ def _from_file(name: str, given: Sequence[str], input_shape: Shape | None) -> ke
     return model if input_shape is None else sized(model, input_shape)
 
 
-def layers(name: str, options: Sequence[str] = (), out: Path | None = None, **shape: Any) -> pd.DataFrame:
+def layers(name: str, options: Sequence[str] = (), out: Path | None = None, **shape: object) -> pd.DataFrame:
     """The layer table of a `network`, which takes the same arguments; `out` is a CSV file for it.
 
     >>> int(layers("lenet5")["macs"].sum())

@@ -31,7 +31,7 @@ from robust.suite.source import ASKED, asked
 
 
 def evaluate(
-    model: Any,
+    model: object,
     data: str | tuple[Any, Any] | tf.data.Dataset | Dataset,
     attacks: str | Sequence[str | Table] = (),
     *,
@@ -40,7 +40,7 @@ def evaluate(
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
     transform: int | str | Table | None = None,
-    preprocessing: Any = None,
+    preprocessing: object = None,
     output: str | None = None,
     black_box: bool = False,
     attack_precision: Precision = "float32",
@@ -184,7 +184,7 @@ def _listed(given: Any) -> list[Any]:
     return [given] if isinstance(given, str | Mapping) else list(given)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """What TOML could hold: NumPy's numbers and arrays, and tuples, as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -72,7 +72,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
-        preprocessing: Any = None,
+        preprocessing: object = None,
         output: str | None = None,
         seed: int = 0,
     ):
@@ -153,7 +153,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         return seen
 
 
-def _case(attack: str | Table, eps: Any) -> Case:
+def _case(attack: str | Table, eps: object) -> Case:
     table = dict(attack) if isinstance(attack, Mapping) else {"name": attack}
     case = read_case(str(table.get("name")), {"attack": table if eps is None else {"eps": eps, **table}})
     if case.target is not None:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -113,5 +113,5 @@ def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> li
     for option, given in (("--eps is how far", eps), ("--set is how", settings)):
         if given and not names:
             raise SuiteError(f"{option} an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
-    strengths: Any = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
+    strengths: NewTable = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
     return [{"name": name, **typed.settings("attacks", name, settings, "--set"), **strengths} for name in names]
