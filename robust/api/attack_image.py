@@ -23,7 +23,7 @@ from robust.datasets.transform import Transform
 from robust.engine import models
 from robust.engine.perturb import check
 from robust.models.classifier import Classifier, black_box, heads, inputs
-from robust.models.classifier.black_box import BlackBox
+from robust.models.classifier.black_box import BlackBox, Network
 from robust.models.classifier.pixel_range import better, declared, of_one
 from robust.models.pretrained import load as pretrained
 from robust.models.pretrained.keras import own_shape
@@ -133,7 +133,7 @@ def find(image: str | Path) -> Path:
     raise DataError(f"{image}: there is no such file, nor a photo of that name here{suggest(path.stem, ours)}")
 
 
-def _network(model: Model) -> Any:
+def _network(model: Model) -> Network:
     if model.kind == "keras":
         return _for_images(models.load(model.source, allow_code=model.allow_code), model)
     if not isinstance(model.source, Published):
@@ -141,7 +141,7 @@ def _network(model: Model) -> Any:
     return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)
 
 
-def _for_images(network: Any, model: Model) -> Any:
+def _for_images(network: Network, model: Model) -> Network:
     shape = inputs.batch_shape(network)
     if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
         raise ModelError(f"model {model.name}: takes {shape}; must take square images of one or three channels")
@@ -201,7 +201,7 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
     return aim
 
 
-def _pixels(path: Path, look: images.Header, model: Model, network: Any) -> np.ndarray:
+def _pixels(path: Path, look: images.Header, model: Model, network: Network) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
     height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)

@@ -1,6 +1,6 @@
 """What networks cost, as tables: one layer by layer, or the whole family beside its published counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from robust.core import csv_files, files, keras_files
 from robust.core.errors import ModelError
 from robust.core.progress import Progress, Silent
 from robust.core.typed import bind
-from robust.core.types import FLOAT_BYTES
+from robust.core.types import FLOAT_BYTES, NewRow, Row
 from robust.engine.models import load
 from robust.models.layer_table import layer_table, remark, sized, totals, unallocated
 from robust.models.macs import Shape
@@ -50,7 +50,7 @@ def _from_file(name: str, given: Sequence[str], input_shape: Shape | None) -> ke
     return model if input_shape is None else sized(model, input_shape)
 
 
-def layers(name: str, options: Sequence[str] = (), out: Path | None = None, **shape: Any) -> pd.DataFrame:
+def layers(name: str, options: Sequence[str] = (), out: Path | None = None, **shape: object) -> pd.DataFrame:
     """The layer table of a `network`, which takes the same arguments; `out` is a CSV file for it.
 
     >>> int(layers("lenet5")["macs"].sum())
@@ -115,7 +115,7 @@ def write(folder: Path, progress: Progress | None = None) -> pd.DataFrame:
     return table
 
 
-def _row(said: Mapping[Any, Any]) -> dict[str, Any]:
+def _row(said: Row) -> NewRow:
     shape = {"input_shape": tuple(map(int, said["input"].split("x")))} if said["input"] else {}
     model = network(said["architecture"], said["options"].split(), **shape)
     sums = totals(layer_table(model))

@@ -16,7 +16,7 @@ from robust.core.errors import DataError, ModelError, SuiteError, suggest
 from robust.core.progress import Progress
 from robust.core.signature import convert
 from robust.core.store import Store, default
-from robust.core.types import Channels, Precision
+from robust.core.types import Channels, NewTable, Precision, Table
 from robust.datasets import channels as as_channels
 from robust.datasets import given, order
 from robust.datasets.asked import asked as asked_data
@@ -31,16 +31,16 @@ from robust.suite.source import ASKED, asked
 
 
 def evaluate(
-    model: Any,
+    model: object,
     data: str | tuple[Any, Any] | tf.data.Dataset | Dataset,
-    attacks: str | Sequence[str | Mapping[str, Any]] = (),
+    attacks: str | Sequence[str | Table] = (),
     *,
     eps: float | str | Sequence[float | str] | None = None,
-    metrics: str | Sequence[str | Mapping[str, Any]] = ("accuracy",),
+    metrics: str | Sequence[str | Table] = ("accuracy",),
     classes: int | str | Sequence[str] | None = None,
     channels: Channels | None = None,
-    transform: int | str | Mapping[str, Any] | None = None,
-    preprocessing: Any = None,
+    transform: int | str | Table | None = None,
+    preprocessing: object = None,
     output: str | None = None,
     black_box: bool = False,
     attack_precision: Precision = "float32",
@@ -112,11 +112,11 @@ def evaluate(
         return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
 
 
-def _choice(max_images: int | None, balanced: bool) -> dict[str, Any]:
+def _choice(max_images: int | None, balanced: bool) -> NewTable:
     return {**({} if max_images is None else {"max_images": max_images}), **({"balanced": True} if balanced else {})}
 
 
-def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:
+def _sources(tables: list[NewTable], shown: Model) -> list[Model]:
     """The models on which transfers make their images; in their tables their names take their place."""
     found = {id(shown.source): shown}
     for table in tables:
@@ -129,7 +129,7 @@ def _sources(tables: list[dict[str, Any]], shown: Model) -> list[Model]:
     return [model for model in found.values() if model is not shown]
 
 
-def _case(name: str, table: dict[str, Any]) -> Case:
+def _case(name: str, table: NewTable) -> Case:
     return read_case(name, _plain(table))
 
 
@@ -184,7 +184,7 @@ def _listed(given: Any) -> list[Any]:
     return [given] if isinstance(given, str | Mapping) else list(given)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """What TOML could hold: NumPy's numbers and arrays, and tuples, as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

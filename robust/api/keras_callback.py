@@ -13,7 +13,7 @@ from robust.core.errors import DataError, SuiteError
 from robust.core.interface import worded
 from robust.core.progress import Silent
 from robust.core.signature import convert
-from robust.core.types import Count, Seed
+from robust.core.types import Count, Seed, Table
 from robust.datasets import channels, choice, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.given import dataset_of
@@ -65,14 +65,14 @@ class RobustAccuracy(keras.callbacks.Callback):
     def __init__(
         self,
         data: tuple[Any, Any] | tf.data.Dataset | Dataset,
-        attack: str | Mapping[str, Any] = "pgd",
+        attack: str | Table = "pgd",
         eps: float | str | None = "8/255",
         *,
         max_images: int = 200,
         balanced: bool = False,
         every: int = 1,
         classes: int | Sequence[str] | None = None,
-        preprocessing: Any = None,
+        preprocessing: object = None,
         output: str | None = None,
         seed: int = 0,
     ):
@@ -153,7 +153,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         return seen
 
 
-def _case(attack: str | Mapping[str, Any], eps: Any) -> Case:
+def _case(attack: str | Table, eps: object) -> Case:
     table = dict(attack) if isinstance(attack, Mapping) else {"name": attack}
     case = read_case(str(table.get("name")), {"attack": table if eps is None else {"eps": eps, **table}})
     if case.target is not None:

@@ -17,7 +17,7 @@ from robust.results.flags import doubted
 _TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
 
 
-def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid: bool = False, **where: Any) -> Any:
+def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid: bool = False, **where: object) -> Any:
     """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
 
     Args:
@@ -54,7 +54,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     return frame[name]
 
 
-def _equals(column: pd.Series, wanted: Any) -> pd.Series:
+def _equals(column: pd.Series, wanted: object) -> pd.Series:
     if wanted is None:
         return column.isna()
     if column.name == "eps":

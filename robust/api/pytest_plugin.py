@@ -17,6 +17,9 @@ import pytest
 from robust.core import interface
 
 if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
+    import pandas as pd
+    from _pytest._code.code import TerminalRepr
+
     from robust.engine.session import Session
     from robust.suite import Evaluation, Suite
 
@@ -51,7 +54,7 @@ def _asked(path: Path, config: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
+def robustness(request: pytest.FixtureRequest) -> Callable[..., pd.DataFrame]:
     """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_allow_code` says.
 
     def test_mine(robustness):
@@ -63,7 +66,7 @@ def robustness(request: pytest.FixtureRequest) -> Callable[..., Any]:
     quiet.tensorflow()
     from robust.api.evaluate import evaluate
 
-    def evaluated(*args: Any, **options: Any) -> Any:
+    def evaluated(*args: Any, **options: Any) -> pd.DataFrame:
         with quiet.dependencies():
             return evaluate(*args, **{"allow_code": request.config.getini("robust_allow_code"), **options})
 
@@ -78,7 +81,7 @@ class SuiteFile(pytest.File):
         for cell in _load(self.path, self.config).cells():
             yield CellItem.from_parent(self, name=cell.id, cell=cell)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
         """What is wrong with the suite, in a line."""
         return _words(excinfo) or super().repr_failure(excinfo)
 
@@ -109,7 +112,7 @@ class CellItem(pytest.Item):
         if missed := recording.missed(session.suite, self.cell, block, against):
             raise _MissedError(missed)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
         """Three lines: the number with its interval and bound, the file and line, where the page is."""
         if isinstance(excinfo.value, _MissedError):
             lines = [*excinfo.value.args[0], f"{self._shown(self.path)}:{self.cell.case.line}"]

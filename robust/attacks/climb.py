@@ -6,14 +6,14 @@ slot; the engine carries them in and out of the batch with the image.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.losses import Loss
-from robust.core.types import AnyNorm
+from robust.core.types import AnyNorm, Table
 
 State = dict[str, tf.Tensor]
 Memory = dict[str, np.ndarray]
@@ -61,7 +61,7 @@ class IterativeAttack:
     numbers: Mapping[str, float | np.ndarray]
     loss: Loss
     step: Step
-    memory: Callable[[np.ndarray, Mapping[str, Any]], Memory] = nothing
+    memory: Callable[[np.ndarray, Table], Memory] = nothing
     draw: Draw = ball.random_point
     plain: int = 0
     restarts: int = 1

@@ -4,7 +4,7 @@ Its traps are handled: labels and targets are int64, the model gives logits, inp
 batches have the classifier's one shape, and randomness is seeded. What is returned is judged again by `run`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from robust.core import registry
 from robust.core.errors import ContractError, RobustError
-from robust.core.types import Eps
+from robust.core.types import Eps, NewTable
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
@@ -74,7 +74,7 @@ def foolbox_attack(
     return result
 
 
-def _made(name: str, norm: str, options: dict[str, Any]) -> Any:
+def _made(name: str, norm: str, options: NewTable) -> foolbox.Attack:
     """The attack: our norm is said to it where it leaves the choice, else compared with its own."""
     if options.get("distance", ...) is None:
         options = {**options, "distance": getattr(foolbox.distances, norm)}
@@ -126,7 +126,7 @@ class _Counted:
         return tf.cast(self._tally(self._ask(images)), images.dtype)  # which Foolbox holds beside the images
 
     @tf.custom_gradient
-    def _tally(self, logits: tf.Tensor) -> Any:
+    def _tally(self, logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         def back(upstream: tf.Tensor) -> tf.Tensor:
             self.n_backward += 1
             self.classifier.count(n_forward=0, n_backward=len(logits))

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from csv import Error as CSVError
 from csv import reader as csv_reader
 from pathlib import Path
@@ -20,7 +21,7 @@ _SHORT = 2**24  # bytes of a table whose cells may be of any length
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-def escape(cell: Any) -> Any:
+def escape(cell: object) -> object:
     """A word that no spreadsheet takes for a formula; numbers stay.
 
     >>> escape("=1+1"), escape("'=1"), escape("cat"), escape(-0.5)
@@ -29,7 +30,7 @@ def escape(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
-def unescape(cell: Any) -> Any:
+def unescape(cell: object) -> object:
     """The word that `escape` was given.
 
     >>> [unescape(escape(word)) for word in ("=1", "'=1", "''-", "'", "'a", "")]
@@ -78,6 +79,6 @@ def _walk(path: Path) -> None:
         raise ValueError(str(error)) from None
 
 
-def _each(table: pd.DataFrame, change: Any) -> pd.DataFrame:
+def _each(table: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
     words = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     return table.assign(**{str(name): table[name].map(change) for name in words})

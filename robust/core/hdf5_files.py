@@ -109,7 +109,7 @@ def _parts(content: Any) -> list[Any]:
     """Groups and arrays of a file; raises ValueError for more than any model has."""
     found = [content]
 
-    def keep(_: str | bytes, each: Any) -> bool | None:
+    def keep(_: str | bytes, each: object) -> bool | None:
         found.append(each)
         return len(found) > _PARTS or None  # what is not None ends the walk
 
@@ -118,7 +118,7 @@ def _parts(content: Any) -> list[Any]:
     return found
 
 
-def _leads_out(_: str | bytes, link: Any) -> str | None:
+def _leads_out(_: str | bytes, link: object) -> str | None:
     import h5py
 
     return link.filename if isinstance(link, h5py.ExternalLink) else None

@@ -30,8 +30,11 @@ _OPTIONS = (
 _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite"}
 _in_force: Interface = "python"
 
+Words = Callable[[str, Any], str]
+"""How an interface says a key and its value."""
 
-def setting(key: str, value: Any) -> str:
+
+def setting(key: str, value: object) -> str:
     """A remedy within a message: a key of a suite's model, data or case (or `allow_code`, `out`), and its value."""
     return f"{_OPEN}{json.dumps([key, value])}{_CLOSE}"
 
@@ -74,7 +77,7 @@ def worded(message: str, interface: Interface | None = None) -> str:
     return _SETTING.sub(lambda found: words(*json.loads(found[1])), message)
 
 
-def worded_all(value: Any) -> Any:
+def worded_all(value: object) -> Any:
     """The same of every string in lists and tables."""
     if isinstance(value, str):
         return worded(value)
@@ -83,7 +86,7 @@ def worded_all(value: Any) -> Any:
     return [worded_all(each) for each in value] if isinstance(value, list) else value
 
 
-def revised(message: str, key: str, change: Callable[[Any], Any]) -> str:
+def revised(message: str, key: str, change: Callable[[Any], object]) -> str:
     """The message in which each remedy of this key has its value changed.
 
     >>> worded(revised("say " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
@@ -106,7 +109,7 @@ def named(message: str) -> list[tuple[str, Any]]:
     return [tuple(json.loads(found)) for found in _SETTING.findall(message)]
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
     if isinstance(value, list):
@@ -114,7 +117,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _in_suite(key: str, value: Any, beside: Callable[[str, Any], str]) -> str:
+def _in_suite(key: str, value: object, beside: Words) -> str:
     """beside: says what stands in no suite."""
     return beside(key, value) if key in ("allow_code", "out", "tensorboard") else f"{key} = {_toml(value)}"
 
@@ -123,7 +126,7 @@ def _in_ini(key: str, value: Any) -> str:
     return "-o robust_allow_code=true" if key == "allow_code" else f"-o robust_reports={shlex.quote(value)}"
 
 
-def _in_python(key: str, value: Any) -> str:
+def _in_python(key: str, value: object) -> str:
     """As an argument of `robust.evaluate`; of an attack, as an entry of its table."""
     if key in _SUITE_ALONE:
         return f"in a suite, {key} = {_toml(value)}"
@@ -146,7 +149,7 @@ def _as_option(key: str, value: Any) -> str:
     return option if value is True else f"{option} {_typed(key, value)}"
 
 
-def _typed(key: str, value: Any) -> str:
+def _typed(key: str, value: object) -> str:
     if isinstance(value, Mapping):  # a transform
         return str(value["size"]) if {*value} == {"size"} else shlex.quote(_toml(value))
     if key == "classes" and isinstance(value, list):
@@ -155,7 +158,7 @@ def _typed(key: str, value: Any) -> str:
     return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, list) else [value]))
 
 
-_WORDS: dict[Interface, Callable[[str, Any], str]] = {
+_WORDS: dict[Interface, Words] = {
     "python": _in_python,
     "command": _as_option,
     "suite": partial(_in_suite, beside=_as_option),

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from robust.core import archives, files, hdf5_files
 
@@ -126,7 +126,7 @@ def numbers(path: Path) -> int:
     return hdf5_files.numbers(path, _H5)
 
 
-def _config(path: Path) -> Any:
+def _config(path: Path) -> object:
     """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
     try:
         if is_hdf5(path):
@@ -139,7 +139,7 @@ def _config(path: Path) -> Any:
         return None
 
 
-def _named_only(value: Any) -> Iterator[str]:
+def _named_only(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         registered = value.get("registered_name")
         if value.get("class_name") == "function" and isinstance(value.get("config"), str):
@@ -152,7 +152,7 @@ def _named_only(value: Any) -> Iterator[str]:
             yield from _named_only(each)
 
 
-def _foreign(value: Any) -> Iterator[Foreign]:
+def _foreign(value: object) -> Iterator[Foreign]:
     if isinstance(value, list):
         for each in value:
             yield from _foreign(each)

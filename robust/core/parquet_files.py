@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -95,7 +94,7 @@ def _column(table: pa.Table, name: str, kind: str) -> pd.Series:
         return _words(column, name)
     if column.null_count and kind.startswith(("int", "bool")):
         raise ValueError(f"the column {name} lacks {column.null_count:,} of its values")
-    mapper: dict[Any, Any] = {pa.int64(): pd.Int64Dtype()} if kind == "Int64" else {}
+    mapper: dict[pa.DataType, pd.Int64Dtype] = {pa.int64(): pd.Int64Dtype()} if kind == "Int64" else {}
     return column.to_pandas(types_mapper=mapper.get).astype(kind)
 
 

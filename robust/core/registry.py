@@ -39,7 +39,7 @@ FOOLBOX = "foolbox:"
 class _Contents(ModuleType):
     """A contents page whose names win over the files of the same name, and are imported when used."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         # The import system would put the file attacks/pgd.py where the function `pgd` belongs.
         if not (isinstance(value, ModuleType) and name in self.__all__):
             super().__setattr__(name, value)

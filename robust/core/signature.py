@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from robust.core import registry
 from robust.core import types as quantities
 from robust.core.errors import SuiteError, suggest
+from robust.core.types import NewTable, Table
 
 SUPPLIED = {
     "architectures": {"input_shape", "classes"},
@@ -42,8 +43,8 @@ class Parameter:
     """One key that a member takes: its name, annotation (None: anything) and default (`...`: required)."""
 
     name: str
-    annotation: Any
-    default: Any = ...
+    annotation: object
+    default: object = ...
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,23 @@ class Call:
 
     kind: str
     name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Table = field(default_factory=dict)
 
     def resolve(self) -> Any:
         """The member itself; this imports it."""
         return registry.resolve(self.kind, self.name)
 
-    def __call__(self, *args: Any, **supplied: Any) -> Any:
+    def __call__(self, *args: object, **supplied: object) -> Any:
         """Import the member and call it, with what the suite gave and what `run` supplies."""
         return self.resolve()(*args, **self.arguments, **supplied)
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> NewTable:
         """What identifies the call, for hashing and for showing."""
         source = {"source": registry.foreign_code(self.name)} if registry.is_foreign(self.name) else {}
         return {"kind": self.kind, "name": self.name, **source, **self.arguments}
 
 
-def bind(kind: str, table: str | Mapping[str, Any]) -> Call:
+def bind(kind: str, table: str | Table) -> Call:
     """Check `{name = ..., key = value}` (or a bare name) against the member's signature.
 
     Raises SuiteError naming the key, what came and what is allowed.
@@ -125,7 +126,7 @@ def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
 
 
-def _default(node: ast.expr | None) -> Any:
+def _default(node: ast.expr | None) -> object:
     """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
     return ... if node is None else _literal(node)
 
@@ -149,11 +150,11 @@ def _foolbox_signature(name: str) -> list[Parameter]:
     return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], own), *options]
 
 
-def _plain(kind: Any) -> Any:
+def _plain(kind: object) -> object:
     return kind if kind in (int, float, bool, str) else None
 
 
-def annotation(node: ast.expr | None) -> Any:
+def annotation(node: ast.expr | None) -> object:
     """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
     match node:
         case ast.Constant(value=None):
@@ -170,7 +171,7 @@ def annotation(node: ast.expr | None) -> Any:
     return None
 
 
-def _container_of(kind: Any, inner: ast.expr) -> Any:
+def _container_of(kind: Any, inner: ast.expr) -> object:
     """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
     types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
@@ -212,7 +213,7 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
     return _scalar(value, wanted, key)
 
 
-def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
+def _first_that_fits(value: object, choices: tuple, key: str) -> object:
     errors = []
     for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: tell of the others
         try:
@@ -222,7 +223,7 @@ def _first_that_fits(value: Any, choices: tuple, key: str) -> Any:
     raise max(errors, key=lambda error: len(error.key or ""))  # the one that got furthest
 
 
-def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
+def _container(value: object, origin: type, args: tuple, key: str) -> object:
     if origin is list:
         if not isinstance(value, list | tuple):
             raise SuiteError(f"{key} = {value!r}: must be a list", key)
@@ -236,7 +237,7 @@ def _container(value: Any, origin: type, args: tuple, key: str) -> Any:
     return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
 
 
-def _scalar(value: Any, wanted: type, key: str) -> Any:
+def _scalar(value: object, wanted: type, key: str) -> object:
     if wanted is float and isinstance(value, str | int) and not isinstance(value, bool):
         return _number(value, key)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

@@ -13,18 +13,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from robust.core import files, registry
 from robust.core.errors import StoreError
+from robust.core.types import Table
 
 _KEY, _SUMS = "key.json", "sums.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
@@ -50,11 +50,11 @@ class Store:
     root: Path
     say: Callable[[str], None] = field(default=_aloud, compare=False)
 
-    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+    def path(self, kind: str, key: Table) -> Path:
         """Where the entry of this key stands, or would."""
         return self.root / kind / digest(key)
 
-    def find(self, kind: str, key: Mapping[str, Any]) -> Path | None:
+    def find(self, kind: str, key: Table) -> Path | None:
         """The entry of this key, if it is finished and whole; one that is damaged is put aside."""
         path = self.path(kind, key)
         if not (path / _KEY).is_file():  # it is written last
@@ -75,11 +75,11 @@ class Store:
             raise StoreError(f"{path}: {fault}, and it cannot be put aside ({error.strerror}); remove it") from None
         self.say(f"{path}: {fault}; it is put aside as {aside.name} and made again")
 
-    def unfinished(self, key: Mapping[str, Any]) -> Path:
+    def unfinished(self, key: Table) -> Path:
         """Where the work on an entry that takes long keeps what it has until now; whoever uses it removes it."""
         return self.root / "unfinished" / digest(key)
 
-    def keep(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    def keep(self, kind: str, key: Table, make: Callable[[Path], None]) -> Path:
         """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
 
         Raises StoreError where the store cannot be written.
@@ -112,7 +112,7 @@ class Store:
         return StoreError(f"{self.root}: cannot be written ({why}); set ROBUST_STORE to a folder that can")
 
 
-def _make(path: Path, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+def _make(path: Path, key: Table, make: Callable[[Path], None]) -> Path:
     for stale in path.parent.glob(f".{path.name}.*"):  # left by a run that was killed: we hold the lock
         shutil.rmtree(stale, ignore_errors=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -142,7 +142,7 @@ def _sums(entry: Path) -> dict[str, str]:
     return {path.relative_to(entry).as_posix(): files.sha256(path, path.stat().st_mtime_ns) for path in _files(entry)}
 
 
-def _fault(entry: Path, key: Mapping[str, Any]) -> str:
+def _fault(entry: Path, key: Table) -> str:
     """What is wrong with the finished entry of a key; "" where it is as it was written."""
     try:
         written = files.parsed(files.text(entry / _SUMS))
@@ -156,7 +156,7 @@ def _fault(entry: Path, key: Mapping[str, Any]) -> str:
     return ""
 
 
-def digest(key: Any) -> str:
+def digest(key: object) -> str:
     """A hash of anything that JSON can write; other objects count by their `str`.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
@@ -165,7 +165,7 @@ def digest(key: Any) -> str:
     return hashlib.sha256(_canonical(key).encode()).hexdigest()[:24]
 
 
-def _canonical(key: Any) -> str:
+def _canonical(key: object) -> str:
     return json.dumps(key, sort_keys=True, default=str)
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 LONGEST = 10_000
 """So many characters a word may have: a name, an id, a sentence about a model."""
@@ -37,7 +36,7 @@ def fault(words: Iterable[str]) -> str:
     return ""
 
 
-def inside(value: Any) -> Iterable[str]:
+def inside(value: object) -> Iterable[str]:
     """All words in what JSON says, keys as well.
 
     >>> list(inside({"a": ["b", 1, {"c": None}]}))

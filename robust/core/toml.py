@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from typing import Any
+
+from robust.core.types import NewTable
 
 PARTS = 50
 """So many parts a key may have, as the three of a.b.c."""
@@ -14,7 +15,7 @@ _TEXT = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'
 _LONG = re.compile(rf"(?<![\w.\-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{PARTS}}}")
 
 
-def loads(text: str) -> dict[str, Any]:
+def loads(text: str) -> NewTable:
     """What TOML says; raises ValueError where it is none, too long, nested too deeply, or has a key of too many parts.
 
     >>> loads("a.b = 1")
@@ -36,9 +37,9 @@ def loads(text: str) -> dict[str, Any]:
     return table
 
 
-def _refuse_long_numbers(table: dict[str, Any]) -> None:
+def _refuse_long_numbers(table: NewTable) -> None:
     """TOML's own whole numbers have 64 bits; Python reads longer ones, which nothing else can take."""
-    waiting: list[Any] = [table]
+    waiting: list[object] = [table]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict | list):

@@ -7,6 +7,7 @@ from robust.core import registry, signature, toml
 from robust.core.errors import SuiteError
 from robust.core.interface import setting
 from robust.core.signature import Call
+from robust.core.types import NewTable
 
 
 def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
@@ -20,7 +21,7 @@ def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
     return signature.bind(kind, {"name": name, **settings(kind, name, texts, flag)})
 
 
-def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> dict[str, Any]:
+def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> NewTable:
     """`["form=1998"]` as a table that `schema.bind` takes: a word is what its annotation makes of it, or else TOML.
 
     flag: what stands before them, for the message. Raises SuiteError for a text without "=".
@@ -42,7 +43,7 @@ def refuse(names: Iterable[str], allow_code: bool) -> None:
             raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('allow_code', True)}")
 
 
-def _setting(text: str, known: dict[str, Any], flag: str) -> tuple[str, Any]:
+def _setting(text: str, known: NewTable, flag: str) -> tuple[str, object]:
     key, equals, word = text.partition("=")
     if not equals:
         raise SuiteError(f"{flag} {text!r}: must be key=value; write {flag} {key}=VALUE")

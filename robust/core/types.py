@@ -53,6 +53,15 @@ Channels = Literal["rgb", "gray"]  # as of Keras' color_mode
 ALL = "all"  # of every class to every other, or of every corruption
 Source = Any  # another model: in a suite its name there, from Python the model itself
 
+Table = Mapping[str, Any]
+"""Of a suite, of JSON, or of keyword arguments: names and their values, whatever they are, until they are checked."""
+NewTable = dict[str, Any]
+"""A table that is just being made, or that its reader may change."""
+Row = Mapping[Any, Any]
+"""Of a table of results: the names of its columns, and of each the value, as pandas reads it."""
+NewRow = dict[str, Any]
+"""A row that is just being made, or that its reader may change."""
+
 NAMED = {
     "Eps": Eps, "Positive": Positive, "NonNegative": NonNegative, "Proportion": Proportion, "Count": Count,
     "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Precision": Precision, "Target": Target,

@@ -51,7 +51,7 @@ def _few(data: Dataset) -> np.ndarray:
         return np.ones((1, *data.image_shape), np.float32)
 
 
-def dataset_of(data: Any, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:
+def dataset_of(data: object, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:
     """A data set from what stands for one.
 
     Args:
@@ -94,7 +94,7 @@ def _counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, na
     return classes
 
 
-def _pair(data: Any, name: str) -> _Pair:
+def _pair(data: object, name: str) -> _Pair:
     if isinstance(data, tf.data.Dataset):
         images, labels = _read(data, name)
         images, remark = _in_unit_range(images, name)
@@ -109,14 +109,14 @@ def _pair(data: Any, name: str) -> _Pair:
     return _Pair(images, *_flat(labels), remark)
 
 
-def _of_batches(data: Any) -> str:
+def _of_batches(data: object) -> str:
     """How the batches that somebody else's source gives, one after another, are put together."""
     if isinstance(data, keras.utils.PyDataset):
         return "; did you mean tuple(map(np.concatenate, zip(*(data[i] for i in range(len(data))))))?"
     return "; of batches: tuple(map(np.concatenate, zip(*data)))" if isinstance(data, Generator) else ""
 
 
-def _flat(labels: Any) -> tuple[Any, int | None]:
+def _flat(labels: object) -> tuple[object, int | None]:
     """Labels [N] of [N, 1] or one-hot ones [N, classes], and of how many classes the latter tell."""
     try:
         array = np.asarray(labels)
@@ -169,7 +169,7 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
 
 
-def _as_pairs(spec: Any) -> str:
+def _as_pairs(spec: object) -> str:
     """What makes pairs of elements that hold an image, a label and more."""
     if isinstance(spec, Mapping) and {"image", "label"} <= {*spec}:
         return '; did you mean data.map(lambda each: (each["image"], each["label"]))?'

@@ -90,7 +90,7 @@ def _only_their_features(name: str) -> Iterator[None]:
     feature: Any = tfds.features.FeatureConnector
     theirs, known = feature.__dict__["cls_from_name"], feature._registered_features
 
-    def checked(cls: Any, python_class_name: str) -> Any:
+    def checked(cls: type, python_class_name: str) -> type:
         if python_class_name not in known and not python_class_name.startswith("tensorflow_datasets."):
             raise DataError(f"data set {name!r}: its features.json names {python_class_name!r}, which is not imported")
         return theirs.__get__(None, cls)(python_class_name)

@@ -1,18 +1,16 @@
 """Which images of a prepared set are train, validation and test: ranges of its own splits, never shared."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from tensorflow_datasets.core.splits import AbstractSplit
 
 from robust.core.errors import DataError, suggest
+from robust.core.types import Table
 
 Range = tuple[str, int, int]  # a split, from and to
 
 
-def divide(
-    name: str, infos: Mapping[str, Any], asked: Mapping[str, str], test: str, mixed: bool = True
-) -> dict[str, list[Range]]:
+def divide(name: str, infos: Table, asked: Mapping[str, str], test: str, mixed: bool = True) -> dict[str, list[Range]]:
     """The ranges of train, validation and test.
 
     `asked`: what the suite says, as in "train[90%:]"; `test`: what is test where it says nothing; `mixed`: do the
@@ -35,7 +33,7 @@ def divide(
     return found
 
 
-def parse(name: str, infos: Mapping[str, Any], role: str, spec: str) -> list[Range]:
+def parse(name: str, infos: Table, role: str, spec: str) -> list[Range]:
     """The ranges of a spec such as "test[:1000]" or "train[:10%]+test"; raises DataError where there are none."""
     for part in spec.split("+"):
         split = part.strip().partition("[")[0]
@@ -67,7 +65,7 @@ def size(ranges: list[Range]) -> int:
     return sum(end - begin for _, begin, end in ranges)
 
 
-def _whole(infos: Mapping[str, Any], split: str) -> list[Range]:
+def _whole(infos: Table, split: str) -> list[Range]:
     return [(split, 0, infos[split].num_examples)] if split in infos else []
 
 

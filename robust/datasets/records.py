@@ -152,7 +152,7 @@ def _values(builder: Builder, spec: str, name: str) -> np.ndarray:
     return np.concatenate(list(batches.as_numpy_iterator()))
 
 
-def _decode(feature: Any, transform: Transform | None, image: tf.Tensor) -> tf.Tensor:
+def _decode(feature: tfds.features.Image, transform: Transform | None, image: tf.Tensor) -> tf.Tensor:
     pixels = feature.decode_example(image)
     return pixels if transform is None else transform(pixels)
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from robust.core.errors import DataError, ModelError, SuiteError, suggest
 from robust.core.interface import setting
 from robust.core.progress import Progress
 from robust.core.signature import Call
+from robust.core.types import NewTable
 from robust.datasets import channels
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, fingerprint
@@ -74,9 +74,7 @@ _FOUND_BY = (
 )
 
 
-def key(
-    seed: int, cell: Evaluation, data: Dataset, identity: str, source: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def key(seed: int, cell: Evaluation, data: Dataset, identity: str, source: NewTable | None = None) -> NewTable:
     """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
 
     source: what identifies the model on which the images of a transfer are made, see `source_key`.
@@ -94,7 +92,7 @@ def key(
     }  # fmt: skip
 
 
-def source_key(identity: str, model: Model) -> dict[str, Any]:
+def source_key(identity: str, model: Model) -> NewTable:
     """What identifies the model that makes the images of a transfer, and how it is asked for them."""
     how = {
         "preprocessing": model.preprocessing,
@@ -296,11 +294,11 @@ def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -
     return found
 
 
-def _inspected(classifier: Classifier, case: Case, data: Dataset, where: dict[str, Any]) -> list[dict[str, Any]]:
+def _inspected(classifier: Classifier, case: Case, data: Dataset, where: NewTable) -> list[NewTable]:
     return [{**where, **v._asdict()} for inspection in case.profile for v in inspection(classifier, data)]
 
 
-def _where(call: Call | None) -> dict[str, Any]:
+def _where(call: Call | None) -> NewTable:
     """The columns that say which perturbation it was."""
     if call is None:
         return {"perturbation": "clean", "norm": "", "eps": None, "severity": None}

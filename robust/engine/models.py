@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import uuid4
 
 import keras
@@ -20,10 +19,12 @@ from robust.core.errors import ModelError, SuiteError
 from robust.core.files import write
 from robust.core.progress import Progress
 from robust.core.store import Store
+from robust.core.types import NewTable, Table
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models import first_look
 from robust.models.classifier import Classifier, black_box, inputs, rows
+from robust.models.classifier.black_box import Network
 from robust.models.classifier.form import form
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
@@ -64,7 +65,7 @@ class Fitted:
 
     identity: str
     classifier: Classifier
-    about: Mapping[str, Any]
+    about: Table
     answers: Callable[[str], Predictions] | None = None  # what it says of a split of the data it was made for
     takes: int | None = None
 
@@ -73,7 +74,7 @@ class Fitted:
         return channels.seen(data, self.takes, f"model {self.classifier.model.name}")
 
 
-def key(model: Model, seed: int, data: Dataset) -> dict[str, Any]:
+def key(model: Model, seed: int, data: Dataset) -> NewTable:
     """Everything that makes a fitted model what it is."""
     train = model.train and {
         "recipe": model.train.recipe.key(),
@@ -107,7 +108,7 @@ def is_made_here(model: Model) -> bool:
     return model.kind == "architecture" or model.train is not None
 
 
-def _source(model: Model, data: Dataset) -> dict[str, Any]:
+def _source(model: Model, data: Dataset) -> NewTable:
     """What identifies what a training begins with."""
     if model.kind == "architecture":
         return model.source.key()
@@ -131,7 +132,7 @@ def _code(module: str) -> str:
         return ""
 
 
-def _elsewhere(source: Weights | Published, data: Dataset) -> dict[str, Any]:
+def _elsewhere(source: Weights | Published, data: Dataset) -> NewTable:
     """Everything that makes a network with weights from elsewhere what it is."""
     key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
     if isinstance(source, Weights):
@@ -236,7 +237,7 @@ def is_chief(model: Model) -> bool:
     return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
 
 
-def _form(network: keras.Model) -> Any:
+def _form(network: keras.Model) -> Table | str:
     """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
     try:
         return network.get_config()
@@ -258,7 +259,7 @@ def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, prog
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
 
 
-def _fitted(model: Model, network: Any, data: Dataset, identity: str, about: dict[str, Any]) -> Fitted:
+def _fitted(model: Model, network: Network, data: Dataset, identity: str, about: NewTable) -> Fitted:
     classes = len(data.classes)
     pixels = None if model.train else model.preprocessing  # what was trained here takes [0, 1]
     takes = inputs.channels(network, pixels)

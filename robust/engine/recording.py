@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from robust import report
 from robust.attacks import diagnostics
 from robust.core import csv_files, files, interface
 from robust.core.errors import ReportError, SuiteError
+from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
 from robust.results import reliability, samples, verdicts
 from robust.results import tables as record
@@ -67,7 +68,7 @@ def fill(
     return results
 
 
-def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.DataFrame) -> list[NewRow]:
     """What only the whole table tells."""
     alike = len(data.classes) == 1000 and data.image_shape[:2] == (224, 224)
     imagenet = data.name if alike and re.split("[/:]", data.name)[0] == "imagenet2012" else ""
@@ -75,7 +76,7 @@ def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.
     return corruption_errors(results, outcomes, baselines, imagenet)
 
 
-def _worst(row: Mapping[str, Any], found: Found) -> str:
+def _worst(row: Row, found: Found) -> str:
     """The verdict on every number of the model that a row speaks of, and of the baseline in whose errors it is told."""
     whose = [(cell, _whose(cell), block) for cell, block in found if cell.case.name == row["case"]]
     own = [block for _, of, block in whose if all(row[k] == v for k, v in of.items())]
@@ -95,7 +96,7 @@ def _about(cell: Evaluation, doubts: Iterable[reliability.Doubt]) -> list[reliab
     return [(where, reason) for where, reason in doubts if all(where[k] == v for k, v in _whose(cell).items())]
 
 
-def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliability.Doubt] = ()) -> list[dict[str, Any]]:
+def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliability.Doubt] = ()) -> list[NewRow]:
     """The rows of results.csv that a block gives, judged by the bounds of its case.
 
     doubts: what other cases say against this one's numbers.
@@ -113,7 +114,7 @@ def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliabili
     return judged
 
 
-def _same(suite: Suite, cell: Evaluation, block: Path) -> dict[str, Any]:
+def _same(suite: Suite, cell: Evaluation, block: Path) -> NewRow:
     """What all rows of a block share."""
     about = _read(block / "about.json")
     weights = about["model"]["weights_sha"]
@@ -128,7 +129,7 @@ def compared(
     find: Callable[[Evaluation], Path | None],
     out: Path,
     doubts: Iterable[reliability.Doubt] = (),
-) -> list[dict[str, Any]]:
+) -> list[NewRow]:
     """The rows of results.csv that the bounds of a cell against other models and earlier reports give.
 
     Args:
@@ -162,7 +163,7 @@ def _trust_of_model(block: Path) -> str:
     return verdict(names) if names else ""
 
 
-def _trusts(judged: Iterable[Mapping[str, Any]]) -> dict[tuple, str]:
+def _trusts(judged: Iterable[Row]) -> dict[tuple, str]:
     """The worst verdict on the numbers at each strength."""
     found: dict[tuple, str] = {}
     for row in judged:
@@ -176,7 +177,7 @@ def _answers(cell: Evaluation, block: Path) -> verdicts.CaseOutcomes:
     return verdicts.CaseOutcomes(_outcomes(cell, block), who, about["source"])
 
 
-def _absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[dict[str, Any]]:
+def _absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[NewRow]:
     """A bound may speak of a pair of classes that is not among the most confused of a strength: count it there."""
     keys = [key for key in cell.case.expect if key.startswith("confused[")]
     if not keys:
@@ -193,7 +194,7 @@ def _absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[dict
     return rows
 
 
-def _strength(row: Mapping[str, Any]) -> tuple:
+def _strength(row: Row) -> tuple:
     return tuple(row[key] for key in STRENGTH)
 
 
@@ -211,11 +212,11 @@ def brief(suite: Suite, cell: Evaluation, block: Path) -> str:
     return f"{', '.join(told)}{_levelled(shown)}"
 
 
-def _levelled(shown: Iterable[Mapping[str, Any]]) -> str:
+def _levelled(shown: Iterable[Row]) -> str:
     return "; balanced: all classes count alike" if any(row.get("choice") == "balanced" for row in shown) else ""
 
 
-def missed(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+def missed(suite: Suite, cell: Evaluation, block: Path, against: Iterable[NewRow] = ()) -> list[str]:
     """The bounds that were missed, one line each: the number with its interval, the bound, from how many.
 
     against: the rows of the bounds against others; see `compared`.
@@ -230,11 +231,11 @@ def missed(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[s
     ]
 
 
-def _chosen(row: Mapping[str, Any]) -> str:
+def _chosen(row: Row) -> str:
     return "balanced " if row.get("choice") == "balanced" else ""
 
 
-def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterable[dict[str, Any]] = ()) -> list[str]:
+def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterable[NewRow] = ()) -> list[str]:
     """The bounds that passed on numbers in doubt, one line each; `against` as for `missed`."""
     values = [*rows(suite, cell, block), *against]
     return [
@@ -261,20 +262,20 @@ def doubted(results: pd.DataFrame) -> str:
     return f"{first} {verb} {word}{rest}; the page says why"
 
 
-def _judged(cell: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
+def _judged(cell: Evaluation, row: Row) -> NewRow:
     """A bound against others has rows of its own; see `compared`."""
     if not isinstance(limit := cell.case.expect.get(bounds.name(row)), Bound):
         return {**row, "bound": "", "passed": None}
     return _passed(cell, {**row, "bound": limit.text})
 
 
-def _passed(cell: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
+def _passed(cell: Evaluation, row: Row) -> NewRow:
     """The row with its verdict; None where it has no bound, or nothing to be held against."""
     state = bounds.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] else "not judged"
     return {**row, "passed": None if state == "not judged" else state == "passed"}
 
 
-def _whose(cell: Evaluation) -> dict[str, Any]:
+def _whose(cell: Evaluation) -> NewRow:
     return {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
 
 
@@ -300,7 +301,7 @@ def _listed(index: Path) -> set[str]:
     return {name for name in names if isinstance(name, str) and _SAMPLE.fullmatch(name)}
 
 
-def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str], given: str) -> dict[str, Any]:
+def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str], given: str) -> NewTable:
     told = [(cell, _read(block / "about.json")) for cell, block in found]
     about = {cell.model.name: of_block for cell, of_block in told}
     asked = {cell.model.name for cell in suite.cells()}  # the others only lend their images
@@ -334,7 +335,7 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
     }  # fmt: skip
 
 
-def _machine() -> dict[str, Any]:
+def _machine() -> NewTable:
     gpus = tf.config.list_physical_devices("GPU")
     return {"cpus": os.cpu_count() or 1, "gpus": len(gpus), "platform": platform.platform()}
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from robust.core.errors import DataError, RobustError, StoreError, SuiteError
 from robust.core.interface import of_a_suite, setting
 from robust.core.progress import Progress, Silent
 from robust.core.store import Store
+from robust.core.types import NewRow, NewTable
 from robust.datasets import copies, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
@@ -236,7 +236,7 @@ class Session:
         contents = {name: data.content for name, data in self._data_of.items()}
         verdicts.check(self.suite, cells, out, self.data.name, self._given.fingerprint, contents)
 
-    def compared(self, cell: Evaluation, out: Path) -> list[dict[str, Any]]:
+    def compared(self, cell: Evaluation, out: Path) -> list[NewRow]:
         """The rows of a finished cell's bounds against others; the cells of other models are run for it."""
         for rival in verdicts.rivals(self.suite, cell):
             self.block(rival)
@@ -260,7 +260,7 @@ class Session:
             return None
         return self.store.find("blocks", self._key(cell, identity, shown))
 
-    def _key(self, cell: Evaluation, identity: str, made_by: str | None) -> dict[str, Any]:
+    def _key(self, cell: Evaluation, identity: str, made_by: str | None) -> NewTable:
         """The key of a cell's block, given what identifies its model and the source of a transfer."""
         source = self.source(cell)
         shown = blocks.source_key(made_by, source[0]) if source and made_by is not None else None

@@ -1,11 +1,11 @@
 """How the models of finished blocks were understood, in the lines that terminal, pytest and page share."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from robust.core.interface import worded, worded_all
+from robust.core.types import NewTable, Table
 from robust.engine.models import is_made_here
 from robust.suite import Evaluation
 
@@ -20,7 +20,7 @@ def of_models(found: Found) -> list[str]:
     return list(dict.fromkeys([*told, *guesses(found), *doubts_of_models(found)]))
 
 
-def understood(model: str, about: Mapping[str, Any]) -> list[str]:
+def understood(model: str, about: Table) -> list[str]:
     """What the page calls "asked as", in a line; none where nothing is known.
 
     >>> understood("net", {"understood": ["pixels in [0, 255]", "logits"]}), understood("ours", {})
@@ -42,5 +42,5 @@ def guesses(found: Found) -> list[str]:
     return [f"{model} {guess}" for model, guess in dict.fromkeys(told)]
 
 
-def _about(block: Path) -> dict[str, Any]:
+def _about(block: Path) -> NewTable:
     return worded_all(json.loads((block / "about.json").read_text("utf-8")))

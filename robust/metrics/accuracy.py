@@ -8,7 +8,7 @@ import numpy as np
 
 from robust.core import statistics
 from robust.core.declared import metric
-from robust.results.evaluation import EvaluationResult, Value, at_labels, by_image, mean, proportion, unsure
+from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels, by_image, mean, proportion, unsure
 
 
 @metric(
@@ -66,7 +66,7 @@ def shares(trial: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iter
         yield _share(trial, "targeted_success_rate", trial.predicted == trial.targets)
 
 
-def _share(trial: EvaluationResult, metric: Any, hits: np.ndarray) -> Value:
+def _share(trial: EvaluationResult, metric: Metric, hits: np.ndarray) -> Value[Metric]:
     if not trial.several:
         return proportion(metric, hits)
     found = mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")

@@ -8,7 +8,7 @@ import numpy as np
 from robust.core.declared import metric
 from robust.core.types import Count
 from robust.metrics import binning
-from robust.results.evaluation import EvaluationResult, Value, mean, proportion
+from robust.results.evaluation import EvaluationResult, Metric, Value, mean, proportion
 
 
 @metric(
@@ -58,7 +58,7 @@ def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Itera
     yield from _reliability(confidence, right, bins)
 
 
-def _error(metric: Any, found: binning.Gaps, n: int) -> Value[Any]:
+def _error(metric: Metric, found: binning.Gaps, n: int) -> Value[Metric]:
     return Value(metric, found.value, n, "", "", found.low, found.high, binning.INTERVAL)
 
 

@@ -9,7 +9,7 @@ from robust.core import statistics
 from robust.core.declared import metric
 from robust.core.types import Count, radius
 from robust.results.attack_result import within
-from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
+from robust.results.evaluation import EvaluationResult, Metric, Value, pairs, proportion
 
 _QUARTILES = {"lower": 0.25, "upper": 0.75}
 ORDERED = "order statistics 95 %"
@@ -69,7 +69,7 @@ def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
         yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
 
 
-def _of(images: int, value: Value[Any]) -> Value[Any]:
+def _of(images: int, value: Value[Metric]) -> Value[Metric]:
     """A value of so many images: without interval where there are more distances, which hang together."""
     if value.n == images:
         return value
@@ -82,6 +82,6 @@ def _median(sizes: np.ndarray, subset: str = "") -> Value[Any]:
     return _quantile("median_distance", value, sizes, subset, 0.5)
 
 
-def _quantile(metric: str, value: float, sizes: np.ndarray, subset: str, share: float) -> Value[Any]:
+def _quantile(metric: Metric, value: float, sizes: np.ndarray, subset: str, share: float) -> Value[Metric]:
     low, high = statistics.order_statistics(sizes, share)
     return Value(metric, value, len(sizes), subset, "distance", low, high, TOO_FEW if np.isnan(low) else ORDERED)

@@ -1,5 +1,6 @@
 """What a network has made of an image before it decides: the input of its last layer with weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)[: len(images)]
 
 
-def _asking(classifier: Classifier) -> Any:
+def _asking(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
     model: Any = getattr(classifier, "model", None)
     if not getattr(model, "outputs", None):
         name = getattr(model, "name", type(model).__name__)
@@ -37,7 +38,7 @@ def _asking(classifier: Classifier) -> Any:
     return lambda images: _flat(tf.cast(twin(classifier.inputs(images), training=False), tf.float32))
 
 
-def penultimate(model: keras.Model) -> Any:
+def penultimate(model: keras.Model) -> keras.KerasTensor:
     """The symbolic tensor that goes into the last layer with weights of a functional model with one output."""
     output = model.outputs[0]
     while True:

@@ -11,7 +11,7 @@ How many values a network keeps is a convention; there are three of them, each a
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import pandas as pd
@@ -21,6 +21,9 @@ from keras.src.backend.common import global_state
 from robust.core.errors import ModelError
 from robust.models import parameters
 from robust.models.macs import Shape, has_kernel, macs, package
+
+if TYPE_CHECKING:
+    from keras.src.ops.node import Node
 
 _IN_PLACE = {"activations", "normalization", "preprocessing", "regularization", "reshaping"}
 _GROWING = (layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D, layers.Resizing)
@@ -113,25 +116,25 @@ class _Walk:
         self.depth: dict[int, int] = {}
         self.origins: dict[int, frozenset[int]] = {}
 
-    def rows(self, model: Any, prefix: str) -> Iterator[Row]:
+    def rows(self, model: keras.Model, prefix: str) -> Iterator[Row]:
         for node in _nodes(model):
             if isinstance(inner := node.operation, keras.Model) and has_graph(inner):
                 yield from self.nested(inner, node, f"{prefix}{inner.name}/")
             else:
                 yield self.row(node, prefix)
 
-    def nested(self, inner: Any, node: Any, prefix: str) -> Iterator[Row]:
+    def nested(self, inner: keras.Model, node: "Node", prefix: str) -> Iterator[Row]:
         """The rows of a model within the model; its inputs are what it is given, and cost nothing."""
         graph = _graph(inner)
         self._same(node.input_tensors, graph.inputs)
         yield from (row for row in self.rows(inner, prefix) if row.kind != "InputLayer")
         self._same(graph.outputs, node.outputs)
 
-    def _same(self, known: list[Any], new: list[Any]) -> None:
+    def _same(self, known: list[keras.KerasTensor], new: list[keras.KerasTensor]) -> None:
         for one, other in zip(known, new, strict=True):
             self.depth[id(other)], self.origins[id(other)] = self.depth[id(one)], self.origins[id(one)]
 
-    def row(self, node: Any, prefix: str) -> Row:
+    def row(self, node: "Node", prefix: str) -> Row:
         layer, inputs = node.operation, node.input_tensors
         name = prefix + layer.name
         shapes = [self._shape(tensor, name) for tensor in node.outputs]
@@ -152,13 +155,13 @@ class _Walk:
             raise ModelError(f"model {self.name!r}: {name} has the shape {shape}; build it with a fixed input_shape")
         return shape
 
-    def _is_new(self, layer: Any, inputs: list[Any]) -> bool:
+    def _is_new(self, layer: keras.Operation, inputs: list[keras.KerasTensor]) -> bool:
         """Does its output need memory of its own under the `forward` convention?"""
         if isinstance(layer, layers.Layer):
             return package(layer) not in _IN_PLACE or isinstance(layer, _GROWING)
         return len({self.origins[id(tensor)] for tensor in inputs}) > 1  # x + y of two layers, not x + x[1:] of one
 
-    def _reach(self, layer: Any, node: Any, depth: int) -> None:
+    def _reach(self, layer: keras.Operation, node: "Node", depth: int) -> None:
         self.uses += 1
         given = frozenset().union(*(self.origins[id(tensor)] for tensor in node.input_tensors))
         own = frozenset([self.uses]) if isinstance(layer, layers.Layer) else given
@@ -167,7 +170,7 @@ class _Walk:
             if node.input_tensors or id(tensor) not in self.origins:  # a nested model's inputs are what it was given
                 self.origins[id(tensor)] = own
 
-    def _parameters(self, layer: Any) -> tuple[int, int, int]:
+    def _parameters(self, layer: keras.Operation) -> tuple[int, int, int]:
         """All parameters, the trainable ones, and all that is held, at the first use of a layer."""
         if id(layer) in self.counted or not isinstance(layer, layers.Layer):
             return 0, 0, 0
@@ -175,11 +178,11 @@ class _Walk:
         return parameters.count(layer), _size(layer.trainable_weights), _size(layer.weights)
 
 
-def _size(weights: list[Any]) -> int:
+def _size(weights: list[keras.Variable]) -> int:
     return sum(prod(weight.shape) for weight in weights)
 
 
-def has_graph(model: Any) -> bool:
+def has_graph(model: keras.Model) -> bool:
     """Is it a model whose layers can be listed: a functional one, or a Sequential one that knows its input?"""
     return hasattr(_graph(model), "_nodes_by_depth")
 
@@ -202,12 +205,12 @@ def sized(model: keras.Model, input_shape: Shape) -> keras.Model:
         return keras.models.clone_model(model, input_tensors=keras.Input(input_shape))
 
 
-def _graph(model: Any) -> Any:
+def _graph(model: keras.Model) -> Any:
     """The functional model that a Sequential one holds, or the model itself."""
     return getattr(model, "_functional", None) or model
 
 
-def _nodes(model: Any) -> Iterator[Any]:
+def _nodes(model: keras.Model) -> Iterator["Node"]:
     """Every use of a layer, each after those that it needs."""
     nodes = _graph(model)._nodes_by_depth
     for depth in sorted(nodes, reverse=True):

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
 import keras
@@ -19,6 +18,7 @@ import tensorflow as tf
 from robust.core import files, keras_files
 from robust.core.errors import ModelError, suggest
 from robust.core.interface import setting
+from robust.core.types import NewTable
 from robust.models.classifier import tflite
 from robust.models.classifier.black_box import BlackBox
 
@@ -81,11 +81,17 @@ def _room_for(path: Path) -> Iterator[None]:
         if made > 2 * stored + _BESIDE:
             raise ModelError(f"{path}: its layers want {made:,} weights and more, and it holds {stored:,}")
 
-    def counted(self: keras.Variable, initializer: Any, shape: Any = None, *args: Any, **options: Any) -> None:
+    def counted(
+        self: keras.Variable,
+        initializer: object,
+        shape: tuple[int, ...] | None = None,
+        *args: object,
+        **options: object,
+    ) -> None:
         count(math.prod(shape or ()))
         make(self, initializer, shape, *args, **options)
 
-    def spread(self: keras.layers.Normalization, input_shape: Any) -> None:
+    def spread(self: keras.layers.Normalization, input_shape: tuple[int | None, ...]) -> None:
         """A mean that is one number in the file stands there for each input."""
         axes = [self.axis] if isinstance(self.axis, int) else self.axis or ()
         count(2 * math.prod(input_shape[axis] or 1 for axis in axes))
@@ -106,7 +112,7 @@ def _numbers(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, custom: dict[str, Any], allow_code: bool) -> keras.Model:
+def _read(path: Path, custom: dict[str, type], allow_code: bool) -> keras.Model:
     """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
     is_hdf5 = keras_files.is_hdf5(path)
     with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
@@ -120,7 +126,7 @@ class _Depthwise:
     """Keras 2 writes of it that it has one group, which Keras 3 does not know."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
+    def from_config(cls, config: NewTable) -> keras.layers.Layer:
         return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
 
 
@@ -161,9 +167,9 @@ def _beside(path: Path) -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _custom(path: Path) -> dict[str, Any]:
+def _custom(path: Path) -> dict[str, type]:
     """The classes of other modules that a trusted file names, imported."""
-    found: dict[str, Any] = {}
+    found: dict[str, type] = {}
     for part in keras_files.foreign(path):
         if part.module and part.what not in _registered():
             if part.name in found:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from keras import layers
+from keras import Operation, layers
 
 Shape = tuple[int, ...]  # of one image: (height, width, channels) or (features,)
 
 
-def macs(layer: Any, inputs: Shape, outputs: Shape) -> int | None:
+def macs(layer: Operation, inputs: Shape, outputs: Shape) -> int | None:
     """How many multiply-accumulates one image costs a layer, each time it is used.
 
     Convolutions (grouped, depthwise, separable and transposed ones included) and dense layers are
@@ -32,12 +32,12 @@ def macs(layer: Any, inputs: Shape, outputs: Shape) -> int | None:
     return 0 if _is_free(layer) else None
 
 
-def has_kernel(layer: Any) -> bool:
+def has_kernel(layer: Operation) -> bool:
     """Is it a convolution or a dense layer: what papers count as a layer when they speak of depth?"""
     return isinstance(layer, tuple(kind for kinds, _ in COUNTED for kind in kinds))
 
 
-def package(layer: Any) -> str:
+def package(layer: Operation) -> str:
     """In which room of Keras a layer stands: "pooling", "merging" ...; "" for layers from elsewhere.
 
     >>> package(layers.MaxPooling2D())
@@ -47,7 +47,7 @@ def package(layer: Any) -> str:
     return parts[3] if parts[:3] == ["keras", "src", "layers"] and len(parts) > 3 else ""
 
 
-def _is_free(layer: Any) -> bool:
+def _is_free(layer: Operation) -> bool:
     """Does the field count no multiplications for it?"""
     if not isinstance(layer, layers.Layer):
         return type(layer).__name__ not in _PRODUCTS
@@ -56,15 +56,21 @@ def _is_free(layer: Any) -> bool:
     )
 
 
-def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
+def _convolution(
+    layer: layers.Conv1D | layers.Conv2D | layers.Conv3D | layers.DepthwiseConv1D | layers.DepthwiseConv2D,
+    inputs: Shape,
+    outputs: Shape,
+) -> int:
     return _places(layer, outputs) * prod(layer.kernel.shape)
 
 
-def _separable(layer: Any, inputs: Shape, outputs: Shape) -> int:
+def _separable(layer: layers.SeparableConv1D | layers.SeparableConv2D, inputs: Shape, outputs: Shape) -> int:
     return _places(layer, outputs) * (prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape))
 
 
-def _transposed(layer: Any, inputs: Shape, outputs: Shape) -> int:
+def _transposed(
+    layer: layers.Conv1DTranspose | layers.Conv2DTranspose | layers.Conv3DTranspose, inputs: Shape, outputs: Shape
+) -> int:
     return _places(layer, inputs) * prod(layer.kernel.shape)  # each place of the input is spread by a kernel
 
 

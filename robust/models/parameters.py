@@ -6,7 +6,6 @@ a mean image among them. So ResNet-18 has 11,689,512, as torchvision says; Keras
 """
 
 from math import prod
-from typing import Any
 
 import keras
 
@@ -20,7 +19,7 @@ def count(model: keras.layers.Layer) -> int:
     return sum(prod(weight.shape) for weight in learned(model))
 
 
-def learned(layer: keras.layers.Layer) -> list[Any]:
+def learned(layer: keras.layers.Layer) -> list[keras.Variable]:
     """The weights of a layer, and of those inside it, that training changes unless they are frozen, each once.
 
     Keras tells them by how they were made, `add_weight(trainable=...)`; freezing a layer does not change that.

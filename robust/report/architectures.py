@@ -1,13 +1,12 @@
 """The page of the family: errors over the years, and against what the networks cost."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from robust.core import files
 from robust.core.errors import ReportError
-from robust.core.types import FLOAT_BYTES
+from robust.core.types import FLOAT_BYTES, NewRow, NewTable, Row
 from robust.report import html, published, wording
 from robust.report.cost_charts import Axis, against, years
 
@@ -44,7 +43,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise ReportError(f"{path}: cannot be read ({error}){_REMEDY}") from error
 
 
-def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
+def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> NewTable:
     drawn, winners = points(counted), published.winners()
     return {
         "years": years(winners),
@@ -56,7 +55,7 @@ def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def points(counted: pd.DataFrame) -> list[dict[str, Any]]:
+def points(counted: pd.DataFrame) -> list[NewRow]:
     """Each published error beside what we count of the network, at its canonical input."""
     canonical = counted[counted["options"] == ""]
     both = published.errors().merge(canonical.drop(columns="source"), on="architecture", validate="one_to_one")
@@ -65,7 +64,7 @@ def points(counted: pd.DataFrame) -> list[dict[str, Any]]:
     return both[wanted].assign(**texts).to_dict("records")  # type: ignore[return-value]
 
 
-def story(layers: pd.DataFrame) -> dict[str, Any]:
+def story(layers: pd.DataFrame) -> NewTable:
     """The sum of VGG-16's rows: in place, and with each ReLU kept; and what the course notes say it is."""
     kept = layers[layers["forward"] > 0]
     kinds = kept.groupby(kept["kind"].map(_KINDS), sort=False)["forward"].agg(["size", "sum"])
@@ -80,7 +79,7 @@ def story(layers: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _row(row: dict[Any, Any]) -> dict[str, Any]:
+def _row(row: Row) -> NewRow:
     """A row of the family as it is read: how a count compares with the published one stands beside it."""
     return {
         **row,

@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 
 from robust.core import statistics
+from robust.core.types import NewRow, NewTable
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.confusion import Confusion
@@ -27,7 +28,7 @@ class Chart:
 
     title: str
     alt: str
-    spec: dict[str, Any]
+    spec: NewTable
 
 
 def curves(folder: Folder) -> list[Chart]:
@@ -43,8 +44,8 @@ def curves(folder: Folder) -> list[Chart]:
     return [_curve(family, points, models) for family, points in drawn if len({p["level"] for p in points}) > 1]
 
 
-def _points(folder: Folder, conditions: list[Condition]) -> list[dict[str, Any]]:
-    points: list[dict[str, Any]] = []
+def _points(folder: Folder, conditions: list[Condition]) -> list[NewRow]:
+    points: list[NewRow] = []
     for run in folder.runs:
         measured = [c for c in conditions if (run, c) in folder.values and _level(c) is not None]
         found = _clean(folder, run, measured) + [_point(folder, run, c) for c in measured]
@@ -58,7 +59,7 @@ def _level(condition: Condition) -> float | None:
     return round(255 * condition.eps, 6) if condition.norm == "linf" else condition.eps
 
 
-def _point(folder: Folder, run: TrainedModel, condition: Condition) -> dict[str, Any]:
+def _point(folder: Folder, run: TrainedModel, condition: Condition) -> NewRow:
     rows = folder.values[run, condition]
     top1 = rows[(rows["metric"] == "top1") & (rows["subset"] == "")]
     values = next(iter(top1[["value", "ci_low", "ci_high", "n"]].to_dict("records")), {})
@@ -66,7 +67,7 @@ def _point(folder: Folder, run: TrainedModel, condition: Condition) -> dict[str,
     return {"level": _level(condition), "at": wording.level(condition), **known}
 
 
-def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> list[dict[str, Any]]:
+def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> list[NewRow]:
     """The clean accuracy on exactly the examples that the case was run on."""
     asked = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
     if asked is None:
@@ -81,7 +82,7 @@ def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> li
     return [{"level": 0, "at": "clean", "value": right / n, "ci_low": low, "ci_high": high, "n": n}]
 
 
-def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -> Chart:
+def _curve(family: Condition, points: list[NewRow], models: list[str]) -> Chart:
     shown = list(dict.fromkeys(point["model"] for point in points))
     scale, legend = alt.Scale(domain=models), alt.Legend(values=shown, title=None, symbolOpacity=1)
     base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(
@@ -104,7 +105,7 @@ def _curve(family: Condition, points: list[dict[str, Any]], models: list[str]) -
     return Chart(name, _say(name, points), alt.layer(band, line, dots).to_dict())
 
 
-def _level_axis(family: Condition, points: list[dict[str, Any]]) -> alt.Axis:
+def _level_axis(family: Condition, points: list[NewRow]) -> alt.Axis:
     levels = sorted({point["level"] for point in points})
     of_eps = any("ε" in point["at"] for point in points)
     if family.norm == "linf" and of_eps:
@@ -122,7 +123,7 @@ def _tips() -> list[alt.Tooltip]:
 _ENDS = [("value", "top-1"), ("ci_low", "95 % from"), ("ci_high", "95 % to")]
 
 
-def _say(name: str, points: list[dict[str, Any]]) -> str:
+def _say(name: str, points: list[NewRow]) -> str:
     lines: dict[str, list[str]] = {}
     for point in points:
         value = f"{wording.percent(point['value'])} ({point['at']})"
@@ -144,7 +145,7 @@ def matrix(confusion: Confusion, classes: list[str]) -> Chart:
 
 
 @cache  # checking a specification takes longer than filling it
-def _heat_map(names: tuple[str, ...]) -> dict[str, Any]:
+def _heat_map(names: tuple[str, ...]) -> NewTable:
     base = alt.Chart(alt.NamedData("cells"), height=_height(len(names)), width="container").encode(
         x=_names("predicted", names, angle=-90), y=_names("label", names, angle=0)
     )

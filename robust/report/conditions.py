@@ -1,10 +1,11 @@
 """Whose rows of a table speak of what: trained models, and what was done to the images."""
 
-from collections.abc import Mapping
 from math import isnan
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
+
+from robust.core.types import Row
 
 
 class TrainedModel(NamedTuple):
@@ -40,11 +41,11 @@ def cells(table: pd.DataFrame) -> Cells:
     return {_cell(dict(zip(COLUMNS, key, strict=True))): rows for key, rows in groups}
 
 
-def _cell(where: Mapping[str, Any]) -> tuple[TrainedModel, Condition]:
+def _cell(where: Row) -> tuple[TrainedModel, Condition]:
     return TrainedModel(where["model"], int(where["seed"])), Condition(where["case"], *strength(where))
 
 
-def strength(row: Mapping[Any, Any]) -> tuple[str, str, float | None, int | None]:
+def strength(row: Row) -> tuple[str, str, float | None, int | None]:
     """The strength of a perturbation as it can be compared: without NaN.
 
     Radii have nine digits, so that a number read from text meets the same number read from binary.

@@ -1,7 +1,7 @@
 """Cases with several corruptions: how often each model errs under each of them at each severity, with pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ _TOTALS = {
     "mce": "mCE",
     "relative_mce": "relative mCE",
 }
+
+Pictures = Mapping[tuple[str, int | None], np.ndarray]
+"""An image under each corruption, by its name and severity."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
     return f"{said} ({between})" if between else said
 
 
-def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame, pictures: dict[Any, Any]) -> Line:
+def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame, pictures: Pictures) -> Line:
     own = errors[errors["perturbation"] == name]
     severities = sorted(own["severity"].unique().tolist())
     return Line(

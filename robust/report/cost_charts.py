@@ -1,14 +1,14 @@
 """The charts of the family: errors over the years, and against parameters, work and memory."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from robust.core.types import Row
 from robust.report import wording
 from robust.report.charts import Chart
 
@@ -50,7 +50,7 @@ def years(winners: pd.DataFrame) -> Chart:
     return Chart("Top-5 error of the winners of ILSVRC", text, alt.layer(bars, numbers, line, word).to_dict())
 
 
-def against(axis: Axis, points: Sequence[Mapping[str, Any]]) -> Chart:
+def against(axis: Axis, points: Sequence[Row]) -> Chart:
     """Top-1 error against one of the costs, on a logarithmic axis; each family has its colour."""
     apart = _apart([(log10(point[axis.column]), point["top1_error"]) for point in points])
     drawn = [

@@ -1,12 +1,11 @@
 """Can the numbers be believed? The verdicts, with their reasons in plain words and what to do."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from robust.core.interface import Interface, revised, worded
-from robust.core.types import radius
+from robust.core.types import NewRow, Row, radius
 from robust.report import wording
 from robust.report.conditions import strength
 from robust.report.folder import Folder
@@ -44,7 +43,7 @@ def judged(folder: Folder) -> list[Judged]:
     return sorted(found, key=lambda one: one.verdict == "reliable")
 
 
-def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
+def reasons(row: Row, results: pd.DataFrame) -> list[Doubt]:
     """Why a number of a table is in doubt: what was seen at its strength, and what speaks against its whole model."""
     checks = results[(results["metric"] == "reliability") & (results["subset"] != "")]
     for name in _WHOSE:
@@ -56,7 +55,7 @@ def reasons(row: Mapping[str, Any], results: pd.DataFrame) -> list[Doubt]:
     ]
 
 
-def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
+def _doubt(row: Row, read_in: Interface | None) -> Doubt:
     if (ill := FLAGS.get(row["subset"])) is None:  # a folder that a later version has filled
         return Doubt(f"{row['subset'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
@@ -66,7 +65,7 @@ def _doubt(row: dict[Any, Any], read_in: Interface | None) -> Doubt:
     return Doubt(words, worded(remedy, read_in))
 
 
-def _in_the_ball_of(row: dict[Any, Any], table: dict[str, Any]) -> dict[str, Any]:
+def _in_the_ball_of(row: Row, table: NewRow) -> NewRow:
     """What is advised, with the eps and the norm of the number in doubt: another ball is another number."""
     several = isinstance(table["eps"], list)
     if (table["eps"][-1] if several else table["eps"]) != EPS:  # advised for itself

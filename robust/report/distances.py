@@ -1,14 +1,12 @@
 """How far the nearest mistakes lie: the curve that the distances give, and their medians."""
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from robust.core.types import exact, radius
+from robust.core.types import NewRow, NewTable, Row, exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, TrainedModel
@@ -85,14 +83,14 @@ def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.Dat
     return Chart(title, f"{title}. {said}.", _curve(points, models, condition.norm))
 
 
-def _point(run: TrainedModel, condition: Condition, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _point(run: TrainedModel, condition: Condition, row: Row) -> NewRow:
     eps = exact(row["subset"])
     level = round(255 * eps, 6) if condition.norm == "linf" else eps
     known = {name: row[name] for name in ("value", "ci_low", "ci_high", "n") if isfinite(row[name])}
     return {"model": run.model, "seed": str(run.seed), "level": level, "at": row["subset"], **known}
 
 
-def _curve(points: list[dict[str, Any]], models: list[str], norm: str) -> dict[str, Any]:
+def _curve(points: list[NewRow], models: list[str], norm: str) -> NewTable:
     shown = list(dict.fromkeys(point["model"] for point in points))
     steps = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
     word = steps if norm == "linf" else "datum.label"

@@ -1,10 +1,10 @@
 """Which part of a composed attack felled how many images, counted from the outcomes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 
+from robust.core.types import NewRow
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, TrainedModel
@@ -56,7 +56,7 @@ def _counts(folder: Folder, cell: tuple[TrainedModel, Condition]) -> dict[str, i
 
 
 def _chart(folder: Folder, counts: dict[tuple[TrainedModel, Condition], dict[str, int]], order: list[str]) -> Chart:
-    bars: list[dict[str, Any]] = []
+    bars: list[NewRow] = []
     for (run, condition), each in counts.items():
         bar, n = f"{folder.name(run)}, {wording.title(condition)}", sum(each.values())
         bars += [

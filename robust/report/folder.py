@@ -5,19 +5,22 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
 from robust.core import toml
 from robust.core.errors import ReportError
 from robust.core.interface import INTERFACES, Interface
+from robust.core.types import NewTable
 from robust.report import reading
 from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recount import Telling, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
 from robust.results.summaries.corruption_error import MADE
+
+Read = TypeVar("Read")
 
 _GRID = 200_000  # cells of a table of every trained model under every condition: a hundred of each are 10,000
 
@@ -32,7 +35,7 @@ class Folder:
     """
 
     path: Path
-    environment: dict[str, Any]
+    environment: NewTable
     results: pd.DataFrame
     outcomes: Cells
     samples: dict[tuple[TrainedModel, Condition], Path]
@@ -168,12 +171,12 @@ def _shown(folder: Folder) -> Folder:
     return folder
 
 
-def _told(outcomes: Cells, results: pd.DataFrame, environment: dict[str, Any], suite: dict[str, Any]) -> Telling:
+def _told(outcomes: Cells, results: pd.DataFrame, environment: NewTable, suite: NewTable) -> Telling:
     one = measured(outcomes, cells(results), environment, suite)
     return {**one, **summed(outcomes, results, environment, suite)}
 
 
-def _load(path: Path, name: str, reader: Callable[[Path], Any]) -> Any:
+def _load(path: Path, name: str, reader: Callable[[Path], Read]) -> Read:
     if not (path / name).is_file():
         raise ReportError(f"{path}: {name} is missing{_remedy(path)}")
     try:

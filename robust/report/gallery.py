@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from PIL import Image
 
 from robust.core import archives
 from robust.core.errors import ReportError
+from robust.core.types import NewRow
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
 
@@ -72,6 +72,10 @@ class _Sample:
     factor: int
 
 
+Samples = dict[tuple[TrainedModel, Condition], _Sample]
+"""Of each model and condition."""
+
+
 def galleries(folder: Folder) -> list[Gallery]:
     """A gallery for each model that has samples, all of the same examples, those that come first.
 
@@ -84,7 +88,7 @@ def galleries(folder: Folder) -> list[Gallery]:
     return [gallery for gallery in found if gallery.examples]
 
 
-def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several: bool) -> Iterator[Gallery]:
+def _of_data(folder: Folder, data: str, samples: Samples, *, several: bool) -> Iterator[Gallery]:
     own = {cell: sample for cell, sample in samples.items() if folder.data_of(*cell) == data}
     ids = list(dict.fromkeys(name for sample in own.values() for name in sample.ids))
     small = all(max(sample.original.shape[1:3]) <= SMALL for sample in own.values())
@@ -93,10 +97,10 @@ def _of_data(folder: Folder, data: str, samples: dict[Any, _Sample], *, several:
         yield _gallery(folder, run, name, own, ids[: EXAMPLES[small]])
 
 
-def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _Sample], ids: list[str]) -> Gallery:
+def _gallery(folder: Folder, run: TrainedModel, name: str, samples: Samples, ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
     answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
-    before: dict[str, Any] = {}
+    before: NewRow = {}
     for clean in folder.clean_of_same_data(run, next(iter(own))) if own else ():
         before = {**_answers(folder, run, clean, ids), **before}  # a case may show some of the images only
     heads = [(condition, sample.factor) for condition, sample in own.items()]
@@ -104,7 +108,7 @@ def _gallery(folder: Folder, run: TrainedModel, name: str, samples: dict[Any, _S
     return Gallery(name, heads, [_example(name, own, before, answers) for name in shown])
 
 
-def _ordered(folder: Folder, run: TrainedModel, samples: dict[Any, _Sample]) -> list[Condition]:
+def _ordered(folder: Folder, run: TrainedModel, samples: Samples) -> list[Condition]:
     kept = [condition for other, condition in samples if other == run]
     order = {condition: place for place, condition in enumerate(folder.conditions)}
     return sorted(kept, key=lambda condition: order.get(condition, len(order)))
@@ -112,7 +116,7 @@ def _ordered(folder: Folder, run: TrainedModel, samples: dict[Any, _Sample]) -> 
 
 def _answers(
     folder: Folder, run: TrainedModel, condition: Condition, ids: list[str], sample: _Sample | None = None
-) -> dict[str, Any]:
+) -> NewRow:
     """What the model said of these examples; where they were sent to many classes, to the one that is shown."""
     rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
     found = rows[rows["example"].isin(ids)].to_dict("records")
@@ -120,7 +124,7 @@ def _answers(
     return {row["example"]: row for row in sorted(found, key=lambda row: shown.get(row["example"]) == row["target"])}
 
 
-def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Condition, dict[str, Any]]) -> Example:
+def _example(name: str, own: dict, before: NewRow, answers: dict[Condition, NewRow]) -> Example:
     sample = next(sample for sample in own.values() if name in sample.ids)
     said = [before.get(name), *(answers[c].get(name) for c in own)]
     return Example(
@@ -132,14 +136,14 @@ def _example(name: str, own: dict, before: dict[str, Any], answers: dict[Conditi
     )
 
 
-def _answer(row: dict[str, Any] | None) -> Answer | None:
+def _answer(row: NewRow | None) -> Answer | None:
     if row is None:
         return None
     right = row["predicted"] == row["label"]
     return Answer(row["predicted"], f"{100 * row['confidence']:.0f} %", right, row["target"])
 
 
-def _shot(sample: _Sample, name: str, row: dict[str, Any] | None) -> Shot | None:
+def _shot(sample: _Sample, name: str, row: NewRow | None) -> Shot | None:
     if name not in sample.ids:
         return None
     place = sample.ids.index(name)

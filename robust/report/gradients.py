@@ -1,13 +1,12 @@
 """How gradients flow: for each case a chart over the layers, and the verdict on each model."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from robust.core.types import NewRow, NewTable, Row
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, TrainedModel
@@ -72,7 +71,7 @@ def _chart(
     return Chart(title, f"Norms of the gradients by layer, {title}. {said}.", _specification(points, colours, shown))
 
 
-def _points(model: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _points(model: str, rows: pd.DataFrame) -> list[NewRow]:
     points = []
     for metric, words in NORMS.items():
         of_layers = rows[(rows["metric"] == metric) & (rows["subset"] != "")].to_dict("records")
@@ -80,7 +79,7 @@ def _points(model: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     return points
 
 
-def _point(model: str, words: str, place: int, row: dict[Hashable, Any]) -> dict[str, Any]:
+def _point(model: str, words: str, place: int, row: Row) -> NewRow:
     drawn = min(max(row["value"], DRAWN[0]), DRAWN[1])
     return {
         "model": model, "gradient": words, "layer": row["subset"], "place": place,
@@ -88,7 +87,7 @@ def _point(model: str, words: str, place: int, row: dict[Hashable, Any]) -> dict
     }  # fmt: skip
 
 
-def _specification(points: list[dict[str, Any]], colours: list[str], shown: list[str]) -> dict[str, Any]:
+def _specification(points: list[NewRow], colours: list[str], shown: list[str]) -> NewTable:
     colour = alt.Color("model:N", scale=alt.Scale(domain=colours), legend=alt.Legend(values=shown, title=None))
     dash = alt.StrokeDash("gradient:N", scale=alt.Scale(domain=list(NORMS.values())), legend=alt.Legend(title=None))
     axis = alt.Axis(format=".0e", values=_decades([point["norm"] for point in points]))

@@ -1,9 +1,10 @@
 """The tables of models by conditions: how accurate each is, and what asking cost."""
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import pandas as pd
+
+from robust.core.types import NewRow, Row
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import Named, named
@@ -75,12 +76,12 @@ def _absence(folder: Folder, run: TrainedModel, case: str) -> str:
     return "not run" if limited_to is None or run.model in limited_to else "not asked for"
 
 
-def _row(rows: Any, metric: str) -> dict[str, Any] | None:
+def _row(rows: pd.DataFrame, metric: str) -> NewRow | None:
     found = rows[(rows["metric"] == metric) & (rows["subset"] == "")]
     return found.iloc[0].to_dict() if len(found) else None
 
 
-def _track(row: dict[str, Any]) -> dict[str, float] | None:
+def _track(row: NewRow) -> dict[str, float] | None:
     """Where the value and its interval lie on a line from 0 to 100 %."""
     if not 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1:
         return None
@@ -122,7 +123,7 @@ def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, 
     return [_SIZES[metric] for metric in metrics], rows
 
 
-def _size(row: Mapping[Hashable, Any] | None) -> tuple[str, str]:
+def _size(row: Row | None) -> tuple[str, str]:
     if row is None:
         return "", ""
     say = wording.amount if row["unit"] in _SAID_BY_THE_HEAD else wording.quantity

@@ -2,20 +2,19 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import altair
 import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from robust.core.types import NewTable, Table
 from robust.report.doubt import marked
 
 
-def render(template: str, context: Mapping[str, Any]) -> str:
+def render(template: str, context: Table) -> str:
     """The page as text: a template of `robust/report/templates`, filled; style and scripts stand inside."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("robust.report"),
@@ -31,7 +30,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 @cache  # the bundle takes a second to make
-def _assets() -> dict[str, Any]:
+def _assets() -> NewTable:
     """Style and scripts, all inline; nothing but exactly these scripts may run in the page."""
     templates = resources.files("robust.report") / "templates"
     script = (templates / "page.js").read_text(encoding="utf-8")

@@ -1,11 +1,11 @@
 """Put the page together: what the folder says, through the template, into one file."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from robust.core import files
+from robust.core.types import NewTable
 from robust.report import (
     charts,
     clusters,
@@ -46,7 +46,7 @@ def render(folder: Folder) -> str:
     return html.render("page.html.j2", _context(folder))
 
 
-def _context(folder: Folder) -> dict[str, Any]:
+def _context(folder: Folder) -> NewTable:
     judged = verdict.judgements(folder)
     listed = values.listed(folder.results)
     return {
@@ -95,9 +95,9 @@ def _suspect(folder: Folder) -> list[dict[str, str]]:
     ]
 
 
-def _confusions(folder: Folder) -> dict[str, list[dict[str, Any]]]:
+def _confusions(folder: Folder) -> dict[str, list[NewTable]]:
     """For each model its matrices and worst pairs; no matrix where the classes or the cells are too many."""
-    cards: dict[str, list[dict[str, Any]]] = {}
+    cards: dict[str, list[NewTable]] = {}
     cells = 0
     for one in confusion.confusions(folder):
         cells += len(one.counts)

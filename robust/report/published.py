@@ -1,12 +1,11 @@
 """Numbers from papers and released weights: what our networks are compared with. Each row names its source."""
 
 import re
-from collections.abc import Mapping
 from importlib import resources
-from typing import Any
 
 import pandas as pd
 
+from robust.core.types import Row
 from robust.report import wording
 
 COMPARED = {"depth": "depth", "parameters": "parameters", "macs": "MACs", "forward": "values, forward"}
@@ -53,7 +52,7 @@ def say(name: str, value: float) -> str:
     return wording.number(value) if name in ("parameters", "depth") else wording.scaled(value)
 
 
-def mark(row: Mapping[Any, Any], name: str) -> str:
+def mark(row: Row, name: str) -> str:
     """How a count compares, in a row of `robust.api.describe.family`: "=", "≠ 264", or "" where none is published.
 
     >>> mark({"published_depth": "264", "differs": "depth"}, "depth")

@@ -11,6 +11,7 @@ import pandas as pd
 from robust.core import csv_files, files, parquet_files, toml
 from robust.core import text as words
 from robust.core.errors import ReportError
+from robust.core.types import NewTable
 from robust.report import conditions
 from robust.report.conditions import COLUMNS, Cells, Condition, TrainedModel
 from robust.report.verified import expected
@@ -46,7 +47,7 @@ _MODEL = {
 }  # each may also be null or absent
 
 
-def environment(path: Path) -> dict[str, Any]:
+def environment(path: Path) -> NewTable:
     """environment.json: where the numbers come from."""
     environment = files.parsed(files.text(path))
     _readable(path, "it", words.inside(environment))
@@ -84,7 +85,7 @@ def _groups(path: Path, where: str, groups: Any) -> None:
         raise ReportError(f"{path}: {where} must hold lists of names")
 
 
-def _check(path: Path, where: str, value: Any, kinds: dict[str, type]) -> None:
+def _check(path: Path, where: str, value: object, kinds: dict[str, type]) -> None:
     if not isinstance(value, dict):
         raise ReportError(f"{path}: {where.rstrip('.') or 'it'} must be an object, not {type(value).__name__}")
     for key, kind in kinds.items():
@@ -130,7 +131,7 @@ def _sane(path: Path, table: pd.DataFrame) -> None:
 
 def samples(path: Path) -> dict[tuple[TrainedModel, Condition], Path]:
     """The .npz file of each model and condition, by samples/index.csv."""
-    said: dict[Hashable, Any] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
+    said: dict[Hashable, type] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
     index = csv_files.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
     _readable_table(path, index[list(said)])

@@ -6,13 +6,14 @@ What hangs on more than the outcomes hold, as a Brier score on all probabilities
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from robust.core.declared import yields
 from robust.core.errors import ReportError
+from robust.core.types import Table
 from robust.metrics.accuracy import shares
 from robust.metrics.calibration import by_confidence
 from robust.metrics.confusion import confusion
@@ -23,7 +24,6 @@ from robust.report.conditions import Cells, Condition, strength
 from robust.results.attack_result import fooled
 from robust.results.evaluation import EvaluationResult, Value, by_image, mean, proportion, told
 
-Table = Mapping[str, Any]
 Key = tuple
 """Of a number: model, seed, case, the strength (see `strength`), and the name by which a bound speaks of it."""
 _BINS = 15

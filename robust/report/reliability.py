@@ -1,10 +1,9 @@
 """Reliability diagrams: how often a model is right, over how sure it says it is."""
 
-from typing import Any
-
 import altair as alt
 import pandas as pd
 
+from robust.core.types import NewRow, NewTable
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.folder import Folder
@@ -27,7 +26,7 @@ def reliability(folder: Folder) -> list[Chart]:
     return found
 
 
-def _points(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _points(rows: pd.DataFrame) -> list[NewRow]:
     """A point a bin: mean confidence, accuracy with its interval, and how many images it holds."""
     sure = dict(rows.loc[rows["metric"] == "bin_confidence", ["subset", "value"]].itertuples(index=False, name=None))
     return [
@@ -37,7 +36,7 @@ def _points(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _specification(points: list[dict[str, Any]], everybody: list[str]) -> dict[str, Any]:
+def _specification(points: list[NewRow], everybody: list[str]) -> NewTable:
     share = alt.Scale(domain=[0, 1])
     shown = list(dict.fromkeys(point["model"] for point in points))
     colour = alt.Color(
@@ -60,7 +59,7 @@ def _specification(points: list[dict[str, Any]], everybody: list[str]) -> dict[s
     return alt.layer(diagonal, rules, line, dots).to_dict()
 
 
-def _say(title: str, points: list[dict[str, Any]]) -> str:
+def _say(title: str, points: list[NewRow]) -> str:
     lines: dict[str, list[str]] = {}
     for point in points:
         said = f"{wording.percent(point['value'])} right where {wording.percent(point['confidence'])} sure"

@@ -1,11 +1,11 @@
 """Which verdict of the reliability checks stands behind each number of results.csv, by the rows of these checks."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from robust.core import registry
+from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Telling
 from robust.results import reliability as marks
@@ -13,7 +13,6 @@ from robust.results.flags import FLAGS, LEVELS, UNVERIFIED, verdict, worse
 from robust.results.summaries.corruption_error import BESIDE, MADE
 from robust.suite import bounds
 
-Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
 _COMPARED = ("difference", "mcnemar")  # metrics of rows that compare two models
 
@@ -79,7 +78,7 @@ def _attack(perturbation: str, norm: str, radius: float | None, _: int | None) -
     return named or norm != "" or radius is not None
 
 
-def _rivals(row: Mapping[Any, Any], words: Mapping[tuple, str], firsts: pd.Series) -> str:
+def _rivals(row: Row, words: Mapping[tuple, str], firsts: pd.Series) -> str:
     """The verdict on what a model is compared with: the same seed of the other, or its first; "" in another report."""
     than = row["subset"].rpartition(" vs ")[2]
     if than not in firsts:

@@ -1,10 +1,10 @@
 """What sums up several conditions or compares two models, told by the outcomes of all: see `recount` for the others."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pandas as pd
 
+from robust.core.types import Table
 from robust.report.conditions import Cells, TrainedModel, strength
 from robust.report.recount import Key, Told
 from robust.results.summaries import comparison
@@ -12,7 +12,6 @@ from robust.results.summaries.corruption_error import BESIDE, MADE, corruption_e
 from robust.results.summaries.earlier import one_model
 from robust.suite.bounds import NoWorse
 
-Table = Mapping[str, Any]
 _RIVAL = " vs "  # between a metric and what it is compared with
 
 

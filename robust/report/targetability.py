@@ -1,14 +1,14 @@
 """Which class can be sent to which: a matrix for each model, and the pairs that are easiest."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from robust.core.statistics import simultaneous
+from robust.core.types import NewRow, NewTable, Row
 from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, TrainedModel
@@ -52,13 +52,13 @@ def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.Dat
     )
 
 
-def _cell(row: Mapping[Hashable, Any], far: Mapping[str, float]) -> dict[str, Any]:
+def _cell(row: Row, far: Mapping[str, float]) -> NewRow:
     label, _, target = row["subset"].partition(" -> ")
     known = {"label": label, "target": target, "share": row["value"], "n": row["n"]}
     return {**known, "far": far.get(row["subset"], 0.0)}
 
 
-def _at_once(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _at_once(cells: list[NewRow]) -> list[NewRow]:
     """The cells with intervals that hold for all of them together, as the largest are picked from them."""
     n = np.array([cell["n"] for cell in cells])
     low, high = simultaneous(np.round([cell["share"] for cell in cells] * n), n)
@@ -66,7 +66,7 @@ def _at_once(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**cell, "ci_low": a, "ci_high": b} for cell, (a, b) in zip(cells, ends, strict=True)]
 
 
-def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
+def _said(cell: NewRow, condition: Condition) -> dict[str, str]:
     return {
         "pair": f"{cell['label']} → {cell['target']}",
         "share": wording.percent(cell["share"]),
@@ -76,7 +76,7 @@ def _said(cell: dict[str, Any], condition: Condition) -> dict[str, str]:
     }
 
 
-def _chart(folder: Folder, run: TrainedModel, condition: Condition, cells: list[dict[str, Any]]) -> Chart:
+def _chart(folder: Folder, run: TrainedModel, condition: Condition, cells: list[NewRow]) -> Chart:
     shown = [
         {**{key: cell[key] for key in ("label", "target", "n")}, "share": round(cell["share"], 4),
          "percent": f"{100 * cell['share']:.0f}"}
@@ -90,7 +90,7 @@ def _chart(folder: Folder, run: TrainedModel, condition: Condition, cells: list[
     return Chart(title, words, _heat_map(shown, names))
 
 
-def _heat_map(cells: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+def _heat_map(cells: list[NewRow], names: list[str]) -> NewTable:
     def axis(angle: int) -> alt.Axis:
         return alt.Axis(labelAngle=angle, labelOverlap="greedy", labelLimit=90, grid=False, ticks=False)
 

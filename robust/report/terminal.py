@@ -1,15 +1,14 @@
 """Tables on the terminal: what a network costs layer by layer, and the family beside its published counts."""
 
 import sys
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from robust.core.types import FLOAT_BYTES
+from robust.core.types import FLOAT_BYTES, Row
 from robust.report import wording
 from robust.report.conditions import Condition
 from robust.report.published import COMPARED, mark, say
@@ -94,7 +93,7 @@ def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False).print(table)
 
 
-def _folded(rows: list[dict[Hashable, Any]]) -> Iterator[dict[Hashable, Any]]:
+def _folded(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, with operations that follow each other as one."""
     for operations, group in groupby(rows, lambda row: row["kind"].startswith("ops.")):
         members = list(group)
@@ -105,7 +104,7 @@ def _folded(rows: list[dict[Hashable, Any]]) -> Iterator[dict[Hashable, Any]]:
             yield from members
 
 
-def _counts(row: Mapping[Any, Any]) -> list[str]:
+def _counts(row: Row) -> list[str]:
     macs = "?" if pd.isna(row["macs"]) else wording.scaled(row["macs"])
     values, memory = wording.number(row["forward"]), wording.size(FLOAT_BYTES * row["forward"])
     numbers = wording.number(row["parameters"]), macs, values, memory

@@ -1,10 +1,10 @@
 """The plain table of all values."""
 
-from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from robust.core.types import Row
 from robust.report import gradients, wording
 
 ROWS = 3000  # more than these are left to results.csv, or the page would open slowly
@@ -40,7 +40,7 @@ def rows(results: pd.DataFrame) -> list[list[Entry]]:
     return [[_entry(name, row[name], row) for name in names] for row in results.to_dict("records")]
 
 
-def _entry(name: str, value: Any, row: Mapping[Hashable, Any]) -> Entry:
+def _entry(name: str, value: Any, row: Row) -> Entry:
     if pd.isna(value):
         return Entry("")
     if name == "eps":

@@ -1,9 +1,9 @@
 """The bounds of the suite and what became of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from robust.core.types import Row
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
@@ -87,7 +87,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
             )
 
 
-def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
+def _said(row: Row) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
     value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], bounds.parse(row["bound"])
     digits = limits.digits(row, 3) - 2
@@ -100,7 +100,7 @@ def _said(row: Mapping[Any, Any]) -> tuple[str, str]:
     return wording.quantity(value, unit), wording.interval(*ends, unit)
 
 
-def state(folder: Folder, row: Mapping[Any, Any]) -> str:
+def state(folder: Folder, row: Row) -> str:
     """What becomes of a bound: recomputed from the row, see `robust.suite.bounds.state`, never read from `passed`."""
     return bounds.state(row, allow_invalid=row["case"] in folder.allow_invalid)
 

@@ -7,13 +7,14 @@ taken as recorded,
 and that is said beside its bound.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isclose, isnan
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from robust.core.errors import ReportError
+from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Key, Telling, Told
 from robust.report.reliable import reliability
@@ -21,7 +22,6 @@ from robust.results.flags import LEVELS
 from robust.suite import bounds
 from robust.suite.bounds import BETTER, Bound, NoWorse
 
-Table = Mapping[str, Any]
 _WHOSE = ["model", "seed", "case"]
 _SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "success_after_8bit", "confused"}) - {"nll"}
 _ROUNDING = 1e-9
@@ -73,17 +73,17 @@ def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells
     return trusted.assign(passed=pd.Series(_passed(trusted, suite), index=results.index, dtype="boolean"))
 
 
-def recorded(row: Mapping[Any, Any], told: Telling) -> bool:
+def recorded(row: Row, told: Telling) -> bool:
     """Does the verdict on a bounded row hang on results.csv alone, as nothing else in the folder tells its number?"""
     limit, known = bounds.parse(row["bound"]), told.get(_key(row))
     return known is None or (isinstance(limit, Bound) and known.end(limit.of) is None)
 
 
-def _key(row: Mapping[Any, Any]) -> Key:
+def _key(row: Row) -> Key:
     return (*(row[name] for name in _WHOSE), *strength(row), bounds.name(row))
 
 
-def _check(row: Mapping[Any, Any], told: Telling) -> None:
+def _check(row: Row, told: Telling) -> None:
     who = f"results.csv: {row['case']}[{row['model']}] {bounds.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
     if row["metric"] in _SHARES or least < 0:
@@ -96,7 +96,7 @@ def _check(row: Mapping[Any, Any], told: Telling) -> None:
         _recount(who, row, known)
 
 
-def _recount(who: str, row: Mapping[Any, Any], known: Told) -> None:
+def _recount(who: str, row: Row, known: Told) -> None:
     """Raise ReportError where a number, its images or its interval are not what the outcomes give."""
     if not _same(row["value"], known.value) or row["n"] != known.n:
         told = f"{known.value:g} of {known.n}"

@@ -1,10 +1,8 @@
 """How numbers and conditions read on the page."""
 
-from collections.abc import Mapping
 from math import inf, isfinite, isnan
-from typing import Any
 
-from robust.core.types import radius
+from robust.core.types import Row, radius
 from robust.report.conditions import Condition
 from robust.suite.bounds import Bound, NoWorse
 
@@ -87,7 +85,7 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:,.0f}" if isfinite(value) and value == int(value) else f"{value:.{digits}g}"
 
 
-def images(row: Mapping[Any, Any]) -> str:
+def images(row: Row) -> str:
     """How many images a row of results.csv speaks of, and whether they were chosen so that each class has as many.
 
     >>> images({"n": 1000, "choice": "all"}), images({"n": 150, "choice": "balanced"})

@@ -226,7 +226,7 @@ COUNT_IMAGES = ("accuracy", "distance", "targetability")
 SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
 
 
-def told(measure: str, values: Iterable[Value[Any]], trial: EvaluationResult) -> Iterator[Value[Any]]:
+def told(measure: str, values: Iterable[Value[Metric]], trial: EvaluationResult) -> Iterator[Value[Metric]]:
     """The values of a measure; without intervals where these would take several rows of an image for several images.
 
     The temperature is of other images, those held out.

@@ -6,7 +6,7 @@ reading, and the true robustness is likely lower. It is **reliable** where nothi
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from robust.core.interface import setting
 
@@ -45,7 +45,7 @@ class Reason(NamedTuple):
         return FLAGS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
 
-def _attack(name: str, **settings: Any) -> str:
+def _attack(name: str, **settings: object) -> str:
     return setting("attack", {"name": name, **settings, "eps": EPS})
 
 

@@ -1,16 +1,15 @@
 """Verdicts in the rows of results.csv: the column `reliability` and the rows of metric "reliability"."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from robust.core.types import NewRow, Row
 from robust.results.flags import FLAGS, LEVELS, Reason, Word, doubted, verdict
 
-Row = Mapping[Any, Any]
 Doubt = tuple[Row, Reason]
 _STRENGTH = ("perturbation", "norm", "eps", "severity")
 
 
-def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
+def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[NewRow]:
     """The rows, and one for each reason that other cases gave, beside the verdict at its strength.
 
     doubts: columns that say whose number is in doubt, and the reason.
@@ -24,7 +23,7 @@ def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[dict[str, Any
     return rows
 
 
-def marked(values: Iterable[Row]) -> list[dict[str, Any]]:
+def marked(values: Iterable[Row]) -> list[NewRow]:
     """The rows with their column `reliability`, and the level of each verdict as all its reasons give it.
 
     An ill of the model itself marks all its rows, those without a strength of their own, too.

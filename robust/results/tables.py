@@ -5,12 +5,12 @@ plain `pandas.DataFrame`s in Python.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from robust.core import csv_files, files
 from robust.core.errors import ReportError
+from robust.core.types import NewRow
 
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
@@ -36,7 +36,7 @@ Of a sure model single precision would make many confidences alike, and calibrat
 """
 
 
-def table(rows: list[dict[str, Any]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+def table(rows: list[NewRow] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a table with exactly these columns and types."""
     frame = pd.DataFrame(rows).reindex(columns=list(columns))
     words = [name for name, kind in columns.items() if kind == "str"]

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf, isfinite, isnan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from robust.core.errors import ReportError
+from robust.core.types import NewRow, Row
 from robust.results.flags import doubted
 from robust.results.summaries import comparison, earlier
 from robust.results.summaries.corruption_error import ABSENT
@@ -78,7 +79,7 @@ def compared(
     suite: Suite,
     superclasses: Superclasses,
     out: Path,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[NewRow]:
     """The rows that the bounds of a cell against others give; see `robust.results.summaries.comparison.judged`.
 
     Args:
@@ -129,7 +130,7 @@ def _itself(limit: NoWorse, out: Path) -> bool:
     return Path(limit.than).resolve() == out.resolve()
 
 
-def say(row: Mapping[str, Any]) -> str:
+def say(row: Row) -> str:
     """A value with its interval: `0.251 [0.225, 0.279]`, or with the one end that it has.
 
     >>> say({"value": 0.5, "ci_low": 0.4, "ci_high": 0.6})
@@ -155,7 +156,7 @@ def say(row: Mapping[str, Any]) -> str:
     return f"{row['value']:.{n}f} [{low}, {high}]"
 
 
-def strength(row: Mapping[Any, Any]) -> str:
+def strength(row: Row) -> str:
     """How strong the perturbation was, with a space before it; "" where there is none.
 
     >>> strength({"severity": None, "eps": 8 / 255, "norm": "linf"})
@@ -169,7 +170,7 @@ def strength(row: Mapping[Any, Any]) -> str:
     return f" at eps {eps * 255:.3g}/255" if row["norm"] == "linf" else f" at eps {eps:.3g}"
 
 
-def missed(row: Mapping[Any, Any]) -> str:
+def missed(row: Row) -> str:
     """A missed bound in words.
 
     >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": ">= 0.80"})
@@ -201,12 +202,12 @@ def missed(row: Mapping[Any, Any]) -> str:
     return f"{bounds.name(row)} {say(row)} {verb} {row['bound']}{doubt}"
 
 
-def undecided(row: Mapping[Any, Any]) -> bool:
+def undecided(row: Row) -> bool:
     """Does the interval of a judged row straddle its bound, so that another sample could turn the verdict?"""
     return bool(row["bound"]) and bounds.parse(row["bound"]).undecided(row["ci_low"], row["ci_high"])
 
 
-def in_doubt(row: Mapping[Any, Any]) -> str:
+def in_doubt(row: Row) -> str:
     """What the reliability checks say against a number, in brackets; "" for nothing.
 
     >>> in_doubt({"reliability": "suspect"}), in_doubt({"reliability": "reliable"})
@@ -242,11 +243,11 @@ def absent(results: pd.DataFrame) -> list[str]:
     return [f"{_place(row, seeds[row['model']] > 1)} is {row['ci_method']}" for row in rows]
 
 
-def _place(row: Mapping[Any, Any], several: bool) -> str:
+def _place(row: Row, several: bool) -> str:
     return f"{cell(row, several)} {bounds.name(row)}{strength(row)}"
 
 
-def cell(row: Mapping[Any, Any], several: bool) -> str:
+def cell(row: Row, several: bool) -> str:
     """The case and the model of a row, with the seed where the model was trained several times.
 
     >>> cell({"case": "pgd", "model": "net", "seed": 3}, several=True)

@@ -7,7 +7,7 @@ from math import inf, isfinite, isnan
 from typing import Any, Literal
 
 from robust.core.errors import SuiteError, suggest
-from robust.core.types import exact
+from robust.core.types import Row, exact
 
 _NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
@@ -44,7 +44,7 @@ class Bound:
         at_an_end = isfinite(value) and value in (self.low, self.high)
         return self.low <= value <= self.high and not (self.strict and at_an_end)
 
-    def judge(self, row: Mapping[Any, Any]) -> bool:
+    def judge(self, row: Row) -> bool:
         """Does a row of results.csv meet the bound? Not where an end of its interval is asked for and it has none.
 
         >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "ci_low": 0.79, "ci_high": 0.85})
@@ -52,7 +52,7 @@ class Bound:
         """
         return bool(row[self.of] in self)
 
-    def untold(self, row: Mapping[Any, Any]) -> bool:
+    def untold(self, row: Row) -> bool:
         """Is the row a distance that was not found up to eps, of which nothing tells whether it meets the bound?
 
         All that is known of it is that it is larger than eps; nothing is known of a median between one that was found
@@ -67,11 +67,11 @@ class Bound:
         meets = self.low <= row["eps"] and self.high == inf
         return not meets and row["eps"] < self.high
 
-    def lacks_its_end(self, row: Mapping[Any, Any]) -> bool:
+    def lacks_its_end(self, row: Row) -> bool:
         """Does the bound ask for an end of the interval of a value that has none?"""
         return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
 
-    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+    def digits(self, row: Row, least: int) -> int:
         """How many digits after the point, `least` or more, tell on which side of the bound a row lies.
 
         >>> parse(">= 0.80").digits({"value": 0.79951}, 3), parse(">= 0.80").digits({"value": 0.81}, 3)
@@ -80,7 +80,7 @@ class Bound:
         value = row[self.of]
         return _telling(value, least, lambda rounded: rounded in self)
 
-    def figures(self, row: Mapping[Any, Any]) -> int:
+    def figures(self, row: Row) -> int:
         """How many significant digits, four or more, tell on which side of the bound the value lies.
 
         >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
@@ -127,7 +127,7 @@ class NoWorse:
         """Is it the same model in an earlier report that is compared with?"""
         return "/" in self.than
 
-    def judge(self, row: Mapping[Any, Any]) -> bool:
+    def judge(self, row: Row) -> bool:
         """Does a row of metric `difference` meet it? Its one-sided bound is `low` where higher is better, or `high`.
 
         >>> parse("no worse than lenet5 by 0.01").judge({"value": 0.01, "ci_low": -0.02, "ci_high": float("nan")})
@@ -135,7 +135,7 @@ class NoWorse:
         """
         return bool(row["ci_high"] <= self.by if isnan(row["ci_low"]) else row["ci_low"] >= -self.by)
 
-    def digits(self, row: Mapping[Any, Any], least: int) -> int:
+    def digits(self, row: Row, least: int) -> int:
         """How many digits after the point, `least` or more, tell on which side of the bound the judged end lies.
 
         >>> parse("no worse than a by 0.01").digits({"ci_low": -0.01004, "ci_high": float("nan")}, 3)
@@ -149,7 +149,7 @@ class NoWorse:
         """Could a difference of what lies in [low, high] miss it?"""
         return self.by < high - low
 
-    def open(self, row: Mapping[Any, Any]) -> bool:
+    def open(self, row: Row) -> bool:
         """Does the value itself meet it, though its end does not, so that the sample cannot tell?
 
         >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "ci_low": -0.02, "ci_high": float("nan")})
@@ -201,7 +201,7 @@ def parse(text: str) -> Bound | NoWorse:
     raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
 
 
-def name(row: Mapping[Any, Any]) -> str:
+def name(row: Row) -> str:
     """The key of a row, as a suite would bound it.
 
     >>> name({"metric": "recall", "subset": "Shirt"})
@@ -210,7 +210,7 @@ def name(row: Mapping[Any, Any]) -> str:
     return f"{row['metric']}[{row['subset']}]" if row["subset"] else row["metric"]
 
 
-def state(row: Mapping[Any, Any], *, allow_invalid: bool = False) -> str:
+def state(row: Row, *, allow_invalid: bool = False) -> str:
     """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
 
     - passed, missed.

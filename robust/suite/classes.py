@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from robust.core import files
 from robust.core.errors import SuiteError
+from robust.core.types import NewTable
 from robust.suite.beside import beside
 
 _FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'
 
 
-def names(value: Any, folder: Path = Path()) -> tuple[str, ...]:
+def names(value: object, folder: Path = Path()) -> tuple[str, ...]:
     """The classes that `classes = value` names, in their order; files lie in `folder`, or where we are.
 
     A .json file holds a list of names, a table from place to name or to (WordNet id, name), or from name to place, as
@@ -52,14 +52,14 @@ def _read(file: Path) -> list[str]:
         raise SuiteError(f"classes: {file}: cannot be read as names ({error}); must be {_FORMS}", "classes") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> NewTable:
     """A table of its keys and values; ValueError where a key stands there twice, of which one would be lost."""
     if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
         raise ValueError(f"{twice[0]!r} stands there twice")
     return dict(pairs)
 
 
-def _of_json(value: Any) -> list[str]:
+def _of_json(value: object) -> list[str]:
     if isinstance(value, list):
         return value
     if not isinstance(value, Mapping):

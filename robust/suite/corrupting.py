@@ -1,16 +1,15 @@
 """What a case with several corruptions says: which they are, and the model their errors are compared with."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from robust.core import registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import convert
-from robust.core.types import ALL
+from robust.core.types import ALL, NewTable, Table
 from robust.suite.nouns import Model
 
 
-def tables(kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+def tables(kind: str, table: Table) -> list[NewTable]:
     """A table of corruptions as one for each: `name` may be a list, or "all"; any other table stays as it is.
 
     Raises SuiteError for a list that is empty or names one twice.
@@ -27,7 +26,7 @@ def tables(kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**table, "name": name} for name in names]
 
 
-def baseline(table: Mapping[str, Any], models: Sequence[Model]) -> str | None:
+def baseline(table: Table, models: Sequence[Model]) -> str | None:
     """The model of the suite whose errors are the unit of a case, if its table names one.
 
     Raises SuiteError where it is not a model that the case asks, or the case does not corrupt its images.

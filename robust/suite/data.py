@@ -10,7 +10,7 @@ from typing import Any
 from robust.core import registry, typed
 from robust.core.errors import SuiteError
 from robust.core.signature import Call, bind, convert, signature
-from robust.core.types import Channels
+from robust.core.types import Channels, NewTable, Table
 from robust.datasets.asked import asked
 from robust.suite import classes as class_names
 from robust.suite.beside import beside
@@ -21,7 +21,7 @@ _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
-def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> dict[str, Any]:
+def seen(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
     """What was given of how a model is to see a data set, checked: the arguments of `asked`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
@@ -29,7 +29,7 @@ def seen(classes: Any = None, channels: Any = None, folder: Path = Path()) -> di
     }
 
 
-def named(value: Any) -> Any:
+def named(value: object) -> Any:
     """A table with the name of a member of our catalogue, from what a suite may write.
 
     { folder = "photos" } and { arrays = "x.npz" } name their path, { python = "module:function" } somebody's
@@ -59,7 +59,7 @@ def named(value: Any) -> Any:
     return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
 
 
-def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Call:
+def data(value: object, call: Callable[[str, object, str], Call], folder: Path) -> Call:
     """What `data = value` stands for in a suite that stands in this folder.
 
     `call` binds a name or table to a member of a catalogue; it is told the key.
@@ -75,9 +75,7 @@ def data(value: Any, call: Callable[[str, Any, str], Call], folder: Path) -> Cal
         raise
 
 
-def read_data(
-    value: str | Mapping[str, Any], *, allow_code: bool = True, transform: str | Mapping[str, Any] | None = None
-) -> Call:
+def read_data(value: str | Table, *, allow_code: bool = True, transform: str | Table | None = None) -> Call:
     """What a command line or Python names as data, as a suite would.
 
     A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
@@ -104,7 +102,7 @@ def read_data(
     return asked(located(bind("datasets", table), Path()), **given, remark=remark)
 
 
-def _transform(said: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+def _transform(said: str | Table) -> str | Table:
     """As a suite has it: a number alone is a size, a text may be a table in TOML.
 
     >>> _transform("96"), _transform("{ size = 32, antialias = false }")
@@ -115,7 +113,7 @@ def _transform(said: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     return {"size": int(said)} if said.isdecimal() else typed.value(said) if said.startswith("{") else said
 
 
-def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
+def _two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
     """Of a bare name that is a folder's, too: which of them was taken, and how to say the other; else ""."""
     if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
         return ""
@@ -125,7 +123,7 @@ def _two_meanings(value: Any, folder: Path, is_folder: bool = False) -> str:
     return f"taken for the data set of that name; for the folder {str(found)!r} write {other}"
 
 
-def _seen(table: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
     """The table of a data set without what any may be given, and that; somebody's code may have keys of these names."""
     if not isinstance(table, Mapping):
         return table, {}

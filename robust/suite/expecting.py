@@ -1,12 +1,12 @@
 """The bounds of a case, each of a metric that it measures."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from robust.core.declared import yields
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
+from robust.core.types import Table
 from robust.suite import bounds as bound
 from robust.suite.bounds import Bound, NoWorse
 
@@ -18,12 +18,12 @@ _HINTS = {
 }
 
 
-def allows_invalid(table: Mapping[str, Any]) -> bool:
+def allows_invalid(table: Table) -> bool:
     """May the bounds of a case pass on invalid numbers? Only where `expect = { ..., allow_invalid = true }` says so."""
     return convert(convert(table.get("expect", {}), dict, "expect").get(ALLOW, False), bool, f"expect.{ALLOW}")
 
 
-def bounds(table: Mapping[str, Any], calls: Sequence[Call], target: Any) -> dict[str, Bound | NoWorse]:
+def bounds(table: Table, calls: Sequence[Call], target: object) -> dict[str, Bound | NoWorse]:
     """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
 
     calls: the metrics and profiles of the case. target: its attack's, which gives a metric of its own.

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from robust.core import toml
 from robust.core.errors import SuiteError
@@ -52,7 +51,7 @@ class Lines:
 
 def _keys(dotted: str) -> tuple[str, ...]:
     try:
-        table: Any = toml.loads(f"{dotted} = 0")
+        table: object = toml.loads(f"{dotted} = 0")
     except ValueError:
         return (dotted,)
     keys: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from robust.core.declared import yields
 from robust.core.errors import DataError, SuiteError
@@ -14,7 +13,7 @@ from robust.datasets.taxonomy import trees, wordnet
 from robust.suite.beside import beside
 
 
-def default(key: str | None, target: Any) -> list[str]:
+def default(key: str | None, target: object) -> list[str]:
     """What is measured of a case that does not say it.
 
     >>> default("attack", None), default("minimal", None), default("minimal", "all")
@@ -25,7 +24,7 @@ def default(key: str | None, target: Any) -> list[str]:
     return own + pairs or ["accuracy"]
 
 
-def check(metrics: Iterable[Call], key: str | None, target: Any) -> None:
+def check(metrics: Iterable[Call], key: str | None, target: object) -> None:
     """Raise SuiteError for a metric that would say nothing of this case, or something else than it seems to.
 
     Args:

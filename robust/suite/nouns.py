@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robust.core.signature import Call
-from robust.core.types import Precision
+from robust.core.types import NewTable, Precision
 from robust.suite import transfer
 from robust.suite.bounds import Bound, NoWorse
 from robust.suite.preprocessing import Preprocessing
@@ -98,7 +98,7 @@ class Case:
         return self.perturbations if self.minimal is None else (self.minimal,)
 
     @property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> NewTable:
         """What is done to which images, as JSON has it: what two reports must share to be compared."""
         calls = [call.key() for call in self.calls]
         told = {

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from robust.core.errors import SuiteError, suggest
 from robust.core.interface import setting
-from robust.core.types import exact
+from robust.core.types import Table, exact
 
 
 class Preprocessing(NamedTuple):
@@ -50,7 +50,7 @@ _LEVELS = 255
 _WORDS = {"order": ("rgb", "bgr"), "layout": ("channels_last", "channels_first")}
 
 
-def read(value: Any) -> Preprocessing:
+def read(value: object) -> Preprocessing:
     """Preprocessing from [lowest, highest], a mode of keras.applications, or a table; else SuiteError.
 
     >>> read([0, 255]), read("tf") == read((-1, 1)), read(["-1/2", 1]).low
@@ -70,7 +70,7 @@ def read(value: Any) -> Preprocessing:
     return Preprocessing(low, high)
 
 
-def _table(table: Mapping[str, Any]) -> Preprocessing:
+def _table(table: Table) -> Preprocessing:
     for key in table:
         if key not in _KEYS:
             raise SuiteError(f"preprocessing has no {key!r}{suggest(key, _KEYS)}", f"preprocessing.{key}")
@@ -102,7 +102,7 @@ def _check_unit(found: Preprocessing) -> None:
             raise SuiteError(f"preprocessing.{key} = {_listed(numbers, '[]')}: {what}", f"preprocessing.{key}")
 
 
-def _range(value: Any, key: str) -> tuple[float, float]:
+def _range(value: object, key: str) -> tuple[float, float]:
     ends = _numbers(value)
     if ends is None or len(ends) != 2 or not -inf < ends[0] < ends[1] < inf:
         example = f"[0, {_LEVELS}]"
@@ -112,13 +112,13 @@ def _range(value: Any, key: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _channels(value: Any, key: str) -> tuple[float, ...]:
+def _channels(value: object, key: str) -> tuple[float, ...]:
     if (numbers := _numbers(value)) is None:
         raise SuiteError(f"preprocessing.{key} = {value!r}: must be a number for each channel", f"preprocessing.{key}")
     return numbers
 
 
-def _numbers(value: Any) -> tuple[float, ...] | None:
+def _numbers(value: object) -> tuple[float, ...] | None:
     """Finite numbers, of which fractions may be strings; None for anything else."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None

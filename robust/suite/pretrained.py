@@ -7,7 +7,7 @@ from typing import Any
 from robust.core import registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
-from robust.core.types import NonNegative, Positive
+from robust.core.types import NewTable, NonNegative, Positive
 from robust.suite.nouns import Published, Weights
 
 KERAS = (
@@ -24,7 +24,9 @@ LAYOUTS = ("torchvision", "timm", "timm_tf", "efficientnet_pytorch")
 _KEYS = ("file", "architecture", "layout", "mean", "std")
 
 
-def source(value: Any, call: Callable[[str, Any, str], Call], found: Callable[[str, str], Path]) -> Weights | Published:
+def source(
+    value: object, call: Callable[[str, object, str], Call], found: Callable[[str, str], Path]
+) -> Weights | Published:
     """The weights that `pretrained = value` stands for.
 
     Args:
@@ -66,7 +68,7 @@ def _published(name: str) -> Published:
     return Published(name)
 
 
-def _channels(table: dict[str, Any], key: str, kind: Any) -> tuple[float, ...] | None:
+def _channels(table: NewTable, key: str, kind: Any) -> tuple[float, ...] | None:
     """One number a channel, of pixels in [0, 1]."""
     if key not in table:
         return None

@@ -14,7 +14,7 @@ from robust.core import files, registry, toml
 from robust.core.errors import SuiteError, suggest
 from robust.core.interface import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
-from robust.core.types import Count, Eps, Precision, Seed, Severity, Target
+from robust.core.types import Count, Eps, NewTable, Precision, Seed, Severity, Table, Target
 from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
 from robust.suite import data as suite_data
 from robust.suite.lines import Lines
@@ -62,7 +62,7 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
     return _Reader(path, text, allow_code).suite(table)
 
 
-def read_case(name: str, table: dict[str, Any]) -> Case:
+def read_case(name: str, table: NewTable) -> Case:
     """A case from a table, as it would stand under [case.NAME]; from Python, so what it names is trusted.
 
     Raises SuiteError for what is wrong with it.
@@ -78,7 +78,7 @@ def read_case(name: str, table: dict[str, Any]) -> Case:
         raise
 
 
-def read_model(name: str, table: dict[str, Any], seed: int = 0, *, allow_code: bool = False) -> Model:
+def read_model(name: str, table: NewTable, seed: int = 0, *, allow_code: bool = False) -> Model:
     """A model from a table, as it would stand under [model.NAME]; from Python, so what it names is trusted.
 
     allow_code: may the file that it names run somebody's code, too?
@@ -111,7 +111,7 @@ class _Reader:
     def __init__(self, path: Path, text: str, allow_code: bool):
         self.path, self.text, self.allow_code, self.lines = path, text, allow_code, Lines(path, text)
 
-    def suite(self, table: dict[str, Any]) -> Suite:
+    def suite(self, table: NewTable) -> Suite:
         with self.lines.at():
             if not table:
                 raise SuiteError("the file is empty; it needs data, a [model.NAME] and a [case.NAME]")
@@ -132,10 +132,10 @@ class _Reader:
             distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
         return suite
 
-    def data(self, value: Any) -> Call:
+    def data(self, value: object) -> Call:
         return suite_data.data(value, self.call, self.path.parent)
 
-    def tables(self, value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def tables(self, value: object, key: str) -> Iterator[tuple[str, NewTable]]:
         for name, table in convert(value, dict, key).items():
             with self.lines.at(key, name):
                 if not re.fullmatch(_NAME, name, re.ASCII):
@@ -145,7 +145,7 @@ class _Reader:
                 checked = convert(table, dict, f"{key}.{name}")
             yield name, checked
 
-    def model(self, name: str, table: dict[str, Any], seed: int) -> Model:
+    def model(self, name: str, table: NewTable, seed: int) -> Model:
         with self.lines.at("model", name):
             known(table, _MODEL, "a model")
             given = [key for key in source.KINDS if key in table]
@@ -175,7 +175,7 @@ class _Reader:
                 **source.asked(table),
             )
 
-    def case(self, name: str, table: dict[str, Any], models: tuple[Model, ...]) -> Case:
+    def case(self, name: str, table: NewTable, models: tuple[Model, ...]) -> Case:
         with self.lines.at("case", name):
             known(table, _CASE, "a case")
             given = [key for key in _SWEPT if key in table]
@@ -213,7 +213,7 @@ class _Reader:
                 transfer.source(found, models)
             return found
 
-    def perturbations(self, key: str, value: Any) -> tuple[tuple[Call, ...], Any]:
+    def perturbations(self, key: str, value: object) -> tuple[tuple[Call, ...], Target | None]:
         kind, swept, quantity = _SWEPT[key]
         table = {"name": value} if isinstance(value, str) else dict(convert(value, dict, key))
         target = (
@@ -229,7 +229,7 @@ class _Reader:
         upward = sorted(distinct(convert(listed, list[quantity], where), where))
         return tuple(self.call(kind, {**one, swept: strength}, key) for one in tables for strength in upward), target
 
-    def calls(self, kind: str, table: Mapping[str, Any], key: str, default: list[str]) -> tuple[Call, ...]:
+    def calls(self, kind: str, table: Table, key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
         found = [measuring.planted(call, self.path.parent) for call in found]
         if key in table:  # numbers of one name could not be told apart
@@ -252,7 +252,7 @@ class _Reader:
             raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
 
 
-def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
+def _choice(table: Table) -> NewTable:
     """How many images of the test split, and in which proportion."""
     balanced = convert(table.get("balanced", False), bool, "balanced")
     if balanced and "max_images" not in table:
@@ -264,7 +264,7 @@ def _choice(table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _restricts(table: Mapping[str, Any]) -> bool:
+def _restricts(table: Table) -> bool:
     """Do the classes of the case's own data alone compete?"""
     restrict = convert(table.get("restrict", False), bool, "restrict")
     if restrict and "data" not in table:

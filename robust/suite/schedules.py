@@ -1,11 +1,12 @@
 """Is what a recipe says of its schedule something that can be followed? Asked before any data is read."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from robust.core.errors import SuiteError
 from robust.core.interface import setting
+from robust.core.types import Table
 
 
 def check_milestones(given: Any) -> None:
@@ -25,7 +26,7 @@ def check_milestones(given: Any) -> None:
         raise SuiteError(f"milestones = {given}: {where}", "train.milestones")
 
 
-def check(recipe: Mapping[str, Any]) -> None:
+def check(recipe: Table) -> None:
     """Raise SuiteError for a recipe's arguments that contradict each other, or one that could never act.
 
     >>> check({"schedule": "steps", "milestones": [0.5, 0.75], "factor": 0.1, "epochs": 3})
@@ -47,7 +48,7 @@ def check(recipe: Mapping[str, Any]) -> None:
     _check_unfreezing(recipe.get("unfreeze_after"), recipe.get("epochs"))
 
 
-def _check_steps(milestones: Sequence[float] | None, factor: Any) -> None:
+def _check_steps(milestones: Sequence[float] | None, factor: object) -> None:
     if not milestones:
         raise SuiteError('schedule = "steps" needs milestones, as in milestones = ["1/2", "3/4"]', "train.schedule")
     wrong = [b for a, b in itertools.pairwise(milestones) if b <= a]

@@ -1,13 +1,13 @@
 """Where a model of a suite comes from: our catalogue, a file, weights from elsewhere, or somebody's code."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from robust.core import keras_files, registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
+from robust.core.types import NewTable, Table
 from robust.suite import preprocessing, pretrained
 from robust.suite.beside import beside
 from robust.suite.nouns import Published, Weights
@@ -18,7 +18,7 @@ ASKED = ("preprocessing", "output", "black_box")
 
 
 def source(
-    kind: str, value: Any, call: Callable[[str, Any, str], Call], folder: Path
+    kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path
 ) -> Call | Path | Weights | Published:
     """What `kind = value` stands for, where kind is one of `KINDS`.
 
@@ -43,7 +43,7 @@ def source(
     return bound
 
 
-def asked(table: Mapping[str, Any]) -> dict[str, Any]:
+def asked(table: Table) -> NewTable:
     """How a model is to be asked, from the keys `ASKED` of its table; else SuiteError.
 
     >>> asked({"output": "main"})
@@ -56,7 +56,7 @@ def asked(table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def foreign(source: Any) -> str:
+def foreign(source: object) -> str:
     """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
     if not isinstance(source, Path):
         return ""

@@ -1,15 +1,13 @@
 """Reading the tables of a suite: keys that are known, lists that say nothing twice."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from robust.core.errors import SuiteError, suggest
+from robust.core.types import Table
 
 LONGEST = 10_000
 """So many entries a list may have, and so many cells a suite: models, with each seed, times cases."""
 
 
-def known(table: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
+def known(table: Table, allowed: tuple[str, ...], what: str) -> None:
     """Raise SuiteError for a key that is not allowed, with the one that was meant; what: "a case", "a model"."""
     for key in table:
         if key not in allowed:

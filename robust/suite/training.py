@@ -1,7 +1,6 @@
 """How a suite has a model trained: a recipe and, for a hardened one, an adversary and an objective."""
 
 from collections.abc import Callable
-from typing import Any
 
 from robust.core import registry
 from robust.core.errors import SuiteError, suggest
@@ -13,7 +12,7 @@ from robust.suite.nouns import Training
 _AGAINST = {"adversary": "adversaries", "objective": "objectives"}
 
 
-def training(value: Any, call: Callable[[str, Any, str], Call]) -> Training:
+def training(value: object, call: Callable[[str, object, str], Call]) -> Training:
     """What `train = value` stands for.
 
     Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from robust.core.errors import SuiteError, suggest
+from robust.core.types import NewTable, Table
 
 if TYPE_CHECKING:
     from robust.suite.nouns import Case, Model
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NAME = "transfer"
 
 
-def inner(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def inner(arguments: Table) -> NewTable:
     """The table of the attack that runs on the source, with the eps and the norm of the transfer.
 
     Raises SuiteError where it has its own, or would be a transfer of a transfer.

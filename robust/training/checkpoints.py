@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from robust.core import archives, files
-from robust.training.step import Learner
+from robust.training.step import Learner, State
 
 _FILE = "training.npz"
 
@@ -44,7 +45,7 @@ def restore(folder: Path, learner: Learner) -> History:
     return history
 
 
-def _read(path: Path, shapes: list[tuple[int, ...]]) -> tuple[list[np.ndarray], History]:
+def _read(path: Path, shapes: list[tuple[int | None, ...]]) -> tuple[list[np.ndarray], History]:
     """The variables, all of them before any is put back, and the history; raises what it likes where it is damaged."""
     with archives.arrays(path) as state:
         values, history = [state[f"v{i}"] for i in range(len(shapes))], json.loads(str(state["history"]))
@@ -56,6 +57,6 @@ def _read(path: Path, shapes: list[tuple[int, ...]]) -> tuple[list[np.ndarray], 
     return values, history
 
 
-def arrays(variables: list[Any]) -> list[np.ndarray]:
+def arrays(variables: Iterable[State]) -> list[np.ndarray]:
     """What the variables hold, to be put back later."""
     return [np.array(variable.numpy()) for variable in variables]

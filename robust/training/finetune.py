@@ -1,12 +1,12 @@
 """Fine-tuning: a network that has weights, for other images and other classes, and what of it learns when."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from robust.core.errors import ModelError
 from robust.core.interface import setting
@@ -96,7 +96,13 @@ def in_inference(layers: Iterable[keras.layers.Layer]) -> Iterator[None]:
             del layer.call
 
 
-def _without_training(call: Any, layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+def _without_training(
+    call: Callable[..., tf.Tensor],
+    layer: keras.layers.Layer,
+    inputs: object,
+    training: object = None,
+    mask: object = None,
+) -> tf.Tensor:
     return call(layer, inputs, training=False, mask=mask)
 
 
@@ -123,9 +129,9 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocess
     answers = network.outputs[0]
     image = keras.Input(shape, name=heads.unused("image", answers))
     x = _preprocessed(image, pixels, answers)
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
 
-    def call(layer: Any, *args: Any, **options: Any) -> Any:
+    def call(layer: keras.Operation, *args: object, **options: object) -> object:
         _check_nested(layer, args[0])
         made[layer.name] = layer(*args, **options)
         return made[layer.name]
@@ -153,7 +159,7 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocess
     return copy
 
 
-def _check_nested(layer: Any, given: Any) -> None:
+def _check_nested(layer: keras.Operation, given: object) -> None:
     """Raise ValueError where a nested model takes no such images; Keras notices some of that when it trains."""
     listed = getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
     if not listed or not hasattr(given, "shape"):
@@ -163,7 +169,7 @@ def _check_nested(layer: Any, given: Any) -> None:
         raise ValueError(f"{layer.name!r} takes {own}, not {shape}")
 
 
-def _preprocessed(image: Any, pixels: Preprocessing, answers: Any) -> Any:
+def _preprocessed(image: keras.KerasTensor, pixels: Preprocessing, answers: keras.KerasTensor) -> keras.KerasTensor:
     """[0, 1] images as the network wants them, in float32 and by layers and operations that are saved as data."""
     x = keras.ops.flip(image, axis=-1) if pixels.order == "bgr" else image
     mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])

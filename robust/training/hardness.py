@@ -1,6 +1,6 @@
 """How hard a network is to fool while it is trained: on the validation split, never on the test split."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,7 +9,10 @@ from robust.core.randomness import image_seeds
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
 from robust.training.adversaries import pgd
-from robust.training.objectives import image_gradient, outputs
+from robust.training.objectives import Network, image_gradient, outputs
+
+History = Mapping[Any, Sequence[float]]
+"""Of a training: the columns that were recorded, and what stood in each, epoch by epoch."""
 
 IMAGES = 256
 """Of the validation split, chosen at random; fewer where it has fewer."""
@@ -24,7 +27,7 @@ def is_watched(adversary: Call | None, data: Dataset) -> bool:
     return adversary is not None and "eps" in adversary.arguments and "validation" in data.sizes
 
 
-def robust_accuracy(network: object, data: Dataset, adversary: Call, batch_size: int) -> Asked:
+def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size: int) -> Asked:
     """What gives the share of validation images that are right after PGD in the adversary's own ball.
 
     Args:
@@ -49,7 +52,7 @@ def robust_accuracy(network: object, data: Dataset, adversary: Call, batch_size:
     return lambda: sum(int(compiled(*batch)) for batch in batches) / len(examples.labels)
 
 
-def kept(history: Mapping[Any, Any], by: str | None = "val_robust") -> int:
+def kept(history: History, by: str | None = "val_robust") -> int:
     """The epoch, from 0, whose weights a training keeps: the latest of the best in a column, or else the last.
 
     >>> kept({"loss": [3, 2, 1], "val_robust": [0.1, 0.4, 0.0]})
@@ -61,7 +64,7 @@ def kept(history: Mapping[Any, Any], by: str | None = "val_robust") -> int:
     return max(range(last + 1), key=lambda epoch: (values[epoch], epoch)) if values else last
 
 
-def overfitting(history: Mapping[Any, Any], keeps: str = "the best") -> str | None:
+def overfitting(history: History, keeps: str = "the best") -> str | None:
     """What to say if the last epoch is one of catastrophic overfitting and the one before it was not.
 
     It is where `val_robust` has fallen below half of its best so far while the training loss is lower than
@@ -84,7 +87,7 @@ def overfitting(history: Mapping[Any, Any], keeps: str = "the best") -> str | No
     )
 
 
-def _collapsed(history: Mapping[Any, Any]) -> bool:
+def _collapsed(history: History) -> bool:
     robust, loss = history.get("val_robust"), history["loss"]
     if not robust:
         return False

@@ -1,10 +1,9 @@
 """The one loop of training: epochs, checkpoints, validation, and an alarm where numbers stop being numbers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +14,7 @@ from robust.training import alarm, checkpoints, finetune, hardness, patience, st
 from robust.training.checkpoints import History
 from robust.training.objectives import cross_entropy, outputs
 from robust.training.schedule import learning_rate
-from robust.training.step import Learner, averaged, compiled
+from robust.training.step import Learner, State, averaged, compiled
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..
     return compiled(learner, batches.element_spec)
 
 
-def _check(run: TrainingRun, place: int, images: Any, loss: float, finite: np.ndarray) -> None:
+def _check(run: TrainingRun, place: int, images: object, loss: float, finite: np.ndarray) -> None:
     """The alarm: raise ModelError unless the loss of a step and, but for a scaled loss, its gradients are finite."""
     learner = run.learner
     scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
@@ -169,6 +168,6 @@ def use_averages(learner: Learner) -> None:
     _put(learner.averaged(), checkpoints.arrays(learner.averages))
 
 
-def _put(variables: list[Any], values: list[np.ndarray]) -> None:
+def _put(variables: Iterable[State], values: list[np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -9,7 +9,9 @@ import tensorflow as tf
 from robust.core.signature import Call
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # images [B, H, W, C], labels int64 [B] or float [B, C], seeds [B]
-Objective = Callable[[Any, Batch, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> losses [B], logits [B, C]
+Network = Callable[..., tf.Tensor | list[tf.Tensor]]
+"""A Keras model, or what is called in its place to save memory."""
+Objective = Callable[[Network, Batch, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # -> losses [B], logits [B, C]
 
 
 def objective(adversary: Call | None = None, label_smoothing: float = 0.0, auxiliary_weight: float = 0.0) -> Objective:
@@ -21,7 +23,7 @@ def objective(adversary: Call | None = None, label_smoothing: float = 0.0, auxil
         auxiliary_weight: of the cross-entropy of each auxiliary head, added to that of the main one.
     """
 
-    def losses(network: Any, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def losses(network: Network, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels, seeds = batch
         if adversary is not None:
             images = tf.stop_gradient(adversary(image_gradient(network), images, labels, seeds=seeds, step=step))
@@ -43,7 +45,7 @@ def weighed(adversary: Call, against: Call, label_smoothing: float = 0.0, auxili
         label_smoothing, auxiliary_weight: see `objective`; each head is weighed by itself.
     """
 
-    def losses(network: Any, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def losses(network: Network, batch: Batch, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels, seeds = batch
         still = tf.stop_gradient(outputs(network, images, training=False)[0])
         gradient = image_gradient(network, lambda logits, labels: against(still, logits, _shares(labels, logits))[0])
@@ -90,7 +92,7 @@ def _plain(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def image_gradient(
-    network: Any, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _plain
+    network: Network, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _plain
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The gradient by the images of a loss of (logits, labels); in inference mode, as TRADES has it.
 

@@ -1,7 +1,6 @@
 """Parts of a network, by the names of their layers, those in nested models among them."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 
@@ -29,26 +28,26 @@ def up_to(network: keras.Model, name: str) -> set[keras.layers.Layer]:
     return _up_to(network, found[0])
 
 
-def _paths(model: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def _paths(model: keras.Model, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for layer in model.layers:
         yield (*before, layer.name)
         if isinstance(layer, keras.Model):
             yield from _paths(layer, (*before, layer.name))
 
 
-def _up_to(model: Any, path: tuple[str, ...]) -> set[keras.layers.Layer]:
+def _up_to(model: keras.Model, path: tuple[str, ...]) -> set[keras.layers.Layer]:
     layer = model.get_layer(path[0])
     found = {leaf for each in _before(model, layer) for leaf in _leaves(each)}
     return found | (_up_to(layer, path[1:]) if path[1:] else set(_leaves(layer)))
 
 
-def _leaves(operation: Any) -> list[keras.layers.Layer]:
+def _leaves(operation: keras.Operation) -> list[keras.layers.Layer]:
     if isinstance(operation, keras.Model):
         return list(heads.flat(operation))
     return [operation] if isinstance(operation, keras.layers.Layer) else []
 
 
-def _before(model: Any, layer: keras.layers.Layer) -> set[Any]:
+def _before(model: keras.Model, layer: keras.layers.Layer) -> set[keras.Operation]:
     """Layers and operations of the model's own graph that lead to the layer, without it."""
     graph = getattr(model, "_functional", None) or model
     if not hasattr(graph, "_nodes_by_depth"):

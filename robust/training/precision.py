@@ -1,7 +1,5 @@
 """In what precision the layers of a network compute that has weights already; its weights are float32 always."""
 
-from typing import Any
-
 import keras
 
 from robust.core.errors import ModelError
@@ -42,21 +40,21 @@ def give(network: keras.Model, policy: str) -> None:
         )
 
 
-def _parts(layer: Any) -> list[keras.layers.Layer]:
+def _parts(layer: keras.Operation) -> list[keras.layers.Layer]:
     """A layer and those that it is made of, but no inputs and no operation without a policy."""
     parts = layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
     return [part for part in parts if not isinstance(part, keras.layers.InputLayer | keras.Model)]
 
 
-def _touching(network: keras.Model) -> list[Any]:
+def _touching(network: keras.Model) -> list[keras.Operation]:
     """What stands before the first weights, on every way, and what has these."""
     graph = getattr(network, "_functional", None) or network
     return _from(graph, {id(graph.inputs[0])})
 
 
-def _from(graph: Any, pixels: set[int]) -> list[Any]:
+def _from(graph: keras.Model, pixels: set[int]) -> list[keras.Operation]:
     """The same in a graph of which some tensors are pixels; to these are added those that are made of them."""
-    found: list[Any] = []
+    found: list[keras.Operation] = []
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             if node.is_input or pixels.isdisjoint(id(tensor) for tensor in node.input_tensors):

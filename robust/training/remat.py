@@ -9,7 +9,6 @@ Keras' own `RematScope` wraps single layers, which store their inputs all the sa
 
 import itertools
 import math
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -55,7 +54,7 @@ def blocks(network: keras.Model) -> list[keras.Model]:
     return [keras.Model(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def cuts(network: keras.Model) -> list[Any]:
+def cuts(network: keras.Model) -> list[keras.KerasTensor]:
     """The tensors, in order, through which alone what comes later depends on what came before; last, the output."""
     places = {id(layer.output): place for place, layer in enumerate(network.layers)}
     last = list(range(len(places)))  # where an output is used for the last time

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +12,9 @@ from robust.training.objectives import Batch, Objective
 from robust.training.optimizers import decayed
 from robust.training.recipes import Recipe
 from robust.training.remat import Rematerialised
+
+State = keras.Variable | tf.Variable
+"""What a step changes, or what keeps it."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ class Learner:
         frozen = {id(w) for layer in heads.flat(self.network) if not layer.trainable for w in layer.weights}
         return [variable for variable in self.network.non_trainable_variables if id(variable) not in frozen]
 
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[State]:
         """All that training changes, in a fixed order: what a checkpoint holds."""
         return [*self.network.variables, *self.optimizer.variables, *self.averages, *self.best]
 
 
-def compiled(learner: Learner, spec: Any) -> Callable[..., tuple[tf.Tensor, ...]]:
+def compiled(learner: Learner, spec: object) -> Callable[..., tuple[tf.Tensor, ...]]:
     """The step as a graph: a batch of `spec` -> mean loss, how many are right, of how many, and a bool a gradient.
 
     The last says of each weight whether its gradient is finite everywhere. If one is not, and no loss scale
@@ -104,7 +106,7 @@ def _gradient(learner: Learner, batch: Batch, count: tf.Tensor) -> tuple[list[tf
     parts = tf.minimum(learner.recipe.accumulation, tf.shape(batch[0])[0])
     sums = [*map(tf.zeros_like, learner.network.trainable_weights), tf.zeros(()), tf.zeros((), tf.int32)]
 
-    def add(i: tf.Tensor, sums: list[tf.Tensor], states: list[tf.Tensor]) -> tuple[Any, ...]:
+    def add(i: tf.Tensor, sums: list[tf.Tensor], states: list[tf.Tensor]) -> tuple[object, ...]:
         places = tf.range(i, tf.shape(batch[0])[0], parts)
         more, states = _part(learner, tuple(tf.gather(x, places) for x in batch), count, states)
         return i + 1, [a + b for a, b in zip(sums, more, strict=True)], states
@@ -153,6 +155,6 @@ def _average(average: tf.Variable, weight: tf.Tensor, learner: Learner) -> None:
     average.assign(average + (1 - decay) * (weight - average))
 
 
-def _first(strategy: tf.distribute.Strategy, value: Any) -> tf.Tensor:
+def _first(strategy: tf.distribute.Strategy, value: object) -> tf.Tensor:
     """Of what all replicas agree on, the first one's."""
     return strategy.experimental_local_results(value)[0]

@@ -1,13 +1,14 @@
 """`robust attack`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from robust.api.cli import models
 from robust.api.cli.numbers import Whole
 from robust.api.cli.preprocessing import Words
+from robust.core.types import NewTable
 
 if TYPE_CHECKING:
     from robust.api.attack_image import Attacked
@@ -88,7 +89,7 @@ def attack(
     return 0 if found.fooled else 1
 
 
-def _model(name: str, asked: dict[str, Any], allow_code: bool) -> "Model":
+def _model(name: str, asked: NewTable, allow_code: bool) -> "Model":
     from robust.suite import read_model
 
     table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -65,7 +65,7 @@ def _family(folder: Path) -> None:
     print(f"the page: {folder / 'index.html'}")
 
 
-def _layers(network: str, options: list[str], out: Path | None, **shape: Any) -> None:
+def _layers(network: str, options: list[str], out: Path | None, **shape: object) -> None:
     from robust.api.describe import in_words, layers
     from robust.report import terminal
 

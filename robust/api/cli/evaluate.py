@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -10,7 +10,7 @@ from robust.api.cli import models
 from robust.api.cli.numbers import MaybeWhole, Whole
 from robust.api.cli.preprocessing import Words
 from robust.core.errors import SuiteError
-from robust.core.types import Channels
+from robust.core.types import Channels, NewTable
 
 
 def evaluate(
@@ -97,7 +97,7 @@ def evaluate(
     from robust.report import terminal
 
     with progress.on(sys.stderr) as shown:
-        options: dict[str, Any] = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
+        options: NewTable = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
         options |= {"max_images": max_images, "balanced": balanced}
         results = measured(table, given.read(source), attacks, progress=shown, **options)
     terminal.results(results)
@@ -106,12 +106,12 @@ def evaluate(
     return 0
 
 
-def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[dict[str, Any]]:
+def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[NewTable]:
     """The attacks as tables of a suite."""
     from robust.core import typed
 
     for option, given in (("--eps is how far", eps), ("--set is how", settings)):
         if given and not names:
             raise SuiteError(f"{option} an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
-    strengths: Any = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
+    strengths: NewTable = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
     return [{"name": name, **typed.settings("attacks", name, settings, "--set"), **strengths} for name in names]

@@ -1,10 +1,10 @@
 """A model as commands are told of it."""
 
 from pathlib import Path
-from typing import Any
 
 from robust.api.cli.preprocessing import parsed
 from robust.core import keras_files
+from robust.core.types import NewTable
 
 
 def kind(model: str) -> str:
@@ -17,9 +17,9 @@ def is_file(model: str) -> bool:
     return model.endswith((*keras_files.ENDINGS, ".tflite")) or Path(model).exists()
 
 
-def asked(preprocessing: list[str] | None, output: str | None, black_box: bool) -> dict[str, Any]:
+def asked(preprocessing: list[str] | None, output: str | None, black_box: bool) -> NewTable:
     """How it is asked, as the keys of a suite's [model.NAME]."""
-    given: dict[str, Any] = {"output": output, "black_box": black_box or None}
+    given: NewTable = {"output": output, "black_box": black_box or None}
     if preprocessing is not None:
         given["preprocessing"] = parsed(preprocessing)
     return {key: value for key, value in given.items() if value is not None}

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -129,7 +129,7 @@ def train(
     return 0
 
 
-def _weights(given: str | None) -> Any:
+def _weights(given: str | None) -> object:
     from robust.core import typed
 
     return None if given is None else typed.value(given)

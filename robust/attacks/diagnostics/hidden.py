@@ -1,7 +1,6 @@
 """Parts of a model that no gradient reaches, small ones too, where the model is smooth enough to tell."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ _EXCEPTIONS = 0.2  # share of the telling images that need not speak of the othe
 Directions = Callable[[tuple[int, ...], int], Iterator[np.ndarray]]
 
 
-def hidden(task: Task, eps: Any, norm: Any) -> Iterator[Reason]:
+def hidden(task: Task, eps: float | None, norm: str | None) -> Iterator[Reason]:
     """Where the margins of two small scales agree with each other, and the gradient does not agree with them.
 
     Asked at random points around the images, of 8/255 or more: at whole grey levels an area of one colour lies in

@@ -207,12 +207,12 @@ def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[
         yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
 
 
-def beside(task: Task, eps: Any, norm: Any) -> Task:
+def beside(task: Task, eps: float | None, norm: str | None) -> Task:
     """The same images, each at a random point of its ball: gradients that are right at an image may be wrong there."""
     return replace(task, images=next(around(task, np.arange(len(task.labels)), eps, norm)))
 
 
-def around(task: Task, rows: np.ndarray, eps: Any, norm: Any) -> Iterator[np.ndarray]:
+def around(task: Task, rows: np.ndarray, eps: float | None, norm: Any) -> Iterator[np.ndarray]:
     """As `nearby`; in a small box where the attack has no ball, or one of L0, as Foolbox' may."""
     box = not eps or norm not in get_args(AnyNorm)
     return nearby(task, rows, *((BOX, "linf") if box else (eps, norm)))

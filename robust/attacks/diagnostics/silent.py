@@ -10,6 +10,7 @@ from robust.attacks import ball
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.survivors import Task
+from robust.core.types import Table
 from robust.results.attack_result import fooled
 
 _FORGETFUL = ("deepfool", "carlini_wagner")  # Foolbox's, under our names; our own keep each fooling image
@@ -35,7 +36,7 @@ def silent(run: AttackRun) -> Iterator[Reason]:
 class _Witness:
     """The classifier, and whether it was fooled by any point of the ball that it was asked about."""
 
-    def __init__(self, task: Task, rows: np.ndarray, arguments: Any):
+    def __init__(self, task: Task, rows: np.ndarray, arguments: Table):
         self._classifier, self._eps = task.classifier, arguments["eps"]
         self._measure = ball.distances[arguments.get("norm", "linf")]
         self._images, self._labels = task.images[rows], task.labels[rows]

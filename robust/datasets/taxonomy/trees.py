@@ -5,19 +5,19 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from robust.core import files, toml
 from robust.core.errors import DataError, suggest
+from robust.core.types import NewTable, Table
 from robust.datasets.taxonomy import imagenet, wordnet
 
-Tree = Mapping[str, Any]
+Tree = Table
 """A table of groups; a group is a table of groups or a list of classes."""
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> NewTable:
     """The tree that stands in a .toml file (tables in tables, lists of classes) or a .csv file.
 
     A line of the latter has a class and then its groups, the nearest first; it has no header.
@@ -31,14 +31,14 @@ def read(path: Path) -> dict[str, Any]:
         rows = [(lines.line_num, [word.strip() for word in row if word.strip()]) for row in lines]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a hierarchy ({error}); it must be .toml or .csv") from None
-    tree: dict[str, Any] = {}
+    tree: NewTable = {}
     for number, row in rows:
         if row:
             _place(tree, row, f"{path}:{number}")
     return tree
 
 
-def _place(tree: dict[str, Any], row: list[str], where: str) -> None:
+def _place(tree: NewTable, row: list[str], where: str) -> None:
     name, *groups = row
     if len(groups) > toml.PARTS:
         raise DataError(f"{where}: {name[:50]!r} has {len(groups):,} groups above it; at most {toml.PARTS}")
@@ -126,7 +126,7 @@ def _below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return paths
 
 
-def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _leaves(tree: object, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     if isinstance(tree, Mapping):
         for name, inner in tree.items():
             yield from _leaves(inner, (*path, str(name)))

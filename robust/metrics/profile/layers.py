@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from robust.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from keras.src.ops.node import Node
 
 _SAME = (  # between a layer and its activation; of a sum it is the activation after the shortcut
     keras.layers.Add,
@@ -26,8 +29,8 @@ class Weighted:
     """A layer with weights: its kernels, what it gives on (a Keras tensor), and by which activation ("": none)."""
 
     name: str
-    kernels: tuple[Any, ...]
-    output: Any
+    kernels: tuple[keras.Variable, ...]
+    output: keras.KerasTensor
     activation: str
 
 
@@ -48,7 +51,7 @@ def weighted(network: keras.Model) -> list[Weighted]:
     if not getattr(network, "outputs", None):
         raise ModelError(f"gradient_flow: model {network.name!r} does not show its layers; it must be a functional one")
     nodes = list(_nodes(network.outputs))
-    readers: dict[int, list[Any]] = {}
+    readers: dict[int, list[Node]] = {}
     for node in nodes:
         for tensor in node.input_tensors:
             readers.setdefault(id(tensor), []).append(node)
@@ -66,7 +69,7 @@ def weighted(network: keras.Model) -> list[Weighted]:
     return found
 
 
-def _nodes(tensors: list[Any]) -> Iterator[Any]:
+def _nodes(tensors: list[Any]) -> Iterator["Node"]:
     """Every call that leads to these tensors, once; a layer may have been called for other models, too."""
     seen, left = set(), list(tensors)
     while left:
@@ -77,7 +80,7 @@ def _nodes(tensors: list[Any]) -> Iterator[Any]:
             left += node.input_tensors
 
 
-def _activation(node: Any, readers: dict[int, list[Any]]) -> tuple[Any, str]:
+def _activation(node: "Node", readers: dict[int, list["Node"]]) -> tuple[keras.KerasTensor, str]:
     """Where the activation of a layer comes out, and its name."""
     own = node.outputs[0]
     while not (name := _name(node.operation)):
@@ -90,7 +93,7 @@ def _activation(node: Any, readers: dict[int, list[Any]]) -> tuple[Any, str]:
     return node.outputs[0], name
 
 
-def _name(operation: Any) -> str:
+def _name(operation: keras.Operation) -> str:
     """The name of an activation, "" for what is none: "relu" also for ReLU6, whose units die alike."""
     function = getattr(operation, "activation", None)
     name = getattr(function, "__name__", "").replace("_", "") or type(operation).__name__.lower()

@@ -96,7 +96,7 @@ def bordered(x: keras.KerasTensor, kernel: int, stride: int, *, name: str) -> tu
 
 
 def conv(
-    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: Any
+    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: object
 ) -> keras.KerasTensor:
     """Convolution, by default with He's initialisation; `options` (bias, initialisers) go to the layer.
 
@@ -109,7 +109,7 @@ def conv(
 
 
 def conv_bn(
-    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: Any
+    x: keras.KerasTensor, channels: int, kernel: int = 3, stride: int = 1, *, name: str, **options: object
 ) -> keras.KerasTensor:
     """`conv` without bias, then BatchNorm (epsilon 1e-5, momentum 0.9)."""
     x = conv(x, channels, kernel, stride, name=name, use_bias=False, **options)
@@ -130,7 +130,7 @@ def imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     return keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
 
 
-def hidden(x: keras.KerasTensor, units: int, *, dropout: float, name: str, **options: Any) -> keras.KerasTensor:
+def hidden(x: keras.KerasTensor, units: int, *, dropout: float, name: str, **options: object) -> keras.KerasTensor:
     """A fully connected layer with ReLU and dropout; `options` (initialisers) go to the layer."""
     x = keras.layers.Dense(units, name=name, **options)(x)
     x = keras.layers.ReLU(name=f"{name}_relu")(x)

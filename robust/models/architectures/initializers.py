@@ -1,13 +1,11 @@
 """The initial weights that the papers disagree about, by name."""
 
-from typing import Any
-
 import keras
 
 from robust.models.architectures.blocks import check_choice, he_normal
 
 
-def initializer(network: str, name: Any, scale: float = 1.0) -> keras.Initializer:
+def initializer(network: str, name: object, scale: float = 1.0) -> keras.Initializer:
     """A new initialiser for one layer; Keras draws the same numbers whenever one is used again.
 
     Args:

@@ -61,7 +61,7 @@ def small(
 def _initialized(
     convolution: Convolution,
     drawn: Callable[[], keras.Initializer],
-    *where: Any,
+    *where: object,
     name: str,
 ) -> keras.KerasTensor:
     """A convolution whose weights start from an initialiser of their own."""
@@ -152,7 +152,7 @@ def _summed(
     return keras.layers.ReLU(name=f"{name}_out")(h)
 
 
-def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str, **_: Any) -> keras.KerasTensor:
+def identity(x: keras.KerasTensor, channels: int, stride: int, *, name: str, **_: object) -> keras.KerasTensor:
     """Option A, free of parameters: every stride-th pixel, and zeros for the channels that are new."""
     if stride > 1:
         x = keras.layers.AveragePooling2D(1, stride, name=f"{name}_subsample")(x)

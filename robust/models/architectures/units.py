@@ -14,10 +14,15 @@ from typing import Any
 import keras
 
 from robust.core.errors import ModelError
+from robust.core.types import Table
 
 BATCH_NORM, BIAS, IMAGE = "a BatchNorm", "a bias", "an image"
 DEPTHWISE, LINEAR = "a depthwise convolution", "a linear layer"
 ACTIVATION, PADDING, POOLING, PRODUCT, SUM = "an activation", "a padding", "a pooling", "a product", "a sum"
+
+
+Convolution = keras.layers.Conv2D | keras.layers.DepthwiseConv2D
+Pooling = keras.layers.AveragePooling2D | keras.layers.MaxPooling2D
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +32,8 @@ class Unit:
     kind: str
     name: str  # of the layer that it is of
     inputs: tuple["Unit", ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    layers: tuple[Any, ...] = ()  # that hold its weights; of an image, those that it passes first
+    settings: Table = field(default_factory=dict)
+    layers: tuple[keras.layers.Layer, ...] = ()  # that hold its weights; of an image, those that it passes first
 
     @cached_property
     def height(self) -> int:
@@ -59,7 +64,7 @@ def describe(model: keras.Model) -> list[Unit]:
     return [*(unit for unit in units if unit is not last), last]
 
 
-def _listed(tensors: Any) -> list[Any]:
+def _listed(tensors: keras.KerasTensor | list[keras.KerasTensor]) -> list[keras.KerasTensor]:
     return tensors if isinstance(tensors, list) else [tensors]
 
 
@@ -69,28 +74,28 @@ def _maker(tensor: Any, made: Mapping[int, Unit], model: keras.Model) -> Unit:
     return made[id(tensor)]
 
 
-def _reader(operation: Any, name: str) -> Callable[..., Iterator[Unit]]:
+def _reader(operation: keras.Operation, name: str) -> Callable[..., Iterator[Unit]]:
     kind = type(operation)
     if kind.__name__ not in READERS or not kind.__module__.startswith("keras."):
         raise ModelError(f"{name}: {operation.name} is a {kind.__name__}; known: {', '.join(READERS)}")
     return READERS[kind.__name__]
 
 
-def _image(layer: Any) -> Iterator[Unit]:
+def _image(layer: keras.layers.Layer) -> Iterator[Unit]:
     yield Unit(IMAGE, layer.name, settings={"shape": tuple(layer.output.shape[1:])})
 
 
-def _preprocessing(layer: Any, x: Unit) -> Iterator[Unit]:
+def _preprocessing(layer: keras.layers.Layer, x: Unit) -> Iterator[Unit]:
     if x.kind != IMAGE:
         raise ModelError(f"{layer.name} is a {type(layer).__name__} of {x.kind}; it must be of {IMAGE}")
     yield Unit(IMAGE, x.name, (), x.settings, (*x.layers, layer))
 
 
-def _nothing(layer: Any, x: Unit) -> Iterator[Unit]:
+def _nothing(layer: keras.layers.Layer, x: Unit) -> Iterator[Unit]:
     yield from ()
 
 
-def _convolution(layer: Any, x: Unit) -> Iterator[Unit]:
+def _convolution(layer: Convolution, x: Unit) -> Iterator[Unit]:
     x, zeros = _unpadded(x)
     settings = {
         "kernel": tuple(layer.kernel.shape), "strides": layer.strides, "dilation": layer.dilation_rate,
@@ -109,7 +114,7 @@ def _dense(layer: Any, x: Unit) -> Iterator[Unit]:
     yield from _completed(layer, Unit(LINEAR, layer.name, (x,), settings, (layer,)))
 
 
-def _completed(layer: Any, x: Unit) -> Iterator[Unit]:
+def _completed(layer: Convolution | keras.layers.Dense, x: Unit) -> Iterator[Unit]:
     """A kernel, then its bias and activation, if there are any."""
     yield x
     if layer.use_bias:
@@ -118,7 +123,7 @@ def _completed(layer: Any, x: Unit) -> Iterator[Unit]:
     yield from _activation(layer, x)
 
 
-def _batch_norm(layer: Any, x: Unit) -> Iterator[Unit]:
+def _batch_norm(layer: keras.layers.BatchNormalization, x: Unit) -> Iterator[Unit]:
     settings = {
         "epsilon": float(f"{layer.epsilon:.1e}"),  # 1.001e-5, as Keras has it, is 1e-5
         "axis": layer.axis % len(layer.input.shape), "center": layer.center, "scale": layer.scale,
@@ -127,20 +132,20 @@ def _batch_norm(layer: Any, x: Unit) -> Iterator[Unit]:
     yield Unit(BATCH_NORM, layer.name, inputs, settings, (layer, *biased))
 
 
-def _activation(layer: Any, x: Unit) -> Iterator[Unit]:
+def _activation(layer: keras.layers.Activation | Convolution | keras.layers.Dense, x: Unit) -> Iterator[Unit]:
     if not layer.activation.__module__.startswith("keras."):  # any two lambdas have the same name
         raise ModelError(f"{layer.name} has an activation of its own; known: those of keras.activations")
     if layer.activation is not keras.activations.linear:
         yield Unit(ACTIVATION, layer.name, (x,), {"activation": layer.activation.__name__})
 
 
-def _relu(layer: Any, x: Unit) -> Iterator[Unit]:
+def _relu(layer: keras.layers.ReLU, x: Unit) -> Iterator[Unit]:
     form = (layer.max_value, float(layer.negative_slope), float(layer.threshold))
     name = {(None, 0.0, 0.0): "relu", (6, 0.0, 0.0): "relu6"}.get(form, f"relu{form}")
     yield Unit(ACTIVATION, layer.name, (x,), {"activation": name})
 
 
-def _pooling(layer: Any, x: Unit) -> Iterator[Unit]:
+def _pooling(layer: Pooling, x: Unit) -> Iterator[Unit]:
     x, zeros = _unpadded(x)
     settings = {
         "pooling": type(layer).__name__, "size": layer.pool_size, "strides": layer.strides,
@@ -150,38 +155,38 @@ def _pooling(layer: Any, x: Unit) -> Iterator[Unit]:
     yield Unit(POOLING, layer.name, (x,), settings)
 
 
-def _global_pooling(layer: Any, x: Unit) -> Iterator[Unit]:
+def _global_pooling(layer: keras.layers.Layer, x: Unit) -> Iterator[Unit]:
     yield Unit(POOLING, layer.name, (x,), {"pooling": type(layer).__name__})
 
 
-def _padding(layer: Any, x: Unit) -> Iterator[Unit]:
+def _padding(layer: keras.layers.ZeroPadding2D, x: Unit) -> Iterator[Unit]:
     yield Unit(PADDING, layer.name, (x,), {"padding": layer.padding, "data_format": layer.data_format})
 
 
-def _reshaping(layer: Any, x: Unit) -> Iterator[Unit]:
+def _reshaping(layer: keras.layers.Layer, x: Unit) -> Iterator[Unit]:
     if sum(side > 1 for side in layer.input.shape[1:]) > 1:  # a single place has nothing to rearrange
         yield Unit("a reshaping", layer.name, (x,), {"shape": tuple(layer.output.shape[1:])})
 
 
-def _concatenation(layer: Any, *inputs: Unit) -> Iterator[Unit]:
+def _concatenation(layer: keras.layers.Concatenate, *inputs: Unit) -> Iterator[Unit]:
     yield Unit("a concatenation", layer.name, inputs, {"axis": layer.axis % len(layer.output.shape)})
 
 
-def _sum(operation: Any, *inputs: Unit) -> Iterator[Unit]:
+def _sum(operation: keras.Operation, *inputs: Unit) -> Iterator[Unit]:
     yield _commutative(SUM, operation, inputs)
 
 
-def _product(operation: Any, *inputs: Unit) -> Iterator[Unit]:
+def _product(operation: keras.Operation, *inputs: Unit) -> Iterator[Unit]:
     made = _commutative(PRODUCT, operation, inputs)
     yield Unit(ACTIVATION, made.name, gated, {"activation": "hard_sigmoid"}) if (gated := _gated(made)) else made
 
 
-def _commutative(kind: str, operation: Any, inputs: tuple[Unit, ...]) -> Unit:
+def _commutative(kind: str, operation: keras.Operation, inputs: tuple[Unit, ...]) -> Unit:
     settings = {"constant": _constant(operation)} if len(inputs) == 1 else {}
     return Unit(kind, operation.name, tuple(sorted(inputs, key=lambda unit: unit.height)), settings)
 
 
-def _constant(operation: Any) -> float:
+def _constant(operation: keras.Operation) -> float:
     """The other operand of an operator on one tensor: the 3 of x + 3."""
     given = operation._inbound_nodes[0].arguments.args
     return next((float(value) for value in given if isinstance(value, int | float)), float("nan"))
@@ -203,7 +208,7 @@ def _unpadded(x: Unit) -> tuple[Unit, tuple[tuple[int, int], ...]]:
     return x, ((0, 0), (0, 0))
 
 
-def _borders(layer: Any, size: tuple, dilation: tuple, zeros: tuple) -> tuple[tuple[int, int], ...]:
+def _borders(layer: Convolution | Pooling, size: tuple, dilation: tuple, zeros: tuple) -> tuple[tuple[int, int], ...]:
     """How far the first window begins before the picture and the last one ends behind it, for both axes."""
     borders = []
     for axis, (before, after) in enumerate(zeros):

@@ -45,10 +45,10 @@ class BlackBox:
 
     def __init__(
         self,
-        function: Callable[[np.ndarray], Any],
+        function: Callable[[np.ndarray], object],
         name: str,
         weights: Sequence[Any] = (),
-        preprocessing: Any = None,
+        preprocessing: object = None,
         why: str = "",
         inputs: Sequence[tf.TensorSpec] = (),
         parameters: int | None = None,
@@ -119,6 +119,10 @@ class BlackBox:
         return np.concatenate([1 - p, p], axis=1)
 
 
+Network = keras.Model | BlackBox
+"""What is asked for its answers to images."""
+
+
 def probabilities(answers: np.ndarray) -> np.ndarray:
     """Which rows of the answers look like probabilities; rounded ones do not quite sum to 1.
 
@@ -128,7 +132,7 @@ def probabilities(answers: np.ndarray) -> np.ndarray:
     return (answers >= 0).all(axis=1) & (np.abs(answers.sum(axis=1) - 1) < 0.05)
 
 
-def wrapped(model: Any) -> Any:
+def wrapped(model: object) -> Network:
     """A Keras model or a black box as it is, any other function as a black box; else ModelError."""
     if isinstance(model, keras.Model | BlackBox):
         return model
@@ -141,12 +145,12 @@ def wrapped(model: Any) -> Any:
     return BlackBox(model, getattr(model, "__name__", type(model).__name__).strip("<>"))
 
 
-def _of_keras_2(model: Any) -> bool:
+def _of_keras_2(model: object) -> bool:
     """Is it a model of tf_keras, Keras 2 beside Keras 3?"""
     return any(kind.__module__.startswith("tf_keras.") and kind.__name__ == "Model" for kind in type(model).__mro__)
 
 
-def asked(model: Any, classes: int, output: str | None = None) -> BlackBox:
+def asked(model: Network, classes: int, output: str | None = None) -> BlackBox:
     """A Keras model of which only the answers are asked; `output` as of `heads.understood`."""
     if isinstance(model, BlackBox):
         return model

@@ -51,7 +51,7 @@ class Classifier:
 
     def __init__(
         self, model: keras.Model | BlackBox | Callable, classes: int, *,
-        preprocessing: Any = None, batch_size: int = 128, attack_precision: Precision = "float32",
+        preprocessing: object = None, batch_size: int = 128, attack_precision: Precision = "float32",
         output: str | None = None,
     ):  # fmt: skip
         _check_backend()
@@ -182,7 +182,7 @@ class Classifier:
         return self._compiled[key]
 
     def _counted(self, key: Hashable, function: Callable) -> Callable:
-        def traced(*args: Any) -> Any:
+        def traced(*args: object) -> object:
             self.graphs[key] = self.graphs.get(key, 0) + 1  # runs when TensorFlow traces, and only then
             return function(*args)
 
@@ -268,7 +268,7 @@ def _logarithm(model: keras.Model, image: tf.Tensor) -> str:
     return f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log(model(x) + 1e-30))"
 
 
-def _of_saved_model(layer: keras.layers.TFSMLayer, output: Any, image: tf.Tensor) -> str:
+def _of_saved_model(layer: keras.layers.TFSMLayer, output: object, image: tf.Tensor) -> str:
     """The same of a SavedModel, which is a folder and no model with layers: what names the folder makes one of it."""
     given = getattr(layer.call_endpoint_fn, "structured_outputs", None)
     keys = dict.fromkeys(given, layer.output) if isinstance(given, dict) and len(given) == 1 else layer.output

@@ -49,7 +49,7 @@ def _copy(model: keras.Model, precision: Precision) -> keras.Model:
     pairs, last = list(_pairs(model)), heads.last(model)
     linear, norms = {at.name for at, _ in pairs}, {norm.name for _, norm in pairs}
 
-    def copied(layer: Any) -> Any:
+    def copied(layer: Any) -> keras.Operation:
         if isinstance(layer, keras.Model):
             return _copy(layer, precision)
         kind, settings = type(layer), layer.get_config()
@@ -67,7 +67,7 @@ def _copy(model: keras.Model, precision: Precision) -> keras.Model:
     return twin
 
 
-def _called(operation: Any, *tensors: Any, **others: Any) -> Any:
+def _called(operation: keras.Operation, *tensors: object, **others: object) -> object:
     """What was a BatchNorm takes no mask."""
     return operation(tensors[0]) if isinstance(operation, keras.layers.Identity) else operation(*tensors, **others)
 
@@ -98,7 +98,7 @@ def _merged(layer: Any, norm: Any) -> list[np.ndarray]:
     return [kernel * (factor.reshape(kernel.shape[2:]) if depthwise else factor), bias]
 
 
-def _pairs(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+def _pairs(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
     """Linear layers without activation, each with the BatchNorm that alone sees what it gives.
 
     One that LoRA adapts or that is quantised has more weights than a kernel and a bias, and stays as it is.
@@ -113,11 +113,11 @@ def _pairs(model: keras.Model) -> Iterator[tuple[Any, Any]]:
             yield layer, norm
 
 
-def _is_changed(layer: Any) -> bool:
+def _is_changed(layer: keras.Operation) -> bool:
     return bool(getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None))
 
 
-def _can_be_halved(layer: Any) -> bool:
+def _can_be_halved(layer: keras.Operation) -> bool:
     plain = isinstance(layer, keras.Layer) and not isinstance(layer, _SCALING) and not _is_changed(layer)
     return plain and layer.compute_dtype == "float32"
 
@@ -130,7 +130,7 @@ def _is_known(model: keras.Model) -> bool:
     return all(_is_known(part) if isinstance(part, keras.Model) else _is_keras_own(part) for part in operations)
 
 
-def _is_keras_own(part: Any) -> bool:
+def _is_keras_own(part: keras.Operation) -> bool:
     given = [v for name, v in vars(part).items() if v is not None and name.endswith(_GIVEN)]
     kinds = [type(part), *(v if isinstance(v, FunctionType) else type(v) for v in given)]
     return all(kind.__module__.startswith("keras.") for kind in kinds) and not isinstance(part, keras.layers.Lambda)

@@ -33,7 +33,7 @@ def _plain(layer: keras.layers.Layer) -> bool:
     return type(layer).__module__.startswith(_OURS) and not isinstance(layer, keras.layers.Lambda)
 
 
-def _unnamed(value: Any, places: dict[str, str], naming: bool = False) -> Any:
+def _unnamed(value: object, places: dict[str, str], naming: bool = False) -> object:
     """The same with each name of a layer as the place at which it first comes; an activation's word is no name."""
     if isinstance(value, Mapping):
         return {key: _unnamed(each, places, naming or key in _NAMING) for key, each in value.items()}

@@ -1,12 +1,15 @@
 """What range of pixels a Keras model takes, read off what stands before its first weights: layers and operations."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras.src.ops.node import Node
 
 _LEVELS = (0.0, 127.5, 255.0)  # of the grey images that are sent through
 _SIDE = 32  # of these images, where the model takes any size
@@ -54,7 +57,7 @@ def _probe(model: keras.Model) -> tf.Tensor:
     return tf.cast(tf.stack([tf.fill(sizes, level) for level in _LEVELS]), kind)
 
 
-def _built_for(model: Any) -> tuple[int | None, ...]:
+def _built_for(model: keras.Model) -> tuple[int | None, ...]:
     """The shape of an image that a subclass was first asked for."""
     shape = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
     return tuple(shape)[1:] if isinstance(shape, tuple | list) and len(shape) > 1 else (_SIDE, _SIDE, 3)
@@ -72,12 +75,16 @@ def _says(name: str, value: tf.Tensor) -> str:
     return name if np.abs(gain).max() < _SMALL or means.max() > _FAR else ""
 
 
-def _ends(walk: "_Walk", model: Any, value: Any) -> Iterator[tuple[str, tf.Tensor]]:
+def _ends(walk: "_Walk", model: keras.Model, value: object) -> Iterator[tuple[str, tf.Tensor]]:
     """What comes to the first weights of a model on each way, with the name of what came last before them."""
     out = walk.model(model, ("", value))
     if out and not walk.ends and isinstance(out[1], tf.Tensor) and tf.size(out[1]) >= tf.size(value):
         yield out  # it has no weights; were there fewer numbers, they would be the answers of a network inside
     yield from walk.ends
+
+
+Seen = tuple[str, Any]
+"""A value on its way, behind the name of the layer that has changed it last."""
 
 
 class _Walk:
@@ -87,26 +94,26 @@ class _Walk:
         self.ends: list[tuple[str, tf.Tensor]] = []
         self.unsure = False  # has it followed the layers of a subclass in the order of their making?
 
-    def model(self, model: Any, given: tuple[str, Any]) -> tuple[str, Any] | None:
+    def model(self, model: keras.Model, given: Seen) -> Seen | None:
         """What a model makes of a value, and of what name it is; a graph of several inputs is not looked through."""
         if isinstance(model, keras.Sequential) or not getattr(model, "_nodes_by_depth", None):
             layers = model.layers if isinstance(model, keras.Sequential) else _asked(model, given[1])
             self.unsure |= layers is None
             return self.chain(model.layers if layers is None else layers, given)
-        known: dict[int, tuple[str, Any] | None] = {id(model.inputs[0]): given}
+        known: dict[int, Seen | None] = {id(model.inputs[0]): given}
         for node in (n for depth in sorted(model._nodes_by_depth, reverse=True) for n in model._nodes_by_depth[depth]):
             if not node.is_input:
                 self.node(node, known)
         return known.get(id(model.outputs[0]))
 
-    def chain(self, layers: list[Any], given: tuple[str, Any]) -> tuple[str, Any] | None:
+    def chain(self, layers: Sequence[keras.Operation], given: Seen) -> Seen | None:
         """Layers that follow each other, as a Sequential's, or those of a subclass as its call asks them."""
-        found: tuple[str, Any] | None = given
+        found: Seen | None = given
         for layer in layers:
             found = None if found is None else self.call(layer, found, lambda each, x: each(x, **inference(each)))
         return found
 
-    def node(self, node: Any, known: dict[int, tuple[str, Any] | None]) -> None:
+    def node(self, node: "Node", known: dict[int, Seen | None]) -> None:
         """A call of a layer or operation in a graph."""
         before = [known.get(id(tensor)) for tensor in node.input_tensors]
         inputs = [value for value in before if value is not None]
@@ -120,7 +127,7 @@ class _Walk:
         for tensor in node.outputs:
             known[id(tensor)] = out
 
-    def call(self, operation: Any, given: tuple[str, Any], ask: Any) -> tuple[str, Any] | None:
+    def call(self, operation: keras.Operation, given: Seen, ask: Callable[[Any, object], object]) -> Seen | None:
         """What it gives, under its name if it changes the values; where it has weights, the way ends."""
         name, value = given
         if isinstance(operation, keras.Model) and isinstance(value, tf.Tensor):
@@ -132,13 +139,13 @@ class _Walk:
         return (name or (operation.name if _changes(value, out) else "")), out
 
 
-def _asked(model: Any, value: Any) -> list[Any] | None:
+def _asked(model: keras.Model, value: object) -> list[keras.layers.Layer] | None:
     """The layers of a subclass, each once, in the order in which `predict` asks them; None where nobody can see."""
-    order: dict[int, Any] = {}
+    order: dict[int, keras.layers.Layer] = {}
     own = {id(layer) for layer in model.layers}
     ask = keras.layers.Layer.__call__
 
-    def noted(layer: Any, *args: Any, **options: Any) -> Any:
+    def noted(layer: keras.layers.Layer, *args: object, **options: object) -> object:
         if id(layer) in own:
             order.setdefault(id(layer), layer)
         return ask(layer, *args, **options)
@@ -153,12 +160,12 @@ def _asked(model: Any, value: Any) -> list[Any] | None:
     return list(order.values())
 
 
-def inference(operation: Any) -> dict[str, bool]:
+def inference(operation: keras.Operation) -> dict[str, bool]:
     """The argument that asks an operation as `predict` does, for those that have it."""
     return {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
 
 
-def _changes(value: Any, out: Any) -> bool:
+def _changes(value: object, out: object) -> bool:
     """Are the values other ones, and not only in another place?"""
     if not isinstance(value, tf.Tensor) or not isinstance(out, tf.Tensor):
         return True

@@ -71,7 +71,7 @@ def outputs(model: keras.Model, output: str | None = None, *, black_box: bool = 
     return 2 if black_box and count == 1 else count
 
 
-def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[Any, str]:
+def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[keras.KerasTensor, str]:
     """The output that classifies, and how it was told from the others."""
     told = getattr(model, "output", None)  # a Sequential has none before it is called
     by_layer = [(o._keras_history.operation.name, o) for o in model.outputs]
@@ -93,7 +93,7 @@ def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[
     return fits[0][1], f"output {fits[0][0]!r} of {shown}: it has {classes} numbers"
 
 
-def pick(answers: Any, output: str | None, name: str) -> Any:
+def pick(answers: object, output: str | None, name: str) -> Any:
     """Of what a subclassed model gives, the one that classifies; see `understood`."""
     if not isinstance(answers, dict | list | tuple):
         return answers
@@ -107,7 +107,7 @@ def pick(answers: Any, output: str | None, name: str) -> Any:
     return next(iter(listed.values()))
 
 
-def _logits(output: Any) -> tuple[Any, str]:
+def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
     """The logits behind an output, and what was taken off: what goes into its softmax, if it ends in one.
 
     What stands behind the softmax and leaves its numbers as they are is taken off with it.
@@ -138,7 +138,7 @@ def _logits(output: Any) -> tuple[Any, str]:
     return output, f"{squashed} of {last.name!r} taken off" if squashed else ""
 
 
-def _unchanged(output: Any) -> Any:
+def _unchanged(output: Any) -> keras.KerasTensor | None:
     """What goes into a last operation that only hands it on, as Dropout, a linear activation or Reshape; else None.
 
     It is tried: the same numbers in the same order.
@@ -162,14 +162,14 @@ def _unchanged(output: Any) -> Any:
     return before if same else None
 
 
-def _flat(logits: Any) -> Any:
+def _flat(logits: keras.KerasTensor) -> keras.KerasTensor:
     """Logits [B, C] of those that a convolution gives, [B, 1, 1, C]."""
     if len(logits.shape) == 2 or set(logits.shape[1:-1]) != {1}:
         return logits
     return keras.layers.Reshape((logits.shape[-1],), name=unused("flat", logits))(logits)
 
 
-def _activation(last: Any) -> Callable | None:
+def _activation(last: keras.Operation) -> Callable | None:
     """What a last operation does to the numbers without weights of its own; None where that cannot be told."""
     if not isinstance(last, keras.layers.Layer) or isinstance(
         last, keras.layers.Softmax | keras.layers.Activation | keras.layers.Lambda
@@ -194,7 +194,7 @@ def _squashing(function: Callable, width: int | None) -> str:
     return next((n for n, wanted in known.items() if found.shape == wanted.shape and near(found, wanted, exact)), "")
 
 
-def _of_two(z: Any) -> Any:
+def _of_two(z: Any) -> keras.KerasTensor:
     """The logits (0, z): those of a twin of the dense layer that gives z, with zeros for the first class."""
     last = z._keras_history.operation
     if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
@@ -233,7 +233,7 @@ def _trains_by_default(operation: keras.Operation) -> bool:
     return training is not None and training.default is True
 
 
-def unused(name: str, tensor: Any) -> str:
+def unused(name: str, tensor: keras.KerasTensor) -> str:
     """The name, with a number behind it where an operation that leads to the tensor has it: a graph takes none twice.
 
     >>> unused("preprocessing", keras.layers.Flatten(name="preprocessing")(keras.Input((2, 2))))
@@ -244,17 +244,17 @@ def unused(name: str, tensor: Any) -> str:
     return next(each for i in count() if (each := f"{name}_{i}" if i else name) not in taken)
 
 
-def last(model: keras.Model) -> Any:
+def last(model: keras.Model) -> keras.Operation:
     """The layer that makes a functional model's only output."""
     return model.outputs[0]._keras_history.operation
 
 
-def features(model: keras.Model) -> Any:
+def features(model: keras.Model) -> keras.KerasTensor:
     """What goes into that layer."""
     return _before(model.outputs[0])
 
 
-def _before(output: Any) -> Any:
+def _before(output: Any) -> keras.KerasTensor:
     """What goes into the layer that makes an output."""
     layer, node = output._keras_history[:2]
     return layer._inbound_nodes[node].input_tensors[0]  # not `layer.input`: other models may use the layer, too

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from robust.core.errors import ModelError, SuiteError
 from robust.core.interface import setting
 from robust.models.classifier import attached
-from robust.models.classifier.black_box import BlackBox
+from robust.models.classifier.black_box import BlackBox, Network
 from robust.models.classifier.graph import UNSURE, says_bytes
 from robust.suite import preprocessing as wanted
 from robust.suite.preprocessing import Preprocessing
@@ -25,7 +24,7 @@ def is_said(understood: Sequence[str]) -> bool:
     return not understood[-1].endswith((UNSAID, GUESSED, UNSURE))
 
 
-def pixels(model: Any, declared: Any = None) -> tuple[Preprocessing, str]:
+def pixels(model: Network, declared: object = None) -> tuple[Preprocessing, str]:
     """How the model wants its pixels, and who says so: the user, its first layer or quantised input, or nobody.
 
     Args:
@@ -78,12 +77,12 @@ def prepared(images: tf.Tensor, want: Preprocessing) -> tf.Tensor:
     return tf.transpose(images, [0, 3, 1, 2]) if want.layout == "channels_first" else images
 
 
-def batch_size(model: Any) -> int | None:
+def batch_size(model: Network) -> int | None:
     """How many images the model was built for; None: any number."""
     return shape[0] if (shape := batch_shape(model)) else None
 
 
-def image_shape(model: Any, want: Preprocessing) -> tuple[int | None, ...]:
+def image_shape(model: Network, want: Preprocessing) -> tuple[int | None, ...]:
     """Height, width and channels of the images that the model takes; None where any will do, () where it is not said.
 
     >>> import keras
@@ -95,7 +94,7 @@ def image_shape(model: Any, want: Preprocessing) -> tuple[int | None, ...]:
     return (*shape[1:], shape[0]) if shape and want.layout == "channels_first" else shape
 
 
-def channels(model: Any, declared: Any = None) -> int | None:
+def channels(model: Network, declared: object = None) -> int | None:
     """How many channels the images have that the model takes; None where any will do, or it is not said.
 
     declared: how it wants its pixels, see `pixels`.
@@ -126,13 +125,13 @@ def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     return f"; give the data {setting('transform', {'size': side})}" if fits else ""
 
 
-def batch_shape(model: Any) -> tuple[int | None, ...]:
+def batch_shape(model: Network) -> tuple[int | None, ...]:
     """The shape of a batch, as the model's only input says it; () where it does not."""
     listed = getattr(model, "inputs", None)
     return tuple(listed[0].shape) if listed else ()
 
 
-def dtype(model: Any) -> tf.DType:
+def dtype(model: Network) -> tf.DType:
     """In what precision to search: that of the model's inputs, at least single.
 
     Raises ModelError for whole numbers, which have no gradient.
@@ -150,7 +149,7 @@ def dtype(model: Any) -> tf.DType:
     return tf.float64 if own == tf.float64 else tf.float32
 
 
-def _kind(model: Any) -> tf.DType:
+def _kind(model: Network) -> tf.DType:
     """The type of the model's inputs."""
     listed = getattr(model, "inputs", None)
     return tf.as_dtype(listed[0].dtype) if listed else tf.float32

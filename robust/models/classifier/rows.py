@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
+from robust.models.classifier.black_box import Network
 
-def unrolled(network: Any, image_shape: Sequence[int]) -> tuple[Any, str]:
+
+def unrolled(network: Network, image_shape: Sequence[int]) -> tuple[Network, str]:
     """The model with images in front of it, where it takes rows of as many numbers, and a word about it; "" elsewhere.
 
     A row is an image [H, W, C] as NumPy's `reshape` flattens it: line after line, the channels of a pixel together.

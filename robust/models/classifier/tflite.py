@@ -12,6 +12,7 @@ import tensorflow as tf
 from robust.core import quiet
 from robust.core.errors import ModelError
 from robust.core.interface import setting
+from robust.core.types import Table
 from robust.models.classifier.black_box import BlackBox
 from robust.models.classifier.inputs import GUESSED, UNSAID
 from robust.suite.preprocessing import MODES, Preprocessing
@@ -54,9 +55,7 @@ def read(path: Path) -> BlackBox:
     return BlackBox(ask, path.stem, preprocessing=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
-def _resize(
-    interpreter: Any, details: dict[str, Any], shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]
-) -> None:
+def _resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]) -> None:
     """Make room for images of another number or size; ModelError where its weights do not fit that.
 
     fit: raises RuntimeError for the shape of an image that is too small for a file of any size; see `_check_size`.
@@ -104,7 +103,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _made(content: bytes, kernels: Any = None) -> Any:
+def _made(content: bytes, kernels: object = None) -> Any:
     """An interpreter; kernels: which of TFLite's, None for the usual."""
     chosen = {} if kernels is None else {"experimental_op_resolver_type": kernels}
     with quiet.aside(), warnings.catch_warnings():
@@ -132,12 +131,12 @@ def _check_operations(path: Path, interpreter: Any) -> None:
         raise ModelError(f"{path}: {what}; convert it with TFLITE_BUILTINS only")
 
 
-def _batch(details: dict[str, Any]) -> int | None:
+def _batch(details: Table) -> int | None:
     """The batch size that the file insists on; None: any."""
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
 
-def _pixels(details: dict[str, Any]) -> tuple[Preprocessing | None, str]:
+def _pixels(details: Table) -> tuple[Preprocessing | None, str]:
     """How a quantised input wants its pixels, and how that is known; None where it takes floats.
 
     Its whole numbers stand for the range of the images that it was calibrated with, which need not have held every
@@ -168,7 +167,7 @@ def _ends(way: Preprocessing) -> tuple[float, float]:
     return float(((way.low - mean) / std).min()), float(((way.high - mean) / std).max())
 
 
-def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def _quantised(images: np.ndarray, details: Table) -> np.ndarray:
     scale, zero = details["quantization"]
     dtype = details["dtype"]
     if np.issubdtype(dtype, np.floating):
@@ -177,7 +176,7 @@ def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return np.clip(np.rint(images / (scale or 1) + zero), limits.min, limits.max).astype(dtype)
 
 
-def _plain(answers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def _plain(answers: np.ndarray, details: Table) -> np.ndarray:
     scale, zero = details["quantization"]
     if np.issubdtype(details["dtype"], np.floating):
         return answers

@@ -1,8 +1,8 @@
 """A layer once more, without its activation."""
 
 import warnings
-from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ from robust.models.classifier.graph import inference
 _TO_LEARN = ("_initializer", "_regularizer", "_constraint")  # settings of layers, by the ends of their names
 
 
-def without_activation(last: Any, before: Any, name: str) -> Any:
+def without_activation(last: keras.layers.Layer, before: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The logits of a twin of the layer, of this name, from what goes into it.
 
     What the layer was given to begin or to learn with is of no use to the twin, and need not be such as Keras can save.
@@ -34,7 +34,7 @@ def without_activation(last: Any, before: Any, name: str) -> Any:
     return logits
 
 
-def _is_twin(twin: Any, last: Any, shape: tuple[int | None, ...]) -> bool:
+def _is_twin(twin: keras.layers.Layer, last: keras.layers.Layer, shape: tuple[int | None, ...]) -> bool:
     """Does the layer give what its activation makes of the twin's numbers? It is tried."""
     numbers = np.random.default_rng(0).normal(0, 1, [6, *(side or 4 for side in shape[1:])])
     numbers *= np.logspace(-3, 0, 6).reshape(-1, *[1] * (numbers.ndim - 1))  # of large ones all but one class has 0
@@ -45,7 +45,7 @@ def _is_twin(twin: Any, last: Any, shape: tuple[int | None, ...]) -> bool:
     return near(one.numpy(), other.numpy(), 1e-5 if last.compute_dtype == "float32" else 5e-3)
 
 
-def _cannot_be_built(last: Any, why: str) -> ModelError:
+def _cannot_be_built(last: keras.layers.Layer, why: str) -> ModelError:
     return ModelError(
         f"{last.name!r} ends the model in an activation that cannot be taken off, as the layer, a "
         f"{type(last).__name__}, cannot be built again ({why}); give logits: end the model in it without activation; "

@@ -2,10 +2,11 @@
 
 import mmap
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from robust.core.errors import ModelError
 from robust.core.files import stand_in
+from robust.core.types import NewTable
 from robust.models.pretrained import safetensors, torch_files
 from robust.models.pretrained.tensor import Tensor
 
@@ -48,14 +49,14 @@ def read(path: str | Path) -> Tensors:
         raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
 
 
-def _read(file: IO[bytes]) -> Any:
+def _read(file: IO[bytes]) -> NewTable:
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
     if data[:4] == b"PK\x03\x04":
         return torch_files.read_zip(file, data)
     return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
 
 
-def _unwrapped(table: dict[str, Any]) -> Tensors:
+def _unwrapped(table: NewTable) -> Tensors:
     if holding := [key for key in WRAPPERS if _holds(table.get(key))]:
         found = _unwrapped(table[holding[0]])
         found.of = found.of or (f"weights of {holding[0]!r}, not of {', '.join(holding[1:])}" if holding[1:] else "")
@@ -73,6 +74,6 @@ def _unwrapped(table: dict[str, Any]) -> Tensors:
     return _unwrapped(table[inner[0]])
 
 
-def _holds(value: Any) -> bool:
+def _holds(value: object) -> bool:
     """Is it a table with tensors, at whatever depth?"""
     return isinstance(value, dict) and any(isinstance(each, Tensor) or _holds(each) for each in value.values())

@@ -8,6 +8,7 @@ import keras
 
 from robust.core.errors import ModelError
 from robust.core.signature import Call
+from robust.core.types import Table
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's training images in [0, 1], red, green and blue, as Torch's libraries have them."""
@@ -18,7 +19,7 @@ class Layout:
     """How a library names the layers of an architecture, and with which constants it was trained."""
 
     modules: Callable[[keras.Model], Mapping[str, str]]  # name of each of our layers -> of their module
-    options: Mapping[str, Any] = field(default_factory=dict)  # what our architecture must be built with
+    options: Table = field(default_factory=dict)  # what our architecture must be built with
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
     momentum: float = 0.9  # of BatchNorm's averages, as Keras counts: one minus Torch's
@@ -53,5 +54,5 @@ def _said(option: str, value: Any) -> str:
     return f"{option} = {_toml(value)}" + (f" ({meaning})" if meaning else "")
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"

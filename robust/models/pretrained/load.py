@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 
 from robust.core.errors import ModelError
 from robust.core.signature import Call, bind
+from robust.core.types import Table
 from robust.models.architectures.normalization import set_statistics
 from robust.models.layer_table import unallocated
 from robust.models.pretrained import checkpoint, packaged, prefixes, releases, timm, torchvision
@@ -179,7 +179,7 @@ def _modern(name: str) -> str:
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name)
 
 
-def _check_norm(call: Call, tensors: Mapping[str, Any]) -> None:
+def _check_norm(call: Call, tensors: Table) -> None:
     held = "batch" if any(name.endswith(".running_mean") for name in tensors) else "none"
     if (asked := call.arguments.get("norm", held)) != held:
         raise ModelError(

@@ -5,6 +5,7 @@ numbers a file holds. This one knows the operations that `torch.save` writes for
 """
 
 import pickletools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -151,7 +152,7 @@ class Machine:
             case _:
                 self.data(name, argument)
 
-    def data(self, name: str, argument: Any) -> None:
+    def data(self, name: str, argument: object) -> None:
         """Do an operation that makes or fills numbers, strings, tuples, lists and tables."""
         if name in _LITERALS:
             self.stack.append(argument)
@@ -192,7 +193,7 @@ class Machine:
         return storage
 
 
-def _entries(arguments: Any) -> int:
+def _entries(arguments: object) -> int:
     """How many entries a table that is made of them may have: one list in the file can be made many tables."""
     return sum(len(each) for each in arguments if isinstance(each, list)) if isinstance(arguments, tuple) else 0
 
@@ -226,7 +227,7 @@ def _made(function: Any, arguments: Any) -> Any:
     raise ModelError("the pickle makes something that is not a tensor")
 
 
-def _table(pairs: Any) -> dict[str | int, Any]:
+def _table(pairs: Iterable[tuple[object, Any]]) -> dict[str | int, Any]:
     table = {}
     for key, value in pairs:
         if not isinstance(key, str | int):  # a tuple of tuples of tuples takes for ever to hash

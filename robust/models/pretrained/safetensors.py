@@ -3,12 +3,12 @@
 import mmap
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from robust.core import files
 from robust.core.errors import ModelError, suggest
+from robust.core.types import Table
 from robust.models.pretrained.tensor import BFLOAT16, Tensor, floats
 
 DTYPES = {
@@ -41,7 +41,7 @@ def read(data: mmap.mmap) -> dict[str, Tensor]:
     return {name: _tensor(data, *place[:2], begin + place[2]) for name, place in places.items()}
 
 
-def _checked(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
+def _checked(name: str, entry: Table) -> tuple[np.dtype, tuple[int, ...], int, int]:
     """Type, shape, start and stop of a tensor."""
     kind, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if kind not in DTYPES:

@@ -6,12 +6,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from itertools import count
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from robust.core.errors import ModelError
+from robust.core.types import NewTable
 from robust.models.pretrained.pickled import Machine, View
 from robust.models.pretrained.tensor import Tensor, floats
 
@@ -22,7 +23,7 @@ _LOCAL_HEADER = 30  # bytes, before the name and the extra field of a zip's memb
 Places = dict[str, tuple[int, int]]
 
 
-def read_zip(file: IO[bytes], data: mmap.mmap) -> Any:
+def read_zip(file: IO[bytes], data: mmap.mmap) -> NewTable:
     """What was saved in the zip form: data.pkl, and every storage in a member of its own, data/<key>."""
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
@@ -55,7 +56,7 @@ def _member(data: mmap.mmap, info: zipfile.ZipInfo) -> bytes:
     return data[start:stop]
 
 
-def read_legacy(data: mmap.mmap) -> Any:
+def read_legacy(data: mmap.mmap) -> NewTable:
     """What was saved in the older form: five pickles, then a count and the raw numbers of each storage."""
     data.seek(0)
     if (Machine().read(data), Machine().read(data)) != (MAGIC, PROTOCOL):
@@ -79,15 +80,15 @@ _DEPTH = 4  # of tables within tables: deeper, nobody keeps weights
 _ENTRIES = 100_000  # of all tables, each as often as it is named: one in one in one of a thousand each are a milliard
 
 
-def _tensors(tree: Any, data: mmap.mmap, places: Places) -> Any:
+def _tensors(tree: object, data: mmap.mmap, places: Places) -> NewTable:
     """The tree with a `Tensor` for every `View` in its tables; the rest is left out."""
     if not isinstance(tree, dict):
         raise ModelError(f"it holds a {type(tree).__name__}, not a table of tensors")
     return _of_views(tree, data, places, _DEPTH, count(1))
 
 
-def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int, entries: Iterator[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _of_views(table: dict, data: mmap.mmap, places: Places, depth: int, entries: Iterator[int]) -> NewTable:
+    found: NewTable = {}
     for key, value in table.items():
         if next(entries) > _ENTRIES:
             raise ModelError(f"its tables have more than {_ENTRIES:,} entries")

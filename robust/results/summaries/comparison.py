@@ -1,14 +1,14 @@
 """One model beside another, or beside itself in an earlier report: paired differences, image by image."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isclose, isnan, nan
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from robust.core.errors import ReportError, suggest
+from robust.core.types import NewRow, Row
 from robust.results.flags import worse
 from robust.results.summaries import earlier
 from robust.results.summaries.earlier import Report
@@ -30,7 +30,7 @@ def judged(
     superclasses: Superclasses,
     *,
     same: bool,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[NewRow]:
     """The rows of results.csv that a bound against another model gives, at each strength of the perturbation.
 
     - difference: ours minus theirs, with the one end that is judged, a bound of 95 %: `low` where higher is
@@ -69,7 +69,7 @@ def judged(
             yield {**where, **test, "subset": group, "n": found.n, "bound": "", "passed": None}
 
 
-def not_judged(key: str, bound: NoWorse, ours: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def not_judged(key: str, bound: NoWorse, ours: pd.DataFrame) -> Iterator[NewRow]:
     """The rows of a bound where what it compares with is not there."""
     said = {"metric": "difference", "subset": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound.text}
     nothing = dict.fromkeys(("value", "ci_low", "ci_high"), float("nan"))
@@ -117,7 +117,7 @@ def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, s
     return (run for run in both if case in ("", run[2]))
 
 
-def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[dict[str, Any]]:
+def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) -> Iterator[NewRow]:
     who = dict(zip(("model", "seed", "case"), run, strict=True))
     earlier.same_case(one, run[2], *other.case(run[2]))
     earlier.same_source(one.path, run[2], one.source(*run), other.source(*run))
@@ -152,14 +152,14 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         yield {**who, **where, **values, **said, **doubts}
 
 
-def _as_written(path: Path, results: pd.DataFrame, where: Mapping[str, Any], of: tuple[str, str], value: float) -> None:
+def _as_written(path: Path, results: pd.DataFrame, where: Row, of: tuple[str, str], value: float) -> None:
     """Raise ReportError where the outcomes of a report give another value than its results.csv; NaN: not known."""
     for told in at(results, {**where, "metric": of[0], "subset": of[1]})["value"]:
         if not isclose(told, value, abs_tol=1e-5) and not isnan(told) and not isnan(value):
             raise ReportError(f"{path}: its outcomes give {of[0]} = {value:.6g}, its results.csv {told:.6g}")
 
 
-def verdict(results: pd.DataFrame | None, where: Mapping[str, Any], metric: str) -> str:
+def verdict(results: pd.DataFrame | None, where: Row, metric: str) -> str:
     """The worst verdict on the numbers of a metric at a strength, by rows of results.csv; "" where there are none."""
     if results is None:
         return ""
@@ -171,5 +171,5 @@ def _unit(key: str) -> str:
     return "nats" if key == "nll" else "proportion"
 
 
-def _said(where: Mapping[str, Any]) -> str:
+def _said(where: Row) -> str:
     return ", ".join(f"{key} {value}" for key, value in where.items() if value not in (None, "")) or "that strength"

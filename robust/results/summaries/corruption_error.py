@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from robust.core import statistics
+from robust.core.types import NewRow
 
 COMMON = (
     "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
@@ -44,7 +45,7 @@ class Errors(NamedTuple):
     clean: Exact
 
 
-def own_errors(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+def own_errors(outcomes: pd.DataFrame) -> list[NewRow]:
     """The rows that sum up one case with corruptions on one model by itself.
 
     - corruption_error: the top-1 error of each corruption (the group), the mean over the severities.
@@ -75,7 +76,7 @@ def _mean_of(values: Iterable[Fraction]) -> Fraction:
     return sum(listed, Fraction()) / len(listed)
 
 
-def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> dict[str, Any]:
+def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> NewRow:
     low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
     where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
     what = {"metric": metric, "subset": group, "value": float(value), "unit": "proportion", "n": len(shares)}
@@ -84,7 +85,7 @@ def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> dict[st
 
 def corruption_errors(
     results: pd.DataFrame, outcomes: pd.DataFrame, baselines: Mapping[str, str], imagenet: str = ""
-) -> list[dict[str, Any]]:
+) -> list[NewRow]:
     """The rows that sum up every case with corruptions beside another model; see `own_errors`.
 
     - corruption_error_ratio: each over the baseline's, sum_s E / sum_s E_base, and the mean of the common ones.
@@ -149,7 +150,7 @@ def _mean(several: list[Errors]) -> Errors | None:
     return Errors({name: _mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
 
 
-def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str, Any]]:
+def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
     """The ratios of one model to its baseline, called `name`; None: it has not run."""
     unit = f"× {name}"
     if base is None:
@@ -168,7 +169,7 @@ def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[dict[str
     yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
 
 
-def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, Any]:
+def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> NewRow:
     """The mean over the common corruptions; without one of them it would be of something else."""
     counted = [each for each in COMMON if each in ratios]
     total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
@@ -176,7 +177,7 @@ def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> dict[str, 
     return _ratio("corruption_error_ratio", "", None if total is None else total / len(counted), unit, why)
 
 
-def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> dict[str, Any]:
+def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> NewRow:
     row = {"metric": metric, "subset": group, "value": _NAN if value is None else float(value), "unit": unit}
     return {**row, "ci_method": f"{ABSENT}{why}"} if value is None else row
 
@@ -208,7 +209,7 @@ def _complete(rows: pd.DataFrame) -> bool:
     return {*COMMON} <= {*severities[severities].index}
 
 
-def _mce(errors: Errors) -> Iterator[dict[str, Any]]:
+def _mce(errors: Errors) -> Iterator[NewRow]:
     ratios, increases = _ratios(errors, Errors(_ALEXNET, _ALEXNET_CLEAN))
     for metric, values in (("mce", ratios), ("relative_mce", increases)):
         if (total := _sum(values, [*COMMON])) is not None:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from robust.core import files
 from robust.core.errors import ReportError
+from robust.core.types import NewTable, Table
 from robust.results import tables
 from robust.results.summaries.pairing import Superclasses
 
@@ -31,9 +31,9 @@ class Report:
     fingerprint: str
     superclasses: Mapping[str, list[str]]
     contents: Mapping[str, str]
-    cases: Mapping[str, dict[str, Any]]
+    cases: Mapping[str, NewTable]
     sources: Mapping[str, str]
-    models: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Table]
     groups: Mapping[str, Mapping[str, list[str]]]
 
     @cached_property
@@ -51,7 +51,7 @@ class Report:
         rows = self.results[(self.results["model"] == name) & (self.results["seed"] == seed)]
         return one_model(rows["weights_sha"].iloc[0], self.models.get(name, {})) if len(rows) else ""
 
-    def case(self, name: str) -> tuple[dict[str, Any], str]:
+    def case(self, name: str) -> tuple[NewTable, str]:
         """The settings of a case and the fingerprint of its images.
 
         Raises ReportError where the folder does not tell them.
@@ -71,7 +71,7 @@ class Report:
         return self.sources.get(source_key(model, seed, case), "")
 
 
-def one_model(weights: str, about: Mapping[str, Any]) -> str:
+def one_model(weights: str, about: Table) -> str:
     """What models share that are one function: weights, layers and pixels; "" where any of it is not known.
 
     weights: the column of results.csv. about: of the model, as environment.json has it.
@@ -108,7 +108,7 @@ def comparable(report: Report, name: str, data: str, fingerprint: str) -> None:
         raise ReportError(f"{report.path}: its images are {which}; only the same images can be compared")
 
 
-def same_case(report: Report, case: str, here: Mapping[str, Any], content: str) -> None:
+def same_case(report: Report, case: str, here: Table, content: str) -> None:
     """Raise ReportError where a case did other things to its images there, or had other images.
 
     Args:
@@ -147,7 +147,7 @@ def source_key(model: str, seed: int, case: str) -> str:
     return json.dumps([model, seed, case])
 
 
-def settings(definition: Mapping[str, Any]) -> dict[str, Any]:
+def settings(definition: Table) -> NewTable:
     """The settings of a case by name, of `robust.suite.Case.definition`; what all strengths share is said once."""
     calls = definition["calls"]
     found = {key: [call.get(key) for call in calls] for key in {key: None for call in calls for key in call}}
@@ -155,5 +155,5 @@ def settings(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in definition.items() if key != "calls"}, **once}
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     return "nothing" if value is None else json.dumps(value)

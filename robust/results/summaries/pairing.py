@@ -1,13 +1,14 @@
 """Two tables of outcomes image by image: what one model made of an image beside what another made of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from robust.core import statistics
 from robust.core.errors import ReportError
+from robust.core.types import NewRow, Row
 
 STRENGTH = ("perturbation", "norm", "eps", "severity")
 _ROUNDING = 1e-5  # of a logit in float32, from one batch or machine to another
@@ -117,13 +118,13 @@ def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, whose: str) -> pd.DataFram
     return both
 
 
-def by_strength(outcomes: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def by_strength(outcomes: pd.DataFrame) -> Iterator[tuple[NewRow, pd.DataFrame]]:
     """The rows at each strength of the perturbation, and the columns that say which it is."""
     for where, part in outcomes.groupby(list(STRENGTH), dropna=False, sort=False):
         yield {k: None if pd.isna(v) else v for k, v in zip(STRENGTH, where, strict=True)}, part
 
 
-def at(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+def at(table: pd.DataFrame, where: Row) -> pd.DataFrame:
     """The rows at one strength; None is what is not said."""
     for key, wanted in where.items():
         column = table[key]
