@@ -102,13 +102,13 @@ def attack(
     look = images.look(file)  # says what is wrong with it
     pixels = _pixels(file, look, model, network)[None]
     before = _softmax(classifier, pixels)
-    _check_beside(classifier, pixels)
+    check_beside(classifier, pixels)
     aim = None if target is None else _aim(target, names, int(before.argmax()))
-    attacked = _search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
-    saved = _at_levels(call, pixels, attacked)
+    attacked = search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
+    saved = at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    told = (*classifier.understood, *_doubts(classifier, pixels, names)) if model.kind == "keras" else ()
-    told += (*_guess(file.name, look, pixels.shape[3]), *images.said_of_turned([look]))
+    told = (*classifier.understood, *doubts(classifier, pixels, names)) if model.kind == "keras" else ()
+    told += (*guess(file.name, look, pixels.shape[3]), *images.said_of_turned([look]))
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
@@ -162,7 +162,7 @@ def _classifier(network: Any, model: Model, call: Call) -> Classifier:
     return found
 
 
-def _check_beside(classifier: Classifier, pixels: np.ndarray) -> None:
+def check_beside(classifier: Classifier, pixels: np.ndarray) -> None:
     """Look at the answers for the image and its negative, since of one image alone logits may look like probabilities.
 
     The latter is no image of the user's: that there is no answer for it is no fault.
@@ -171,7 +171,7 @@ def _check_beside(classifier: Classifier, pixels: np.ndarray) -> None:
         classifier.logits(np.concatenate([pixels, 1 - pixels]))
 
 
-def _doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:
+def doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """What speaks for other pixels: photos that a model of ImageNet ought to know, else what is seen in this image."""
     if names != imagenet.names() or pixels.shape[3] != 3:
         return list(filter(None, [of_one(classifier, pixels, names)]))
@@ -212,7 +212,7 @@ def _pixels(path: Path, look: images.Header, model: Model, network: Network) -> 
     return read.astype(np.float32) / np.float32(255)
 
 
-def _guess(name: str, look: images.Header, takes: int) -> tuple[str, ...]:
+def guess(name: str, look: images.Header, takes: int) -> tuple[str, ...]:
     """What is to be said where the network sees a file in other channels than it has."""
     if images.channels([look]) == takes:
         return ()
@@ -230,12 +230,12 @@ def _softmax(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
     return tf.nn.softmax(classifier.logits(pixels))[0].numpy()
 
 
-def _search(
+def search(
     classifier: Classifier, model: Model, call: Call, pixels: np.ndarray, seen: int, aim: int | None, seed: int
 ) -> np.ndarray:
     """The attacked image [1, H, W, C]: the answer is to be sure, or where that cannot be had, to be another."""
     seeds, targets = image_seeds(seed, call.name, [""]), None if aim is None else np.array([aim])
-    for each in (_unsure(classifier, model, seen, aim), classifier):
+    for each in (unsure(classifier, model, seen, aim), classifier):
         attacked = call(each, pixels, np.array([seen]), seeds=seeds, targets=targets).images
         check(call, pixels, attacked)
         if fooled(classifier.logits(attacked).argmax(axis=1), np.array([seen]), targets)[0]:
@@ -243,7 +243,7 @@ def _search(
     return attacked
 
 
-def _at_levels(call: Call, pixels: np.ndarray, attacked: np.ndarray) -> np.ndarray:
+def at_levels(call: Call, pixels: np.ndarray, attacked: np.ndarray) -> np.ndarray:
     """The attacked image at 256 levels: at the nearest, or where these lie outside of the ball, toward the original."""
     levels, change = np.rint(pixels * 255), (attacked - pixels) * 255
     for steps in (np.rint(change), np.trunc(change * (1 + 1e-4))):  # a whole step may be a rounding short of it
@@ -261,7 +261,7 @@ def _is_allowed(call: Call, pixels: np.ndarray, saved: np.ndarray) -> bool:
     return True
 
 
-def _unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> Classifier:
+def unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> Classifier:
     """The same network with one logit shifted: its gradients are the same, but it is fooled only when it is sure."""
     shift = np.zeros(classifier.classes, np.float32)
     shift[seen if aim is None else aim] = SURE if aim is None else -SURE

@@ -86,7 +86,7 @@ def evaluate(
 
     Raises RobustError for what is wrong with the model, the data or the attacks.
     """
-    with _said_of_the_model():
+    with said_of_the_model():
         named = _model(model, seed, allow_code)
         named = replace(
             named,
@@ -130,11 +130,11 @@ def _sources(tables: list[NewTable], shown: Model) -> list[Model]:
 
 
 def _case(name: str, table: NewTable) -> Case:
-    return read_case(name, _plain(table))
+    return read_case(name, plain(table))
 
 
 @contextmanager
-def _said_of_the_model() -> Iterator[None]:
+def said_of_the_model() -> Iterator[None]:
     """What is wrong with a table that stands for a model is an error of the model."""
     try:
         yield
@@ -149,11 +149,11 @@ def _model(given: Any, seed: int, allow_code: bool) -> Model:
     table = dict(given) if isinstance(given, Mapping) else {"model": given}
     if "model" not in table:
         path = next((table[key] for key in ("keras", "tflite") if key in table), "model")
-        return read_model(Path(path).stem, _plain(table), seed, allow_code=allow_code)
+        return read_model(Path(path).stem, plain(table), seed, allow_code=allow_code)
     model = black_box.wrapped(table.pop("model"))
     if unknown := next((key for key in table if key not in ASKED), None):
         raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
-    return Model(model.name, "memory", model, seeds=(seed,), **asked(_plain(table)))
+    return Model(model.name, "memory", model, seeds=(seed,), **asked(plain(table)))
 
 
 def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: Any) -> Dataset:
@@ -166,7 +166,7 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
     elif isinstance(data, Dataset):
         found = order.ordered(data, classes) if isinstance(classes, tuple) else data
     else:
-        found = given.dataset_of(data, classes=_outputs(model) if classes is None else classes)
+        found = given.dataset_of(data, classes=outputs(model) if classes is None else classes)
     if isinstance(classes, int) and len(found.classes) != classes:
         raise DataError(
             f"classes = {classes}: {found.name} has {len(found.classes)}; give their names in the model's order"
@@ -174,7 +174,7 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
     return found if channels is None else as_channels.converted(found, convert(channels, Channels, "channels"))
 
 
-def _outputs(model: Model) -> int | None:
+def outputs(model: Model) -> int | None:
     """How many classes the model tells apart, where its last layer says it."""
     network = load(model.source, allow_code=model.allow_code) if model.kind == "keras" else model.source
     return heads.outputs(network, model.output, black_box=model.black_box)
@@ -184,13 +184,13 @@ def _listed(given: Any) -> list[Any]:
     return [given] if isinstance(given, str | Mapping) else list(given)
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """What TOML could hold: NumPy's numbers and arrays, and tuples, as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+        return {key: plain(v) for key, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
 def _unused(name: str, used: list[str]) -> str:

@@ -82,7 +82,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._seed, self._preprocessing, self._output = convert(seed, Seed, "seed"), preprocessing, output
         given = dataset_of(data, classes=classes)
         remarks.tell(remarks.lines([given]), None)
-        self._examples = _examples(given, convert(max_images, Count, "max_images"), seed=self._seed, balanced=balanced)
+        self._examples = examples(given, convert(max_images, Count, "max_images"), seed=self._seed, balanced=balanced)
         self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
         self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
@@ -163,7 +163,7 @@ def _case(attack: str | Table, eps: object) -> Case:
     return case
 
 
-def _examples(data: Dataset, max_images: int, *, seed: int, balanced: bool) -> Examples:
+def examples(data: Dataset, max_images: int, *, seed: int, balanced: bool) -> Examples:
     """So many images of the validation split, or of all there is: test images choose no weights."""
     split = "validation" if "validation" in data.sizes else "test"
     if split == "test" and len(data.sizes) > 1:

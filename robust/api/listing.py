@@ -11,10 +11,10 @@ _FOOLBOX = "attacks of Foolbox, by the name of the class: foolbox:LinfDeepFoolAt
 
 def text(kinds: list[str]) -> str:
     """The catalogues as plain text."""
-    return "\n\n".join([*map(_block, kinds), *([_FOOLBOX] if "attacks" in kinds else [])])
+    return "\n\n".join([*map(block, kinds), *([_FOOLBOX] if "attacks" in kinds else [])])
 
 
-def _block(kind: str) -> str:
+def block(kind: str) -> str:
     """Name, one line and the keys a suite may set, for every member; what most of them share stands once."""
     members = {name: [_key(p) for p in signature.signature(kind, name)] for name in registry.names(kind)}
     usual, width = _usual(members.values()), max(map(len, members))

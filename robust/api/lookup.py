@@ -38,7 +38,7 @@ def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid
     for column, wanted in where.items():
         found = found[_equals(_column(found, column), wanted)]
     if len(found) == 1:
-        return _believed(next(found.itertuples(index=False)), results, allow_invalid)
+        return believed(next(found.itertuples(index=False)), results, allow_invalid)
     differ = [c for c in _TELLING if found[c].nunique(dropna=False) > 1]
     telling = [c for c in differ if c != "perturbation" or "case" not in differ]  # mostly, the case says it
     raise LookupError(
@@ -72,7 +72,7 @@ def _listed(column: pd.Series) -> str:
     return ", ".join(f"{v * 255:.4g}/255" if column.name == "eps" else repr(v) for v in there)
 
 
-def _believed(row: Any, results: pd.DataFrame, allow_invalid: bool) -> Any:
+def believed(row: Any, results: pd.DataFrame, allow_invalid: bool) -> Any:
     """The row; an error where it is invalid, a warning where it is suspect, neither where that is allowed."""
     if row.metric == "reliability" or allow_invalid or not doubted(row.reliability):
         return row

@@ -82,7 +82,7 @@ def train(
 
     Raises RobustError for what is wrong with model, data or folder.
     """
-    _check(out, model, data, logs)
+    check(out, model, data, logs)
     models.meet([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
@@ -102,7 +102,7 @@ def train(
         return Trained(history, *tested, (*found.notes, *guesses), by)
 
 
-def _check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
+def check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
     """Raise ModelError where `out` is no .keras file, or it or the history would stand in the place of an input.
 
     Raises StoreError where it or the logs cannot be written.

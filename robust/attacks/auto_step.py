@@ -36,11 +36,11 @@ def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State
     """Take the new point in; at the end of a window judge it; go on from here or from the best point."""
     slots = {**slots, **best(slots, look), **_rises(slots, look)}
     ends = slots["age"] == slots["window"]
-    again = ends & _fails(slots)
+    again = ends & fails(slots)
     slots = {**slots, **_next_window(slots, ends, again, numbers)}
     point = choose(again, slots["best"], slots["point"])
     gradient = choose(again, slots["best_gradient"], look.gradients)
-    return {**slots, "previous": point, "point": _ahead(slots, point, gradient, numbers, norm)}
+    return {**slots, "previous": point, "point": ahead(slots, point, gradient, numbers, norm)}
 
 
 def _rises(slots: State, look: StepOutput) -> State:
@@ -48,7 +48,7 @@ def _rises(slots: State, look: StepOutput) -> State:
     return {"rises": slots["rises"] + tf.cast(rose, tf.int32), "age": slots["age"] + 1, "last_loss": look.losses}
 
 
-def _fails(slots: State) -> tf.Tensor:
+def fails(slots: State) -> tf.Tensor:
     """Too few of the window's steps improved the loss, or neither step size nor best loss has changed."""
     few = tf.cast(slots["rises"], tf.float32) < RHO * tf.cast(slots["window"], tf.float32)
     return few | (~slots["halved"] & (slots["best_loss"] <= slots["checked_loss"]))
@@ -68,7 +68,7 @@ def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, numbers: State
     }
 
 
-def _ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, numbers: State, norm: AnyNorm) -> tf.Tensor:
+def ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, numbers: State, norm: AnyNorm) -> tf.Tensor:
     """P(x + m (z - x) + (1 - m) (x - previous)) with z = P(x + a g); no momentum on the first step."""
     centre, eps = slots["centre"], numbers["eps"]
     plain = ball.step(point, gradient, centre, eps, slots["size"], norm)

@@ -48,7 +48,7 @@ def steepest_l1(points: tf.Tensor, gradients: tf.Tensor, size: Scalar) -> tf.Ten
     """
     slopes, at = _rows(gradients), _rows(points)
     room = _room(at, slopes)
-    moved = _fill(tf.abs(slopes), room, _column(size, at), tf.ones_like(room))
+    moved = fill(tf.abs(slopes), room, _column(size, at), tf.ones_like(room))
     return tf.reshape(tf.sign(slopes) * moved, tf.shape(points))
 
 
@@ -69,16 +69,16 @@ def onto_plane(points: tf.Tensor, normals: tf.Tensor, gaps: tf.Tensor, norm: str
     normal, gap = tf.math.divide_no_nan(normal, scale) * tf.sign(gap), tf.abs(tf.math.divide_no_nan(gap, scale))
     slope, room = tf.abs(normal), _room(at, normal)
     if norm == "l1":
-        moved = _fill(slope, room, gap, slope)
+        moved = fill(slope, room, gap, slope)
     elif norm == "linf":
-        moved = tf.minimum(_level(slope, room, gap), room)
+        moved = tf.minimum(level(slope, room, gap), room)
     else:
         caps = tf.math.divide_no_nan(room, slope)
-        moved = tf.minimum(slope * _level(slope**2, caps, gap), room)
+        moved = tf.minimum(slope * level(slope**2, caps, gap), room)
     return tf.reshape(tf.sign(normal) * moved, tf.shape(points))
 
 
-def _fill(weights: tf.Tensor, room: tf.Tensor, budget: tf.Tensor, price: tf.Tensor) -> tf.Tensor:
+def fill(weights: tf.Tensor, room: tf.Tensor, budget: tf.Tensor, price: tf.Tensor) -> tf.Tensor:
     """How much of its room each pixel gets, at its price, the heaviest first, until the budget is spent."""
     order = tf.argsort(weights, direction="DESCENDING", stable=True)
     cost = tf.gather(room * price, order, batch_dims=1)
@@ -87,7 +87,7 @@ def _fill(weights: tf.Tensor, room: tf.Tensor, budget: tf.Tensor, price: tf.Tens
     return tf.gather(share, tf.argsort(order), batch_dims=1) * room
 
 
-def _level(slopes: tf.Tensor, caps: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+def level(slopes: tf.Tensor, caps: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     """The t [B, 1] with sum_i slope_i min(t, cap_i) = wanted, the largest cap where that is too much."""
     order = tf.argsort(caps)
     slopes, caps = (tf.gather(v, order, batch_dims=1) for v in (slopes, caps))

@@ -32,7 +32,7 @@ def reach(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
 def margin(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
     """The largest other logit minus the label's: positive where the model is fooled."""
     del aims
-    return tf.reduce_max(_without(logits, labels), axis=1) - _of(logits, labels)
+    return tf.reduce_max(without(logits, labels), axis=1) - _of(logits, labels)
 
 
 def margin_to(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
@@ -43,7 +43,7 @@ def margin_to(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tenso
 def margin_of(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
     """The logit of the class aimed at minus the largest other: positive where it is reached."""
     del labels
-    return _of(logits, aims) - tf.reduce_max(_without(logits, aims), axis=1)
+    return _of(logits, aims) - tf.reduce_max(without(logits, aims), axis=1)
 
 
 def dlr(logits: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
@@ -78,13 +78,13 @@ def _spread(logits: tf.Tensor) -> tf.Tensor | float:
 
 
 def _log_odds(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_logsumexp(_without(logits, classes), axis=1) - _of(logits, classes)
+    return tf.reduce_logsumexp(without(logits, classes), axis=1) - _of(logits, classes)
 
 
 def _of(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     return tf.gather(logits, classes, batch_dims=1)
 
 
-def _without(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+def without(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """The logits with minus infinity in place of one class's."""
     return tf.where(tf.one_hot(classes, tf.shape(logits)[1], True, False), logits.dtype.min, logits)

@@ -41,9 +41,9 @@ def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State
     radius = factor[:, None, None, None] * numbers["eps"]
     shrinks = (turn > 0) & (turn == begun)
     ends = (turn > begun) & (tf.math.floormod(turn - begun, window) == 0)
-    climbed = _climb(slots, look, turn == 0, ends, radius)
+    climbed = climb(slots, look, turn == 0, ends, radius)
     point = box.onto_l1_ball(choose(shrinks, slots["best"], climbed["point"]), slots["centre"], radius)
-    begun = _begin(slots, point, radius)
+    begun = begin(slots, point, radius)
     return {**{key: choose(shrinks, begun[key], climbed[key]) for key in begun}, "point": point}
 
 
@@ -59,9 +59,9 @@ def _ball(turn: tf.Tensor, numbers: State) -> tuple[tf.Tensor, ...]:
     return of(*RADII), of(0, numbers["two"], numbers["one"]), of(window, window, numbers["last_window"])
 
 
-def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
+def begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
     """What is remembered of the best point, brought into the ball, as the climb begins anew."""
-    pixels = _changed(point - slots["centre"])
+    pixels = changed(point - slots["centre"])
     return {
         "best": point, "best_gradient": slots["best_gradient"],
         "best_loss": tf.fill(tf.shape(pixels), point.dtype.min), "size": radius * tf.ones_like(slots["size"]),
@@ -69,9 +69,9 @@ def _begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
     }  # fmt: skip
 
 
-def _climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
+def climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
     """One sparse step, not yet in the ball; at a window's end the best point tells over how many pixels to go on."""
-    pixels = _changed(slots["best"] - slots["centre"])
+    pixels = changed(slots["best"] - slots["centre"])
     sparser = ends & (pixels < 0.95 * slots["pixels"])
     size = tf.maximum(slots["size"] / SHORTER, radius / SHORTEST)
     size = choose(ends, choose(sparser, radius * tf.ones_like(size), size), slots["size"])
@@ -81,11 +81,11 @@ def _climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, ra
     gradient = choose(sparser, slots["best_gradient"], look.gradients)
     return {
         **slots, "size": size, "share": share, "pixels": choose(first | ends, pixels, slots["pixels"]),
-        "point": point + size * _sparse_sign(gradient, share),
+        "point": point + size * sparse_sign(gradient, share),
     }  # fmt: skip
 
 
-def _sparse_sign(gradient: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+def sparse_sign(gradient: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     """The signs of the share of pixels with the largest gradient, of L1 norm 1."""
     slopes = tf.reshape(tf.abs(gradient), [tf.shape(gradient)[0], -1])
     n = tf.shape(slopes)[1]
@@ -95,7 +95,7 @@ def _sparse_sign(gradient: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(signs, ball.size(signs, "l1"))
 
 
-def _changed(change: tf.Tensor) -> tf.Tensor:
+def changed(change: tf.Tensor) -> tf.Tensor:
     """How many pixels a change touches, [B]."""
     return tf.reduce_sum(tf.cast(change != 0, change.dtype), axis=[1, 2, 3])
 

@@ -46,9 +46,7 @@ def square(
     loss = losses.margin if targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
     numbers = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
-    climb = IterativeAttack(
-        "square", norm, n_queries, numbers, loss, _step, _memory, draw=draw, eot_iter=0, keep="best"
-    )
+    climb = IterativeAttack("square", norm, n_queries, numbers, loss, step, _memory, draw=draw, eot_iter=0, keep="best")
     return attack(Task(classifier, images, labels, seeds, None, targets), climb)
 
 
@@ -57,7 +55,7 @@ def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
     return {"best": points, "best_loss": np.full(len(points), np.finfo(points.dtype).min)}
 
 
-def _step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     """Take the answer in, and change one square of the best image."""
     slots = {**slots, **best(slots, look)}
     query = tf.cast(numbers["n_queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0

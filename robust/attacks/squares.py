@@ -42,7 +42,7 @@ def recolour(
     height, width, colours = ball.sides(best)
     numbers = randomness.uniform(seeds, query, [2 + colours], best.dtype)
     side = _side(share * height * width, 1)
-    inside = _inside(*_offsets(best, numbers[:, :2], side), side)
+    inside = _inside(*offsets(best, numbers[:, :2], side), side)
     filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, norm)
     return tf.where(inside[..., None], filled, best)
 
@@ -58,8 +58,8 @@ def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     of_pixel = tf.gather(of_pixel, (column // side).clip(0, across - 1), axis=2)  # [B, H, W, colours + 1]
     covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
     a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
-    pattern = _pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
-    pattern = _even(tf.cast(pattern, centres.dtype)[..., None] * covered[None, :, :, None], norm)
+    pattern = pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
+    pattern = even(tf.cast(pattern, centres.dtype)[..., None] * covered[None, :, :, None], norm)
     return _as_long_as(pattern * _signs(of_pixel[..., 1:]), centres, eps, norm)
 
 
@@ -75,24 +75,24 @@ def shift(
     numbers = randomness.uniform(seeds, query, [5 + colours], best.dtype)
     side = _side(share * height * width, 3)
     side = tf.minimum(side + 1 - tf.math.floormod(side, 2), min(height, width))
-    a, b = _offsets(best, numbers[:, 0:2], side)
-    here, there = _inside(a, b, side), _inside(*_offsets(best, numbers[:, 2:4], side), side)
+    a, b = offsets(best, numbers[:, 0:2], side)
+    here, there = _inside(a, b, side), _inside(*offsets(best, numbers[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
     change, either = best - centres, tf.maximum(here, there)
-    pattern = _even(tf.cast(_pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
-    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + _unit(change * here, norm)
+    pattern = even(tf.cast(pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
+    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + unit(change * here, norm)
     power = 2.0 if norm == "l2" else 1.0
     mass = tf.abs(change) ** power
     unused = tf.maximum(eps**power - tf.reduce_sum(mass, axis=[1, 2, 3], keepdims=True), 0)
     length = (unused / colours + tf.reduce_sum(mass * either, axis=[1, 2], keepdims=True)) ** (1 / power)
-    return _as_long_as(change * (1 - either) + _unit(new, norm) * length, centres, eps, norm)
+    return _as_long_as(change * (1 - either) + unit(new, norm) * length, centres, eps, norm)
 
 
 def _side(area: tf.Tensor, least: int) -> tf.Tensor:
     return tf.maximum(tf.cast(tf.round(tf.sqrt(area)), tf.int32), least)
 
 
-def _offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """How far each pixel lies below and right of the corner of a square of this side [B], drawn by two numbers."""
     height, width, _ = ball.sides(images)
 
@@ -110,7 +110,7 @@ def _inside(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     return (down >= 0) & (down < side) & (right >= 0) & (right < side)
 
 
-def _pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+def pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
     """Two opposed pyramids side by side in a square, [B, H, W]; a half of the time turned by 90 degrees.
 
     At distance k from the middle of its half, the height is the sum of 1 / m^2 from k + 1 on.
@@ -130,12 +130,12 @@ def _signs(numbers: tf.Tensor) -> tf.Tensor:
     return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
 
 
-def _even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+def even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
     """The pyramids up as long as those down, and 1 together."""
-    return _unit(_unit(tf.maximum(pattern, 0), norm) + _unit(tf.minimum(pattern, 0), norm), norm)
+    return unit(unit(tf.maximum(pattern, 0), norm) + unit(tf.minimum(pattern, 0), norm), norm)
 
 
-def _unit(change: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+def unit(change: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
     """Each colour of a change at length 1."""
     sums = tf.reduce_sum(change**2 if norm == "l2" else tf.abs(change), axis=[1, 2], keepdims=True)
     return tf.math.divide_no_nan(change, tf.sqrt(sums) if norm == "l2" else sums)

@@ -52,12 +52,12 @@ class _Slots:
 def attack(task: Task, climb: IterativeAttack) -> AttackResult:
     """IterativeAttack from each image until it fools the model or its turns are used up; restart those that stand."""
     result = AttackResult.of(task.images, looks=_places(climb))
-    doubtful, begun = _search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
-    _search(begun, climb, task.classifier, doubtful, result)
+    doubtful, begun = search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
+    search(begun, climb, task.classifier, doubtful, result)
     return result
 
 
-def _search(
+def search(
     task: Task, climb: IterativeAttack, asked: Classifier, rows: np.ndarray, result: AttackResult
 ) -> tuple[np.ndarray, Task]:
     """All climbs of these images; gives those that stand although the one asked was fooled, and where it was so."""
@@ -68,26 +68,26 @@ def _search(
             break
         last = _climb(task, climb, asked, standing, restart, result)
         fell = standing[result.by[standing] != ""]
-        _judge(task, climb, standing if asked is not task.classifier else np.setdiff1d(standing, fell), result, last)
+        judge(task, climb, standing if asked is not task.classifier else np.setdiff1d(standing, fell), result, last)
         new = fell[(result.by[fell] == "") & (fell_in[fell] < 0)]
         points[new], fell_in[new] = last[new], restart
-    begun = replace(task, start=points, aims=None if task.aims is None else _rolled(task.aims, np.maximum(fell_in, 0)))
+    begun = replace(task, start=points, aims=None if task.aims is None else rolled(task.aims, np.maximum(fell_in, 0)))
     return np.flatnonzero((fell_in >= 0) & (result.by == "")), begun
 
 
-def _rolled(aims: np.ndarray, first: np.ndarray) -> np.ndarray:
+def rolled(aims: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The same classes to head for, in a round that begins with the one of this restart."""
     places = (first[:, None] + np.arange(aims.shape[1])) % aims.shape[1]
     return np.take_along_axis(aims, places, axis=1)
 
 
-def _stride(climb: IterativeAttack) -> int:
+def stride(climb: IterativeAttack) -> int:
     """Turns for which the trace has one place: the last of them is noted."""
     return STRIDE * -(-climb.steps // (STRIDE * TRACE))
 
 
 def _places(climb: IterativeAttack) -> int:
-    return -(-climb.steps // _stride(climb))
+    return -(-climb.steps // stride(climb))
 
 
 def _climb(
@@ -107,13 +107,13 @@ def _climb(
         if (slots.rows < 0).all():
             return last
         idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
-        limits = {"turns": LOOK, "idle": idle, "stride": _stride(climb)}
+        limits = {"turns": LOOK, "idle": idle, "stride": stride(climb)}
         parts = (slots.fixed, slots.state, slots.lengths, limits)
         fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
         taken, state, hits = graph(fixed, state, {**common, **own}, limits)
         passes = int(taken) * len(slots.rows)
         classifier.count(n_forward=passes * max(climb.eot_iter, 1), n_backward=passes * climb.eot_iter)
-        _harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
+        harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
 
 
 def _empty(task: Task, climb: IterativeAttack) -> _Slots:
@@ -181,7 +181,7 @@ def _starts(task: Task, climb: IterativeAttack, rows: np.ndarray, restart: int) 
     return np.concatenate(points)[: len(rows)]
 
 
-def _harvest(
+def harvest(
     slots: _Slots, state: Memory, hits: np.ndarray, climb: IterativeAttack, result: AttackResult, last: np.ndarray
 ) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
@@ -199,7 +199,7 @@ def _harvest(
     slots.rows[done], slots.state["left"][done] = -1, 0
 
 
-def _judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
+def judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
     """Whether the model has not looked yet or only its copy has: that takes one more forward pass."""
     if not rows.size:
         return

@@ -36,7 +36,7 @@ def walk(
             changes = climb.step(slots, look, numbers, climb.norm)
             state = {k: choose(moving, changes[k], v) if k in changes else v for k, v in state.items()}
             state["left"] = left - tf.cast(moving, tf.int32)
-            state["trace"] = _noted(state["trace"], left, look.losses, limits["stride"])
+            state["trace"] = noted(state["trace"], left, look.losses, limits["stride"])
             return i + 1, state, (left > 0) & hits
 
         start = 0, state, tf.zeros_like(state["left"], tf.bool)
@@ -45,7 +45,7 @@ def walk(
     return take
 
 
-def _noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tensor) -> tf.Tensor:
+def noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tensor) -> tf.Tensor:
     """The trace with these losses in the place of this turn; -1, of who has no turns left, is no place."""
     here = tf.one_hot((left - 1) // stride, trace.shape[1], on_value=True, off_value=False)
     return tf.where(here, tf.cast(losses, tf.float32)[:, None], trace)

@@ -57,7 +57,7 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     if len(head) > _HEAD:
         raise ValueError(f"its first line has more than {_HEAD:,} bytes")
     if size > _SHORT:
-        _walk(path)
+        walk(path)
     names = next(csv_reader([head.decode(errors="replace")]), [])
     if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise ValueError(f"it has the column {twice[0]!r} twice")
@@ -69,7 +69,7 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     return _each(found, unescape)
 
 
-def _walk(path: Path) -> None:
+def walk(path: Path) -> None:
     """Raise ValueError for a cell that is longer than any is, cell after cell, as when a quote is never closed."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:

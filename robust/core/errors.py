@@ -89,11 +89,11 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
     if (now := RENAMED.get(str(word), word)) != word and now in allowed:
         return f"; it is called {now!r} now"
     if close := difflib.get_close_matches(str(word), allowed):
-        meant = max(sorted(close, key=allowed.index), key=lambda c: _likeness(c, str(word)))
+        meant = max(sorted(close, key=allowed.index), key=lambda c: likeness(c, str(word)))
         return f"; did you mean {meant!r}?"
     return f"; allowed: {', '.join(allowed)}" if allowed else "; there are none yet"
 
 
-def _likeness(one: str, other: str) -> tuple[float, list[bool]]:
+def likeness(one: str, other: str) -> tuple[float, list[bool]]:
     """How much they share and, where that is equal, how long they begin alike: resnet21 is resnet20, not resnet32."""
     return difflib.SequenceMatcher(None, one, other).ratio(), [a == b for a, b in zip(one, other, strict=False)]

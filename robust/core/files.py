@@ -58,7 +58,7 @@ def text(path: Path) -> str:
         content = file.read(TEXT + 1)
     if len(content) > TEXT:
         raise ValueError(f"it has more than {TEXT:,} bytes")
-    return _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+    return decoded(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parsed(said: str | bytes, **options: Any) -> Any:
@@ -75,7 +75,7 @@ def parsed(said: str | bytes, **options: Any) -> Any:
     return json.loads(text, **options)
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
     """Raises ValueError that says where a text is not UTF-8, and how to make it so."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and (zero := content.find(b"\0")) >= 0:
@@ -121,7 +121,7 @@ def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent.resolve(), os.getpid())
+        sweep(path.parent.resolve(), os.getpid())
         with _temporary(path) as temporary:
             return _fill(temporary, fill, path)
     except OSError as error:
@@ -147,7 +147,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 
 @functools.cache
-def _sweep(folder: Path, process: int) -> None:
+def sweep(folder: Path, process: int) -> None:
     """Remove what processes that were killed have left in a folder; once for each folder and process is enough."""
     for left in folder.glob(f"{_OURS}*"):
         with suppress(OSError), regular(left).open("rb") as file:

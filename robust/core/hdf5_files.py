@@ -43,18 +43,18 @@ def attribute(path: Path, name: str) -> str:
     """
     import h5py
 
-    with h5py.File(path, "r") as file, _undamaged():
+    with h5py.File(path, "r") as file, undamaged():
         if name not in file.attrs or (found := file.attrs.get_id(name)).shape != ():
             return ""
         if hdf5_heaps.of_any_length(found):
-            _spelled(path, "", path.stat().st_mtime_ns)
+            spelled(path, "", path.stat().st_mtime_ns)
         text = file.attrs[name]
         text = text.decode() if isinstance(text, bytes) else text
     return text if isinstance(text, str) else ""
 
 
 @contextmanager
-def _undamaged() -> Iterator[None]:
+def undamaged() -> Iterator[None]:
     """Raise ValueError for whatever h5py raises of a file that it has opened."""
     try:
         yield
@@ -65,7 +65,7 @@ def _undamaged() -> Iterator[None]:
 
 
 @lru_cache(maxsize=64)
-def _spelled(path: Path, member: str, _: int) -> None:
+def spelled(path: Path, member: str, _: int) -> None:
     """The words of one version of a file are looked at once; what raises ValueError does so each time."""
     hdf5_heaps.check(path, member)
 
@@ -86,26 +86,26 @@ def numbers(path: Path, member: str = "") -> int:
 def _numbers(file: IO[bytes], path: Path, member: str, packed: int) -> int:
     import h5py
 
-    with h5py.File(file, "r") as content, _undamaged():
+    with h5py.File(file, "r") as content, undamaged():
         return _counted(content, path, member, packed)
 
 
 def _counted(content: Any, path: Path, member: str, packed: int) -> int:
     import h5py
 
-    found = _parts(content)
+    found = parts(content)
     if other := content.visititems_links(_leads_out):
         raise ValueError(f"its weights stand in another file, {other}; that is not opened")
     if any(hdf5_heaps.of_any_length(attribute) for each in found for attribute in hdf5_heaps.attributes(each)):
-        _spelled(path, member, path.stat().st_mtime_ns)
+        spelled(path, member, path.stat().st_mtime_ns)
     weights = [each for each in found if isinstance(each, h5py.Dataset)]
     _here(weights)
-    _written(weights, packed)
-    _once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
+    written(weights, packed)
+    once([each for each in found if isinstance(each, h5py.Group)], sum(each.nbytes for each in weights))
     return sum(each.size or 0 for each in weights)
 
 
-def _parts(content: Any) -> list[Any]:
+def parts(content: Any) -> list[Any]:
     """Groups and arrays of a file; raises ValueError for more than any model has."""
     found = [content]
 
@@ -131,29 +131,29 @@ def _here(weights: list[Any]) -> None:
         raise ValueError(f"its weights {others[0]} are no numbers")
 
 
-def _written(weights: list[Any], packed: int) -> None:
+def written(weights: list[Any], packed: int) -> None:
     """A chunk is read whole, however little of it is asked for; chunks may stand at one place, so the file counts."""
     claimed = sum(max(each.nbytes, math.prod(each.chunks or (0,)) * each.dtype.itemsize) for each in weights)
     stored = sum(each.id.get_storage_size() for each in weights)
     archives.sizes(claimed, min(stored, packed), archives.WEIGHTS)
 
 
-def _once(groups: list[Any], there: int) -> None:
+def once(groups: list[Any], there: int) -> None:
     """Keras reads all that the names of a layer's weights name before it looks how many the layer has."""
     import h5py
 
-    keys = [(group, key) for group in groups for key in group.attrs if _of_names(key)]
-    meant = [group.get(name) for group, key in keys for name in _names(group, key)]
+    keys = [(group, key) for group in groups for key in group.attrs if of_names(key)]
+    meant = [group.get(name) for group, key in keys for name in names(group, key)]
     if (named := sum(each.nbytes for each in meant if isinstance(each, h5py.Dataset))) > there:
         raise ValueError(f"its {there:,} bytes of weights are named more than once, as {named:,}")
 
 
-def _of_names(key: str | bytes) -> bool:
+def of_names(key: str | bytes) -> bool:
     """Does an attribute name layers or weights? Those of h5py are bytes where they are no UTF-8."""
     return isinstance(key, str) and key.startswith(("layer_names", "weight_names"))
 
 
-def _names(group: Any, key: str) -> list[str]:
+def names(group: Any, key: str) -> list[str]:
     """What an attribute names; raises ValueError where these are no names."""
     if len(group.attrs.get_id(key).shape or ()) != 1:
         raise ValueError(f"{key} of {group.name} is no list")

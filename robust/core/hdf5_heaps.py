@@ -42,7 +42,7 @@ def of_any_length(attribute: Any) -> bool:
     return attribute.dtype.hasobject
 
 
-def _read_all(file: IO[bytes]) -> None:
+def read_all(file: IO[bytes]) -> None:
     """Read and keep all words of any length."""
     import h5py
     import numpy as np
@@ -69,7 +69,7 @@ def _limit() -> None:
 if __name__ == "__main__":
     if sys.argv[2]:
         with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(sys.argv[2]) as inside:
-            _read_all(inside)
+            read_all(inside)
     else:
         with Path(sys.argv[1]).open("rb") as whole:
-            _read_all(whole)
+            read_all(whole)

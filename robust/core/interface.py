@@ -117,7 +117,7 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _in_suite(key: str, value: object, beside: Words) -> str:
+def in_suite(key: str, value: object, beside: Words) -> str:
     """beside: says what stands in no suite."""
     return beside(key, value) if key in ("allow_code", "out", "tensorboard") else f"{key} = {_toml(value)}"
 
@@ -126,7 +126,7 @@ def _in_ini(key: str, value: Any) -> str:
     return "-o robust_allow_code=true" if key == "allow_code" else f"-o robust_reports={shlex.quote(value)}"
 
 
-def _in_python(key: str, value: object) -> str:
+def in_python(key: str, value: object) -> str:
     """As an argument of `robust.evaluate`; of an attack, as an entry of its table."""
     if key in _SUITE_ALONE:
         return f"in a suite, {key} = {_toml(value)}"
@@ -137,12 +137,12 @@ def _in_python(key: str, value: object) -> str:
     return f"{_PLURAL.get(key, key)}={value!r}"
 
 
-def _as_option(key: str, value: Any) -> str:
+def as_option(key: str, value: Any) -> str:
     """As an option, or as --set of a table: --attack pgd --eps 8/255 --set steps=40."""
     if key in _SUITE_ALONE:
         return f"in a suite, {key} = {_toml(value)}"
     if key in _NAMED:
-        return " ".join([f"--{key} {value['name']}", *(_as_option(k, v) for k, v in value.items() if k != "name")])
+        return " ".join([f"--{key} {value['name']}", *(as_option(k, v) for k, v in value.items() if k != "name")])
     if key not in _OPTIONS:
         return f"--set {shlex.quote(f'{key}={value if isinstance(value, str) else _toml(value)}')}"
     option = f"--{key.replace('_', '-')}"
@@ -159,9 +159,9 @@ def _typed(key: str, value: object) -> str:
 
 
 _WORDS: dict[Interface, Words] = {
-    "python": _in_python,
-    "command": _as_option,
-    "suite": partial(_in_suite, beside=_as_option),
-    "pytest": partial(_in_suite, beside=_in_ini),
-    "script": partial(_in_suite, beside=_in_python),
+    "python": in_python,
+    "command": as_option,
+    "suite": partial(in_suite, beside=as_option),
+    "pytest": partial(in_suite, beside=_in_ini),
+    "script": partial(in_suite, beside=in_python),
 }

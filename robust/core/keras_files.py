@@ -30,24 +30,24 @@ def foreign(path: Path) -> list[Foreign]:
 
     A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
     """
-    return list(dict.fromkeys(_foreign(_config(path))))
+    return list(dict.fromkeys(_foreign(config(path))))
 
 
 def named_only(path: Path) -> list[str]:
     """The functions and classes that a .keras file names without a module, as an activation of one's own."""
-    return list(dict.fromkeys(_named_only(_config(path))))
+    return list(dict.fromkeys(_named_only(config(path))))
 
 
 def is_hdf5(path: Path) -> bool:
     """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write? Its content says so, not its name."""
     try:
         at = hdf5_files.offset(files.regular(path))
-        return at is not None and not any(start < at < end for start, end in _members(path))
+        return at is not None and not any(start < at < end for start, end in members(path))
     except OSError:
         return False
 
 
-def _members(path: Path) -> list[tuple[int, int]]:
+def members(path: Path) -> list[tuple[int, int]]:
     """From where to where the members of a zip archive stand; none where it is no such archive."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -89,11 +89,11 @@ def of_keras_2(path: Path) -> str:
 def oversized(path: Path) -> str:
     """Why a file would take more memory than it can mean, or reads others; "" where it does not, or is no model."""
     try:
-        if is_hdf5(path) and _members(path):
+        if is_hdf5(path) and members(path):
             return "is two files in one, HDF5 and a zip archive, and either may be meant; save the model anew"
         if not is_hdf5(path):
             archives.check(path, archives.WEIGHTS)
-        if (said := _described(path)) > _TEXT:
+        if (said := described(path)) > _TEXT:
             return f"what it says of its layers has {said:,} bytes; at most {_TEXT:,}"
         numbers(path)
     except ValueError as error:
@@ -103,7 +103,7 @@ def oversized(path: Path) -> str:
     return ""
 
 
-def _described(path: Path) -> int:
+def described(path: Path) -> int:
     """The bytes in which a file says what layers it has."""
     if is_hdf5(path):
         return len(hdf5_files.attribute(path, "model_config"))
@@ -126,7 +126,7 @@ def numbers(path: Path) -> int:
     return hdf5_files.numbers(path, _H5)
 
 
-def _config(path: Path) -> object:
+def config(path: Path) -> object:
     """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
     try:
         if is_hdf5(path):

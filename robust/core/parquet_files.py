@@ -31,11 +31,11 @@ def read(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
         if missing := [name for name in kinds if name not in file.schema_arrow.names]:
             raise KeyError(missing[0])
         _check_kinds(file.schema_arrow, kinds)
-        _check_packing(file.metadata, path.stat().st_size)
+        check_packing(file.metadata, path.stat().st_size)
     shared = [name for name, kind in kinds.items() if kind == "str"]
     with parquet.ParquetFile(path, read_dictionary=shared, thrift_container_size_limit=_PARTS) as file:
         table = file.read(columns=list(kinds))
-    _check_words(table, path.stat().st_size)
+    check_words(table, path.stat().st_size)
     return pd.DataFrame({name: _column(table, name, kind) for name, kind in kinds.items()})
 
 
@@ -58,7 +58,7 @@ def _check_kinds(schema: pa.Schema, kinds: Mapping[str, str]) -> None:
             raise ValueError(f"the column {name} must hold {what}, not {str(found)[:100]}")
 
 
-def _check_packing(described: parquet.FileMetaData, size: int) -> None:
+def check_packing(described: parquet.FileMetaData, size: int) -> None:
     """Each column has bytes of its own, packed as pandas does; of many rows each has some bits of its own: an id."""
     parts = [
         described.row_group(group).column(column)
@@ -73,7 +73,7 @@ def _check_packing(described: parquet.FileMetaData, size: int) -> None:
         raise ValueError(f"says that it has {described.num_rows:,} rows, and has {size:,} bytes")
 
 
-def _check_words(table: pa.Table, size: int) -> None:
+def check_words(table: pa.Table, size: int) -> None:
     """No word is too long to be one, and all of them together, each as often as it is used, fit the file."""
     total = 0
     for name in table.column_names:

@@ -47,7 +47,7 @@ class _Contents(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name not in self.__dict__.get("__all__", ()):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(_homes(self.__name__)[name]), name)
+        value = getattr(importlib.import_module(homes(self.__name__)[name]), name)
         super().__setattr__(name, value)
         return value
 
@@ -69,7 +69,7 @@ def names(kind: str) -> list[str]:
     >>> "fgsm" in names("attacks")
     True
     """
-    for node in _tree(_source(KINDS[kind])).body:
+    for node in _tree(source(KINDS[kind])).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             return ast.literal_eval(node.value)
     raise ImportError(f"{KINDS[kind]} has no literal __all__")
@@ -94,7 +94,7 @@ def home(kind: str, name: str) -> tuple[str, str]:
         return module, function
     if name not in names(kind):
         raise SuiteError(f"no {kind} named {name!r}{suggest(name, names(kind))}")
-    return _homes(KINDS[kind]).get(name, KINDS[kind]), name
+    return homes(KINDS[kind]).get(name, KINDS[kind]), name
 
 
 def foolbox() -> ModuleType:
@@ -112,7 +112,7 @@ def is_foreign(name: str) -> bool:
 def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
     """Where a member is defined, as a syntax tree; nothing is imported or run."""
     module, function = home(kind, name)
-    for node in _tree(_source(module)).body:
+    for node in _tree(source(module)).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return node
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == function:
@@ -142,7 +142,7 @@ def declaration(kind: str, name: str, decorator: str) -> dict[str, Any] | None:
 
 def siblings(kind: str, name: str) -> list[ast.stmt]:
     """The statements of the module in which a member stands."""
-    return _tree(_source(home(kind, name)[0])).body
+    return _tree(source(home(kind, name)[0])).body
 
 
 def summary(kind: str, name: str) -> str:
@@ -166,19 +166,19 @@ def code(path: Path) -> str:
 
 def foreign_code(name: str) -> str:
     """A hash of the file that "their.module:function" stands in; what that file imports is not looked at."""
-    return hashlib.sha256(code(_source(name.partition(":")[0])).encode()).hexdigest()[:24]
+    return hashlib.sha256(code(source(name.partition(":")[0])).encode()).hexdigest()[:24]
 
 
 @functools.cache
-def _homes(package: str) -> dict[str, str]:
+def homes(package: str) -> dict[str, str]:
     """Name -> module, from the imports that the contents page makes for type checkers only."""
-    blocks = [n for n in _tree(_source(package)).body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
+    blocks = [n for n in _tree(source(package)).body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
     imports = [n for block in blocks for n in block.body if isinstance(n, ast.ImportFrom)]
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 
 @functools.cache
-def _source(module: str) -> Path:
+def source(module: str) -> Path:
     """The file of a module, found without importing it or the packages around it."""
     path, spec = None, None
     for part in module.split("."):

@@ -102,7 +102,7 @@ def signature(kind: str, name: str) -> list[Parameter]:
         return _foolbox_signature(name)
     node = registry.definition(kind, name)
     if isinstance(node, ast.Assign):
-        return _value_signature(kind, name, node)
+        return value_signature(kind, name, node)
     supplied, taken = SUPPLIED.get(kind, set()), {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
     if node.args.kwarg is None and (refused := supplied - taken):
         raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
@@ -110,7 +110,7 @@ def signature(kind: str, name: str) -> list[Parameter]:
     return [Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in supplied]
 
 
-def _value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
+def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     """A value made by `Schema(key=...)` takes the fields of that dataclass; its own values are the defaults."""
     body = [
         *registry.siblings(kind, registry.names(kind)[0]),
@@ -167,11 +167,11 @@ def annotation(node: ast.expr | None) -> object:
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             return None if (values := _literal(choices)) is _THEIRS else _LITERAL[values]
         case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
-            return _container_of(dict if name == "dict" else list, inner)
+            return container_of(dict if name == "dict" else list, inner)
     return None
 
 
-def _container_of(kind: Any, inner: ast.expr) -> object:
+def container_of(kind: Any, inner: ast.expr) -> object:
     """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
     types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))

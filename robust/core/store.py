@@ -118,15 +118,15 @@ def _make(path: Path, key: Table, make: Callable[[Path], None]) -> Path:
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         make(unfinished)
-        (unfinished / _SUMS).write_text(json.dumps(_sums(unfinished)))
+        (unfinished / _SUMS).write_text(json.dumps(sums(unfinished)))
         (unfinished / _KEY).write_text(_canonical(key))
-        _clear(path)
+        clear(path)
         return unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _clear(path: Path) -> None:
+def clear(path: Path) -> None:
     """Take away what stands in an entry's place: one without its key, or a stranger's file or link."""
     if path.is_symlink() or path.is_file():
         path.unlink()
@@ -137,7 +137,7 @@ def _files(entry: Path) -> list[Path]:
     return sorted(path for path in entry.rglob("*") if path.is_file() and path.name not in (_KEY, _SUMS))
 
 
-def _sums(entry: Path) -> dict[str, str]:
+def sums(entry: Path) -> dict[str, str]:
     """The hash of each file of an entry."""
     return {path.relative_to(entry).as_posix(): files.sha256(path, path.stat().st_mtime_ns) for path in _files(entry)}
 
@@ -146,7 +146,7 @@ def _fault(entry: Path, key: Table) -> str:
     """What is wrong with the finished entry of a key; "" where it is as it was written."""
     try:
         written = files.parsed(files.text(entry / _SUMS))
-        there = _sums(entry)
+        there = sums(entry)
         if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
             return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
         if files.text(entry / _KEY) != _canonical(key):

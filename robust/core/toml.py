@@ -33,11 +33,11 @@ def loads(text: str) -> NewTable:
         table = tomllib.loads(text)
     except RecursionError:
         raise ValueError("lists or tables are nested too deeply") from None
-    _refuse_long_numbers(table)
+    refuse_long_numbers(table)
     return table
 
 
-def _refuse_long_numbers(table: NewTable) -> None:
+def refuse_long_numbers(table: NewTable) -> None:
     """TOML's own whole numbers have 64 bits; Python reads longer ones, which nothing else can take."""
     waiting: list[object] = [table]
     while waiting:

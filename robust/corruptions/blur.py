@@ -81,13 +81,13 @@ def glass_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
         pixels = (np.floor(blurred.clip(0, 1) * 255) / 255).reshape(high * wide, channels)
         for _ in range(rounds):
             size = (max(high - 2 * reach, 0), max(wide - 2 * reach, 0), 2)
-            pixels = pixels[_shuffled(random.integers(-reach, reach, size), high, wide, reach)]
+            pixels = pixels[shuffled(random.integers(-reach, reach, size), high, wide, reach)]
         return _gaussian(pixels.reshape(image.shape), sigma)
 
     return each(images, seeds, one)
 
 
-def _shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray:
+def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray:
     """Which pixel's first value each pixel has after the shuffle, int [high * wide].
 
     A pixel takes what its partner has: where that was overwritten before, what the partner took, and so on.

@@ -45,7 +45,7 @@ def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severi
     down, across = (gaussian_filter(np.eye(n), (sigma, 0), mode="reflect", truncate=3) for n in (high, wide))
 
     def one(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        image = bilinear(image, *_pulled(high, wide, random.uniform(-move, move, (3, 2))), mirror)
+        image = bilinear(image, *pulled(high, wide, random.uniform(-move, move, (3, 2))), mirror)
         columns, rows = (height * (down @ random.uniform(-1, 1, (high, wide)) @ across.T) for _ in range(2))
         places = np.indices((high, wide))
         return bilinear(image, places[0] + rows, places[1] + columns, reflect)
@@ -53,7 +53,7 @@ def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severi
     return each(images, seeds, one)
 
 
-def _pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel comes from, rows and columns [H, W], when three points about the middle move (x, y)."""
     centre, side = np.array([high // 2, wide // 2]), min(high, wide) // 3  # taken for (x, y), as the authors do
     points = centre + side * np.array([[1, 1], [1, -1], [-1, -1]])

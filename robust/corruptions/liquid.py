@@ -77,12 +77,12 @@ def chamfer(edges: np.ndarray, most: float) -> np.ndarray:
     straight, diagonal, knight = _STEPS
     beyond, within = np.maximum(long - 2 * short, 0), np.maximum(2 * short - long, 0)
     distance = np.minimum(straight * beyond + diagonal * within + knight * np.minimum(short, long - short), most)
-    while (shorter := _relaxed(distance)).sum() < distance.sum():  # another edge may be nearer along the steps
+    while (shorter := relaxed(distance)).sum() < distance.sum():  # another edge may be nearer along the steps
         distance = shorter
     return distance
 
 
-def _relaxed(distance: np.ndarray) -> np.ndarray:
+def relaxed(distance: np.ndarray) -> np.ndarray:
     """The distance where each pixel may also go by way of one of the pixels around it."""
     (high, wide), around = distance.shape, np.pad(distance, 2, constant_values=np.inf)
     for y, x in ((y, x) for y in range(-2, 3) for x in range(-2, 3) if max(abs(y), abs(x)) == 1 or abs(y * x) == 2):

@@ -43,15 +43,15 @@ def bilinear(image: np.ndarray, rows: np.ndarray, columns: np.ndarray, fold: Fol
 
 def zoomed(image: np.ndarray, factor: float) -> np.ndarray:
     """The centre of an image [H, W, C], enlarged by linear interpolation to the size of the image."""
-    top, down = _places(image.shape[0], factor)
-    left, right = _places(image.shape[1], factor)
+    top, down = places(image.shape[0], factor)
+    left, right = places(image.shape[1], factor)
     last = image.shape[0] - 1
     rows = image[top] * (1 - down)[:, None, None] + image[np.minimum(top + 1, last)] * down[:, None, None]
     next_left = np.minimum(left + 1, image.shape[1] - 1)
     return rows[:, left] * (1 - right)[:, None] + rows[:, next_left] * right[:, None]
 
 
-def _places(length: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
+def places(length: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """For each pixel of the enlarged line, the pixel before it in the original and how far it lies beyond that."""
     cut = int(np.ceil(length / factor))  # so long is the middle that is enlarged ...
     made = round(cut * factor)  # ... to so many pixels, of which those beyond `length` are trimmed

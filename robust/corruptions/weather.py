@@ -90,7 +90,7 @@ def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> n
     )
 
     def one(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        photo = _fitting(_FROST[random.integers(len(_FROST))], *image.shape[:2])
+        photo = fitting(_FROST[random.integers(len(_FROST))], *image.shape[:2])
         top, left = (random.integers(max(photo.shape[i] - image.shape[i], 1)) for i in (0, 1))
         piece = photo[top : top + image.shape[0], left : left + image.shape[1]].astype(np.float32) / 255
         return share * image + ice * (piece if image.shape[2] == 3 else luminance(piece))
@@ -99,7 +99,7 @@ def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> n
 
 
 @cache
-def _fitting(name: str, high: int, wide: int) -> np.ndarray:
+def fitting(name: str, high: int, wide: int) -> np.ndarray:
     """A photograph of frost, uint8 [H, W, 3], out of which an image of this size can be cut."""
     with pictures.opened(Path(__file__).parent / "data/frost" / name) as file:
         photo = file.convert("RGB")

@@ -30,7 +30,7 @@ def arrays(*, path: str) -> Dataset:
     try:
         with archives.arrays(path) as file:
             keys = _splits(path, file)
-            splits = {split: (file[images], _column(file[labels])) for split, (images, labels) in keys.items()}
+            splits = {split: (file[images], column(file[labels])) for split, (images, labels) in keys.items()}
             left = [name for name in file if not any(name in each for each in keys.values())]
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         plain = "; save plain arrays: np.stack(list(x)), y.astype(int)" if "Object arrays" in str(error) else ""
@@ -48,7 +48,7 @@ def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[str, s
     there = [{split: keys for split, keys in pairs.items() if set(keys) & set(file)} for pairs in _pairs(file)]
     whole = [found for found in there if any(set(keys) <= set(file) for keys in found.values())]
     if len(whole) > 1:
-        raise DataError(f"{path}: {_several(path, [k for found in whole for k in found.values() if {*k} <= {*file}])}")
+        raise DataError(f"{path}: {several(path, [k for found in whole for k in found.values() if {*k} <= {*file}])}")
     for found in whole or filter(None, there):
         if missing := [key for keys in found.values() for key in keys if key not in file]:
             raise DataError(f"{path}: has no {missing[0]!r}, only {', '.join(file)}")
@@ -65,7 +65,7 @@ def _pairs(file: Mapping[str, np.ndarray]) -> list[dict[str, tuple[str, str]]]:
     return [{"test": ("x", "y")}, {"test": ("images", "labels")}, splits]
 
 
-def _several(path: str, pairs: Sequence[tuple[str, str]]) -> str:
+def several(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     """What is wrong where several may be the test images: one would be taken, and the others be lost."""
     images, labels = pairs[-1]
     alone = f"file = np.load({path!r}); np.savez('one.npz', {images}=file[{images!r}], {labels}=file[{labels!r}])"
@@ -73,6 +73,6 @@ def _several(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     return f"holds several pairs of images and labels, {both}; save those that are meant: {alone}"
 
 
-def _column(labels: np.ndarray) -> np.ndarray:
+def column(labels: np.ndarray) -> np.ndarray:
     """[N] of [N, 1], as Keras has the labels of CIFAR."""
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels

@@ -80,7 +80,7 @@ def alike(one: Dataset, other: Dataset) -> bool:
 
 
 def _changed(data: Dataset, channels: Channels) -> Dataset:
-    change = _grey if channels == "gray" else _repeated
+    change = grey if channels == "gray" else _repeated
 
     def read(split: str) -> tf.data.Dataset:
         return data.read(split).map(lambda image, label, id: (change(image), label, id))
@@ -101,7 +101,7 @@ def _repeated(image: tf.Tensor) -> tf.Tensor:
     return tf.repeat(image, 3, axis=-1)
 
 
-def _grey(image: tf.Tensor) -> tf.Tensor:
+def grey(image: tf.Tensor) -> tf.Tensor:
     """Levels by Pillow's own integers, so that a file is the same as when it is read as grey; floats exactly."""
     if image.dtype != tf.uint8:
         return tf.reduce_sum(image * tf.constant(_LUMA, image.dtype), axis=-1, keepdims=True)

@@ -41,17 +41,17 @@ def check_images(values: ArrayLike) -> np.ndarray:
     images = images[..., None] if images.ndim == 3 else images
     _check_shape(images)
     if images.dtype == np.uint8:
-        _check_levels(images, 1, "uint8 up to 1, all but black, as 255 is white", "images.astype('float32')")
+        check_levels(images, 1, "uint8 up to 1, all but black, as 255 is white", "images.astype('float32')")
         return images
     if images.dtype.kind != "f":
-        hint = f"; did you mean {way}?" if (way := _of_whole(images)) else ""
+        hint = f"; did you mean {way}?" if (way := of_whole(images)) else ""
         raise DataError(f"images: of type {images.dtype}; allowed: uint8, or floats in [0, 1]{hint}")
     _check_range(images)
-    _check_levels(images, DARKEST, f"floats up to {images.max():.3g}, all but black, as 1 is white", "images * 255")
+    check_levels(images, DARKEST, f"floats up to {images.max():.3g}, all but black, as 1 is white", "images * 255")
     return images.astype(np.float32).clip(0, 1)
 
 
-def _of_whole(images: np.ndarray) -> str:
+def of_whole(images: np.ndarray) -> str:
     """What probably makes uint8 or floats in [0, 1] of pixels of another type, of which 0 and 1 are black and white."""
     if images.dtype.kind not in "biu" or images.min() < 0:
         return ""
@@ -62,7 +62,7 @@ def _of_whole(images: np.ndarray) -> str:
     return "images / 65535" if images.dtype == np.uint16 else ""
 
 
-def _rows(shape: tuple[int, ...]) -> str:
+def rows(shape: tuple[int, ...]) -> str:
     """What was probably meant by a table: an image in each row, or one image."""
     if len(shape) != 2:
         return ""
@@ -77,7 +77,7 @@ def _check_shape(images: np.ndarray) -> None:
     if not images.size:
         raise DataError(f"{shape} holds nothing; allowed: at least one image of at least one pixel")
     if images.ndim != 4:
-        raise DataError(f"{shape}; allowed: [N, H, W, C] or [N, H, W]{_rows(images.shape)}")
+        raise DataError(f"{shape}; allowed: [N, H, W, C] or [N, H, W]{rows(images.shape)}")
     if images.shape[1] <= 4 < images.shape[3]:
         hint = "; did you mean images.transpose(0, 2, 3, 1)?"
         raise DataError(f"{shape}; allowed: [N, H, W, C], the channels last{hint}")
@@ -93,7 +93,7 @@ def _check_range(images: np.ndarray) -> None:
         raise DataError(f"images: floats from {low:.9g} to {high:.9g}; allowed: [0, 1]{hint}")
 
 
-def _check_levels(images: np.ndarray, darkest: float, what: str, meant: str) -> None:
+def check_levels(images: np.ndarray, darkest: float, what: str, meant: str) -> None:
     """Refuse images of the lowest grey level and black alone: they were divided by 255 and cast, or divided twice."""
     if any(image.max() > darkest * (1 + ROUNDING) for image in images) or images.max() < darkest / 2:
         return

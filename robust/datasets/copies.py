@@ -26,10 +26,10 @@ def found(data: Dataset, *, learned: bool) -> list[str]:
     >>> [line.split(": ")[1] for line in found(data, learned=True)]
     ['1 of its 4 test images is an exact copy of another of them', '1 of its 4 test images is also in train']
     """
-    test = list(_digests(data, "test"))
+    test = list(digests(data, "test"))
     told = [_among(test)] if len({image for image, _ in test}) < len(test) else []
     others = [split for split in data.sizes if split != "test"] if learned and test else []
-    seen = {split: {image for image, _ in _digests(data, split)} for split in others}
+    seen = {split: {image for image, _ in digests(data, split)} for split in others}
     for split, images in seen.items():
         if shared := sum(image in images for image, _ in test):
             where = f"{_of(shared, len(test))} also in {split}"
@@ -50,7 +50,7 @@ def _of(n: int, of: int) -> str:
     return f"{n:,} of its {of:,} test images {'is' if n == 1 else 'are'}"
 
 
-def _digests(data: Dataset, split: str) -> Iterator[tuple[bytes, int]]:
+def digests(data: Dataset, split: str) -> Iterator[tuple[bytes, int]]:
     """Of each image of a split a hash of its pixels, and its label; of none where the split is not there, or large."""
     if split not in data.sizes or data.size(split) * prod(data.image_shape) > LIGHT:
         return

@@ -245,7 +245,7 @@ def from_splits(
     if len(set(shapes.values())) > 1:
         raise DataError(f"data set {name!r}: its splits have images of different shapes: {shapes}")
     names = names or tuple(map(str, range(1 + max(labels.max() for _, labels, _ in parts.values()))))
-    encoded = _of_arrays(parts)
+    encoded = of_arrays(parts)
     form = [(split, images.dtype, images.shape) for split, (images, _, _) in parts.items()]
     return Dataset(
         name=name,
@@ -258,7 +258,7 @@ def from_splits(
     )
 
 
-def _of_arrays(parts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Encoded:
+def of_arrays(parts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Encoded:
     """Images of arrays. The place of one is the number of its split and its own, so that none is copied to be mixed."""
     names, images = list(parts), [images for images, _, _ in parts.values()]
     encoded = Encoded(lambda split: tf.data.Dataset.from_tensor_slices(parts[split]))

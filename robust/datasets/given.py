@@ -35,7 +35,7 @@ def read(call: Call) -> Dataset:
     Raises DataError for what is wrong with it, and where it has a class that is not among those that are named.
     """
     found = dataset_of(call(), name=call.name)
-    checks.check_not_dark(found.name, _few(found))
+    checks.check_not_dark(found.name, few(found))
     if isinstance(call, Asked):
         found = replace(found, remarks=(call.remark, *found.remarks)) if call.remark else found
         found = found if call.channels is None else channels.converted(found, call.channels)
@@ -43,7 +43,7 @@ def read(call: Call) -> Dataset:
     return found
 
 
-def _few(data: Dataset) -> np.ndarray:
+def few(data: Dataset) -> np.ndarray:
     """Some images of a set, or a white one where they cannot be read: whoever needs them will be told why."""
     try:
         return data.first(next(iter(data.sizes)), _LOOKED_AT)
@@ -80,11 +80,11 @@ def dataset_of(data: object, classes: int | Sequence[str] | None = None, name: s
     named = next((c for each in splits.values() if (c := getattr(each, "class_names", None))), None)
     classes = (named or classes) if isinstance(classes, int | None) else classes
     pairs = {split: _pair(each, name) for split, each in splits.items()}
-    found = from_splits({split: pair[:2] for split, pair in pairs.items()}, _counted(pairs, classes, name), name)
+    found = from_splits({split: pair[:2] for split, pair in pairs.items()}, counted(pairs, classes, name), name)
     return replace(found, remarks=tuple(dict.fromkeys(pair.remark for pair in pairs.values() if pair.remark)))
 
 
-def _counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, name: str) -> int | Sequence[str] | None:
+def counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, name: str) -> int | Sequence[str] | None:
     """The classes, which one-hot labels may tell; raises DataError where these tell of another number."""
     for pair in pairs.values():
         known = classes if isinstance(classes, int | None) else len(classes)
@@ -97,26 +97,26 @@ def _counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, na
 def _pair(data: object, name: str) -> _Pair:
     if isinstance(data, tf.data.Dataset):
         images, labels = _read(data, name)
-        images, remark = _in_unit_range(images, name)
+        images, remark = in_unit_range(images, name)
     elif not isinstance(data, tuple | list) or len(data) != 2:
         allowed = "(images, labels), a tf.data.Dataset of (image, label), or a data set of robust"
-        raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}{_of_batches(data)}")
+        raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}{of_batches(data)}")
     elif any(isinstance(each, tf.data.Dataset) for each in data):
         allowed = 'one of them, or a table by split: {"train": first, "test": second}'
         raise DataError(f"data {name!r}: a pair with a tf.data.Dataset in it came; allowed: {allowed}")
     else:
         (images, labels), remark = data, ""
-    return _Pair(images, *_flat(labels), remark)
+    return _Pair(images, *flat(labels), remark)
 
 
-def _of_batches(data: object) -> str:
+def of_batches(data: object) -> str:
     """How the batches that somebody else's source gives, one after another, are put together."""
     if isinstance(data, keras.utils.PyDataset):
         return "; did you mean tuple(map(np.concatenate, zip(*(data[i] for i in range(len(data))))))?"
     return "; of batches: tuple(map(np.concatenate, zip(*data)))" if isinstance(data, Generator) else ""
 
 
-def _flat(labels: object) -> tuple[object, int | None]:
+def flat(labels: object) -> tuple[object, int | None]:
     """Labels [N] of [N, 1] or one-hot ones [N, classes], and of how many classes the latter tell."""
     try:
         array = np.asarray(labels)
@@ -129,7 +129,7 @@ def _flat(labels: object) -> tuple[object, int | None]:
     return array, None
 
 
-def _in_unit_range(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+def in_unit_range(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     """Images of a `tf.data.Dataset`, floats of [0, 255] divided by 255, and a word about it."""
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if images.dtype.kind != "f" or (low >= -checks.ROUNDING and high <= 1 + checks.ROUNDING):
@@ -149,16 +149,14 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     spec = rows.element_spec
     pair = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(each, tf.TensorSpec) for each in spec)
     if not pair:
-        raise DataError(
-            f"data {name!r}: a tf.data.Dataset of {spec}; allowed: pairs of (image, label){_as_pairs(spec)}"
-        )
+        raise DataError(f"data {name!r}: a tf.data.Dataset of {spec}; allowed: pairs of (image, label){as_pairs(spec)}")
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"data {name!r}: the tf.data.Dataset never ends; leave out its repeat()")
     if spec[0].shape.rank not in (2, 3, 4):
         what = f"images of shape {spec[0].shape}"
         raise DataError(f"data {name!r}: {what}; allowed: [H, W, C], or [N, H, W, C] in batches")
     try:
-        read = list((rows if _in_batches(*spec) else rows.batch(256)).as_numpy_iterator())
+        read = list((rows if in_batches(*spec) else rows.batch(256)).as_numpy_iterator())
         images, labels = zip(*read, strict=True) if read else ((), ())
         if read:
             return np.concatenate(images), np.concatenate(labels)
@@ -169,7 +167,7 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
 
 
-def _as_pairs(spec: object) -> str:
+def as_pairs(spec: object) -> str:
     """What makes pairs of elements that hold an image, a label and more."""
     if isinstance(spec, Mapping) and {"image", "label"} <= {*spec}:
         return '; did you mean data.map(lambda each: (each["image"], each["label"]))?'
@@ -178,7 +176,7 @@ def _as_pairs(spec: object) -> str:
     return ""
 
 
-def _in_batches(image: tf.TensorSpec, label: tf.TensorSpec) -> bool:
+def in_batches(image: tf.TensorSpec, label: tf.TensorSpec) -> bool:
     """Does an element hold many images? Grey ones without a channel are told by their labels."""
     if image.shape.rank != 3 or not label.shape.rank:
         return image.shape.rank == 4

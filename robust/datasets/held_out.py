@@ -29,7 +29,7 @@ def with_validation(data: Dataset) -> Dataset:
     if "train" not in data.sizes or "validation" in data.sizes:
         return data
     source = data.encoded or Encoded(data.read)
-    chosen = _tenth(data.labels("train"), data.ids("train").tolist())
+    chosen = tenth(data.labels("train"), data.ids("train").tolist())
     if not (count := int(chosen.sum())):
         return data
     train = {"train": data.size("train") - count, "validation": count}
@@ -45,7 +45,7 @@ def with_validation(data: Dataset) -> Dataset:
     )
 
 
-def _tenth(labels: np.ndarray, ids: list[str]) -> np.ndarray:
+def tenth(labels: np.ndarray, ids: list[str]) -> np.ndarray:
     """Which images are chosen, bool [N]."""
     chosen, draws = np.zeros(len(labels), bool), randomness.image_seeds(0, "validation", ids)
     for label, size in zip(*np.unique(labels, return_counts=True), strict=True):

@@ -73,18 +73,18 @@ def found(root: Path, classes: Sequence[str] | None = None) -> Found:
     splits = _splits(walk, root, given)
     for split, place in splits.items():
         inner = walk.folders(place)
-        _check_classes(walk, place, inner, given)
+        check_classes(walk, place, inner, given)
         rows += [Row(split, file, class_name(each.name)) for each in inner for file in walk.images(each)]
-        there |= _distinct(inner)
-        _pass_loose(walk, place)
+        there |= distinct(inner)
+        pass_loose(walk, place)
         notes += _nested(walk, inner)
     if any(place != root for place in splits.values()):
-        _pass_loose(walk, root)
+        pass_loose(walk, root)
     if not rows:
         loose = next((note for note in walk.notes if LOOSE in note), "")
         said = f"no images{loose and f' in the folder of a class; {loose}'}"
         raise DataError(f'folder {str(root)!r}: {said}; allowed: a folder for each class, or labels = "labels.csv"')
-    notes += [*_unusual(splits, root), *_bare_of_images(splits, rows), *_empty(there, rows), *walk.notes]
+    notes += [*unusual(splits, root), *_bare_of_images(splits, rows), *_empty(there, rows), *walk.notes]
     return Found(rows, there, tuple(dict.fromkeys(notes)))
 
 
@@ -93,27 +93,27 @@ def _splits(walk: Walk, root: Path, given: Collection[str]) -> dict[str, Path]:
     inner = walk.folders(root)
     named = [each for each in inner if split_of(each.name)]
     holding = [each for each in named if walk.folders(each)]
-    if not holding or _are(inner, given):
+    if not holding or are(inner, given):
         return {"test": root}
     if others := [each for each in inner if each not in named]:
-        _check_beside(walk, root, holding, others)
+        check_beside(walk, root, holding, others)
     splits: dict[str, Path] = {}
     for each in named:
         if (split := split_of(each.name) or "") in splits:
             both = f"{splits[split].name!r} and {each.name!r}"
             raise DataError(f"folder {str(root)!r}: {both} both mean {split}; move one elsewhere, or rename it")
         splits[split] = each
-    return {split: _inmost(walk, splits[split]) for split in SPLITS if split in splits}
+    return {split: inmost(walk, splits[split]) for split in SPLITS if split in splits}
 
 
-def _are(inner: Sequence[Path], given: Collection[str]) -> bool:
+def are(inner: Sequence[Path], given: Collection[str]) -> bool:
     """Are all folders classes that the user named?"""
     return bool(given) and {class_name(each.name) for each in inner} <= set(given)
 
 
-def _check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
+def check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
     """Pass by what stands beside splits, where they are surely splits and it is none; else raise DataError."""
-    inside = {each: {one.name for one in walk.folders(_inmost(walk, each))} for each in (*holding, *others)}
+    inside = {each: {one.name for one in walk.folders(inmost(walk, each))} for each in (*holding, *others)}
     known = set.union(*(inside[each] for each in holding))
     alike = any(inside[one] & inside[other] for one in holding for other in holding if one != other)
     if alike and not any(inside[each] & known for each in others):
@@ -123,7 +123,7 @@ def _check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path
     raise DataError(f"folder {str(root)!r}: {seen}: {_remedy(walk.folders(root))}")
 
 
-def _inmost(walk: Walk, place: Path) -> Path:
+def inmost(walk: Walk, place: Path) -> Path:
     """The folder of the classes, where a split's folder holds nothing but one of the same meaning, as archives do."""
     split = split_of(place.name)
     while len(inner := walk.folders(place)) == 1 and split_of(inner[0].name) == split and walk.folders(inner[0]):
@@ -131,12 +131,12 @@ def _inmost(walk: Walk, place: Path) -> Path:
     return place
 
 
-def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection[str]) -> None:
+def check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection[str]) -> None:
     """Raise DataError where what would be classes hold the same folders, or one alone nothing but folders."""
-    if _are(inner, given):
+    if are(inner, given):
         return
     first: dict[str, Path] = {}
-    for each in [each for each in inner if not _is_class(walk, each)]:
+    for each in [each for each in inner if not is_class(walk, each)]:
         for one in walk.folders(each):
             if (other := first.setdefault(one.name, each)) != each:
                 both = names([n for n in sorted(first) if (each / n).is_dir() and (other / n).is_dir()])
@@ -147,7 +147,7 @@ def _check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection
         raise DataError(f"folder {str(place)!r}: {seen}, and no images itself: {_remedy(inner)}")
 
 
-def _is_class(walk: Walk, place: Path) -> bool:
+def is_class(walk: Walk, place: Path) -> bool:
     """Does a folder hold images itself, and no fewer than folders, as none of a split does?"""
     return len(walk.own_images(place)) >= max(len(walk.folders(place)), 1)
 
@@ -168,7 +168,7 @@ def _remedy(inner: Sequence[Path]) -> str:
     )
 
 
-def _distinct(inner: Sequence[Path]) -> set[str]:
+def distinct(inner: Sequence[Path]) -> set[str]:
     """The names of the classes; raises DataError where two differ only in what is not seen."""
     first: dict[str, Path] = {}
     for each in inner:
@@ -178,7 +178,7 @@ def _distinct(inner: Sequence[Path]) -> set[str]:
     return set(first)
 
 
-def _pass_loose(walk: Walk, place: Path) -> None:
+def pass_loose(walk: Walk, place: Path) -> None:
     """Count the files that stand beside the folders of the classes or splits."""
     files = [entry.path for entry in walk.entries(place) if not entry.is_folder]
     walk.pass_by(LOOSE, filter(is_image, files))
@@ -200,7 +200,7 @@ def _empty(there: Collection[str], rows: Sequence[Row]) -> list[str]:
     return [f"classes without images, as their folders are empty: {names(empty)}"] if empty else []
 
 
-def _unusual(splits: dict[str, Path], root: Path) -> list[str]:
+def unusual(splits: dict[str, Path], root: Path) -> list[str]:
     """Which folder was taken for which split, where that is not plain."""
     odd = [(place.relative_to(root), split) for split, place in splits.items() if place != root]
     told = [f"{str(place)!r} for {split}" for place, split in odd if str(place).lower() not in _USUAL]

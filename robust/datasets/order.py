@@ -40,11 +40,11 @@ def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
         read=placed(data.read),
         encoded=data.encoded and data.encoded.changed(placed),
         fingerprint=fingerprint(repr((data.fingerprint, names)).encode()),
-        superclasses=_groups(data, names),
+        superclasses=groups(data, names),
     )
 
 
-def _groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+def groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """The data's own superclasses; those that were found by the names of its classes are found by all of the names."""
     own = superclasses.are_own(data.superclasses, data.classes)
     return data.superclasses if own else superclasses.of(names)

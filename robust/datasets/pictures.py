@@ -38,19 +38,19 @@ def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Imag
     """
     try:
         here = files.regular(Path(source)) if isinstance(source, str | Path) else source
-        _check_gif(here)
+        check_gif(here)
         image = Image.open(here, formats=FORMATS)
     except Exception as error:  # what a damaged head makes of Pillow's readers has no common name
         said = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
         raise DataError(f"{called or source}: cannot be read as an image ({said})") from None
-    if why := _too_large(image.width * image.height, source):
+    if why := too_large(image.width * image.height, source):
         size = f"{image.height:,} x {image.width:,} pixels"
         image.close()
         raise DataError(f"{called or source}: has {size}, and {why}; make it smaller")
     return image
 
 
-def _too_large(pixels: int, source: str | Path | BinaryIO) -> str:
+def too_large(pixels: int, source: str | Path | BinaryIO) -> str:
     """What speaks against so many pixels; "" where nothing does."""
     if pixels > LARGEST:
         return f"{LARGEST:,} are the most"
@@ -59,7 +59,7 @@ def _too_large(pixels: int, source: str | Path | BinaryIO) -> str:
     return ""
 
 
-def _check_gif(source: Path | BinaryIO) -> None:
+def check_gif(source: Path | BinaryIO) -> None:
     """Raise ValueError for a GIF of next to no pixels and megabytes of comments."""
     if (size := _size(source)) < WORDIEST:
         return

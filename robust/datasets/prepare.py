@@ -34,7 +34,7 @@ def prepared(name: str, data_dir: str = "", hint: str = "", fill: Fill | None = 
 
     Raises DataError for a set that is not known, and one that is neither there nor to be had.
     """
-    with _quiet(), _only_their_features(name):
+    with quiet(), only_their_features(name):
         builder = _found(name, data_dir)
         if not builder.is_prepared():
             _download(builder, name, data_dir, hint, fill)
@@ -47,7 +47,7 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         key = "arrays" if name.endswith(".npz") else "folder"
         own = f'and an own file or folder {{ {key} = "{name}" }}'
         raise DataError(f"no data set named {name!r}: one of tensorflow-datasets is named as {write}, {own}")
-    _check_regular(Path(data_dir or tfds.core.constants.DATA_DIR).expanduser() / re.split("[/:]", name)[0])
+    check_regular(Path(data_dir or tfds.core.constants.DATA_DIR).expanduser() / re.split("[/:]", name)[0])
     try:
         return tfds.builder(name, data_dir=data_dir or None)
     except tfds.core.registered.DatasetNotFoundError:
@@ -68,7 +68,7 @@ def _found(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         raise DataError(f"data set {name!r}: what is kept of it is damaged ({said[:200]})") from None
 
 
-def _check_regular(folder: Path) -> None:
+def check_regular(folder: Path) -> None:
     """Raise DataError for a pipe or a device in a prepared set: its reader would wait for ever."""
     for path in folder.rglob("*"):
         try:
@@ -85,7 +85,7 @@ def _configs(name: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _only_their_features(name: str) -> Iterator[None]:
+def only_their_features(name: str) -> Iterator[None]:
     """The features.json of a prepared set names classes, whose modules would be imported: none but their own are."""
     feature: Any = tfds.features.FeatureConnector
     theirs, known = feature.__dict__["cls_from_name"], feature._registered_features
@@ -104,7 +104,7 @@ def _only_their_features(name: str) -> Iterator[None]:
 
 def _download(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, hint: str, fill: Fill | None) -> None:
     by_hand = fill is not None or builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-    if not by_hand and (host := _unreachable(builder)):
+    if not by_hand and (host := unreachable(builder)):
         raise _missing(builder, name, data_dir, f"{host} cannot be reached", hint)
     try:
         with tempfile.TemporaryDirectory(prefix="robust-") as folder:
@@ -129,7 +129,7 @@ def _missing(builder: tfds.core.DatasetBuilder, name: str, data_dir: str, why: s
     return DataError(f"{what}; this prepares it, where it can be had: {command}" + (f"; {hint}" if hint else ""))
 
 
-def _unreachable(builder: tfds.core.DatasetBuilder) -> str:
+def unreachable(builder: tfds.core.DatasetBuilder) -> str:
     """The host that must be asked for the set, where none answers: tensorflow-datasets would try each for minutes."""
     if urllib.request.getproxies():  # then it is the proxy that is asked
         return ""
@@ -153,7 +153,7 @@ def _answers(host: tuple[str, int]) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """What tensorflow-datasets prints goes to stderr; what it and urllib3 log of failing is said by our errors."""
     loggers = {name: logging.getLogger(name) for name in ("absl", "urllib3.connectionpool")}
     levels = {name: logger.level for name, logger in loggers.items()}

@@ -27,7 +27,7 @@ def divide(name: str, infos: Table, asked: Mapping[str, str], test: str, mixed: 
     train = given.get("train") or _without(_whole(infos, "train"), taken)
     validation = given.get("validation") or _without(_whole(infos, "validation"), [*taken, *given.get("train", [])])
     if not validation and mixed:
-        train, validation = _tenth_off(train)
+        train, validation = tenth_off(train)
     found |= {role: ranges for role, ranges in (("train", train), ("validation", validation)) if ranges}
     _check_apart(name, found)
     return found
@@ -76,7 +76,7 @@ def _without(ranges: list[Range], taken: list[Range]) -> list[Range]:
     return ranges
 
 
-def _tenth_off(ranges: list[Range]) -> tuple[list[Range], list[Range]]:
+def tenth_off(ranges: list[Range]) -> tuple[list[Range], list[Range]]:
     """All but the last tenth, and the last tenth, which tensorflow-datasets has shuffled when it prepared the set."""
     missing, last = size(ranges) // 10, []
     for split, begin, end in reversed(ranges):

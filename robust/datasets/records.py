@@ -39,8 +39,8 @@ def dataset(
     """
     name = builder.info.full_name.rpartition("/")[0]
     image, label = _keys(builder, name)
-    _check_files(builder, name)
-    test = asked.get("test") or _default_test(builder, name, label)
+    check_files(builder, name)
+    test = asked.get("test") or default_test(builder, name, label)
     found = ranges.divide(name, builder.info.splits, asked, test, mixed=not builder.info.disable_shuffling)
     specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
@@ -60,7 +60,7 @@ def dataset(
     encoded = Encoded(rows, decode)
     if builder.info.file_format is tfds.core.FileFormat.TFRECORD:
         files = [str(path) for each in builder.info.splits.values() for path in each.filepaths]
-        encoded = replace(encoded, places=partial(_places, files, rows), fetch=partial(_fetch, files, image))
+        encoded = replace(encoded, places=partial(places, files, rows), fetch=partial(_fetch, files, image))
     made_of = repr((builder.info.full_name, specs, classes, transform, wanted)).encode()
     return Dataset(
         name=name,
@@ -68,13 +68,13 @@ def dataset(
         image_shape=_image_shape(builder, name, image, transform),
         sizes=sizes,
         read=encoded.read,
-        fingerprint=fingerprint(made_of, *_contents(Path(str(builder.data_path)))),
+        fingerprint=fingerprint(made_of, *contents(Path(str(builder.data_path)))),
         superclasses=superclasses.of(classes) or _coarse(builder, name, specs["test"], label, classes),
         encoded=encoded,
     )
 
 
-def _check_files(builder: Builder, name: str) -> None:
+def check_files(builder: Builder, name: str) -> None:
     """Raise DataError for more files than any set has, and for those of a format that cannot be read in order."""
     if (said := sum(len(split.shard_lengths) for split in builder.info.splits.values())) > _FILES:
         raise DataError(f"data set {name!r}: its dataset_info.json says that it has {said:,} files; at most {_FILES:,}")
@@ -105,10 +105,10 @@ def _keys(builder: Builder, name: str) -> tuple[str, str]:
     return found[0][0], found[1][0]
 
 
-def _default_test(builder: Builder, name: str, label: str) -> str:
+def default_test(builder: Builder, name: str, label: str) -> str:
     """What is test where the suite does not say: the split of that name, unless its labels were kept secret."""
     splits = builder.info.splits
-    if "test" in splits and (_values(builder, "test[:1]", label) >= 0).all():
+    if "test" in splits and (values(builder, "test[:1]", label) >= 0).all():
         return "test"
     if "validation" in splits:
         return "validation"
@@ -133,7 +133,7 @@ def _features(builder: Builder, spec: str, *names: str) -> tf.data.Dataset:
     )
 
 
-def _places(files: list[str], rows: Rows, split: str) -> tf.data.Dataset:
+def places(files: list[str], rows: Rows, split: str) -> tf.data.Dataset:
     """Of each row where its record lies, as `tfrecord.located` has it, label and id."""
     batches = rows(split).map(lambda image, label, id: (label, id)).batch(1024).as_numpy_iterator()
     labels, ids = map(np.concatenate, zip(*batches, strict=True))
@@ -146,7 +146,7 @@ def _fetch(files: list[str], image: str, place: tf.Tensor) -> tf.Tensor:
     ]
 
 
-def _values(builder: Builder, spec: str, name: str) -> np.ndarray:
+def values(builder: Builder, spec: str, name: str) -> np.ndarray:
     """One feature of all records of a split."""
     batches = _features(builder, spec, name).map(lambda each: each[name]).batch(1024)
     return np.concatenate(list(batches.as_numpy_iterator()))
@@ -186,7 +186,7 @@ def _kept(builder: Builder, name: str, label: str) -> np.ndarray:
     """The labels that are classes of ours: all, or for the known subsets those with images, int64 [classes]."""
     if builder.name not in SUBSETS:
         return np.arange(len(_names(builder, name, label)))
-    return np.unique(_values(builder, "+".join(builder.info.splits), label))
+    return np.unique(values(builder, "+".join(builder.info.splits), label))
 
 
 def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
@@ -194,7 +194,7 @@ def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
     if "file_name" not in builder.info.features:
         raise DataError(f"data set {name!r}: its images have no file names, so ids = {str(ids)!r} cannot choose them")
     listed = [line.split()[0].rpartition("/")[2] for line in _text(name, ids).splitlines() if line.strip()]
-    there = {value.decode(errors="surrogateescape") for value in _values(builder, spec, "file_name")}
+    there = {value.decode(errors="surrogateescape") for value in values(builder, spec, "file_name")}
     if missing := [line for line in listed if line not in there]:
         many = f"{len(missing)} of its {len(listed)} names are not in {spec}, as {missing[0]!r}"
         raise DataError(f"data set {name!r}: {ids}: {many}")
@@ -215,13 +215,13 @@ def _coarse(builder: Builder, name: str, spec: str, label: str, classes: tuple[s
     features = builder.info.features
     if "coarse_label" not in features or not isinstance(features["coarse_label"], tfds.features.ClassLabel):
         return {}
-    coarse = dict(zip(_values(builder, spec, label), _values(builder, spec, "coarse_label"), strict=True))
+    coarse = dict(zip(values(builder, spec, label), values(builder, spec, "coarse_label"), strict=True))
     groups = _names(builder, name, "coarse_label")
     members = {group: tuple(classes[i] for i in sorted(coarse) if coarse[i] == g) for g, group in enumerate(groups)}
     return {group: names for group, names in members.items() if names}
 
 
-def _contents(folder: Path) -> list[bytes]:
+def contents(folder: Path) -> list[bytes]:
     """Name, size and content of each file; of more than a GiB in all, the first 256 KiB of each."""
     there = sorted(path for path in folder.iterdir() if path.is_file())
     limit = -1 if sum(path.stat().st_size for path in there) <= _WHOLE else _HEAD

@@ -32,17 +32,17 @@ def listed(root: Path, labels: str) -> Found:
     if table is None:
         raise DataError(f"labels = {labels!r}: there is no such file in {root} or {Path.cwd()}")
     rows, first = [], dict[str, int]()
-    for number, line in _lines(table):
+    for number, line in lines(table):
         rows.append(_row(root, f"{table}:{number}", line))
         if (before := first.setdefault(os.path.normpath(line["file"]), number)) != number:
             raise DataError(f"{table}:{number}: names the file {line['file']!r} again, as line {before} does")
     if not rows:
         raise DataError(f"{table}: names no image")
-    rows, notes = _whole(rows)
+    rows, notes = whole(rows)
     return Found(rows, {row.label for row in rows}, notes)
 
 
-def _whole(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+def whole(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     """Labels such as 3.0 are whole numbers that a table with gaps once held: read as such, so that 10 follows 9."""
     if not all(_FLOAT.fullmatch(row.label) for row in rows):
         return rows, ()
@@ -50,7 +50,7 @@ def _whole(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     return found, ("labels are whole numbers written with a point, as 1.0, and read as 1",)
 
 
-def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of the table, each with the line at which it ends."""
     try:
         text = files.text(table)
@@ -62,7 +62,7 @@ def _lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         columns = _columns([column.strip().lower() for column in next(reader, [])], str(table))
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, _named(columns, [*map(str.strip, cells)], f"{table}:{reader.line_num}")
+                yield reader.line_num, named(columns, [*map(str.strip, cells)], f"{table}:{reader.line_num}")
     except csv.Error as error:
         raise DataError(f"{table}:{reader.line_num}: cannot be read as a table ({error})") from None
 
@@ -74,7 +74,7 @@ def _columns(names: list[str], table: str) -> list[str]:
     return names[: max((place for place, name in enumerate(names, 1) if name), default=0)]
 
 
-def _named(columns: list[str], cells: list[str], where: str) -> dict[str, str]:
+def named(columns: list[str], cells: list[str], where: str) -> dict[str, str]:
     """A row by the names of its columns; raises DataError where a cell stands in none."""
     if more := [cell for cell in cells[len(columns) :] if cell]:
         said = f"has {len(cells)} cells, but the table {len(columns)} columns, {', '.join(columns)}; {more[0]!r}"

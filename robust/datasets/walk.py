@@ -85,7 +85,7 @@ class Walk:
                 elif is_image(path):
                     found.append(path)
                 else:
-                    _check_other(path)
+                    check_other(path)
                     self.pass_by(OTHER, [path])
         return sorted(found)
 
@@ -171,7 +171,7 @@ def _real(path: Path, above: tuple[Path, ...]) -> Path:
     return real
 
 
-def _check_other(path: Path) -> None:
+def check_other(path: Path) -> None:
     """Raise DataError for a picture under another name: it would be missing."""
     if path.suffix.lower() not in _PICTURES and not _opens(path):
         return

@@ -126,10 +126,10 @@ def data_of(case: Case, data: Dataset) -> Dataset:
     if unknown := [name for name in shifted.classes if name not in set(data.classes)]:
         what = f"{shifted.name} has a class {unknown[0]!r} that {data.name} has not"
         raise DataError(f"case {case.name}: {what}{suggest(unknown[0], data.classes)}")
-    return _placed(case, shifted, data)
+    return placed(case, shifted, data)
 
 
-def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
+def placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     """A shifted set among the classes of the suite's data, or with its own alone where the case restricts to these."""
     part = f"{len(shifted.classes)} of the {len(data.classes)} classes of {data.name}"
     if case.restrict and case.profile and shifted.classes != data.classes:
@@ -137,7 +137,7 @@ def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
         raise DataError(f"case {case.name}: {what}; leave out profile, or restrict")
     own = superclasses.are_own(shifted.superclasses, shifted.classes)
     found = shifted if case.restrict or shifted.classes == data.classes else ordered(shifted, data.classes)
-    groups = shifted.superclasses if own else _restricted(data, found.classes)
+    groups = shifted.superclasses if own else restricted(data, found.classes)
     # Among which classes these are is part of what was measured.
     told = fingerprint(repr((data.classes, found.fingerprint)).encode())
     alone = setting("restrict", True)
@@ -149,7 +149,7 @@ def _placed(case: Case, shifted: Dataset, data: Dataset) -> Dataset:
     return replace(found, name=name, remarks=(*found.remarks, f"has {part}, {how}"))
 
 
-def _restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def restricted(data: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The superclasses of the suite's data, as far as they hold these classes."""
     kept = {name: tuple(c for c in members if c in set(classes)) for name, members in data.superclasses.items()}
     return {name: members for name, members in kept.items() if members}
@@ -214,8 +214,8 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         where = _where(outcome.call)
         strengths.append(where)
         places.append({**where, **_spent(outcome)})
-        trial = _askable(outcome, fitted, ask)
-        shown = shown or _some(trial, SAMPLES, seed, balanced=True)
+        trial = askable(outcome, fitted, ask)
+        shown = shown or some(trial, SAMPLES, seed, balanced=True)
         found = [v for measure in case.metrics for v in told(measure.name, measure(trial), trial)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
@@ -226,11 +226,11 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             np.save(out / f"features-{i}.npy", trial.features)
         if i == 0 and trial.clean and "features" in vars(trial.clean):  # the same at every strength
             np.save(out / "features-clean.npy", trial.clean.features)
-        _save_samples(out / f"samples-{i}.npz", outcome, shown)
+        save_samples(out / f"samples-{i}.npz", outcome, shown)
         if named := {name for v in found for name in v.examples}:
-            _save_samples(out / f"shown-{i}.npz", outcome, named)
+            save_samples(out / f"shown-{i}.npz", outcome, named)
         if case.attacked:
-            probed = _some(trial, diagnostics.IMAGES, seed, case.balanced)
+            probed = some(trial, diagnostics.IMAGES, seed, case.balanced)
             runs.append(diagnostics.seen(fitted.classifier, outcome, probed, seed, case.name))
     verdicts = diagnostics.doubts(runs) if runs else [diagnostics.Verdict(fitted.classifier.doubts)] * len(places)
     looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
@@ -243,12 +243,12 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     outcomes_of_all.to_parquet(out / "outcomes.parquet", index=False)
     files.write(out / "values.json", json.dumps(values))
     about = {"data": data.name, "content": data.content, "images": len(tables[0]), "strengths": strengths}
-    about |= {"guesses": guesses, "groups": _own_groups(case, data), "classes": list(data.classes)}
-    about |= {"source": next((_which(call.arguments["source"]) for call in case.calls if call.name == "transfer"), "")}
+    about |= {"guesses": guesses, "groups": own_groups(case, data), "classes": list(data.classes)}
+    about |= {"source": next((which(call.arguments["source"]) for call in case.calls if call.name == "transfer"), "")}
     files.write(out / "about.json", json.dumps({**about, "model": dict(fitted.about)}))
 
 
-def _which(source: Classifier) -> str:
+def which(source: Classifier) -> str:
     """The model that makes the images of a transfer: its weights, layers and pixels."""
     return f"{source.weights}/{form(source.model, source.preprocessing, source.output)}"
 
@@ -258,7 +258,7 @@ def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
     return [guess for each in sets if (guess := channels.guess(each, fitted.takes))]
 
 
-def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
+def own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     """The superclasses of the case's own hierarchy or data; none where it judges by those of the suite's data."""
     own = [m.arguments for m in case.metrics if m.name == "hierarchy" and m.arguments.get("tree")]
     if not own:
@@ -271,13 +271,13 @@ def _own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     return found
 
 
-def _some(trial: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]:
+def some(trial: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]:
     """The ids of n of a case's images, or of all."""
     ids, rows = np.unique(trial.ids, return_index=True)
     return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
 
 
-def _askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Predictions]) -> EvaluationResult:
+def askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Predictions]) -> EvaluationResult:
     """The trial of an outcome, so that measures can ask for features and for what other images tell."""
     at = functools.partial(functools.partial, features, fitted.classifier)
     clean = outcome.trial.clean and replace(outcome.trial.clean, look=at(outcome.original))
@@ -314,7 +314,7 @@ def _spent(outcome: Outcome) -> dict[str, float]:
     return {**passes, "seconds": round(outcome.seconds, 3)}
 
 
-def _save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
+def save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
     """The pictures of these examples; of one that was sent to many classes the first that fell, if one did."""
     trial = outcome.trial
     ordered = np.argsort(~trial.felled, kind="stable")

@@ -32,9 +32,9 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
             choice.check_balanced(data.labels("test"), case.max_images, data.classes)
         if case.target is not None:
             targets.check(case.target, data.classes)
-        _check_metrics(case, data, asked)
+        check_metrics(case, data, asked)
         if case.expect:
-            _check_bounds(case, data)
+            check_bounds(case, data)
     except (SuiteError, DataError) as error:
         raise type(error)(f"{where}{error}") from None
 
@@ -55,7 +55,7 @@ def distinct(suite: Suite, data: Mapping[str, Dataset]) -> None:
             raise SuiteError(f"{where}{what}; rename one, as tables tell data by its name", "data")
 
 
-def _check_metrics(case: Case, data: Dataset, asked: Dataset) -> None:
+def check_metrics(case: Case, data: Dataset, asked: Dataset) -> None:
     """Are the splits there that metrics ask for, and has every class its place in the hierarchy?"""
     for call in case.metrics:
         needs = declared(call).needs
@@ -67,18 +67,18 @@ def _check_metrics(case: Case, data: Dataset, asked: Dataset) -> None:
             trees.superclasses(tree, trees.above(tree, data.superclasses, data.classes), data.classes, level)
 
 
-def _check_bounds(case: Case, data: Dataset) -> None:
+def check_bounds(case: Case, data: Dataset) -> None:
     """Can the case give the values that are bounded, and could they ever meet the bounds?"""
     calls = (*case.metrics, *case.profile)
     given = {name: (about, call) for call in calls for about in [declared(call)] for name in about.all_names}
-    given |= {name: (about, None) for about in _sums(case) for name in about.all_names}
+    given |= {name: (about, None) for about in sums(case) for name in about.all_names}
     for key, bound in case.expect.items():
         metric, _, subset = key.removesuffix("]").partition("[")
         about, call = given.get(metric, (Metric(), None))
-        if not _is_given(about, metric, case, data):
+        if not is_given(about, metric, case, data):
             raise SuiteError(f"expect: {key!r} is not a value of this case; {_absent(metric, data)}")
-        if not (subset and _told_by_a_run(about, metric, call)):
-            _check_subset(metric, subset, about, data)
+        if not (subset and told_by_a_run(about, metric, call)):
+            check_subset(metric, subset, about, data)
         if metric in about.shares and not bound.possible(0, 1):
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
 
@@ -88,7 +88,7 @@ def declared(call: Call) -> Metric:
     return yields(call.kind, call.name)
 
 
-def _sums(case: Case) -> Iterator[Metric]:
+def sums(case: Case) -> Iterator[Metric]:
     """What is told of a case beside its metrics: of the checks of its attack, and of several corruptions at once."""
     yield Metric(("reliability",))
     corruptions = tuple(dict.fromkeys(call.name for call in case.calls if call.kind == "corruptions"))
@@ -96,13 +96,13 @@ def _sums(case: Case) -> Iterator[Metric]:
     yield Metric(mean, subsets={"corruption_error": corruptions}, shares=("corruption_error", *mean))
 
 
-def _told_by_a_run(about: Metric, metric: str, call: Call | None) -> bool:
+def told_by_a_run(about: Metric, metric: str, call: Call | None) -> bool:
     """Are the subsets of the metric known only after a run? So they are of superclasses that a tree of its own has."""
     own = call is not None and call.arguments.get("tree") is not None
     return metric in about.found or (own and metric in about.per_superclass)
 
 
-def _is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:
+def is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:
     """Has the case what the value needs?"""
     there = {"six classes": len(data.classes) > _FIVE, "target": case.target is not None, "attack": case.attacked}
     return metric in about.all_names and there.get(about.given.get(metric, ""), True)
@@ -113,7 +113,7 @@ def _absent(metric: str, data: Dataset) -> str:
     return f"it has none with the {len(data.classes)} classes of {data.name}{more}"
 
 
-def _check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> None:
+def check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> None:
     """Raise SuiteError where the metric says nothing of the subset, or of all images where none is named."""
     there_are = about.of(metric, data.classes, data.superclasses)
     is_pair, pair = metric in about.per_pair, " -> ".join(data.classes[:2])
@@ -123,7 +123,7 @@ def _check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> Non
         some = there_are[0] if there_are else pair if is_pair else "..."
         raise SuiteError(f'expect: {metric!r} is not a value of this case; say of which class: "{metric}[{some}]"')
     if is_pair:
-        _check_pair(subset, data)
+        check_pair(subset, data)
     elif there_are:
         what = "class" if metric in about.per_class else "group"
         raise SuiteError(f"expect: there is no {what} {subset!r}{suggest(subset, there_are)}")
@@ -132,7 +132,7 @@ def _check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> Non
         raise SuiteError(f"expect: '{metric}[{subset}]' is not a value of this case; {said}")
 
 
-def _check_pair(pair: str, data: Dataset) -> None:
+def check_pair(pair: str, data: Dataset) -> None:
     """Raise SuiteError for what is no "label -> other class"."""
     parts = pair.split(" -> ")
     if unknown := [part for part in parts if part not in data.classes]:

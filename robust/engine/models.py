@@ -97,9 +97,9 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
     if model.kind == "keras":
-        return _theirs(model.source)
+        return theirs(model.source)
     if model.kind == "pretrained":
-        return stores.digest(_elsewhere(model.source, data))
+        return stores.digest(elsewhere(model.source, data))
     return None
 
 
@@ -113,11 +113,11 @@ def _source(model: Model, data: Dataset) -> NewTable:
     if model.kind == "architecture":
         return model.source.key()
     if model.kind == "keras":
-        return {"file": _theirs(model.source), "preprocessing": model.preprocessing, "output": model.output}
-    return {**_elsewhere(model.source, data), "preprocessing": model.preprocessing, "output": model.output}
+        return {"file": theirs(model.source), "preprocessing": model.preprocessing, "output": model.output}
+    return {**elsewhere(model.source, data), "preprocessing": model.preprocessing, "output": model.output}
 
 
-def _theirs(path: Path) -> str:
+def theirs(path: Path) -> str:
     """What identifies a model's file: its content, and the code of the modules that it names; none is imported."""
     modules = sorted({part.module for part in keras_files.foreign(path)} - {"", "__main__"})
     found = [(module, code) for module in modules if (code := _code(module))]
@@ -132,7 +132,7 @@ def _code(module: str) -> str:
         return ""
 
 
-def _elsewhere(source: Weights | Published, data: Dataset) -> NewTable:
+def elsewhere(source: Weights | Published, data: Dataset) -> NewTable:
     """Everything that makes a network with weights from elsewhere what it is."""
     key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
     if isinstance(source, Weights):

@@ -39,41 +39,41 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         nothing = AttackResult.of(examples.images)
         yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
         return
-    examples, clean = _aim(case, examples, clean, seed)
+    examples, clean = aim(case, examples, clean, seed)
     seeds = image_seeds(seed, case.name, examples.ids.tolist())
     carried, logits = None, clean.logits
     for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
             search = call if case.minimal is None else partial(nearest, call)
-            carried, rows = _attack(classifier, call, search, examples, clean, seeds, carried)
+            carried, rows = attack(classifier, call, search, examples, clean, seeds, carried)
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
-            carried = replace(carried, by=_felled(call, carried.by, clean, logits))
-            carried, logits = _unmended(carried, logits, examples, clean)
+            carried = replace(carried, by=felled(call, carried.by, clean, logits))
+            carried, logits = unmended(carried, logits, examples, clean)
         else:
             carried = _corrupt(call, examples, seeds)
             logits = classifier.logits(carried.images)
         trial = _trial(clean, logits, examples.images, carried)
-        trial = trial if case.minimal is None else _with_distance(trial, call, carried.images - examples.images)
+        trial = trial if case.minimal is None else with_distance(trial, call, carried.images - examples.images)
         if call.kind == "attacks":
-            trial = replace(trial, rounded=_rounded(classifier, trial, carried.images))
+            trial = replace(trial, rounded=rounded(classifier, trial, carried.images))
         progress.advance()
         yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began, carried.trace)
 
 
-def _aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> tuple[Examples, EvaluationResult]:
+def aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> tuple[Examples, EvaluationResult]:
     """For an attack with targets: a target for each image, and only the images that have one."""
     if case.target is None:
         return examples, clean
-    rows, aims = _pairs(case.target, clean, seed)
+    rows, aims = pairs(case.target, clean, seed)
     if not rows.size:
         raise DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
     examples = Examples(examples.images[rows], examples.labels[rows], examples.ids[rows])
     return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[rows], targets=aims)
 
 
-def _pairs(target: str | Mapping[str, str], clean: EvaluationResult, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def pairs(target: str | Mapping[str, str], clean: EvaluationResult, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Which image is sent to which class."""
     if target == targets.ALL:
         return targets.pairs(clean.labels, len(clean.classes))
@@ -81,7 +81,7 @@ def _pairs(target: str | Mapping[str, str], clean: EvaluationResult, seed: int) 
     return np.flatnonzero(chosen >= 0), chosen[chosen >= 0]
 
 
-def _attack(
+def attack(
     classifier: Classifier,
     call: Call,
     search: Callable[..., AttackResult],
@@ -130,13 +130,13 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 
 
-def _felled(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
+def felled(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
     fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(fell, np.where(by == "", call.name, by), "")
 
 
-def _unmended(
+def unmended(
     carried: AttackResult, logits: np.ndarray, examples: Examples, clean: EvaluationResult
 ) -> tuple[AttackResult, np.ndarray]:
     """An attack towards a class may end at the label of an image that was wrong: that is given back as it came."""
@@ -145,7 +145,7 @@ def _unmended(
     return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
 
 
-def _rounded(classifier: Classifier, trial: EvaluationResult, images: np.ndarray) -> np.ndarray:
+def rounded(classifier: Classifier, trial: EvaluationResult, images: np.ndarray) -> np.ndarray:
     """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
     fell, survives = np.flatnonzero(trial.felled), np.zeros(len(images), bool)
     if fell.size:
@@ -169,7 +169,7 @@ def _trial(clean: EvaluationResult, logits: np.ndarray, original: np.ndarray, re
     )
 
 
-def _with_distance(trial: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
+def with_distance(trial: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
     """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
     norm, fell = call.arguments["norm"], fooled(trial.predicted, trial.labels, trial.targets)
     sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)

@@ -54,10 +54,10 @@ def fill(
     for cell, _ in found:
         judged += compared(suite, data, cell, lambda other: finished.get(other.id), out, doubts)
     results = record.table(judged, record.RESULTS)
-    summed = [{**row, "reliability": _worst(row, found)} for row in _summed_up(suite, data, results, outcomes)]
+    summed = [{**row, "reliability": _worst(row, found)} for row in summed_up(suite, data, results, outcomes)]
     results = record.table([*judged, *summed], record.RESULTS)
     record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
-    _write_samples(out / "samples", found)
+    write_samples(out / "samples", found)
     samples.write(out / "samples", found)
     if suite.text:
         files.write(out / "suite.toml", suite.text)
@@ -68,7 +68,7 @@ def fill(
     return results
 
 
-def _summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.DataFrame) -> list[NewRow]:
+def summed_up(suite: Suite, data: Dataset, results: pd.DataFrame, outcomes: pd.DataFrame) -> list[NewRow]:
     """What only the whole table tells."""
     alike = len(data.classes) == 1000 and data.image_shape[:2] == (224, 224)
     imagenet = data.name if alike and re.split("[/:]", data.name)[0] == "imagenet2012" else ""
@@ -82,7 +82,7 @@ def _worst(row: Row, found: Found) -> str:
     own = [block for _, of, block in whose if all(row[k] == v for k, v in of.items())]
     if row["metric"] in BESIDE:
         own += [block for cell, of, block in whose if of["model"] == cell.case.baseline]
-    of = map(_trust_of_model, own)
+    of = map(trust_of_model, own)
     return functools.reduce(worse, of, "")
 
 
@@ -104,7 +104,7 @@ def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliabili
     Raises SuiteError where a bound speaks of a value that the case did not give.
     """
     values = _read(block / "values.json")
-    values += _absent_pairs(cell, block, {(bounds.name(row), *_strength(row)) for row in values})
+    values += absent_pairs(cell, block, {(bounds.name(row), *_strength(row)) for row in values})
     values = reliability.marked(reliability.joined(values, doubts))
     same = _same(suite, cell, block)
     judged = [_judged(cell, {**row, **same}) for row in values]
@@ -150,20 +150,20 @@ def compared(
         found = [*verdicts.compared(cell, _answers(cell, block), rival, suite, groups, out)]
         both = [(one, there) for one in (cell, *verdicts.rivals(suite, cell)) if (there := find(one))]
         told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
-        seen = _trusts(row for each in told for row in each)
+        seen = trusts(row for each in told for row in each)
         words = (worse(seen.get(_strength(row), ""), row.get("reliability", "")) for row in found)
-        return [_passed(cell, {**row, **same, "reliability": word}) for row, word in zip(found, words, strict=True)]
+        return [passed(cell, {**row, **same, "reliability": word}) for row, word in zip(found, words, strict=True)]
     except ReportError as error:
         raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
 
-def _trust_of_model(block: Path) -> str:
+def trust_of_model(block: Path) -> str:
     """The verdict on every number of the model; "" where nothing is known against it."""
     names = reliability.of_model(_read(block / "values.json"))
     return verdict(names) if names else ""
 
 
-def _trusts(judged: Iterable[Row]) -> dict[tuple, str]:
+def trusts(judged: Iterable[Row]) -> dict[tuple, str]:
     """The worst verdict on the numbers at each strength."""
     found: dict[tuple, str] = {}
     for row in judged:
@@ -177,7 +177,7 @@ def _answers(cell: Evaluation, block: Path) -> verdicts.CaseOutcomes:
     return verdicts.CaseOutcomes(_outcomes(cell, block), who, about["source"])
 
 
-def _absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[NewRow]:
+def absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[NewRow]:
     """A bound may speak of a pair of classes that is not among the most confused of a strength: count it there."""
     keys = [key for key in cell.case.expect if key.startswith("confused[")]
     if not keys:
@@ -266,10 +266,10 @@ def _judged(cell: Evaluation, row: Row) -> NewRow:
     """A bound against others has rows of its own; see `compared`."""
     if not isinstance(limit := cell.case.expect.get(bounds.name(row)), Bound):
         return {**row, "bound": "", "passed": None}
-    return _passed(cell, {**row, "bound": limit.text})
+    return passed(cell, {**row, "bound": limit.text})
 
 
-def _passed(cell: Evaluation, row: Row) -> NewRow:
+def passed(cell: Evaluation, row: Row) -> NewRow:
     """The row with its verdict; None where it has no bound, or nothing to be held against."""
     state = bounds.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] else "not judged"
     return {**row, "passed": None if state == "not judged" else state == "passed"}
@@ -279,9 +279,9 @@ def _whose(cell: Evaluation) -> NewRow:
     return {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
 
 
-def _write_samples(folder: Path, found: Found) -> None:
+def write_samples(folder: Path, found: Found) -> None:
     """samples/index.csv names, for each cell and strength, an .npz of the same few images."""
-    stale, index = _listed(folder / "index.csv"), []
+    stale, index = listed(folder / "index.csv"), []
     for cell, block in found:
         for i, where in enumerate(_read(block / "about.json")["strengths"]):
             name = f"{len(index):04d}.npz"  # as `_SAMPLE`; whose it is, the index says
@@ -292,7 +292,7 @@ def _write_samples(folder: Path, found: Found) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _listed(index: Path) -> set[str]:
+def listed(index: Path) -> set[str]:
     """The files that an earlier run has written, by its index; of one that is damaged, or a stranger's, none others."""
     try:
         names = csv_files.read(index, dtype=str)["file"]

@@ -78,12 +78,12 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
             session.record(out)  # what was found until now is not lost
         raise
     results = session.record(out)
-    _warn(session, chosen, progress)
+    warn(session, chosen, progress)
     wanted = pd.MultiIndex.from_tuples([(c.model.name, c.seed, c.case.name) for c in chosen])
     return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
 
 
-def _warn(session: "Session", cells: Iterable[Evaluation], progress: Progress | None) -> None:
+def warn(session: "Session", cells: Iterable[Evaluation], progress: Progress | None) -> None:
     """Say how each model was understood, and what is in doubt, also where all come from the store."""
     found = [(cell, block) for cell in cells if (block := session.find(cell))]
     session.say(understanding.of_models(found))
@@ -118,13 +118,13 @@ class Session:
         self.suite, self.store, self.progress = suite, store, progress
         models.meet(suite.models)
         self._given = _data(suite)
-        self.data = with_validation(self._given) if _needs_validation(suite) else self._given
+        self.data = with_validation(self._given) if needs_validation(suite) else self._given
         self._ready: dict[tuple[str, int], Fitted] = {}
         self._identities: dict[tuple[str, int], str] = {}
         self._failed: dict[tuple[str, int], RobustError] = {}
         self._data_of: dict[str, Dataset] = {}
         for case in suite.cases:
-            with _at(suite, case.line):
+            with at(suite, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
             demands.check(suite, case, self._data_of[case.name], self.data)
         demands.distinct(suite, self._data_of)
@@ -218,7 +218,7 @@ class Session:
         self.progress.stage(cell.id, max(len(cell.case.calls), 1))
         key = self._key(cell, fitted.identity, shown.identity if shown else None)
         case = cell.case if shown is None else blocks.lent(cell.case, shown, fitted, data)
-        with _placed(self.suite, cell):
+        with placed(self.suite, cell):
             path = self.store.keep(
                 "blocks",
                 key,
@@ -278,17 +278,17 @@ class Session:
 def _data(suite: Suite) -> Dataset:
     if isinstance(suite.data, Dataset):
         return suite.data
-    with _at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
+    with at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
         return read(suite.data)
 
 
-def _needs_validation(suite: Suite) -> bool:
+def needs_validation(suite: Suite) -> bool:
     """Is anything trained, or measured on the validation split? Else no label of train needs to be read."""
     return any(model.train for model in suite.models) or demands.asks(suite.cases, "validation")
 
 
 @contextmanager
-def _at(suite: Suite, line: int) -> Iterator[None]:
+def at(suite: Suite, line: int) -> Iterator[None]:
     """What is wrong with data is said with file and line."""
     try:
         yield
@@ -297,7 +297,7 @@ def _at(suite: Suite, line: int) -> Iterator[None]:
 
 
 @contextmanager
-def _placed(suite: Suite, cell: Evaluation) -> Iterator[None]:
+def placed(suite: Suite, cell: Evaluation) -> Iterator[None]:
     """Errors of a case say which it was and where it stands."""
     try:
         yield

@@ -93,10 +93,10 @@ def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, a
     each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
     top = min(2, columns) * float(weight[counts > 0].max())
     high = min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
-    return Gaps(value, max(0.0, value - _chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
+    return Gaps(value, max(0.0, value - chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
 
 
-def _chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
+def chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
     """What the sum of the cells' chance gaps, |N(0, v)| each, exceeds with 2.5 %."""
     counts, hits, total = (np.bincount(cell, by, minlength=len(weight)) for by in (np.ones(len(cell)), truth, sure))
     share, near, mean = (hits + 0.5) / (counts + 1), (hits + 2) / (counts + 4), total / np.maximum(counts, 1)

@@ -51,19 +51,19 @@ def confusion(trial: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     for label, name in enumerate(classes):
         yield proportion("recall", predicted[labels == label] == label, name)
         yield proportion("precision", labels[predicted == label] == label, name)
-        yield _entropy(predicted[labels == label], name)
+        yield entropy(predicted[labels == label], name)
     n = np.bincount(labels, minlength=len(classes))
     kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     wrong = kinds[:, 0] != kinds[:, 1]
     for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
         hits = predicted[labels == true] == taken_for
-        yield _chosen(f"{classes[true]} -> {classes[taken_for]}", hits, int((n > 0).sum()) * (len(n) - 1))
+        yield chosen(f"{classes[true]} -> {classes[taken_for]}", hits, int((n > 0).sum()) * (len(n) - 1))
     yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
-    yield _worst_pair(kinds[wrong, 0], times[wrong], n)
-    yield _spread(labels, predicted == labels)
+    yield worst_pair(kinds[wrong, 0], times[wrong], n)
+    yield spread(labels, predicted == labels)
 
 
-def _entropy(predicted: np.ndarray, name: str) -> Value:
+def entropy(predicted: np.ndarray, name: str) -> Value:
     """By the counts of the answers. Few images bring it out too low; by how much hangs on answers that did not come."""
     if not len(predicted):
         return Value("prediction_entropy", float("nan"), 0, name, "nats")
@@ -90,7 +90,7 @@ def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int
         yield from [(one, other), (other, one)] if ahead else [(other, one), (one, other)]
 
 
-def _chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
+def chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
     """The share of a pair that was chosen among so many, with an interval that holds for all of them at once."""
     value = proportion("confused", hits, pair)
     if not len(hits):
@@ -99,14 +99,14 @@ def _chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
     return value._replace(ci_low=float(low[0]), ci_high=float(high[0]), ci_method=SELECTED)
 
 
-def _worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
+def worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
     """Pairs that never came count, too: one of each class stands for all of them, so nothing has C x C entries."""
     there = np.flatnonzero(n)
     hits, of = np.concatenate([times, np.zeros(len(there))]), n[np.concatenate([true, there])]
     return largest("worst_pair", hits, of, len(there) * (len(n) - 1))
 
 
-def _spread(labels: np.ndarray, right: np.ndarray) -> Value:
+def spread(labels: np.ndarray, right: np.ndarray) -> Value:
     """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn.
 
     Of n images of a class with a recall of 1/2, `near` has on average 1 - n / (n + 1)^2 times its variance.

@@ -56,11 +56,11 @@ def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
         return
     sizes = trial.distance.astype(np.float64)
     n = len(np.unique(trial.ids))
-    yield _of(n, _median(sizes))
+    yield of(n, _median(sizes))
     for name, share in _QUARTILES.items():
         value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
-        yield _of(n, _quantile("distance_quartile", value, sizes, name, share))
-    yield _of(n, proportion("censored", np.isinf(sizes)))
+        yield of(n, _quantile("distance_quartile", value, sizes, name, share))
+    yield of(n, proportion("censored", np.isinf(sizes)))
     if trial.targets is not None:
         for pair, rows in pairs(trial):
             yield _median(sizes[rows], pair)
@@ -69,7 +69,7 @@ def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
         yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
 
 
-def _of(images: int, value: Value[Metric]) -> Value[Metric]:
+def of(images: int, value: Value[Metric]) -> Value[Metric]:
     """A value of so many images: without interval where there are more distances, which hang together."""
     if value.n == images:
         return value

@@ -49,7 +49,7 @@ def outliers(trial: EvaluationResult) -> Iterator[Value]:
         "mahalanobis": lambda found: apart(found.features),
     }
     for name, score in scores.items():
-        if name == "energy" and (why := _arbitrary(np.concatenate([inner.logits, outside.logits]))):
+        if name == "energy" and (why := arbitrary(np.concatenate([inner.logits, outside.logits]))):
             yield Value("ood_auroc", float("nan"), 0, name, "", ci_method=why)
             yield Value("ood_fpr95", float("nan"), 0, name, "", ci_method=why)
             continue
@@ -70,7 +70,7 @@ def energy(found: Predictions) -> np.ndarray:
     return logsumexp(np.asarray(found.logits, np.float64), axis=1)
 
 
-def _arbitrary(logits: np.ndarray) -> str:
+def arbitrary(logits: np.ndarray) -> str:
     """Why energy says nothing of a model with these logits; "" where it does."""
     if logits.shape[1] == 2 and not logits.any(axis=0).all():
         return CHOSEN

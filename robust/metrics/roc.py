@@ -24,7 +24,7 @@ def fpr95(inside: np.ndarray, outside: np.ndarray) -> float:
     >>> fpr95(np.arange(100.0), np.array([3.0, 5.0, 200.0, -1.0]))
     0.5
     """
-    threshold = np.sort(inside)[::-1][_kept(len(inside)) - 1]
+    threshold = np.sort(inside)[::-1][kept(len(inside)) - 1]
     return float((outside >= threshold).mean())
 
 
@@ -43,7 +43,7 @@ def area_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float
     """
     value, beaten = auroc(inside, outside), _beaten(inside, outside)
     means = [end for shares in beaten for end in statistics.bounded_mean(shares, 0, 1)]
-    ends = (*_newcombe(value, len(inside), len(outside)), *_delong(value, beaten), *means)
+    ends = (*newcombe(value, len(inside), len(outside)), *delong(value, beaten), *means)
     return min(ends), max(ends)
 
 
@@ -56,7 +56,7 @@ def _beaten(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.nda
     return (ranks[:m] - rankdata(inside)) / n, 1 - (ranks[m:] - rankdata(outside)) / m
 
 
-def _newcombe(value: float, m: int, n: int) -> tuple[float, float]:
+def newcombe(value: float, m: int, n: int) -> tuple[float, float]:
     """Where |value - area| = z sd(area), by Hanley & McNeil's variance with (m + n) / 2 - 1 in either place."""
     from scipy.optimize import root_scalar
 
@@ -73,7 +73,7 @@ def _newcombe(value: float, m: int, n: int) -> tuple[float, float]:
     return low, 1.0 if value >= 1 else end((max(value, edge), 1.0))
 
 
-def _delong(value: float, beaten: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+def delong(value: float, beaten: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
     """From the shares of `_beaten`; the value alone where the scores do not overlap, or one a side tells no spread."""
     from scipy.special import expit, logit
 
@@ -104,6 +104,6 @@ def fpr95_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, floa
     return float(low[0]), float(high[1])
 
 
-def _kept(n: int) -> int:
+def kept(n: int) -> int:
     """How many of n images must be let in."""
     return int(np.ceil(0.95 * n))

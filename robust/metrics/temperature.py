@@ -71,24 +71,24 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
 
     One of the limits where it rises up to there: it is concave in 1 / T, so its slope tells.
     """
-    return _falls_to_0(lambda by: float(_score(logits, labels, by)[0].mean()), 1e-9)
+    return falls_to_0(lambda by: float(score(logits, labels, by)[0].mean()), 1e-9)
 
 
 def interval(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """The temperatures at which the mean score may be 0: the interval of a bounded mean, turned round; 95 %."""
 
     def low(by: float) -> float:
-        each, least, _ = _score(logits, labels, by)
+        each, least, _ = score(logits, labels, by)
         return -statistics.highest_mean(-each, -least, statistics.TAIL)
 
     def high(by: float) -> float:
-        each, _, most = _score(logits, labels, by)
+        each, _, most = score(logits, labels, by)
         return statistics.highest_mean(each, most, statistics.TAIL)
 
-    return _falls_to_0(low, STEP), _falls_to_0(high, STEP)
+    return falls_to_0(low, STEP), falls_to_0(high, STEP)
 
 
-def _falls_to_0(of: Callable[[float], float], step: float) -> float:
+def falls_to_0(of: Callable[[float], float], step: float) -> float:
     """The temperature at which a function of it that falls is 0, to a `step` of ln T; one of the limits if none."""
     from scipy.optimize import brentq
 
@@ -99,7 +99,7 @@ def _falls_to_0(of: Callable[[float], float], step: float) -> float:
     return float(np.exp(brentq(lambda log_t: of(np.exp(log_t)), *LIMITS, xtol=step)))
 
 
-def _score(logits: np.ndarray, labels: np.ndarray, by: float) -> tuple[np.ndarray, float, float]:
+def score(logits: np.ndarray, labels: np.ndarray, by: float) -> tuple[np.ndarray, float, float]:
     """Of each image its mean logit at a temperature minus that of the label, [n], and what it may be at least and most.
 
     It falls as the temperature rises. Summed over the differences from the label, so that of images that are right

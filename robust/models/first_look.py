@@ -47,9 +47,9 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     order = class_order.better(classifier, partial(_of_few, data), data.size("test"))
     if pixels and not (order and order.other > pixels.other):
         yield _Doubt(pixels.reason, pixels.told)
-        others = _orders(classifier, data, pixels.preprocessing[:1], data.size("test"))
+        others = orders(classifier, data, pixels.preprocessing[:1], data.size("test"))
     else:
-        others = [] if order else _orders(classifier, data, _ways(classifier, data), class_order.FIRST)
+        others = [] if order else orders(classifier, data, _ways(classifier, data), class_order.FIRST)
     way, order = max(others, key=lambda pair: pair[1].other, default=(None, order))
     if order:
         asked = f", asked with pixels {way}," if way else ""
@@ -68,7 +68,7 @@ def _ways(classifier: Classifier, data: Dataset) -> Sequence[Preprocessing]:
     return pixel_range.ways(classifier, images) if hardly else ()
 
 
-def _orders(
+def orders(
     classifier: Classifier, data: Dataset, ways: Sequence[Preprocessing], most: int
 ) -> list[tuple[Preprocessing, Order]]:
     """Where classes in another order suit it far better, asked in one of these ways."""

@@ -38,19 +38,19 @@ def load(path: Path, *, allow_code: bool = False) -> keras.Model | BlackBox:
     Raises ModelError with the reason and what to do.
     """
     if path.is_dir():
-        return _saved_model(path, allow_code)
+        return saved_model(path, allow_code)
     if path.suffix == ".tflite":
         return tflite.read(path)
     if not path.is_file():
         near = [str(p) for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
         raise ModelError(f"{path}: there is no such file{suggest(str(path), near) if near else ''}")
-    if why := keras_files.oversized(path) or _of_keras_2(path) or _no_model(path):
+    if why := keras_files.oversized(path) or of_keras_2(path) or no_model(path):
         raise ModelError(f"{path}: {why}")
-    if not allow_code and (why := keras_files.refusal(path, _registered())):
+    if not allow_code and (why := keras_files.refusal(path, registered())):
         raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('allow_code', True)}")
     try:
-        with _room_for(path):
-            return _read(path, _custom(path) if allow_code else {}, allow_code)
+        with room_for(path):
+            return read(path, _custom(path) if allow_code else {}, allow_code)
     except ModelError:
         raise
     except Exception as error:  # Keras raises what it likes: zip, h5 and JSON errors, TypeError, ValueError
@@ -67,7 +67,7 @@ def load(path: Path, *, allow_code: bool = False) -> keras.Model | BlackBox:
 
 
 @contextmanager
-def _room_for(path: Path) -> Iterator[None]:
+def room_for(path: Path) -> Iterator[None]:
     """Layers may make room for the weights that the file has, and not for more: Keras makes it before it reads any.
 
     Twice as many are let be, for layers that keep a second copy: adapters, averages, scales beside whole numbers.
@@ -112,7 +112,7 @@ def _numbers(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, custom: dict[str, type], allow_code: bool) -> keras.Model:
+def read(path: Path, custom: dict[str, type], allow_code: bool) -> keras.Model:
     """The model of a .keras archive, or of an HDF5 file whatever its name ends in."""
     is_hdf5 = keras_files.is_hdf5(path)
     with TemporaryDirectory(prefix="robust-") as folder:  # Keras goes by the ending
@@ -130,7 +130,7 @@ class _Depthwise:
         return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
 
 
-def _no_model(path: Path) -> str:
+def no_model(path: Path) -> str:
     """Why the content of a file is no model; "" where it may be one."""
     if keras_files.is_hdf5(path):
         build = f"build the network in Python, network.load_weights({path.name!r}), network.save('{path.stem}.keras')"
@@ -139,7 +139,7 @@ def _no_model(path: Path) -> str:
     return "" if zipfile.is_zipfile(path) else f"is no .keras archive ({size:,} bytes); was it cut off?"
 
 
-def _of_keras_2(path: Path) -> str:
+def of_keras_2(path: Path) -> str:
     """What to do about a .keras archive of Keras 2; "" for all else, also for its HDF5 files, which can be read."""
     version = "" if keras_files.is_hdf5(path) else keras_files.of_keras_2(path)
     return f"was written by Keras {version}; there, model.save('{path.stem}.h5'), and give that file" if version else ""
@@ -152,13 +152,13 @@ def fingerprint(path: Path) -> str:
     return parts[0][1] if listed == [path] else hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _registered() -> set[str]:
+def registered() -> set[str]:
     """The classes that this very process has registered with Keras: their code runs already."""
     return {f"{each.__module__}.{each.__name__}" for each in keras.saving.get_custom_objects().values()}
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[None]:
+def beside(path: Path) -> Iterator[None]:
     """Modules that lie beside a trusted file can be imported, as those beside a suite can."""
     sys.path.append(folder := str(path.resolve().parent))
     try:
@@ -171,14 +171,14 @@ def _custom(path: Path) -> dict[str, type]:
     """The classes of other modules that a trusted file names, imported."""
     found: dict[str, type] = {}
     for part in keras_files.foreign(path):
-        if part.module and part.what not in _registered():
+        if part.module and part.what not in registered():
             if part.name in found:
                 both = f"{found[part.name].__module__}.{part.name} and {part.what}"
                 register = "@keras.saving.register_keras_serializable(package=...)"
                 remedy = f"register them under names of their own, {register}, and save the model anew"
                 raise ModelError(f"{path}: holds {both}, which Keras takes for one; {remedy}")
             try:
-                with _beside(path):
+                with beside(path):
                     found[part.name] = getattr(importlib.import_module(part.module), part.name)
             except (ImportError, AttributeError) as error:
                 raise ModelError(
@@ -187,7 +187,7 @@ def _custom(path: Path) -> dict[str, type]:
     return found
 
 
-def _saved_model(path: Path, allow_code: bool) -> keras.Model:
+def saved_model(path: Path, allow_code: bool) -> keras.Model:
     """A SavedModel as the layer of a functional model, with the images that its signature names as input."""
     if not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: is a folder without saved_model.pb, so no SavedModel; give a .keras file")
@@ -195,7 +195,7 @@ def _saved_model(path: Path, allow_code: bool) -> keras.Model:
         why = f"{path} is {keras_files.of_saved_model(path)}"
         raise ModelError(f"{why}; if you trust whoever made it, say so: {setting('allow_code', True)}")
     try:
-        return _exported(path)
+        return exported(path)
     except ModelError:
         raise
     except Exception as error:  # what damaged files make of TensorFlow's readers has no common name
@@ -204,7 +204,7 @@ def _saved_model(path: Path, allow_code: bool) -> keras.Model:
         raise ModelError(f"{path}: {said}") from error
 
 
-def _exported(path: Path) -> keras.Model:
+def exported(path: Path) -> keras.Model:
     """The one endpoint of a SavedModel that answers images; raises ModelError where there is none."""
     signatures = tf.saved_model.load(str(path)).signatures
     if (endpoint := next((name for name in _ENDPOINTS if name in signatures), None)) is None:

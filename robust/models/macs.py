@@ -29,7 +29,7 @@ def macs(layer: Operation, inputs: Shape, outputs: Shape) -> int | None:
     for kinds, count in COUNTED:
         if isinstance(layer, kinds):
             return count(layer, inputs, outputs)
-    return 0 if _is_free(layer) else None
+    return 0 if is_free(layer) else None
 
 
 def has_kernel(layer: Operation) -> bool:
@@ -47,7 +47,7 @@ def package(layer: Operation) -> str:
     return parts[3] if parts[:3] == ["keras", "src", "layers"] and len(parts) > 3 else ""
 
 
-def _is_free(layer: Operation) -> bool:
+def is_free(layer: Operation) -> bool:
     """Does the field count no multiplications for it?"""
     if not isinstance(layer, layers.Layer):
         return type(layer).__name__ not in _PRODUCTS

@@ -49,12 +49,12 @@ def confusions(folder: Folder) -> list[Confusion]:
 
 
 def _outcomes(folder: Folder, model: str, condition: Condition) -> tuple[pd.DataFrame, int]:
-    keys = [(run, condition) for run in folder.runs if run.model == model and _measured(folder, run, condition)]
+    keys = [(run, condition) for run in folder.runs if run.model == model and measured(folder, run, condition)]
     found = [folder.outcomes[key] for key in keys if key in folder.outcomes]
     return (pd.concat(found) if found else pd.DataFrame()), len(found)
 
 
-def _measured(folder: Folder, run: TrainedModel, condition: Condition) -> bool:
+def measured(folder: Folder, run: TrainedModel, condition: Condition) -> bool:
     """Was a share of the images counted? A case that only inspects the model says nothing of its answers.
 
     Nor does one that sends images from class to class, or to the nearest other class: it has its own section.

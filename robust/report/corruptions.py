@@ -113,10 +113,10 @@ def _square(folder: Folder, rows: pd.DataFrame, picture: np.ndarray | None) -> S
     said = [
         (m, wording.percent(r["value"]), wording.interval(r["ci_low"], r["ci_high"], "proportion")) for m, r in firsts
     ]
-    return Square("" if picture is None else _thumbnail(picture), str(rows["severity"].iloc[0]), said)
+    return Square("" if picture is None else thumbnail(picture), str(rows["severity"].iloc[0]), said)
 
 
-def _thumbnail(image: np.ndarray) -> str:
+def thumbnail(image: np.ndarray) -> str:
     """An image as a data: URI; shrunk where it is large, for there are many."""
     levels = gallery.pixels(image)
     if max(levels.shape[:2]) > THUMBNAIL:

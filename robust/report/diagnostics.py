@@ -61,11 +61,11 @@ def _doubt(row: Row, read_in: Interface | None) -> Doubt:
     words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
     remedy = ill.remedy
     for key in ("attack", "minimal"):
-        remedy = revised(remedy, key, lambda table: _in_the_ball_of(row, table))
+        remedy = revised(remedy, key, lambda table: in_the_ball_of(row, table))
     return Doubt(words, worded(remedy, read_in))
 
 
-def _in_the_ball_of(row: Row, table: NewRow) -> NewRow:
+def in_the_ball_of(row: Row, table: NewRow) -> NewRow:
     """What is advised, with the eps and the norm of the number in doubt: another ball is another number."""
     several = isinstance(table["eps"], list)
     if (table["eps"][-1] if several else table["eps"]) != EPS:  # advised for itself

@@ -148,7 +148,7 @@ def read(path: Path) -> Folder:
     suite = _load(path, "suite.toml", reading.suite) if (path / "suite.toml").exists() else ""
     asked = toml.loads(suite)
     told = _load(path, "outcomes.parquet", lambda _: _told(outcomes, results, environment, asked))
-    return _shown(
+    return shown(
         Folder(
             path=path,
             environment=environment,
@@ -161,7 +161,7 @@ def read(path: Path) -> Folder:
     )
 
 
-def _shown(folder: Folder) -> Folder:
+def shown(folder: Folder) -> Folder:
     """Raise ReportError where the tables of the page, of every model under every condition, would be too large."""
     if (many := len(folder.runs) * len(folder.conditions)) > _GRID:
         raise ReportError(

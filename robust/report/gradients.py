@@ -36,7 +36,7 @@ def profiles(folder: Folder) -> list[Profile]:
     for condition in folder.conditions:
         runs = {run: rows for run in folder.runs if len(rows := _inspected(folder, run, condition))}
         if runs:
-            verdicts = [_verdict(folder.name(run), rows) for run, rows in runs.items()]
+            verdicts = [verdict(folder.name(run), rows) for run, rows in runs.items()]
             found.append(Profile(_chart(folder, condition, runs, verdicts), verdicts))
     return found
 
@@ -48,7 +48,7 @@ def _inspected(folder: Folder, run: TrainedModel, condition: Condition) -> pd.Da
     return rows
 
 
-def _verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
+def verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
     """The words of a row; the smallest and largest of what stands for each layer."""
     of_all = {str(row["metric"]): row["value"] for row in rows[rows["subset"] == ""].to_dict("records")}
     of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["subset"] != ""), "value"]
@@ -90,7 +90,7 @@ def _point(model: str, words: str, place: int, row: Row) -> NewRow:
 def _specification(points: list[NewRow], colours: list[str], shown: list[str]) -> NewTable:
     colour = alt.Color("model:N", scale=alt.Scale(domain=colours), legend=alt.Legend(values=shown, title=None))
     dash = alt.StrokeDash("gradient:N", scale=alt.Scale(domain=list(NORMS.values())), legend=alt.Legend(title=None))
-    axis = alt.Axis(format=".0e", values=_decades([point["norm"] for point in points]))
+    axis = alt.Axis(format=".0e", values=decades([point["norm"] for point in points]))
     base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(
         x=alt.X(
             "place:Q",
@@ -106,7 +106,7 @@ def _specification(points: list[NewRow], colours: list[str], shown: list[str]) -
     return alt.layer(line, dots).to_dict()
 
 
-def _decades(norms: list[float]) -> list[float]:
+def decades(norms: list[float]) -> list[float]:
     """The powers of ten around these, thinned to eight at most."""
     low, high = floor(log10(min(norms, default=1.0))), ceil(log10(max(norms, default=1.0)))
     return [10.0**power for power in range(low, high + 1, max(1, ceil((high - low) / 7)))]

@@ -26,11 +26,11 @@ def render(template: str, context: Table) -> str:
     )
     environment.filters["marked"] = marked
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False}
-    return environment.get_template(template).render(**context, **_assets())
+    return environment.get_template(template).render(**context, **assets())
 
 
 @cache  # the bundle takes a second to make
-def _assets() -> NewTable:
+def assets() -> NewTable:
     """Style and scripts, all inline; nothing but exactly these scripts may run in the page."""
     templates = resources.files("robust.report") / "templates"
     script = (templates / "page.js").read_text(encoding="utf-8")

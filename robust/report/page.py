@@ -55,7 +55,7 @@ def _context(folder: Folder) -> NewTable:
         "headline": verdict.headline(judged),
         "judgements": judged,
         "taken": verdict.taken(judged),
-        "suspect": _suspect(folder),
+        "suspect": suspect(folder),
         "accuracy": grid.accuracy(folder, judged),
         "diagnostics": diagnostics.judged(folder),
         "comparisons": comparisons.comparisons(folder),
@@ -68,7 +68,7 @@ def _context(folder: Folder) -> NewTable:
         "distances": distances.distances(folder),
         "targetability": targetability.targetability(folder),
         "gradients": gradients.profiles(folder),
-        "confusions": _confusions(folder),
+        "confusions": confusions(folder),
         "structure": structure.table(folder, structure.STRUCTURE),
         "flows": flows.flows(folder),
         "clusters": clusters.clusters(folder),
@@ -78,14 +78,14 @@ def _context(folder: Folder) -> NewTable:
         "trainings": trainings.trainings(folder),
         "galleries": gallery.galleries(folder),
         "wording": wording,
-        "enlarged": _enlarged(folder.environment["data"]["image_shape"]),
+        "enlarged": enlarged(folder.environment["data"]["image_shape"]),
         "columns": values.columns(listed),
         "values": values.rows(listed),
         "left_out": len(folder.results) - len(listed),
     }
 
 
-def _suspect(folder: Folder) -> list[dict[str, str]]:
+def suspect(folder: Folder) -> list[dict[str, str]]:
     """The cells whose number the reliability checks doubt."""
     return [
         {"place": f"{folder.name(run)} on {wording.title(condition)}", "reliability": word}
@@ -95,7 +95,7 @@ def _suspect(folder: Folder) -> list[dict[str, str]]:
     ]
 
 
-def _confusions(folder: Folder) -> dict[str, list[NewTable]]:
+def confusions(folder: Folder) -> dict[str, list[NewTable]]:
     """For each model its matrices and worst pairs; no matrix where the classes or the cells are too many."""
     cards: dict[str, list[NewTable]] = {}
     cells = 0
@@ -103,7 +103,7 @@ def _confusions(folder: Folder) -> dict[str, list[NewTable]]:
         cells += len(one.counts)
         drawn = len(folder.classes) <= charts.DRAWN and cells <= CELLS
         card = {
-            "title": named(wording.title(one.condition), *_pooled(folder, one)),
+            "title": named(wording.title(one.condition), *pooled(folder, one)),
             "right": one.right,
             "images": one.images,
             "trainings": one.trainings,
@@ -114,12 +114,12 @@ def _confusions(folder: Folder) -> dict[str, list[NewTable]]:
     return cards
 
 
-def _pooled(folder: Folder, one: confusion.Confusion) -> list[pd.DataFrame]:
+def pooled(folder: Folder, one: confusion.Confusion) -> list[pd.DataFrame]:
     """The rows of results.csv of the trainings whose answers were added up."""
     return [rows for (run, where), rows in folder.values.items() if (run.model, where) == (one.model, one.condition)]
 
 
-def _enlarged(shape: list[int]) -> int:
+def enlarged(shape: list[int]) -> int:
     """How wide a picture is shown, in pixels of the page: small images in whole steps."""
     side = max(shape[:2])
     return shape[1] * max(1, round(84 / side)) if side <= gallery.SMALL else 128

@@ -50,7 +50,7 @@ _MODEL = {
 def environment(path: Path) -> NewTable:
     """environment.json: where the numbers come from."""
     environment = files.parsed(files.text(path))
-    _readable(path, "it", words.inside(environment))
+    readable(path, "it", words.inside(environment))
     _check(path, "", environment, _ENVIRONMENT)
     _check(path, "data.", environment["data"], _DATA)
     for name, model in environment["models"].items():
@@ -102,7 +102,7 @@ def results(path: Path) -> pd.DataFrame:
     _readable_table(path, results)
     for text in set(results["bound"]) - {""}:
         bounds.parse(text)
-    _sane(path, results)
+    sane(path, results)
     return results
 
 
@@ -114,14 +114,14 @@ def outcomes(path: Path) -> Cells:
         raise ReportError(f"{path}: lacks the column {error.args[0]}") from None
     except ValueError as error:
         raise ReportError(f"{path}: {str(error)[:300]}") from error
-    _sane(path, found)
+    sane(path, found)
     for name, (low, high, said) in _WITHIN.items():
         if (odd := found[name][~found[name].between(low, high)]).size:
             raise ReportError(f"{path}: {name} must be {said}, not {odd.iloc[0]}")
     return conditions.cells(found)
 
 
-def _sane(path: Path, table: pd.DataFrame) -> None:
+def sane(path: Path, table: pd.DataFrame) -> None:
     """Radii are finite and can be written in units of 1/255; cells are so few that a page shows them."""
     if (odd := table["eps"][table["eps"].abs() > _RADIUS]).size:
         raise ReportError(f"{path}: eps must be finite and no larger than {_RADIUS:g}, not {odd.iloc[0]}")
@@ -135,7 +135,7 @@ def samples(path: Path) -> dict[tuple[TrainedModel, Condition], Path]:
     index = csv_files.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
     _readable_table(path, index[list(said)])
-    _sane(path, index.astype({"eps": "float64"}))
+    sane(path, index.astype({"eps": "float64"}))
     found = conditions.cells(index.astype(_SAMPLES))
     return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
 
@@ -154,7 +154,7 @@ def suite(path: Path) -> str:
     if odd := words.odd(text):
         raise ReportError(f"{path}: holds the control character {odd!a}")
     table = toml.loads(text)
-    _readable(path, "it", words.inside(table))
+    readable(path, "it", words.inside(table))
     for kind in ("model", "case"):
         _check(path, kind, table.get(kind, {}), {})
         for name, of in table.get(kind, {}).items():
@@ -166,7 +166,7 @@ def suite(path: Path) -> str:
     return text
 
 
-def _readable(path: Path, where: str, found: Iterable[str]) -> None:
+def readable(path: Path, where: str, found: Iterable[str]) -> None:
     """Raise ReportError for words that a page cannot show as they are: endless ones, or with control characters."""
     if why := words.fault(found):
         raise ReportError(f"{path}: {where} {why}")
@@ -175,7 +175,7 @@ def _readable(path: Path, where: str, found: Iterable[str]) -> None:
 def _readable_table(path: Path, table: pd.DataFrame) -> None:
     for name in table:
         if not pd.api.types.is_numeric_dtype(table[name]):
-            _readable(path, f"the column {name}", table[name].unique())
+            readable(path, f"the column {name}", table[name].unique())
 
 
 def _columns(path: Path, found: Collection[Hashable], wanted: list[str]) -> None:

@@ -93,7 +93,7 @@ def measured(outcomes: Cells, results: Cells, environment: Table, suite: Table) 
     found: dict[Key, Told] = {}
     for (run, condition), rows in outcomes.items():
         if (there := results.get((run, condition))) is not None:
-            for value in _values(_asked(condition, rows, there, environment, suite)):
+            for value in values(_asked(condition, rows, there, environment, suite)):
                 name = f"{value.metric}[{value.subset}]" if value.subset else value.metric
                 found.setdefault((*run, condition.case, *strength(condition._asdict()), name), _told(value))
     return found
@@ -118,7 +118,7 @@ def _asked(condition: Condition, rows: pd.DataFrame, there: pd.DataFrame, enviro
     return Asked(condition, rows, there, case, classes, groups, bool(own))
 
 
-def _values(asked: Asked) -> Iterator[Value]:
+def values(asked: Asked) -> Iterator[Value]:
     """What is told of the metrics that results.csv has of this strength."""
     wanted, trial = set(asked.results["metric"]), _trial(asked)
     ways = {

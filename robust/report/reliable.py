@@ -29,7 +29,7 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
     for whose, part in results.groupby(_WHOSE, sort=False):
         case = suite.get("case", {}).get(whose[2], {})
         attacked = "attack" in case or "minimal" in case or whose in fooled
-        words |= {(*whose, *where): word for where, word in _of_case(part, attacked=attacked).items()}
+        words |= {(*whose, *where): word for where, word in of_case(part, attacked=attacked).items()}
     of_models: dict[tuple, str] = {}
     for (model, _, *where), word in words.items():  # on all trainings of a model
         of_models[(model, *where)] = worse(of_models.get((model, *where), ""), word)
@@ -43,11 +43,11 @@ def reliability(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Ce
         if row["metric"] in BESIDE:
             base = str(row["unit"]).removeprefix("\N{MULTIPLICATION SIGN} ")
             word = worse(word, of_models.get((base, *own[2:]), ""))
-        found.append(worse(word, _rivals(row, words, firsts)) if row["metric"] in _COMPARED else word)
+        found.append(worse(word, rivals(row, words, firsts)) if row["metric"] in _COMPARED else word)
     return found
 
 
-def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
+def of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
     """The verdict at each strength of one case on one model, by the rows of the reliability checks.
 
     attacked: does the suite say that the images were attacked? The rows themselves may say so, too.
@@ -64,21 +64,21 @@ def _of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
         unknown = "suspect" if any(name not in FLAGS for name in names) else ""  # of a later version
         found[where] = worse(verdict(name for name in names if name in FLAGS), unknown)
     there = {strength(row) for row in checks if not row["subset"]}
-    unknown = {where for where in found if where not in there and where[0] != MADE and (attacked or _attack(*where))}
+    unknown = {where for where in found if where not in there and where[0] != MADE and (attacked or attack(*where))}
     return {where: worse(word, UNVERIFIED) if where in unknown else word for where, word in found.items()}
 
 
-def _attack(perturbation: str, norm: str, radius: float | None, _: int | None) -> bool:
+def attack(perturbation: str, norm: str, radius: float | None, _: int | None) -> bool:
     """Does a strength say of itself that images were attacked? Nothing else has a norm, a radius or such a name.
 
-    >>> _attack("pgd", "", None, None), _attack("mine:attack", "l2", None, None), _attack("fog", "", None, 3)
+    >>> attack("pgd", "", None, None), _attack("mine:attack", "l2", None, None), _attack("fog", "", None, 3)
     (True, True, False)
     """
     named = perturbation.startswith(registry.FOOLBOX) or perturbation in registry.names("attacks")
     return named or norm != "" or radius is not None
 
 
-def _rivals(row: Row, words: Mapping[tuple, str], firsts: pd.Series) -> str:
+def rivals(row: Row, words: Mapping[tuple, str], firsts: pd.Series) -> str:
     """The verdict on what a model is compared with: the same seed of the other, or its first; "" in another report."""
     than = row["subset"].rpartition(" vs ")[2]
     if than not in firsts:

@@ -30,7 +30,7 @@ def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Ta
             found |= {_key(run, case, row): _told(row) for row in own_errors(rows)}
     if (results["perturbation"] == MADE).any():
         whole = pd.concat([rows.assign(data=_data(results, run, case)) for (run, case), rows in cases.items()])
-        for row in corruption_errors(results, whole, _baselines(results, suite), _imagenet(environment)):
+        for row in corruption_errors(results, whole, baselines(results, suite), _imagenet(environment)):
             found[_key(TrainedModel(row["model"], row["seed"]), row["case"], row)] = _told(row)
     return found | dict(_differences(cases, results, environment))
 
@@ -55,7 +55,7 @@ def _data(results: pd.DataFrame, run: TrainedModel, case: str) -> str:
     return next(iter(_of(results, run, case)["data"]), "")
 
 
-def _who(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
+def who(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
     """Which model it is, see `one_model`."""
     weights = next(iter(_of(results, run, case)["weights_sha"]), "")
     return one_model(weights, environment["models"].get(run.model, {}))
@@ -65,7 +65,7 @@ def _of(results: pd.DataFrame, run: TrainedModel, case: str) -> pd.DataFrame:
     return results[(results["model"] == run.model) & (results["seed"] == run.seed) & (results["case"] == case)]
 
 
-def _baselines(results: pd.DataFrame, suite: Table) -> dict[str, str]:
+def baselines(results: pd.DataFrame, suite: Table) -> dict[str, str]:
     """The suite's; of cases that it does not have, as the units of results.csv name them."""
     units = results[results["metric"].isin([*BESIDE])]
     named = dict(zip(units["case"], units["unit"].str.removeprefix("× "), strict=True))
@@ -95,7 +95,7 @@ def _differences(
         if theirs is None:
             rows = comparison.not_judged(key, limit, ours)
         else:
-            one, other = (_who(results, each, case, environment) for each in (run, rival))
+            one, other = (who(results, each, case, environment) for each in (run, rival))
             groups = environment.get("groups", {}).get(case) or environment["data"].get("superclasses", {})
             rows = comparison.judged(key, limit, ours, theirs, groups, same=one == other != "")
         yield from ((_key(run, case, row), _told(row)) for row in rows)

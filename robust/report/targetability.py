@@ -42,7 +42,7 @@ def targetability(folder: Folder) -> dict[str, list[Pairs]]:
 
 def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.DataFrame) -> Pairs:
     far = {row["subset"]: row["value"] for row in rows[rows["metric"] == "median_distance"].to_dict("records")}
-    cells = _at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
+    cells = at_once([_cell(row, far) for row in rows[rows["metric"] == "sent"].to_dict("records")])
     easiest = sorted(cells, key=lambda cell: (-cell["share"], cell["far"]))[:EASIEST]
     return Pairs(
         named(wording.title(condition), rows),
@@ -58,7 +58,7 @@ def _cell(row: Row, far: Mapping[str, float]) -> NewRow:
     return {**known, "far": far.get(row["subset"], 0.0)}
 
 
-def _at_once(cells: list[NewRow]) -> list[NewRow]:
+def at_once(cells: list[NewRow]) -> list[NewRow]:
     """The cells with intervals that hold for all of them together, as the largest are picked from them."""
     n = np.array([cell["n"] for cell in cells])
     low, high = simultaneous(np.round([cell["share"] for cell in cells] * n), n)

@@ -25,7 +25,7 @@ def layers(table: pd.DataFrame) -> None:
     follow each other.
     """
     shown = _table(["layer", "kind", "output"], ["parameters", "MACs", "values kept", "memory"])
-    for row in _folded(table.to_dict("records")):
+    for row in folded(table.to_dict("records")):
         shape = "x".join(map(str, row["shape"]))
         shown.add_row(row["layer"], row["kind"], shape, *_counts(row))
     shown.add_section()
@@ -93,7 +93,7 @@ def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False).print(table)
 
 
-def _folded(rows: Iterable[Row]) -> Iterator[Row]:
+def folded(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, with operations that follow each other as one."""
     for operations, group in groupby(rows, lambda row: row["kind"].startswith("ops.")):
         members = list(group)

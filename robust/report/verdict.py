@@ -77,7 +77,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 condition,
                 folder.name(run),
                 wording.metric(row["metric"], row["subset"]),
-                *_said(row),
+                *said(row),
                 wording.images(row),
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
@@ -87,7 +87,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
             )
 
 
-def _said(row: Row) -> tuple[str, str]:
+def said(row: Row) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
     value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], bounds.parse(row["bound"])
     digits = limits.digits(row, 3) - 2

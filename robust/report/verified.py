@@ -93,24 +93,24 @@ def _check(row: Row, told: Telling) -> None:
     if row["ci_low"] > row["ci_high"]:
         raise ReportError(f"{who}: its interval ends at {row['ci_high']:g}, before it begins at {row['ci_low']:g}")
     if (known := told.get(_key(row))) is not None:
-        _recount(who, row, known)
+        recount(who, row, known)
 
 
-def _recount(who: str, row: Row, known: Told) -> None:
+def recount(who: str, row: Row, known: Told) -> None:
     """Raise ReportError where a number, its images or its interval are not what the outcomes give."""
-    if not _same(row["value"], known.value) or row["n"] != known.n:
+    if not same(row["value"], known.value) or row["n"] != known.n:
         told = f"{known.value:g} of {known.n}"
         raise ReportError(f"{who} is {row['value']:g} of {row['n']} images, and {told} by outcomes.parquet")
     for name in ("ci_low", "ci_high"):
-        if (end := known.end(name)) is not None and not _same(row[name], end):
+        if (end := known.end(name)) is not None and not same(row[name], end):
             raise ReportError(f"{who}: {name} is {row[name]:g}, and {end:g} by outcomes.parquet")
 
 
-def _same(one: float, other: float) -> bool:
+def same(one: float, other: float) -> bool:
     """But for what the outcomes round: they have seven digits.
 
     >>> from math import inf, nan
-    >>> _same(0.1234567, 0.12345671), _same(0.123, 0.124), _same(inf, inf), _same(nan, nan), _same(0.0, nan)
+    >>> same(0.1234567, 0.12345671), _same(0.123, 0.124), _same(inf, inf), _same(nan, nan), _same(0.0, nan)
     (True, False, True, True, False)
     """
     return isclose(one, other, rel_tol=1e-5, abs_tol=1e-6) or (isnan(one) and isnan(other))
@@ -149,12 +149,12 @@ def absent(results: pd.DataFrame, suite: Table, outcomes: Cells, told: Telling) 
     for each in expected(suite):
         whose = (each.model, each.seed, each.case)
         own = [key[3:] for key in measured if key[:3] == whose]
-        places = [place for place in own if _everywhere(each) or (*whose, *place, each.name) in told]
+        places = [place for place in own if everywhere(each) or (*whose, *place, each.name) in told]
         if (*whose, each.name) not in some or any((*whose, each.name, *place) not in there for place in places):
             missing.append(each)
     return missing
 
 
-def _everywhere(one: Expected) -> bool:
+def everywhere(one: Expected) -> bool:
     """Is the value given at every strength?"""
     return isinstance(one.limit, NoWorse) or one.name in ("top1", "top1_error", "nll", "reliability")

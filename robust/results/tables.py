@@ -54,12 +54,12 @@ def read_results(path: Path) -> pd.DataFrame:
         frame = csv_files.read(path, dtype=str, keep_default_na=False)
         if missing := [name for name in RESULTS if name not in frame]:
             raise ReportError(f"{path}: lacks the column {missing[0]}; was it written by `robust run`?")
-        return pd.DataFrame({name: _parsed(frame[name], kind) for name, kind in RESULTS.items()})
+        return pd.DataFrame({name: parsed(frame[name], kind) for name, kind in RESULTS.items()})
     except (OSError, ValueError, KeyError, TypeError) as error:  # TypeError: a row that is too short
         raise ReportError(f"{path}: cannot be read ({str(error)[:300]})") from error
 
 
-def _parsed(words: pd.Series, kind: str) -> pd.Series:
+def parsed(words: pd.Series, kind: str) -> pd.Series:
     """Words as numbers, each digit of which counts: Python reads them, not the CSV reader."""
     if kind == "str":
         return words.astype("str")

@@ -78,7 +78,7 @@ class Bound:
         (4, 3)
         """
         value = row[self.of]
-        return _telling(value, least, lambda rounded: rounded in self)
+        return telling(value, least, lambda rounded: rounded in self)
 
     def figures(self, row: Row) -> int:
         """How many significant digits, four or more, tell on which side of the bound the value lies.
@@ -86,7 +86,7 @@ class Bound:
         >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
         (5, 4)
         """
-        return _telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
+        return telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
 
     def possible(self, low: float, high: float) -> bool:
         """Do its ends lie in [low, high], and could something that lies there meet it?
@@ -142,8 +142,8 @@ class NoWorse:
         5
         """
         if isnan(row["ci_low"]):
-            return _telling(row["ci_high"], least, lambda end: end <= self.by)
-        return _telling(row["ci_low"], least, lambda end: end >= -self.by)
+            return telling(row["ci_high"], least, lambda end: end <= self.by)
+        return telling(row["ci_low"], least, lambda end: end >= -self.by)
 
     def possible(self, low: float, high: float) -> bool:
         """Could a difference of what lies in [low, high] miss it?"""
@@ -165,7 +165,7 @@ class NoWorse:
         return False
 
 
-def _telling(
+def telling(
     value: float, least: int, meets: Callable[[float], bool], rounded: Callable[[float, int], float] = round
 ) -> int:
     """To how many digits, `least` or more, a number may be rounded and stay on its side of a bound."""

@@ -44,7 +44,7 @@ def _read(file: Path) -> list[str]:
     try:
         text = files.text(file)
         return (
-            _of_json(files.parsed(text, object_pairs_hook=_once))
+            _of_json(files.parsed(text, object_pairs_hook=once))
             if file.suffix.lower() == ".json"
             else text.rstrip().splitlines()
         )
@@ -52,7 +52,7 @@ def _read(file: Path) -> list[str]:
         raise SuiteError(f"classes: {file}: cannot be read as names ({error}); must be {_FORMS}", "classes") from None
 
 
-def _once(pairs: list[tuple[str, object]]) -> NewTable:
+def once(pairs: list[tuple[str, object]]) -> NewTable:
     """A table of its keys and values; ValueError where a key stands there twice, of which one would be lost."""
     if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
         raise ValueError(f"{twice[0]!r} stands there twice")
@@ -66,7 +66,7 @@ def _of_json(value: object) -> list[str]:
         raise ValueError("neither a list nor a table")
     table = next((value[key] for key in ("id2label", "label2id") if isinstance(value.get(key), Mapping)), value)
     if all(isinstance(place, int) for place in table.values()):
-        table = _once([(str(place), name) for name, place in table.items()])
+        table = once([(str(place), name) for name, place in table.items()])
     if sorted(table, key=str) != sorted(map(str, range(len(table)))):
         raise ValueError("its places are not 0, 1, 2, ...")
     listed = [table[str(place)] for place in range(len(table))]

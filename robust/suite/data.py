@@ -56,7 +56,7 @@ def named(value: object) -> Any:
         if not registry.is_foreign(what):
             raise SuiteError(f'python = {what!r}: must be "module:function"', source)
         return {"name": what, **rest}
-    return table if _is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
+    return table if is_ours(what) or "builder" in rest else {"name": "tfds", "builder": what, **rest}
 
 
 def data(value: object, call: Callable[[str, object, str], Call], folder: Path) -> Call:
@@ -68,7 +68,7 @@ def data(value: object, call: Callable[[str, object, str], Call], folder: Path) 
     """
     try:
         table, given = _seen(named(value), folder)
-        return asked(located(call("datasets", table, "data"), folder), **given, remark=_two_meanings(value, folder))
+        return asked(located(call("datasets", table, "data"), folder), **given, remark=two_meanings(value, folder))
     except SuiteError as error:
         if error.key and not error.key.startswith("data"):
             raise SuiteError(str(error), f"data.{error.key}") from None
@@ -92,8 +92,8 @@ def read_data(value: str | Table, *, allow_code: bool = True, transform: str | T
     >>> read_data("mnist", transform="96").arguments["transform"] == {"size": 96}
     True
     """
-    table = named(_by_path(value, transform is not None) if isinstance(value, str) else value)
-    remark = _two_meanings(value, Path(), table.get("name") == "folder") if isinstance(table, Mapping) else ""
+    table = named(by_path(value, transform is not None) if isinstance(value, str) else value)
+    remark = two_meanings(value, Path(), table.get("name") == "folder") if isinstance(table, Mapping) else ""
     if transform is not None and isinstance(table, Mapping):
         table = {**table, "transform": _transform(transform)}
     name = table.get("name") if isinstance(table, Mapping) else None
@@ -113,7 +113,7 @@ def _transform(said: str | Table) -> str | Table:
     return {"size": int(said)} if said.isdecimal() else typed.value(said) if said.startswith("{") else said
 
 
-def _two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
+def two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
     """Of a bare name that is a folder's, too: which of them was taken, and how to say the other; else ""."""
     if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
         return ""
@@ -136,7 +136,7 @@ def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
     return {key: value for key, value in table.items() if key not in given}, found
 
 
-def _by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
+def by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
     """The table for a path, or the string itself, which is then a name."""
     if value.endswith(".npz"):
         return {"arrays": value}
@@ -146,7 +146,7 @@ def _by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
     return {"folder": value} if _PATH.search(value) or is_there else value
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
     """A member of our catalogue, something like one (so that the error can say so), or "module:function"."""
     if registry.is_foreign(name):
         return not _VERSION.search(name)

@@ -84,11 +84,11 @@ def _table(table: Table) -> Preprocessing:
     if not all(s > 0 for s in std) or (mean and std and len(mean) != len(std)):
         raise SuiteError(f"preprocessing.std = {list(std)}: must be positive, and as many as mean", "preprocessing.std")
     found = Preprocessing(low, high, mean, std, table.get("order", "rgb"), table.get("layout", "channels_last"))
-    _check_unit(found)
+    check_unit(found)
     return found
 
 
-def _check_unit(found: Preprocessing) -> None:
+def check_unit(found: Preprocessing) -> None:
     """Refuse a mean or a deviation that pixels of this range cannot have: it is of grey levels, or of [0, 1]."""
     low, high = found.low, found.high
     for key, numbers, least, most in (("mean", found.mean, low, high), ("std", found.std, 0.0, high - low)):

@@ -56,8 +56,8 @@ def source(
         found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),
         architecture,
         layout,
-        _channels(table, "mean", NonNegative),
-        _channels(table, "std", Positive),
+        channels(table, "mean", NonNegative),
+        channels(table, "std", Positive),
     )
 
 
@@ -68,7 +68,7 @@ def _published(name: str) -> Published:
     return Published(name)
 
 
-def _channels(table: NewTable, key: str, kind: Any) -> tuple[float, ...] | None:
+def channels(table: NewTable, key: str, kind: Any) -> tuple[float, ...] | None:
     """One number a channel, of pixels in [0, 1]."""
     if key not in table:
         return None

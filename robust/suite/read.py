@@ -197,12 +197,12 @@ class _Reader:
                 minimal=calls[0] if searches else None,
                 target=target,
                 data=self.data(table["data"]) if "data" in table else None,
-                restrict=_restricts(table),
+                restrict=restricts(table),
                 ood=self.data(table["ood"]) if "ood" in table else None,
                 baseline=baseline,
                 metrics=metrics,
                 profile=profile,
-                **_choice(table),
+                **choice(table),
                 models=_models(table["models"], models) if "models" in table else None,
                 expect=expecting.bounds(table, (*metrics, *profile), target),
                 allow_invalid=expecting.allows_invalid(table),
@@ -252,7 +252,7 @@ class _Reader:
             raise SuiteError(str(error), f"{key}.{error.key}" if error.key else key) from None
 
 
-def _choice(table: Table) -> NewTable:
+def choice(table: Table) -> NewTable:
     """How many images of the test split, and in which proportion."""
     balanced = convert(table.get("balanced", False), bool, "balanced")
     if balanced and "max_images" not in table:
@@ -264,7 +264,7 @@ def _choice(table: Table) -> NewTable:
     }
 
 
-def _restricts(table: Table) -> bool:
+def restricts(table: Table) -> bool:
     """Do the classes of the case's own data alone compete?"""
     restrict = convert(table.get("restrict", False), bool, "restrict")
     if restrict and "data" not in table:

@@ -34,7 +34,7 @@ def restore(folder: Path, learner: Learner) -> History:
     if not (path := folder / _FILE).is_file():
         return {}
     try:
-        values, history = _read(path, [tuple(variable.shape) for variable in learner.variables()])
+        values, history = read(path, [tuple(variable.shape) for variable in learner.variables()])
     except Exception as error:  # what a damaged archive makes of its readers has no common name
         path.replace(aside := path.with_suffix(".damaged"))
         said = f"{path}: is damaged ({' '.join(str(error).split())}); put aside as {aside.name}"
@@ -45,7 +45,7 @@ def restore(folder: Path, learner: Learner) -> History:
     return history
 
 
-def _read(path: Path, shapes: list[tuple[int | None, ...]]) -> tuple[list[np.ndarray], History]:
+def read(path: Path, shapes: list[tuple[int | None, ...]]) -> tuple[list[np.ndarray], History]:
     """The variables, all of them before any is put back, and the history; raises what it likes where it is damaged."""
     with archives.arrays(path) as state:
         values, history = [state[f"v{i}"] for i in range(len(shapes))], json.loads(str(state["history"]))

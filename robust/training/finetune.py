@@ -42,9 +42,9 @@ def adapted(
     data = channels.seen(data, inputs.channels(network, pixels), network.name)
     fits = wanted == Preprocessing() and network.inputs[0].dtype == "float32"
     if not fits or network.input_shape[1:] != data.image_shape:
-        network = _for_images(network, data.image_shape, wanted)
+        network = for_images(network, data.image_shape, wanted)
     if recipe.head == "new":
-        return _with_head(network, len(data.classes))
+        return with_head(network, len(data.classes))
     if (classes := network.output_shape[-1]) != len(data.classes):
         raise ModelError(
             f'head = "kept" keeps {classes} classes, and {data.name} has {len(data.classes)}; write head = "new"'
@@ -111,7 +111,7 @@ def is_frozen(recipe: Recipe, epoch: int) -> bool:
     return recipe.unfreeze_after is None or epoch < recipe.unfreeze_after
 
 
-def _with_head(network: keras.Model, classes: int) -> keras.Model:
+def with_head(network: keras.Model, classes: int) -> keras.Model:
     """The network with a new last layer, linear, for so many classes."""
     last = heads.last(network)
     if not isinstance(last, keras.layers.Dense):
@@ -124,15 +124,15 @@ def _with_head(network: keras.Model, classes: int) -> keras.Model:
     return keras.Model(network.inputs[0], logits, name=network.name)
 
 
-def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessing) -> keras.Model:
+def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessing) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
     answers = network.outputs[0]
     image = keras.Input(shape, name=heads.unused("image", answers))
-    x = _preprocessed(image, pixels, answers)
+    x = preprocessed(image, pixels, answers)
     made: dict[str, object] = {}
 
     def call(layer: keras.Operation, *args: object, **options: object) -> object:
-        _check_nested(layer, args[0])
+        check_nested(layer, args[0])
         made[layer.name] = layer(*args, **options)
         return made[layer.name]
 
@@ -143,7 +143,7 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocess
         own, why = inputs.image_shape(network, pixels), " ".join(str(error).split())
         raise ModelError(
             f"{network.name} takes images of shape {own}, and these are {shape}: a layer in it, or a model that is "
-            f"nested in it, takes no others ({why[:300]}); {_remedy(own, shape)}"
+            f"nested in it, takes no others ({why[:300]}); {remedy(own, shape)}"
         ) from None
     copy = keras.Model(image, made[heads.last(source).name], name=network.name)
     for old, new in zip(network.weights, copy.weights, strict=True):
@@ -159,7 +159,7 @@ def _for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocess
     return copy
 
 
-def _check_nested(layer: keras.Operation, given: object) -> None:
+def check_nested(layer: keras.Operation, given: object) -> None:
     """Raise ValueError where a nested model takes no such images; Keras notices some of that when it trains."""
     listed = getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
     if not listed or not hasattr(given, "shape"):
@@ -169,7 +169,7 @@ def _check_nested(layer: keras.Operation, given: object) -> None:
         raise ValueError(f"{layer.name!r} takes {own}, not {shape}")
 
 
-def _preprocessed(image: keras.KerasTensor, pixels: Preprocessing, answers: keras.KerasTensor) -> keras.KerasTensor:
+def preprocessed(image: keras.KerasTensor, pixels: Preprocessing, answers: keras.KerasTensor) -> keras.KerasTensor:
     """[0, 1] images as the network wants them, in float32 and by layers and operations that are saved as data."""
     x = keras.ops.flip(image, axis=-1) if pixels.order == "bgr" else image
     mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
@@ -182,7 +182,7 @@ def _preprocessed(image: keras.KerasTensor, pixels: Preprocessing, answers: kera
     return x
 
 
-def _remedy(own: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
+def remedy(own: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
     """What to do about images of another shape."""
     height, width, channels = own
     if channels not in (None, shape[-1]):

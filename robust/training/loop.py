@@ -53,14 +53,14 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
     done = len(history.get("loss", []))
     progress.stage(f"training {run.name}", (recipe.epochs - done) * run.steps)
     over = patience.stops(recipe, history.get(run.watched, []))  # before it was interrupted
-    validate = _validator(run)
+    validate = validator(run)
     writes = strategies.is_chief(learner.strategy)
     with tensorboard.written(logs if writes else None) as log, finetune.in_inference(learner.held):
         for epoch, row in enumerate(() if over else _epochs(run, done, progress), start=done):
             row |= validate()
             for key, value in row.items():
                 history.setdefault(key, []).append(value)
-            _watch(run, history, progress)
+            watch(run, history, progress)
             log(epoch, row)
             if unfinished and writes:
                 checkpoints.save(unfinished, learner, history)
@@ -76,7 +76,7 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
     return history
 
 
-def _watch(run: TrainingRun, history: History, progress: Progress) -> None:
+def watch(run: TrainingRun, history: History, progress: Progress) -> None:
     """Keep the weights of an epoch that is the best until now; sound the alarm where robust accuracy collapsed."""
     learner = run.learner
     if learner.best and hardness.kept(history, run.watched) == len(history["loss"]) - 1:
@@ -100,7 +100,7 @@ def _epochs(run: TrainingRun, done: int, progress: Progress) -> Iterator[dict[st
             learner.optimizer.learning_rate = learning_rate(learner.recipe, place, run.steps)
             batch = next(feed)
             loss, right, images, finite = (part.numpy() for part in step(*batch))
-            _check(run, place, batch[0], loss, finite)
+            check(run, place, batch[0], loss, finite)
             seen.append((loss * images, right, images))
             progress.advance(note)
         total, right, images = np.sum(seen, axis=0)
@@ -117,7 +117,7 @@ def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..
     return compiled(learner, batches.element_spec)
 
 
-def _check(run: TrainingRun, place: int, images: object, loss: float, finite: np.ndarray) -> None:
+def check(run: TrainingRun, place: int, images: object, loss: float, finite: np.ndarray) -> None:
     """The alarm: raise ModelError unless the loss of a step and, but for a scaled loss, its gradients are finite."""
     learner = run.learner
     scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
@@ -132,7 +132,7 @@ def _check(run: TrainingRun, place: int, images: object, loss: float, finite: np
     )
 
 
-def _validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
+def validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
     """What gives the loss and the accuracy on the validation split, or nothing where there is none."""
     if run.validation is None:
         return dict
@@ -146,7 +146,7 @@ def _validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
     compiled = tf.function(ask, autograph=False, input_signature=batches.element_spec)
 
     def validate() -> dict[str, float]:
-        with _averages(run.learner):
+        with averages(run.learner):
             total, right, images = np.sum([[float(part) for part in compiled(*batch)] for batch in batches], axis=0)
             robust = {"val_robust": run.robustness()} if run.robustness else {}
         return {"val_loss": float(total / images), "val_accuracy": float(right / images), **robust}
@@ -155,7 +155,7 @@ def _validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
 
 
 @contextmanager
-def _averages(learner: Learner) -> Iterator[None]:
+def averages(learner: Learner) -> Iterator[None]:
     """The network with the averages of its weights, if it has any; then its own again."""
     own = checkpoints.arrays(learner.averaged())
     use_averages(learner)

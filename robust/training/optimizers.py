@@ -52,9 +52,9 @@ def optimizer(recipe: Recipe, network: keras.Model, replicas: int = 1) -> keras.
 def decayed(recipe: Recipe, network: keras.Model) -> list[keras.Variable]:
     """The trainable weights that decay under the recipe."""
     decays = DECAYED[recipe.decayed]
-    return [w for layer in _innermost(network) for w in layer.trainable_weights if decays(layer, w)]
+    return [w for layer in innermost(network) for w in layer.trainable_weights if decays(layer, w)]
 
 
-def _innermost(network: keras.Model) -> list[keras.layers.Layer]:
+def innermost(network: keras.Model) -> list[keras.layers.Layer]:
     """The layers of the network and of all nested models, each once."""
     return list({id(layer): layer for layer in heads.flat(network)}.values())

@@ -70,17 +70,17 @@ def training_batches(
     one = math.prod(data.image_shape) * rows.element_spec[0].dtype.size
     numbers = tf.data.Dataset.range(start_epoch, epochs)
     if sampling == "balanced":
-        batches = _balanced(data, rows, split, seed, numbers, batch_size, size * one <= IN_MEMORY)
+        batches = balanced(data, rows, split, seed, numbers, batch_size, size * one <= IN_MEMORY)
     elif size * one <= IN_MEMORY:
         batches = _from_memory(rows, seed, numbers, batch_size)
     else:
-        batches = _streamed(*_together(data, split), split, seed, numbers, batch_size)
+        batches = streamed(*together(data, split), split, seed, numbers, batch_size)
     steps = -(-size // batch_size) * len(range(start_epoch, epochs))
     prepared = batches.map(augmented(data, augment), num_parallel_calls=tf.data.AUTOTUNE)
     return prepared.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
 
-def _balanced(
+def balanced(
     data: Dataset,
     rows: tf.data.Dataset,
     split: str,
@@ -120,7 +120,7 @@ def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, bat
     return numbers.flat_map(epoch).map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _together(data: Dataset, split: str) -> tuple[Encoded, int]:
+def together(data: Dataset, split: str) -> tuple[Encoded, int]:
     """How rows are read and how many of them are shuffled together: all, where they are light or fit into `BUFFER`.
 
     Raises DataError where neither is so, and a buffer of them is of other classes than the whole.
@@ -155,7 +155,7 @@ def _apart(labels: np.ndarray, buffer: int) -> float:
     return max(float(np.abs(count - shares).sum() / 2 - chance) for count in counts)
 
 
-def _streamed(
+def streamed(
     source: Encoded, buffer: int, split: str, seed: int, numbers: tf.data.Dataset, batch_size: int
 ) -> tf.data.Dataset:
     """Rows are shuffled as they are stored, and decoded after that."""

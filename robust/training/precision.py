@@ -20,7 +20,7 @@ def give(network: keras.Model, policy: str) -> None:
 
     Raises ModelError where a layer has weights that are not float32, and where no layer is left that could take it.
     """
-    exact = [*_touching(network), *(output._keras_history.operation for output in network.outputs)]
+    exact = [*touching(network), *(output._keras_history.operation for output in network.outputs)]
     spared = {id(part) for layer in exact for part in _parts(layer)}
     given = 0
     for part in (part for layer in heads.flat(network) for part in _parts(layer)):
@@ -46,7 +46,7 @@ def _parts(layer: keras.Operation) -> list[keras.layers.Layer]:
     return [part for part in parts if not isinstance(part, keras.layers.InputLayer | keras.Model)]
 
 
-def _touching(network: keras.Model) -> list[keras.Operation]:
+def touching(network: keras.Model) -> list[keras.Operation]:
     """What stands before the first weights, on every way, and what has these."""
     graph = getattr(network, "_functional", None) or network
     return _from(graph, {id(graph.inputs[0])})

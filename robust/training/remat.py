@@ -34,7 +34,7 @@ class Rematerialised:
         if not training:
             return self._network(images, training=False)
         for block in self._blocks:
-            images = _again(block, images)
+            images = again(block, images)
         return images
 
 
@@ -69,7 +69,7 @@ def cuts(network: keras.Model) -> list[keras.KerasTensor]:
     ]
 
 
-def _again(block: keras.Model, images: tf.Tensor) -> tf.Tensor:
+def again(block: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """The block on the images; its statistics are set once, though it is computed twice."""
     weights = block.trainable_variables
     states = [v for v in block.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]

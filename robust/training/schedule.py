@@ -20,10 +20,10 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     if step < warmup:
         done = 0.0 if recipe.warmup_shape == "flat" else step / warmup
         return recipe.learning_rate * (recipe.warmup_start + (1 - recipe.warmup_start) * done)
-    return recipe.learning_rate * _share(recipe, step, steps, total, warmup)
+    return recipe.learning_rate * share(recipe, step, steps, total, warmup)
 
 
-def _share(recipe: Recipe, step: int, steps: int, total: int, warmup: int) -> float:
+def share(recipe: Recipe, step: int, steps: int, total: int, warmup: int) -> float:
     """What is left of the highest rate."""
     match recipe.schedule:
         case "cosine":

@@ -62,27 +62,27 @@ def compiled(learner: Learner, spec: object) -> Callable[..., tuple[tf.Tensor, .
 
     def step(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         before = [tf.identity(weight.value) for weight in slower]
-        told, states = strategy.run(_update, args=(learner, batch))
+        told, states = strategy.run(update, args=(learner, batch))
         for weight, value in zip(slower, before, strict=True):  # a share of the update, whatever the optimiser
             weight.assign(value + rate * (weight.value - value))
         for variable, state in zip(learner.states(), states, strict=True):
-            variable.assign(_first(strategy, state))
+            variable.assign(first(strategy, state))
         for average, weight in zip(learner.averages, learner.averaged(), strict=True):
             strategy.extended.update(average, _average, args=(weight.value, learner))
-        return tuple(_first(strategy, each) for each in told)
+        return tuple(first(strategy, each) for each in told)
 
     on_gpu = bool(tf.config.list_logical_devices("GPU"))  # on a CPU, XLA makes these networks slower
     alone = strategy.num_replicas_in_sync == 1
     return tf.function(step, autograph=False, input_signature=spec, jit_compile=(on_gpu and alone) or None)
 
 
-def _update(learner: Learner, batch: Batch) -> tuple[tuple[tf.Tensor, ...], list[tf.Tensor]]:
+def update(learner: Learner, batch: Batch) -> tuple[tuple[tf.Tensor, ...], list[tf.Tensor]]:
     """What one replica does: its share of the gradient, which the optimiser sums over the replicas."""
     weights, optimizer, recipe = learner.network.trainable_weights, learner.optimizer, learner.recipe
     context = tf.distribute.get_replica_context()
     replicas = learner.strategy.num_replicas_in_sync
     count = context.all_reduce("SUM", tf.shape(batch[0])[0])
-    (*gradients, loss, right), states = _gradient(learner, batch, count)
+    (*gradients, loss, right), states = gradient(learner, batch, count)
     if recipe.weight_decay and recipe.decays == "l2":
         decays = {id(weight) for weight in decayed(recipe, learner.network)}
         rate = optimizer.scale_loss(recipe.weight_decay / replicas)
@@ -98,23 +98,23 @@ def _update(learner: Learner, batch: Batch) -> tuple[tuple[tf.Tensor, ...], list
     return (context.all_reduce("SUM", loss), context.all_reduce("SUM", right), count, finite), states
 
 
-def _gradient(learner: Learner, batch: Batch, count: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+def gradient(learner: Learner, batch: Batch, count: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """[the gradient of each weight, loss, right] and the new states, from as many parts as the recipe asks for."""
     states = [tf.convert_to_tensor(v) for v in learner.states()]
     if learner.recipe.accumulation == 1:
-        return _part(learner, batch, count, states)
+        return part(learner, batch, count, states)
     parts = tf.minimum(learner.recipe.accumulation, tf.shape(batch[0])[0])
     sums = [*map(tf.zeros_like, learner.network.trainable_weights), tf.zeros(()), tf.zeros((), tf.int32)]
 
     def add(i: tf.Tensor, sums: list[tf.Tensor], states: list[tf.Tensor]) -> tuple[object, ...]:
         places = tf.range(i, tf.shape(batch[0])[0], parts)
-        more, states = _part(learner, tuple(tf.gather(x, places) for x in batch), count, states)
+        more, states = part(learner, tuple(tf.gather(x, places) for x in batch), count, states)
         return i + 1, [a + b for a, b in zip(sums, more, strict=True)], states
 
     return tf.while_loop(lambda i, *_: i < parts, add, (0, sums, states), parallel_iterations=1)[1:]
 
 
-def _part(
+def part(
     learner: Learner, batch: Batch, count: tf.Tensor, states: list[tf.Tensor]
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """The losses of these images, over the `count` of all; nothing is changed, new states are returned."""
@@ -122,7 +122,7 @@ def _part(
     with tf.GradientTape() as tape:
         with keras.StatelessScope(list(zip(changing, states, strict=True))) as scope:
             losses, logits = learner.objective(learner.rematerialised or network, batch, optimizer.iterations)
-        losses = _weighed(losses, batch[1], learner.class_weights)
+        losses = weighed(losses, batch[1], learner.class_weights)
         loss = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
         scaled = optimizer.scale_loss(loss)
     weights = [weight.value for weight in network.trainable_weights]
@@ -133,7 +133,7 @@ def _part(
     return [*gradients, loss, right], [tf.convert_to_tensor(v) for v in new]
 
 
-def _weighed(losses: tf.Tensor, labels: tf.Tensor, weights: np.ndarray | None) -> tf.Tensor:
+def weighed(losses: tf.Tensor, labels: tf.Tensor, weights: np.ndarray | None) -> tf.Tensor:
     """Losses [B] times the weights [C] of their labels, int [B] or a share of each class [B, C]."""
     if weights is None:
         return losses
@@ -155,6 +155,6 @@ def _average(average: tf.Variable, weight: tf.Tensor, learner: Learner) -> None:
     average.assign(average + (1 - decay) * (weight - average))
 
 
-def _first(strategy: tf.distribute.Strategy, value: object) -> tf.Tensor:
+def first(strategy: tf.distribute.Strategy, value: object) -> tf.Tensor:
     """Of what all replicas agree on, the first one's."""
     return strategy.experimental_local_results(value)[0]

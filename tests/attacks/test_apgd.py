@@ -162,7 +162,7 @@ def test_in_l1_the_next_steps_go_over_two_thirds_of_the_pixels_that_the_best_poi
 @pytest.mark.parametrize(("share", "steepest"), [(1.0, 8), (0.5, 4), (0.25, 2), (0.125, 1), (0.0, 1)])
 def test_in_l1_a_step_goes_over_the_steepest_pixels_alone(share, steepest):
     slopes = np.array([3.0, -8, 1, 6, -2, 7, 4, -5], np.float32)
-    step = sparse_step._sparse_sign(tf.constant(slopes.reshape(1, 2, 4, 1)), tf.constant([share])).numpy().ravel()
+    step = sparse_step.sparse_sign(tf.constant(slopes.reshape(1, 2, 4, 1)), tf.constant([share])).numpy().ravel()
     np.testing.assert_allclose(step, np.sign(slopes) * (np.abs(slopes) > 8 - steepest) / steepest, rtol=1e-6)
 
 

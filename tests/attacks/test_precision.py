@@ -63,10 +63,10 @@ def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_res
         "pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, plain=2, restarts=2
     )
     result = AttackResult.of(images, looks=1)
-    doubtful, begun = survivors._search(task, climb, edge.lean(), np.arange(5), result)
+    doubtful, begun = survivors.search(task, climb, edge.lean(), np.arange(5), result)
     assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.aims.tolist() == aims.tolist()
     np.testing.assert_allclose(begun.start, 0.5025)
-    assert survivors._rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
+    assert survivors.rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
 
 
 def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fooled(edge, monkeypatch):

@@ -114,7 +114,7 @@ def test_the_square_that_changes_keeps_the_direction_of_its_change(norm):
 def test_pyramids_are_opposed_and_highest_in_the_middle_of_their_half(side):
     a, b = np.mgrid[:side, :side].astype(np.int32)
     lying, standing = (
-        squares._pyramids(a[None], b[None], tf.constant([side]), tf.constant([[[u]]])).numpy()[0] for u in (0.2, 0.8)
+        squares.pyramids(a[None], b[None], tf.constant([side]), tf.constant([[[u]]])).numpy()[0] for u in (0.2, 0.8)
     )
     half = side // 2
     assert (lying[:half] > 0).all() and (lying[half:] < 0).all()

@@ -132,7 +132,7 @@ def test_no_metric_is_declared_twice():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_imports_for_type_checkers_what_it_lists(page):
-    assert set(registry._homes(page)) == set(importlib.import_module(page).__all__)
+    assert set(registry.homes(page)) == set(importlib.import_module(page).__all__)
 
 
 def test_nothing_imports_tensorflow_before_it_is_needed(pytestconfig):

@@ -122,7 +122,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
     killed_while_writing(tmp_path / "page.html")
     killed_while_writing(tmp_path / "table.csv")  # and sweeps the first
     assert len(left_in(tmp_path)) == 1
-    files._sweep.cache_clear()
+    files.sweep.cache_clear()
     files.write(tmp_path / "other.txt", "x")
     assert left_in(tmp_path) == ["other.txt"]
 

@@ -184,7 +184,7 @@ def test_honest_words_are_read_and_looked_at_once(saved, monkeypatch):
         hdf5_heaps.subprocess, "run", lambda *a, run=hdf5_heaps.subprocess.run, **b: asked.append(a) or run(*a, **b)
     )
     asked = []
-    hdf5_files._spelled.cache_clear()
+    hdf5_files.spelled.cache_clear()
     for name in ("m.h5", "m.keras"):
         assert load(saved / name).count_params() == 51
     assert len(asked) <= 2

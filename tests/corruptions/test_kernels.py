@@ -48,7 +48,7 @@ def test_the_shuffle_of_glass_is_the_walk_pixel_by_pixel(reach):
         for column in range(wide - reach, reach, -1):
             across, down = next(order)
             walked[row, column] = walked[row + down, column + across]
-    np.testing.assert_array_equal(blur._shuffled(shifts, high, wide, reach), walked.ravel())
+    np.testing.assert_array_equal(blur.shuffled(shifts, high, wide, reach), walked.ravel())
 
 
 def test_the_disk_of_defocus_is_round_and_of_sum_one():

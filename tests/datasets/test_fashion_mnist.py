@@ -67,7 +67,7 @@ def test_each_part_is_the_one_that_was_asked_for(monkeypatch):
 
 
 def test_where_it_is_not_to_be_had_the_error_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "_unreachable", lambda builder: "a.example")
+    monkeypatch.setattr(prepare, "unreachable", lambda builder: "a.example")
     monkeypatch.setitem(fashion_mnist.__globals__, "DEBIAN", tmp_path / "none")
     with pytest.raises(DataError) as caught:
         fashion_mnist(data_dir=str(tmp_path))

@@ -50,11 +50,11 @@ def test_of_many_hosts_a_few_are_asked_and_one_that_answers_is_enough(tmp_path, 
     urls = {f"{scheme}://{scheme}.example/a": SimpleNamespace(checksum=64 * "0") for scheme in ("ftp", "http", "https")}
     builder = tfds.builder("mnist", data_dir=tmp_path)
     monkeypatch.setattr(type(builder), "url_infos", urls)
-    assert prepare._unreachable(builder) == "ftp.example"
+    assert prepare.unreachable(builder) == "ftp.example"
     assert asked == [("ftp.example", 21), ("http.example", 80)]
     answers = SimpleNamespace(close=lambda: None)
     monkeypatch.setattr(socket, "create_connection", lambda address, timeout: answers)
-    assert prepare._unreachable(builder) == ""
+    assert prepare.unreachable(builder) == ""
 
 
 def test_nobody_is_asked_for_what_is_downloaded_or_behind_a_proxy(tmp_path, asked, monkeypatch):
@@ -63,9 +63,9 @@ def test_nobody_is_asked_for_what_is_downloaded_or_behind_a_proxy(tmp_path, aske
         file = tmp_path / "downloads/cifar10" / tfds.core.download.resource.get_dl_fname(url, info.checksum)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    assert prepare._unreachable(builder) == ""
+    assert prepare.unreachable(builder) == ""
     monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://proxy.example"})
-    assert prepare._unreachable(tfds.builder("mnist", data_dir=tmp_path)) == ""
+    assert prepare.unreachable(tfds.builder("mnist", data_dir=tmp_path)) == ""
     assert asked == []
 
 
@@ -79,7 +79,7 @@ def test_a_set_that_must_be_downloaded_by_hand_says_where_to(tmp_path):
 
 
 def test_a_download_that_fails_later_is_no_traceback(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "_unreachable", lambda builder: "")
+    monkeypatch.setattr(prepare, "unreachable", lambda builder: "")
 
     def fail(self, **options):
         raise ConnectionError("the line is dead\nand more")

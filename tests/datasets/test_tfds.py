@@ -138,13 +138,13 @@ def test_of_large_sets_the_fingerprint_covers_the_first_quarter_of_a_mebibyte_of
     (tmp_path / "a").write_bytes(bytes(2**18) + b"tail")
     (tmp_path / "b").write_bytes(b"short")
     sizes = [b"a 262148", b"b 5"]
-    assert records._contents(tmp_path) == [sizes[0], bytes(2**18) + b"tail", sizes[1], b"short"]
+    assert records.contents(tmp_path) == [sizes[0], bytes(2**18) + b"tail", sizes[1], b"short"]
     with (tmp_path / "large").open("wb") as file:  # a hole, which takes no place on the disk
         file.truncate(2**30)
-    assert [len(part) for part in records._contents(tmp_path)[1::2]] == [2**18, 5, 2**18]
+    assert [len(part) for part in records.contents(tmp_path)[1::2]] == [2**18, 5, 2**18]
     (tmp_path / "large").unlink()
     monkeypatch.setattr(records, "_WHOLE", 2**18)
-    assert records._contents(tmp_path) == [sizes[0], bytes(2**18), sizes[1], b"short"]
+    assert records.contents(tmp_path) == [sizes[0], bytes(2**18), sizes[1], b"short"]
 
 
 def test_cifar10_on_mock_data(mock):

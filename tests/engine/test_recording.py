@@ -31,7 +31,7 @@ def test_errors_over_those_of_alexnet_need_the_images_these_were_measured_on(sui
     same = {"model": "m", "case": "c", "data": case_data, "metric": "top1_error", "value": 0.5, "seed": 0, "n": 9}
     rows = [{**same, "perturbation": name, "severity": s} for name in COMMON for s in range(1, 6)]
     results, outcomes = tables.table(rows, tables.RESULTS), tables.table([], tables.OUTCOMES).assign(data="")
-    found = recording._summed_up(Suite("s", (), (), data), data, results, outcomes)
+    found = recording.summed_up(Suite("s", (), (), data), data, results, outcomes)
     assert ("mce" in {row["metric"] for row in found}) is told
 
 
@@ -51,7 +51,7 @@ def test_samples_are_written_beside_whatever_a_strangers_index_names(tmp_path, i
     for path in (tmp_path / "own.txt", folder / "own.txt", folder / "0007.npz", tmp_path / "0008.npz"):
         path.write_text("mine")
     (folder / "index.csv").write_bytes(index)
-    recording._write_samples(folder, [])
+    recording.write_samples(folder, [])
     kept = {path.name for path in tmp_path.rglob("*") if path.is_file()} - {"index.csv"}
     assert kept >= {"own.txt", "0008.npz"} and (folder / "own.txt").exists()
     assert (folder / "0007.npz").exists() is not index.startswith(b"file\n../own.txt")

@@ -343,7 +343,7 @@ def test_the_interval_of_an_area_holds_delongs_on_the_logit_scale():
     area = wins.mean()
     spread = wins.mean(axis=1).var(ddof=1) / 60 + wins.mean(axis=0).var(ddof=1) / 40
     half = norm.isf(0.025) * np.sqrt(spread) / (area * (1 - area))
-    ends = roc._delong(area, roc._beaten(inside, outside))
+    ends = roc.delong(area, roc._beaten(inside, outside))
     assert roc.auroc(inside, outside) == pytest.approx(area)
     assert ends == pytest.approx(expit(logit(area) + np.array([-half, half])), abs=1e-12)
     low, high = roc.area_interval(inside, outside)
@@ -373,7 +373,7 @@ def test_an_area_of_refusals_is_covered_where_the_errors_are_the_least_sure(shar
 
 @pytest.mark.parametrize("area", [0.5, 0.8, 1.0])
 def test_newcombes_ends_are_where_the_variance_of_hanley_and_mcneil_reaches_the_value(area):
-    low, high = roc._newcombe(area, 30, 50)
+    low, high = roc.newcombe(area, 30, 50)
     for end in {low, high} - {1.0}:
         q1, q2 = end / (2 - end), 2 * end**2 / (1 + end)
         variance = (end * (1 - end) + 39 * (q1 - end**2) + 39 * (q2 - end**2)) / (30 * 50)

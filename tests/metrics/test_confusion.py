@@ -6,7 +6,7 @@ import pytest
 
 from robust.core import statistics
 from robust.metrics import confusion
-from robust.metrics.confusion import _spread
+from robust.metrics.confusion import spread
 from robust.results.evaluation import EvaluationResult
 
 CLASSES = ("cat", "dog", "car", "ship")
@@ -127,7 +127,7 @@ def test_the_half_width_of_a_spread_is_that_of_the_errors_of_the_recalls():
 def test_few_images_of_many_classes_do_not_make_equal_recalls_differ(classes, each):
     """Each class is right on half of its images: of 20 samples at most two may call the recalls unlike."""
     labels, random = np.repeat(np.arange(classes), each), np.random.default_rng(0)
-    lows = np.array([_spread(labels, random.random(len(labels)) < 0.5).ci_low for _ in range(20)])
+    lows = np.array([spread(labels, random.random(len(labels)) < 0.5).ci_low for _ in range(20)])
     assert (lows > 1e-12).sum() <= 2
 
 

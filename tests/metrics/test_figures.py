@@ -230,7 +230,7 @@ def test_the_report_says_which_images_and_whose_groups(report):
     assert told["contents"] == {"clean": report.data.content, "fgsm": report.data.content}  # outside is no part of it
     assert told["groups"] == {}  # the data's own
     tree = {"name": "hierarchy", "tree": {"a": list(report.data.classes[:4]), "b": list(report.data.classes[4:])}}
-    found = blocks._own_groups(read_case("c", {"metrics": [tree]}), report.data)
+    found = blocks.own_groups(read_case("c", {"metrics": [tree]}), report.data)
     assert {name: len(members) for name, members in found.items()} == {"a": 4, "b": 6}
 
 

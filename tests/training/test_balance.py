@@ -62,11 +62,11 @@ def test_parts_of_a_batch_and_shares_of_classes_are_weighed_alike(uneven):
     whole, _ = trained(uneven, linear(), class_weights="balanced")
     parts, _ = trained(uneven, linear(), class_weights="balanced", accumulation=7)
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True))
-    from robust.training.step import _weighed
+    from robust.training.step import weighed
 
     losses, weights = tf.constant([1.0, 2.0]), np.array([1.0, 3.0, 5.0], "float32")
-    assert _weighed(losses, tf.constant([2, 0]), weights).numpy().tolist() == [5.0, 2.0]
-    assert _weighed(losses, tf.constant([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]), weights).numpy().tolist() == [2.0, 10.0]
+    assert weighed(losses, tf.constant([2, 0]), weights).numpy().tolist() == [5.0, 2.0]
+    assert weighed(losses, tf.constant([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]), weights).numpy().tolist() == [2.0, 10.0]
 
 
 def test_what_cannot_be_weighed_is_told(uneven):

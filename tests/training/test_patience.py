@@ -79,7 +79,7 @@ def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild
 def test_of_epochs_as_good_the_one_that_is_said_is_kept(stripes, model, monkeypatch, keep, kept):
     """Accuracies are made equal; the weights of each epoch are told apart by their sum."""
     sums, told, values = [], Says(), iter([0.5, 0.5, 0.4, 0.4])
-    validator = loop._validator
+    validator = loop.validator
 
     def even(run):
         validate = validator(run)
@@ -90,7 +90,7 @@ def test_of_epochs_as_good_the_one_that_is_said_is_kept(stripes, model, monkeypa
 
         return asked
 
-    monkeypatch.setattr(loop, "_validator", even)
+    monkeypatch.setattr(loop, "validator", even)
     network, history = fit(model(epochs=6, patience=3, keep=keep), stripes, 0, told)
     assert history["val_accuracy"] == [0.5, 0.5, 0.4, 0.4] and len(set(sums)) == 4
     ends = sum(float(np.abs(w).sum()) for w in network.get_weights())

@@ -58,7 +58,7 @@ def main() -> None:
         _say("stopped; run it again to go on")
         sys.exit(143 if isinstance(stopped, _Terminated) else 130)
     except Exception as error:
-        sys.exit(_failed(error))
+        sys.exit(failed(error))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -66,7 +66,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _failed(error: Exception) -> int:
+def failed(error: Exception) -> int:
     """Say what went wrong, and give the exit code."""
     if isinstance(error, RobustError):
         _say(str(error))

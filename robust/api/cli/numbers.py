@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 
-def _whole(kind: Any, tokens: Sequence[Token]) -> int:
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
     """The whole number that was typed; 1.5 is none, and is not rounded."""
     try:
         return int(tokens[0].value)
@@ -14,5 +14,5 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> int:
         raise ValueError(f"{tokens[0].value!r}: must be a whole number") from None
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
-MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
+Whole = Annotated[int, Parameter(converter=whole)]
+MaybeWhole = Annotated[int | None, Parameter(converter=whole)]

@@ -24,7 +24,7 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     Yields the columns that say whose number is in doubt, and the reason; of several the worst.
     """
     attacked = outcomes[outcomes["eps"].notna()]
-    attacked = attacked.assign(fell=_fell(attacked))
+    attacked = attacked.assign(fell=fell(attacked))
     for shared, part in attacked.groupby(_SHARED):
         blind, noise = part["perturbation"].map(black_box), part["perturbation"].map(is_noise)
         black = part[blind & ~noise]
@@ -45,7 +45,7 @@ def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     Yields as `across` does.
     """
     attacked = outcomes[outcomes["eps"].notna()]
-    attacked = attacked.assign(fell=_fell(attacked))
+    attacked = attacked.assign(fell=fell(attacked))
     for shared, part in attacked.groupby(["model", "seed", "data"]):
         for named, found in part[part["searched"]].groupby(["norm", "eps", *_STRENGTH]):
             where = dict(zip(["model", "seed", "data", "norm", "eps", *_STRENGTH], [*shared, *named], strict=True))
@@ -62,7 +62,7 @@ def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) 
     return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
 
 
-def _fell(outcomes: pd.DataFrame) -> pd.Series:
+def fell(outcomes: pd.DataFrame) -> pd.Series:
     """Is the model fooled: does it answer with the target, or without one not with the label?"""
     aimed = outcomes["target"] != ""
     wrong = outcomes["predicted"] != outcomes["label"]

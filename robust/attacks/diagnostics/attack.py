@@ -163,9 +163,9 @@ def more_steps(run: AttackRun) -> Iterator[Reason]:
         return
     longer = doubled(run.call)
     count, n = int(attacked(run.task, longer, rows)[1].sum()) if longer else 0, len(run.fell)
-    if rising and (count or not (longer or _as_defined(run.call))):
+    if rising and (count or not (longer or as_defined(run.call))):
         yield Reason("incomplete", float(share or 0), len(rows))
-    few = one_step(run.call) or _falls_short(run.call)
+    few = one_step(run.call) or falls_short(run.call)
     if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
         name = run.call.name
         yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
@@ -180,24 +180,24 @@ def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
     if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
         return
     same = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
-    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "eot_iter": _samples(call)})
+    longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "eot_iter": samples(call)})
     more, again = (attacked(run.task, each, rows)[1] for each in (longer, call))
     count, n = int(more.sum()) - int(again.sum()), len(run.fell)
-    if clearly(count, n, _FEW_MISS if _falls_short(call) else TOLERANCE) and mcnemar(more, again) < _LUCK:
+    if clearly(count, n, _FEW_MISS if falls_short(call) else TOLERANCE) and mcnemar(more, again) < _LUCK:
         yield Reason("too_few_averaged_steps", count / n, n)
 
 
-def _samples(call: Call) -> int:
+def samples(call: Call) -> int:
     """How many looks each of its gradients is the mean of; those of AutoAttack for random models are of 20."""
     return int(call.arguments.get("eot_iter", _SAMPLES))
 
 
-def _as_defined(call: Call) -> bool:
+def as_defined(call: Call) -> bool:
     """Has it as many steps as AutoAttack gives it?"""
     return call.name in _PARTS and call.arguments.get("steps", 0) >= _ENOUGH
 
 
-def _falls_short(call: Call) -> bool:
+def falls_short(call: Call) -> bool:
     """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
     steps, n_queries = (call.arguments.get(key, math.inf) for key in ("steps", "n_queries"))
     return steps < _rested(call) or n_queries < _RESTED
@@ -219,7 +219,7 @@ def doubled(call: Call) -> Call | None:
     if call.name == "square":
         n_queries = int(call.arguments["n_queries"])
         return None if n_queries >= _MOST_QUERIES else _with(call, n_queries=max(2 * n_queries, _QUERIES))
-    if not isinstance(steps, int) or _as_defined(call):
+    if not isinstance(steps, int) or as_defined(call):
         return None
     if call.name == "autoattack":
         return Call("attacks", "apgd_t", {**arguments, "steps": max(2 * steps, _rested(call))})

@@ -30,7 +30,7 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
     trial = outcome.trial
     if outcome.call is None or trial.clean is None or trial.by is None:
         raise ValueError("there is no attack to judge")
-    rows = _once(trial.ids, np.flatnonzero([i in ids for i in trial.ids.tolist()]))[:IMAGES]
+    rows = once(trial.ids, np.flatnonzero([i in ids for i in trial.ids.tolist()]))[:IMAGES]
     seeds = image_seeds(seed, name, trial.ids.tolist())[rows]
     labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
     task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
@@ -39,7 +39,7 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
     return AttackRun(task, outcome.call, before, fell, outcome.trace[rows], trial.by, sizes)
 
 
-def _once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Each image once: of one that is sent to several targets one row, of the next image the next."""
     _, place = np.unique(ids[rows], return_inverse=True)
     turn = pd.Series(place).groupby(place).cumcount().to_numpy()

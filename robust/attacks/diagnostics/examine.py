@@ -100,7 +100,7 @@ def _doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
             return [Verdict((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Verdict(tuple(found))] * len(runs)
     if is_control(call.name):
-        return [Verdict((*_by_others(run), *lost(run))) for run in runs]
+        return [Verdict((*by_others(run), *lost(run))) for run in runs]
     general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
     general += of_model.changes(task, outputs)  # by all that the checks have asked
@@ -120,7 +120,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
     yield from of_attack.unlimited(task, call)
 
 
-def _by_others(run: AttackRun) -> Iterator[Reason]:
+def by_others(run: AttackRun) -> Iterator[Reason]:
     """What another attack fells, or finds nearer; that there are no gradients for one is said once."""
     found = [*rival(run)]
     yield from found
@@ -132,7 +132,7 @@ def _of_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
     yield from of_attack.noise(run)
     yield from flat(run)
     if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps what fooled the model
-        yield from _by_others(run)
+        yield from by_others(run)
         return
     yield from of_attack.square_share(run)
     yield from [*of_attack.more_steps(run)] or rival(run)

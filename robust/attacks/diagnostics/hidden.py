@@ -32,14 +32,14 @@ def hidden(task: Task, eps: float | None, norm: str | None) -> Iterator[Reason]:
 
 
 def _of_kind(task: Task, gradient: np.ndarray, directions: Directions) -> Iterator[Reason]:
-    (_, large), (said, small) = (_moves(task, gradient, directions, scale) for scale in _SCALES)
+    (_, large), (said, small) = (moves(task, gradient, directions, scale) for scale in _SCALES)
     telling = alike(large, small) >= _SMOOTH
     blind = alike(said, small)[telling] < _SEEN
     if clearly(count := int(blind.sum()), n := blind.size, _EXCEPTIONS):
         yield Reason("partial_gradients", count / n, n)
 
 
-def _moves(task: Task, gradient: np.ndarray, directions: Directions, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def moves(task: Task, gradient: np.ndarray, directions: Directions, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """What the gradient says of the margins between there and back, and what they are, float64 [ways, N] each."""
     said, found = [], []
     for signs in directions(task.images.shape[1:], _WAYS):

@@ -24,19 +24,19 @@ def jumping(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """
     if not np.isfinite(outputs).all() or outputs.shape[1] < 2:
         return
-    before, after = _pairs(outputs.argmax(axis=1))
+    before, after = pairs(outputs.argmax(axis=1))
     if len(before) < _FEW:
         return
     sides = _sides(task, before, after, outputs.argmax(axis=1)[before])
     if not np.isfinite(sides).all():
         return
-    gap, size = float(np.median(_margins(sides).mean(axis=0))), float(np.median(_margins(outputs)))
-    least = max(_QUANTA * _quantum(outputs), _DIGITS * float(np.median(np.ptp(outputs, axis=1))))
+    gap, size = float(np.median(margins(sides).mean(axis=0))), float(np.median(margins(outputs)))
+    least = max(_QUANTA * quantum(outputs), _DIGITS * float(np.median(np.ptp(outputs, axis=1))))
     if size and gap > max(_JUMP * size, least):
         yield Reason("jumping_scores", gap / size, len(before))
 
 
-def _pairs(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pairs(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of images with different answers, at most 20 pairs, always the same."""
     before, after = np.nonzero(predicted[:, None] < predicted)
     chosen = np.random.default_rng(0).permutation(len(before))[:_PAIRS]
@@ -63,12 +63,12 @@ def _sides(task: Task, before: np.ndarray, after: np.ndarray, answer: np.ndarray
     return ask(ends)
 
 
-def _margins(outputs: np.ndarray) -> np.ndarray:
+def margins(outputs: np.ndarray) -> np.ndarray:
     """The largest logit minus the second, of each row [..., C]."""
     two = np.sort(outputs.astype(np.float64), axis=-1)[..., -2:]
     return two[..., 1] - two[..., 0]
 
 
-def _quantum(outputs: np.ndarray) -> float:
+def quantum(outputs: np.ndarray) -> float:
     """The smallest difference between any two numbers of the answers: next to nothing of floats."""
     return float(np.diff(np.unique(outputs)).min(initial=np.inf)) if np.ptp(outputs) else 0.0

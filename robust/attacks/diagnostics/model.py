@@ -51,17 +51,17 @@ def bounded(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     at, loudly = (lows | highs)[: len(outputs)], slice(len(outputs), None)
     if outputs.ndim != 2 or (lows | highs)[loudly].mean() <= 1 / 2:
         return
-    if plain or (_within(outputs, low, high) and _turns(lows[loudly], highs[loudly]) and at.mean() > _CAPPED):
+    if plain or (within(outputs, low, high) and turns(lows[loudly], highs[loudly]) and at.mean() > _CAPPED):
         yield Reason("bounded_outputs", float(at.mean()), len(outputs))
 
 
-def _within(outputs: np.ndarray, low: float, high: float) -> bool:
+def within(outputs: np.ndarray, low: float, high: float) -> bool:
     """Does no output leave the ends, but for rounding?"""
     slack = _AT_END * (high - low)
     return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)
 
 
-def _turns(lows: np.ndarray, highs: np.ndarray) -> bool:
+def turns(lows: np.ndarray, highs: np.ndarray) -> bool:
     """Is some class at one end and at the other? All loud images may merely look alike to the model."""
     return bool((lows.any(axis=0) & highs.any(axis=0)).any())
 
@@ -72,10 +72,10 @@ def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:
     Stateful is also what repeats itself now and has answered otherwise before. What random layers keep of
     their seed does not count as a change of the model.
     """
-    before = _state(task)
+    before = state(task)
     second, third = (answers(task.classifier, task.images) for _ in range(2))
     turned, differ = _differ(first, second), _differ(second, third)
-    if any(not np.array_equal(a, b) for a, b in zip(before, _state(task), strict=True)):
+    if any(not np.array_equal(a, b) for a, b in zip(before, state(task), strict=True)):
         yield Reason("stateful", float((turned | differ).mean()), len(first))
     elif differ.any():
         yield Reason("randomised", float(differ.mean()), len(first))
@@ -88,7 +88,7 @@ def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return ~(np.abs(one - other).max(axis=1) <= _ROUNDING * spread)  # NaN differs
 
 
-def _state(task: Task) -> list[np.ndarray]:
+def state(task: Task) -> list[np.ndarray]:
     """Every variable that a pass touches, those in a Lambda included, but the states of random layers."""
     classifier = task.classifier
     if classifier.is_black_box:
@@ -106,24 +106,24 @@ def gradients(task: Task) -> Iterator[Reason]:
     sure has lost the one in single precision, and keeps the other.
     """
     try:
-        margins, gradient = _looks(task, _margin)
+        margins, gradient = looks(task, _margin)
     except ModelError:
         yield Reason("no_gradients", 1.0, len(task.labels))
         return
     zero, finite = _largest(gradient) == 0, np.isfinite(margins) & np.isfinite(_largest(gradient))
     if zero.mean() > _ZERO:
-        entropies, other = _looks(task, _entropy)
+        entropies, other = looks(task, _entropy)
         zero, finite = zero & (_largest(other) == 0), finite & np.isfinite(entropies) & np.isfinite(_largest(other))
     if not finite.all():
         yield Reason("non_finite", float(1 - finite.mean()), len(zero))
         return
     if zero.mean() > _ZERO:
         yield Reason("zero_gradients", float(zero.mean()), len(zero))
-    yield from _misleading(task, gradient, margins, ~zero)
-    yield from _partial(task, gradient, ~zero)
+    yield from misleading(task, gradient, margins, ~zero)
+    yield from partial(task, gradient, ~zero)
 
 
-def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+def misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
     """Where the margin rises by less than a tenth of what its gradient says, on half of the images or more.
 
     The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
@@ -138,7 +138,7 @@ def _misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.n
         yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
 
 
-def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+def partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
     """Where random steps of one grey level change the margin otherwise than the gradient says, on half of the images.
 
     So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
@@ -159,10 +159,10 @@ def _partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reas
 
 def gradient_of(task: Task) -> np.ndarray:
     """The gradient of the margins, [N, H, W, C]. Raises ModelError where there is none."""
-    return _looks(task, _margin)[1]
+    return looks(task, _margin)[1]
 
 
-def _looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+def looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
     """The loss of each image [N], and its gradient [N, H, W, C]."""
     classifier = task.classifier
 

@@ -32,14 +32,14 @@ def rival(run: AttackRun) -> Iterator[Reason]:
     rows, given = np.flatnonzero(~run.fell), run.call.arguments
     if not rows.size or "eps" not in given or given.get("norm") == "l0":
         return
-    fell, by_gradients = _felled(run, rows)
+    fell, by_gradients = felled(run, rows)
     if clearly(count := int(fell.sum()), n := len(run.fell), _EXCEPTIONS):
         yield Reason("control_alone" if is_control(run.call.name) else "another_attack", count / n, n)
     if not by_gradients and clearly(len(rows), n, _EXCEPTIONS):
         yield Reason("answers_alone", len(rows) / n, n)
 
 
-def _felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
+def felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
     """Which of these images fall, bool [len(rows)]: to APGD, or where there are no gradients to Square.
 
     And were there gradients?
@@ -47,13 +47,13 @@ def _felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
     same, none = _ball(run.call), np.zeros(len(rows), bool)
     task = replace(run.task, seeds=fold(tf.constant(run.task.seeds), 1).numpy())  # it begins elsewhere
     with suppress(ModelError):  # there are no gradients
-        return np.any([none, *(attacked(task, each, rows)[1] for each in _rivals(run))], axis=0), True
+        return np.any([none, *(attacked(task, each, rows)[1] for each in rivals(run))], axis=0), True
     if run.call.name == "square":
         return none, False  # see `more_steps`
     return attacked(task, Call("attacks", "square", {**same, "n_queries": _QUERIES}), rows)[1], False
 
 
-def _rivals(run: AttackRun) -> Iterator[Call]:
+def rivals(run: AttackRun) -> Iterator[Call]:
     """Attacks by gradients that do what the one that was made does not.
 
     With a target APGD up the cross-entropy, too: towards the least likely class, within .25 of digits, `apgd_t` with

@@ -24,10 +24,10 @@ def lost(run: AttackRun) -> Iterator[Reason]:
     So it is where a model computes on its pixels in half precision, or takes whole grey levels only: robustness to
     what it does not see is none of what follows after the rounding.
     """
-    step = _per_pixel(run.call, run.task.images)
+    step = per_pixel(run.call, run.task.images)
     if not 0 < step < LEVEL:
         return
-    small, large = _moves(run.task, step), _moves(run.task, _LARGER)
+    small, large = moves(run.task, step), moves(run.task, _LARGER)
     both, own, others = ((a * b).sum(axis=0) for a, b in ((small, large), (small, small), (large, large)))
     moved = others > 0
     both, own, others = both[moved], own[moved], others[moved]
@@ -38,12 +38,12 @@ def lost(run: AttackRun) -> Iterator[Reason]:
         yield Reason("lost_in_rounding", float(hidden.mean()), hidden.size)
 
 
-def _per_pixel(call: Call, images: np.ndarray) -> float:
+def per_pixel(call: Call, images: np.ndarray) -> float:
     """How far each pixel may go where all go alike; 0 where nothing is known, or few go far."""
     norm, eps = call.arguments.get("norm", "linf"), float(call.arguments.get("eps", 0))
     return {"linf": eps, "l2": eps / math.sqrt(math.prod(images.shape[1:]))}.get(norm, 0.0)
 
 
-def _moves(task: Task, size: float) -> np.ndarray:
+def moves(task: Task, size: float) -> np.ndarray:
     """How the margins change between there and back along random signs, float64 [ways, N]."""
     return np.array([there_and_back(task, size * signs)[1] for signs in white(task.images.shape[1:], _WAYS)])

@@ -51,7 +51,7 @@ def nearest(
     task = Task(classifier, images, labels, seeds, start, targets)
     known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
     if call.name == "fab":
-        _fab(known)
+        fab(known)
     elif minimises(call):
         run(known, known.everybody, at(call, known.room), start)
     else:
@@ -88,7 +88,7 @@ def minimises(call: Call) -> bool:
     return issubclass(getattr(attacks, call.name.removeprefix(registry.FOOLBOX)), attacks.base.MinimizationAttack)
 
 
-def _fab(known: Known) -> None:
+def fab(known: Known) -> None:
     """Towards each class from the image itself, then from random points within half of what is known."""
     task, given = known.task, known.call.arguments
     aims, passes = ranked(task.classifier, task.images, task.labels, task.targets, given["classes"])

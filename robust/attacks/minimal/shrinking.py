@@ -33,16 +33,16 @@ def shrink(known: Known) -> None:
     towards the likeliest at its point: a point far along the boundary, or of a farther class, is not left there.
     """
     walks = known.call.name in SLOPED
-    _find(known)
+    find(known)
     known.halve(known.everybody)
     if walks:
         known.walk(1)
-    _tighten(known)
+    tighten(known)
     if walks:
         known.walk(min(LEAST_AIMS + known.call.arguments.get("steps", 0) // STEPS_AN_AIM, MOST_AIMS))
 
 
-def _find(known: Known) -> None:
+def find(known: Known) -> None:
     """Balls of 1, 1/2, 2, 4, 8 ... times the first radius, up to eps, for whoever stands."""
     first, rows, times = first_radii(known), known.everybody, 1.0
     begin = known.task.images if known.task.start is None else known.task.start
@@ -62,7 +62,7 @@ def _try(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray) -
     return fell
 
 
-def _tighten(known: Known) -> None:
+def tighten(known: Known) -> None:
     """Each ball a share smaller than what is known: a larger share where that succeeds, a smaller one where not."""
     first, least, most = SHARES if known.call.name in _EACH else (SHARE, SHARE, SHARES[2])
     shares = np.where(np.isfinite(known.sizes), first, 0.0)
@@ -115,12 +115,12 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
 
 def first_radii(known: Known) -> np.ndarray:
     """A little more than the distance to the boundary of the model as it looks when it is linearised, [N]."""
-    sizes = _linearised(known) if known.call.name in SLOPED else np.zeros(len(known.sizes))
+    sizes = linearised(known) if known.call.name in SLOPED else np.zeros(len(known.sizes))
     sizes = np.where(np.isfinite(sizes) & (sizes > 0), FIRST * sizes, BLIND * known.room)
     return np.clip(sizes, LEAST * known.room, known.room)
 
 
-def _linearised(known: Known) -> np.ndarray:
+def linearised(known: Known) -> np.ndarray:
     """How far the boundary is if the model is linear, [N]: the least change onto the plane where its margin is 0."""
     task, classifier, targeted = known.task, known.task.classifier, known.task.targets is not None
     aims = task.labels if task.targets is None else task.targets

@@ -59,7 +59,7 @@ def above(tree: Tree | str | None, superclasses: Tree, classes: Sequence[str]) -
     `robust.datasets.taxonomy.wordnet` do.
     """
     if wordnet.named(tree):
-        return _below_the_root(wordnet.paths(imagenet.wnids(classes), wordnet.file(str(tree))))
+        return below_the_root(wordnet.paths(imagenet.wnids(classes), wordnet.file(str(tree))))
     given = read(Path(tree)) if isinstance(tree, str) else tree
     return paths(given or superclasses, classes)
 
@@ -90,7 +90,7 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
         raise DataError(
             f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
         )
-    return _below_the_root([found[name] for name in classes])
+    return below_the_root([found[name] for name in classes])
 
 
 def superclasses(
@@ -119,7 +119,7 @@ def superclasses(
     return [place[-1] if shared[place[-1]] == 1 else " / ".join(place) for place in places]
 
 
-def _below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Without the groups that hold every class, but for the nearest: they tell no class from another."""
     while min(map(len, paths)) > 1 and len({path[0] for path in paths}) == 1:
         paths = [path[1:] for path in paths]

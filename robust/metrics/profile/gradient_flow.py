@@ -90,7 +90,7 @@ def gradient_flow(
     >>> {v.metric: v.value for v in gradient_flow(deep, data, inputs="normal")}["vanishing"]
     1.0
     """
-    batch, labels = _probe(classifier, data, images, inputs, seed)
+    batch, labels = probe(classifier, data, images, inputs, seed)
     found = flow(classifier, batch, labels, seed)
     rate = learning_rate * (1.0 if clip_norm is None else clip_norm / max(clip_norm, found.norm))
     yield from _of_all(found, len(data.classes), rate, images)
@@ -98,7 +98,7 @@ def gradient_flow(
         yield from _of_layer(layer, rate, images)
 
 
-def _probe(classifier: Classifier, data: Dataset, images: int, inputs: str, seed: int) -> tuple[tf.Tensor, np.ndarray]:
+def probe(classifier: Classifier, data: Dataset, images: int, inputs: str, seed: int) -> tuple[tf.Tensor, np.ndarray]:
     """A batch [N, H, W, C] as the network wants its pixels, and its labels."""
     if inputs == "data":
         examples = data.examples("train" if "train" in data.sizes else "test", images)

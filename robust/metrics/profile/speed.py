@@ -47,12 +47,12 @@ def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: 
         raise SuiteError(f"repeats = {repeats}: an interval of the median needs {LEAST} or more", "repeats")
     found = data.examples("test", min(batch, data.size("test"))).images
     images = np.resize(found, (batch, *found.shape[1:]))
-    one, many = _timed(classifier, [images[:1], images], repeats)
+    one, many = timed(classifier, [images[:1], images], repeats)
     yield _median("latency", 1000 * one, "ms")
     yield _median("throughput", batch / many, "images/s")
 
 
-def _timed(classifier: Classifier, batches: list[np.ndarray], repeats: int) -> np.ndarray:
+def timed(classifier: Classifier, batches: list[np.ndarray], repeats: int) -> np.ndarray:
     """Seconds of a pass over each batch, [batches, repeats], in turn."""
     asks = [_ask(classifier, images) for images in batches]
     for ask in asks:

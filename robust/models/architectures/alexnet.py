@@ -57,19 +57,19 @@ def alexnet(
     stem = chosen_stem("alexnet", stem, input_shape, LEAST)
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(255, dtype="float32", name="levels")(normalization(image, per="pixel"))
-    x = STEMS[stem](x, _even(96, width))
-    x = _convolutions(x, groups, width, "valid" if stem == "imagenet" else "same")
+    x = STEMS[stem](x, even(96, width))
+    x = convolutions(x, groups, width, "valid" if stem == "imagenet" else "same")
     return keras.Model(image, logits(HEADS[stem](x, width), classes, _gaussian()), name="alexnet")
 
 
-def _convolutions(x: keras.KerasTensor, groups: int, width: float, edge: str) -> keras.KerasTensor:
+def convolutions(x: keras.KerasTensor, groups: int, width: float, edge: str) -> keras.KerasTensor:
     """What follows conv1, [N, 55, 55, 96] -> [N, 6, 6, 256]; edge: how the pools treat the last rows."""
     x = _pooled(_normalized(x, "norm1"), edge, "pool1")
-    x = layers.ReLU(name="conv2_relu")(BRANCHES[groups](x, _even(256, width), 5, name="conv2"))
+    x = layers.ReLU(name="conv2_relu")(BRANCHES[groups](x, even(256, width), 5, name="conv2"))
     x = _pooled(_normalized(x, "norm2"), edge, "pool2")
-    x = layers.ReLU(name="conv3_relu")(_convolution(x, _even(384, width), 3, bias=0, name="conv3"))
-    x = layers.ReLU(name="conv4_relu")(BRANCHES[groups](x, _even(384, width), 3, name="conv4"))
-    x = layers.ReLU(name="conv5_relu")(BRANCHES[groups](x, _even(256, width), 3, name="conv5"))
+    x = layers.ReLU(name="conv3_relu")(_convolution(x, even(384, width), 3, bias=0, name="conv3"))
+    x = layers.ReLU(name="conv4_relu")(BRANCHES[groups](x, even(384, width), 3, name="conv4"))
+    x = layers.ReLU(name="conv5_relu")(BRANCHES[groups](x, even(256, width), 3, name="conv5"))
     return _pooled(x, edge, "pool5")
 
 
@@ -81,7 +81,7 @@ def _convolution(x: keras.KerasTensor, channels: int, kernel: int, *, bias: floa
     return conv(x)
 
 
-def _branches(x: keras.KerasTensor, channels: int, kernel: int, *, name: str) -> keras.KerasTensor:
+def branches(x: keras.KerasTensor, channels: int, kernel: int, *, name: str) -> keras.KerasTensor:
     """Two convolutions, each on its half of the channels: in training, 9 times faster than `groups=2` on a CPU."""
     halves = enumerate(keras.ops.split(x, 2, axis=-1), start=1)
     parts = [_convolution(half, channels // 2, kernel, name=f"{name}_branch{number}") for number, half in halves]
@@ -96,7 +96,7 @@ def _pooled(x: keras.KerasTensor, edge: str, name: str) -> keras.KerasTensor:
     return layers.MaxPooling2D(3, 2, edge, name=name)(x)
 
 
-def _imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+def imagenet_stem(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     """[N, 227, 227, C] -> [N, 55, 55, 96]."""
     x = layers.Conv2D(channels, 11, 4, kernel_initializer=_gaussian(), name="conv1")(x)
     return layers.ReLU(name="conv1_relu")(x)
@@ -123,11 +123,11 @@ def _gaussian() -> keras.Initializer:
     return keras.initializers.RandomNormal(stddev=0.01)
 
 
-def _even(channels: int, width: float) -> int:
+def even(channels: int, width: float) -> int:
     """A number of channels that two branches can share."""
     return 2 * scaled(channels // 2, width)
 
 
-BRANCHES = {1: _convolution, 2: _branches}
-STEMS = {"imagenet": _imagenet_stem, "small": _small_stem}
+BRANCHES = {1: _convolution, 2: branches}
+STEMS = {"imagenet": imagenet_stem, "small": _small_stem}
 HEADS = {"imagenet": _imagenet_head, "small": _small_head}

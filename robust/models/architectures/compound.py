@@ -91,7 +91,7 @@ def build(
     x = conv(x, rounded(1280, ends), 1, 1, design.activation, name="top", release=release)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(scale.dropout, name="dropout")(x)
-    return keras.Model(image, logits(x, classes, _uniform()), name=name)
+    return keras.Model(image, logits(x, classes, uniform()), name=name)
 
 
 def _repeats(design: Design, scale: Scale) -> list[int]:
@@ -122,6 +122,6 @@ def _kernel() -> keras.Initializer:
     return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
 
 
-def _uniform() -> keras.Initializer:
+def uniform() -> keras.Initializer:
     """The release's for the output layer: uniform in +-1 / sqrt(classes)."""
     return keras.initializers.VarianceScaling(1 / 3, mode="fan_out", distribution="uniform")

@@ -82,9 +82,9 @@ def googlenet(
     x, seen = _modules(STEMS[stem](normalization(image, per="channel"), width), width)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(0.4, name="dropout")(x)
-    outputs = [logits(x, classes, _xavier())]
+    outputs = [logits(x, classes, xavier())]
     if heads == "all":
-        outputs += [_auxiliary(seen[module], classes, width, name=name) for module, name in AUXILIARY.items()]
+        outputs += [auxiliary(seen[module], classes, width, name=name) for module, name in AUXILIARY.items()]
     return keras.Model(image, outputs if heads == "all" else outputs[0], name="googlenet")
 
 
@@ -93,25 +93,25 @@ def _modules(x: keras.KerasTensor, width: float) -> tuple[keras.KerasTensor, dic
     seen = {}
     for number, modules in enumerate(STAGES, start=3):
         if number > 3:
-            x = _pool(x, 2, name=f"pool{number - 1}")
+            x = pool(x, 2, name=f"pool{number - 1}")
         for name, channels in modules.items():
-            x = seen[name] = _inception(x, [scaled(c, width) for c in channels], name=f"inception_{name}")
+            x = seen[name] = inception(x, [scaled(c, width) for c in channels], name=f"inception_{name}")
     return x, seen
 
 
-def _inception(x: keras.KerasTensor, channels: list[int], *, name: str) -> keras.KerasTensor:
+def inception(x: keras.KerasTensor, channels: list[int], *, name: str) -> keras.KerasTensor:
     """[N, H, W, C] -> [N, H, W, sum of the four branches], in the order of the release."""
     one, reduce3, three, reduce5, five, project = channels
     branches = [
         _conv(x, one, 1, name=f"{name}_1x1"),
         _conv(_conv(x, reduce3, 1, name=f"{name}_3x3_reduce"), three, 3, name=f"{name}_3x3"),
         _conv(_conv(x, reduce5, 1, name=f"{name}_5x5_reduce"), five, 5, name=f"{name}_5x5"),
-        _conv(_pool(x, 1, name=f"{name}_pool"), project, 1, name=f"{name}_pool_proj"),
+        _conv(pool(x, 1, name=f"{name}_pool"), project, 1, name=f"{name}_pool_proj"),
     ]
     return layers.Concatenate(name=name)(branches)
 
 
-def _auxiliary(x: keras.KerasTensor, classes: int, width: float, *, name: str) -> keras.KerasTensor:
+def auxiliary(x: keras.KerasTensor, classes: int, width: float, *, name: str) -> keras.KerasTensor:
     """A head on the way, [N, 14, 14, C] -> [N, classes]: pool to 4x4, 1x1 convolution, 1024 units."""
     if min(shape(x)[:2]) < 5:
         raise ModelError(
@@ -120,17 +120,17 @@ def _auxiliary(x: keras.KerasTensor, classes: int, width: float, *, name: str) -
         )
     x = layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)
     x = layers.Flatten(name=f"{name}_flatten")(_conv(x, scaled(128, width), 1, name=f"{name}_conv"))
-    start = {"kernel_initializer": _xavier(), "bias_initializer": _bias()}
+    start = {"kernel_initializer": xavier(), "bias_initializer": _bias()}
     x = hidden(x, scaled(1024, width), dropout=0.7, name=f"{name}_fc", **start)
-    return layers.Dense(classes, kernel_initializer=_xavier(), dtype="float32", name=f"{name}_logits")(x)
+    return layers.Dense(classes, kernel_initializer=xavier(), dtype="float32", name=f"{name}_logits")(x)
 
 
-def _imagenet_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
+def imagenet_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
     """[N, 224, 224, C] -> [N, 28, 28, 192]."""
-    x = _pool(_conv(x, scaled(64, width), 7, 2, name="conv1"), 2, name="pool1")
+    x = pool(_conv(x, scaled(64, width), 7, 2, name="conv1"), 2, name="pool1")
     x = _normalized(x, name="norm1")
     x = _conv(_conv(x, scaled(64, width), 1, name="conv2_reduce"), scaled(192, width), 3, name="conv2")
-    return _pool(_normalized(x, name="norm2"), 2, name="pool2")
+    return pool(_normalized(x, name="norm2"), 2, name="pool2")
 
 
 def _small_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
@@ -138,11 +138,11 @@ def _small_stem(x: keras.KerasTensor, width: float) -> keras.KerasTensor:
 
 
 def _conv(x: keras.KerasTensor, channels: int, kernel: int, stride: int = 1, *, name: str) -> keras.KerasTensor:
-    x = conv(x, channels, kernel, stride, name=name, kernel_initializer=_xavier(), bias_initializer=_bias())
+    x = conv(x, channels, kernel, stride, name=name, kernel_initializer=xavier(), bias_initializer=_bias())
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _pool(x: keras.KerasTensor, stride: int, *, name: str) -> keras.KerasTensor:
+def pool(x: keras.KerasTensor, stride: int, *, name: str) -> keras.KerasTensor:
     """3x3; with stride 2 it pads only at the end, as Caffe does when it rounds sizes up."""
     return layers.MaxPooling2D(3, stride, "same", name=name)(x)
 
@@ -151,7 +151,7 @@ def _normalized(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return local_response_normalization(x, bias=1.0, alpha=1e-4 / 5, name=name)  # Caffe divides alpha by n = 5
 
 
-def _xavier() -> keras.Initializer:
+def xavier() -> keras.Initializer:
     """Uniform with variance 1 / fan-in: what Caffe calls Xavier."""
     return keras.initializers.VarianceScaling(1.0, mode="fan_in", distribution="uniform")
 
@@ -160,4 +160,4 @@ def _bias() -> keras.Initializer:
     return keras.initializers.Constant(0.2)
 
 
-STEMS = {"imagenet": _imagenet_stem, "small": _small_stem}
+STEMS = {"imagenet": imagenet_stem, "small": _small_stem}

@@ -64,10 +64,10 @@ def lenet5(
     check("lenet5", input_shape, classes, width, sides=(8, 64))
     check_choice("lenet5", "form", form, FORMS)
     image = keras.Input(input_shape, name="image")
-    return keras.Model(image, FORMS[form](_padded(image), classes, width), name="lenet5")
+    return keras.Model(image, FORMS[form](padded(image), classes, width), name="lenet5")
 
 
-def _padded(x: keras.KerasTensor) -> keras.KerasTensor:
+def padded(x: keras.KerasTensor) -> keras.KerasTensor:
     """[N, H, W, C] -> at least 32x32, black all around; the odd pixel goes below and to the right."""
     missing = [max(0, SIDE - side) for side in shape(x)[:2]]
     if not any(missing):
@@ -95,41 +95,41 @@ def _as_published(x: keras.KerasTensor, classes: int, width: float) -> keras.Ker
             "(width 1) and codes for at most 84 classes; form='modern' has neither limit"
         )
     x = layers.Rescaling(1.275, -0.1, dtype="float32", name="levels")(x)
-    x = _squashed(layers.Conv2D(6, 5, kernel_initializer=_uniform(25 * shape(x)[-1]), name="c1")(x), "c1")
-    x = _c3(_subsampled(x, "s2"))
-    x = _subsampled(x, "s4")
-    x = _squashed(layers.Conv2D(120, 5, kernel_initializer=_uniform(25 * 16), name="c5")(x), "c5")
+    x = squashed(layers.Conv2D(6, 5, kernel_initializer=uniform(25 * shape(x)[-1]), name="c1")(x), "c1")
+    x = c3(subsampled(x, "s2"))
+    x = subsampled(x, "s4")
+    x = squashed(layers.Conv2D(120, 5, kernel_initializer=uniform(25 * 16), name="c5")(x), "c5")
     x = layers.Flatten(name="flatten")(x)
-    x = _squashed(layers.Dense(84, kernel_initializer=_uniform(shape(x)[-1]), name="f6")(x), "f6")
+    x = squashed(layers.Dense(84, kernel_initializer=uniform(shape(x)[-1]), name="f6")(x), "f6")
     codes = keras.initializers.Constant(2 * _codes()[:classes].T)
     return layers.Dense(
         classes, use_bias=False, kernel_initializer=codes, trainable=False, dtype="float32", name="logits"
     )(x)
 
 
-def _squashed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def squashed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """1.7159 tanh(2x/3), which maps +-1 to +-1, where its curvature is largest."""
     x = layers.Activation("tanh", name=f"{name}_tanh")(layers.Rescaling(2 / 3, name=f"{name}_slope")(x))
     return layers.Rescaling(1.7159, name=f"{name}_squash")(x)
 
 
-def _subsampled(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def subsampled(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """[N, 2H, 2W, C] -> [N, H, W, C]: the sum of 2x2 pixels, a coefficient and a bias a map, squashed."""
     x = layers.Rescaling(4, name=f"{name}_sum")(layers.AveragePooling2D(2, name=f"{name}_average")(x))
-    return _squashed(layers.DepthwiseConv2D(1, depthwise_initializer=_uniform(4), name=name)(x), name)
+    return squashed(layers.DepthwiseConv2D(1, depthwise_initializer=uniform(4), name=name)(x), name)
 
 
-def _c3(x: keras.KerasTensor) -> keras.KerasTensor:
+def c3(x: keras.KerasTensor) -> keras.KerasTensor:
     """[N, H, W, 6] -> [N, H - 4, W - 4, 16]: each map sees the maps of S2 that the table gives it."""
     maps = []
     for number, inputs in enumerate(C3_INPUTS):
         seen = keras.ops.take(x, list(inputs), axis=-1)
-        kernel = _uniform(25 * len(inputs))
+        kernel = uniform(25 * len(inputs))
         maps.append(layers.Conv2D(1, 5, kernel_initializer=kernel, name=f"c3_map{number}")(seen))
-    return _squashed(layers.Concatenate(name="c3")(maps), "c3")
+    return squashed(layers.Concatenate(name="c3")(maps), "c3")
 
 
-def _uniform(fan_in: int) -> keras.Initializer:
+def uniform(fan_in: int) -> keras.Initializer:
     """Uniform in +-2.4 / fan-in: a unit's sum starts within the linear part of its squashing function."""
     return keras.initializers.RandomUniform(-2.4 / fan_in, 2.4 / fan_in)
 

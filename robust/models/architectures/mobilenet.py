@@ -128,7 +128,7 @@ def mobilenet_v2(
             blocks.append(Block(3, expansion * inputs, outputs, stride if place == 0 else 1, "relu6"))
             inputs = outputs
     image = keras.Input(input_shape, name="image")
-    x = _inverted(normalization(image, per="channel"), rounded(32, width), "relu6", blocks, stem, release)
+    x = inverted(normalization(image, per="channel"), rounded(32, width), "relu6", blocks, stem, release)
     x = conv(x, rounded(1280, max(1, width)), 1, 1, "relu6", name="last", release=release)
     return _model("mobilenet_v2", image, layers.GlobalAveragePooling2D(name="avg_pool")(x), classes, 0.2)
 
@@ -209,15 +209,15 @@ def _v3(
         blocks.append(Block(kernel, wide, outputs, stride, activation, gated * rounded(wide / 4)))
         inputs, before = outputs, channels
     image = keras.Input(input_shape, name="image")
-    x = _inverted(normalization(image, per="channel"), rounded(16, width), "hard_swish", blocks, stem, release)
+    x = inverted(normalization(image, per="channel"), rounded(16, width), "hard_swish", blocks, stem, release)
     x = conv(x, rounded(6 * blocks[-1].channels), 1, 1, "hard_swish", name="last", release=release)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     units = rounded(last, max(1, width))
-    x = layers.Dense(units, activation="hard_swish", kernel_initializer=_initializer(), name="dense")(x)
+    x = layers.Dense(units, activation="hard_swish", kernel_initializer=initializer(), name="dense")(x)
     return _model(name, image, x, classes, 0.2)
 
 
-def _inverted(
+def inverted(
     x: keras.KerasTensor, channels: int, activation: str, blocks: list[Block], stem: str, release: Release
 ) -> keras.KerasTensor:
     """The first convolution and the blocks, counted through."""
@@ -227,16 +227,16 @@ def _inverted(
 
 def _model(name: str, image: keras.KerasTensor, x: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(image, logits(x, classes, _initializer()), name=name)
+    return keras.Model(image, logits(x, classes, initializer()), name=name)
 
 
 def _release(
     stem: str, momentum: float, padding: Literal["same", "symmetric"] = "same", epsilon: float = 1e-3
 ) -> Release:
     momentum = SMALL_MOMENTUM if stem == "small" else momentum
-    return Release(_initializer, momentum, padding=padding, epsilon=epsilon)
+    return Release(initializer, momentum, padding=padding, epsilon=epsilon)
 
 
-def _initializer() -> keras.Initializer:
+def initializer() -> keras.Initializer:
     """The TF-slim releases' for all three: a Gaussian of deviation 0.09 that is cut off at twice that."""
     return keras.initializers.TruncatedNormal(stddev=0.09)

@@ -47,7 +47,7 @@ def set_normalization(model: keras.Model, images: np.ndarray) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:  # none: its constants are fixed
             reach = keras.Model(model.input, layer.input)
-            set_statistics(layer, *_statistics(reach, images, layer.axis))
+            set_statistics(layer, *statistics(reach, images, layer.axis))
 
 
 def set_statistics(layer: keras.layers.Normalization, mean: ArrayLike, variance: ArrayLike) -> None:
@@ -67,7 +67,7 @@ def set_statistics(layer: keras.layers.Normalization, mean: ArrayLike, variance:
     layer.finalize_state()
 
 
-def _statistics(reach: keras.Model, images: np.ndarray, axis: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def statistics(reach: keras.Model, images: np.ndarray, axis: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance, for each place along `axis`, of what comes out of the model `reach`."""
     total, squares, count = np.zeros(()), np.zeros(()), 0
     for start in range(0, len(images), BATCH):

@@ -44,10 +44,10 @@ def port(source: keras.Model, target: keras.Model) -> None:
     with their own licences.
     """
     theirs, ours = describe(heads.linear(source)), describe(heads.linear(target))
-    pairs = _matched(theirs, ours)
+    pairs = matched(theirs, ours)
     for their, our in pairs:
         if differing := _differing(their, our):
-            words = _words(differing, their, our) + _hint(differing, target)
+            words = _words(differing, their, our) + hint(differing, target)
             raise ModelError(
                 f"port: source {source.name!r} and target {target.name!r} are different functions: {words}"
             )
@@ -55,12 +55,12 @@ def port(source: keras.Model, target: keras.Model) -> None:
         raise ModelError(f"port: layers of {source.name!r} and {target.name!r} can be matched in more than one way")
     pixels = _pixels(pairs, heads.pixel_range(source)[1], target)
     for their, our in pairs:
-        COPIED.get(our.kind, _nothing)(their, our)
+        COPIED.get(our.kind, nothing)(their, our)
     if pixels:
         set_statistics(*pixels)
 
 
-def _matched(theirs: list[Unit], ours: list[Unit]) -> list[tuple[Unit, Unit]]:
+def matched(theirs: list[Unit], ours: list[Unit]) -> list[tuple[Unit, Unit]]:
     """Which unit stands where in both, from their ends back to the images; in the order of ours."""
     pairs, waiting = {}, [(theirs[-1], ours[-1])]  # a dict, for its order
     while waiting:
@@ -89,7 +89,7 @@ def _words(differing: str, their: Unit, our: Unit) -> str:
     return f"the source's {their.name} has {differing} {one}, the target's {our.name} has {other}"
 
 
-def _hint(differing: str, target: keras.Model) -> str:
+def hint(differing: str, target: keras.Model) -> str:
     """The option of ours that decides this, if there is one."""
     option = OPTIONS.get(differing)
     if option is None or target.name not in registry.names("architectures"):
@@ -127,7 +127,7 @@ def _copy_bias(their: Unit, our: Unit) -> None:
     our.layers[0].bias.assign(their.layers[0].bias)
 
 
-def _copy_batch_norm(their: Unit, our: Unit) -> None:
+def copy_batch_norm(their: Unit, our: Unit) -> None:
     """Its statistics, less the bias before it, and with the rounding of its epsilon made up for."""
     (norm, *biased), (mine, *filled) = their.layers, our.layers
     for name in ("gamma", "beta"):
@@ -140,12 +140,12 @@ def _copy_batch_norm(their: Unit, our: Unit) -> None:
     mine.moving_variance.assign(np.asarray(norm.moving_variance) + (norm.epsilon - mine.epsilon))
 
 
-def _nothing(their: Unit, our: Unit) -> None:
+def nothing(their: Unit, our: Unit) -> None:
     """Units without weights."""
 
 
 COPIED = {
-    BATCH_NORM: _copy_batch_norm,
+    BATCH_NORM: copy_batch_norm,
     BIAS: _copy_bias,
     DEPTHWISE: _copy_kernel,
     LINEAR: _copy_kernel,

@@ -45,7 +45,7 @@ def small(
     check_choice(name, "norm", norm, NORMS)
     if family == "resnet":
         check_choice(name, "shortcut", shortcut, ("A", "B"))
-    convolution = functools.partial(_initialized, NORMS[norm], functools.partial(initial, name, initializer))
+    convolution = functools.partial(initialized, NORMS[norm], functools.partial(initial, name, initializer))
     image = keras.Input(input_shape, name="image")
     x = convolution(normalization(image, per="pixel"), scaled(16, width), name="conv1")
     x = keras.layers.ReLU(name="conv1_relu")(x)
@@ -58,7 +58,7 @@ def small(
     return keras.Model(image, logits(x, classes, initial(name, initializer)), name=name)
 
 
-def _initialized(
+def initialized(
     convolution: Convolution,
     drawn: Callable[[], keras.Initializer],
     *where: object,
@@ -116,7 +116,7 @@ def basic(
     h = convolution(x, channels, 3, stride, name=f"{name}_1")
     h = keras.layers.ReLU(name=f"{name}_1_relu")(h)
     h = convolution(h, channels, 3, 1, name=f"{name}_2")
-    return _summed(x, h, stride, shortcut, convolution=convolution, name=name)
+    return summed(x, h, stride, shortcut, convolution=convolution, name=name)
 
 
 def bottleneck(
@@ -133,10 +133,10 @@ def bottleneck(
     h = conv_bn_relu(x, channels, 1, first, name=f"{name}_1")
     h = conv_bn_relu(h, channels, 3, second, name=f"{name}_2")
     h = conv_bn(h, 4 * channels, 1, name=f"{name}_3")
-    return _summed(x, h, stride, shortcut, convolution=conv_bn, name=name)
+    return summed(x, h, stride, shortcut, convolution=conv_bn, name=name)
 
 
-def _summed(
+def summed(
     x: keras.KerasTensor,
     h: keras.KerasTensor,
     stride: int,

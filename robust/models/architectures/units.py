@@ -96,14 +96,14 @@ def _nothing(layer: keras.layers.Layer, x: Unit) -> Iterator[Unit]:
 
 
 def _convolution(layer: Convolution, x: Unit) -> Iterator[Unit]:
-    x, zeros = _unpadded(x)
+    x, zeros = unpadded(x)
     settings = {
         "kernel": tuple(layer.kernel.shape), "strides": layer.strides, "dilation": layer.dilation_rate,
         "padding": _borders(layer, layer.kernel_size, layer.dilation_rate, zeros),
         "groups": layer.input.shape[-1] // layer.kernel.shape[2],
     }  # fmt: skip
     kind = DEPTHWISE if isinstance(layer, keras.layers.DepthwiseConv2D) else LINEAR
-    yield from _completed(layer, Unit(kind, layer.name, (x,), settings, (layer,)))
+    yield from completed(layer, Unit(kind, layer.name, (x,), settings, (layer,)))
 
 
 def _dense(layer: Any, x: Unit) -> Iterator[Unit]:
@@ -111,10 +111,10 @@ def _dense(layer: Any, x: Unit) -> Iterator[Unit]:
         "kernel": (1, 1, *layer.kernel.shape), "strides": (1, 1), "dilation": (1, 1),
         "padding": ((0, 0), (0, 0)), "groups": 1,
     }  # fmt: skip
-    yield from _completed(layer, Unit(LINEAR, layer.name, (x,), settings, (layer,)))
+    yield from completed(layer, Unit(LINEAR, layer.name, (x,), settings, (layer,)))
 
 
-def _completed(layer: Convolution | keras.layers.Dense, x: Unit) -> Iterator[Unit]:
+def completed(layer: Convolution | keras.layers.Dense, x: Unit) -> Iterator[Unit]:
     """A kernel, then its bias and activation, if there are any."""
     yield x
     if layer.use_bias:
@@ -146,7 +146,7 @@ def _relu(layer: keras.layers.ReLU, x: Unit) -> Iterator[Unit]:
 
 
 def _pooling(layer: Pooling, x: Unit) -> Iterator[Unit]:
-    x, zeros = _unpadded(x)
+    x, zeros = unpadded(x)
     settings = {
         "pooling": type(layer).__name__, "size": layer.pool_size, "strides": layer.strides,
         "padding": _borders(layer, layer.pool_size, (1, 1), zeros),
@@ -182,11 +182,11 @@ def _product(operation: keras.Operation, *inputs: Unit) -> Iterator[Unit]:
 
 
 def _commutative(kind: str, operation: keras.Operation, inputs: tuple[Unit, ...]) -> Unit:
-    settings = {"constant": _constant(operation)} if len(inputs) == 1 else {}
+    settings = {"constant": constant(operation)} if len(inputs) == 1 else {}
     return Unit(kind, operation.name, tuple(sorted(inputs, key=lambda unit: unit.height)), settings)
 
 
-def _constant(operation: keras.Operation) -> float:
+def constant(operation: keras.Operation) -> float:
     """The other operand of an operator on one tensor: the 3 of x + 3."""
     given = operation._inbound_nodes[0].arguments.args
     return next((float(value) for value in given if isinstance(value, int | float)), float("nan"))
@@ -201,7 +201,7 @@ def _gated(product: Unit) -> tuple[Unit, ...]:
     return shifted.inputs if shifted.kind == SUM and shifted.settings.get("constant") == 3 else ()
 
 
-def _unpadded(x: Unit) -> tuple[Unit, tuple[tuple[int, int], ...]]:
+def unpadded(x: Unit) -> tuple[Unit, tuple[tuple[int, int], ...]]:
     """What a padding was put around, and the zeros above and below, left and right."""
     if x.kind == PADDING and x.settings["data_format"] == "channels_last":
         return x.inputs[0], x.settings["padding"]

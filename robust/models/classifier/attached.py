@@ -26,29 +26,29 @@ def pixels(model: Any) -> Preprocessing | None:
     preprocessor = getattr(model, "preprocessor", None)
     if preprocessor is None or getattr(preprocessor, "image_converter", None) is None:
         return None
-    images = _colours(model.inputs[0].shape[1:])
+    images = colours(model.inputs[0].shape[1:])
     levels, given = images[:, 0, 0], np.asarray(tf.cast(preprocessor(images), tf.float64)).mean(axis=(1, 2))
     for order, seen in {"rgb": levels, "bgr": levels[:, ::-1]}.items():
         lines = np.array([np.polyfit(x, y, 1) for x, y in zip(seen.T, given.T, strict=True)])
         if np.abs(seen * lines[:, 0] + lines[:, 1] - given).max() <= _NEAR * np.ptp(given):
-            return _wanted(lines, order)
+            return wanted(lines, order)
     raise ModelError(
         f"model {model.name!r} has a preprocessor that does more than to scale each channel; declare what the network "
         f"behind it takes, as in {setting('preprocessing', [0, 255])}"
     )
 
 
-def _colours(shape: tuple[int | None, ...]) -> np.ndarray:
+def colours(shape: tuple[int | None, ...]) -> np.ndarray:
     """Images of eight colours, [8, H, W, C]."""
     height, width, channels = (side or default for side, default in zip(shape, (_SIDE, _SIDE, 3), strict=True))
     levels = np.random.default_rng(0).uniform(0, 255, (8, 1, 1, channels))
     return np.broadcast_to(levels, (8, height, width, channels)).astype(np.float32)
 
 
-def _wanted(lines: np.ndarray, order: str) -> Preprocessing:
+def wanted(lines: np.ndarray, order: str) -> Preprocessing:
     """Of slopes and intercepts, [C, 2], of grey levels; a plain range where all channels have the same.
 
-    >>> _wanted(np.array([[1 / 127.5, -1.0]] * 3), "rgb")
+    >>> wanted(np.array([[1 / 127.5, -1.0]] * 3), "rgb")
     Preprocessing(low=-1.0, high=1.0, mean=(), std=(), order='rgb', layout='channels_last')
     """
     slopes, begins = lines.T

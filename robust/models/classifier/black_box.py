@@ -136,7 +136,7 @@ def wrapped(model: object) -> Network:
     """A Keras model or a black box as it is, any other function as a black box; else ModelError."""
     if isinstance(model, keras.Model | BlackBox):
         return model
-    if _of_keras_2(model):
+    if of_keras_2(model):
         there = f"model.save('{model.name}.h5')"
         raise ModelError(f"{model.name!r} is a model of Keras 2 (tf_keras); {there}, and give that file in its place")
     if not callable(model) or isinstance(model, type):
@@ -145,7 +145,7 @@ def wrapped(model: object) -> Network:
     return BlackBox(model, getattr(model, "__name__", type(model).__name__).strip("<>"))
 
 
-def _of_keras_2(model: object) -> bool:
+def of_keras_2(model: object) -> bool:
     """Is it a model of tf_keras, Keras 2 beside Keras 3?"""
     return any(kind.__module__.startswith("tf_keras.") and kind.__name__ == "Model" for kind in type(model).__mro__)
 

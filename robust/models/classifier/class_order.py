@@ -73,7 +73,7 @@ def better(classifier: Classifier, look: Sampler, available: int) -> Order | Non
         said = answers(classifier, images)
         if (said < 0).any():
             return None
-        own, other = said == labels, _crossed(said, labels, classifier.classes)
+        own, other = said == labels, crossed(said, labels, classifier.classes)
         if own.mean() >= WELL and other.mean() <= own.mean() + LEFT:
             return None
         if available <= n:
@@ -87,20 +87,20 @@ def _judged(said: np.ndarray, labels: np.ndarray, classes: int, own: np.ndarray,
     if shares[1] <= shares[0] + GAIN or shares[1] < min(GOOD, SHARE + FLOOR / classes) or chance >= LIKELY:
         return None
     table = _table(said, labels, classes)
-    order = _fitted(table)
+    order = fitted(table)
     known = classes <= NAMED and all(table[k, order[k]] for k in range(classes))
     clear = chance < CHANCE and (classes > HANDFUL or shares[1] >= SURE + OF_FEW / classes)
     return Order(tuple(map(int, order)) if known else (), *shares, len(labels), clear=clear)
 
 
-def _crossed(said: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+def crossed(said: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """bool [N]: is an answer right in the order that fits the other half of the images best?"""
     by_class = np.argsort(labels, kind="stable")
     half = np.zeros(len(labels), int)
     half[by_class] = np.arange(len(labels)) % 2
     right = np.zeros(len(labels), bool)
     for one in (0, 1):
-        order = _fitted(_table(said[half != one], labels[half != one], classes))
+        order = fitted(_table(said[half != one], labels[half != one], classes))
         right[half == one] = order[said[half == one]] == labels[half == one]
     return right
 
@@ -110,7 +110,7 @@ def _table(said: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(said * classes + labels, minlength=classes**2).reshape(classes, classes).astype(float)
 
 
-def _fitted(table: np.ndarray) -> np.ndarray:
+def fitted(table: np.ndarray) -> np.ndarray:
     """Of each answer its class, int [C], so that as many as can be are right; where nothing tells, as they are."""
     from scipy.optimize import linear_sum_assignment
 

@@ -244,13 +244,13 @@ class Classifier:
                 )
             what = "answers" if self.is_black_box else "logits"
             raise ModelError(f"model {self.model.name!r} gives NaN or infinite {what} for {of}")
-        if _are_probabilities(logits):
+        if are_probabilities(logits):
             if self.is_black_box:  # of those that it gave at first the logarithm would have been taken
                 raise ModelError(
                     f"model {self.model.name!r} gave other numbers at first, and now probabilities; it must give one "
                     "of the two: probabilities for every image, or logits"
                 )
-            remedy = _logarithm(self.model, self.inputs(tf.constant(images[:1])))
+            remedy = logarithm(self.model, self.inputs(tf.constant(images[:1])))
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
                 f"logits: end it in Dense(classes) and train with from_logits=True, or, in Python, give {remedy}; "
@@ -259,16 +259,16 @@ class Classifier:
         return logits
 
 
-def _logarithm(model: keras.Model, image: tf.Tensor) -> str:
+def logarithm(model: keras.Model, image: tf.Tensor) -> str:
     """What makes logits of a model's probabilities, to be typed; 1e-30 keeps those that underflow finite."""
     if (layer := next((each for each in model.layers if isinstance(each, keras.layers.TFSMLayer)), None)) is not None:
-        return _of_saved_model(layer, model.outputs[0], image)
+        return of_saved_model(layer, model.outputs[0], image)
     if getattr(model, "outputs", None):
         return "keras.Model(model.inputs, keras.ops.log(model.outputs[0] + 1e-30))"
     return f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log(model(x) + 1e-30))"
 
 
-def _of_saved_model(layer: keras.layers.TFSMLayer, output: object, image: tf.Tensor) -> str:
+def of_saved_model(layer: keras.layers.TFSMLayer, output: object, image: tf.Tensor) -> str:
     """The same of a SavedModel, which is a folder and no model with layers: what names the folder makes one of it."""
     given = getattr(layer.call_endpoint_fn, "structured_outputs", None)
     keys = dict.fromkeys(given, layer.output) if isinstance(given, dict) and len(given) == 1 else layer.output
@@ -280,7 +280,7 @@ def _of_saved_model(layer: keras.layers.TFSMLayer, output: object, image: tf.Ten
     return f"{logits} with {setting('allow_code', True)}"
 
 
-def _are_probabilities(logits: np.ndarray) -> bool:
+def are_probabilities(logits: np.ndarray) -> bool:
     """Do they look like it? Of one image logits may by chance, where all get the same, and as (0, z) of one logit z."""
     sums = (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
     one_logit = logits.shape[1] == 2 and (logits[:, 0] == 0).all()

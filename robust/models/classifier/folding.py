@@ -37,7 +37,7 @@ def folded(model: keras.Model, precision: Precision = "float32") -> keras.Model:
     >>> [type(layer).__name__ for layer in folded(keras.Sequential(layers)).layers]
     ['InputLayer', 'Conv2D', 'Identity']
     """
-    gains = _is_known(model) and (precision != "float32" or _folds(model))
+    gains = is_known(model) and (precision != "float32" or _folds(model))
     return _copy(model, precision) if gains else model
 
 
@@ -62,12 +62,12 @@ def _copy(model: keras.Model, precision: Precision) -> keras.Model:
         return kind.from_config(settings)
 
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)  # a compiled one would be compiled again
-    twin = keras.models.clone_model(plain, clone_function=copied, call_function=_called)
+    twin = keras.models.clone_model(plain, clone_function=copied, call_function=called)
     refresh(twin, model)
     return twin
 
 
-def _called(operation: keras.Operation, *tensors: object, **others: object) -> object:
+def called(operation: keras.Operation, *tensors: object, **others: object) -> object:
     """What was a BatchNorm takes no mask."""
     return operation(tensors[0]) if isinstance(operation, keras.layers.Identity) else operation(*tensors, **others)
 
@@ -81,14 +81,14 @@ def refresh(twin: keras.Model, model: keras.Model) -> None:
         if isinstance(layer, keras.Model):
             refresh(copy, layer)
         elif layer.name in norms:
-            copy.set_weights(_merged(layer, norms[layer.name]))
+            copy.set_weights(merged(layer, norms[layer.name]))
         elif layer.name not in gone:
             copy.set_weights(layer.get_weights())
         if isinstance(copy, keras.layers.Normalization):
             copy.finalize_state()
 
 
-def _merged(layer: Any, norm: Any) -> list[np.ndarray]:
+def merged(layer: Any, norm: Any) -> list[np.ndarray]:
     """Kernel and bias of a layer and the BatchNorm after it."""
     mean, variance = (v.numpy().astype(np.float64) for v in (norm.moving_mean, norm.moving_variance))
     factor = (norm.gamma.numpy() if norm.scale else 1) / np.sqrt(variance + norm.epsilon)
@@ -122,12 +122,12 @@ def _can_be_halved(layer: keras.Operation) -> bool:
     return plain and layer.compute_dtype == "float32"
 
 
-def _is_known(model: keras.Model) -> bool:
+def is_known(model: keras.Model) -> bool:
     """Is it a graph of operations that Keras itself brings, so that a copy computes the same?"""
     if not _is_keras_own(model) or not getattr(model, "inputs", None) or len(model.inputs) + len(model.outputs) != 2:
         return False
     operations = keras.Model(model.inputs[0], model.outputs[0]).operations
-    return all(_is_known(part) if isinstance(part, keras.Model) else _is_keras_own(part) for part in operations)
+    return all(is_known(part) if isinstance(part, keras.Model) else _is_keras_own(part) for part in operations)
 
 
 def _is_keras_own(part: keras.Operation) -> bool:

@@ -19,24 +19,24 @@ def form(network: Any, *how: object) -> str:
     >>> one == alike, one == other, form(lambda images: images)
     (True, False, '')
     """
-    if not isinstance(network, keras.Model) or not all(map(_plain, [network, *network._flatten_layers()])):
+    if not isinstance(network, keras.Model) or not all(map(plain, [network, *network._flatten_layers()])):
         return ""
     try:
-        told = json.dumps([_unnamed(network.get_config(), dict[str, str]()), how], default=str, sort_keys=True)
+        told = json.dumps([unnamed(network.get_config(), dict[str, str]()), how], default=str, sort_keys=True)
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return ""
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _plain(layer: keras.layers.Layer) -> bool:
+def plain(layer: keras.layers.Layer) -> bool:
     """Does its configuration say all that it does? Not that of somebody's class, whose code nothing tells."""
     return type(layer).__module__.startswith(_OURS) and not isinstance(layer, keras.layers.Lambda)
 
 
-def _unnamed(value: object, places: dict[str, str], naming: bool = False) -> object:
+def unnamed(value: object, places: dict[str, str], naming: bool = False) -> object:
     """The same with each name of a layer as the place at which it first comes; an activation's word is no name."""
     if isinstance(value, Mapping):
-        return {key: _unnamed(each, places, naming or key in _NAMING) for key, each in value.items()}
+        return {key: unnamed(each, places, naming or key in _NAMING) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_unnamed(each, places, naming) for each in value]
+        return [unnamed(each, places, naming) for each in value]
     return places.setdefault(value, f"#{len(places)}") if naming and isinstance(value, str) else value

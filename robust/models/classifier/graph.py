@@ -25,7 +25,7 @@ def takes_bytes(model: keras.Model) -> str:
     Grey images of three levels go through whatever has no weights of its own, and through statistics of pixels. What
     comes to the first weights is a x + b of each channel: a below 1/50, or -b / a above 2, speak of [0, 255].
     """
-    return _walked(model)[0]
+    return walked(model)[0]
 
 
 def says_bytes(model: keras.Model) -> str:
@@ -33,31 +33,31 @@ def says_bytes(model: keras.Model) -> str:
 
     It ends in `UNSURE` where the layer is that of a subclass whose `call` cannot be watched.
     """
-    layer, sure = _walked(model)
+    layer, sure = walked(model)
     return f"from its layer {layer!r}{'' if sure else f', {UNSURE}'}" if layer else ""
 
 
-def _walked(model: keras.Model) -> tuple[str, bool]:
+def walked(model: keras.Model) -> tuple[str, bool]:
     """See `takes_bytes`; and is it known, and not read off the order in which a subclass has made its layers?"""
     walk = _Walk()
     try:
-        ends = list(_ends(walk, model, _probe(model)))
+        ends = list(_ends(walk, model, probe(model)))
     except Exception:  # somebody's layer that takes no such image: then the answers will tell
         return "", False
     said = [_says(name, value) for name, value in ends]
     return said[0] if said and all(said) else "", not walk.unsure
 
 
-def _probe(model: keras.Model) -> tf.Tensor:
+def probe(model: keras.Model) -> tf.Tensor:
     """A grey image of each level, [3, ...], as the model takes its images."""
     listed = getattr(model, "inputs", None)
-    shape = tuple(listed[0].shape)[1:] if listed else _built_for(model)
+    shape = tuple(listed[0].shape)[1:] if listed else built_for(model)
     sizes = [side or _SIDE for side in shape]
     kind = listed[0].dtype if listed else "float32"
     return tf.cast(tf.stack([tf.fill(sizes, level) for level in _LEVELS]), kind)
 
 
-def _built_for(model: keras.Model) -> tuple[int | None, ...]:
+def built_for(model: keras.Model) -> tuple[int | None, ...]:
     """The shape of an image that a subclass was first asked for."""
     shape = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
     return tuple(shape)[1:] if isinstance(shape, tuple | list) and len(shape) > 1 else (_SIDE, _SIDE, 3)
@@ -97,7 +97,7 @@ class _Walk:
     def model(self, model: keras.Model, given: Seen) -> Seen | None:
         """What a model makes of a value, and of what name it is; a graph of several inputs is not looked through."""
         if isinstance(model, keras.Sequential) or not getattr(model, "_nodes_by_depth", None):
-            layers = model.layers if isinstance(model, keras.Sequential) else _asked(model, given[1])
+            layers = model.layers if isinstance(model, keras.Sequential) else asked(model, given[1])
             self.unsure |= layers is None
             return self.chain(model.layers if layers is None else layers, given)
         known: dict[int, Seen | None] = {id(model.inputs[0]): given}
@@ -136,10 +136,10 @@ class _Walk:
             self.ends += [(name, value)] if isinstance(value, tf.Tensor) else []
             return None
         out = ask(operation, value)
-        return (name or (operation.name if _changes(value, out) else "")), out
+        return (name or (operation.name if changes(value, out) else "")), out
 
 
-def _asked(model: keras.Model, value: object) -> list[keras.layers.Layer] | None:
+def asked(model: keras.Model, value: object) -> list[keras.layers.Layer] | None:
     """The layers of a subclass, each once, in the order in which `predict` asks them; None where nobody can see."""
     order: dict[int, keras.layers.Layer] = {}
     own = {id(layer) for layer in model.layers}
@@ -165,7 +165,7 @@ def inference(operation: keras.Operation) -> dict[str, bool]:
     return {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
 
 
-def _changes(value: object, out: object) -> bool:
+def changes(value: object, out: object) -> bool:
     """Are the values other ones, and not only in another place?"""
     if not isinstance(value, tf.Tensor) or not isinstance(out, tf.Tensor):
         return True

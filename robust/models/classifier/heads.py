@@ -46,7 +46,7 @@ def understood(model: keras.Model, classes: int | None = None, output: str | Non
         raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
     main, chosen = _main(model, classes, output)
     logits, taken = _logits(main)
-    notes = tuple(note for note in (*_saved(model), chosen, taken, _left_on(model)) if note)
+    notes = tuple(note for note in (*saved(model), chosen, taken, left_on(model)) if note)
     named = any(isinstance(getattr(model, side, None), dict) for side in ("input", "output"))
     if named or len(model.outputs) > 1 or logits is not model.outputs[0]:
         return Understood(keras.Model(model.inputs[0], logits, name=model.name), notes)
@@ -112,15 +112,15 @@ def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
 
     What stands behind the softmax and leaves its numbers as they are is taken off with it.
     """
-    if (inner := _unchanged(output)) is not None:
+    if (inner := unchanged(output)) is not None:
         logits, taken = _logits(inner)
         return (logits, taken) if taken else (output, "")
     last, before = output._keras_history.operation, _before(output)
     if isinstance(last, keras.Model) and len(getattr(last, "outputs", None) or []) == 1:
         inner = understood(last)
         return (output if inner.model is last else inner.model(before)), ", ".join(inner.notes)
-    function = _activation(last)
-    squashed = "" if function is None else _squashing(function, output.shape[-1])
+    function = activation(last)
+    squashed = "" if function is None else squashing(function, output.shape[-1])
     single = set(output.shape[1:]) == {1}
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
@@ -132,13 +132,13 @@ def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
         output = _flat(before if function is last else without_activation(last, before, unused(last.name, before)))
     if single:
         of = f"the sigmoid of {last.name!r} taken off" if squashed else f"{last.name!r} gives one logit z"
-        return _of_two(output), f"{of}: two classes, of logits 0 and z"
+        return of_two(output), f"{of}: two classes, of logits 0 and z"
     if squashed == "sigmoid":
         raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
     return output, f"{squashed} of {last.name!r} taken off" if squashed else ""
 
 
-def _unchanged(output: Any) -> keras.KerasTensor | None:
+def unchanged(output: Any) -> keras.KerasTensor | None:
     """What goes into a last operation that only hands it on, as Dropout, a linear activation or Reshape; else None.
 
     It is tried: the same numbers in the same order.
@@ -169,7 +169,7 @@ def _flat(logits: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Reshape((logits.shape[-1],), name=unused("flat", logits))(logits)
 
 
-def _activation(last: keras.Operation) -> Callable | None:
+def activation(last: keras.Operation) -> Callable | None:
     """What a last operation does to the numbers without weights of its own; None where that cannot be told."""
     if not isinstance(last, keras.layers.Layer) or isinstance(
         last, keras.layers.Softmax | keras.layers.Activation | keras.layers.Lambda
@@ -178,7 +178,7 @@ def _activation(last: keras.Operation) -> Callable | None:
     return getattr(last, "activation", None)
 
 
-def _squashing(function: Callable, width: int | None) -> str:
+def squashing(function: Callable, width: int | None) -> str:
     """What the function does to numbers: softmax, sigmoid or "". It is tried, since a Lambda says nothing."""
     numbers = np.random.default_rng(0).normal(0, 2, (3, width or 2))
     try:
@@ -194,7 +194,7 @@ def _squashing(function: Callable, width: int | None) -> str:
     return next((n for n, wanted in known.items() if found.shape == wanted.shape and near(found, wanted, exact)), "")
 
 
-def _of_two(z: Any) -> keras.KerasTensor:
+def of_two(z: Any) -> keras.KerasTensor:
     """The logits (0, z): those of a twin of the dense layer that gives z, with zeros for the first class."""
     last = z._keras_history.operation
     if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.linear:
@@ -209,7 +209,7 @@ def _of_two(z: Any) -> keras.KerasTensor:
     return logits
 
 
-def _saved(model: keras.Model) -> Iterator[str]:
+def saved(model: keras.Model) -> Iterator[str]:
     """What is asked of SavedModels among the layers, which cannot be looked into."""
     for layer in flat(model):
         if isinstance(layer, keras.layers.TFSMLayer):
@@ -217,7 +217,7 @@ def _saved(model: keras.Model) -> Iterator[str]:
             yield f"{kind}: its graph is asked by {layer.call_endpoint!r}, with gradients; its layers are not seen"
 
 
-def _left_on(model: keras.Model) -> str:
+def left_on(model: keras.Model) -> str:
     """Layers that were called with training=True: Keras asks them as `predict` does, with training=False.
 
     Of those whose default it is, as of RandomFlip, nobody knows whether it was said, and it says nothing new.

@@ -101,7 +101,7 @@ def outputs(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     return np.concatenate([classifier(tf.constant(part, classifier.dtype)).numpy() for part in parts])[: len(images)]
 
 
-def _sees(answers: np.ndarray, labels: np.ndarray) -> bool:
+def sees(answers: np.ndarray, labels: np.ndarray) -> bool:
     """Is it right more often than by chance, given how often it answers with each class?"""
     from scipy.stats import binom
 
@@ -122,7 +122,7 @@ def better(classifier: Classifier, look: Sampler, available: int) -> Better | No
     images, labels = look(min(available, FIRST))
     answered = answers(classifier, images)
     own, others = answered == labels, _others(classifier, images, labels, ways(classifier, images))
-    at_its_word = classifier.understood[-1].endswith(DECLARED) and _sees(answered, labels)
+    at_its_word = classifier.understood[-1].endswith(DECLARED) and sees(answered, labels)
     more = int(np.clip(ROOM // np.prod(images.shape[1:]), FIRST, MOST))
     above = [way for way, right in others.items() if right.sum() > own.sum()]
     if above and len(images) < min(available, more):
@@ -163,7 +163,7 @@ def _others(
     classifier: Classifier, images: np.ndarray, labels: np.ndarray, ways: list[Preprocessing]
 ) -> dict[Preprocessing, np.ndarray]:
     found = _otherwise(classifier, images, ways)
-    return {way: (answers == labels) & _sees(answers, labels) for way, answers in found.items()}
+    return {way: (answers == labels) & sees(answers, labels) for way, answers in found.items()}
 
 
 def _best(classifier: Classifier, own: np.ndarray, others: dict[Preprocessing, np.ndarray]) -> Better | None:

@@ -43,8 +43,8 @@ def examine(classifier: Classifier, images: np.ndarray) -> tuple[str, ...]:
 
 
 def _of_batch(classifier: Classifier, batch: np.ndarray) -> tuple[str, ...]:
-    before, first = _states(classifier), _answers(classifier, batch)
-    changed = (_differ(first, _answers(classifier, batch)), _states(classifier))
+    before, first = states(classifier), _answers(classifier, batch)
+    changed = (differ(first, _answers(classifier, batch)), states(classifier))
     if any(not np.array_equal(a, b) for a, b in zip(before, changed[1], strict=True)):
         raise ModelError(
             f"model {classifier.model.name!r} is changed by being asked: a layer runs in training mode; write "
@@ -52,12 +52,12 @@ def _of_batch(classifier: Classifier, batch: np.ndarray) -> tuple[str, ...]:
         )
     if changed[0].any():
         return (_BY_CHANCE,)
-    for where, rows, other in _elsewhere(classifier, batch):
-        if not (off := _differ(first[rows], other)).any():
+    for where, rows, other in elsewhere(classifier, batch):
+        if not (off := differ(first[rows], other)).any():
             continue
-        if any(_differ(first, _answers(classifier, batch)).any() for _ in range(_AGAIN)):
+        if any(differ(first, _answers(classifier, batch)).any() for _ in range(_AGAIN)):
             return (_BY_CHANCE,)
-        if (off := _differ(first[rows], other, _own_rounding(classifier, batch, first))).any():
+        if (off := differ(first[rows], other, own_rounding(classifier, batch, first))).any():
             raise ModelError(_told(classifier, where, f"{off.sum()} of {len(off)} in a batch of {len(batch)}"))
     return ()
 
@@ -70,7 +70,7 @@ def _told(classifier: Classifier, where: str, share: str) -> str:
     )
 
 
-def _elsewhere(classifier: Classifier, batch: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def elsewhere(classifier: Classifier, batch: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Where images of the batch stand otherwise, which these are, and the answers there."""
     rows = np.arange(len(batch))
     order = np.random.default_rng(0).permutation(rows)
@@ -80,7 +80,7 @@ def _elsewhere(classifier: Classifier, batch: np.ndarray) -> Iterator[tuple[str,
         mixed = np.where(kept[:, None, None, None], batch, others)
         yield "in other company", rows[kept], _answers(classifier, mixed)[kept]
     few = np.unique(np.linspace(0, len(batch) - 1, _ALONE).astype(int))
-    yield "alone", few, np.concatenate([_alone(classifier, batch[row]) for row in few])
+    yield "alone", few, np.concatenate([alone(classifier, batch[row]) for row in few])
 
 
 def _others(classifier: Classifier, batch: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def _others(classifier: Classifier, batch: np.ndarray) -> np.ndarray:
     return 1 - batch if answered else np.repeat(batch[:1], len(batch), axis=0)
 
 
-def _alone(classifier: Classifier, image: np.ndarray) -> np.ndarray:
+def alone(classifier: Classifier, image: np.ndarray) -> np.ndarray:
     """The logits [1, C] of an image by itself, or where the model takes more at once beside copies of itself."""
     copies = classifier.batch_size if classifier.has_fixed_batch else 1
     batch = np.repeat(image[None], copies, axis=0)
@@ -105,7 +105,7 @@ def _answers(classifier: Classifier, batch: np.ndarray) -> np.ndarray:
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _own_rounding(classifier: Classifier, batch: np.ndarray, first: np.ndarray) -> float:
+def own_rounding(classifier: Classifier, batch: np.ndarray, first: np.ndarray) -> float:
     """How far pixels that are hardly changed move the answers: half precision, or a rounding inside, may as far."""
     digits = max((_HALF.get(getattr(layer, "compute_dtype", ""), 0) for layer in _layers(classifier)), default=0)
     by_digits = 4 * digits * float(np.nanmax(np.abs(first), initial=0))
@@ -123,7 +123,7 @@ def _layers(classifier: Classifier) -> list[keras.layers.Layer]:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # of infinite answers others tell
-def _differ(one: np.ndarray, other: np.ndarray, rounding: float = 0) -> np.ndarray:
+def differ(one: np.ndarray, other: np.ndarray, rounding: float = 0) -> np.ndarray:
     """Which rows of answers [N, C] differ by more than the last digits of sums do, and than this."""
     finite = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
     same = ((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
@@ -133,6 +133,6 @@ def _differ(one: np.ndarray, other: np.ndarray, rounding: float = 0) -> np.ndarr
     return np.where(finite, far, ~same)
 
 
-def _states(classifier: Classifier) -> list[np.ndarray]:
+def states(classifier: Classifier) -> list[np.ndarray]:
     """What is not learnt by gradients, such as the statistics of a batch normalisation."""
     return [v.numpy() for v in getattr(classifier.network, "non_trainable_weights", [])]

@@ -35,13 +35,13 @@ def read(path: Path) -> BlackBox:
     if len(inputs) != 1 or len(outputs) != 1:
         has = f"{len(inputs)} inputs and {len(outputs)} outputs"
         raise ModelError(f"{path}: has {has}; give a model that takes images and gives one number a class")
-    size, at, to = _batch(inputs[0]), inputs[0]["index"], outputs[0]["index"]
-    fit = functools.cache(functools.partial(_check_size, content))
+    size, at, to = batch(inputs[0]), inputs[0]["index"], outputs[0]["index"]
+    fit = functools.cache(functools.partial(check_size, content))
 
     def ask(images: np.ndarray) -> np.ndarray:
         count = size or len(images)
         if tuple(interpreter.get_input_details()[0]["shape"]) != (count, *images.shape[1:]):
-            _resize(interpreter, inputs[0], (count, *images.shape[1:]), fit)
+            resize(interpreter, inputs[0], (count, *images.shape[1:]), fit)
         found = []
         for begin in range(0, len(images), count):
             rows = np.resize(np.arange(begin, min(begin + count, len(images))), count)
@@ -55,7 +55,7 @@ def read(path: Path) -> BlackBox:
     return BlackBox(ask, path.stem, preprocessing=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
-def _resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]) -> None:
+def resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]) -> None:
     """Make room for images of another number or size; ModelError where its weights do not fit that.
 
     fit: raises RuntimeError for the shape of an image that is too small for a file of any size; see `_check_size`.
@@ -72,7 +72,7 @@ def _resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Calla
         raise ModelError(f"{what}, as in {setting('transform', {'size': 224})}") from None
 
 
-def _check_size(content: bytes, shape: tuple[int, ...]) -> None:
+def check_size(content: bytes, shape: tuple[int, ...]) -> None:
     """RuntimeError where an image of this shape leaves nothing for a layer to see, as of 3 x 3 for a kernel of 5 x 5.
 
     XNNPACK, by which TFLite computes, ends the process there, or gives an answer that hangs on no pixel. The kernels
@@ -80,7 +80,7 @@ def _check_size(content: bytes, shape: tuple[int, ...]) -> None:
     """
     plain = _made(content, getattr(tf, "lite").experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)  # noqa: B009
     details = plain.get_input_details()[0]
-    images = np.zeros((_batch(details) or 1, *shape), details["dtype"])
+    images = np.zeros((batch(details) or 1, *shape), details["dtype"])
     plain.resize_tensor_input(details["index"], list(images.shape), strict=True)
     plain.allocate_tensors()
     _check_seen(plain)
@@ -131,7 +131,7 @@ def _check_operations(path: Path, interpreter: Any) -> None:
         raise ModelError(f"{path}: {what}; convert it with TFLITE_BUILTINS only")
 
 
-def _batch(details: Table) -> int | None:
+def batch(details: Table) -> int | None:
     """The batch size that the file insists on; None: any."""
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
@@ -182,11 +182,11 @@ def _plain(answers: np.ndarray, details: Table) -> np.ndarray:
         return answers
     numbers = (answers.astype(np.float32) - zero) * scale
     if numbers.ndim == 2 and numbers.shape[1] > 1 and abs(scale - _OF_SOFTMAX) < 1e-9:
-        return _unrounded(numbers, scale)
+        return unrounded(numbers, scale)
     return numbers
 
 
-def _unrounded(shares: np.ndarray, step: float) -> np.ndarray:
+def unrounded(shares: np.ndarray, step: float) -> np.ndarray:
     """Shares that are rounded to steps, so that they sum to 1: what rows lack was rounded to 0, half a step at most."""
     gone = shares == 0
     lacks = np.maximum(1 - shares.sum(axis=1, keepdims=True), 0) / np.maximum(gone.sum(axis=1, keepdims=True), 1)

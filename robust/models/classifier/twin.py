@@ -26,7 +26,7 @@ def without_activation(last: keras.layers.Layer, before: keras.KerasTensor, name
         twin = type(last).from_config({**config, "activation": "linear", "name": name})
         logits = twin(before)
         twin.set_weights(last.get_weights())
-        same = _is_twin(twin, last, before.shape)
+        same = is_twin(twin, last, before.shape)
     except Exception as error:  # somebody's code
         raise _cannot_be_built(last, f"{type(error).__name__}: {error}"[:200]) from error
     if not same:
@@ -34,7 +34,7 @@ def without_activation(last: keras.layers.Layer, before: keras.KerasTensor, name
     return logits
 
 
-def _is_twin(twin: keras.layers.Layer, last: keras.layers.Layer, shape: tuple[int | None, ...]) -> bool:
+def is_twin(twin: keras.layers.Layer, last: keras.layers.Layer, shape: tuple[int | None, ...]) -> bool:
     """Does the layer give what its activation makes of the twin's numbers? It is tried."""
     numbers = np.random.default_rng(0).normal(0, 1, [6, *(side or 4 for side in shape[1:])])
     numbers *= np.logspace(-3, 0, 6).reshape(-1, *[1] * (numbers.ndim - 1))  # of large ones all but one class has 0

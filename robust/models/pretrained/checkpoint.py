@@ -57,13 +57,13 @@ def _read(file: IO[bytes]) -> NewTable:
 
 
 def _unwrapped(table: NewTable) -> Tensors:
-    if holding := [key for key in WRAPPERS if _holds(table.get(key))]:
+    if holding := [key for key in WRAPPERS if holds(table.get(key))]:
         found = _unwrapped(table[holding[0]])
         found.of = found.of or (f"weights of {holding[0]!r}, not of {', '.join(holding[1:])}" if holding[1:] else "")
         return found
     if tensors := {name: tensor for name, tensor in table.items() if isinstance(tensor, Tensor)}:
         return Tensors(tensors)
-    inner = [key for key, value in table.items() if _holds(value)]
+    inner = [key for key, value in table.items() if holds(value)]
     if not inner:
         raise ModelError("it holds no tensors")
     if len(inner) > 1:
@@ -74,6 +74,6 @@ def _unwrapped(table: NewTable) -> Tensors:
     return _unwrapped(table[inner[0]])
 
 
-def _holds(value: object) -> bool:
+def holds(value: object) -> bool:
     """Is it a table with tensors, at whatever depth?"""
-    return isinstance(value, dict) and any(isinstance(each, Tensor) or _holds(each) for each in value.values())
+    return isinstance(value, dict) and any(isinstance(each, Tensor) or holds(each) for each in value.values())

@@ -105,7 +105,7 @@ def from_file(weights: Weights, input_shape: tuple[int, int, int], classes: int)
 
 
 def _read(weights: Weights) -> dict[str, Tensor]:
-    return {_modern(name): tensor for name, tensor in checkpoint.read(weights.file).items()}
+    return {modern(name): tensor for name, tensor in checkpoint.read(weights.file).items()}
 
 
 def normalisation(weights: Weights, held: Normalisation | None = None) -> tuple[Normalisation, str]:
@@ -174,7 +174,7 @@ def _normalise(model: keras.Model, mean: tuple[float, ...], std: tuple[float, ..
     set_statistics(model.get_layer("normalization"), mean, np.square(std))
 
 
-def _modern(name: str) -> str:
+def modern(name: str) -> str:
     """torchvision's first DenseNet files, still its published ones, write norm.1 for norm1."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name)
 

@@ -10,7 +10,7 @@ from robust.models.pretrained import names
 from robust.models.pretrained.layout import Layout
 
 
-def _modules(model: keras.Model) -> dict[str, str]:
+def modules(model: keras.Model) -> dict[str, str]:
     """Names of efficientnet_pytorch (Melas-Kyriazi, 2019): blocks counted through, BatchNorms in each from 0 on."""
     found = {"stem_conv": "_conv_stem", "stem_bn": "_bn0", "top_conv": "_conv_head", "top_bn": "_bn1", "logits": "_fc"}
     blocks = list(dict.fromkeys(block for _, block, *_ in names.inverted(model)))
@@ -23,7 +23,7 @@ def _modules(model: keras.Model) -> dict[str, str]:
 
 LAYOUTS = dict.fromkeys(
     [f"efficientnet_lite{n}" for n in range(3)],
-    Layout(_modules, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, momentum=0.99),
+    Layout(modules, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, momentum=0.99),
 )
 """EfficientNet-Lite in efficientnet_pytorch, whose pixels are (255 x - 127) / 128."""
 

@@ -143,10 +143,10 @@ class Machine:
                 self.stack.append(self.stored(self.stack.pop()))
             case "REDUCE" | "NEWOBJ":
                 arguments = self.stack.pop()
-                self.made += 1 + _entries(arguments)
+                self.made += 1 + entries(arguments)
                 if self.made > MADE:
                     raise ModelError(f"the pickle makes more than {MADE:,} tensors and entries of tables")
-                self.stack.append(_made(self.stack.pop(), arguments))
+                self.stack.append(made(self.stack.pop(), arguments))
             case "BUILD":  # attributes of a table or a parameter: nothing that we need
                 self.stack.pop()
             case _:
@@ -193,7 +193,7 @@ class Machine:
         return storage
 
 
-def _entries(arguments: object) -> int:
+def entries(arguments: object) -> int:
     """How many entries a table that is made of them may have: one list in the file can be made many tables."""
     return sum(len(each) for each in arguments if isinstance(each, list)) if isinstance(arguments, tuple) else 0
 
@@ -207,7 +207,7 @@ def _named(name: str) -> Name:
     return Name(name)
 
 
-def _made(function: Any, arguments: Any) -> Any:
+def made(function: Any, arguments: Any) -> Any:
     """What the file wants to be made of the arguments; by us, for the few functions that we know."""
     match function, arguments:
         case Name(name), tuple() if name in BESIDE:

@@ -34,7 +34,7 @@ def stripped(tensors: Mapping[str, Tensor], wanted: Collection[str]) -> tuple[di
     rest = {n: t for n, t in tensors.items() if not (first and n.startswith(first))}
     if first:
         rest = {n: t for n, t in rest.items() if not any(n.startswith(c) and n[len(c) :] in wanted for c in copies)}
-    found = _normalisation(tensors, {first + name for name in wanted})
+    found = normalisation(tensors, {first + name for name in wanted})
     inner = {n[len(first) :]: t for n, t in tensors.items() if first and n.startswith(first)}
     return {n: t for n, t in (rest | inner).items() if not (found and _is_buffer(n))}, found
 
@@ -59,7 +59,7 @@ def _is_buffer(name: str) -> bool:
     return name.rpartition(".")[2] in (*MEANS, *STDS)
 
 
-def _normalisation(tensors: Mapping[str, Tensor], network: set[str]) -> Normalisation | None:
+def normalisation(tensors: Mapping[str, Tensor], network: set[str]) -> Normalisation | None:
     """Of pixels in [0, 1]; numbers above 1 are of [0, 255]. None where the file has none, or several."""
     found: dict[str, dict[str, tuple[float, ...]]] = {"mean": {}, "std": {}}
     for name, tensor in tensors.items():

@@ -34,14 +34,14 @@ def read(data: mmap.mmap) -> dict[str, Tensor]:
     header.pop("__metadata__", None)
     if len(header) > TENSORS:
         raise ModelError(f"it says that it holds {len(header):,} tensors; at most {TENSORS:,}")
-    places = {name: _checked(name, entry) for name, entry in header.items()}
+    places = {name: checked(name, entry) for name, entry in header.items()}
     ends = sorted([(0, 0), *((start, stop) for _, _, start, stop in places.values())])
     if any(stop != start for (_, stop), (start, _) in pairwise(ends)) or ends[-1][1] != len(data) - begin:
         raise ModelError(f"its tensors do not fill its {len(data) - begin} bytes one after the other; is it cut short?")
     return {name: _tensor(data, *place[:2], begin + place[2]) for name, place in places.items()}
 
 
-def _checked(name: str, entry: Table) -> tuple[np.dtype, tuple[int, ...], int, int]:
+def checked(name: str, entry: Table) -> tuple[np.dtype, tuple[int, ...], int, int]:
     """Type, shape, start and stop of a tensor."""
     kind, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if kind not in DTYPES:

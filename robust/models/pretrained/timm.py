@@ -25,13 +25,13 @@ def _vgg(model: keras.Model) -> dict[str, str]:
 
 def _mobilenet_v2(model: keras.Model) -> dict[str, str]:
     ends = {"conv1_conv": "conv_stem", "conv1_bn": "bn1", "last_conv": "conv_head", "last_bn": "bn2"}
-    return _blocks(model, _staged("mobilenet_v2")) | ends | {"logits": "classifier"}
+    return _blocks(model, staged("mobilenet_v2")) | ends | {"logits": "classifier"}
 
 
 def _mobilenet_v3(model: keras.Model, name: str) -> dict[str, str]:
     last = f"blocks.{len(REPEATS[name])}.0"
     ends = {"conv1_conv": "conv_stem", "conv1_bn": "bn1", "last_conv": f"{last}.conv", "last_bn": f"{last}.bn1"}
-    return _blocks(model, _staged(name)) | ends | {"dense": "conv_head", "logits": "classifier"}
+    return _blocks(model, staged(name)) | ends | {"dense": "conv_head", "logits": "classifier"}
 
 
 def _efficientnet(model: keras.Model) -> dict[str, str]:
@@ -42,7 +42,7 @@ def _efficientnet(model: keras.Model) -> dict[str, str]:
     return _blocks(model, places) | ends | {"logits": "classifier"}
 
 
-def _staged(name: str) -> dict[str, str]:
+def staged(name: str) -> dict[str, str]:
     """Our number of a block, from 1 on -> their stage and place in it, from 0 on."""
     starts = accumulate(REPEATS[name], initial=1)
     return {

@@ -33,11 +33,11 @@ def read_zip(file: IO[bytes], data: mmap.mmap) -> NewTable:
         raise ModelError(f"its numbers are in the byte order {order[:9]!r}; save it again on a little-endian machine")
     machine = Machine()
     tree = machine.read(io.BytesIO(_member(data, members["data.pkl"])))
-    places = {key: _place(data, members[f"data/{key}"]) for key in machine.storages if f"data/{key}" in members}
-    return _tensors(tree, data, places)
+    places = {key: place(data, members[f"data/{key}"]) for key in machine.storages if f"data/{key}" in members}
+    return tensors(tree, data, places)
 
 
-def _place(data: mmap.mmap, info: zipfile.ZipInfo) -> tuple[int, int]:
+def place(data: mmap.mmap, info: zipfile.ZipInfo) -> tuple[int, int]:
     """From where to where a member's bytes stand in the file. Torch never compresses, so nothing can swell."""
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ModelError(f"{info.filename[:99]!r} is compressed; torch.save writes zips that are not")
@@ -52,7 +52,7 @@ def _place(data: mmap.mmap, info: zipfile.ZipInfo) -> tuple[int, int]:
 
 
 def _member(data: mmap.mmap, info: zipfile.ZipInfo) -> bytes:
-    start, stop = _place(data, info)
+    start, stop = place(data, info)
     return data[start:stop]
 
 
@@ -73,14 +73,14 @@ def read_legacy(data: mmap.mmap) -> NewTable:
         start = data.tell()
         places[key] = start, start + storage.count * storage.dtype.itemsize
         data.seek(places[key][1])  # a ValueError beyond the end
-    return _tensors(tree, data, places)
+    return tensors(tree, data, places)
 
 
 _DEPTH = 4  # of tables within tables: deeper, nobody keeps weights
 _ENTRIES = 100_000  # of all tables, each as often as it is named: one in one in one of a thousand each are a milliard
 
 
-def _tensors(tree: object, data: mmap.mmap, places: Places) -> NewTable:
+def tensors(tree: object, data: mmap.mmap, places: Places) -> NewTable:
     """The tree with a `Tensor` for every `View` in its tables; the rest is left out."""
     if not isinstance(tree, dict):
         raise ModelError(f"it holds a {type(tree).__name__}, not a table of tensors")

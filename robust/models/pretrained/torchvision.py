@@ -23,7 +23,7 @@ def _mobilenet_v2(model: keras.Model) -> dict[str, str]:
 
 
 def _mobilenet_v3(model: keras.Model) -> dict[str, str]:
-    blocks = _nested(model, {block: block for _, block, *_ in names.inverted(model)})
+    blocks = nested(model, {block: block for _, block, *_ in names.inverted(model)})
     last = f"features.{len({name.split('_')[0] for name in blocks}) + 1}"
     ends = {"conv1_conv": "features.0.0", "conv1_bn": "features.0.1", "last_conv": f"{last}.0", "last_bn": f"{last}.1"}
     return blocks | ends | {"dense": "classifier.0", "logits": "classifier.3"}
@@ -37,10 +37,10 @@ def _efficientnet(model: keras.Model) -> dict[str, str]:
         "top_conv": "features.8.0",
         "top_bn": "features.8.1",
     }
-    return _nested(model, found) | ends | {"logits": "classifier.1"}
+    return nested(model, found) | ends | {"logits": "classifier.1"}
 
 
-def _nested(model: keras.Model, places: dict[str, str]) -> dict[str, str]:
+def nested(model: keras.Model, places: dict[str, str]) -> dict[str, str]:
     """Blocks that count their parts, and in each part the convolution and its BatchNorm."""
     steps = {"conv": "0", "bn": "1", "reduce": "fc1", "expand": "fc2"}
     return {

@@ -98,13 +98,13 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
     earlier.comparable(one, other.name, other.data, other.fingerprint)
     if metric.partition("[")[0] not in BETTER:
         raise ReportError(f"{metric!r} cannot be compared image by image{suggest(metric, BETTER)}")
-    found = [row for run in _shared(one, other, case) for row in _beside(one, other, run, metric)]
+    found = [row for run in shared(one, other, case) for row in _beside(one, other, run, metric)]
     if not found:
         raise ReportError(f"{one.path} and {other.path}: no case has {metric} in both")
     return pd.DataFrame(found)[_COLUMNS].astype({"eps": "float64", "severity": "Int64"})
 
 
-def _shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, str]]:
+def shared(one: Report, other: Report, case: str) -> Iterator[tuple[str, int, str]]:
     """Each model, seed and case that both have, in the order of the second."""
     columns = ["model", "seed", "case"]
     there = set(one.outcomes[columns].itertuples(index=False, name=None))
@@ -137,8 +137,8 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
             found = difference(part, there, metric, groups, whose=str(one.path), tail=TWO_SIDED)
         except ReportError as error:
             raise ReportError(f"{run[2]}[{run[0]}]: {error}") from error
-        _as_written(one.path, theirs, where, (name, group), found.theirs if len(there) == len(part) else nan)
-        _as_written(other.path, ours, where, (name, group), found.ours)
+        as_written(one.path, theirs, where, (name, group), found.theirs if len(there) == len(part) else nan)
+        as_written(other.path, ours, where, (name, group), found.ours)
         found = found.certain() if same else found
         values = {
             "a": found.theirs,
@@ -152,7 +152,7 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
         yield {**who, **where, **values, **said, **doubts}
 
 
-def _as_written(path: Path, results: pd.DataFrame, where: Row, of: tuple[str, str], value: float) -> None:
+def as_written(path: Path, results: pd.DataFrame, where: Row, of: tuple[str, str], value: float) -> None:
     """Raise ReportError where the outcomes of a report give another value than its results.csv; NaN: not known."""
     for told in at(results, {**where, "metric": of[0], "subset": of[1]})["value"]:
         if not isclose(told, value, abs_tol=1e-5) and not isnan(told) and not isnan(value):

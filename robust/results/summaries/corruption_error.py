@@ -113,8 +113,8 @@ def corruption_errors(
         for (model, seed), errors in asked.items():
             first = rows[(rows["model"] == model) & (rows["seed"] == seed)].iloc[0]
             same = {key: first[key] for key in _SHARED}
-            values = list(_beside(errors, base, baselines[str(case)])) if str(case) in baselines else []
-            if imagenet and first["data"] == imagenet and _complete(rows):
+            values = list(beside(errors, base, baselines[str(case)])) if str(case) in baselines else []
+            if imagenet and first["data"] == imagenet and complete(rows):
                 values += _mce(errors)
             found += [{**same, "perturbation": MADE, **value} for value in values]
     return found
@@ -128,10 +128,10 @@ def _errors(results: pd.DataFrame) -> pd.DataFrame:
 def _of_one(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Errors:
     shares = [Fraction(round(value * n), n) for value, n in zip(rows["value"], map(int, rows["n"]), strict=True)]
     parts = pd.Series(shares, rows["perturbation"].astype(str), dtype=object).groupby(level=0, sort=False)
-    return Errors({str(name): _mean_of(of) for name, of in parts}, _clean_error(outcomes, rows.iloc[0]))
+    return Errors({str(name): _mean_of(of) for name, of in parts}, clean_error(outcomes, rows.iloc[0]))
 
 
-def _clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
+def clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
     """The error on the images that the row speaks of, unperturbed; None where no case shows all of these so."""
     for key in ("model", "seed", "data"):
         outcomes = outcomes[outcomes[key] == row[key]]
@@ -150,7 +150,7 @@ def _mean(several: list[Errors]) -> Errors | None:
     return Errors({name: _mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
 
 
-def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
+def beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
     """The ratios of one model to its baseline, called `name`; None: it has not run."""
     unit = f"× {name}"
     if base is None:
@@ -160,16 +160,16 @@ def _beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
     ratios, increases = _ratios(errors, base)
     for group, value in ratios.items():
         yield _ratio("corruption_error_ratio", group, value, unit, f"{name} makes no error under {group}")
-    yield _mean_ratio(ratios, unit, name)
+    yield mean_ratio(ratios, unit, name)
     unknown = "no case shows the same images clean" if None in (errors.clean, base.clean) else ""
     for group, value in increases.items():
         yield _ratio("relative_error_increase", group, value, unit, unknown or f"{group} does {name} no harm")
     common = [each for each in COMMON if each in errors.corrupted]
-    whole = _over(_sum(_added(errors), common), _sum(_added(base), common))
+    whole = _over(_sum(added(errors), common), _sum(added(base), common))
     yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
 
 
-def _mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> NewRow:
+def mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> NewRow:
     """The mean over the common corruptions; without one of them it would be of something else."""
     counted = [each for each in COMMON if each in ratios]
     total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
@@ -184,12 +184,12 @@ def _ratio(metric: str, group: str, value: Exact, unit: str, why: str) -> NewRow
 
 def _ratios(errors: Errors, base: Errors) -> tuple[dict[str, Exact], dict[str, Exact]]:
     """The errors, and what they are above the clean one, over the baseline's; nothing where the latter is 0."""
-    above, over = _added(errors), _added(base)
+    above, over = added(errors), added(base)
     ratios = {name: _over(error, base.corrupted.get(name)) for name, error in errors.corrupted.items()}
     return ratios, {name: _over(error, over.get(name)) for name, error in above.items()}
 
 
-def _added(errors: Errors) -> dict[str, Exact]:
+def added(errors: Errors) -> dict[str, Exact]:
     """What each corruption adds to the clean error."""
     return {name: None if errors.clean is None else error - errors.clean for name, error in errors.corrupted.items()}
 
@@ -203,7 +203,7 @@ def _sum(values: Mapping[str, Exact], names: list[str]) -> Exact:
     return None if not parts or None in parts else sum(filter(None, parts), Fraction())
 
 
-def _complete(rows: pd.DataFrame) -> bool:
+def complete(rows: pd.DataFrame) -> bool:
     """Are all 15 corruptions there, each at all five severities?"""
     severities = rows.groupby("perturbation")["severity"].agg(lambda of: {*of} == {1, 2, 3, 4, 5})
     return {*COMMON} <= {*severities[severities].index}

@@ -52,12 +52,12 @@ def difference(
 
     Raises ReportError where images of `ours` are missing in `theirs`, have another label there, or come twice.
     """
-    both = _paired(_values(ours, key, superclasses), _values(theirs, key, superclasses), whose)
+    both = _paired(values(ours, key, superclasses), values(theirs, key, superclasses), whose)
     if group := key.removesuffix("]").partition("[")[2]:
         both = both[both["label"] == group]
     if both.empty:
         raise ReportError(f"{key}: there is no image to compare")
-    alike = bool((both["value"] == both["value_theirs"]).all()) and _one_function(both)
+    alike = bool((both["value"] == both["value_theirs"]).all()) and one_function(both)
     share, several = both["value"].dtype == bool, both.duplicated("example").any()
     if several:  # an image is sent to several targets: it counts once, with the mean of its rows
         both = both.groupby("example", sort=False)[["value", "value_theirs"]].mean()
@@ -70,11 +70,11 @@ def difference(
         p = float("nan") if several else statistics.mcnemar(one, other)
         ends = statistics.paired_proportions(one, other, tail)
     else:
-        ends, p = statistics.paired_difference(one, other, tail, _dearest(ours, theirs)), float("nan")
+        ends, p = statistics.paired_difference(one, other, tail, dearest(ours, theirs)), float("nan")
     return Difference(float(one.mean()), float(other.mean()), *ends, p, len(one), alike)
 
 
-def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.DataFrame:
+def values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.DataFrame:
     """Which image, its label, what was answered, and one number of it in `value`: bool for a proportion."""
     right = outcomes["predicted"] == outcomes["label"]
     near = outcomes["in_top5"].astype(bool)
@@ -88,13 +88,13 @@ def _values(outcomes: pd.DataFrame, key: str, superclasses: Superclasses) -> pd.
     return outcomes[[*_IMAGE, "label", "predicted", "margin"]].assign(value=known[key.partition("[")[0]])
 
 
-def _one_function(both: pd.DataFrame) -> bool:
+def one_function(both: pd.DataFrame) -> bool:
     """Do both sides answer alike up to rounding? The same weights under another activation are another model."""
     near = np.isclose(both["margin"], both["margin_theirs"], rtol=_ROUNDING, atol=_ROUNDING)
     return bool((near & (both["predicted"] == both["predicted_theirs"])).all())
 
 
-def _dearest(*outcomes: pd.DataFrame) -> float:
+def dearest(*outcomes: pd.DataFrame) -> float:
     """What a mistake may cost, in nats: the largest margin, by which such an answer could be wrong, SURE at least."""
     margins = np.concatenate([each["margin"].abs() for each in outcomes])
     return float(margins[np.isfinite(margins)].max(initial=statistics.SURE))

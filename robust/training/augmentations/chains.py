@@ -36,7 +36,7 @@ def rand_augment(images: tf.Tensor, *, seeds: tf.Tensor, steps: Count = 2, stren
     """
     for place in range(steps):
         levels = strength * tf.sign(randomness.uniform(seeds, 2 * place, []) - 0.5)
-        which = _whole(seeds, 2 * place + 1, len(_RAND_AUGMENT))
+        which = whole(seeds, 2 * place + 1, len(_RAND_AUGMENT))
         images = operations.apply(images, which, levels, _RAND_AUGMENT)
     return images
 
@@ -72,14 +72,14 @@ def augmix(
 
 
 def _chain(images: tf.Tensor, seeds: tf.Tensor, depth: int, strength: float) -> tf.Tensor:
-    length = _whole(seeds, 0, depth)  # one less than the chain is long
+    length = whole(seeds, 0, depth)  # one less than the chain is long
     for place in range(depth):
         levels = strength * (2 * randomness.uniform(seeds, 2 * place + 1, []) - 1)
-        which = tf.where(place <= length, _whole(seeds, 2 * place + 2, len(_AUGMIX)), len(_AUGMIX))
+        which = tf.where(place <= length, whole(seeds, 2 * place + 2, len(_AUGMIX)), len(_AUGMIX))
         images = operations.apply(images, which, levels, (*_AUGMIX, operations.identity))
     return images
 
 
-def _whole(seeds: tf.Tensor, stream: int, below: int) -> tf.Tensor:
+def whole(seeds: tf.Tensor, stream: int, below: int) -> tf.Tensor:
     """A whole number for each image, int32 [B], from 0 to one less than `below`."""
     return tf.cast(randomness.uniform(seeds, stream, []) * below, tf.int32)

@@ -226,10 +226,10 @@ def test_in_l1_fewer_than_100_steps_are_few(task):
     for steps, more in ((20, 100), (60, 120), (100, 200)):
         call = bind("attacks", {"name": "pgd", "eps": 1, "norm": "l1", "steps": steps})
         assert attack.doubled(call).arguments["steps"] == more
-        assert attack._falls_short(call) == (steps < 100)
+        assert attack.falls_short(call) == (steps < 100)
     ten = bind("attacks", {"name": "autoattack", "eps": 1, "norm": "l1", "steps": 10})
     assert attack.doubled(ten).arguments["steps"] == 100
-    assert not attack._falls_short(bind("attacks", {"name": "pgd", "eps": 1, "norm": "l2", "steps": 20}))
+    assert not attack.falls_short(bind("attacks", {"name": "pgd", "eps": 1, "norm": "l2", "steps": 20}))
 
 
 @pytest.mark.parametrize("name", ["autoattack", "apgd_t", "fab"])

@@ -60,7 +60,7 @@ def test_a_network_that_is_merely_sure_has_gradients():
     asked = task(model)
     labels = asked.classifier.logits(asked.images).argmax(1)
     asked = Task(asked.classifier, asked.images, labels, asked.seeds, None, None)
-    entropy = of_model._looks(asked, of_model._entropy)[1]
+    entropy = of_model.looks(asked, of_model._entropy)[1]
     assert (np.abs(entropy).max(axis=(1, 2, 3)) == 0).mean() > 0.9
     assert names(of_model.gradients(asked)) == []
 

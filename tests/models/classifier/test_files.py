@@ -90,7 +90,7 @@ def custom(tmp_path, monkeypatch, linear):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "marker").unlink()
     monkeypatch.syspath_prepend(tmp_path)
-    registry._source.cache_clear()  # another test has a module of this name elsewhere
+    registry.source.cache_clear()  # another test has a module of this name elsewhere
     yield tmp_path / "custom.keras"
     sys.modules.pop("theirs", None)
 
