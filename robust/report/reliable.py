@@ -71,7 +71,7 @@ def of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
 def attack(perturbation: str, norm: str, radius: float | None, _: int | None) -> bool:
     """Does a strength say of itself that images were attacked? Nothing else has a norm, a radius or such a name.
 
-    >>> attack("pgd", "", None, None), _attack("mine:attack", "l2", None, None), _attack("fog", "", None, 3)
+    >>> attack("pgd", "", None, None), attack("mine:attack", "l2", None, None), attack("fog", "", None, 3)
     (True, True, False)
     """
     named = perturbation.startswith(registry.FOOLBOX) or perturbation in registry.names("attacks")

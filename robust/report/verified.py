@@ -110,7 +110,7 @@ def same(one: float, other: float) -> bool:
     """But for what the outcomes round: they have seven digits.
 
     >>> from math import inf, nan
-    >>> same(0.1234567, 0.12345671), _same(0.123, 0.124), _same(inf, inf), _same(nan, nan), _same(0.0, nan)
+    >>> same(0.1234567, 0.12345671), same(0.123, 0.124), same(inf, inf), same(nan, nan), same(0.0, nan)
     (True, False, True, True, False)
     """
     return isclose(one, other, rel_tol=1e-5, abs_tol=1e-6) or (isnan(one) and isnan(other))

@@ -45,19 +45,20 @@ class Reason(NamedTuple):
         return FLAGS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
 
-def _attack(name: str, **settings: object) -> str:
+def attack(name: str, **settings: object) -> str:
+    """A remedy: to make this attack, as it is typed where the message is read."""
     return setting("attack", {"name": name, **settings, "eps": EPS})
 
 
 _BLIND = (
-    f"attack it with square: {_attack('square', n_queries=5000)}, or by transfer from another "
+    f"attack it with square: {attack('square', n_queries=5000)}, or by transfer from another "
     "model, or with a differentiable stand-in for what stops the gradient (tf.custom_gradient)"
 )
 _LOST = (
-    f"the gradients lead nowhere: {_attack('square', n_queries=5000)}, transfer from another "
+    f"the gradients lead nowhere: {attack('square', n_queries=5000)}, transfer from another "
     "model, or mend the attack's steps"
 )
-_STEPS = f"give it more steps, as in {_attack('pgd', steps=100)}"
+_STEPS = f"give it more steps, as in {attack('pgd', steps=100)}"
 
 FLAGS = {
     "probabilities": Flag(
@@ -179,13 +180,13 @@ FLAGS = {
     "randomised": Flag(
         "suspect",
         "asked twice, the model answers differently on {value} of {n} images",
-        f"average over its randomness: {_attack('autoattack', version='rand')}, or {_attack('apgd', eot_iter=20)}",
+        f"average over its randomness: {attack('autoattack', version='rand')}, or {attack('apgd', eot_iter=20)}",
     ),
     "unstable": Flag(
         "suspect",
         "ten points of noise of up to 8/255 change the margin by {value} of its size, on average over {n} images",
-        f"attack it without gradients, too: {_attack('square', n_queries=5000)}; or with more beginnings: "
-        f"{_attack('pgd', restarts=5)}",
+        f"attack it without gradients, too: {attack('square', n_queries=5000)}; or with more beginnings: "
+        f"{attack('pgd', restarts=5)}",
     ),
     "unlimited_fails": Flag(
         "invalid",
@@ -201,7 +202,7 @@ FLAGS = {
     "eps_order": Flag(
         "suspect",
         "attacked afresh, {value} of {n} images stand at this eps that fell at the one below",
-        f"give it more steps or restarts: {_attack('pgd', steps=100, restarts=5)}",
+        f"give it more steps or restarts: {attack('pgd', steps=100, restarts=5)}",
     ),
     "half_eps": Flag(
         "suspect",
@@ -219,20 +220,20 @@ FLAGS = {
     "one_step": Flag(
         "suspect",
         "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
-        f"attack with pgd: {_attack('pgd', steps=20)}",
+        f"attack with pgd: {attack('pgd', steps=20)}",
     ),
     "another_attack": Flag(
         "suspect",
         "another attack (apgd_t with 20 steps towards each of the three likeliest classes, with a target with 50, "
         "and apgd with 50, or square with 500 queries where there are no gradients) fells {value} of {n} images more",
-        f"read the number of a stronger attack: {_attack('autoattack')}",
+        f"read the number of a stronger attack: {attack('autoattack')}",
     ),
     "control_alone": Flag(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
         "the three likeliest classes, with a target with 50, and apgd with 50, or square with 500 queries where "
         "there are no gradients, fells {value} of {n} images more",
-        f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', n_queries=5000)}",
+        f"attack it: {attack('pgd', steps=20)}, or without gradients {attack('square', n_queries=5000)}",
     ),
     "answers_alone": Flag(
         "suspect",
@@ -244,13 +245,13 @@ FLAGS = {
     "too_few_queries": Flag(
         "suspect",
         "square with twice the queries, and 200 at least, fells {value} of {n} images more",
-        f"give it as many as its definition has: {_attack('square', n_queries=5000)}",
+        f"give it as many as its definition has: {attack('square', n_queries=5000)}",
     ),
     "targeted_beats_autoattack": Flag(
         "suspect",
         "apgd_t with twice the steps, and 20 at least (100 in L1), fells {value} of {n} images more than this "
         "autoattack",
-        f"give it the steps of its definition: {_attack('autoattack', steps=100)}",
+        f"give it the steps of its definition: {attack('autoattack', steps=100)}",
     ),
     "too_few_steps": Flag(
         "suspect",
@@ -261,18 +262,18 @@ FLAGS = {
         "suspect",
         "an attack with twice the steps, and 20 at least, that averages over the model's randomness as this one does "
         "fells {value} of {n} images more than the same attack again",
-        f"give it more steps, as in {_attack('apgd', eot_iter=20, steps=100)}",
+        f"give it more steps, as in {attack('apgd', eot_iter=20, steps=100)}",
     ),
     "silent_success": Flag(
         "suspect",
         "on the way to {value} of {n} images the model was fooled, but not by the image given back",
-        f"use an attack that keeps what fooled the model: {_attack('apgd')}",
+        f"use an attack that keeps what fooled the model: {attack('apgd')}",
     ),
     "square_beats_gradients": Flag(
         "suspect",
         "within AutoAttack, square felled {value} of {n} images after the gradient attacks had passed them",
         "the gradients may be masked: give square more queries, as in "
-        f"{_attack('square', n_queries=10000)}, or adapt the attack to the model",
+        f"{attack('square', n_queries=10000)}, or adapt the attack to the model",
     ),
     "shorter_search": Flag(
         "suspect",
@@ -293,7 +294,7 @@ FLAGS = {
         "another case of the suite, an attack without this model's gradients, fells {value} of {n} images that this "
         "one leaves standing",
         "the gradients may be masked: read and bound the lower number, that of the other case, as in "
-        f"{_attack('square', n_queries=5000)}",
+        f"{attack('square', n_queries=5000)}",
     ),
 }
 """By name, as it stands in the column `group`.

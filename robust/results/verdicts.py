@@ -226,7 +226,7 @@ def open_questions(results: pd.DataFrame) -> list[str]:
     }
     seeds = results.groupby("model")["seed"].nunique()
     places = {
-        what: [_place(row, seeds[row["model"]] > 1) + in_doubt(row) for row in found] for what, found in kinds.items()
+        what: [place(row, seeds[row["model"]] > 1) + in_doubt(row) for row in found] for what, found in kinds.items()
     }
     return [f"{what}: {', '.join(found)}" for what, found in places.items() if found] + absent(results)
 
@@ -240,10 +240,11 @@ def absent(results: pd.DataFrame) -> list[str]:
     """
     rows = results[results["ci_method"].str.startswith(ABSENT)].to_dict("records")
     seeds = results.groupby("model")["seed"].nunique()
-    return [f"{_place(row, seeds[row['model']] > 1)} is {row['ci_method']}" for row in rows]
+    return [f"{place(row, seeds[row['model']] > 1)} is {row['ci_method']}" for row in rows]
 
 
-def _place(row: Row, several: bool) -> str:
+def place(row: Row, several: bool) -> str:
+    """Case, model and metric of a row, as messages name them."""
     return f"{cell(row, several)} {bounds.name(row)}{strength(row)}"
 
 

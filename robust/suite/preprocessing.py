@@ -31,8 +31,8 @@ class Preprocessing(NamedTuple):
         [0, 255], minus (103.939, 116.779, 123.68), in the order BGR
         """
         words = [f"[{self.low:g}, {self.high:g}]"]
-        words += [f"minus {_listed(self.mean)}"] if self.mean else []
-        words += [f"over {_listed(self.std)}"] if self.std else []
+        words += [f"minus {listed(self.mean)}"] if self.mean else []
+        words += [f"over {listed(self.std)}"] if self.std else []
         words += ["in the order BGR"] if self.order == "bgr" else []
         words += ["channels first"] if self.layout == "channels_first" else []
         return ", ".join(words)
@@ -95,11 +95,11 @@ def check_unit(found: Preprocessing) -> None:
         if any(not least <= n <= most for n in numbers):
             of_levels = max(numbers) <= _LEVELS and min(numbers) >= 0 and high <= 1
             meant = f"; did you mean range = [0, {_LEVELS}]?" if of_levels else ""
-            what = f"preprocessing in {_listed((low, high), '[]')} have none such"
-            raise SuiteError(f"preprocessing.{key} = {_listed(numbers, '[]')}: {what}{meant}", f"preprocessing.{key}")
+            what = f"preprocessing in {listed((low, high), '[]')} have none such"
+            raise SuiteError(f"preprocessing.{key} = {listed(numbers, '[]')}: {what}{meant}", f"preprocessing.{key}")
         if high - low > _LEVELS / 2 and any(numbers) and max(numbers) < 1:
-            what = f"of pixels in [0, 1], and range = {_listed((low, high), '[]')}; did you mean range = [0, 1]?"
-            raise SuiteError(f"preprocessing.{key} = {_listed(numbers, '[]')}: {what}", f"preprocessing.{key}")
+            what = f"of pixels in [0, 1], and range = {listed((low, high), '[]')}; did you mean range = [0, 1]?"
+            raise SuiteError(f"preprocessing.{key} = {listed(numbers, '[]')}: {what}", f"preprocessing.{key}")
 
 
 def _range(value: object, key: str) -> tuple[float, float]:
@@ -130,5 +130,6 @@ def _numbers(value: object) -> tuple[float, ...] | None:
     return tuple(map(float, numbers)) if right else None
 
 
-def _listed(numbers: Sequence[float], around: str = "()") -> str:
+def listed(numbers: Sequence[float], around: str = "()") -> str:
+    """Numbers as they are written in a suite."""
     return f"{around[0]}{', '.join(f'{n:g}' for n in numbers)}{around[1]}"

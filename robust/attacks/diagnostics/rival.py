@@ -44,7 +44,7 @@ def felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
 
     And were there gradients?
     """
-    same, none = _ball(run.call), np.zeros(len(rows), bool)
+    same, none = ball(run.call), np.zeros(len(rows), bool)
     task = replace(run.task, seeds=fold(tf.constant(run.task.seeds), 1).numpy())  # it begins elsewhere
     with suppress(ModelError):  # there are no gradients
         return np.any([none, *(attacked(task, each, rows)[1] for each in rivals(run))], axis=0), True
@@ -60,12 +60,13 @@ def rivals(run: AttackRun) -> Iterator[Call]:
     30 steps reached 52 of 100 on a plain net, and `apgd` with 20 steps 62.
     """
     call, steps = run.call, _STEPS if run.task.targets is None else _AIMED
-    enough, same = call.arguments.get("steps", 0) >= steps, {**_ball(call), "steps": steps}
+    enough, same = call.arguments.get("steps", 0) >= steps, {**ball(call), "steps": steps}
     if not (call.name in _CONTAIN_IT and enough):
         yield Call("attacks", "apgd_t", {**same, "classes": _CLASSES})
     if run.task.targets is not None and not (call.name in _CLIMB_IT and enough):
         yield Call("attacks", "apgd", same)
 
 
-def _ball(call: Call) -> dict[str, Any]:
+def ball(call: Call) -> dict[str, Any]:
+    """The eps and the norm of an attack."""
     return {key: value for key, value in call.arguments.items() if key in ("eps", "norm")}

@@ -145,7 +145,8 @@ def _relu(layer: keras.layers.ReLU, x: Unit) -> Iterator[Unit]:
     yield Unit(ACTIVATION, layer.name, (x,), {"activation": name})
 
 
-def _pooling(layer: Pooling, x: Unit) -> Iterator[Unit]:
+def pooling(layer: Pooling, x: Unit) -> Iterator[Unit]:
+    """A pool over windows as a unit, with its size, strides and borders."""
     x, zeros = unpadded(x)
     settings = {
         "pooling": type(layer).__name__, "size": layer.pool_size, "strides": layer.strides,
@@ -224,7 +225,7 @@ def _borders(layer: Convolution | Pooling, size: tuple, dilation: tuple, zeros: 
 READERS: dict[str, Callable[..., Iterator[Unit]]] = {
     "Activation": _activation,
     "Add": _sum,
-    "AveragePooling2D": _pooling,
+    "AveragePooling2D": pooling,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenation,
     "Conv2D": _convolution,
@@ -235,7 +236,7 @@ READERS: dict[str, Callable[..., Iterator[Unit]]] = {
     "GlobalAveragePooling2D": _global_pooling,
     "GlobalMaxPooling2D": _global_pooling,
     "InputLayer": _image,
-    "MaxPooling2D": _pooling,
+    "MaxPooling2D": pooling,
     "Multiply": _product,
     "Normalization": _preprocessing,
     "ReLU": _relu,

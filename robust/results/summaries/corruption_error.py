@@ -62,7 +62,7 @@ def own_errors(outcomes: pd.DataFrame) -> list[NewRow]:
     whole = {name: _share(of) for name, of in wrong.groupby(corrupted["perturbation"], sort=False)}
     found = [_row("corruption_error", str(name), value, shares[name]) for name, value in whole.items()]
     if common := [name for name in COMMON if name in whole]:
-        mean = _mean_of(whole[name] for name in common)
+        mean = mean_of(whole[name] for name in common)
         found.append(_row("mean_corruption_error", "", mean, shares[common].mean(axis=1)))
     return found
 
@@ -71,7 +71,8 @@ def _share(wrong: pd.Series) -> Fraction:
     return Fraction(int(wrong.sum()), len(wrong))
 
 
-def _mean_of(values: Iterable[Fraction]) -> Fraction:
+def mean_of(values: Iterable[Fraction]) -> Fraction:
+    """The mean, as an exact fraction."""
     listed = list(values)
     return sum(listed, Fraction()) / len(listed)
 
@@ -128,7 +129,7 @@ def _errors(results: pd.DataFrame) -> pd.DataFrame:
 def _of_one(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Errors:
     shares = [Fraction(round(value * n), n) for value, n in zip(rows["value"], map(int, rows["n"]), strict=True)]
     parts = pd.Series(shares, rows["perturbation"].astype(str), dtype=object).groupby(level=0, sort=False)
-    return Errors({str(name): _mean_of(of) for name, of in parts}, clean_error(outcomes, rows.iloc[0]))
+    return Errors({str(name): mean_of(of) for name, of in parts}, clean_error(outcomes, rows.iloc[0]))
 
 
 def clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
@@ -146,8 +147,8 @@ def clean_error(outcomes: pd.DataFrame, row: pd.Series) -> Exact:
 def _mean(several: list[Errors]) -> Errors | None:
     if not several:
         return None
-    clean = None if any(one.clean is None for one in several) else _mean_of(one.clean or Fraction() for one in several)
-    return Errors({name: _mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
+    clean = None if any(one.clean is None for one in several) else mean_of(one.clean or Fraction() for one in several)
+    return Errors({name: mean_of(one.corrupted[name] for one in several) for name in several[0].corrupted}, clean)
 
 
 def beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
