@@ -76,7 +76,8 @@ def check_bounds(case: Case, data: Dataset) -> None:
         metric, _, subset = key.removesuffix("]").partition("[")
         about, call = given.get(metric, (Metric(), None))
         if not is_given(about, metric, case, data):
-            raise SuiteError(f"expect: {key!r} is not a value of this case; {_absent(metric, data)}")
+            why = _absent(about.given.get(metric, ""), data)
+            raise SuiteError(f"expect: {key!r} is not a value of this case; {why}")
         if not (subset and told_by_a_run(about, metric, call)):
             check_subset(metric, subset, about, data)
         if metric in about.shares and not bound.possible(0, 1):
@@ -108,9 +109,9 @@ def is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:
     return metric in about.all_names and there.get(about.given.get(metric, ""), True)
 
 
-def _absent(metric: str, data: Dataset) -> str:
-    more = ", and top-5 needs six" if metric.startswith("top5") else ""
-    return f"it has none with the {len(data.classes)} classes of {data.name}{more}"
+def _absent(what: str, data: Dataset) -> str:
+    why = {"six classes": f"top-5 needs six classes, and {data.name} has {len(data.classes)}"}
+    return why.get(what, f"it has no {what}" if what else "it gives none of this name")
 
 
 def check_subset(metric: str, subset: str, about: Metric, data: Dataset) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.special import logsumexp
 
 from robust.core.declared import metric
 from robust.metrics import roc
@@ -49,7 +48,7 @@ def outliers(trial: EvaluationResult) -> Iterator[Value]:
         "mahalanobis": lambda found: apart(found.features),
     }
     for name, score in scores.items():
-        if name == "energy" and (why := arbitrary(np.concatenate([inner.logits, outside.logits]))):
+        if name == "energy" and (why := arbitrary(inner, outside)):
             yield Value("ood_auroc", float("nan"), 0, name, "", ci_method=why)
             yield Value("ood_fpr95", float("nan"), 0, name, "", ci_method=why)
             continue
@@ -67,15 +66,17 @@ def max_softmax(found: Predictions) -> np.ndarray:
 
 def energy(found: Predictions) -> np.ndarray:
     """Minus the free energy at temperature 1."""
+    from scipy.special import logsumexp
+
     return logsumexp(np.asarray(found.logits, np.float64), axis=1)
 
 
-def arbitrary(logits: np.ndarray) -> str:
-    """Why energy says nothing of a model with these logits; "" where it does."""
+def arbitrary(*found: Predictions) -> str:
+    """Why energy says nothing of a model that answers so; "" where it does."""
+    logits = np.concatenate([each.logits for each in found])
     if logits.shape[1] == 2 and not logits.any(axis=0).all():
         return CHOSEN
-    sums = logsumexp(np.asarray(logits, np.float64), axis=1)
-    return SHIFTED if (np.abs(sums) <= ROUNDED).all() else ""
+    return SHIFTED if all((np.abs(energy(each)) <= ROUNDED).all() for each in found) else ""
 
 
 def mahalanobis(train: Predictions) -> Callable[[np.ndarray], np.ndarray]:

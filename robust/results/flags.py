@@ -224,15 +224,15 @@ FLAGS = {
     ),
     "another_attack": Flag(
         "suspect",
-        "another attack (apgd_t with 20 steps towards each of the three likeliest classes, with a target with 50, "
-        "and apgd with 50, or square with 500 queries where there are no gradients) fells {value} of {n} images more",
+        "another attack (apgd_t with 20 steps towards each of the three likeliest classes; with a target apgd_t "
+        "and apgd with 50; without gradients square with 500 queries) fells {value} of {n} images more",
         f"read the number of a stronger attack: {attack('autoattack')}",
     ),
     "control_alone": Flag(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
-        "the three likeliest classes, with a target with 50, and apgd with 50, or square with 500 queries where "
-        "there are no gradients, fells {value} of {n} images more",
+        "the three likeliest classes (with a target apgd_t and apgd with 50; without gradients square with 500 "
+        "queries) fells {value} of {n} images more",
         f"attack it: {attack('pgd', steps=20)}, or without gradients {attack('square', n_queries=5000)}",
     ),
     "answers_alone": Flag(

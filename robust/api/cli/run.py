@@ -63,9 +63,9 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
-    seeds = results.groupby("model")["seed"].nunique()
+    several = verdicts.several(results)
     for row in missed.to_dict("records"):
-        where = f"{verdicts.cell(row, seeds[row['model']] > 1)}{verdicts.strength(row)}"
+        where = f"{verdicts.cell(row, several)}{verdicts.strength(row)}"
         print(f"{bounds.state(row)}: {where} {verdicts.missed(row)}{verdicts.in_doubt(row)}")
     for line in verdicts.open_questions(results):
         print(line)

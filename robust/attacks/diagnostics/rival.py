@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks.diagnostics.attack import AttackRun, attacked
+from robust.attacks.diagnostics.attack import AttackRun, attacked, ball
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.diagnostics.knowledge import is_control
+from robust.attacks.survivors import Task
 from robust.core.errors import ModelError
 from robust.core.randomness import fold
 from robust.core.signature import Call
@@ -44,13 +44,18 @@ def felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
 
     And were there gradients?
     """
-    same, none = ball(run.call), np.zeros(len(rows), bool)
-    task = replace(run.task, seeds=fold(tf.constant(run.task.seeds), 1).numpy())  # it begins elsewhere
+    none = np.zeros(len(rows), bool)
+    task = run.task if run.task.targets is None else elsewhere(run.task)
     with suppress(ModelError):  # there are no gradients
         return np.any([none, *(attacked(task, each, rows)[1] for each in rivals(run))], axis=0), True
     if run.call.name == "square":
         return none, False  # see `more_steps`
-    return attacked(task, Call("attacks", "square", {**same, "n_queries": _QUERIES}), rows)[1], False
+    return attacked(task, Call("attacks", "square", {**ball(run.call), "n_queries": _QUERIES}), rows)[1], False
+
+
+def elsewhere(task: Task) -> Task:
+    """The same with other random beginnings: towards one class alone, the same again finds the same."""
+    return replace(task, seeds=fold(tf.constant(task.seeds), 1).numpy())
 
 
 def rivals(run: AttackRun) -> Iterator[Call]:
@@ -65,8 +70,3 @@ def rivals(run: AttackRun) -> Iterator[Call]:
         yield Call("attacks", "apgd_t", {**same, "classes": _CLASSES})
     if run.task.targets is not None and not (call.name in _CLIMB_IT and enough):
         yield Call("attacks", "apgd", same)
-
-
-def ball(call: Call) -> dict[str, Any]:
-    """The eps and the norm of an attack."""
-    return {key: value for key, value in call.arguments.items() if key in ("eps", "norm")}
