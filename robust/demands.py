@@ -96,8 +96,8 @@ def _instead(metric: str, group: str, groups: list[str], data: Dataset) -> str:
         return f'say of which class: "{metric}[{groups[0]}]"'
     if group:
         return f"{metric} is one value, of all images"
-    more = ", and top-5 needs six" if metric.startswith("top5") else ""
-    return f"it has none with the {len(data.classes)} classes of {data.name}{more}"
+    six = f"top-5 needs six classes, and {data.name} has {len(data.classes)}"
+    return six if metric.startswith("top5") else "it gives none of this name"
 
 
 def _perfect(case: Case, data: Dataset) -> Trial:

@@ -222,15 +222,15 @@ ILLS = {
     ),
     "another_attack": Ill(
         "suspect",
-        "another attack (apgd_t with 20 steps towards each of the three likeliest classes, with a target with 50, "
-        "and apgd with 50, or square with 500 queries where there are no gradients) fells {value} of {n} images more",
+        "another attack (apgd_t with 20 steps towards each of the three likeliest classes; with a target apgd_t "
+        "and apgd with 50; without gradients square with 500 queries) fells {value} of {n} images more",
         f"read the number of a stronger attack: {_attack('autoattack')}",
     ),
     "control_alone": Ill(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
-        "the three likeliest classes, with a target with 50, and apgd with 50, or square with 500 queries where "
-        "there are no gradients, fells {value} of {n} images more",
+        "the three likeliest classes (with a target apgd_t and apgd with 50; without gradients square with 500 "
+        "queries) fells {value} of {n} images more",
         f"attack it: {_attack('pgd', steps=20)}, or without gradients {_attack('square', queries=5000)}",
     ),
     "answers_alone": Ill(

@@ -176,11 +176,11 @@ def missed(row: Mapping[Any, Any]) -> str:
     'recall[horse] cannot be given (there is no image for it), so that it is not >= 0.80'
     """
     limit = bound.parse(row["bound"])
-    if isinstance(limit, Bound) and isnan(row["value"]):
-        why = row.get("interval", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
-        return f"{bound.name(row)} cannot be given ({why}), so that it is not {row['bound']}"
     if isinstance(limit, Bound) and limit.untold(row):
         return f"{bound.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
+    if isinstance(limit, Bound) and isnan(row["value"]) and isnan(row[limit.of]):
+        why = row.get("interval", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
+        return f"{bound.name(row)} cannot be given ({why}), so that it is not {row['bound']}"
     if limit.judge(row):
         kind = "is an invalid number" if row["trust"] == "invalid" else "has no verdict of the trust checks on record"
         return f"{bound.name(row)} {say(row)} {kind}, so that {row['bound']} is unsupported"
@@ -217,10 +217,8 @@ def open_questions(results: pd.DataFrame) -> list[str]:
         "undecided, the interval holds the bound": [row for row in rows if undecided(row)],
         "not judged, what it is compared with is this report or has not run": [r for r in rows if pd.isna(r["passed"])],
     }
-    seeds = results.groupby("model")["seed"].nunique()
-    places = {
-        what: [_place(row, seeds[row["model"]] > 1) + in_doubt(row) for row in found] for what, found in kinds.items()
-    }
+    models = several(results)
+    places = {what: [_place(row, models) + in_doubt(row) for row in found] for what, found in kinds.items()}
     return [f"{what}: {', '.join(found)}" for what, found in places.items() if found] + absent(results)
 
 
@@ -232,19 +230,29 @@ def absent(results: pd.DataFrame) -> list[str]:
     ['weather[net] corruption_error_ratio[fog] is not given: lenet5 makes no error under fog']
     """
     rows = results[results["interval"].str.startswith(ABSENT)].to_dict("records")
-    seeds = results.groupby("model")["seed"].nunique()
-    return [f"{_place(row, seeds[row['model']] > 1)} is {row['interval']}" for row in rows]
+    models = several(results)
+    return [f"{_place(row, models)} is {row['interval']}" for row in rows]
 
 
-def _place(row: Mapping[Any, Any], several: bool) -> str:
+def _place(row: Mapping[Any, Any], several: set[str]) -> str:
     return f"{cell(row, several)} {bound.name(row)}{strength(row)}"
 
 
-def cell(row: Mapping[Any, Any], several: bool) -> str:
-    """The case and the model of a row, with the seed where the model was trained several times.
+def several(results: pd.DataFrame) -> set[str]:
+    """The models of a table that were trained with several seeds.
 
-    >>> cell({"case": "pgd", "model": "net", "seed": 3}, several=True)
+    >>> several(pd.DataFrame({"model": ["a", "a", "b", "b"], "seed": [0, 1, 0, 0]}))
+    {'a'}
+    """
+    seeds = results.groupby("model")["seed"].nunique()
+    return {*seeds.index[seeds > 1]}
+
+
+def cell(row: Mapping[Any, Any], several: set[str]) -> str:
+    """The case and the model of a row, with the seed of a model that was trained with several.
+
+    >>> cell({"case": "pgd", "model": "net", "seed": 3}, several={"net"})
     'pgd[net-3]'
     """
-    seed = f"-{row['seed']}" if several else ""
+    seed = f"-{row['seed']}" if row["model"] in several else ""
     return f"{row['case']}[{row['model']}{seed}]"

@@ -84,6 +84,6 @@ def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():
 
 
 def test_top_5_of_five_classes_is_told_to_need_six():
-    told = r"expect: 'top5' is not a value of this case; it has none with the 2 classes of arrays, and top-5 needs six"
+    told = r"expect: 'top5' is not a value of this case; top-5 needs six classes, and arrays has 2"
     with pytest.raises(SuiteError, match=told):
         _check({"expect": {"top5": ">= 0.5"}})

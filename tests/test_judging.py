@@ -2,11 +2,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import robust
 from robust import judging, record
 from robust.bound import parse
+from robust.cli.run import _verdict
 from robust.errors import ReportError, SuiteError
 from robust.statistics import mcnemar, paired_proportions
 from robust.store import Store
@@ -216,3 +218,24 @@ def test_a_distance_not_found_says_up_to_where_and_what_to_do():
     row = {"metric": "median_distance", "group": "", "value": np.inf, "low": np.inf, "high": np.inf, "unit": "distance"}
     said = judging.missed({**row, "eps": 0.05, "bound": ">= 1", "trust": "reliable"})
     assert said == "median_distance not found up to 0.05 leaves >= 1 undecided; search farther, with a larger eps"
+
+
+def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_without_a_value_say_why():
+    row = {"metric": "median_distance", "group": "", "value": np.nan, "low": 0.02, "high": np.inf, "unit": "distance"}
+    row |= {"n": 40, "eps": 0.05, "norm": "l2", "trust": "reliable", "interval": "order statistics 95 %"}
+    half = "median_distance not known, as just half of the images have one up to 0.05 (low: 0.020)"
+    assert judging.missed({**row, "bound": ">= 0.03"}).startswith(f"{half} leaves >= 0.03 undecided")
+    assert judging.missed({**row, "bound": "low >= 0.03"}) == f"{half} misses low >= 0.03"
+    energy = {"metric": "auroc", "group": "energy", "value": np.nan, "low": np.nan, "high": np.nan, "unit": ""}
+    told = judging.missed({**energy, "interval": "none: of one logit", "trust": "", "bound": ">= 0.5"})
+    assert told == "auroc[energy] cannot be given (of one logit), so that it is not >= 0.5"
+
+
+@pytest.mark.parametrize(("seeds", "told"), [((0, 1), "clean[net-1] top1"), ((1, 1), "clean[net] top1")])
+def test_the_command_says_which_training_missed(seeds, told, capsys, tmp_path):
+    same = {"model": "net", "case": "clean", "metric": "top1", "group": "", "unit": "proportion", "trust": "", "n": 10}
+    same |= {"low": 0.2, "high": 0.8, "interval": "exact 95 %", "eps": None, "severity": None, "norm": ""}
+    rows = [{**same, "seed": seed, "value": 0.5, "bound": "", "passed": None} for seed in seeds]
+    rows[1] |= {"bound": ">= 0.9", "passed": False}
+    assert _verdict(pd.DataFrame(rows), tmp_path) == 1
+    assert capsys.readouterr().out.startswith(f"missed: {told}")

@@ -61,9 +61,9 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
-    seeds = results.groupby("model")["seed"].nunique()
+    several = judging.several(results)
     for row in missed.to_dict("records"):
-        where = f"{judging.cell(row, seeds[row['model']] > 1)}{judging.strength(row)}"
+        where = f"{judging.cell(row, several)}{judging.strength(row)}"
         print(f"{bound.state(row)}: {where} {judging.missed(row)}{judging.in_doubt(row)}")
     for line in judging.open_questions(results):
         print(line)

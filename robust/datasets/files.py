@@ -38,7 +38,7 @@ def look(path: Path) -> Look:
     if mode not in (*_GREY, *_COLOUR):
         deep = "; of 16 bits Keras keeps the upper 8, torchvision clips at 255: write it anew as the model knew it"
         what = f"its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel"
-        raise DataError(f"{path}: {what}{deep if mode.startswith('I') else ''}")
+        raise DataError(f"{path}: {what}{deep if mode.startswith('I;16') else ''}")
     return Look(size[1], size[0], mode in _GREY, digest, turned)
 
 

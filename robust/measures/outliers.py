@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
-from scipy.special import logsumexp
 
 from robust.measures import roc
 from robust.measures.means import class_means
@@ -42,7 +41,7 @@ def outliers(trial: Trial) -> Iterator[Value[Literal["auroc", "fpr95"]]]:
         "mahalanobis": lambda found: apart(found.features),
     }
     for name, score in scores.items():
-        if name == "energy" and (why := _arbitrary(np.concatenate([inner.logits, outside.logits]))):
+        if name == "energy" and (why := _arbitrary(inner, outside)):
             yield Value("auroc", float("nan"), 0, name, "", interval=why)
             yield Value("fpr95", float("nan"), 0, name, "", interval=why)
             continue
@@ -60,15 +59,17 @@ def max_softmax(found: Answers) -> np.ndarray:
 
 def energy(found: Answers) -> np.ndarray:
     """Minus the free energy at temperature 1."""
+    from scipy.special import logsumexp
+
     return logsumexp(np.asarray(found.logits, np.float64), axis=1)
 
 
-def _arbitrary(logits: np.ndarray) -> str:
-    """Why energy says nothing of a model with these logits; "" where it does."""
+def _arbitrary(*found: Answers) -> str:
+    """Why energy says nothing of a model that answers so; "" where it does."""
+    logits = np.concatenate([each.logits for each in found])
     if logits.shape[1] == 2 and not logits.any(axis=0).all():
         return CHOSEN
-    sums = logsumexp(np.asarray(logits, np.float64), axis=1)
-    return SHIFTED if (np.abs(sums) <= ROUNDED).all() else ""
+    return SHIFTED if all((np.abs(energy(each)) <= ROUNDED).all() for each in found) else ""
 
 
 def mahalanobis(train: Answers) -> Callable[[np.ndarray], np.ndarray]:

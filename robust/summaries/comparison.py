@@ -123,7 +123,7 @@ def _beside(one: Report, other: Report, run: tuple[str, int, str], metric: str) 
     for where, part in by_strength(b):
         there = at(a, where)
         beside = at(measured, where)
-        if there.empty or beside.empty or (beside["value"].isna() & (beside["n"] == 0)).all():  # of a class, no image
+        if there.empty or (beside["value"].isna() & (beside["n"] == 0)).all():  # not measured, or of no image
             continue
         try:
             found = difference(part, there, metric, groups, whose=str(one.path), tail=TWO_SIDED)

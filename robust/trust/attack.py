@@ -76,6 +76,15 @@ def averages(call: Call) -> bool:
     return many and gradient_based(call)
 
 
+def ball(call: Call) -> dict[str, object]:
+    """The eps and the norm of an attack, for another in the same ball.
+
+    >>> ball(Call("attacks", "pgd", {"eps": 0.1, "norm": "l2", "steps": 5}))
+    {'eps': 0.1, 'norm': 'l2'}
+    """
+    return {key: value for key, value in call.arguments.items() if key in ("eps", "norm")}
+
+
 def attacked(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[Perturbed, np.ndarray]:
     """Attack some of the images afresh; also gives which of them fool the model, bool [len(rows)]."""
     rows = np.arange(len(task.labels)) if rows is None else rows
@@ -179,7 +188,7 @@ def more_averaged_steps(run: Run) -> Iterator[Reason]:
     rows, call, steps = np.flatnonzero(~run.fell), run.call, int(run.call.arguments.get("steps", 1))
     if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
         return
-    same = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+    same = ball(call)
     longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "samples": _samples(call)})
     more, again = (attacked(run.task, each, rows)[1] for each in (longer, call))
     count, n = int(more.sum()) - int(again.sum()), len(run.fell)
@@ -212,7 +221,7 @@ def doubled(call: Call) -> Call | None:
 
     PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
     """
-    arguments = {k: v for k, v in call.arguments.items() if k in ("eps", "norm")}
+    arguments = ball(call)
     if one_step(call):
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +11,7 @@ from robust.attacks.survivors import Task
 from robust.errors import ModelError
 from robust.randomness import fold
 from robust.schema import Call
-from robust.trust.attack import Run, attacked
+from robust.trust.attack import Run, attacked, ball
 from robust.trust.evidence import Reason, clearly
 from robust.trust.knowledge import is_control
 
@@ -45,13 +44,13 @@ def _felled(run: Run, rows: np.ndarray) -> tuple[np.ndarray, bool]:
 
     And were there gradients?
     """
-    same, none = _ball(run.call), np.zeros(len(rows), bool)
+    none = np.zeros(len(rows), bool)
     task = run.task if run.task.targets is None else _elsewhere(run.task)
     with suppress(ModelError):  # there are no gradients
         return np.any([none, *(attacked(task, each, rows)[1] for each in _rivals(run))], axis=0), True
     if run.call.name == "square":
         return none, False  # see `more_steps`
-    return attacked(task, Call("attacks", "square", {**same, "queries": _QUERIES}), rows)[1], False
+    return attacked(task, Call("attacks", "square", {**ball(run.call), "queries": _QUERIES}), rows)[1], False
 
 
 def _elsewhere(task: Task) -> Task:
@@ -66,12 +65,8 @@ def _rivals(run: Run) -> Iterator[Call]:
     30 steps reached 52 of 100 on a plain net, and `apgd` with 20 steps 62.
     """
     call, steps = run.call, _STEPS if run.task.targets is None else _AIMED
-    enough, same = call.arguments.get("steps", 0) >= steps, {**_ball(call), "steps": steps}
+    enough, same = call.arguments.get("steps", 0) >= steps, {**ball(call), "steps": steps}
     if not (call.name in _CONTAIN_IT and enough):
         yield Call("attacks", "apgd_t", {**same, "classes": _CLASSES})
     if run.task.targets is not None and not (call.name in _CLIMB_IT and enough):
         yield Call("attacks", "apgd", same)
-
-
-def _ball(call: Call) -> dict[str, Any]:
-    return {key: value for key, value in call.arguments.items() if key in ("eps", "norm")}
