@@ -7,6 +7,7 @@ import numpy as np
 from robust.attacks import auto_step, losses, sparse_step
 from robust.attacks.climb import IterativeAttack
 from robust.attacks.survivors import Task, attack, ranked
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
@@ -14,6 +15,7 @@ from robust.results.attack_result import AttackResult
 _LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_reach)}
 
 
+@declared.attack(access="gradient", warm_start=True, eps_per_image=True, random=True, trace=True)
 def apgd(
     classifier: Classifier,
     images: np.ndarray,
@@ -52,6 +54,15 @@ def apgd(
     return attack(Task(classifier, images, labels, seeds, start, targets), climb)
 
 
+@declared.attack(
+    access="gradient",
+    warm_start=True,
+    eps_per_image=True,
+    random=True,
+    trace=True,
+    searches=True,
+    published_steps=100,
+)
 def apgd_t(
     classifier: Classifier,
     images: np.ndarray,

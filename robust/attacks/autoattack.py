@@ -10,6 +10,7 @@ import numpy as np
 from robust.attacks.apgd import apgd, apgd_t
 from robust.attacks.fab import fab
 from robust.attacks.square import square
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
@@ -17,6 +18,17 @@ from robust.results.attack_result import AttackResult
 Part = Callable[..., AttackResult]
 
 
+@declared.attack(
+    access="gradient",
+    warm_start=True,
+    eps_per_image=True,
+    random=True,
+    searches=True,
+    published_steps=100,
+    includes=("apgd", "apgd_t", "fab", "square"),
+    parts=("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"),
+    quick={"n_queries": 12, "steps": 4},
+)
 def autoattack(
     classifier: Classifier,
     images: np.ndarray,

@@ -5,11 +5,18 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks.foolbox import foolbox_attack
+from robust.core import declared
 from robust.core.types import Count, Eps, Positive
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
+@declared.attack(
+    access="gradient",
+    minimal=True,
+    independent=False,
+    quick={"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
+)
 def carlini_wagner(
     classifier: Classifier,
     images: np.ndarray,

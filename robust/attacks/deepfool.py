@@ -3,6 +3,7 @@
 import numpy as np
 
 from robust.attacks.foolbox import foolbox_attack
+from robust.core import declared
 from robust.core.types import Count, Eps, NonNegative, Norm
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
@@ -10,6 +11,7 @@ from robust.results.attack_result import AttackResult
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 
 
+@declared.attack(access="gradient", minimal=True, independent=False, quick={"steps": 3})
 def deepfool(
     classifier: Classifier,
     images: np.ndarray,

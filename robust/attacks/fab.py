@@ -9,6 +9,7 @@ from robust.attacks import ball, box, losses
 from robust.attacks.box import Scalar
 from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
 from robust.attacks.survivors import Task, attack, ranked
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
@@ -18,6 +19,7 @@ BACK = 0.9  # how much of the change is left after a step back to the image
 MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
 
 
+@declared.attack(access="gradient", warm_start=True, searches=True, published_steps=100)
 def fab(
     classifier: Classifier,
     images: np.ndarray,

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from robust.core import registry
+from robust.core import foolbox_classes
 from robust.core.errors import ContractError, RobustError
 from robust.core.types import Eps, NewTable
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
-foolbox = registry.foolbox()
-
-_NORMS: dict[Any, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
+foolbox = foolbox_classes.library()
 
 
 def foolbox_attack(
@@ -80,7 +78,7 @@ def _made(name: str, norm: str, options: NewTable) -> foolbox.Attack:
         options = {**options, "distance": getattr(foolbox.distances, norm)}
     with _refusals(name):
         made = getattr(foolbox.attacks, name)(**options)
-        own = _NORMS.get(getattr(getattr(made, "distance", None), "p", None), norm)
+        own = foolbox_classes.norm(made) or norm
     if own != norm:
         raise ContractError(f'foolbox:{name} measures in {own}, not in {norm}; write norm = "{own}"')
     return made

@@ -8,11 +8,13 @@ import tensorflow as tf
 from robust.attacks import ball, losses
 from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput
 from robust.attacks.survivors import Task, attack
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
+@declared.attack(access="gradient", warm_start=True, eps_per_image=True, trace=True)
 def mifgsm(
     classifier: Classifier,
     images: np.ndarray,

@@ -9,12 +9,13 @@ import tensorflow as tf
 from robust.attacks import ball, losses
 from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput
 from robust.attacks.survivors import Task, attack
-from robust.core import randomness
+from robust.core import declared, randomness
 from robust.core.types import AnyNorm, Count, Eps
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
+@declared.attack(access="none", eps_per_image=True, random=True)
 def noise(
     classifier: Classifier,
     images: np.ndarray,

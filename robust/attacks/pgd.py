@@ -5,11 +5,13 @@ import numpy as np
 from robust.attacks import losses
 from robust.attacks.climb import IterativeAttack, ascend
 from robust.attacks.survivors import Task, attack
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Positive
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
+@declared.attack(access="gradient", warm_start=True, eps_per_image=True, trace=True)
 def pgd(
     classifier: Classifier,
     images: np.ndarray,

@@ -8,11 +8,13 @@ import tensorflow as tf
 from robust.attacks import losses, squares
 from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, best
 from robust.attacks.survivors import Task, attack
+from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Proportion
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
+@declared.attack(access="score", eps_per_image=True, random=True, quick={"n_queries": 40})
 def square(
     classifier: Classifier,
     images: np.ndarray,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from robust.core import signature
+from robust.core import declared, signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier
 from robust.models.classifier.memory import fitting
@@ -13,6 +13,7 @@ from robust.results.attack_result import AttackResult, fooled
 from robust.suite.transfer import inner
 
 
+@declared.attack(access="transfer")
 def transfer(
     classifier: Classifier,
     images: np.ndarray,

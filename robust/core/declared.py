@@ -5,19 +5,27 @@ without an import of TensorFlow, and `"their.module:function"` is held to the sa
 
     @metric(names=("top1", "nll"), shares=("top1",))
     def accuracy(trial): ...
+
+    @attack(access="gradient")
+    def fgsm(classifier, images, labels, *, seeds, start=None, targets=None, eps: Eps): ...
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from robust.core import registry
+from robust.core import foolbox_classes, registry
 from robust.core.errors import SuiteError
 
 Member = TypeVar("Member", bound=Callable)
+Declaration = TypeVar("Declaration", "Metric", "Attack", "Corruption", "Section")
 SPLITS = ("train", "validation")
 NEEDS = (*SPLITS, "features", "ood", "target", "minimal", "superclasses")
 GIVEN = ("six classes", "target", "attack")
+BETTER = ("higher", "lower")
+ACCESS = ("gradient", "score", "decision", "transfer", "none")
+"""What an attack uses of the model: its gradients; its logits; its answers alone; those of another model; nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,9 @@ class Metric:
     names: values of all images. per_class, per_pair, per_superclass: of each class, of pairs "cat -> dog" of classes,
     of each superclass. subsets: name -> the subsets there always are. found: names whose subsets only a run tells.
     shares: those in [0, 1]. given: name -> what it needs to be given, of `GIVEN`. needs: what the metric looks at,
-    of `NEEDS`.
+    of `NEEDS`. paired: means over images, which two models can be compared by image by image -> which way is better,
+    of `BETTER`. perfect: what a classifier without an error gets. once: does an image that is sent to several targets
+    count once, with the mean of these?
     """
 
     names: tuple[str, ...] = ()
@@ -39,6 +49,9 @@ class Metric:
     shares: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    paired: Mapping[str, str] = field(default_factory=dict)
+    perfect: Mapping[str, float] = field(default_factory=dict)
+    once: bool = False
 
     @property
     def all_names(self) -> tuple[str, ...]:
@@ -60,6 +73,83 @@ class Metric:
         of_groups = tuple(superclasses) if name in self.per_superclass else ()
         return (*of_classes, *of_groups, *self.subsets.get(name, ()))
 
+    def unknown(self) -> list[str]:
+        """What it says that nobody could mean."""
+        odd = [one for one in self.needs if one not in NEEDS] + [v for v in self.given.values() if v not in GIVEN]
+        odd += [way for way in self.paired.values() if way not in BETTER]
+        about = (*self.shares, *self.given, *self.paired, *self.perfect)
+        return odd + [one for one in about if one not in self.all_names]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How an attack searches.
+
+    access: what it uses of the model, of `ACCESS`; "none" is random noise. minimal: does it look for the smallest
+    change by itself? one_step: does it take a single step? warm_start: does it begin at `start`, where a smaller eps
+    ended? eps_per_image: may `eps` be an array [N]? independent: is what it finds for an image the same in any
+    company? random: is it random without a key `random_start`? trace: does its trace show one loss that rises with
+    the steps? includes: attacks of the catalogue that it runs, as parts. parts: what these are called in
+    `AttackResult.by`. searches: does it run several searches of `steps` steps each? published_steps: so many, as it
+    was published. quick: arguments for a trial on a few tiny images.
+    """
+
+    access: str
+    minimal: bool = False
+    one_step: bool = False
+    warm_start: bool = False
+    eps_per_image: bool = False
+    independent: bool = True
+    random: bool = False
+    trace: bool = False
+    includes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    searches: bool = False
+    published_steps: int | None = None
+    quick: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_control(self) -> bool:
+        """Does it use nothing of this model, so that it claims no strength?"""
+        return self.access in ("transfer", "none")
+
+    def unknown(self) -> list[str]:
+        """What it says that nobody could mean."""
+        return [] if self.access in ACCESS else [self.access]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Where a corruption stands among the published ones.
+
+    alexnet_error: AlexNet's top-1 error under it, in the mean of the five severities, Hendrycks & Dietterich, ICLR
+    2019; None where it is not one of the 15 common ones, of which the mean corruption error is made.
+    uneven: why the change of an image does not grow with each severity; "" where it does.
+    """
+
+    alexnet_error: float | None = None
+    uneven: str = ""
+
+    def unknown(self) -> list[str]:
+        """What it says that nobody could mean."""
+        error = self.alexnet_error
+        return [] if error is None or 0 < error < 1 else [str(error)]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where a section stands on the page.
+
+    title: its heading. after: the id of the section before it; "" for the end of the page.
+    """
+
+    title: str
+    after: str = ""
+
+    def unknown(self) -> list[str]:
+        """What it says that nobody could mean."""
+        return [] if self.title else ["title"]
+
 
 def metric(**about: object) -> Callable[[Member], Member]:
     """Beside a metric: the fields of `Metric`, as literals."""
@@ -73,7 +163,32 @@ def profile(**about: object) -> Callable[[Member], Member]:
     return lambda member: member
 
 
-_BESIDE = {"metrics": "metric", "profile": "profile"}
+def attack(**about: object) -> Callable[[Member], Member]:
+    """Beside an attack: the fields of `Attack`, as literals."""
+    del about
+    return lambda member: member
+
+
+def corruption(**about: object) -> Callable[[Member], Member]:
+    """Beside a corruption: the fields of `Corruption`, as literals."""
+    del about
+    return lambda member: member
+
+
+def section(**about: object) -> Callable[[Member], Member]:
+    """Beside a section of the page: the fields of `Section`, as literals."""
+    del about
+    return lambda member: member
+
+
+BESIDE: Mapping[str, tuple[str, str]] = {
+    "metrics": ("metric", "names=(...)"),
+    "profile": ("profile", "names=(...)"),
+    "attacks": ("attack", 'access="gradient"'),
+    "corruptions": ("corruption", ""),
+    "sections": ("section", 'title="..."'),
+}
+"""Of each kind of member the decorator that has to stand beside it, and what it has to say at least."""
 
 
 def yields(kind: str, name: str) -> Metric:
@@ -84,14 +199,103 @@ def yields(kind: str, name: str) -> Metric:
     >>> yields("metrics", "accuracy").given["top5"]
     'six classes'
     """
-    decorator = _BESIDE[kind]
+    made = _read(kind, name, Metric)
+    if not made.all_names:
+        raise SuiteError(f"{name}: yields nothing")
+    return made
+
+
+def of_attack(name: str) -> Attack:
+    """How an attack searches, of ours, of Foolbox, or "their.module:function".
+
+    Raises SuiteError where the member is not decorated, or by what is no literal or no field of `Attack`.
+
+    >>> of_attack("square").access, of_attack("foolbox:LinfPGD").access, of_attack("transfer").is_control
+    ('score', 'gradient', True)
+    """
+    if not name.startswith(foolbox_classes.PREFIX):
+        return _read("attacks", name, Attack)
+    cls = foolbox_classes.named(name)
+    one_step, minimal = "FastGradient" in cls.__name__, foolbox_classes.minimal(cls.__name__)
+    return Attack(foolbox_classes.access(cls.__name__), minimal=minimal, one_step=one_step, independent=False)
+
+
+def of_corruption(name: str) -> Corruption:
+    """Where a corruption stands among the published ones; raises SuiteError as `of_attack` does.
+
+    >>> of_corruption("fog").alexnet_error
+    0.819
+    """
+    return _read("corruptions", name, Corruption)
+
+
+def of_section(name: str) -> Section:
+    """Where a section stands on the page; raises SuiteError as `of_attack` does."""
+    return _read("sections", name, Section)
+
+
+def check(kind: str, name: str) -> None:
+    """Raise SuiteError where a member of this kind does not say what the package must know about it."""
+    match kind:
+        case "metrics" | "profile":
+            yields(kind, name)
+        case "attacks":
+            of_attack(name)
+        case "corruptions":
+            of_corruption(name)
+        case "sections":
+            of_section(name)
+
+
+def black_box() -> list[str]:
+    """The attacks of the catalogue that need no gradients of the model.
+
+    >>> black_box()
+    ['noise', 'square', 'transfer']
+    """
+    return [name for name in registry.names("attacks") if of_attack(name).access != "gradient"]
+
+
+def paired() -> dict[str, str]:
+    """The metrics that two models can be compared by image by image -> which way is better.
+
+    >>> paired()["top1"], paired()["nll"]
+    ('higher', 'lower')
+    """
+    return {key: way for name in registry.names("metrics") for key, way in yields("metrics", name).paired.items()}
+
+
+def shares() -> set[str]:
+    """The metrics and profiles whose values lie in [0, 1].
+
+    >>> "top1" in shares(), "nll" in shares()
+    (True, False)
+    """
+    return {
+        key for kind in ("metrics", "profile") for name in registry.names(kind) for key in yields(kind, name).shares
+    }
+
+
+def common_corruptions() -> dict[str, float]:
+    """The corruptions of which the mean corruption error is made -> AlexNet's error, in the order of the paper.
+
+    >>> list(common_corruptions())[:3], len(common_corruptions())
+    (['gaussian_noise', 'shot_noise', 'impulse_noise'], 15)
+    """
+    errors = {name: of_corruption(name).alexnet_error for name in registry.names("corruptions")}
+    return {name: error for name, error in errors.items() if error is not None}
+
+
+def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
+    decorator, least = BESIDE[kind]
     keywords = registry.declaration(kind, name, decorator)
     if keywords is None:
-        raise SuiteError(f"{name} does not say what it yields: decorate it, as in @{decorator}(names=(...))")
-    unknown = [key for key in keywords if key not in Metric.__dataclass_fields__]
-    made = Metric() if unknown else Metric(**keywords)
-    unknown += [one for one in made.needs if one not in NEEDS] + [v for v in made.given.values() if v not in GIVEN]
-    unknown += [one for one in (*made.shares, *made.given) if one not in made.all_names]
-    if unknown or not made.all_names:
-        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}" if unknown else f"{name}: yields nothing")
-    return made
+        raise SuiteError(f"{name} is not declared: decorate it, as in @robust.{decorator}({least})")
+    fields = {one.name: one for one in dataclasses.fields(schema)}
+    required = [key for key, one in fields.items() if one.default is one.default_factory is dataclasses.MISSING]
+    if lacking := [key for key in required if key not in keywords]:
+        raise SuiteError(f"{name}: @{decorator} needs {lacking[0]}, as in @{decorator}({least})")
+    unknown = [key for key in keywords if key not in fields] or schema(**keywords).unknown()
+    if unknown:
+        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}")
+    return schema(**keywords)

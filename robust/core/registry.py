@@ -10,13 +10,13 @@ import functools
 import hashlib
 import importlib
 import sys
-import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from robust.core.errors import SuiteError, suggest
+from robust.core.foolbox_classes import PREFIX
 
 KINDS = {
     "architectures": "robust.models.architectures",
@@ -31,9 +31,6 @@ KINDS = {
     "objectives": "robust.training.robust_losses",
 }
 """Each kind of extension and the package or module that is its contents page."""
-
-FOOLBOX = "foolbox:"
-"""What stands before the name of an attack class of Foolbox."""
 
 
 class _Contents(ModuleType):
@@ -82,12 +79,12 @@ def resolve(kind: str, name: str) -> Any:
     """
     module, member = home(kind, name)
     found = getattr(importlib.import_module(module), member)
-    return functools.partial(found, attack=name.removeprefix(FOOLBOX)) if name.startswith(FOOLBOX) else found
+    return functools.partial(found, attack=name.removeprefix(PREFIX)) if name.startswith(PREFIX) else found
 
 
 def home(kind: str, name: str) -> tuple[str, str]:
     """The module in which a member stands and its name there; `"their.module:function"` is taken apart."""
-    if name.startswith(FOOLBOX) and kind == "attacks":
+    if name.startswith(PREFIX) and kind == "attacks":
         return "robust.attacks.foolbox", "foolbox_attack"
     if is_foreign(name):
         module, _, function = name.partition(":")
@@ -97,16 +94,9 @@ def home(kind: str, name: str) -> tuple[str, str]:
     return homes(KINDS[kind]).get(name, KINDS[kind]), name
 
 
-def foolbox() -> ModuleType:
-    """The library; it is light, and does not import TensorFlow before it is used."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it imports a name that SciPy has moved
-        return importlib.import_module("foolbox")
-
-
 def is_foreign(name: str) -> bool:
     """Is it `"their.module:function"`, code from elsewhere, rather than a name of ours?"""
-    return ":" in name and not name.startswith(FOOLBOX)
+    return ":" in name and not name.startswith(PREFIX)
 
 
 def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:

@@ -6,13 +6,14 @@ values converted by their annotations, all without importing the member.
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from robust.core import registry
+from robust.core import annotations, declared, foolbox_classes, registry
 from robust.core import types as quantities
+from robust.core.annotations import Unreadable
 from robust.core.errors import SuiteError, suggest
 from robust.core.types import NewTable, Table
 
@@ -25,9 +26,7 @@ SUPPLIED = {
 }
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
 
-_UNION, _LITERAL = cast(Any, Union), cast(Any, Literal)  # of values that no type checker can know
 _THEIRS = object()  # a default that only running the code would tell: left to the code
-_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": list, "dict": dict}
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -40,7 +39,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One key that a member takes: its name, annotation (None: anything) and default (`...`: required)."""
+    """One key that a member takes: its name, annotation (None: it has none) and default (`...`: required)."""
 
     name: str
     annotation: object
@@ -87,6 +86,7 @@ def bind(kind: str, table: str | Table) -> Call:
     missing = [p.name for p in parameters.values() if p.default is ... and p.name not in table]
     if missing:
         raise SuiteError(f"{name} needs {', '.join(missing)}")
+    declared.check(kind, name)
     given = {key: convert(value, parameters[key].annotation, key) for key, value in table.items()}
     known = {p.name: p.default for p in parameters.values() if p.default not in (..., _THEIRS)}
     arguments = {**known, **given}
@@ -98,7 +98,7 @@ def bind(kind: str, table: str | Table) -> Call:
 
 def signature(kind: str, name: str) -> list[Parameter]:
     """The keys a member takes from a suite, in the order of its signature."""
-    if name.startswith(registry.FOOLBOX) and kind == "attacks":
+    if name.startswith(foolbox_classes.PREFIX) and kind == "attacks":
         return _foolbox_signature(name)
     node = registry.definition(kind, name)
     if isinstance(node, ast.Assign):
@@ -107,7 +107,10 @@ def signature(kind: str, name: str) -> list[Parameter]:
     if node.args.kwarg is None and (refused := supplied - taken):
         raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return [Parameter(a.arg, annotation(a.annotation), _default(d)) for a, d in pairs if a.arg not in supplied]
+    around = registry.siblings(kind, name)
+    return [
+        Parameter(a.arg, annotations.read(a.annotation, around), _default(d)) for a, d in pairs if a.arg not in supplied
+    ]
 
 
 def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
@@ -123,7 +126,10 @@ def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
         case _:
             raise SuiteError(f"{name}: what it takes cannot be read; write a function, or for a recipe Recipe(...)")
     fields = [n for n in classes[schema].body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-    return [Parameter(f.target.id, annotation(f.annotation), own.get(f.target.id, _default(f.value))) for f in fields]  # type: ignore[union-attr]
+    return [
+        Parameter(f.target.id, annotations.read(f.annotation, body), own.get(f.target.id, _default(f.value)))  # type: ignore[union-attr]
+        for f in fields
+    ]
 
 
 def _default(node: ast.expr | None) -> object:
@@ -139,49 +145,17 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _foolbox_signature(name: str) -> list[Parameter]:
-    members = vars(registry.foolbox().attacks).items()
-    classes = {n: c for n, c in members if inspect.isclass(c) and not inspect.isabstract(c)}
-    if (cls := classes.get(name.removeprefix(registry.FOOLBOX))) is None:
-        raise SuiteError(f"Foolbox has no attack {name!r}{suggest(name, [f'foolbox:{n}' for n in classes])}")
+    cls = foolbox_classes.named(name)
     keys = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    options = [Parameter(p.name, _plain(p.annotation), ... if p.default is p.empty else p.default) for p in keys]
-    norm: Any = getattr(getattr(cls, "distance", None), "p", None)
-    own: Any = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}.get(norm, ...)
-    return [Parameter("eps", quantities.Eps), Parameter("norm", Literal["linf", "l2", "l1", "l0"], own), *options]
+    options = [Parameter(p.name, _readable(p.annotation), ... if p.default is p.empty else p.default) for p in keys]
+    norm = Parameter("norm", Literal["linf", "l2", "l1", "l0"], foolbox_classes.norm(cls) or ...)
+    return [Parameter("eps", quantities.Eps), norm, *options]
 
 
-def _plain(kind: object) -> object:
-    return kind if kind in (int, float, bool, str) else None
-
-
-def annotation(node: ast.expr | None) -> object:
-    """The type that an annotation's syntax tree stands for; None where we cannot tell, and accept anything."""
-    match node:
-        case ast.Constant(value=None):
-            return NoneType
-        case ast.Name(id=name):
-            return _PLAIN.get(name) or quantities.NAMED.get(name)
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            sides = annotation(left), annotation(right)
-            return None if None in sides else _UNION[sides]
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return None if (values := _literal(choices)) is _THEIRS else _LITERAL[values]
-        case ast.Subscript(value=ast.Name(id=("list" | "tuple" | "dict") as name), slice=inner):
-            return container_of(dict if name == "dict" else list, inner)
-    return None
-
-
-def container_of(kind: Any, inner: ast.expr) -> object:
-    """list[...] or dict[...]; TOML has no tuples, so tuple[float, ...] is a list too."""
-    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-    types = tuple(annotation(part) for part in parts if not _is_ellipsis(part))
-    if None in types or (kind is list and len({*types}) != 1):  # not a tuple of one kind
-        return kind
-    return kind[types if kind is dict else types[0]]
-
-
-def _is_ellipsis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is ...
+def _readable(kind: object) -> object:
+    if kind is inspect.Parameter.empty or annotations.checkable(kind):
+        return None if kind is inspect.Parameter.empty else kind
+    return Unreadable(inspect.formatannotation(kind))
 
 
 def convert(value: Any, wanted: Any, key: str) -> Any:
@@ -194,6 +168,10 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
     """
     if wanted is None or wanted is Any:
         return value
+    if isinstance(wanted, Unreadable):
+        raise SuiteError(
+            f"{key}: its annotation {wanted.text} is nothing that a suite's value could be checked by", key
+        )
     origin, args = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
         number = convert(value, args[0], key)
@@ -208,7 +186,7 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
         return value
     if origin in (Union, UnionType):
         return _first_that_fits(value, args, key)
-    if origin in (list, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+    if isinstance(origin, type) and issubclass(origin, Iterable):
         return _container(value, origin, args, key)
     return _scalar(value, wanted, key)
 
@@ -224,17 +202,26 @@ def _first_that_fits(value: object, choices: tuple, key: str) -> object:
 
 
 def _container(value: object, origin: type, args: tuple, key: str) -> object:
-    if origin is list:
+    if not issubclass(origin, Mapping):
         if not isinstance(value, list | tuple):
             raise SuiteError(f"{key} = {value!r}: must be a list", key)
+        own = _of_each(origin, args, len(value))
+        if len(own) != len(value):
+            raise SuiteError(f"{key} = {value!r}: must be a list of {len(own)}", key)
         try:
-            return [convert(v, args[0] if args else None, f"{key}[{i}]") for i, v in enumerate(value)]
+            return [convert(v, want, f"{key}[{i}]") for i, (v, want) in enumerate(zip(value, own, strict=True))]
         except SuiteError as error:
             error.key = key  # what stands in the file
             raise
     if not isinstance(value, Mapping):
         raise SuiteError(f"{key} = {value!r}: must be a table", key)
     return {k: convert(v, args[-1] if args else None, f"{key}.{k}") for k, v in value.items()}
+
+
+def _of_each(origin: type, args: tuple, n: int) -> list[Any]:
+    """The types of n elements: `tuple[int, str]` has exactly two, any other container as many as there are."""
+    fixed = origin is tuple and args[-1:] != (...,)
+    return list(args) if fixed else [args[0] if args else None] * n
 
 
 def _scalar(value: object, wanted: type, key: str) -> object:

@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from robust.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
     from robust.corruptions.weather import fog, frost, snow, spatter
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (the order of the paper)
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
     "brightness",
     "contrast",
-    "defocus_blur",
     "elastic_transform",
-    "fog",
-    "frost",
-    "gaussian_blur",
-    "gaussian_noise",
-    "glass_blur",
-    "impulse_noise",
-    "jpeg_compression",
-    "motion_blur",
     "pixelate",
-    "saturate",
-    "shot_noise",
-    "snow",
-    "spatter",
+    "jpeg_compression",
     "speckle_noise",
-    "zoom_blur",
+    "gaussian_blur",
+    "spatter",
+    "saturate",
 ]
 registry.contents(__name__)

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from robust.core.declared import corruption
 from robust.core.types import Severity
 from robust.corruptions.published import constant, each
 
 
+@corruption(alexnet_error=0.565)
 def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too much light: the value of HSV, which is the largest channel, grows by c.
 
@@ -31,6 +33,7 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
     return each(images, seeds, one)
 
 
+@corruption(alexnet_error=0.853)
 def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too little contrast: every channel comes closer to its mean over the image, mean + c (x - mean).
 
@@ -53,6 +56,7 @@ def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
     return each(images, seeds, one)
 
 
+@corruption(uneven="pale at the first two, gaudy at the others")
 def saturate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Less colour and then more: the saturation S of HSV becomes clip(a S + b).
 

@@ -6,12 +6,14 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from robust.core.declared import corruption
 from robust.core.types import Severity
 from robust.corruptions.published import constant, each
 from robust.corruptions.resample import bilinear, mirror, reflect
 from robust.datasets import pictures
 
 
+@corruption(alexnet_error=0.646, uneven="the first severities move the whole image, the others knead it")
 def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Pulled and kneaded: three points of the image move, then every pixel by a smooth random field.
 
@@ -63,6 +65,7 @@ def pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndar
     return y, x
 
 
+@corruption(alexnet_error=0.718)
 def pixelate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too few pixels: shrunk to a share c of both sides and enlarged again, by means over boxes.
 
@@ -87,6 +90,7 @@ def pixelate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
     return each(images, seeds, one)
 
 
+@corruption(alexnet_error=0.607)
 def jpeg_compression(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Saved as JPEG of low quality, and read again.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from robust.core.declared import corruption
 from robust.core.types import Severity
 from robust.corruptions.liquid import mud, puddles, water
 from robust.corruptions.plasma import plasma
@@ -17,6 +18,7 @@ _FROST = ("frost1.webp", "frost2.webp", "frost2.webp", "frost4.jpg", "frost5.jpg
 _WATER, _MUD = (175, 238, 238), (63, 42, 20)  # pale turquoise and brown
 
 
+@corruption(alexnet_error=0.867)
 def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Flakes that fall in two directions before a brighter picture.
 
@@ -65,6 +67,10 @@ def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np
     return each(images, seeds, one)
 
 
+@corruption(
+    alexnet_error=0.827,
+    uneven="the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
+)
 def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Ice on the window: a x + b frost, where the frost is a random piece of one of five photographs.
 
@@ -111,6 +117,7 @@ def fitting(name: str, high: int, wide: int) -> np.ndarray:
     return np.asarray(photo)
 
 
+@corruption(alexnet_error=0.819)
 def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Clouds before the picture: (x + c P) m / (m + c), with the brightest value m of the image and a height map P.
 
@@ -141,6 +148,7 @@ def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.
     return each(images, seeds, one)
 
 
+@corruption(uneven="water up to the third severity, then mud")
 def spatter(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Splashes on the lens: water at the severities 1 to 3, mud at 4 and 5.
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from robust.attacks import targets
-from robust.core.declared import SPLITS, Metric, yields
+from robust.core.declared import SPLITS, Metric, common_corruptions, yields
 from robust.core.errors import DataError, SuiteError, suggest
 from robust.core.signature import Call
 from robust.datasets import choice
 from robust.datasets.dataset import Dataset
 from robust.datasets.taxonomy import trees
-from robust.results.summaries.corruption_error import COMMON
 from robust.suite import Case, Suite
 
 _FIVE = 5  # classes, of which every label is among the first five
@@ -93,7 +92,7 @@ def sums(case: Case) -> Iterator[Metric]:
     """What is told of a case beside its metrics: of the checks of its attack, and of several corruptions at once."""
     yield Metric(("reliability",))
     corruptions = tuple(dict.fromkeys(call.name for call in case.calls if call.kind == "corruptions"))
-    mean = ("mean_corruption_error",) if {*corruptions} & {*COMMON} else ()
+    mean = ("mean_corruption_error",) if {*corruptions} & {*common_corruptions()} else ()
     yield Metric(mean, subsets={"corruption_error": corruptions}, shares=("corruption_error", *mean))
 
 

@@ -20,7 +20,13 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels
         "targeted_success_rate": "target",
         "success_after_8bit": "attack",
     },
-)
+    paired={
+        "top1": "higher", "top5": "higher", "top1_error": "lower", "top5_error": "lower", "nll": "lower",
+        "targeted_success_rate": "lower",
+    },
+    perfect={"top1": 1.0, "top5": 1.0, "top1_error": 0.0, "top5_error": 0.0, "nll": 0.0},
+    once=True,
+)  # fmt: skip
 def accuracy(
     trial: EvaluationResult,
 ) -> Iterator[Value]:

@@ -15,6 +15,7 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, mean, pro
     names=("ece", "ece_adaptive", "ece_classwise", "ace", "brier", "aurc"),
     found=("bin_accuracy", "bin_confidence"),
     shares=("bin_accuracy",),
+    perfect={"aurc": 0.0},
 )
 def calibration(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.

@@ -17,6 +17,7 @@ SHOWN = 6  # images of a cluster that the page shows: half of them wrong ones, w
     found=("cluster_recall",),
     shares=("worst_cluster", "cluster_recall"),
     needs=("train", "features"),
+    perfect={"worst_cluster": 1.0, "cluster_recall": 1.0},
 )
 def clusters(trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0) -> Iterator[Value]:
     """Accuracy on each cluster of each class; clusters are found by k-means in the training images' features.

@@ -21,6 +21,15 @@ DRAWS = 2000  # of the recalls of all classes
     per_class=("recall", "precision", "prediction_entropy"),
     per_pair=("confused",),
     shares=("worst_class", "worst_pair", "recall", "precision", "confused"),
+    paired={"recall": "higher"},
+    perfect={
+        "worst_class": 1.0,
+        "worst_pair": 0.0,
+        "recall_std": 0.0,
+        "recall": 1.0,
+        "precision": 1.0,
+        "prediction_entropy": 0.0,
+    },
 )
 def confusion(trial: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.

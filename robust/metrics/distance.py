@@ -24,6 +24,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these hang
     subsets={"distance_quartile": ("lower", "upper")},
     shares=("censored", "top1_by_distance"),
     needs=("minimal",),
+    once=True,
 )
 def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.

@@ -18,6 +18,8 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
         "superclass_accuracy", "superclass_recall", "within_superclass_error_share", "cross_superclass_error_share",
     ),
     needs=("superclasses",),
+    paired={"superclass_accuracy": "higher"},
+    perfect={"superclass_accuracy": 1.0},
 )  # fmt: skip
 def hierarchy(trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
     """How many mistakes stay inside the superclass, how many leave it, and how high one must climb to mend them.

@@ -9,7 +9,7 @@ from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 SELECTED = "none: the largest of many shares is a little too large for its own sample"
 
 
-@metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",))
+@metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",), once=True)
 def targetability(trial: EvaluationResult) -> Iterator[Value]:
     """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
 

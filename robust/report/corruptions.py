@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from robust.core.declared import common_corruptions
 from robust.report import gallery, wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.results.summaries.corruption_error import ABSENT, COMMON, MADE
+from robust.results.summaries.corruption_error import ABSENT, MADE
 
 THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {
@@ -63,9 +64,10 @@ def sweeps(folder: Folder) -> list[Sweep]:
 def _sweep(folder: Folder, case: str) -> Sweep:
     rows = folder.results[folder.results["case"] == case]
     corrupted, summed = rows[rows["severity"].notna()], rows[rows["perturbation"] == MADE]
-    names = sorted(corrupted["perturbation"].unique(), key=lambda n: (n not in COMMON, [*COMMON, n].index(n), n))
+    common = [*common_corruptions()]
+    names = sorted(corrupted["perturbation"].unique(), key=lambda n: (n not in common, [*common, n].index(n), n))
     errors = corrupted[(corrupted["metric"] == "top1_error") & (corrupted["subset"] == "")]
-    counted = sum(name in COMMON for name in names)
+    counted = sum(name in common for name in names)
     heads = [metric for metric in _TOTALS if metric in set(summed["metric"])]
     samples = {(c.perturbation, c.severity): path for (_, c), path in folder.samples.items() if c.case == case}
     pictures = {place: gallery.read(path).perturbed[0] for place, path in samples.items()}
@@ -99,7 +101,7 @@ def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame,
     severities = sorted(own["severity"].unique().tolist())
     return Line(
         name.replace("_", " "),
-        name in COMMON,
+        name in common_corruptions(),
         [_square(folder, own[own["severity"] == s], pictures.get((name, s))) for s in severities],
         [
             (model, _total(of, "corruption_error", name), _total(of, "corruption_error_ratio", name))

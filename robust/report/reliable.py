@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from robust.core import registry
+from robust.core import foolbox_classes, registry
 from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Telling
@@ -74,7 +74,7 @@ def attack(perturbation: str, norm: str, radius: float | None, _: int | None) ->
     >>> attack("pgd", "", None, None), attack("mine:attack", "l2", None, None), attack("fog", "", None, 3)
     (True, True, False)
     """
-    named = perturbation.startswith(registry.FOOLBOX) or perturbation in registry.names("attacks")
+    named = perturbation.startswith(foolbox_classes.PREFIX) or perturbation in registry.names("attacks")
     return named or norm != "" or radius is not None
 
 

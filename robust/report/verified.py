@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from robust.core.declared import shares
 from robust.core.errors import ReportError
 from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
@@ -20,10 +21,10 @@ from robust.report.recount import Key, Telling, Told
 from robust.report.reliable import reliability
 from robust.results.flags import LEVELS
 from robust.suite import bounds
-from robust.suite.bounds import BETTER, Bound, NoWorse
+from robust.suite.bounds import Bound, NoWorse
 
 _WHOSE = ["model", "seed", "case"]
-_SHARES = ({*BETTER} | {"corruption_error", "mean_corruption_error", "success_after_8bit", "confused"}) - {"nll"}
+_SUMS = {"corruption_error", "mean_corruption_error"}  # shares, too
 _ROUNDING = 1e-9
 
 
@@ -86,7 +87,7 @@ def _key(row: Row) -> Key:
 def _check(row: Row, told: Telling) -> None:
     who = f"results.csv: {row['case']}[{row['model']}] {bounds.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
-    if row["metric"] in _SHARES or least < 0:
+    if row["metric"] in shares() | _SUMS or least < 0:
         for end in ("ci_low", "value", "ci_high"):
             if not (pd.isna(row[end]) or least - _ROUNDING <= row[end] <= 1 + _ROUNDING):
                 raise ReportError(f"{who}: {end} is {row[end]:g}, and must lie in [{least}, 1]")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from robust.core import statistics
+from robust.core.declared import yields
 from robust.core.errors import ModelError
 from robust.core.zero_probability import NEVER
 from robust.results import tables
@@ -220,9 +221,6 @@ class EvaluationResult:
         return tables.table(pd.DataFrame(columns).assign(**same), tables.OUTCOMES)
 
 
-COUNT_IMAGES = ("accuracy", "distance", "targetability")
-"""Measures whose values are of images, each of which counts once, though it be sent to several targets."""
-
 SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
 
 
@@ -231,8 +229,9 @@ def told(measure: str, values: Iterable[Value[Metric]], trial: EvaluationResult)
 
     The temperature is of other images, those held out.
     """
+    once = yields("metrics", measure).once
     for value in values:
-        counts = measure in COUNT_IMAGES or value.metric == "temperature"
+        counts = once or value.metric == "temperature"
         yield value if counts or not trial.several else unsure(value)
 
 

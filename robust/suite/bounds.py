@@ -1,7 +1,7 @@
 """Bounds: `">= 0.80"`, `"in [0, 0.3]"`, `"low >= 0.80"`, `"no worse than lenet5 by 0.01"`: parse, judge."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite, isnan
 from typing import Any, Literal
@@ -15,13 +15,6 @@ _INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
 _END = re.compile(r"([A-Za-z]+)\s*((?:>|<|in\b).*)", re.DOTALL)
 _NO_SUPPORT = ("invalid", "unverified")  # verdicts on a number that no bound passes on
 _NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
-
-BETTER: Mapping[str, Literal["higher", "lower"]] = {
-    "top1": "higher", "top5": "higher", "recall": "higher", "superclass_accuracy": "higher",
-    "top1_error": "lower", "top5_error": "lower", "nll": "lower", "targeted_success_rate": "lower",
-}  # fmt: skip
-"""Which way is better, for the metrics that are means over images and can be paired image by image."""
-
 
 FIGURES = 4
 """Significant digits of a number that no bound makes finer."""

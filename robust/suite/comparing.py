@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from robust.core.declared import paired
 from robust.core.errors import SuiteError, suggest
-from robust.suite.bounds import BETTER, NoWorse
+from robust.suite.bounds import NoWorse
 from robust.suite.nouns import Case, Model
 
 
@@ -20,8 +21,8 @@ def check(case: Case, models: Sequence[Model]) -> None:
 
 def _unpaired(key: str, case: Case) -> str:
     metric = key.partition("[")[0]
-    if metric not in BETTER:
-        return f"{metric} is no mean over images that could be paired; those are {', '.join(BETTER)}"
+    if metric not in (known := paired()):
+        return f"{metric} is no mean over images that could be paired; those are {', '.join(known)}"
     return ""
 
 

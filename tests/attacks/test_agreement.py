@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import autoattack, fgsm, pgd
-from robust.core import registry
+from robust.core import foolbox_classes
 from robust.models.classifier import Classifier
 
-foolbox = registry.foolbox()
+foolbox = foolbox_classes.library()
 EPS, STEP = {"linf": 0.04, "l2": 0.2}, {"linf": 0.013, "l2": 0.07}
 TIGHT = {"linf": 0.02, "l2": 0.1}
 PGD = {"linf": "LinfProjectedGradientDescentAttack", "l2": "L2ProjectedGradientDescentAttack"}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from robust.attacks import carlini_wagner, deepfool, fgsm
-from robust.core import registry, signature
+from robust.core import foolbox_classes, signature
 from robust.core.errors import ContractError, SuiteError
 from robust.engine import perturb
 from robust.models.classifier import Classifier
@@ -203,7 +203,7 @@ def test_those_with_a_name_of_their_own_hand_on_all_they_are_given(
     (carlini_wagner, "L2CarliniWagnerAttack", CARLINI_WAGNER), (deepfool, "L2DeepFoolAttack", DEEPFOOL),
 ])  # fmt: skip
 def test_those_with_a_name_of_their_own_begin_as_foolbox_does(attack, name, options):
-    ours, theirs = (inspect.signature(f).parameters for f in (attack, getattr(registry.foolbox().attacks, name)))
+    ours, theirs = (inspect.signature(f).parameters for f in (attack, getattr(foolbox_classes.library().attacks, name)))
     assert {key: ours[key].default for key in options} == {key: theirs[options[key]].default for key in options}
 
 

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import mifgsm, pgd
-from robust.core import registry
+from robust.core import foolbox_classes
 from robust.models.classifier import Classifier
 
-foolbox = registry.foolbox()
+foolbox = foolbox_classes.library()
 norms = pytest.mark.parametrize("norm", ["linf", "l2"])
 EPS = {"linf": 0.012, "l2": 0.06}
 

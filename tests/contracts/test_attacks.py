@@ -9,13 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust.core import registry, signature
+from robust.core.declared import of_attack
 from robust.core.errors import ContractError
 
 EPS = {"linf": 0.06, "l2": 0.3, "l1": 0.7}
-BLACK_BOX = ("square", "noise", "foolbox:LinfAdditiveUniformNoiseAttack")
-BRIDGED = ("deepfool", "carlini_wagner")  # Foolbox's: an image's path hangs on its company
-PARTS = {"autoattack": {"apgd-ce", "apgd-t", "fab-t", "square"}}
-RANDOM_STARTS = ("apgd", "apgd_t", "square", "noise", "autoattack")  # random without a key of that name
+WIDER = {"score": 1.5, "none": 5}  # what uses less of the model needs a larger ball
 FOOLBOX = [
     {"name": "foolbox:LinfFastGradientAttack", "eps": EPS["linf"]},
     {"name": "foolbox:LinfDeepFoolAttack", "eps": EPS["linf"], "steps": 3},
@@ -26,23 +24,17 @@ FOOLBOX = [
     {"name": "foolbox:LinfAdditiveUniformNoiseAttack", "eps": 0.5, "norm": "linf"},
 ]  # fmt: skip
 N = 13  # a batch of 8 and a ragged one
-WIDER = {"square": 1.5, "noise": 5}
-SMALL = {
-    "square": {"n_queries": 40},
-    "autoattack": {"n_queries": 12, "steps": 4},
-    "deepfool": {"steps": 3},
-    "carlini_wagner": {"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
-}
 
 
 def _own(**more):
     for name in registry.names("attacks"):
-        if name == "transfer":  # runs another attack on another model: see tests/attacks/test_transfer.py
+        about = of_attack(name)
+        if about.access == "transfer":  # runs another attack on another model: see tests/attacks/test_transfer.py
             continue
         parameters = {p.name: p for p in signature.signature("attacks", name)}
         for norm in typing.get_args(parameters["norm"].annotation):
-            wanted = {"norm": norm, "steps": 10, **SMALL.get(name, {}), **more}
-            eps = EPS[norm] * WIDER.get(name, 1)
+            wanted = {"norm": norm, "steps": 10, **about.quick, **more}
+            eps = EPS[norm] * WIDER.get(about.access, 1)
             yield {"name": name, "eps": eps, **{k: v for k, v in wanted.items() if k in parameters}}
 
 
@@ -51,8 +43,8 @@ def _id(table):
 
 
 OWN = list(_own())
-RANDOM = [t for t in _own(random_start=True) if "random_start" in t or t["name"] in RANDOM_STARTS] + [FOOLBOX[-1]]
-NATIVE = [table for table in OWN if table["name"] not in BRIDGED]
+RANDOM = [t for t in _own(random_start=True) if "random_start" in t or of_attack(t["name"]).random] + [FOOLBOX[-1]]
+NATIVE = [table for table in OWN if of_attack(table["name"]).independent]
 every = pytest.mark.parametrize("call", OWN + FOOLBOX, indirect=True, ids=_id)
 ours = pytest.mark.parametrize("call", NATIVE, indirect=True, ids=_id)
 
@@ -105,7 +97,7 @@ def test_shapes_and_types_are_those_of_the_contract(call, attack, data):
     assert (found.images.shape, found.images.dtype) == (data.images.shape, np.float32)
     assert (found.by.shape, found.n_forward.dtype, found.n_backward.dtype) == ((N,), np.int32, np.int32)
     assert found.n_forward.shape == found.n_backward.shape == found.trace.shape[:1] == (N,)
-    assert "" in found.by and set(found.by) - {""} <= PARTS.get(call.name, {call.name})
+    assert "" in found.by and {*found.by} - {""} <= {*(of_attack(call.name).parts or [call.name])}
 
 
 @every
@@ -167,14 +159,14 @@ def test_an_image_is_flagged_where_it_fools_and_nowhere_else(call, attack, class
 @every
 def test_targets_are_reached_where_it_says_so(call, attack, classifier, data):
     targets = (data.labels + 1) % 3
-    if call.name == "foolbox:LinfFastGradientAttack":
+    if call.name.startswith("foolbox:") and of_attack(call.name).one_step:
         with pytest.raises(ContractError, match="foolbox:LinfFastGradientAttack refused: unsupported criterion"):
             attack(call, targets=targets)
         return
     found = attack(call, targets=targets, eps=3 * call.arguments["eps"])
     reached = classifier.logits(found.images).argmax(axis=1) == targets
     assert np.array_equal(found.by != "", reached)
-    if "noise" not in call.name.lower():
+    if of_attack(call.name).access != "none":
         assert reached.sum() > N / 2
 
 
@@ -220,7 +212,7 @@ def test_every_pass_is_counted(call, counted, data):
     assert (forward, backward) == (tally["n_forward"] - theirs["n_forward"], tally["n_backward"] - theirs["n_backward"])
     assert 0 < found.n_forward.sum() <= forward and found.n_backward.sum() <= backward
     assert (found.n_forward >= 1).all() and (found.n_backward <= found.n_forward).all()
-    assert (found.n_backward.sum() > 0) == (call.name not in BLACK_BOX)
+    assert (found.n_backward.sum() > 0) == (of_attack(call.name).access == "gradient")
 
 
 @every
@@ -228,7 +220,7 @@ def test_nothing_is_traced_twice(call, counted, data):
     classifier, _ = counted
     for n in (1, 9):
         _fresh(call, classifier, data, slice(0, n))
-    if "FastGradient" not in call.name:
+    if not (call.name.startswith("foolbox:") and of_attack(call.name).one_step):  # it takes no targets
         _fresh(call, classifier, data, slice(0, 5), eps=0.01, targets=(data.labels + 1) % 3)
     classifier.logits(data.images[:5])
     assert classifier.graphs and set(classifier.graphs.values()) == {1}

@@ -60,7 +60,7 @@ def test_the_keywords_are_the_fields(theirs):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        *((name, "does not say what it yields: decorate it, as in @metric(names=(...))") for name in
+        *((name, "is not declared: decorate it, as in @robust.metric(names=(...))") for name in
           ("mute", "other", "value")),
         ("indirect", "what @metric says is read from source, so it has to be literal"),
         ("unknown", "@metric does not know 'name'"), ("foreign", "@metric does not know 'width'"),

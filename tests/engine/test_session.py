@@ -272,7 +272,8 @@ def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
 
 
 def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypatch):
-    body = "def shift(classifier, images, labels, *, seeds, start, targets, eps: float):\n"
+    body = "import robust\n\n@robust.attack(access='none')\n"
+    body += "def shift(classifier, images, labels, *, seeds, start, targets, eps: float):\n"
     body += "    from robust.results.attack_result import AttackResult\n    found = AttackResult.of(images)\n"
     (tmp_path / "shifts.py").write_text(body + "    return found\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -442,10 +442,12 @@ def test_a_keras_file_may_stand_at_home(tmp_path, monkeypatch):
 
 THEIRS = """
 def net(*, input_shape, classes, units: Count = 8): ...
+@attack(access="gradient")
 def attack(classifier, images, labels, *, seeds, start=None, targets=None, eps): ...
 @metric(names=("depth",))
 def measure(trial): ...
 def mute(trial): ...
+@robust.corruption()
 def fog(images, *, seeds, severity: Severity = 1): ...
 
 raise RuntimeError("somebody ran this")
@@ -496,7 +498,7 @@ def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path,
         (DMC + 'metrics = ["their_code:measure"]\nexpect = { dept = ">= 1" }\n',
          "6: expect: this case measures no 'dept'; did you mean 'depth'?"),
         (DMC + 'metrics = ["their_code:mute"]\n[case.c.expect]\ntop1 = ">= 1"\n',
-         "4: their_code:mute does not say what it yields: decorate it, as in @metric(names=(...))"),
+         "5: their_code:mute is not declared: decorate it, as in @robust.metric(names=(...))"),
     ],
 )  # fmt: skip
 def test_mistakes_about_trusted_code_are_told_too(tmp_path, theirs, text, says):

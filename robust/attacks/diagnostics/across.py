@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.diagnostics.knowledge import black_box, is_noise
 from robust.attacks.diagnostics.nearer import SMALLER
+from robust.core.declared import of_attack
 from robust.results.reliability import Doubt
 
 _SHARED = ["model", "seed", "data", "norm", "eps"]
@@ -26,9 +26,9 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     attacked = outcomes[outcomes["eps"].notna()]
     attacked = attacked.assign(fell=fell(attacked))
     for shared, part in attacked.groupby(_SHARED):
-        blind, noise = part["perturbation"].map(black_box), part["perturbation"].map(is_noise)
-        black = part[blind & ~noise]
-        for named, white in part[~blind].groupby(_STRENGTH):
+        access = part["perturbation"].map({name: of_attack(name).access for name in part["perturbation"].unique()})
+        black = part[access.isin(["score", "decision", "transfer"])]
+        for named, white in part[access == "gradient"].groupby(_STRENGTH):
             beaten = [r for _, other in black.groupby(_STRENGTH) if (r := _beaten(white, other))]
             if beaten:
                 where = dict(zip([*_SHARED, *_STRENGTH], [*shared, *named], strict=True))

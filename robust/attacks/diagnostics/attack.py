@@ -7,19 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from robust.attacks.diagnostics.evidence import TOLERANCE, Reason, clearly
-from robust.attacks.diagnostics.knowledge import black_box
 from robust.attacks.diagnostics.model import nearby
 from robust.attacks.minimal.search import at
 from robust.attacks.survivors import Task
+from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.core.statistics import mcnemar
 from robust.results.attack_result import AttackResult, fooled
 
-_PARTS = ("autoattack", "apgd_t", "fab")
 _ENOUGH = 100  # steps of each part of AutoAttack: its definition
-_ONE_STEP = ("fgsm", "foolbox:FGSM", "foolbox:FGM", *(f"foolbox:{n}FastGradientAttack" for n in ("L1", "L2", "Linf")))
-_LONGER = {"square": "too_few_queries", "autoattack": "targeted_beats_autoattack"}
-"""What it means that the attack of `doubled` fells more, where that is not the same attack with more steps."""
 _SAMPLES = 20  # looks at a random model that AutoAttack takes for a gradient
 _LUCK = 0.02  # of images that fall to one of the two alone, on both sides
 _STEPS = 20  # of pgd where it stands in for an attack
@@ -28,7 +24,6 @@ _QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of
 _RESTED = 1000  # queries of Square; with fewer, twice as many still fell some images of sound models
 _PLACES = 5  # a trace of fewer cannot be cut in halves
 _STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
-_NO_SLOPE = ("autoattack", "fab", "noise", "square")
 _FEW = 10  # standing images whose traces would say nothing
 _FEW_MISS = 0.0015  # share of images that may fall to more steps, or in half the ball: three of a hundred are too many
 _SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
@@ -61,13 +56,14 @@ class AttackRun:
 
 def gradient_based(call: Call) -> bool:
     """Does the attack ask for the gradients of the model?"""
-    return not black_box(call.name)
+    return of_attack(call.name).access == "gradient"
 
 
 def one_step(call: Call) -> bool:
     """Does it look at the gradient once, whatever its name?"""
-    once = call.arguments.get("steps") == 1 and call.name not in _PARTS
-    return call.name in _ONE_STEP or (once and gradient_based(call))
+    about = of_attack(call.name)
+    once = call.arguments.get("steps") == 1 and not about.searches
+    return about.one_step or (once and about.access == "gradient")
 
 
 def averages(call: Call) -> bool:
@@ -119,9 +115,9 @@ def unlimited(task: Task, call: Call) -> Iterator[Reason]:
     if "eps" not in call.arguments:
         return
     norm, pixels, averaged = call.arguments.get("norm", "linf"), math.prod(task.images.shape[1:]), averages(call)
-    if one_step(call) or call.name == "autoattack":
+    if one_step(call) or of_attack(call.name).parts:
         call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
-    if call.name == "square":
+    if of_attack(call.name).access == "score" and "n_queries" in call.arguments:
         call = _with(call, n_queries=min(_QUERIES, call.arguments["n_queries"]))
     call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
     found, fell = attacked(replace(task, targets=None), call)
@@ -151,7 +147,7 @@ def climbing(run: AttackRun) -> float | None:
     """
     trace = run.trace[~run.fell]
     given = run.call.arguments
-    if run.call.name in _NO_SLOPE or given.get("norm") == "l1" or trace.shape[1] < _PLACES:
+    if not of_attack(run.call.name).trace or given.get("norm") == "l1" or trace.shape[1] < _PLACES:
         return None
     trace = trace[np.isfinite(trace).all(axis=1)]
     best = np.maximum.accumulate(trace, axis=1)
@@ -176,8 +172,16 @@ def more_steps(run: AttackRun) -> Iterator[Reason]:
         yield Reason("incomplete", float(share or 0), len(rows))
     few = one_step(run.call) or falls_short(run.call)
     if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
-        name = run.call.name
-        yield Reason("one_step" if one_step(run.call) else _LONGER.get(name, "too_few_steps"), count / n, n)
+        yield Reason(short_of(run.call), count / n, n)
+
+
+def short_of(call: Call) -> str:
+    """What it means that the attack of `doubled` fells more."""
+    if one_step(call):
+        return "one_step"
+    if "n_queries" in call.arguments and "steps" not in call.arguments:
+        return "too_few_queries"
+    return "targeted_beats_autoattack" if of_attack(call.name).parts else "too_few_steps"
 
 
 def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
@@ -202,8 +206,9 @@ def samples(call: Call) -> int:
 
 
 def as_defined(call: Call) -> bool:
-    """Has it as many steps as AutoAttack gives it?"""
-    return call.name in _PARTS and call.arguments.get("steps", 0) >= _ENOUGH
+    """Has it as many steps as it was published with?"""
+    published = of_attack(call.name).published_steps
+    return published is not None and call.arguments.get("steps", 0) >= published
 
 
 def falls_short(call: Call) -> bool:
@@ -225,12 +230,12 @@ def doubled(call: Call) -> Call | None:
     if one_step(call):
         return Call("attacks", "pgd", {**arguments, "steps": _STEPS})
     steps = call.arguments.get("steps")
-    if call.name == "square":
+    if "n_queries" in call.arguments and steps is None:
         n_queries = int(call.arguments["n_queries"])
         return None if n_queries >= _MOST_QUERIES else _with(call, n_queries=max(2 * n_queries, _QUERIES))
     if not isinstance(steps, int) or as_defined(call):
         return None
-    if call.name == "autoattack":
+    if of_attack(call.name).parts:
         return Call("attacks", "apgd_t", {**arguments, "steps": max(2 * steps, _rested(call))})
     return _with(call, steps=max(2 * steps, _rested(call)))
 

@@ -13,12 +13,12 @@ from robust.attacks.diagnostics.evidence import Reason, Verdict
 from robust.attacks.diagnostics.flat import flat
 from robust.attacks.diagnostics.hidden import hidden
 from robust.attacks.diagnostics.jumps import jumping
-from robust.attacks.diagnostics.knowledge import asks_for_scores, is_control
 from robust.attacks.diagnostics.nearer import nearer
 from robust.attacks.diagnostics.rival import rival
 from robust.attacks.diagnostics.rounding import lost
 from robust.attacks.diagnostics.silent import silent
 from robust.attacks.survivors import Task
+from robust.core import declared
 from robust.core.errors import ModelError
 from robust.core.randomness import image_seeds
 from robust.core.signature import Call, bind
@@ -99,7 +99,7 @@ def _doubts(runs: Sequence[AttackRun]) -> list[Verdict]:
             found = [*own, *of_attack.unlimited(task, call)]
             return [Verdict((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Verdict(tuple(found))] * len(runs)
-    if is_control(call.name):
+    if declared.of_attack(call.name).is_control:
         return [Verdict((*by_others(run), *lost(run))) for run in runs]
     general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
@@ -114,7 +114,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
         beside = of_model.beside(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
         seen = [*of_model.gradients(task)] or [*of_model.gradients(beside)]
         yield from seen or hidden(task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf"))
-    if of_attack.gradient_based(call) or asks_for_scores(call.name):
+    if declared.of_attack(call.name).access in ("gradient", "score"):
         yield from jumping(task, outputs)
     yield from of_model.shaken(task, outputs)
     yield from of_attack.unlimited(task, call)

@@ -6,9 +6,9 @@ import numpy as np
 
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.diagnostics.knowledge import asks_for_scores
 from robust.attacks.diagnostics.model import around
 from robust.attacks.diagnostics.steps import answers, margins_of
+from robust.core.declared import of_attack
 
 _ALIKE = 5  # different margins of eleven, at the most: float32 gives eleven of them
 
@@ -20,7 +20,7 @@ def flat(run: AttackRun) -> Iterator[Reason]:
     sure beyond float32. Asked of attacks that climb the margin by the answers alone.
     """
     task, given, rows = run.task, run.call.arguments, np.flatnonzero(~run.fell)
-    if not rows.size or not asks_for_scores(run.call.name):
+    if not rows.size or of_attack(run.call.name).access != "score":
         return
     aims = (task.labels if task.targets is None else task.targets)[rows]
     seen = [task.images[rows], *around(task, rows, given.get("eps"), given.get("norm", "linf"))]

@@ -9,15 +9,13 @@ import tensorflow as tf
 
 from robust.attacks.diagnostics.attack import AttackRun, attacked, ball
 from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.diagnostics.knowledge import is_control
 from robust.attacks.survivors import Task
+from robust.core.declared import of_attack
 from robust.core.errors import ModelError
 from robust.core.randomness import fold
 from robust.core.signature import Call
 
 _STEPS, _AIMED, _CLASSES, _QUERIES = 20, 50, 3, 500  # as the reasons say; the second is with a target
-_CONTAIN_IT = ("autoattack", "apgd_t")
-_CLIMB_IT = ("autoattack", "apgd")
 _EXCEPTIONS = 0.0015  # share of images that a sound attack may leave to another: three of a hundred are too many
 
 
@@ -34,7 +32,7 @@ def rival(run: AttackRun) -> Iterator[Reason]:
         return
     fell, by_gradients = felled(run, rows)
     if clearly(count := int(fell.sum()), n := len(run.fell), _EXCEPTIONS):
-        yield Reason("control_alone" if is_control(run.call.name) else "another_attack", count / n, n)
+        yield Reason("control_alone" if of_attack(run.call.name).is_control else "another_attack", count / n, n)
     if not by_gradients and clearly(len(rows), n, _EXCEPTIONS):
         yield Reason("answers_alone", len(rows) / n, n)
 
@@ -48,7 +46,7 @@ def felled(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
     task = run.task if run.task.targets is None else elsewhere(run.task)
     with suppress(ModelError):  # there are no gradients
         return np.any([none, *(attacked(task, each, rows)[1] for each in rivals(run))], axis=0), True
-    if run.call.name == "square":
+    if "n_queries" in run.call.arguments:
         return none, False  # see `more_steps`
     return attacked(task, Call("attacks", "square", {**ball(run.call), "n_queries": _QUERIES}), rows)[1], False
 
@@ -66,7 +64,8 @@ def rivals(run: AttackRun) -> Iterator[Call]:
     """
     call, steps = run.call, _STEPS if run.task.targets is None else _AIMED
     enough, same = call.arguments.get("steps", 0) >= steps, {**ball(call), "steps": steps}
-    if not (call.name in _CONTAIN_IT and enough):
+    runs = (call.name, *of_attack(call.name).includes)
+    if not ("apgd_t" in runs and enough):
         yield Call("attacks", "apgd_t", {**same, "classes": _CLASSES})
-    if run.task.targets is not None and not (call.name in _CLIMB_IT and enough):
+    if run.task.targets is not None and not ("apgd" in runs and enough):
         yield Call("attacks", "apgd", same)

@@ -9,12 +9,10 @@ from robust.attacks import ball
 from robust.attacks.minimal.known import Known
 from robust.attacks.minimal.shrinking import BLIND, STEP_SIZES, run, shrink
 from robust.attacks.survivors import Task, ranked
-from robust.core import registry
+from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, within
-
-MINIMISING = ("deepfool", "carlini_wagner")  # attacks of the catalogue that look for the nearest by themselves
 
 
 def nearest(
@@ -52,7 +50,7 @@ def nearest(
     known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
     if call.name == "fab":
         fab(known)
-    elif minimises(call):
+    elif of_attack(call.name).minimal:
         run(known, known.everybody, at(call, known.room), start)
     else:
         shrink(known)
@@ -71,21 +69,9 @@ def at(call: Call, eps: float) -> Call:
     """
     given = call.arguments
     steps = {name: given[name] for name in STEP_SIZES if given.get(name)}
-    if steps and not minimises(call):
+    if steps and not of_attack(call.name).minimal:
         steps = {name: size * eps / max(given["eps"], 1e-9) for name, size in steps.items()}
     return replace(call, arguments={**given, "eps": float(eps), **steps})
-
-
-def minimises(call: Call) -> bool:
-    """Does the attack make its changes small by itself?
-
-    >>> minimises(Call("attacks", "foolbox:L2DeepFoolAttack")), minimises(Call("attacks", "pgd"))
-    (True, False)
-    """
-    if not call.name.startswith(registry.FOOLBOX):
-        return call.name in MINIMISING
-    attacks = registry.foolbox().attacks
-    return issubclass(getattr(attacks, call.name.removeprefix(registry.FOOLBOX)), attacks.base.MinimizationAttack)
 
 
 def fab(known: Known) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.attacks import ball, box, losses
 from robust.attacks.minimal.known import Known
-from robust.core import registry
+from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
@@ -19,9 +19,6 @@ SHARES = 1 / 64, 1 / 128, 1 / 2  # by which it is made smaller than what is know
 MOST = 24  # balls within what is known, at the most
 RUNGS, SHARE = 16, 1 / 16  # of attacks of one radius for all: radii in an octave, by which a ball is made smaller
 LEAST_AIMS, STEPS_AN_AIM, MOST_AIMS = 3, 25, 9  # classes of the last walk: so many, and one more for so many steps
-SLOPED = ("fgsm", "mifgsm", "pgd", "apgd", "apgd_t", "autoattack")  # attacks that ask for gradients
-_EACH = (*SLOPED, "square", "noise")  # attacks that take a radius for each image
-_STARTLESS = ("fgsm", "square", "noise", "transfer")  # attacks that do not begin where they are told
 STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
 _STEP = 1 / 4  # of the radius: a step of a fixed size, at the most
 
@@ -32,7 +29,7 @@ def shrink(known: Known) -> None:
     An attack that asks for gradients also walks along the boundary, towards the class that was found and at last
     towards the likeliest at its point: a point far along the boundary, or of a farther class, is not left there.
     """
-    walks = known.call.name in SLOPED
+    walks = by_gradients(known.call)
     find(known)
     known.halve(known.everybody)
     if walks:
@@ -40,6 +37,16 @@ def shrink(known: Known) -> None:
     tighten(known)
     if walks:
         known.walk(min(LEAST_AIMS + known.call.arguments.get("steps", 0) // STEPS_AN_AIM, MOST_AIMS))
+
+
+def by_gradients(call: Call) -> bool:
+    """Does the attack follow the gradients, in a ball for each image?
+
+    >>> by_gradients(Call("attacks", "pgd")), by_gradients(Call("attacks", "square"))
+    (True, False)
+    """
+    about = of_attack(call.name)
+    return about.access == "gradient" and about.eps_per_image
 
 
 def find(known: Known) -> None:
@@ -57,14 +64,14 @@ def _try(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray) -
     """The attack from there, and where it fails from where the call itself begins; says whom it felled."""
     fell = _ask(known, rows, radii, begin)
     again = np.flatnonzero(~fell)
-    if known.call.name not in _STARTLESS and not known.call.name.startswith(registry.FOOLBOX):
+    if of_attack(known.call.name).warm_start:
         fell[again] = _ask(known, rows[again], radii[again], None)
     return fell
 
 
 def tighten(known: Known) -> None:
     """Each ball a share smaller than what is known: a larger share where that succeeds, a smaller one where not."""
-    first, least, most = SHARES if known.call.name in _EACH else (SHARE, SHARE, SHARES[2])
+    first, least, most = SHARES if of_attack(known.call.name).eps_per_image else (SHARE, SHARE, SHARES[2])
     shares = np.where(np.isfinite(known.sizes), first, 0.0)
     for _ in range(MOST):
         rows = np.flatnonzero(shares >= least)
@@ -77,7 +84,7 @@ def tighten(known: Known) -> None:
 
 def _ask(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray | None) -> np.ndarray:
     """Run the attack on these images at these radii; says whom it felled."""
-    if known.call.name in _EACH:
+    if of_attack(known.call.name).eps_per_image:
         return run(known, rows, within(known.call, radii), begin)
     fell, radii = np.zeros(len(rows), bool), 2.0 ** (np.floor(RUNGS * np.log2(radii)) / RUNGS)
     for radius in np.unique(radii):
@@ -106,7 +113,7 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
     >>> within(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.1}), 0.2).arguments
     {'eps': 0.2, 'step_size': 0.05}
     """
-    given, share = call.arguments, 1 if call.name == "fgsm" else _STEP
+    given, share = call.arguments, 1 if of_attack(call.name).one_step else _STEP
     fixed = {name: size for name in STEP_SIZES if (size := given.get(name))}
     steps = {name: np.minimum(size, share * radii) for name, size in fixed.items()}
     steps = {name: float(size) if isinstance(radii, float) else size for name, size in steps.items()}
@@ -115,7 +122,7 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
 
 def first_radii(known: Known) -> np.ndarray:
     """A little more than the distance to the boundary of the model as it looks when it is linearised, [N]."""
-    sizes = linearised(known) if known.call.name in SLOPED else np.zeros(len(known.sizes))
+    sizes = linearised(known) if by_gradients(known.call) else np.zeros(len(known.sizes))
     sizes = np.where(np.isfinite(sizes) & (sizes > 0), FIRST * sizes, BLIND * known.room)
     return np.clip(sizes, LEAST * known.room, known.room)
 

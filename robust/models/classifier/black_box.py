@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust.core import declared
 from robust.core.errors import ModelError
 from robust.core.zero_probability import LEAST
 from robust.models import parameters
 from robust.models.classifier import heads
 from robust.models.classifier.graph import says_bytes
 
-ATTACKS = "square, noise or transfer"  # what asks for answers only
+ATTACKS = " or ".join(declared.black_box())  # what needs no gradients
 NOTE = f"a black box without gradients, for {ATTACKS}; of probabilities the logarithm is taken"
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from robust.core.declared import paired
 from robust.core.errors import ReportError, suggest
 from robust.core.types import NewRow, Row
 from robust.results.flags import worse
 from robust.results.summaries import earlier
 from robust.results.summaries.earlier import Report
 from robust.results.summaries.pairing import STRENGTH, Superclasses, at, by_strength, difference
-from robust.suite.bounds import BETTER, NoWorse
+from robust.suite.bounds import NoWorse
 
 ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the probability beyond an end, so that the bound, or the interval, has 95 %
 _COLUMNS = [
@@ -38,7 +39,7 @@ def judged(
     - mcnemar: the exact p-value beside it, for proportions.
 
     Args:
-        key: a metric of `robust.suite.bounds.BETTER`, with a class where it speaks of one.
+        key: a metric of `robust.core.declared.paired`, with a class where it speaks of one.
         ours, theirs: rows of outcomes of one case on one model; `theirs` may have more images.
         superclasses: of the data, name -> its classes.
         same: is it one model, of the same weights and layers? Where it also gives the same answers, the difference is
@@ -46,7 +47,7 @@ def judged(
 
     Raises ReportError where they cannot be paired.
     """
-    group, unit, rises = f"{key} vs {bound.than}", _unit(key), BETTER[key.partition("[")[0]] == "higher"
+    group, unit, rises = f"{key} vs {bound.than}", _unit(key), paired()[key.partition("[")[0]] == "higher"
     for where, part in by_strength(ours):
         other = at(theirs, where)
         if other.empty:
@@ -84,7 +85,7 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
         a, b: report folders that `robust run` has filled, the earlier one first. Of each model, seed and case that
             both have, the images of `b` are compared; `a` must have all of them.
         case: only this one; all of them where it is left out.
-        metric: one of `robust.suite.bounds.BETTER`, with a class where it speaks of one: "recall[Shirt]".
+        metric: one of `robust.core.declared.paired`, with a class where it speaks of one: "recall[Shirt]".
 
     Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, subset; the
     values `a` and `b`; `difference` = b - a with its paired 95 % interval `ci_low`, `ci_high`; the p-value of
@@ -96,8 +97,8 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
     """
     one, other = earlier.read(Path(a)), earlier.read(Path(b))
     earlier.comparable(one, other.name, other.data, other.fingerprint)
-    if metric.partition("[")[0] not in BETTER:
-        raise ReportError(f"{metric!r} cannot be compared image by image{suggest(metric, BETTER)}")
+    if metric.partition("[")[0] not in (known := paired()):
+        raise ReportError(f"{metric!r} cannot be compared image by image{suggest(metric, known)}")
     found = [row for run in shared(one, other, case) for row in _beside(one, other, run, metric)]
     if not found:
         raise ReportError(f"{one.path} and {other.path}: no case has {metric} in both")

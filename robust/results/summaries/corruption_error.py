@@ -7,20 +7,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from robust.core import statistics
+from robust.core.declared import common_corruptions
 from robust.core.types import NewRow
 
-COMMON = (
-    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
-    "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
-)  # fmt: skip
-"""The corruptions of the mean, in the order of the paper; the four extra ones do not count in it."""
-
-_ALEXNET = dict(zip(COMMON, map(Fraction, (
-    "0.886", "0.894", "0.923", "0.820", "0.826", "0.786", "0.798", "0.867", "0.827", "0.819", "0.565", "0.853", "0.646",
-    "0.718", "0.607",
-)), strict=True))  # fmt: skip
-"""AlexNet's errors on ImageNet-C, means of the five severities: Hendrycks & Dietterich, ICLR 2019."""
-_ALEXNET_CLEAN = Fraction("0.4348")
+_ALEXNET_CLEAN = Fraction("0.4348")  # its error on ImageNet: Hendrycks & Dietterich, ICLR 2019
 
 _SHARED = ("suite", "data", "split", "model", "seed", "case", "weights_sha", "n", "choice")
 
@@ -61,7 +51,7 @@ def own_errors(outcomes: pd.DataFrame) -> list[NewRow]:
     shares = wrong.groupby([corrupted["example"], corrupted["perturbation"]]).mean().unstack()  # [images, corruptions]
     whole = {name: _share(of) for name, of in wrong.groupby(corrupted["perturbation"], sort=False)}
     found = [_row("corruption_error", str(name), value, shares[name]) for name, value in whole.items()]
-    if common := [name for name in COMMON if name in whole]:
+    if common := [name for name in common_corruptions() if name in whole]:
         mean = mean_of(whole[name] for name in common)
         found.append(_row("mean_corruption_error", "", mean, shares[common].mean(axis=1)))
     return found
@@ -165,14 +155,14 @@ def beside(errors: Errors, base: Errors | None, name: str) -> Iterator[NewRow]:
     unknown = "no case shows the same images clean" if None in (errors.clean, base.clean) else ""
     for group, value in increases.items():
         yield _ratio("relative_error_increase", group, value, unit, unknown or f"{group} does {name} no harm")
-    common = [each for each in COMMON if each in errors.corrupted]
+    common = [each for each in common_corruptions() if each in errors.corrupted]
     whole = _over(_sum(added(errors), common), _sum(added(base), common))
     yield _ratio("relative_error_increase", "", whole, unit, unknown or f"they do {name} no harm" if common else _RARE)
 
 
 def mean_ratio(ratios: Mapping[str, Exact], unit: str, name: str) -> NewRow:
     """The mean over the common corruptions; without one of them it would be of something else."""
-    counted = [each for each in COMMON if each in ratios]
+    counted = [each for each in common_corruptions() if each in ratios]
     total, lost = _sum(ratios, counted), ", ".join(each for each in counted if ratios[each] is None)
     why = f"{name} makes no error under {lost}" if lost else _RARE
     return _ratio("corruption_error_ratio", "", None if total is None else total / len(counted), unit, why)
@@ -207,11 +197,12 @@ def _sum(values: Mapping[str, Exact], names: list[str]) -> Exact:
 def complete(rows: pd.DataFrame) -> bool:
     """Are all 15 corruptions there, each at all five severities?"""
     severities = rows.groupby("perturbation")["severity"].agg(lambda of: {*of} == {1, 2, 3, 4, 5})
-    return {*COMMON} <= {*severities[severities].index}
+    return {*common_corruptions()} <= {*severities[severities].index}
 
 
 def _mce(errors: Errors) -> Iterator[NewRow]:
-    ratios, increases = _ratios(errors, Errors(_ALEXNET, _ALEXNET_CLEAN))
+    alexnet = {name: Fraction(str(error)) for name, error in common_corruptions().items()}
+    ratios, increases = _ratios(errors, Errors(alexnet, _ALEXNET_CLEAN))
     for metric, values in (("mce", ratios), ("relative_mce", increases)):
-        if (total := _sum(values, [*COMMON])) is not None:
-            yield {"metric": metric, "subset": "", "value": float(total / len(COMMON)), "unit": "× AlexNet"}
+        if (total := _sum(values, [*alexnet])) is not None:
+            yield {"metric": metric, "subset": "", "value": float(total / len(alexnet)), "unit": "× AlexNet"}

@@ -45,7 +45,7 @@ def difference(
 
     Args:
         ours, theirs: rows of outcomes of one case, at one strength, on one model.
-        key: a metric of `robust.suite.bounds.BETTER`, with a class where it speaks of one: "recall[Shirt]".
+        key: one of `robust.core.declared.paired`, with a class where it speaks of one: "recall[Shirt]".
         superclasses: of the data, name -> its classes.
         whose: what an error calls `theirs`.
         tail: the probability that the true difference lies beyond an end of the interval.
