@@ -29,6 +29,7 @@ KINDS = {
     "recipes": "robust.training.recipes",
     "adversaries": "robust.training.adversaries",
     "objectives": "robust.training.robust_losses",
+    "sections": "robust.report.sections",
 }
 """Each kind of extension and the package or module that is its contents page."""
 

@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from robust import report
 from robust.attacks import diagnostics
 from robust.core import csv_files, files, interface
 from robust.core.errors import ReportError, SuiteError
 from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
+from robust.report import page
 from robust.results import reliability, samples, verdicts
 from robust.results import tables as record
 from robust.results.evaluation import proportion, unsure
@@ -64,7 +64,7 @@ def fill(
     environment = _environment(suite, data, found, notes, given or data.fingerprint)
     files.write(out / "environment.json", json.dumps(environment, indent=2))
     record.write_results(results, out / "results.csv")
-    report.write(out)
+    page.write(out, suite.sections)
     return results
 
 
@@ -312,6 +312,7 @@ def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str]
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "robust": version("robust"),
         "interface": interface.in_force(),
+        "sections": [call.name for call in suite.sections],
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "machine": _machine(),

@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 
 from robust.core import statistics
+from robust.core.declared import section
 from robust.core.types import NewRow, NewTable
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
@@ -31,6 +32,7 @@ class Chart:
     spec: NewTable
 
 
+@section(title="Curves", after="sizes")
 def curves(folder: Folder) -> list[Chart]:
     """Top-1 over eps, or over severity: one chart for each case that was run at two levels or more.
 

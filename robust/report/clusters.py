@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from robust.core import archives, csv_files
+from robust.core.declared import section
 from robust.core.errors import ReportError
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
@@ -47,6 +48,7 @@ class Card:
     left_out: int
 
 
+@section(title="Faces of a class", after="flows")
 def clusters(folder: Folder) -> list[Card]:
     """One for every cell whose classes were clustered; the first training of a model stands for all of them."""
     shown = _shown(folder.path / "samples" / "shown.csv")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from robust.core.declared import section
 from robust.report import wording
 from robust.report.folder import Folder
 from robust.report.verdict import state
@@ -25,6 +26,7 @@ class Comparison:
     n: str
 
 
+@section(title="Beside others", after="diagnostics")
 def comparisons(folder: Folder) -> list[Comparison]:
     """Every difference of the table, with McNemar's test beside it where there is one."""
     found = []

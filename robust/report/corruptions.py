@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robust.core.declared import common_corruptions
+from robust.core.declared import common_corruptions, section
 from robust.report import gallery, wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
@@ -56,7 +56,8 @@ class Sweep:
     small: bool
 
 
-def sweeps(folder: Folder) -> list[Sweep]:
+@section(title="Corruptions", after="curves")
+def corruptions(folder: Folder) -> list[Sweep]:
     """One for each case with several corruptions."""
     return [_sweep(folder, case) for case in folder.sweeps]
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from robust.core.declared import section
 from robust.core.interface import Interface, revised, worded
 from robust.core.types import NewRow, Row, radius
 from robust.report import wording
@@ -31,7 +32,8 @@ class Judged(NamedTuple):
     n: str
 
 
-def judged(folder: Folder) -> list[Judged]:
+@section(title="Reliability")
+def diagnostics(folder: Folder) -> list[Judged]:
     """Every verdict of the table, those in doubt first."""
     found = []
     for (run, condition), rows in folder.values.items():

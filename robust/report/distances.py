@@ -6,6 +6,7 @@ from math import isfinite, isnan
 import altair as alt
 import pandas as pd
 
+from robust.core.declared import section
 from robust.core.types import NewRow, NewTable, Row, exact, radius
 from robust.report import wording
 from robust.report.charts import Chart
@@ -23,6 +24,7 @@ class Distances:
     rows: list[dict[str, str]]
 
 
+@section(title="Distances", after="felled")
 def distances(folder: Folder) -> list[Distances]:
     """One for each case that looked for the smallest changes, in the order of the suite."""
     found = []

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
+from robust.core.declared import section
 from robust.core.types import NewRow
 from robust.report import wording
 from robust.report.charts import Chart
@@ -23,6 +24,7 @@ class Felled:
     rows: list[tuple[Named, str, list[str]]]
 
 
+@section(title="What felled them", after="corruptions")
 def felled(folder: Folder) -> Felled | None:
     """The shares of every attack that names parts; None where no attack does."""
     counts = {cell: _counts(folder, cell) for cell in folder.outcomes if _is_composed(folder, cell)}

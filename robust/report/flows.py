@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from robust.core.declared import section
 from robust.report import wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
@@ -29,6 +30,7 @@ class Flow:
     leaving: str
 
 
+@section(title="What is lost to what", after="structure")
 def flows(folder: Folder) -> list[Flow]:
     """One for every perturbed cell of a model that was also asked about the clean images, class by class."""
     cells = {cell: rows for cell, rows in folder.outcomes.items() if cell in folder.values}

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from robust.core import archives
+from robust.core.declared import section
 from robust.core.errors import ReportError
 from robust.core.types import NewRow
 from robust.report.conditions import Condition, TrainedModel
@@ -76,7 +77,8 @@ Samples = dict[tuple[TrainedModel, Condition], _Sample]
 """Of each model and condition."""
 
 
-def galleries(folder: Folder) -> list[Gallery]:
+@section(title="Pictures", after="trainings")
+def pictures(folder: Folder) -> list[Gallery]:
     """A gallery for each model that has samples, all of the same examples, those that come first.
 
     Of a model whose cases have several sets of data one for each: there an example of the same id is another image.

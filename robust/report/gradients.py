@@ -6,6 +6,7 @@ from math import ceil, floor, isfinite, log10
 import altair as alt
 import pandas as pd
 
+from robust.core.declared import section
 from robust.core.types import NewRow, NewTable, Row
 from robust.report import wording
 from robust.report.charts import Chart
@@ -30,7 +31,8 @@ class Profile:
     rows: list[dict[str, str]]
 
 
-def profiles(folder: Folder) -> list[Profile]:
+@section(title="Gradients", after="targetability")
+def gradients(folder: Folder) -> list[Profile]:
     """One for each case that looked at the gradients, in the order of the suite."""
     found = []
     for condition in folder.conditions:

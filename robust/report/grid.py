@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from robust.core.declared import section
 from robust.core.types import NewRow, Row
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
@@ -110,8 +111,9 @@ _SIZES = {
 _SAID_BY_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a cell need not repeat
 
 
-def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, str]]]]]:
-    """What inspections found each model to cost: heads, and for each model values with their intervals."""
+@section(title="Size and speed", after="published")
+def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, str]]]]] | None:
+    """What profiles found each model to cost: heads, and for each model values with their intervals."""
     costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["subset"] == "")]
     metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
     found = {(TrainedModel(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
@@ -120,7 +122,7 @@ def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, 
     rows = [
         (named(folder.name(run), shown[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
     ]
-    return [_SIZES[metric] for metric in metrics], rows
+    return ([_SIZES[metric] for metric in metrics], rows) if rows else None
 
 
 def _size(row: Row | None) -> tuple[str, str]:

@@ -2,16 +2,19 @@
 
 import pandas as pd
 
-from robust.report import published, wording
+from robust.core.declared import section
+from robust.report import wording
 from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.published import errors
 
 _ERRORS = ("top1_error", "top5_error")
 
 
-def beside(folder: Folder) -> list[dict[str, str]]:
+@section(title="Published errors", after="comparisons")
+def published(folder: Folder) -> list[dict[str, str]]:
     """A row for each error of a network with published ones, clean and on ImageNet; none for other data."""
-    known = published.errors().set_index("architecture")
+    known = errors().set_index("architecture")
     results = folder.results
     rows = results[
         results["data"].str.match(r"imagenet2012(?:$|[/:])")

@@ -61,6 +61,8 @@ def environment(path: Path) -> NewTable:
             raise ReportError(f"{path}: models.{name}.understood must hold sentences")
         if any(type(seed) is not int for seed in model.get("seeds") or []):
             raise ReportError(f"{path}: models.{name}.seeds must be whole numbers")
+    if not all(isinstance(each, str) for each in environment.get("sections", [])):
+        raise ReportError(f"{path}: sections must be names")
     _groups(path, "data.superclasses", environment["data"].get("superclasses", {}))
     _check(path, "groups.", environment.get("groups", {}), {})
     for case, groups in environment.get("groups", {}).items():

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from robust.core.declared import section
 from robust.report import wording
+from robust.report.charts import Chart
 from robust.report.doubt import Named, named
 from robust.report.folder import Folder
+from robust.report.reliability import reliability
 
 STRUCTURE = {
     "worst_class": "worst class", "worst_pair": "worst pair", "worst_cluster": "worst cluster",
@@ -51,6 +54,20 @@ def table(folder: Folder, metrics: dict[str, str]) -> Table | None:
     return Table([metrics[name] for name in known], lines) if found else None
 
 
+@section(title="Classes", after="confusion")
+def structure(folder: Folder) -> Table | None:
+    """How classes are told apart, and how their images keep together."""
+    return table(folder, STRUCTURE)
+
+
+@section(title="Calibration", after="clusters")
+def calibration(folder: Folder) -> tuple[Table, list[Chart]] | None:
+    """How sure the models are, and how sure they may be: a table, and a reliability diagram of each cell."""
+    found = table(folder, CALIBRATION)
+    return (found, reliability(folder)) if found else None
+
+
+@section(title="Outliers", after="calibration")
 def outliers(folder: Folder) -> list[tuple[Named, str, str, TableCell, TableCell]]:
     """Model, condition, score, AUROC and false positives at 95 % of every score that looked for images from outside."""
     found = []

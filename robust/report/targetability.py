@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from robust.core.declared import section
 from robust.core.statistics import simultaneous
 from robust.core.types import NewRow, NewTable, Row
 from robust.report import wording
@@ -29,6 +30,7 @@ class Pairs:
     distances: bool
 
 
+@section(title="From class to class", after="distances")
 def targetability(folder: Folder) -> dict[str, list[Pairs]]:
     """For each model its cases that sent images from class to class, in the order of the suite."""
     cards: dict[str, list[Pairs]] = {}

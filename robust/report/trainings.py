@@ -2,6 +2,7 @@
 
 from math import isinf
 
+from robust.core.declared import section
 from robust.report import wording
 from robust.report.conditions import Condition
 from robust.report.doubt import named
@@ -11,6 +12,7 @@ from robust.results.summaries.spread import spread
 ROWS = 60  # more than these stand in results.csv alone
 
 
+@section(title="Trainings", after="outliers")
 def trainings(folder: Folder) -> list[tuple[str, ...]]:
     """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
     found = spread(folder.results[folder.results["subset"] == ""])

@@ -144,6 +144,7 @@ class Suite:
     summary: str = ""
     path: Path | None = None
     text: str = ""
+    sections: tuple[Call, ...] = ()  # of others, on the page
 
     def cells(self) -> Iterator[Evaluation]:
         """Every case on every model it asks for, model by model."""

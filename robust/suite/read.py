@@ -115,7 +115,7 @@ class _Reader:
         with self.lines.at():
             if not table:
                 raise SuiteError("the file is empty; it needs data, a [model.NAME] and a [case.NAME]")
-            known(table, ("summary", "seed", "data", "model", "case"), "a suite")
+            known(table, ("summary", "seed", "data", "model", "case", "sections"), "a suite")
             for key, write in (
                 ("data", 'data = { name = "fashion_mini" }'),
                 ("model", "[model.NAME]"),
@@ -128,9 +128,18 @@ class _Reader:
             data = self.data(table["data"])
             models = tuple(self.model(n, t, seed) for n, t in self.tables(table["model"], "model"))
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
-            suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text)
+            sections = tuple(self.call("sections", each, "sections") for each in self.sections(table))
+            suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text, sections)
             distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
         return suite
+
+    def sections(self, table: Table) -> list[Any]:
+        found = convert(table.get("sections", []), list, "sections")
+        if ours := [each for each in found if isinstance(each, str) and not registry.is_foreign(each)]:
+            raise SuiteError(
+                f'sections: {ours[0]!r} must be "their.module:function"; ours are always drawn', "sections"
+            )
+        return found
 
     def data(self, value: object) -> Call:
         return suite_data.data(value, self.call, self.path.parent)

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 import robust
+from robust.core.declared import common_corruptions
 from robust.core.store import Store
 from robust.engine import recording
 from robust.report import folder as folders
 from robust.results import tables
-from robust.results.summaries.corruption_error import BESIDE, COMMON
+from robust.results.summaries.corruption_error import BESIDE
 from robust.suite import Suite
+
+COMMON = [*common_corruptions()]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_worst_cluster_comes_first_and_pictures_say_what_they_were_taken_for
         assert picture.right == (own.loc[name, "predicted"] == own.loc[name, "label"])
     page = document(report.write(folder))
     assert "structure" in page.attributes("section", "id") and "Coat #2" in page.text
-    assert structure.table(read(folder), structure.STRUCTURE).rows[0][2][-1].whose == "Coat #2"
+    assert structure.structure(read(folder)).rows[0][2][-1].whose == "Coat #2"
 
 
 def test_pictures_of_a_strength_are_its_own(folder):

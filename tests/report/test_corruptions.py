@@ -6,14 +6,16 @@ import pytest
 
 import robust
 from robust import report
+from robust.core.declared import common_corruptions
 from robust.core.errors import SuiteError
 from robust.datasets.fashion_mini import fashion_mini
 from robust.engine import demands
 from robust.report import corruptions
 from robust.report.folder import read
 from robust.results import tables
-from robust.results.summaries.corruption_error import COMMON
 from robust.suite import Case, Model, Suite, read_case
+
+COMMON = [*common_corruptions()]
 
 CORRUPT = {"name": ["speckle_noise", "fog", "gaussian_noise"], "severity": [1, 5]}
 BOUNDS = {"mean_corruption_error": "<= 1", "corruption_error[fog]": "high < 0.01"}
@@ -93,7 +95,7 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
 
 def test_a_case_of_several_has_its_own_section_and_no_columns(folder):
     read_folder = read(folder)
-    (sweep,) = corruptions.sweeps(read_folder)
+    (sweep,) = corruptions.corruptions(read_folder)
     assert (sweep.case, sweep.small) == ("bad", True)
     assert [(line.name, line.common) for line in sweep.lines] == [
         ("gaussian noise", True),

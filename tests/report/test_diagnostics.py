@@ -31,7 +31,7 @@ def doubted(folder):
 
 
 def test_doubts_come_first_with_their_reasons_and_remedies(folder):
-    first, *others = diagnostics.judged(read(doubted(folder)))
+    first, *others = diagnostics.diagnostics(read(doubted(folder)))
     assert (first.model, first.condition, first.verdict, first.n) == ("lenet5", "pgd (L∞, ε = 8/255)", "suspect", "100")
     assert first.doubts[0].words.startswith("no gradient reaches 25.0 % of 100 images")
     assert first.doubts[0].remedy.startswith("attack it with square")

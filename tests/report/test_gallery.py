@@ -51,7 +51,7 @@ def test_what_the_page_shows_is_what_was_sampled(folder, document):
 
 
 def test_answers_come_from_the_outcomes(folder):
-    first = gallery.galleries(read(folder))[0]
+    first = gallery.pictures(read(folder))[0]
     outcomes = pd.read_parquet(folder / "outcomes.parquet").query("model == 'lenet5' and example == '1'")
     clean, fgsm = (outcomes[outcomes["case"] == case].iloc[0] for case in ("clean", "fgsm"))
     example = first.examples[1]
@@ -66,7 +66,7 @@ def test_examples_are_the_same_for_every_model(folder):
     path = folder / "samples" / "hardened-survives.npz"
     with np.load(path) as arrays:
         np.savez(path, **{**arrays, "ids": np.array(["30", "0", "31"])})
-    shown = [[example.id for example in one.examples] for one in gallery.galleries(read(folder))]
+    shown = [[example.id for example in one.examples] for one in gallery.pictures(read(folder))]
     assert shown == [["0", "1", "2"], ["0", "1", "2"], ["0", "1", "2", "30", "31"]]
 
 
@@ -80,7 +80,7 @@ def test_a_shot_that_was_not_kept_is_said(folder, document):
 def test_without_a_clean_case_the_original_has_no_answer(folder, document):
     path = folder / "outcomes.parquet"
     pd.read_parquet(path).query("case != 'clean'").to_parquet(path)
-    known = gallery.galleries(read(folder))[0]
+    known = gallery.pictures(read(folder))[0]
     assert known.examples[0].answer is None and known.examples[0].label == "T-shirt/top"
     assert "no answer kept" in document(report.write(folder)).text
 
@@ -104,7 +104,7 @@ def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_p
     results[~of_them | (results["metric"] == "nll")].to_csv(folder / "results.csv", index=False)
     with np.load(sample) as arrays:
         np.savez(sample, **{**arrays, "targets": np.array(["Coat", "Trouser", "Shirt"])})
-    first = gallery.galleries(read(folder))[0].examples
+    first = gallery.pictures(read(folder))[0].examples
     shots = [next(s.answer for s in example.shots if s and s.answer.target) for example in first]
     assert [(a.target, a.predicted) for a in shots] == [(n, n) for n in ("Coat", "Trouser", "Shirt")]
 
@@ -117,7 +117,7 @@ def test_an_image_that_was_left_alone_is_said(folder, document):
 
 
 def test_large_images_are_few(make):
-    assert [len(one.examples) for one in gallery.galleries(read(make(["a", "b"], shape=(65, 65, 3))))] == [
+    assert [len(one.examples) for one in gallery.pictures(read(make(["a", "b"], shape=(65, 65, 3))))] == [
         3,
         3,
         3,
@@ -130,7 +130,7 @@ def test_a_clean_answer_is_of_the_same_data(folder):
     results, outcomes = whole.results, dict(whole.outcomes)
     other = results["case"].isin(["clean", "fgsm"])
     moved = replace(whole, results=results.assign(data=results["data"].where(~other, "other")), outcomes=outcomes)
-    by_name = {one.model: one for one in gallery.galleries(moved)}
+    by_name = {one.model: one for one in gallery.pictures(moved)}
     assert {"lenet5, other", "lenet5, fake"} <= set(by_name)
     assert [head.case for head, _ in by_name["lenet5, other"].heads] == ["fgsm"]
     assert by_name["lenet5, other"].examples[1].answer is not None

@@ -38,13 +38,13 @@ def inspected(folder):
 
 
 def test_one_profile_for_each_case_that_looked(inspected):
-    (profile,) = gradients.profiles(inspected)
+    (profile,) = gradients.gradients(inspected)
     assert profile.chart.title == "depth"
     assert profile.chart.alt.endswith("lenet5: healthy; resnet20: vanishing; hardened: exploding.")
 
 
 def test_the_verdict_and_what_it_rests_on(inspected):
-    rows = {row["model"]: row for row in gradients.profiles(inspected)[0].rows}
+    rows = {row["model"]: row for row in gradients.gradients(inspected)[0].rows}
     assert [row["said"] for row in rows.values()] == list(NORMS)
     assert rows["resnet20"]["smallest"] == "0" and rows["lenet5"]["smallest"] == "0.1"
     assert rows["hardened"]["output_gradient_ratio"] == "inf"
@@ -52,7 +52,7 @@ def test_the_verdict_and_what_it_rests_on(inspected):
 
 
 def test_a_logarithmic_chart_gets_finite_positive_numbers_in_the_order_of_the_layers(inspected):
-    spec = gradients.profiles(inspected)[0].chart.spec
+    spec = gradients.gradients(inspected)[0].chart.spec
     points = pd.DataFrame(next(iter(spec["datasets"].values())) if "datasets" in spec else spec["data"]["values"])
     of = points[points["gradient"] == gradients.NORMS["output_gradient"]].groupby("model")
     drawn = {model: list(zip(rows["place"], rows["layer"], rows["norm"], strict=True)) for model, rows in of}

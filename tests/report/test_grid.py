@@ -146,7 +146,7 @@ def test_sizes_are_those_that_inspections_found(folder):
 
 
 def test_without_an_inspection_there_are_no_sizes(folder):
-    assert grid.sizes(read(folder)) == ([], [])
+    assert grid.sizes(read(folder)) is None
 
 
 def test_a_suite_that_only_inspects_shows_no_table_of_accuracies(change, folder):

@@ -1,9 +1,16 @@
 """`robust report`."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from robust.core.errors import SuiteError
 
 
-def report(folder: Path) -> int:
+def report(
+    folder: Path, *, section: Annotated[list[str] | None, Parameter(negative=())] = None, allow_code: bool = False
+) -> int:
     """Draw the page of a report folder again, from the folder alone, and judge its bounds anew.
 
     TensorFlow is not needed. Exit code 1 where a bound is missed, unsupported, undecided, or has no value.
@@ -13,10 +20,16 @@ def report(folder: Path) -> int:
     folder
         What `robust run` has filled: results.csv, outcomes.parquet, samples/, environment.json. Or what
         `robust describe --all` has: architectures.csv, vgg16.csv.
+    section
+        A section of others to be drawn, too: "their.module:function"; may be said several times.
+    allow_code
+        May the code of these sections run?
     """
     from robust import report as page
 
-    print(page.write(folder))
+    if section and not allow_code:
+        raise SuiteError(f"section {section[0]!r} runs somebody's code; if you trust it, say so: --allow-code")
+    print(page.write(folder, section or ()))
     return 0 if page.of_architectures(folder) else _gate(folder)
 
 
