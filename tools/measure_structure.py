@@ -1,14 +1,17 @@
-"""How a package is built: entries at its top, ranks of its imports, `Any`, private helpers, length of functions.
+"""How packages are built: entries at their top, ranks of their imports, `Any`, private helpers, length of functions.
 
-    python tools/measure_structure.py robust [other/package ...]
+    python tools/measure_structure.py robust [other/package ...]     # a column for each, as Markdown
     python tools/measure_structure.py robust --drawing     # the packages and their imports, as Mermaid
 
-Everything is read from source. A function's length is counted from its first statement to its last line, without
-the docstring; the imports of type checkers and those inside of functions count, too.
+Everything is read from source; tests that a package brings along do not count. A function's length is counted from its
+first statement to its last line, without the docstring; the imports of type checkers and those inside of functions
+count, too. A version is that of the `.dist-info` beside a package, or of the `pyproject.toml`.
 """
 
 import argparse
 import ast
+import math
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,9 @@ import numpy as np
 
 Tree = dict[str, ast.Module]
 Edges = dict[str, set[str]]
+
+COMMANDS, STEP = "api.cli", "attacks.climb"
+"""Of robust: where its commands are, and what an attack does in a step."""
 
 
 def main() -> None:
@@ -26,30 +32,50 @@ def main() -> None:
     if asked.drawing:
         print(drawing(asked.packages[0]))
         return
-    found = {package.name: measures(package) for package in asked.packages}
-    names = list(next(iter(found.values())))
-    print("| |", " | ".join(found), "|\n|---|" + "---|" * len(found))
-    for name in names:
-        print(f"| {name} |", " | ".join(f"{each[name]:g}" for each in found.values()), "|")
+    print(table(asked.packages))
+
+
+def table(packages: list[Path]) -> str:
+    """The figures as Markdown, a column for each package; "-" for what one does not have."""
+    columns = [f"{package.name} {version(package)}".strip() for package in packages]
+    found = [measures(package) for package in packages]
+    rows = [(name, *("-" if math.isnan(each[name]) else f"{each[name]:g}" for each in found)) for name in found[0]]
+    lines = [" | ".join(row) for row in [("", *columns), *rows]]
+    return "\n".join([f"| {lines[0]} |", "|---|" + "---:|" * len(columns), *(f"| {line} |" for line in lines[1:])])
+
+
+def version(package: Path) -> str:
+    """Of the wheel that the package came from, or of its project; "" where neither is there."""
+    if installed := sorted(package.resolve().parent.glob(f"{package.name}-*.dist-info")):
+        return installed[-1].name.removesuffix(".dist-info").rpartition("-")[2]
+    project = package.resolve().parent / "pyproject.toml"
+    return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] if project.is_file() else ""
+
+
+def files(package: Path) -> list[Path]:
+    """The modules of a package, without its tests."""
+    found = [path.relative_to(package) for path in sorted(package.rglob("*.py"))]
+    return [path for path in found if not path.stem.endswith("_test") and "tests" not in path.parts]
 
 
 def sources(package: Path) -> Tree:
     """Dotted name below the package -> syntax tree."""
     found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).with_suffix("").parts
-        found[".".join(part for part in parts if part != "__init__")] = ast.parse(path.read_text(encoding="utf-8"))
+    for path in files(package):
+        name = ".".join(part for part in path.with_suffix("").parts if part != "__init__")
+        found[name] = ast.parse((package / path).read_text(encoding="utf-8"))
     return found
 
 
 def measures(package: Path) -> dict[str, float]:
     """The figures of one package, by what they count."""
     trees = sources(package)
-    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in package.rglob("*.py"))
-    functions = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    lines = sum(len((package / path).read_text(encoding="utf-8").splitlines()) for path in files(package))
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     lengths = [length(node) for node in functions]
     entries = {name.partition(".")[0] for name in trees if name}
-    anys = sum(isinstance(node, ast.Name) and node.id == "Any" for tree in trees.values() for node in ast.walk(tree))
+    anys = sum("Any" in (getattr(node, "id", ""), getattr(node, "attr", "")) for node in nodes)
     private = [node.name.startswith("_") and not node.name.startswith("__") for node in functions]
     return {
         "entries at the top": len(entries),
@@ -62,10 +88,11 @@ def measures(package: Path) -> dict[str, float]:
         "lines of a function, median": float(np.median(lengths)),
         "90 of 100 have at most": float(np.quantile(lengths, 0.9)),
         "the longest": max(lengths),
+        "imports from a command to an attack's step": distance(edges(trees, package.name, depth=99), COMMANDS, STEP),
     }
 
 
-def length(node: ast.FunctionDef) -> int:
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines from the first statement to the last, without the docstring."""
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     return (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
@@ -121,6 +148,15 @@ def reached(graph: Edges, start: str) -> set[str]:
             seen.add(one)
             ahead += graph.get(one, ())
     return seen
+
+
+def distance(graph: Edges, start: str, goal: str) -> float:
+    """How many imports lead from a module, or one below it, to another, at the least; NaN where none do."""
+    ahead, seen, count = {name for name in graph if f"{name}.".startswith(f"{start}.")}, set[str](), 0
+    while ahead and goal not in ahead:
+        seen |= ahead
+        ahead, count = {other for name in ahead for other in graph.get(name, ())} - seen, count + 1
+    return count if ahead else math.nan
 
 
 def ranks(graph: Edges) -> int:

@@ -1,4 +1,8 @@
-"""Intervals for what a sample of images can tell: they speak of the sampling of images alone."""
+"""Intervals for what a sample of images can tell: they speak of the sampling of images alone.
+
+Distributions, tests and root finding are SciPy's. Written by hand are the intervals of a bounded mean, which neither
+SciPy nor statsmodels has. The other ones are in statsmodels too: the same calls of SciPy, 80 times slower for one.
+"""
 
 import math
 
@@ -27,7 +31,7 @@ def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
     >>> [round(end, 4) for end in clopper_pearson(0, 10)]
     [0.0, 0.3085]
     """
-    from scipy.special import betaincinv  # a hundred times faster than binomtest, for each of a thousand classes
+    from scipy.special import betaincinv  # a thousand times faster than binomtest: each of a thousand classes has three
 
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n} is no proportion")
@@ -51,7 +55,7 @@ def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None =
     >>> [end.round(4).tolist() for end in simultaneous(np.array([0, 10]), np.array([10, 10]))]
     [[0.0, 0.6452], [0.3548, 1.0]]
     """
-    from scipy.stats import beta
+    from scipy.stats import beta  # of arrays; binomtest takes one proportion
 
     tail = (1 - CONFIDENCE) / 2 / (comparisons or len(n))
     low = np.where(successes > 0, beta.ppf(tail, np.maximum(successes, 1), n - successes + 1), 0.0)
@@ -199,13 +203,12 @@ def order_statistics(values: np.ndarray, share: float = 0.5) -> tuple[float, flo
     >>> order_statistics(np.arange(1, 11)), order_statistics(np.arange(1, 21), 0.25)
     ((2.0, 9.0), (2.0, 10.0))
     """
-    from scipy.stats import binom
+    from scipy.stats import quantile_test
 
-    ordered = np.sort(np.asarray(values, np.float64))
-    if len(ordered) < fewest(share):
+    if len(values) < fewest(share):  # SciPy gives one end where the values lack the other alone
         return float("nan"), float("nan")
-    low, high = int(binom.ppf(TAIL, len(ordered), share)), int(binom.isf(TAIL, len(ordered), share)) + 1  # from 1
-    return float(ordered[low - 1]), float(ordered[high - 1])
+    ends = quantile_test(np.asarray(values, np.float64), p=share).confidence_interval(CONFIDENCE)
+    return float(ends.low), float(ends.high)
 
 
 def fewest(share: float = 0.5) -> int:

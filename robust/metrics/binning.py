@@ -1,4 +1,7 @@
-"""Calibration errors: how far confidence and accuracy lie apart, bin by bin."""
+"""Calibration errors: how far confidence and accuracy lie apart, bin by bin.
+
+By hand, as scikit-learn's `calibration_curve` has two classes and leaves out how many images a bin holds.
+"""
 
 from typing import NamedTuple
 
@@ -105,7 +108,13 @@ def chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.nda
 
 
 def brier(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The Brier score of each image, [n] in [0, 2]: the squared distance to what is true (Brier, 1950)."""
+    """The Brier score of each image, [n] in [0, 2]: the squared distance to what is true (Brier, 1950).
+
+    Their mean is scikit-learn's `brier_score_loss`, which does not tell those of the images; the interval needs them.
+
+    >>> brier(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([0, 0]))
+    array([0.5, 2. ])
+    """
     return (probabilities**2).sum(axis=1) - 2 * probabilities[np.arange(len(labels)), labels] + 1
 
 

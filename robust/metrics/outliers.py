@@ -81,7 +81,8 @@ def arbitrary(*found: Predictions) -> str:
 
 def mahalanobis(train: Predictions) -> Callable[[np.ndarray], np.ndarray]:
     """A function of features [N, D]: minus the squared distance to the nearest class mean; directions in which
-    the training features, which are float32, vary within classes by no more than their rounding are left out.
+    the training features, which are float32, vary within classes by no more than their rounding are left out:
+    scikit-learn's `EmpiricalCovariance` inverts these, too.
     """
     features = np.asarray(train.features, np.float64)
     means, place = class_means(features, train.labels)

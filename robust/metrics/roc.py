@@ -1,4 +1,8 @@
-"""Two samples of scores, from inside and from outside: how well they are told apart, with intervals."""
+"""Two samples of scores, from inside and from outside: how well they are told apart, with intervals.
+
+The area is scikit-learn's. Neither it nor SciPy or statsmodels has an interval of one, nor the rate at a fixed share of
+the other side.
+"""
 
 import math
 

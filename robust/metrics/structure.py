@@ -84,7 +84,10 @@ def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:
 
 
 def nearest_mean(features: np.ndarray, train: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """For each of the features the class whose training features have the nearest mean, int [N]."""
+    """For each of the features the class whose training features have the nearest mean, int [N].
+
+    scikit-learn's `NearestCentroid` does the same, and refuses the images of one class alone.
+    """
     means, _ = class_means(np.asarray(train, np.float64), labels)
     distances = (means**2).sum(axis=1) - 2 * features @ means.T  # up to what is the same for all means
     return np.unique(labels)[distances.argmin(axis=1)]

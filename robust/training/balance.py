@@ -26,9 +26,15 @@ def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data:
     """
     if given is None:
         return None
-    counts = np.bincount(data.labels("train"), minlength=len(data.classes))
+    labels = data.labels("train")
+    counts = np.bincount(labels, minlength=len(data.classes))
     if isinstance(given, str):
-        return np.where(counts, counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1).astype("float32")
+        from sklearn.utils.class_weight import compute_class_weight
+
+        there = np.unique(labels)
+        weights = np.ones(len(counts), "float32")
+        weights[there] = compute_class_weight(given, classes=there, y=labels)
+        return weights
     for name in given:
         if name not in data.classes:
             raise DataError(f"class_weights: {data.name} has no class {name!r}{suggest(name, data.classes)}")

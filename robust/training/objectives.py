@@ -82,7 +82,10 @@ def _shares(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def divergence(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Kullback-Leibler divergence [B] of the distributions that logits [B, C] stand for."""
+    """Kullback-Leibler divergence [B] of the distributions that logits [B, C] stand for.
+
+    Keras' takes probabilities, and cuts them at 1e-7: below that nothing would be learned.
+    """
     change = tf.nn.log_softmax(one) - tf.nn.log_softmax(other)
     return tf.reduce_sum(tf.nn.softmax(one) * change, axis=1)
 

@@ -150,7 +150,7 @@ def averaged(network: keras.Model) -> list[keras.Variable]:
 
 
 def _average(average: tf.Variable, weight: tf.Tensor, learner: Learner) -> None:
-    step = tf.cast(learner.optimizer.iterations, tf.float32)
+    step = tf.cast(learner.optimizer.iterations, tf.float32)  # Keras' own averages decay alike from the first step on
     decay = tf.minimum(learner.recipe.ema, (1 + step) / (10 + step))
     average.assign(average + (1 - decay) * (weight - average))
 

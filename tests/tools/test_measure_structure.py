@@ -1,6 +1,7 @@
 """The measure of how a package is built, on a package that was built by hand; and the drawing in the docs."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,50 @@ def test_the_packages_are_as_the_docs_draw_them(tool):
     assert tool.drawing(ROOT / "robust") in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
 
-def test_the_house_keeps_its_shape(tool):
+def test_tests_inside_a_package_do_not_count_and_functions_that_wait_do(tool, package):
+    before = tool.measures(package)
+    for name in ("low_test.py", "tests/test_low.py"):
+        (package / name).parent.mkdir(exist_ok=True)
+        (package / name).write_text("import typing\n\n\ndef test_low(x: typing.Any):\n    pass\n")
+    assert tool.measures(package) == pytest.approx(before, nan_ok=True)
+    (package / "low.py").write_text("import typing\n\n\nasync def f(x: typing.Any):\n    return [\n        x,\n    ]\n")
+    after = tool.measures(package)
+    assert after["private functions, %"] == round(100 / 3, 1) and after["`Any` in a thousand lines"] == round(
+        3000 / 19, 1
+    )
+
+
+@pytest.mark.parametrize(("start", "goal", "imports"), [("top", "low", 2), ("middle", "low", 1), ("low", "low", 0)])
+def test_the_shortest_way_from_one_module_to_another_is_counted(tool, package, start, goal, imports):
+    assert tool.distance(tool.edges(tool.sources(package), "hand", depth=99), start, goal) == imports
+
+
+def test_where_no_import_leads_there_is_no_way(tool, package):
+    graph = tool.edges(tool.sources(package), "hand", depth=99)
+    assert math.isnan(tool.distance(graph, "low", "top")) and math.isnan(tool.distance(graph, "nowhere", "low"))
+
+
+def test_the_table_has_a_column_for_each_package_with_its_version(tool, package):
+    (package.parent / "hand-2.1.dist-info").mkdir()
+    other = package.rename(package.with_name("other"))
+    (package.parent / "pyproject.toml").write_text('[project]\nversion = "0.3"\n')
+    package.mkdir()
+    (package / "one.py").write_text("def f(): pass\n")
+    first, _, *rows = tool.table([package, other]).splitlines()
+    assert first == "|  | hand 2.1 | other 0.3 |"
+    assert "| entries at the top | 1 | 5 |" in rows and rows[-1].endswith("| - | - |")
+
+
+def test_the_package_keeps_its_shape(tool):
     found = tool.measures(ROOT / "robust")
     assert found["entries at the top"] <= 14 and found["ranks of imports between them"] <= 12
     assert found["cycles between them"] == 0
+    assert found["`Any` in a thousand lines"] <= 5 and found["private functions, %"] <= 30
     assert found["lines of a function, median"] <= 8 and found["90 of 100 have at most"] <= 25
     assert found["the longest"] <= 60
+    assert found["imports from a command to an attack's step"] <= 4
+
+
+def test_the_docs_have_the_table_with_all_its_rows(tool):
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert all(f"\n| {name} | " in text for name in tool.measures(ROOT / "robust"))

@@ -79,12 +79,36 @@ def test_the_other_schedules():
     assert [learning_rate(caffe, step, 10) for step in (0, 15, 20)] == pytest.approx([0.01, 0.005, 0])
 
 
-def test_the_one_cycle_is_that_of_keras():
-    import keras
+def of_keras(recipe, steps):
+    """Keras' schedule for a recipe without a warm-up, or with that of the cosine."""
+    from keras.optimizers import schedules
 
-    theirs = keras.optimizers.schedules.CosineDecay(0.001, 750, warmup_target=0.1, warmup_steps=250)
-    for step in range(0, 1000, 37):
-        assert learning_rate(recipes.short, step, 100) == pytest.approx(float(theirs(step)), rel=1e-4, abs=1e-8)
+    total = recipe.epochs * steps
+    match recipe.schedule:
+        case "cosine":
+            warm, first = round(recipe.warmup * total), recipe.learning_rate * recipe.warmup_start
+            return schedules.CosineDecay(first, total - warm, warmup_target=recipe.learning_rate, warmup_steps=warm)
+        case "steps":
+            factors = recipe.factor if isinstance(recipe.factor, list) else [recipe.factor] * len(recipe.milestones)
+            values = [recipe.learning_rate * math.prod(factors[:i]) for i in range(len(factors) + 1)]
+            return schedules.PiecewiseConstantDecay([math.ceil(m * total) - 1 for m in recipe.milestones], values)
+        case "exponential":
+            return schedules.ExponentialDecay(recipe.learning_rate, recipe.every * steps, recipe.factor, staircase=True)
+    return schedules.PolynomialDecay(recipe.learning_rate, total, 0.0, recipe.power)
+
+
+CAFFE = Recipe(epochs=10, batch_size=1, learning_rate=0.01, schedule="polynomial", power=0.5)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [recipes.short, recipes.modern, recipes.lenet1998, recipes.resnet_cifar, recipes.googlenet2014, CAFFE],
+    ids=["short", "modern", "lenet1998", "resnet_cifar", "googlenet2014", "polynomial"],
+)
+def test_the_rates_are_those_of_keras_but_for_its_rounding(recipe):
+    theirs = of_keras(recipe, 100)
+    for step in range(0, recipe.epochs * 100, max(1, recipe.epochs * 100 // 40)):
+        assert learning_rate(recipe, step, 100) == pytest.approx(float(theirs(step)), rel=1e-4, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", registry.names("recipes"))

@@ -2,7 +2,6 @@
 
 import mmap
 from pathlib import Path
-from typing import IO
 
 from robust.core.errors import ModelError
 from robust.core.files import stand_in
@@ -40,8 +39,7 @@ def read(path: str | Path) -> Tensors:
     try:
         if what := stand_in(Path(path)):
             raise ModelError(what)
-        with Path(path).open("rb") as file:
-            return _unwrapped(_read(file))
+        return _unwrapped(_read(Path(path)))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except Exception as error:  # what a damaged zip, pickle or header makes of Python's readers has no common name
@@ -49,11 +47,12 @@ def read(path: str | Path) -> Tensors:
         raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
 
 
-def _read(file: IO[bytes]) -> NewTable:
-    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
-    if data[:4] == b"PK\x03\x04":
-        return torch_files.read_zip(file, data)
-    return safetensors.read(data) if data[8:9] == b"{" else torch_files.read_legacy(data)
+def _read(path: Path) -> NewTable:
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # lives as long as one of its tensors
+        if data[:4] == b"PK\x03\x04":
+            return torch_files.read_zip(file, data)
+    return safetensors.read(path, data) if data[8:9] == b"{" else torch_files.read_legacy(data)
 
 
 def _unwrapped(table: NewTable) -> Tensors:

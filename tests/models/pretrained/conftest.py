@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from robust.core.signature import Call, bind
 
 HERE = Path(__file__).parent
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
-KINDS = {"float32": "F32", "float64": "F64", "int64": "I64"}
 VGGS = {"vgg11": {"width": 0.1}, "vgg11_bn": {"norm": "batch", "width": 0.1}}
 SYMMETRIC = {"padding": "symmetric", "epsilon": 1e-5}
 OPTIONS = {
@@ -33,7 +33,7 @@ OPTIONS = {
 
 @cache
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("references", HERE.parents[1] / "tools/make_torch_references.py")
+    spec = importlib.util.spec_from_file_location("references", HERE.parents[2] / "tools/make_torch_references.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -148,12 +148,7 @@ def zipped(tensors: dict[str, Any], compression: int = zipfile.ZIP_STORED, order
 
 def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
     """The safetensors form."""
-    header, place = {}, 0
-    for name, array in tensors.items():
-        entry = {"dtype": KINDS[str(array.dtype)], "shape": array.shape, "data_offsets": [place, place + array.nbytes]}
-        header[name], place = entry, place + array.nbytes
-    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    return len(text).to_bytes(8, "little") + text + b"".join(array.tobytes() for array in tensors.values())
+    return save({name: np.asarray(value) for name, value in tensors.items()}, {"format": "pt"})
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save
 
 from robust.core.errors import ModelError
-from robust.models.pretrained import checkpoint, pickled, torch_files
+from robust.models.pretrained import checkpoint, pickled, safetensors, torch_files
+from robust.models.pretrained.tensor import BFLOAT16
 
 STORED = Path(__file__).parent / "references"
 TINY = ["tiny.legacy.pth", "tiny.zip.pth", "tiny.safetensors"]
@@ -185,19 +187,21 @@ FLOAT = b'"dtype": "F32", "shape": [1]'
     [
         (b"", "cannot be read as weights (ValueError: cannot mmap an empty file)"),
         (safe(b"{}"), "it holds no tensors"),
-        (safe(b'{"a": 3}'), "cannot be read as weights (TypeError"),
-        ((1 << 62).to_bytes(8, "little") + b"{}", "its header is said to have 4611686018427387904 bytes, but the whole "
-         "file has 10"),
-        (safe(b'{"a": {%s, "data_offsets": [0, 4]}}' % FLOAT), "its tensors do not fill its 0 bytes one after the "
-         "other; is it cut short?"),
-        (safe(b'{"a": {%s, "data_offsets": [0, 4]}}' % FLOAT, bytes(8)), "its tensors do not fill its 8 bytes"),
-        (safe(b'{"a": {%s, "data_offsets": [4, 8]}}' % FLOAT, bytes(8)), "its tensors do not fill its 8 bytes"),
+        (safe(b'{"a": 3}'), "cannot be read as weights (SafetensorError"),
+        (safe(b'{"__metadata__": {"a": 3}}'), "cannot be read as weights (SafetensorError"),
+        ((1 << 62).to_bytes(8, "little") + b"{}", "its header has 4,611,686,018,427,387,904 bytes; at "
+         "most 8,000,000"),
+        ((1 << 22).to_bytes(8, "little") + b"{}", "cannot be read as weights (SafetensorError"),
+        (safe(b'{"a": {%s, "data_offsets": [0, 4]}}' % FLOAT), "file not fully covered); is it whole?"),
+        (safe(b'{"a": {%s, "data_offsets": [0, 4]}}' % FLOAT, bytes(8)), "file not fully covered"),
+        (safe(b'{"a": {%s, "data_offsets": [4, 8]}}' % FLOAT, bytes(8)), "invalid offset for tensor `a`"),
         (safe(b'{"a": {%s, "data_offsets": [0, 4]}, "b": {%s, "data_offsets": [0, 4]}}' % (FLOAT, FLOAT), bytes(4)),
-         "its tensors do not fill its 4 bytes"),
-        (safe(b'{"a": {%s, "data_offsets": [0, 8]}}' % FLOAT, bytes(8)),
-         "'a' has 8 bytes, which F32 numbers of shape (1,) do not fill"),
+         "invalid offset for tensor"),
+        (safe(b'{"a": {%s, "data_offsets": [0, 8]}}' % FLOAT, bytes(8)), "invalid shape, data type, or offset"),
         (safe(b'{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}', bytes(4)),
-         "'a' has the shape (-1, -1) at 0 to 4"),
+         "invalid value: integer `-1`, expected usize"),
+        (safe(b'{"a": {"dtype": "F32", "shape": [1, 1, 1, 1, 1, 1, 1, 1, 1], "data_offsets": [0, 4]}}', bytes(4)),
+         "'a' has 9 dimensions; at most 8"),
         (safe(b'{"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}', bytes(4)),
          "'a' has numbers of type 'F8_E4M3'; allowed: F64, F32, F16, BF16, "),
     ],
@@ -246,6 +250,20 @@ def test_a_file_of_more_tensors_than_any_network_has_is_refused(read):
     many = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}
     assert "it says that it holds 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))
     assert len(read(safe(json.dumps(dict(list(many.items())[:20_000])).encode()))) == 20_000
+
+
+def test_a_header_longer_than_any_network_needs_is_refused_before_it_is_read(read):
+    entry = b'{"a": {%s, "data_offsets": [0, 4]}}' % FLOAT
+    assert list(read(safe(entry.ljust(safetensors.HEADER), bytes(4)))) == ["a"]
+    assert "its header has 8,000,001 bytes; at most 8,000,000" in refusal(
+        read, safe(entry.ljust(safetensors.HEADER + 1), bytes(4))
+    )
+
+
+def test_every_bfloat16_comes_out_as_the_upper_half_of_a_float(read):
+    halves = np.arange(2**16, dtype="<u2").reshape(2, -1)
+    found = read(save({"a": halves.view(BFLOAT16)}))["a"]
+    np.testing.assert_array_equal(found.view(np.uint32), halves.astype(np.uint32) << 16)
 
 
 def test_tables_that_name_one_table_many_times_are_not_spelled_out(monkeypatch, form, read):
@@ -302,7 +320,7 @@ HEADER = b'{"__metadata__": {"a": [' + b"[]," * 3_000_000 + b"[]]}}"
     [
         (_zipped(LIST + b"ccollections\nOrderedDict\nh\x00\x85R" * 500), "more than 100,000 tensors and entries"),
         (_zipped(b"}" * 3_000_000), "more than 2,000,000 operations"),
-        (len(HEADER).to_bytes(8, "little") + HEADER, "more than 2,000,000 values"),
+        (safe(HEADER), "its header has 9,000,029 bytes; at most 8,000,000"),
     ],
     ids=["one list, many tables", "many tables", "a header of lists"],
 )
