@@ -163,10 +163,8 @@ class _Reader:
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             attack_precision = convert(table.get("attack_precision", "float32"), Precision, "attack_precision")
-            kind: Any = "keras" if given[0] == "tflite" else given[0]
             return Model(
                 name,
-                kind,
                 found,
                 train,
                 tuple(seeds),

@@ -27,7 +27,7 @@ from robust.core.store import Store
 from robust.engine import models
 from robust.models.classifier import Classifier
 from robust.models.loading import fingerprint, load
-from robust.suite import Model, read_data, read_model
+from robust.suite import Model, Python, read_data, read_model
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monk
     found, given = [], read_data(str(data))()
     for factor in ("2", "30"):
         (tmp_path / "made_here.py").write_text(textwrap.dedent(code).replace("2 * x", f"{factor} * x"))
-        model = Model("net", "python", bind("architectures", "made_here:net"))
+        model = Model("net", Python(bind("architectures", "made_here:net")))
         found.append(models.prepare(model, 0, given, Store(tmp_path / "store"), Silent()).identity)
         sys.modules.pop("made_here")
         importlib.invalidate_caches()
