@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robust.core import files, registry, toml
-from robust.core.errors import SuiteError, suggest
+from robust.core.errors import SuiteError, located, suggest
 from robust.core.interface import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
 from robust.core.types import Count, Eps, NewTable, Precision, Seed, Severity, Table, Target
@@ -58,7 +58,8 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
         table = toml.loads(text)
     except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
-        raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
+        with located(path, int(line[1]) if line else text.count("\n") + 1):
+            raise SuiteError(f"not TOML: {error}") from None
     return _Reader(path, text, allow_code).suite(table)
 
 
