@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.core import files
+from robust.core import files, folders
 from robust.core import store as stores
 from robust.core.errors import RobustError, StoreError, SuiteError, located
 from robust.core.interface import of_a_suite, setting
@@ -54,7 +54,7 @@ def run(
     Raises RobustError, before anything is trained, for what is wrong with the suite, the data or the folder.
     """
     suite = suite if isinstance(suite, Suite) else load(suite, allow_code=allow_code)
-    with of_a_suite() if suite.text else nullcontext():  # a suite from a file is written anew there
+    with folders.importable(suite.folders), of_a_suite() if suite.text else nullcontext():  # a file is written anew
         return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
 
 

@@ -199,6 +199,7 @@ class Suite:
     summary: str = ""
     path: Path | None = None
     text: str = ""
+    folders: tuple[Path, ...] = ()  # where "module:function" is looked for, beside Python's path
 
     def cells(self) -> Iterator[Evaluation]:
         """Every case on every model it asks for, model by model."""

@@ -4,13 +4,12 @@ Nothing here imports TensorFlow. Every error says file and line.
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust.core import files, registry, toml
+from robust.core import files, folders, registry, toml
 from robust.core.errors import SuiteError, located, suggest
 from robust.core.interface import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
@@ -41,15 +40,13 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
 
     Args:
         path: the TOML file.
-        allow_code: may names like "their.module:function", which run somebody's code, stand in it?
+        allow_code: may names like "their.module:function", which run somebody's code, stand in it? They are looked
+            for beside the file, in the present folder, and on Python's path, see `robust.core.folders`.
 
     Raises SuiteError as `file:line: what is wrong; what was probably meant`.
     """
     path = Path(path)
     text = _text(path)
-    if allow_code:
-        for folder in (str(path.parent.resolve()), str(Path.cwd())):
-            sys.path.extend([folder] if folder not in sys.path else [])  # where "module:function" is looked for
     if not re.fullmatch(_NAME, path.stem, re.ASCII):
         raise SuiteError(
             f"{path}: the file names the suite, so it has letters, digits and _, and after the first . + -"
@@ -60,7 +57,9 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
         line = re.search(r"at line (\d+)", str(error))
         with located(path, int(line[1]) if line else text.count("\n") + 1):
             raise SuiteError(f"not TOML: {error}") from None
-    return _Reader(path, text, allow_code).suite(table)
+    theirs = (path.parent.resolve(), Path.cwd()) if allow_code else ()
+    with folders.importable(theirs):
+        return replace(_Reader(path, text, allow_code).suite(table), folders=theirs)
 
 
 def read_case(name: str, table: NewTable) -> Case:

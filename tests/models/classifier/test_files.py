@@ -19,7 +19,7 @@ from PIL import Image
 import robust
 from robust.api import cli
 from robust.api.cli import main
-from robust.core import keras_files, registry
+from robust.core import keras_files
 from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.signature import bind
@@ -90,7 +90,6 @@ def custom(tmp_path, monkeypatch, linear):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "marker").unlink()
     monkeypatch.syspath_prepend(tmp_path)
-    registry.source.cache_clear()  # another test has a module of this name elsewhere
     yield tmp_path / "custom.keras"
     sys.modules.pop("theirs", None)
 
