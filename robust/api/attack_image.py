@@ -29,7 +29,7 @@ from robust.models.pretrained import load as pretrained
 from robust.models.pretrained.keras import own_shape
 from robust.report import triptych
 from robust.results.attack_result import fooled
-from robust.suite import Model, Published
+from robust.suite import Model, ModelFile, Published
 
 SURE = 50.0  # nats by which the search wants to be ahead: more than any softmax shows
 
@@ -107,7 +107,7 @@ def attack(
     attacked = search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    told = (*classifier.understood, *doubts(classifier, pixels, names)) if model.kind == "keras" else ()
+    told = (*classifier.understood, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
     told += (*guess(file.name, look, pixels.shape[3]), *images.said_of_turned([look]))
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
     png = Image.fromarray(triptych.levels(saved[0]))
@@ -134,11 +134,12 @@ def find(image: str | Path) -> Path:
 
 
 def _network(model: Model) -> Network:
-    if model.kind == "keras":
-        return _for_images(models.load(model.source, allow_code=model.allow_code), model)
-    if not isinstance(model.source, Published):
-        raise ModelError(f"model {model.name}: must be a file of a model, or weights that are known by name")
-    return pretrained.load(model.source, own_shape(model.source.name.removeprefix("keras:")), 1000)
+    match model.source:
+        case ModelFile(path):
+            return _for_images(models.load(path, allow_code=model.allow_code), model)
+        case Published(name) as weights:
+            return pretrained.load(weights, own_shape(name.removeprefix("keras:")), 1000)
+    raise ModelError(f"model {model.name}: must be a file of a model, or weights that are known by name")
 
 
 def _for_images(network: Network, model: Model) -> Network:

@@ -24,7 +24,7 @@ from robust.datasets.dataset import Dataset
 from robust.engine.session import run
 from robust.models.classifier import black_box, heads
 from robust.models.loading import load
-from robust.suite import Case, Model, Suite, read_case, read_data, read_model, transfer
+from robust.suite import Case, InMemory, Model, ModelFile, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
 from robust.suite.preprocessing import read as read_preprocessing
 from robust.suite.source import ASKED, asked
@@ -106,7 +106,7 @@ def evaluate(
     names = classes if isinstance(classes, int | None) else class_names.names(classes)
     found = _dataset(data, named, names, channels, transform)
     suite = Suite(f"evaluate-{named.name}", (named, *sources), tuple(cases), found, seed)
-    in_memory = any(each.kind == "memory" for each in suite.models)  # else a run that is stopped can go on
+    in_memory = any(isinstance(each.source, InMemory) for each in suite.models)  # else a run that is stopped can go on
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
         return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
@@ -118,14 +118,14 @@ def _choice(max_images: int | None, balanced: bool) -> NewTable:
 
 def _sources(tables: list[NewTable], shown: Model) -> list[Model]:
     """The models on which transfers make their images; in their tables their names take their place."""
-    found = {id(shown.source): shown}
+    found = {id(shown.source.network): shown} if isinstance(shown.source, InMemory) else {id(shown): shown}
     for table in tables:
         source = table.get("source")
         if table.get("name") == transfer.NAME and not isinstance(source, keras.Model):
             raise ModelError(f"source = {source!r}: from Python it is another keras.Model")
         if isinstance(source, keras.Model):
             name = _unused(source.name, [known.name for known in found.values()])
-            table["source"] = found.setdefault(id(source), Model(name, "memory", source)).name
+            table["source"] = found.setdefault(id(source), Model(name, InMemory(source))).name
     return [model for model in found.values() if model is not shown]
 
 
@@ -153,7 +153,7 @@ def _model(given: Any, seed: int, allow_code: bool) -> Model:
     model = black_box.wrapped(table.pop("model"))
     if unknown := next((key for key in table if key not in ASKED), None):
         raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
-    return Model(model.name, "memory", model, seeds=(seed,), **asked(plain(table)))
+    return Model(model.name, InMemory(model), seeds=(seed,), **asked(plain(table)))
 
 
 def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: Any) -> Dataset:
@@ -176,7 +176,13 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
 
 def outputs(model: Model) -> int | None:
     """How many classes the model tells apart, where its last layer says it."""
-    network = load(model.source, allow_code=model.allow_code) if model.kind == "keras" else model.source
+    match model.source:
+        case ModelFile(path):
+            network = load(path, allow_code=model.allow_code)
+        case InMemory(network):
+            pass
+        case _:
+            return None
     return heads.outputs(network, model.output, black_box=model.black_box)
 
 

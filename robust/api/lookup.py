@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import pandas as pd
 
 from robust.core.errors import ModelError, suggest
 from robust.core.signature import convert
-from robust.core.types import Eps
+from robust.core.types import Eps, exact, radius
 from robust.report.diagnostics import reasons
 from robust.results.flags import doubted
 
 # what tells two values of a metric apart
+_ALIKE = 1e-9  # so far apart are two floats of one radius
 _TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "severity")
 
 
@@ -58,18 +60,27 @@ def _equals(column: pd.Series, wanted: object) -> pd.Series:
     if wanted is None:
         return column.isna()
     if column.name == "eps":
-        return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=1e-9), column.index)
+        return pd.Series(np.isclose(column, convert(wanted, Eps, "eps"), rtol=_ALIKE), column.index)
     return (column == wanted).fillna(False)
 
 
 def _tell(results: pd.DataFrame, metric: str, columns: Iterable[str]) -> str:
     rows = results[results["metric"] == metric]
-    return ", ".join(f"{c} = {_listed(rows[c].dropna())}" for c in columns)
+    return ", ".join(f"{c} = {_listed(rows, c)}" for c in columns)
 
 
-def _listed(column: pd.Series) -> str:
-    there = sorted(set(column.tolist()))
-    return ", ".join(f"{v * 255:.4g}/255" if column.name == "eps" else repr(v) for v in there)
+def _listed(rows: pd.DataFrame, column: str) -> str:
+    told = rows[rows[column].notna()]
+    if column == "eps":
+        there = sorted(set(zip(told["eps"], told["norm"], strict=True)))
+        return ", ".join(dict.fromkeys(_eps(*each) for each in there))
+    return ", ".join(map(repr, sorted(set(told[column].tolist()))))
+
+
+def _eps(eps: float, norm: str) -> str:
+    """A radius in the words by which `value` finds it again."""
+    told = radius(eps, norm)
+    return told if isclose(exact(told), eps, rel_tol=_ALIKE) else repr(eps)
 
 
 def believed(row: Any, results: pd.DataFrame, allow_invalid: bool) -> Any:

@@ -98,14 +98,14 @@ class CellItem(pytest.Item):
     def runtest(self) -> None:
         """Run the cell, or find it in the store, and hold it against its bounds."""
         session = _session(self.path, self.config)
-        from robust.core import quiet
+        from robust.core import folders, quiet
         from robust.engine import recording
 
-        with quiet.dependencies():
+        with quiet.dependencies(), folders.importable(session.suite.folders):
             session.ask(self.cell)  # as `robust run`: a bad model is told in a line
             block = session.block(self.cell)
             against = session.compared(self.cell, _out(self.path, self.config))
-        self.identity = session.identity(self.cell.model, self.cell.seed)
+            self.identity = session.identity(self.cell.model, self.cell.seed)
         self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
         for line in recording.passed_in_doubt(session.suite, self.cell, block, against):
             self.user_properties.append(("robust_in_doubt", line))
@@ -152,15 +152,17 @@ def _load(path: Path, config: pytest.Config) -> Suite:
 def _session(path: Path, config: pytest.Config) -> Session:
     """The suite under way, begun with its first test: TensorFlow is imported here."""
     if path not in config.stash[_SESSIONS]:
-        from robust.core import progress, quiet, store
+        from robust.core import folders, progress, quiet, store
 
         quiet.tensorflow()
         from robust.engine.session import Session, writable
 
         writable(_out(path, config))
         shown = progress.Lines() if config.getoption("capture", "no") == "no" else progress.Silent()
-        session = Session(_load(path, config), store.default(), shown)
-        session.check(session.suite.cells(), _out(path, config))
+        suite = _load(path, config)
+        with folders.importable(suite.folders):
+            session = Session(suite, store.default(), shown)
+            session.check(suite.cells(), _out(path, config))
         config.stash[_SESSIONS][path] = session
     return config.stash[_SESSIONS][path]
 
@@ -199,11 +201,13 @@ class _Pages:
         for path, identities in self.ran.items():
             try:
                 session = _session(path, self.config)
+                from robust.core import folders
                 from robust.engine import recording
                 from robust.results import verdicts
 
                 session.know(identities)
-                results = session.record(out := _out(path, self.config))
+                with folders.importable(session.suite.folders):
+                    results = session.record(out := _out(path, self.config))
                 self.lines += [f"robust: {words}" for words in session.notes()]
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
                 self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []

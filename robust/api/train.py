@@ -21,7 +21,7 @@ from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.engine import models
 from robust.models.classifier import Classifier, inputs
-from robust.suite import Model
+from robust.suite import Model, ModelFile, Weights
 from robust.training import patience
 from robust.training.hardness import kept
 
@@ -113,8 +113,7 @@ def check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
         if written.is_dir():
             other = setting("out", str(out.with_stem(f"{out.stem}-trained")))
             raise ModelError(f"--out {out}: {written} is a folder; write {other}")
-    file = model.source if model.kind == "keras" else getattr(model.source, "file", None)
-    inputs = [] if file is None else [Path(file)]
+    inputs = _files(model)
     given = [data.arguments.get(key) for key in ("path", "labels")]
     inputs += [Path(root, each) for each in given if each for root in ("", data.arguments.get("path") or "")]
     for written in (out, out.with_suffix(".csv")):
@@ -124,6 +123,14 @@ def check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
     files.check_folder(out.parent, setting("out", str(Path("other", out.name))))
     if logs is not None:
         files.check_folder(logs, setting("tensorboard", f"{logs}-2"))
+
+
+def _files(model: Model) -> list[Path]:
+    """The files that a model is read from."""
+    match model.source:
+        case ModelFile(path) | Weights(path):
+            return [path]
+    return []
 
 
 def _history(columns: dict[str, list[float]]) -> pd.DataFrame:

@@ -12,7 +12,8 @@ Each message says where, what came, what is allowed and, where it can, what was 
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from robust.core.interface import Interface, worded
 
@@ -21,27 +22,26 @@ class RobustError(Exception):
     """The root: catching it catches all that `robust` raises on purpose.
 
     `interface`: in which it is read, and its remedies are worded; where that is None, the one in force.
+    `where`: the `file:line` that it is about and that its words begin with; "" where there is none.
     """
 
     interface: Interface | None = None
+    where: str = ""
 
     def __str__(self) -> str:
-        return worded(super().__str__(), self.interface)
+        message = worded(super().__str__(), self.interface)
+        return f"{self.where}: {message}" if self.where else message
 
 
 class SuiteError(RobustError):
     """A suite file, or an argument that would stand in one, is wrong.
 
-    `key` is the key at fault, dotted; `where` is its `file:line`, once that is known.
+    `key` is the key at fault, dotted.
     """
 
     def __init__(self, message: str, key: str | None = None):
         super().__init__(message)
-        self.key, self.where = key, ""
-
-    def __str__(self) -> str:
-        message = super().__str__()
-        return f"{self.where}: {message}" if self.where else message
+        self.key = key
 
 
 class DataError(RobustError):
@@ -62,6 +62,38 @@ class StoreError(RobustError):
 
 class ReportError(RobustError):
     """A report folder is incomplete or damaged."""
+
+
+def place(path: object, line: int) -> str:
+    """Where something stands, as editors and terminals take it; "" where there is no file.
+
+    >>> place("suites/quick.toml", 3), place(None, 0)
+    ('suites/quick.toml:3', '')
+    """
+    return "" if path is None else f"{path}:{line}"
+
+
+@contextmanager
+def located(path: object, line: int, what: str = "") -> Iterator[None]:
+    """Errors that are raised inside begin with the file and the line, unless they know these already.
+
+    path: of the file; None where there is none. what: of which of the things that stand there the words are.
+
+    >>> with located("suites/quick.toml", 3):
+    ...     raise DataError("no images")
+    Traceback (most recent call last):
+    robust.core.errors.DataError: suites/quick.toml:3: no images
+    """
+    try:
+        yield
+    except RobustError as error:
+        if error.where:
+            raise
+        told = type(error)(f"{what}: {error}") if what else error
+        told.where = place(path, line)
+        if told is error:
+            raise
+        raise told from error
 
 
 RENAMED = {

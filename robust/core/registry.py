@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from robust.core import folders
 from robust.core.errors import SuiteError, suggest
 from robust.core.foolbox_classes import PREFIX
 
@@ -76,10 +77,15 @@ def names(kind: str) -> list[str]:
 def resolve(kind: str, name: str) -> Any:
     """The object itself; this imports its module.
 
-    Raises SuiteError, with a suggestion, for a name that is not in the catalogue.
+    Raises SuiteError, with a suggestion, for a name that is not in the catalogue, and where Python has imported
+    another module of the name of theirs.
     """
     module, member = home(kind, name)
-    found = getattr(importlib.import_module(module), member)
+    file = source(module)
+    imported = importlib.import_module(module)
+    if is_foreign(name):
+        folders.check(imported, file)
+    found = getattr(imported, member)
     return functools.partial(found, attack=name.removeprefix(PREFIX)) if name.startswith(PREFIX) else found
 
 
@@ -168,10 +174,15 @@ def homes(package: str) -> dict[str, str]:
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 
-@functools.cache
 def source(module: str) -> Path:
     """The file of a module, found without importing it or the packages around it."""
-    path, spec = None, None
+    return _source(module, tuple(sys.path))
+
+
+@functools.cache
+def _source(module: str, on: tuple[str, ...]) -> Path:
+    """The file on this path: a suite has modules in its own folder, see `robust.core.folders`."""
+    path, spec = list(on), None
     for part in module.split("."):
         spec = PathFinder.find_spec(part, path)
         if spec is None:

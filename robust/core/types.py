@@ -98,11 +98,29 @@ def exact(text: str) -> float:
 
 
 def radius(eps: float, norm: str) -> str:
-    """An eps as the field writes it: a Linf one in steps of an 8-bit image.
+    """An eps as the field writes it: a Linf one of whole grey levels of an 8-bit image in these.
 
     >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
     ('8/255', '0.03', '0.5')
     """
-    steps = eps * 255
-    whole = norm == "linf" and round(steps) > 0 and abs(steps - round(steps)) < 1e-4
-    return f"{round(steps)}/255" if whole else f"{eps:.4g}"
+    levels = 255 * eps
+    whole = norm == "linf" and round(levels) > 0 and abs(levels - round(levels)) < 1e-4
+    return f"{round(levels)}/255" if whole else f"{eps:.4g}"
+
+
+def size(distance: float, norm: str) -> str:
+    """A distance that was measured, to three digits: a Linf one in grey levels of an 8-bit image.
+
+    >>> size(0.01, "linf"), size(0.5, "l2")
+    ('2.55/255', '0.5')
+    """
+    return f"{grey_levels(distance):.3g}/255" if norm == "linf" else f"{distance:.3g}"
+
+
+def grey_levels(eps: float) -> float:
+    """A Linf radius or size in grey levels of an 8-bit image; what rounding to a float did is taken back.
+
+    >>> grey_levels(8 / 255), grey_levels(0.03)
+    (8.0, 7.65)
+    """
+    return round(255 * eps, 6)

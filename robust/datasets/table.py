@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from robust.core import files
-from robust.core.errors import DataError, suggest
+from robust.core.errors import DataError, place, suggest
 from robust.datasets.dataset import SPLITS
 from robust.datasets.layout import Found, Row, split_of
 from robust.datasets.walk import check_name, check_words, class_name
@@ -62,15 +62,15 @@ def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         columns = _columns([column.strip().lower() for column in next(reader, [])], str(table))
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, named(columns, [*map(str.strip, cells)], f"{table}:{reader.line_num}")
+                yield reader.line_num, named(columns, [*map(str.strip, cells)], place(table, reader.line_num))
     except csv.Error as error:
-        raise DataError(f"{table}:{reader.line_num}: cannot be read as a table ({error})") from None
+        raise DataError(f"{place(table, reader.line_num)}: cannot be read as a table ({error})") from None
 
 
 def _columns(names: list[str], table: str) -> list[str]:
     """The names of the columns, of which the last has one: a separator at the end of a line begins none."""
     if twice := [name for name, n in Counter(names).items() if name and n > 1]:
-        raise DataError(f"{table}:1: names the column {twice[0]!r} twice; rename or remove one of the two")
+        raise DataError(f"{place(table, 1)}: names the column {twice[0]!r} twice; rename or remove one of the two")
     return names[: max((place for place, name in enumerate(names, 1) if name), default=0)]
 
 

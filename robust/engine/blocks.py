@@ -28,7 +28,7 @@ from robust.engine.models import Fitted
 from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier
 from robust.models.classifier.form import form
-from robust.models.features import features
+from robust.models.features import Features
 from robust.results.evaluation import EvaluationResult, Predictions, told
 from robust.results.outcome import Outcome
 from robust.results.summaries.corruption_error import own_errors
@@ -214,7 +214,8 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         where = _where(outcome.call)
         strengths.append(where)
         places.append({**where, **_spent(outcome)})
-        trial = askable(outcome, fitted, ask)
+        own, clean = (Features(fitted.classifier, images) for images in (outcome.perturbed, outcome.original))
+        trial = askable(outcome.trial, own, clean, ask)
         shown = shown or some(trial, SAMPLES, seed, balanced=True)
         found = [v for measure in case.metrics for v in told(measure.name, measure(trial), trial)]
         values += [{**places[-1], **v._asdict()} for v in found]
@@ -222,10 +223,9 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             values += _inspected(fitted.classifier, case, data, where)
         tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
         np.save(out / f"logits-{i}.npy", outcome.trial.logits)
-        if "features" in vars(trial):
-            np.save(out / f"features-{i}.npy", trial.features)
-        if i == 0 and trial.clean and "features" in vars(trial.clean):  # the same at every strength
-            np.save(out / "features-clean.npy", trial.clean.features)
+        own.keep(out / f"features-{i}.npy")
+        if i == 0:  # the same at every strength
+            clean.keep(out / "features-clean.npy")
         save_samples(out / f"samples-{i}.npz", outcome, shown)
         if named := {name for v in found for name in v.examples}:
             save_samples(out / f"shown-{i}.npz", outcome, named)
@@ -277,11 +277,11 @@ def some(trial: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]
     return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
 
 
-def askable(outcome: Outcome, fitted: Fitted, ask: Callable[[str], Predictions]) -> EvaluationResult:
-    """The trial of an outcome, so that measures can ask for features and for what other images tell."""
-    at = functools.partial(functools.partial, features, fitted.classifier)
-    clean = outcome.trial.clean and replace(outcome.trial.clean, look=at(outcome.original))
-    return replace(outcome.trial, look=at(outcome.perturbed), clean=clean, ask=ask)
+def askable(
+    trial: EvaluationResult, own: Features, clean: Features, ask: Callable[[str], Predictions]
+) -> EvaluationResult:
+    """The trial, so that measures can ask for features, its own and the clean ones, and for what other images tell."""
+    return replace(trial, look=own, clean=trial.clean and replace(trial.clean, look=clean), ask=ask)
 
 
 def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:

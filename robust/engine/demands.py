@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from robust.attacks import targets
 from robust.core.declared import SPLITS, Metric, common_corruptions, yields
-from robust.core.errors import DataError, SuiteError, suggest
+from robust.core.errors import DataError, SuiteError, located, suggest
 from robust.core.signature import Call
 from robust.datasets import choice
 from robust.datasets.dataset import Dataset
@@ -21,12 +21,9 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
         suite, case: the case and the suite it stands in.
         data: what the case runs on. asked: the suite's, whose other splits metrics ask for.
     """
-    where = f"{suite.path}:{case.line}: " if suite.path else ""
-    if case.max_images is not None and case.max_images > data.size("test"):
-        raise SuiteError(
-            f"{where}max_images = {case.max_images}: the test split of {data.name} has {data.size('test')}"
-        )
-    try:
+    with located(suite.path, case.line):
+        if case.max_images is not None and case.max_images > (size := data.size("test")):
+            raise SuiteError(f"max_images = {case.max_images}: the test split of {data.name} has {size}")
         if case.max_images is not None and case.balanced:
             choice.check_balanced(data.labels("test"), case.max_images, data.classes)
         if case.target is not None:
@@ -34,8 +31,6 @@ def check(suite: Suite, case: Case, data: Dataset, asked: Dataset) -> None:
         check_metrics(case, data, asked)
         if case.expect:
             check_bounds(case, data)
-    except (SuiteError, DataError) as error:
-        raise type(error)(f"{where}{error}") from None
 
 
 def asks(cases: Iterable[Case], split: str) -> bool:

@@ -29,7 +29,7 @@ from robust.models.classifier.form import form
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
 from robust.results.evaluation import Predictions
-from robust.suite import Model, Published, Weights
+from robust.suite import Architecture, InMemory, Model, ModelFile, Pretrained, Published, Python, Weights
 from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
 from robust.training.hardness import kept
@@ -96,25 +96,30 @@ def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None
     if is_made_here(model):
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
-    if model.kind == "keras":
-        return theirs(model.source)
-    if model.kind == "pretrained":
-        return stores.digest(elsewhere(model.source, data))
+    match model.source:
+        case ModelFile(path):
+            return theirs(path)
+        case Weights() | Published() as weights:
+            return stores.digest(elsewhere(weights, data))
     return None
 
 
 def is_made_here(model: Model) -> bool:
     """Is it built or trained here, and so kept in the store?"""
-    return model.kind == "architecture" or model.train is not None
+    return isinstance(model.source, Architecture) or model.train is not None
 
 
 def _source(model: Model, data: Dataset) -> NewTable:
     """What identifies what a training begins with."""
-    if model.kind == "architecture":
-        return model.source.key()
-    if model.kind == "keras":
-        return {"file": theirs(model.source), "preprocessing": model.preprocessing, "output": model.output}
-    return {**elsewhere(model.source, data), "preprocessing": model.preprocessing, "output": model.output}
+    how = {"preprocessing": model.preprocessing, "output": model.output}
+    match model.source:
+        case Architecture(call):
+            return call.key()
+        case ModelFile(path):
+            return {"file": theirs(path), **how}
+        case Weights() | Published() as weights:
+            return {**elsewhere(weights, data), **how}
+    raise untrained(model)
 
 
 def theirs(path: Path) -> str:
@@ -132,7 +137,7 @@ def _code(module: str) -> str:
         return ""
 
 
-def elsewhere(source: Weights | Published, data: Dataset) -> NewTable:
+def elsewhere(source: Pretrained, data: Dataset) -> NewTable:
     """Everything that makes a network with weights from elsewhere what it is."""
     key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
     if isinstance(source, Weights):
@@ -157,7 +162,9 @@ def named(model: Model) -> Iterator[None]:
         yield
     except ModelError as error:
         names_it = str(error).startswith((f"model {model.name} ", f"model {model.name!r} "))
-        raise error if model.kind == "memory" or names_it else ModelError(f"model {model.name}: {error}") from error
+        if names_it or isinstance(model.source, InMemory):
+            raise
+        raise ModelError(f"model {model.name}: {error}") from error
 
 
 def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Progress) -> Fitted:
@@ -166,19 +173,29 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
             about = json.loads((folder / "about.json").read_text())
             identity_of = stores.digest(key(model, seed, data))
             return _fitted(model, load(folder / "model.keras", allow_code=model.allow_code), data, identity_of, about)
-    if model.kind == "keras":
-        network = load(Path(model.source), allow_code=model.allow_code)
-        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
-    if model.kind == "pretrained":
-        shape = channels.seen(data, pretrained.channels(model.source)).image_shape
-        network = pretrained.load(model.source, shape, len(data.classes))
-        return _fitted(model, network, data, identity(model, seed, data, store) or "", {})
-    sizes = {"input_shape": data.image_shape, "classes": len(data.classes)}
-    made = model.source if model.kind == "memory" else model.source(**sizes)
-    fitted = _fitted(model, made, data, "", {})
-    code = model.source.key() if model.kind == "python" else None
-    identity_of = stores.digest([fitted.classifier.weights, _form(made), code])
-    return replace(fitted, identity=identity_of)
+    network = _network(model, data)
+    fitted = _fitted(model, network, data, identity(model, seed, data, store) or "", {})
+    return fitted if fitted.identity else replace(fitted, identity=_as_it_is(model, network, fitted))
+
+
+def _network(model: Model, data: Dataset) -> Network:
+    """A model that is not made here, as it comes."""
+    match model.source:
+        case ModelFile(path):
+            return load(path, allow_code=model.allow_code)
+        case Weights() | Published() as weights:
+            shape = channels.seen(data, pretrained.channels(weights)).image_shape
+            return pretrained.load(weights, shape, len(data.classes))
+        case Architecture(call) | Python(call):
+            return call(input_shape=data.image_shape, classes=len(data.classes))
+        case InMemory(network):
+            return network
+
+
+def _as_it_is(model: Model, network: Network, fitted: Fitted) -> str:
+    """What identifies a model that is known only once it is made."""
+    code = model.source.call.key() if isinstance(model.source, Python) else None
+    return stores.digest([fitted.classifier.weights, _form(network), code])
 
 
 @contextmanager
@@ -196,7 +213,7 @@ def trained(
 
     def make(out: Path) -> None:
         began = time.perf_counter()
-        base = None if model.kind == "architecture" else functools.partial(_base, model, data)
+        base = None if isinstance(model.source, Architecture) else functools.partial(_base, model, data)
         network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
         guess = channels.guess(data, inputs.channels(network))
         _save(network, history, time.perf_counter() - began, out, guess)
@@ -217,9 +234,17 @@ def trained(
 
 def _base(model: Model, data: Dataset) -> keras.Model:
     """The network that is to be fine-tuned."""
-    if model.kind == "keras":
-        return load(model.source, allow_code=model.allow_code)
-    return pretrained.original(model.source, channels.seen(data, pretrained.channels(model.source)).image_shape)
+    match model.source:
+        case ModelFile(path):
+            return load(path, allow_code=model.allow_code)
+        case Weights() | Published() as weights:
+            return pretrained.original(weights, channels.seen(data, pretrained.channels(weights)).image_shape)
+    raise untrained(model)
+
+
+def untrained(model: Model) -> SuiteError:
+    """What is said of a model of which no training can begin."""
+    return SuiteError(f"model {model.name}: {model.source.name} is not trained here")
 
 
 def meet(models: Iterable[Model]) -> None:
@@ -280,9 +305,8 @@ def _fitted(model: Model, network: Network, data: Dataset, identity: str, about:
         wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
     notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
-    source = {"memory": "memory", "keras": str(model.source)}.get(model.kind) or model.source.name
-    told = {"architecture": source, "parameters": classifier.parameters, "weights_sha": classifier.weights}
+    told = {"architecture": model.source.name, "parameters": classifier.parameters, "weights_sha": classifier.weights}
     told["form"] = form(network, classifier.preprocessing, model.output)
-    said = pretrained.said(model.source) if model.kind == "pretrained" else ()
+    said = pretrained.said(model.source) if isinstance(model.source, Pretrained) else ()
     understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
     return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from robust.attacks import diagnostics
 from robust.core import csv_files, files, interface
-from robust.core.errors import ReportError, SuiteError
+from robust.core.errors import SuiteError, located
 from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
 from robust.report import page
@@ -110,7 +110,8 @@ def rows(suite: Suite, cell: Evaluation, block: Path, doubts: Iterable[reliabili
     judged = [_judged(cell, {**row, **same}) for row in values]
     if silent := set(cell.case.expect) - {bounds.name(row) for row in values}:
         gave = ", ".join(sorted({bounds.name(row) for row in values}))
-        raise SuiteError(f"{suite.path}:{cell.case.line}: expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
+        with located(suite.path, cell.case.line):
+            raise SuiteError(f"expect: {cell.id} gave no {min(silent)!r}; it gave {gave}")
     return judged
 
 
@@ -145,7 +146,7 @@ def compared(
     def rival(other: Evaluation) -> verdicts.CaseOutcomes | None:
         return None if (there := find(other)) is None else _answers(other, there)
 
-    try:
+    with located(suite.path, cell.case.line, cell.id):
         groups = _read(block / "about.json")["groups"] or data.superclasses
         found = [*verdicts.compared(cell, _answers(cell, block), rival, suite, groups, out)]
         both = [(one, there) for one in (cell, *verdicts.rivals(suite, cell)) if (there := find(one))]
@@ -153,8 +154,6 @@ def compared(
         seen = trusts(row for each in told for row in each)
         words = (worse(seen.get(_strength(row), ""), row.get("reliability", "")) for row in found)
         return [passed(cell, {**row, **same, "reliability": word}) for row, word in zip(found, words, strict=True)]
-    except ReportError as error:
-        raise ReportError(f"{suite.path}:{cell.case.line}: {cell.id}: {error}") from error
 
 
 def trust_of_model(block: Path) -> str:

@@ -1,17 +1,17 @@
 """The only loop: for each model each case is run, judged and recorded, and the folder is filled."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 
-from robust.core import files
+from robust.core import files, folders
 from robust.core import store as stores
-from robust.core.errors import DataError, RobustError, StoreError, SuiteError
+from robust.core.errors import RobustError, StoreError, SuiteError, located
 from robust.core.interface import of_a_suite, setting
 from robust.core.progress import Progress, Silent
 from robust.core.store import Store
@@ -54,7 +54,7 @@ def run(
     Raises RobustError, before anything is trained, for what is wrong with the suite, the data or the folder.
     """
     suite = suite if isinstance(suite, Suite) else load(suite, allow_code=allow_code)
-    with of_a_suite() if suite.text else nullcontext():  # a suite from a file is written anew there
+    with folders.importable(suite.folders), of_a_suite() if suite.text else nullcontext():  # a file is written anew
         return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
 
 
@@ -124,7 +124,7 @@ class Session:
         self._failed: dict[tuple[str, int], RobustError] = {}
         self._data_of: dict[str, Dataset] = {}
         for case in suite.cases:
-            with at(suite, case.line):
+            with located(suite.path, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
             demands.check(suite, case, self._data_of[case.name], self.data)
         demands.distinct(suite, self._data_of)
@@ -218,7 +218,7 @@ class Session:
         self.progress.stage(cell.id, max(len(cell.case.calls), 1))
         key = self._key(cell, fitted.identity, shown.identity if shown else None)
         case = cell.case if shown is None else blocks.lent(cell.case, shown, fitted, data)
-        with placed(self.suite, cell):
+        with located(self.suite.path, cell.case.line, cell.id):
             path = self.store.keep(
                 "blocks",
                 key,
@@ -278,29 +278,10 @@ class Session:
 def _data(suite: Suite) -> Dataset:
     if isinstance(suite.data, Dataset):
         return suite.data
-    with at(suite, Lines(suite.path, suite.text).find("data") if suite.path else 0):
+    with located(suite.path, Lines(suite.path, suite.text).find("data") if suite.path else 0):
         return read(suite.data)
 
 
 def needs_validation(suite: Suite) -> bool:
     """Is anything trained, or measured on the validation split? Else no label of train needs to be read."""
     return any(model.train for model in suite.models) or demands.asks(suite.cases, "validation")
-
-
-@contextmanager
-def at(suite: Suite, line: int) -> Iterator[None]:
-    """What is wrong with data is said with file and line."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{suite.path}:{line}: {error}" if suite.path else str(error)) from None
-
-
-@contextmanager
-def placed(suite: Suite, cell: Evaluation) -> Iterator[None]:
-    """Errors of a case say which it was and where it stands."""
-    try:
-        yield
-    except RobustError as error:
-        where = f"{suite.path}:{cell.case.line}: " if suite.path else ""
-        raise type(error)(f"{where}{cell.id}: {error}") from error

@@ -1,6 +1,7 @@
 """What a network has made of an image before it decides: the input of its last layer with weights."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,6 +25,28 @@ def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
         parts.append(ask(tf.constant(batch, classifier.dtype)).numpy())
         classifier.count(n_forward=len(batch))
     return np.concatenate(parts)[: len(images)]
+
+
+class Features:
+    """The features of some images, looked at when they are first asked for.
+
+    found: they, float32 [N, D]; None while nobody has asked.
+    """
+
+    def __init__(self, classifier: Classifier, images: np.ndarray):
+        self.classifier, self.images = classifier, images
+        self.found: np.ndarray | None = None
+
+    def __call__(self) -> np.ndarray:
+        """Look at the images, or give what was found; raises ModelError as `features`."""
+        if self.found is None:
+            self.found = features(self.classifier, self.images)
+        return self.found
+
+    def keep(self, path: Path) -> None:
+        """Write what was found; nothing where nobody has asked."""
+        if self.found is not None:
+            np.save(path, self.found)
 
 
 def _asking(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from robust.core import statistics
 from robust.core.declared import section
-from robust.core.types import NewRow, NewTable
+from robust.core.types import NewRow, NewTable, grey_levels
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.confusion import Confusion
@@ -21,6 +21,8 @@ from robust.report.folder import Folder
 
 NUMBERED = 20  # up to so many classes a matrix carries its counts in the cells
 DRAWN = 200  # from more classes than this no matrix is drawn
+LEVELS = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
+"""How Vega writes a Linf radius that is given in grey levels, as `robust.core.types.size` does."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _points(folder: Folder, conditions: list[Condition]) -> list[NewRow]:
 def _level(condition: Condition) -> float | None:
     if condition.eps is None:
         return condition.severity
-    return round(255 * condition.eps, 6) if condition.norm == "linf" else condition.eps
+    return grey_levels(condition.eps) if condition.norm == "linf" else condition.eps
 
 
 def _point(folder: Folder, run: TrainedModel, condition: Condition) -> NewRow:
@@ -111,8 +113,7 @@ def _level_axis(family: Condition, points: list[NewRow]) -> alt.Axis:
     levels = sorted({point["level"] for point in points})
     of_eps = any("ε" in point["at"] for point in points)
     if family.norm == "linf" and of_eps:
-        label = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
-        return alt.Axis(values=levels, labelExpr=label, title="ε (L∞)", grid=False, labelFlush=False)
+        return alt.Axis(values=levels, labelExpr=LEVELS, title="ε (L∞)", grid=False, labelFlush=False)
     title = f"ε ({wording.norm(family.norm)})" if of_eps else "severity"
     return alt.Axis(values=levels, format="~g", title=title, grid=False, labelFlush=False)
 

@@ -7,9 +7,10 @@ import altair as alt
 import pandas as pd
 
 from robust.core.declared import section
-from robust.core.types import NewRow, NewTable, Row, exact, radius
+from robust.core.types import NewRow, NewTable, Row, exact, grey_levels, radius
+from robust.core.types import size as measured
 from robust.report import wording
-from robust.report.charts import Chart
+from robust.report.charts import LEVELS, Chart
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import named
 from robust.report.folder import Folder
@@ -68,7 +69,7 @@ def size(value: float, condition: Condition) -> str:
         if value != value or condition.eps is None:
             return "–"
         return f"not found up to {radius(condition.eps, condition.norm)}"
-    return f"{255 * value:.3g}/255" if condition.norm == "linf" else f"{value:.3g}"
+    return measured(value, condition.norm)
 
 
 def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.DataFrame]) -> Chart | None:
@@ -87,15 +88,14 @@ def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.Dat
 
 def _point(run: TrainedModel, condition: Condition, row: Row) -> NewRow:
     eps = exact(row["subset"])
-    level = round(255 * eps, 6) if condition.norm == "linf" else eps
+    level = grey_levels(eps) if condition.norm == "linf" else eps
     known = {name: row[name] for name in ("value", "ci_low", "ci_high", "n") if isfinite(row[name])}
     return {"model": run.model, "seed": str(run.seed), "level": level, "at": row["subset"], **known}
 
 
 def _curve(points: list[NewRow], models: list[str], norm: str) -> NewTable:
     shown = list(dict.fromkeys(point["model"] for point in points))
-    steps = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
-    word = steps if norm == "linf" else "datum.label"
+    word = LEVELS if norm == "linf" else "datum.label"
     axis = alt.Axis(title=f"ε ({wording.norm(norm)})", grid=False, labelExpr=word)
     share, legend = alt.Axis(format="%", tickCount=5), alt.Legend(values=shown, title=None, symbolOpacity=1)
     base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(

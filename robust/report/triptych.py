@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from robust.core.types import size as measured
+
 _PANEL, _GAP, _TEXT, _MARGIN = 448, 56, 30, 16  # pixels; twice those of most networks
 _INK, _PAPER = (26, 26, 26), (255, 255, 255)
 
@@ -21,7 +23,7 @@ def draw(image: np.ndarray, attacked: np.ndarray, before: tuple[str, float], aft
     spread = 0.5 + change / (2 * size) if size else np.full_like(change, 0.5)
     sheet = Image.new("RGB", (3 * _PANEL + 2 * _GAP + 2 * _MARGIN, _PANEL + 2 * _MARGIN + 3 * _TEXT + 8), _PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT)
-    said = (_says(*before), f"the change, of which\nthe largest is {255 * size:.3g}/255", _says(*after))
+    said = (_says(*before), f"the change, of which\nthe largest is {measured(size, 'linf')}", _says(*after))
     for place, (panel, lines) in enumerate(zip((image, spread, attacked), said, strict=True)):
         left = _MARGIN + place * (_PANEL + _GAP)
         sheet.paste(_panel(panel), (left, _MARGIN))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from robust.core.errors import ReportError
-from robust.core.types import NewRow, Row
+from robust.core.errors import ReportError, located
+from robust.core.types import NewRow, Row, radius
 from robust.results.flags import doubted
 from robust.results.summaries import comparison, earlier
 from robust.results.summaries.corruption_error import ABSENT
@@ -53,15 +53,12 @@ def check(
     for cell in cells:
         for key, limit in limits(cell):
             if limit.of_report and not _itself(limit, out):
-                with_place = f"{suite.path}:{cell.case.line}: " if suite.path else ""
-                try:
+                with located(suite.path, cell.case.line, f"expect.{key}"):
                     report = earlier.read(Path(limit.than))
                     earlier.comparable(report, suite.name, data, fingerprint)
                     _there(report, cell)
                     here = earlier.settings(cell.case.definition)
                     earlier.same_case(report, cell.case.name, here, contents[cell.case.name])
-                except ReportError as error:
-                    raise ReportError(f"{with_place}expect.{key}: {error}") from error
 
 
 def _there(report: earlier.Report, cell: Evaluation) -> None:
@@ -147,7 +144,7 @@ def say(row: Row) -> str:
     if row.get("unit") == "distance" and not isfinite(row["value"]):
         low = f" (low: {row['ci_low']:.3f})" if row["ci_low"] < inf else ""
         half = "not known, as just half of the images have one" if isnan(row["value"]) else "not found"
-        return f"{half} up to {row['eps']:.3g}{low}"
+        return f"{half} up to {radius(row['eps'], row.get('norm', ''))}{low}"
     if isnan(row["ci_low"]) and isnan(row["ci_high"]):
         return f"{row['value']:.6g}"
     limit = bounds.parse(row["bound"]) if row.get("bound") else None
@@ -167,7 +164,7 @@ def strength(row: Row) -> str:
         return f" at severity {severity}"
     if eps is None or pd.isna(eps):
         return ""
-    return f" at eps {eps * 255:.3g}/255" if row["norm"] == "linf" else f" at eps {eps:.3g}"
+    return f" at eps {radius(eps, row['norm'])}"
 
 
 def missed(row: Row) -> str:

@@ -1,14 +1,32 @@
 """A suite: models, cases and bounds, as a TOML file tells them on one screen."""
 
 from robust.suite.data import read_data, seen
-from robust.suite.nouns import Case, Evaluation, Model, Published, Suite, Training, Weights
+from robust.suite.nouns import (
+    Architecture,
+    Case,
+    Evaluation,
+    InMemory,
+    Model,
+    ModelFile,
+    Pretrained,
+    Published,
+    Python,
+    Suite,
+    Training,
+    Weights,
+)
 from robust.suite.read import load, read_case, read_model
 
 __all__ = [
+    "Architecture",
     "Case",
     "Evaluation",
+    "InMemory",
     "Model",
+    "ModelFile",
+    "Pretrained",
     "Published",
+    "Python",
     "Suite",
     "Training",
     "Weights",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from robust.core import toml
-from robust.core.errors import SuiteError
+from robust.core.errors import SuiteError, place
 
 _WORD = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"({_WORD}(?:\s*\.\s*{_WORD})*)"
@@ -45,7 +45,7 @@ class Lines:
         try:
             yield
         except SuiteError as error:
-            error.where = error.where or f"{self.path}:{self.find(*keys, error.key or '')}"
+            error.where = error.where or place(self.path, self.find(*keys, error.key or ""))
             raise
 
 

@@ -48,13 +48,68 @@ class Published:
     name: str
 
 
+Pretrained = Weights | Published
+"""Weights that somebody else has trained."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that is built here, with new weights."""
+
+    call: Call
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return self.call.name
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A .keras, HDF5 or .tflite file, or the folder of a SavedModel."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Python:
+    """A function of somebody's code, "module:function", that makes the model."""
+
+    call: Call
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return self.call.name
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A model that is handed over from Python: a `keras.Model` or a black box."""
+
+    network: object
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return "memory"
+
+
+Source = Architecture | ModelFile | Pretrained | Python | InMemory
+"""Where a model comes from."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A model of a suite: where it comes from, how it is trained, and from which seeds."""
 
     name: str
-    kind: Literal["architecture", "keras", "pretrained", "python", "memory"]
-    source: Any  # a Call (architecture, python), Path (keras: a file), Weights or Published, or the model (memory)
+    source: Source
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
     preprocessing: Preprocessing | None = None  # as it wants them, where its own layers do not say it
@@ -145,6 +200,7 @@ class Suite:
     path: Path | None = None
     text: str = ""
     sections: tuple[Call, ...] = ()  # of others, on the page
+    folders: tuple[Path, ...] = ()  # where "module:function" is looked for, beside Python's path
 
     def cells(self) -> Iterator[Evaluation]:
         """Every case on every model it asks for, model by model."""

@@ -8,7 +8,7 @@ from robust.core import registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
 from robust.core.types import NewTable, NonNegative, Positive
-from robust.suite.nouns import Published, Weights
+from robust.suite.nouns import Pretrained, Published, Weights
 
 KERAS = (
     "vgg16", "vgg19", "resnet50", "resnet101", "resnet152", "densenet121", "densenet169", "densenet201", "mobilenet",
@@ -24,9 +24,7 @@ LAYOUTS = ("torchvision", "timm", "timm_tf", "efficientnet_pytorch")
 _KEYS = ("file", "architecture", "layout", "mean", "std")
 
 
-def source(
-    value: object, call: Callable[[str, object, str], Call], found: Callable[[str, str], Path]
-) -> Weights | Published:
+def source(value: object, call: Callable[[str, object, str], Call], found: Callable[[str, str], Path]) -> Pretrained:
     """The weights that `pretrained = value` stands for.
 
     Args:

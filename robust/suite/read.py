@@ -4,14 +4,13 @@ Nothing here imports TensorFlow. Every error says file and line.
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust.core import files, registry, toml
-from robust.core.errors import SuiteError, suggest
+from robust.core import files, folders, registry, toml
+from robust.core.errors import SuiteError, located, suggest
 from robust.core.interface import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
 from robust.core.types import Count, Eps, NewTable, Precision, Seed, Severity, Table, Target
@@ -41,15 +40,13 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
 
     Args:
         path: the TOML file.
-        allow_code: may names like "their.module:function", which run somebody's code, stand in it?
+        allow_code: may names like "their.module:function", which run somebody's code, stand in it? They are looked
+            for beside the file, in the present folder, and on Python's path, see `robust.core.folders`.
 
     Raises SuiteError as `file:line: what is wrong; what was probably meant`.
     """
     path = Path(path)
     text = _text(path)
-    if allow_code:
-        for folder in (str(path.parent.resolve()), str(Path.cwd())):
-            sys.path.extend([folder] if folder not in sys.path else [])  # where "module:function" is looked for
     if not re.fullmatch(_NAME, path.stem, re.ASCII):
         raise SuiteError(
             f"{path}: the file names the suite, so it has letters, digits and _, and after the first . + -"
@@ -58,8 +55,11 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
         table = toml.loads(text)
     except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
-        raise SuiteError(f"{path}:{line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
-    return _Reader(path, text, allow_code).suite(table)
+        with located(path, int(line[1]) if line else text.count("\n") + 1):
+            raise SuiteError(f"not TOML: {error}") from None
+    theirs = (path.parent.resolve(), Path.cwd()) if allow_code else ()
+    with folders.importable(theirs):
+        return replace(_Reader(path, text, allow_code).suite(table), folders=theirs)
 
 
 def read_case(name: str, table: NewTable) -> Case:
@@ -172,10 +172,8 @@ class _Reader:
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             attack_precision = convert(table.get("attack_precision", "float32"), Precision, "attack_precision")
-            kind: Any = "keras" if given[0] == "tflite" else given[0]
             return Model(
                 name,
-                kind,
                 found,
                 train,
                 tuple(seeds),

@@ -10,16 +10,14 @@ from robust.core.signature import Call, convert
 from robust.core.types import NewTable, Table
 from robust.suite import preprocessing, pretrained
 from robust.suite.beside import beside
-from robust.suite.nouns import Published, Weights
+from robust.suite.nouns import Architecture, ModelFile, Python, Source
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
 _ENDINGS = {"keras": keras_files.ENDINGS, "tflite": (".tflite",)}
 ASKED = ("preprocessing", "output", "black_box")
 
 
-def source(
-    kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path
-) -> Call | Path | Weights | Published:
+def source(kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path) -> Source:
     """What `kind = value` stands for, where kind is one of `KINDS`.
 
     Args:
@@ -34,13 +32,15 @@ def source(
     'lenet5'
     """
     if kind in ("keras", "tflite"):
-        return _model_file(kind, convert(value, str, kind), folder)
+        return ModelFile(_model_file(kind, convert(value, str, kind), folder))
     if kind == "pretrained":
         return pretrained.source(value, call, partial(_file, folder))
     bound = call("architectures", value, kind)
-    if kind == "python" and not registry.is_foreign(bound.name):
+    if kind == "architecture":
+        return Architecture(bound)
+    if not registry.is_foreign(bound.name):
         raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
-    return bound
+    return Python(bound)
 
 
 def asked(table: Table) -> NewTable:
@@ -56,11 +56,12 @@ def asked(table: Table) -> NewTable:
     }
 
 
-def foreign(source: object) -> str:
+def foreign(source: Source) -> str:
     """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
-    if not isinstance(source, Path):
+    if not isinstance(source, ModelFile):
         return ""
-    return keras_files.refusal(source) if source.is_file() else f"{source} is {keras_files.of_saved_model(source)}"
+    path = source.path
+    return keras_files.refusal(path) if path.is_file() else f"{path} is {keras_files.of_saved_model(path)}"
 
 
 def _model_file(kind: str, name: str, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models.architectures.normalization import set_normalization
 from robust.models.classifier import heads, inputs
-from robust.suite import Model, Training
+from robust.suite import Architecture, Model, Training
 from robust.training import balance, finetune, hardness, lacks, loop, patience, precision, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
@@ -43,7 +43,8 @@ def fit(
     """Build a network for the data, or take one, and train it; the same seed gives the same weights on the same CPU.
 
     Args:
-        model: its `source` is the architecture, its `train` the recipe; None leaves it as initialised.
+        model: its `train` is the recipe; None leaves it as initialised. Its `source` is an architecture, unless
+            `base` makes the network.
         data: its training split is learned, its validation split watched, its test split never seen.
         seed: of the initialisation (and so of Keras' and TensorFlow's global generators), the order of the
             images, their augmentation and the adversary.
@@ -128,7 +129,9 @@ def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.As
 
 def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = model.source(input_shape=data.image_shape, classes=len(data.classes))
+    if not isinstance(model.source, Architecture):
+        raise ModelError(f"model {model.name}: {model.source.name} is no architecture; `base` has to make its network")
+    network = model.source.call(input_shape=data.image_shape, classes=len(data.classes))
     precision.give(network, policy)
     if "train" in data.sizes:
         most = LOOKED_AT // (4 * math.prod(data.image_shape))

@@ -1,6 +1,6 @@
 """The one loop of training: epochs, checkpoints, validation, and an alarm where numbers stop being numbers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,8 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
     validate = validator(run)
     writes = strategies.is_chief(learner.strategy)
     with tensorboard.written(logs if writes else None) as log, finetune.in_inference(learner.held):
-        for epoch, row in enumerate(() if over else _epochs(run, done, progress), start=done):
-            row |= validate()
+        for epoch, learned in enumerate(() if over else _epochs(run, done, history, progress), start=done):
+            row = {**learned, **validate()}
             for key, value in row.items():
                 history.setdefault(key, []).append(value)
             watch(run, history, progress)
@@ -85,8 +85,11 @@ def watch(run: TrainingRun, history: History, progress: Progress) -> None:
         progress.say(f"{run.name}: {told}")
 
 
-def _epochs(run: TrainingRun, done: int, progress: Progress) -> Iterator[dict[str, float]]:
-    """Do the epochs that are left, yielding the loss and the accuracy of each."""
+def _epochs(run: TrainingRun, done: int, history: History, progress: Progress) -> Iterator[Mapping[str, float]]:
+    """Do the epochs that are left, yielding the loss and the accuracy of each.
+
+    history: of all epochs; by the time that the next one begins, it has what the validation split told of this one.
+    """
     learner, epochs, note = run.learner, run.learner.recipe.epochs, ""
     if done == epochs:
         return
@@ -104,10 +107,14 @@ def _epochs(run: TrainingRun, done: int, progress: Progress) -> Iterator[dict[st
             seen.append((loss * images, right, images))
             progress.advance(note)
         total, right, images = np.sum(seen, axis=0)
-        row = {"loss": float(total / images), "accuracy": float(right / images)}
-        yield row  # it comes back with what the validation split adds
-        robust = f"  robust {row['val_robust']:.3f}" if "val_robust" in row else ""
-        note = f"epoch {epoch + 1}/{epochs}  loss {row['loss']:.3f}{robust}"
+        yield {"loss": float(total / images), "accuracy": float(right / images)}
+        note = f"epoch {epoch + 1}/{epochs}{_last(history)}"
+
+
+def _last(history: History) -> str:
+    """What the last epoch came to, for the line that shows how far training is."""
+    robust = f"  robust {history['val_robust'][-1]:.3f}" if "val_robust" in history else ""
+    return f"  loss {history['loss'][-1]:.3f}{robust}"
 
 
 def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..., tuple[tf.Tensor, ...]]:

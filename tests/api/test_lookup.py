@@ -38,6 +38,17 @@ def test_a_value_is_found_again_in_the_file(tmp_path, results):
     assert value(again, "top1", severity=3).case == "fog"
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_radius_that_is_listed_finds_its_value(norm):
+    sizes = [0.5 / 255, 0.03, 1 / 3, 0.5]
+    rows = [{"metric": "top1", "subset": "", "case": "pgd", "norm": norm, "eps": e, "value": e} for e in sizes]
+    found = pd.DataFrame([{**dict.fromkeys(RESULTS, ""), "reliability": "reliable", **row} for row in rows])
+    with pytest.raises(LookupError) as error:
+        value(found, "top1")
+    listed = str(error.value).rpartition("eps = ")[2].split(", ")
+    assert [value(found, "top1", eps=word).value for word in listed] == sorted(sizes)
+
+
 @pytest.mark.parametrize(
     ("metric", "where", "says"),
     [

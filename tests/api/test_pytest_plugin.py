@@ -129,6 +129,27 @@ def test_foreign_code_needs_the_ini_option(pytester, suite):
     assert "elsewhere" not in sys.modules
 
 
+def test_code_beside_each_of_two_suites_is_its_own_also_in_the_workers(pytester, suite):
+    """Both have a `nets.py`, which is on no path; one model says the first class to all images, the other the last."""
+    for name, at, own in (("first", 0, "T-shirt/top"), ("last", -1, "Ankle boot")):
+        pytester.mkdir(name)
+        (pytester.path / name / "s.toml").write_text(
+            'data = { name = "fashion_mini" }\n[model.m]\npython = "nets:net"\n[case.clean]\nmax_images = 60\n'
+            f'balanced = true\nmetrics = ["confusion"]\nexpect = {{ "recall[{own}]" = "low >= 0.3" }}\n'
+        )
+        (pytester.path / name / "nets.py").write_text(
+            "import keras\nimport numpy as np\n"
+            "def net(*, input_shape, classes):\n"
+            "    image = keras.Input(input_shape)\n"
+            "    end = keras.layers.Dense(classes, kernel_initializer='zeros', name='end')\n"
+            "    model = keras.Model(image, end(keras.layers.Flatten()(image)))\n"
+            f"    end.set_weights([end.get_weights()[0], np.eye(classes)[{at}]])\n"
+            "    return model\n"
+        )
+    pytester.makeini("[pytest]\nrobust_allow_code = true\n")
+    pytester.runpytest_subprocess("first/s.toml", "last/s.toml", "-n", "2").assert_outcomes(passed=2)
+
+
 def test_reports_go_where_the_ini_option_says(pytester, suite):
     pytester.makeini("[pytest]\nrobust_reports = build/pages\n")
     pytester.runpytest_subprocess("suites/s.toml::clean[two-0]").assert_outcomes(passed=1)

@@ -14,7 +14,7 @@ from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets import fashion_mini
 from robust.engine import models
-from robust.suite import read_model
+from robust.suite import ModelFile, read_model
 
 TABLE = {"architecture": {"name": "lenet5", "width": 0.3}, "train": {"recipe": "short", "epochs": 1}}
 DATA = Call("datasets", "fashion_mini")
@@ -128,7 +128,7 @@ def test_the_command_fine_tunes_a_file_and_says_the_epoch_that_is_kept(tmp_path,
     monkeypatch.chdir(tmp_path)
     cli.train("a.keras", set_=["freeze=flatten"], adversary="pgd", eps="0.1", objective="mart")
     model, _, out = asked
-    assert (model.name, model.kind, model.source, out) == ("a", "keras", Path("a.keras"), Path("a-tuned.keras"))
+    assert (model.name, model.source, out) == ("a", ModelFile(Path("a.keras")), Path("a-tuned.keras"))
     assert (model.train.recipe.arguments["freeze"], model.train.objective.name) == ("flatten", "mart")
     assert capsys.readouterr().out.splitlines() == [
         "train 0.2000, in epoch 2", "validation 0.5000",

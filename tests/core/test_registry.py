@@ -83,12 +83,10 @@ def page(tmp_path, monkeypatch):
     (folder / "other.py").write_text("def two():\n    return 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     registry.homes.cache_clear()
-    registry.source.cache_clear()
     yield "their_page"
     for name in [name for name in sys.modules if name.partition(".")[0] == "their_page"]:
         del sys.modules[name]
     registry.homes.cache_clear()
-    registry.source.cache_clear()
 
 
 def test_a_page_imports_what_is_asked_for_and_no_more(page):

@@ -15,7 +15,7 @@ from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
 from robust.engine.blocks import data_of
 from robust.models.classifier import Classifier
-from robust.suite import Case, Model, Suite, read_case
+from robust.suite import Case, InMemory, Model, Suite, read_case
 
 random = np.random.default_rng(0)
 X = random.uniform(0.3, 0.7, (40, 2, 2, 1)).astype(np.float32)
@@ -61,7 +61,7 @@ def run(tmp_path, shifted, restrict=True, **case):
         for c in (read_case("plain", {}), *(read_case(name, table) for name, table in case.items()))
     )
     data = from_arrays(X, random.integers(0, 4, len(X)), CLASSES)
-    suite = Suite("shifted", (Model("net", "memory", MODEL, seeds=(0,)),), cases, data)
+    suite = Suite("shifted", (Model("net", InMemory(MODEL), seeds=(0,)),), cases, data)
     return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=SAID)
 
 
@@ -155,7 +155,7 @@ def both(tmp_path, baseline=None, **case):
         for name, table in (("clean", {}), *case.items())
     )
     suite = Suite(
-        "s", (Model("net", "memory", MODEL), Model("two", "memory", TWO)), cases, from_arrays(X, labels, CLASSES)
+        "s", (Model("net", InMemory(MODEL)), Model("two", InMemory(TWO))), cases, from_arrays(X, labels, CLASSES)
     )
     return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=Silent())
 
@@ -184,7 +184,7 @@ def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
     """And they are part of what was measured: other ones are measured anew."""
     labels = random.integers(0, 4, len(X))
     table = {"metrics": ["accuracy", "hierarchy"], "expect": {"superclass_accuracy": "no worse than two by 0.9"}}
-    nets, found = (Model("net", "memory", MODEL), Model("two", "memory", TWO)), []
+    nets, found = (Model("net", InMemory(MODEL)), Model("two", InMemory(TWO))), []
     for groups in ({"p": ("a", "b"), "q": ("c", "d")}, {"p": ("a", "c"), "q": ("b", "d")}):
         shifted = replace(from_arrays(X, labels, CLASSES), superclasses=groups)
         case = replace(read_case("own", table), data=Shifted("datasets", "shifted", {"data": shifted}))

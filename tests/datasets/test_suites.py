@@ -8,7 +8,7 @@ import pytest
 import robust
 from robust.core.signature import bind
 from robust.core.store import Store
-from robust.suite import Suite
+from robust.suite import Architecture, Suite
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -25,14 +25,14 @@ def small(suite: Suite, images: int, **data) -> Suite:
         adversary = model.train.adversary and set_in(model.train.adversary, steps=1)
         return replace(
             model,
-            source=set_in(model.source, width=0.25),
+            source=replace(model.source, call=set_in(model.source.call, width=0.25)),
             train=replace(model.train, recipe=recipe, adversary=adversary),
         )
 
     def few(case):
         attacks = tuple(set_in(call, steps=1, n_queries=2) for call in case.perturbations)
         shifted = case.data and set_in(case.data, **data)
-        return replace(case, images=images, perturbations=attacks, data=shifted)
+        return replace(case, max_images=images, perturbations=attacks, data=shifted)
 
     return replace(
         suite,
@@ -73,12 +73,12 @@ def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
     mock("imagenet2012", {"train": 4, "validation": 12})
     suite = robust.load(SUITES / "imagenet.toml")
     cases = [
-        replace(case, images=4, perturbations=case.perturbations[:2], profile=case.profile[:1])
+        replace(case, max_images=4, perturbations=case.perturbations[:2], profile=case.profile[:1])
         for case in suite.cases
         if case.name != "autoattack"
     ]
     thin = bind("architectures", {"name": "mobilenet_v2", "width": 0.25})
-    models = [replace(suite.models[2], kind="architecture", source=thin)]
+    models = [replace(suite.models[2], source=Architecture(thin))]
     data = replace(suite.data, arguments={**suite.data.arguments, "transform": {"size": 32, "crop": 0.875}})
     table = robust.run(
         replace(suite, models=tuple(models), cases=tuple(cases), data=data),

@@ -13,10 +13,10 @@ from robust.core.signature import Call, bind
 from robust.core.store import Store
 from robust.datasets.dataset import from_splits
 from robust.engine.session import Session
-from robust.suite import Model, Suite, Training, read_case
+from robust.suite import Architecture, InMemory, Model, Suite, Training, read_case
 
-TRAINED = Model("own", "architecture", Call("architectures", "mlp"), Training(bind("recipes", "short")))
-MEMORY = Model("theirs", "memory", None)
+TRAINED = Model("own", Architecture(Call("architectures", "mlp")), Training(bind("recipes", "short")))
+MEMORY = Model("theirs", InMemory(None))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_reports_with_and_without_one_are_of_the_same_images(data, tmp_path):
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     for name, measure in (("plain", "accuracy"), ("held", "temperature")):
         cases = (read_case("clean", {"metrics": [measure]}),)
-        suite = Suite("s", (Model("theirs", "memory", network),), cases, data[0])
+        suite = Suite("s", (Model("theirs", InMemory(network)),), cases, data[0])
         robust.run(suite, tmp_path / name, store=Store(tmp_path / "store"), progress=Silent())
         told = json.loads((tmp_path / name / "environment.json").read_text())["data"]
         assert told["fingerprint"] == data[0].fingerprint

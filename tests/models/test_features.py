@@ -4,7 +4,7 @@ import pytest
 
 from robust.core.errors import ModelError
 from robust.models.classifier import Classifier
-from robust.models.features import features
+from robust.models.features import Features, features
 
 IMAGES = np.random.default_rng(0).random((5, 4, 4, 1), np.float32)
 L = keras.layers
@@ -83,3 +83,13 @@ def test_two_heads_added_up_are_refused():
     model = keras.Model(image, L.Add(name="sum")([L.Dense(3)(flat), L.Dense(3)(flat)]))
     with pytest.raises(ModelError, match="ends in 'sum', which has 2 inputs and no weights"):
         _found(model)
+
+
+def test_features_are_looked_at_when_they_are_asked_for_and_once(tmp_path):
+    classifier = Classifier(_net(L.Dense(3))[0], 3, batch_size=2)
+    of = Features(classifier, IMAGES)
+    of.keep(tmp_path / "features.npy")
+    assert of.found is None and not (tmp_path / "features.npy").exists() and classifier.n_forward == 0
+    assert of() is of()
+    of.keep(tmp_path / "features.npy")
+    assert np.array_equal(np.load(tmp_path / "features.npy"), features(classifier, IMAGES))

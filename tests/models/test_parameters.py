@@ -72,7 +72,7 @@ def test_a_file_of_ones_own(tmp_path, first, frozen):
 def test_the_record_says_what_papers_say(tmp_path):
     _own(layers.Normalization(axis=(1, 2, 3))).save(tmp_path / "own.keras")
     data = from_arrays(np.zeros((3, 8, 8, 3)), [0, 1, 2])
-    made = models.prepare(suite.Model("own", "keras", tmp_path / "own.keras"), 0, data, None, None)
+    made = models.prepare(suite.Model("own", suite.ModelFile(tmp_path / "own.keras")), 0, data, None, None)
     assert made.about["parameters"] == OWN
 
 

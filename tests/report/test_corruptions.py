@@ -13,7 +13,7 @@ from robust.engine import demands
 from robust.report import corruptions
 from robust.report.folder import read
 from robust.results import tables
-from robust.suite import Case, Model, Suite, read_case
+from robust.suite import Case, InMemory, Model, Suite, read_case
 
 COMMON = [*common_corruptions()]
 
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
         read_case("misty", {"corruption": {"name": "fog", "severity": [2, 4]}, "max_images": IMAGES}),
     )
     cases = (cases[0], *(replace(case, baseline="net0") for case in cases[1:]))
-    models = tuple(Model(f"net{i}", "memory", _net(i, data)) for i in (0, 1))
+    models = tuple(Model(f"net{i}", InMemory(_net(i, data))) for i in (0, 1))
     out = tmp_path_factory.mktemp("report")
     run(Suite("bad", models, cases, data), out, store=Store(tmp_path_factory.mktemp("store")))
     return out

@@ -211,6 +211,7 @@ def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
     ({"severity": 3, "eps": float("nan"), "norm": ""}, " at severity 3"),
     ({"severity": None, "eps": 0.5, "norm": "l2"}, " at eps 0.5"),
     ({"severity": float("nan"), "eps": 8 / 255, "norm": "linf"}, " at eps 8/255"),
+    ({"severity": float("nan"), "eps": 0.03, "norm": "linf"}, " at eps 0.03"),
     ({}, ""),
 ])  # fmt: skip
 def test_the_strength_of_a_row_is_said_where_there_is_one(row, words):

@@ -20,7 +20,7 @@ def read(tmp_path):
     def source(value):
         (tmp_path / "s.toml").write_text(SUITE.format(value))
         (model,) = load(tmp_path / "s.toml").models
-        assert model.kind == "pretrained"
+        assert isinstance(model.source, Weights | Published)
         return model.source
 
     return source

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from robust.core.errors import SuiteError
 from robust.core.signature import Call
-from robust.suite import Case, Model, Suite, Training, load
+from robust.suite import Architecture, Case, Model, ModelFile, Python, Suite, Training, load
 from robust.suite.bounds import parse
 from robust.suite.preprocessing import Preprocessing
 
@@ -110,9 +110,9 @@ def test_a_suite_has_all_that_its_file_says(complete, tmp_path):
 def test_models_are_what_the_file_says(complete, tmp_path):
     plain, small, hardened, stored = complete.models
     lenet5 = Call("architectures", "lenet5", {"form": "modern", "width": 1.0})
-    assert plain == Model("plain", "architecture", lenet5, None, (7,), None)
-    assert small.source.name == "resnet20"
-    assert small.source.arguments.items() >= {"shortcut": "B", "width": 0.5}.items()
+    assert plain == Model("plain", Architecture(lenet5), None, (7,), None)
+    assert small.source.call.name == "resnet20"
+    assert small.source.call.arguments.items() >= {"shortcut": "B", "width": 0.5}.items()
     assert small.train == Training(complete.models[1].train.recipe, None)
     assert small.train.recipe.name == "short"
     assert small.train.recipe.arguments["epochs"] == 10
@@ -120,7 +120,7 @@ def test_models_are_what_the_file_says(complete, tmp_path):
     assert hardened.train.recipe.arguments["epochs"] == 12
     assert hardened.train.adversary.name == "fgsm"
     assert hardened.train.adversary.arguments["eps"] == 8 / 255
-    assert stored == Model("stored", "keras", tmp_path / "stored.keras", None, (7,), Preprocessing(0.0, 255.0))
+    assert stored == Model("stored", ModelFile(tmp_path / "stored.keras"), None, (7,), Preprocessing(0.0, 255.0))
 
 
 def test_cases_are_what_the_file_says(complete):
@@ -428,16 +428,16 @@ def test_a_keras_file_stands_beside_the_suite_or_where_we_are(tmp_path, monkeypa
         f"{path}:3: keras = 'a.keras': there is no such file in {tmp_path}/suites or {tmp_path}/here"
     )
     (tmp_path / "here/a.keras").write_bytes(b"")
-    assert load(path).models[0].source == Path("a.keras")
+    assert load(path).models[0].source == ModelFile(Path("a.keras"))
     (tmp_path / "suites/a.keras").write_bytes(b"")
-    assert load(path).models[0].source == tmp_path / "suites/a.keras"
+    assert load(path).models[0].source == ModelFile(tmp_path / "suites/a.keras")
 
 
 def test_a_keras_file_may_stand_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.keras").write_bytes(b"")
     path = write(tmp_path, D + '[model.m]\nkeras = "~/a.keras"\n' + C)
-    assert load(path).models[0].source == tmp_path / "a.keras"
+    assert load(path).models[0].source == ModelFile(tmp_path / "a.keras")
 
 
 THEIRS = """
@@ -479,10 +479,10 @@ def test_somebodys_code_is_refused_and_not_run(tmp_path, theirs, text, says):
 @pytest.mark.parametrize(("text", "says"), FOREIGN)
 def test_somebodys_code_is_bound_where_it_is_trusted_and_still_not_run(tmp_path, theirs, text, says):
     suite = load(write(tmp_path, text), allow_code=True)
-    calls = [suite.models[0].source, *suite.cases[0].perturbations, *suite.cases[0].metrics]
+    calls = [suite.models[0].source.call, *suite.cases[0].perturbations, *suite.cases[0].metrics]
     assert any(call.name.startswith("their_code:") for call in calls)
     assert "their_code" not in sys.modules
-    assert suite.models[0].kind == ("python" if "python" in says else "architecture")
+    assert isinstance(suite.models[0].source, Python if "python" in says else Architecture)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import tensorflow as tf
 from robust.core.progress import Silent
 from robust.core.signature import Call, bind
 from robust.datasets.dataset import Dataset
-from robust.suite import Model, Training
+from robust.suite import Architecture, Model, Training
 
 
 def _split(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def model(network):
         recipe = bind("recipes", {"name": "short", "epochs": 4, "batch_size": 64, **options})
         against = {"adversaries": adversary, "objectives": objective}
         training = Training(recipe, *(table and bind(kind, table) for kind, table in against.items()))
-        return Model("net", "architecture", Call("architectures", "small"), training)
+        return Model("net", Architecture(Call("architectures", "small")), training)
 
     return make
 

@@ -53,12 +53,12 @@ def run(out, options, unfinished):
     import numpy as np
 
     from robust.core.signature import Call, bind
-    from robust.suite import Model, Training
+    from robust.suite import Architecture, Model, Training
     from robust.training import strategies
     from robust.training.fit import fit
 
     recipe = {"name": "short", "batch_size": 16, "weight_decay": 0.01, "decay": "l2", "optimizer": "sgd", **options}
-    model = Model("job", "architecture", Call("architectures", "small"), Training(bind("recipes", recipe)))
+    model = Model("job", Architecture(Call("architectures", "small")), Training(bind("recipes", recipe)))
     devices = strategies.strategy(options.get("strategy", "one_device")).num_replicas_in_sync
     trained, history = fit(model, data(), 0, Slow(), unfinished=Path(unfinished) if unfinished else None)
     weights = {f"w{i}": weight for i, weight in enumerate(trained.get_weights())}

@@ -1,6 +1,7 @@
 """Classes of unequal size: weights of the loss beside Keras', and balanced sampling, in memory and streamed."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.datasets import folder
 from robust.datasets.dataset import Dataset, from_splits
-from robust.suite import Model, Training, read_model
+from robust.suite import Model, ModelFile, Training, read_model
 from robust.training import balance, pipeline
 from robust.training.fit import fit
 from robust.training.pipeline import training_batches
@@ -37,7 +38,7 @@ def linear():
 def trained(data, network, **options):
     recipe = {"name": "short", "epochs": 2, "batch_size": 60, "optimizer": "sgd", "schedule": "constant", "warmup": 0.0}
     call = bind("recipes", {**recipe, "weight_decay": 0.0, "learning_rate": 0.1, "head": "kept", **options})
-    return fit(Model("m", "keras", "m.keras", Training(call)), data, 0, Silent(), base=lambda: network)
+    return fit(Model("m", ModelFile(Path("m.keras")), Training(call)), data, 0, Silent(), base=lambda: network)
 
 
 def sklearns(sizes):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from robust.engine import models
 from robust.models.architectures import efficientnet_b0
 from robust.models.architectures.normalization import set_statistics
 from robust.models.classifier import Classifier
-from robust.suite import Model, Training, preprocessing, read_model
+from robust.suite import Model, ModelFile, Training, preprocessing, read_model
 from robust.training import finetune
 from robust.training.fit import fit
 from robust.training.optimizers import decayed
@@ -35,7 +36,7 @@ def base(network):
 def tuned(base, data, seed=0, **options):
     """The network after `fit`, and its history."""
     recipe = bind("recipes", {"name": "short", "epochs": 1, "warmup": 0.0, **options})
-    model = Model("mine", "keras", "base.keras", Training(recipe))
+    model = Model("mine", ModelFile(Path("base.keras")), Training(recipe))
     return fit(model, data, seed, Silent(), base=lambda: base)
 
 
@@ -81,7 +82,7 @@ def test_after_unfreezing_it_moves_and_not_before(base, stripes):
             seen.append(np.array_equal(base.get_layer("conv").kernel.numpy(), before))
 
     options = bind("recipes", {"name": "short", "epochs": 3, "freeze": "norm", "unfreeze_after": 2})
-    fit(Model("m", "keras", "b", Training(options)), stripes, 0, Watch(), base=lambda: base)
+    fit(Model("m", ModelFile(Path("b")), Training(options)), stripes, 0, Watch(), base=lambda: base)
     assert seen == [True] * 12 + [False] * 6  # an epoch has six steps
 
 
@@ -113,7 +114,7 @@ def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing
     keras.utils.set_random_seed(0)
     base.save(tmp_path / "base.keras")
     load = lambda: models.load(tmp_path / "base.keras")  # noqa: E731
-    job = Model("m", "keras", "b", Training(bind("recipes", {
+    job = Model("m", ModelFile(Path("b")), Training(bind("recipes", {
         "name": "short", "epochs": 3, "freeze": "norm", "unfreeze_after": 1, "rate_below": 0.5,
         "optimizer": "adamw", "learning_rate": 0.01,
     })))  # fmt: skip

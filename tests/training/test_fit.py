@@ -11,7 +11,7 @@ from robust.core.progress import Silent
 from robust.core.signature import Call, bind
 from robust.datasets.dataset import Dataset, from_arrays
 from robust.models.classifier import Classifier
-from robust.suite import Model, Training
+from robust.suite import Architecture, Model, Training
 from robust.training.fit import fit
 
 
@@ -130,7 +130,7 @@ def test_those_of_googlenet_are_dropped(stripes):
     source = bind("architectures", {"name": "googlenet", "heads": "all", "width": 0.1})
     recipe = bind("recipes", {"name": "short", "epochs": 1})
     data = dataclasses.replace(stripes, image_shape=(16, 16, 1), read=lambda split: larger(stripes.read(split)))
-    network, _ = fit(Model("g", "architecture", source, Training(recipe)), data, 0, Silent())
+    network, _ = fit(Model("g", Architecture(source), Training(recipe)), data, 0, Silent())
     assert network.output_shape == (None, 3)
     assert not [layer.name for layer in network.layers if layer.name.startswith("aux")]
     plain = bind("architectures", {"name": "googlenet", "heads": "main", "width": 0.1})

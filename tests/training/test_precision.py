@@ -1,5 +1,7 @@
 """Half precision of a network that has weights: which layers take it, and that no change of a pixel is lost."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.datasets.dataset import from_splits
 from robust.models.classifier import heads
-from robust.suite import Model, Training, preprocessing
+from robust.suite import Architecture, Model, ModelFile, Training, preprocessing
 from robust.training import fit as fit_
 from robust.training import precision
 from robust.training.fit import fit
@@ -55,7 +57,9 @@ def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_e
     first, wants = FIRST[how]
     made = network(*(each() for each in first), nested=nested)
     recipe = bind("recipes", {"name": "short", "epochs": 1, "precision": "mixed_bfloat16"})
-    job = Model("mine", "keras", "net.keras", Training(recipe), preprocessing=wants and preprocessing.read(wants))
+    job = Model(
+        "mine", ModelFile(Path("net.keras")), Training(recipe), preprocessing=wants and preprocessing.read(wants)
+    )
     fit(job, stripes, 0, Silent(), base=lambda: made)[0].save(tmp_path / "tuned.keras")
     tuned = keras.saving.load_model(tmp_path / "tuned.keras")
     layers = {layer.name: layer for layer in heads.flat(tuned)}
@@ -100,7 +104,7 @@ def test_no_small_change_is_lost_in_what_is_exported_of_our_own_architectures(tm
     images = np.random.default_rng(0).random((40, 32, 32, 3), "float32")
     data = from_splits({"train": (images, [0, 1] * 20)})
     recipe = bind("recipes", {"name": "short", "epochs": 1, "precision": "mixed_bfloat16"})
-    job = Model("own", "architecture", bind("architectures", {"name": name, **OURS[name]}), Training(recipe))
+    job = Model("own", Architecture(bind("architectures", {"name": name, **OURS[name]})), Training(recipe))
     fit_._built(job, data, 0, "mixed_bfloat16").save(tmp_path / "own.keras")
     network = keras.saving.load_model(tmp_path / "own.keras")
     weighing = [layer for layer in heads.flat(network) if len(getattr(layer, "kernel", np.zeros(0)).shape) > 1]
@@ -119,7 +123,7 @@ def test_a_network_in_half_precision_is_tuned_in_float32_where_nothing_else_is_s
     keras.config.set_dtype_policy("mixed_bfloat16")
     made = network()
     keras.config.set_dtype_policy("float32")
-    job = Model("mine", "keras", "net.keras", Training(bind("recipes", {"name": "short", "epochs": 1})))
+    job = Model("mine", ModelFile(Path("net.keras")), Training(bind("recipes", {"name": "short", "epochs": 1})))
     tuned, _ = fit(job, stripes, 0, Silent(), base=lambda: made)
     assert {layer.compute_dtype for layer in tuned.layers[1:]} == {"float32"}
 

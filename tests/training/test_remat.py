@@ -7,7 +7,7 @@ from robust.core.errors import ModelError
 from robust.core.progress import Silent
 from robust.core.signature import Call, bind
 from robust.models.architectures import densenet40, resnet20
-from robust.suite import Model, Training
+from robust.suite import Architecture, Model, Training
 from robust.training.fit import fit
 from robust.training.remat import Rematerialised, blocks, cuts
 
@@ -61,7 +61,7 @@ def test_a_training_with_it_is_the_training_without(stripes, tmp_path, monkeypat
     found = []
     for remat in ("none", "blocks"):
         recipe = bind("recipes", {"name": "short", "epochs": 2, "batch_size": 128, "remat": remat})
-        model = Model("net", "architecture", Call("architectures", "three"), Training(recipe))
+        model = Model("net", Architecture(Call("architectures", "three")), Training(recipe))
         found.append(fit(model, stripes, 0, Silent()))
     (plain, history), (spared, same) = found
     assert history["loss"] == pytest.approx(same["loss"], rel=1e-4)

@@ -1,5 +1,7 @@
 """Transfer learning as Keras' guide has it: a nested backbone, its preprocessing, its statistics."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from robust.core.signature import bind
 from robust.core.store import Store
 from robust.datasets.dataset import from_splits
 from robust.engine import models
-from robust.suite import Model, Training, read_model
+from robust.suite import Model, ModelFile, Training, read_model
 from robust.training import finetune
 from robust.training.fit import fit
 from robust.training.recipes import Recipe
@@ -44,7 +46,7 @@ def guide(*inner, size=8):
 
 def tuned(base, data, **options):
     recipe = bind("recipes", {"name": "short", "epochs": 2, "warmup": 0.0, "learning_rate": 0.01, **options})
-    return fit(Model("mine", "keras", "base.keras", Training(recipe)), data, 0, Silent(), base=lambda: base)[0]
+    return fit(Model("mine", ModelFile(Path("base.keras")), Training(recipe)), data, 0, Silent(), base=lambda: base)[0]
 
 
 def state(network):

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from robust.api.cli import models
 from robust.api.cli.numbers import Whole
 from robust.api.cli.preprocessing import Words
-from robust.core.types import NewTable
+from robust.core.types import NewTable, size
 
 if TYPE_CHECKING:
     from robust.api.attack_image import Attacked
@@ -105,6 +105,6 @@ def _say(found: "Attacked", title: str) -> None:
     change = (
         "the change is below 1/255, which no PNG can hold"
         if found.is_lost
-        else f"the largest change is {255 * found.linf:.3g}/255"
+        else f"the largest change is {size(found.linf, 'linf')}"
     )
     print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; {change}")

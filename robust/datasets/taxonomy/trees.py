@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from robust.core import files, toml
-from robust.core.errors import DataError, suggest
+from robust.core.errors import DataError, place, suggest
 from robust.core.types import NewTable, Table
 from robust.datasets.taxonomy import imagenet, wordnet
 
@@ -34,7 +34,7 @@ def read(path: Path) -> NewTable:
     tree: NewTable = {}
     for number, row in rows:
         if row:
-            _place(tree, row, f"{path}:{number}")
+            _place(tree, row, place(path, number))
     return tree
 
 

@@ -17,7 +17,7 @@ from robust.models.pretrained.keras import from_keras, own_shape
 from robust.models.pretrained.layout import Layout, check
 from robust.models.pretrained.prefixes import Normalisation
 from robust.models.pretrained.tensor import Tensor
-from robust.suite import Published, Weights
+from robust.suite import Pretrained, Published, Weights
 
 LAYOUTS: dict[str, dict[str, Layout]] = {
     "torchvision": torchvision.LAYOUTS,
@@ -27,7 +27,7 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
 }
 
 
-def load(source: Weights | Published, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def load(source: Pretrained, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The network that a suite's `pretrained` asks for, for images of this shape and this many classes.
 
     Raises ModelError where the weights are not here, cannot be read, or are another function's.
@@ -43,7 +43,7 @@ def load(source: Weights | Published, input_shape: tuple[int, int, int], classes
     return from_file(_packaged(source), input_shape, classes)
 
 
-def original(source: Weights | Published, input_shape: tuple[int, int, int]) -> keras.Model:
+def original(source: Pretrained, input_shape: tuple[int, int, int]) -> keras.Model:
     """The network with all of its own classes, to be fine-tuned; those of Keras for images of their own shape.
 
     Raises ModelError as `load` does.
@@ -59,7 +59,7 @@ def original(source: Weights | Published, input_shape: tuple[int, int, int]) -> 
     return from_file(weights, input_shape, tensor.shape[0] if tensor and tensor.shape else 1000)
 
 
-def channels(source: Weights | Published) -> int | None:
+def channels(source: Pretrained) -> int | None:
     """How many channels the images have that the weights were trained on; None where the file does not tell.
 
     Only a convolution of the pixels themselves has three of them, and only one of grey pixels, or of each channel by
@@ -124,7 +124,7 @@ def normalisation(weights: Weights, held: Normalisation | None = None) -> tuple[
     return (mean, std), why
 
 
-def said(source: Weights | Published) -> tuple[str, ...]:
+def said(source: Pretrained) -> tuple[str, ...]:
     """Which of several weights in a file are taken, and how their pixels are normalised, in words."""
     if not isinstance(source, Weights):
         return ()

@@ -12,7 +12,7 @@ from robust.attacks import diagnostics
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
-from robust.suite import Model, Suite, read_case
+from robust.suite import InMemory, Model, Suite, read_case
 
 SEARCH = {"name": "pgd", "eps": 0.1, "steps": 3}
 
@@ -29,7 +29,7 @@ def measured(tmp_path):
         data = from_arrays(images, net.predict(images, verbose=0).argmax(axis=1), ("a", "b", "c"), name="dozen")
         expect = {"median_distance": ">= 0", "reliability": ">= 0"}
         case = read_case("far", {"distance": SEARCH, "expect": expect})
-        suite = Suite("far", (Model("net", "memory", net),), (case,), data)
+        suite = Suite("far", (Model("net", InMemory(net)),), (case,), data)
         return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
 
     return measured

@@ -221,9 +221,9 @@ def by_evaluate(model, data, _):
 
 def by_run(model, data, tmp_path):
     from robust.engine.session import run
-    from robust.suite import Model, Suite, read_case, read_data
+    from robust.suite import InMemory, Model, Suite, read_case, read_data
 
-    run(Suite("s", (Model("net", "memory", model),), (read_case("clean", {}),), read_data(data)), tmp_path / "out")
+    run(Suite("s", (Model("net", InMemory(model)),), (read_case("clean", {}),), read_data(data)), tmp_path / "out")
 
 
 def by_callback(model, data, _):

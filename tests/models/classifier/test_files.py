@@ -19,7 +19,7 @@ from PIL import Image
 import robust
 from robust.api import cli
 from robust.api.cli import main
-from robust.core import keras_files, registry
+from robust.core import keras_files
 from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.signature import bind
@@ -27,7 +27,7 @@ from robust.core.store import Store
 from robust.engine import models
 from robust.models.classifier import Classifier
 from robust.models.loading import fingerprint, load
-from robust.suite import Model, read_data, read_model
+from robust.suite import Model, Python, read_data, read_model
 
 
 @pytest.fixture
@@ -90,7 +90,6 @@ def custom(tmp_path, monkeypatch, linear):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "marker").unlink()
     monkeypatch.syspath_prepend(tmp_path)
-    registry.source.cache_clear()  # another test has a module of this name elsewhere
     yield tmp_path / "custom.keras"
     sys.modules.pop("theirs", None)
 
@@ -326,7 +325,7 @@ def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monk
     found, given = [], read_data(str(data))()
     for factor in ("2", "30"):
         (tmp_path / "made_here.py").write_text(textwrap.dedent(code).replace("2 * x", f"{factor} * x"))
-        model = Model("net", "python", bind("architectures", "made_here:net"))
+        model = Model("net", Python(bind("architectures", "made_here:net")))
         found.append(models.prepare(model, 0, given, Store(tmp_path / "store"), Silent()).identity)
         sys.modules.pop("made_here")
         importlib.invalidate_caches()
