@@ -7,6 +7,9 @@ The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=
     seeds     int64 [N]: all randomness about an image comes from its own seed
     start     [N, H, W, C] or None: where to begin, as left by a smaller eps
     targets   int64 [N] or None: reach this class instead of leaving the label
+
+Ours write `attack(task, *, eps, ...)` beside `@as_attack` (`robust.attacks.contract`), which makes one `Task` of
+what `run` supplies.
 """
 
 from typing import TYPE_CHECKING

@@ -1,29 +1,24 @@
 """Auto-PGD: projected gradient ascent with momentum that chooses its own step size, L1 included."""
 
+from dataclasses import replace
 from typing import Literal
-
-import numpy as np
 
 from robust.attacks import auto_step, losses, sparse_step
 from robust.attacks.climb import IterativeAttack
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 _LOSSES = {"ce": (losses.leave, losses.reach), "dlr": (losses.dlr, losses.dlr_reach)}
 
 
 @declared.attack(access="gradient", warm_start=True, eps_per_image=True, random=True, trace=True)
+@as_attack
 def apgd(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: AnyNorm = "linf",
     steps: Count = 100,
@@ -49,9 +44,9 @@ def apgd(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
-    climbed = _LOSSES[loss][targets is not None]
+    climbed = _LOSSES[loss][task.targets is not None]
     climb = _climb("apgd", norm, steps, eps, climbed, restarts=restarts, eot_iter=eot_iter)
-    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+    return attack(task, climb)
 
 
 @declared.attack(
@@ -63,19 +58,9 @@ def apgd(
     searches=True,
     published_steps=100,
 )
+@as_attack
 def apgd_t(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    eps: Eps,
-    norm: AnyNorm = "linf",
-    steps: Count = 100,
-    classes: Count = 9,
-    restarts: Count = 1,
+    task: Task, *, eps: Eps, norm: AnyNorm = "linf", steps: Count = 100, classes: Count = 9, restarts: Count = 1
 ) -> AttackResult:
     """Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other.
 
@@ -93,10 +78,10 @@ def apgd_t(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020.
     """
-    aims, passes = ranked(classifier, images, labels, targets, classes)
-    loss = losses.dlr_to if targets is None else losses.dlr_reach
+    aims, passes = ranked(task, classes)
+    loss = losses.dlr_to if task.targets is None else losses.dlr_reach
     climb = _climb("apgd_t", norm, steps, eps, loss, restarts=restarts * aims.shape[1])
-    found = attack(Task(classifier, images, labels, seeds, start, targets, aims), climb)
+    found = attack(replace(task, aims=aims), climb)
     found.n_forward[:] += passes
     return found
 

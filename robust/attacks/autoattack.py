@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks.apgd import apgd, apgd_t
+from robust.attacks.contract import as_attack
 from robust.attacks.fab import fab
 from robust.attacks.square import square
+from robust.attacks.survivors import Task
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 Part = Callable[..., AttackResult]
@@ -29,14 +30,10 @@ Part = Callable[..., AttackResult]
     parts=("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"),
     quick={"n_queries": 12, "steps": 4},
 )
+@as_attack
 def autoattack(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: AnyNorm = "linf",
     version: Literal["standard", "plus", "rand"] = "standard",
@@ -66,20 +63,20 @@ def autoattack(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
-    result, traces, radii = AttackResult.of(images), [], np.broadcast_to(eps, len(images))
+    result, traces, radii = AttackResult.of(task.images), [], np.broadcast_to(eps, len(task.images))
     for i, (name, part) in enumerate(parts(version, norm, steps, n_queries).items()):
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
-        begun, aims = (None if v is None else v[rows] for v in (start, targets))
+        begun, aims = (None if v is None else v[rows] for v in (task.start, task.targets))
         found = part(
-            classifier, images[rows], labels[rows], seeds=seeds[rows] + i, start=begun, targets=aims,
-            eps=radii[rows], norm=norm,
+            task.classifier, task.images[rows], task.labels[rows], seeds=task.seeds[rows] + i,
+            start=begun, targets=aims, eps=radii[rows], norm=norm,
         )  # fmt: skip
         result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
         result.n_forward[rows] += found.n_forward
         result.n_backward[rows] += found.n_backward
-        traces.append(np.full((len(images), found.trace.shape[1]), np.nan, np.float32))
+        traces.append(np.full((len(task.images), found.trace.shape[1]), np.nan, np.float32))
         traces[-1][rows] = found.trace
     return replace(result, trace=np.hstack([result.trace, *traces]))
 

@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-import numpy as np
-
+from robust.attacks.contract import as_attack
 from robust.attacks.foolbox import foolbox_attack
+from robust.attacks.survivors import Task
 from robust.core import declared
 from robust.core.types import Count, Eps, Positive
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
@@ -17,14 +16,10 @@ from robust.results.attack_result import AttackResult
     independent=False,
     quick={"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
 )
+@as_attack
 def carlini_wagner(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: Literal["l2"] = "l2",
     steps: Count = 1000,
@@ -46,7 +41,8 @@ def carlini_wagner(
     Source: Carlini & Wagner, Towards evaluating the robustness of neural networks, S&P 2017.
     """
     found = foolbox_attack(
-        classifier, images, labels, seeds=seeds, start=start, targets=targets, attack="L2CarliniWagnerAttack",
+        task.classifier, task.images, task.labels, seeds=task.seeds, start=task.start, targets=task.targets,
+        attack="L2CarliniWagnerAttack",
         eps=eps, norm=norm, steps=steps, binary_search_steps=searches, stepsize=step_size, initial_const=constant,
     )  # fmt: skip
     found.by[found.by != ""] = "carlini_wagner"

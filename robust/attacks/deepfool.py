@@ -1,30 +1,19 @@
 """DeepFool, as Foolbox has it."""
 
-import numpy as np
-
+from robust.attacks.contract import as_attack
 from robust.attacks.foolbox import foolbox_attack
+from robust.attacks.survivors import Task
 from robust.core import declared
 from robust.core.types import Count, Eps, NonNegative, Norm
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 
 
 @declared.attack(access="gradient", minimal=True, independent=False, quick={"steps": 3})
+@as_attack
 def deepfool(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    eps: Eps,
-    norm: Norm = "l2",
-    steps: Count = 50,
-    overshoot: NonNegative = 0.02,
-    candidates: Count = 10,
+    task: Task, *, eps: Eps, norm: Norm = "l2", steps: Count = 50, overshoot: NonNegative = 0.02, candidates: Count = 10
 ) -> AttackResult:
     """Steps to the nearest boundary of the model as it looks when it is linearised, by Foolbox.
 
@@ -39,8 +28,9 @@ def deepfool(
     Source: Moosavi-Dezfooli, Fawzi & Frossard, DeepFool, CVPR 2016.
     """
     found = foolbox_attack(
-        classifier, images, labels, seeds=seeds, start=start, targets=targets, attack=CLASSES[norm], eps=eps, norm=norm,
-        steps=steps, overshoot=overshoot, candidates=min(candidates, classifier.classes),
+        task.classifier, task.images, task.labels, seeds=task.seeds, start=task.start, targets=task.targets,
+        attack=CLASSES[norm], eps=eps, norm=norm,
+        steps=steps, overshoot=overshoot, candidates=min(candidates, task.classifier.classes),
     )  # fmt: skip
     found.by[found.by != ""] = "deepfool"
     return found

@@ -1,17 +1,17 @@
 """The fast adaptive boundary attack: to the nearest point of the decision boundary."""
 
+from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box, losses
 from robust.attacks.box import Scalar
 from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 OVERSHOOT = 1.05  # a little beyond the boundary
@@ -20,19 +20,9 @@ MOST_BIAS = 0.1  # the projection of the image itself counts for at most this mu
 
 
 @declared.attack(access="gradient", warm_start=True, searches=True, published_steps=100)
+@as_attack
 def fab(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    eps: Eps,
-    norm: AnyNorm = "linf",
-    steps: Count = 100,
-    classes: Count = 9,
-    restarts: Count = 1,
+    task: Task, *, eps: Eps, norm: AnyNorm = "linf", steps: Count = 100, classes: Count = 9, restarts: Count = 1
 ) -> AttackResult:
     """FAB, targeted: project onto the linearised boundary with one class after the other, and come closer.
 
@@ -54,14 +44,14 @@ def fab(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack,
     ICML 2020; towards one class at a time as in AutoAttack, ICML 2020.
     """
-    aims, passes = ranked(classifier, images, labels, targets, classes)
+    aims, passes = ranked(task, classes)
     tried = aims.shape[1]
-    loss, step = (losses.margin_to, _STEPS[False]) if targets is None else (losses.margin_of, _STEPS[True])
+    loss, step = (losses.margin_to, _STEPS[False]) if task.targets is None else (losses.margin_of, _STEPS[True])
     climb = IterativeAttack(
         "fab", norm, steps, {"eps": eps}, loss, step,
         draw=_near, plain=tried, restarts=tried * restarts, roams=True,
     )  # fmt: skip
-    found = attack(Task(classifier, images, labels, seeds, None, targets, aims), climb)
+    found = attack(replace(task, start=None, aims=aims), climb)
     found.n_forward[:] += passes
     return found
 

@@ -1,29 +1,20 @@
 """The fast gradient sign method."""
 
-import numpy as np
+from dataclasses import replace
 
 from robust.attacks import losses
 from robust.attacks.climb import IterativeAttack, ascend
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack
 from robust.core import declared
 from robust.core.types import Eps, Norm, Positive
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
 @declared.attack(access="gradient", one_step=True, eps_per_image=True, trace=True)
+@as_attack
 def fgsm(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    eps: Eps,
-    norm: Norm = "linf",
-    random_start: bool = False,
-    step_size: Positive | None = None,
+    task: Task, *, eps: Eps, norm: Norm = "linf", random_start: bool = False, step_size: Positive | None = None
 ) -> AttackResult:
     """One step up the loss: x + eps * sign(grad CE(x, y)) for Linf, x + eps * g / ||g|| for L2.
 
@@ -38,6 +29,6 @@ def fgsm(
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
     """
     size = step_size if step_size is not None else (1.25 * eps if random_start else eps)
-    loss = losses.leave if targets is None else losses.reach
+    loss = losses.leave if task.targets is None else losses.reach
     climb = IterativeAttack("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
-    return attack(Task(classifier, images, labels, seeds, None, targets), climb)
+    return attack(replace(task, start=None), climb)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from robust.attacks.contract import as_attack
+from robust.attacks.survivors import Task
 from robust.core import foolbox_classes
 from robust.core.errors import ContractError, RobustError
 from robust.core.types import Eps, NewTable
@@ -20,19 +22,8 @@ from robust.results.attack_result import AttackResult
 foolbox = foolbox_classes.library()
 
 
-def foolbox_attack(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    attack: str,
-    eps: Eps,
-    norm: str,
-    **options: Any,
-) -> AttackResult:
+@as_attack
+def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: Any) -> AttackResult:
     """Run `foolbox.attacks.<attack>(**options)` at one eps.
 
     Args:
@@ -46,6 +37,7 @@ def foolbox_attack(
 
     Source: Rauber, Brendel & Bethge, Foolbox, 2017; Rauber et al., Foolbox Native, JOSS 2020.
     """
+    classifier, images, labels, targets = task.classifier, task.images, task.labels, task.targets
     result = AttackResult.of(images)
     made = _made(attack, norm, options)
     ours = _Counted(classifier)
@@ -63,7 +55,7 @@ def foolbox_attack(
             labels[rows],
             None if targets is None else targets[rows],
             eps,
-            seeds[rows],
+            task.seeds[rows],
         )
         rows = rows[:known]
         result.images[rows] = np.clip(found[:known], 0, 1)

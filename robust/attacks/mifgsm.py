@@ -7,22 +7,18 @@ import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
 @declared.attack(access="gradient", warm_start=True, eps_per_image=True, trace=True)
+@as_attack
 def mifgsm(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: Norm = "linf",
     steps: Count = 10,
@@ -44,9 +40,9 @@ def mifgsm(
     Source: Dong et al., Boosting adversarial attacks with momentum, CVPR 2018.
     """
     numbers = {"eps": eps, "size": eps / steps if step_size is None else step_size, "decay": decay}
-    loss = losses.leave if targets is None else losses.reach
+    loss = losses.leave if task.targets is None else losses.reach
     climb = IterativeAttack("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
-    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+    return attack(task, climb)
 
 
 def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:

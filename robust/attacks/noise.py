@@ -1,29 +1,25 @@
 """Random noise: the control that every attack must beat."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack
 from robust.core import declared, randomness
 from robust.core.types import AnyNorm, Count, Eps
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
 @declared.attack(access="none", eps_per_image=True, random=True)
+@as_attack
 def noise(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: AnyNorm = "linf",
     kind: Literal["uniform", "gaussian"] = "uniform",
@@ -40,10 +36,10 @@ def noise(
             eps, for Linf, and for L2 and L1 normal noise as long as eps.
         repeats: points tried after the first one, at the most.
     """
-    loss = losses.margin if targets is None else losses.margin_of
+    loss = losses.margin if task.targets is None else losses.margin_of
     numbers = {"eps": eps, "repeats": repeats}
     climb = IterativeAttack("noise", norm, repeats, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], eot_iter=0)
-    return attack(Task(classifier, images, labels, seeds, None, targets), climb)
+    return attack(replace(task, start=None), climb)
 
 
 def _another(draw: Draw, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:

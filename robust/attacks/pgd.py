@@ -1,25 +1,19 @@
 """Projected gradient descent."""
 
-import numpy as np
-
 from robust.attacks import losses
 from robust.attacks.climb import IterativeAttack, ascend
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Positive
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
 @declared.attack(access="gradient", warm_start=True, eps_per_image=True, trace=True)
+@as_attack
 def pgd(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
+    task: Task,
     *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
     eps: Eps,
     norm: AnyNorm = "linf",
     steps: Count = 20,
@@ -44,7 +38,7 @@ def pgd(
     Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.
     """
     numbers = {"eps": eps, "size": 2.5 * eps / steps if step_size is None else step_size}
-    loss = losses.leave if targets is None else losses.reach
+    loss = losses.leave if task.targets is None else losses.reach
     plain = 0 if random_start else 1
     climb = IterativeAttack("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)
-    return attack(Task(classifier, images, labels, seeds, start, targets), climb)
+    return attack(task, climb)

@@ -1,32 +1,24 @@
 """The square attack: random search that asks for answers only."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses, squares
 from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, best
+from robust.attacks.contract import as_attack
 from robust.attacks.survivors import Task, attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Proportion
-from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 
 
 @declared.attack(access="score", eps_per_image=True, random=True, quick={"n_queries": 40})
+@as_attack
 def square(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    eps: Eps,
-    norm: AnyNorm = "linf",
-    n_queries: Count = 5000,
-    p_init: Proportion = 0.8,
+    task: Task, *, eps: Eps, norm: AnyNorm = "linf", n_queries: Count = 5000, p_init: Proportion = 0.8
 ) -> AttackResult:
     """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
 
@@ -45,11 +37,11 @@ def square(
     box, ICML 2021: as recalled, the moves of L2 with lengths in L1. What the box cuts off a change is
     not projected back at once, but goes to the next square.
     """
-    loss = losses.margin if targets is None else losses.margin_of
+    loss = losses.margin if task.targets is None else losses.margin_of
     draw = squares.stripes if norm == "linf" else squares.tiles
     numbers = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
     climb = IterativeAttack("square", norm, n_queries, numbers, loss, step, _memory, draw=draw, eot_iter=0, keep="best")
-    return attack(Task(classifier, images, labels, seeds, None, targets), climb)
+    return attack(replace(task, start=None), climb)
 
 
 def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:

@@ -210,12 +210,10 @@ def judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackRe
     result.images[rows[hits]] = last[rows[hits]]
 
 
-def ranked(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, targets: np.ndarray | None, classes: int
-) -> tuple[np.ndarray, int]:
+def ranked(task: Task, classes: int) -> tuple[np.ndarray, int]:
     """The classes [N, A] to head for, likeliest first, and the forward passes it took to rank them."""
-    if targets is not None:
-        return targets[:, None], 0
-    logits = classifier.logits(images)
-    logits[np.arange(len(labels)), labels] = -np.inf
-    return np.argsort(-logits, axis=1, kind="stable")[:, : min(classes, classifier.classes - 1)], 1
+    if task.targets is not None:
+        return task.targets[:, None], 0
+    logits = task.classifier.logits(task.images)
+    logits[np.arange(len(task.labels)), task.labels] = -np.inf
+    return np.argsort(-logits, axis=1, kind="stable")[:, : min(classes, task.classifier.classes - 1)], 1

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from robust.attacks.contract import as_attack
+from robust.attacks.survivors import Task
 from robust.core import declared, signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier
@@ -14,18 +16,9 @@ from robust.suite.transfer import inner
 
 
 @declared.attack(access="transfer")
+@as_attack
 def transfer(
-    classifier: Classifier,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    start: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    source: Source,
-    attack: str | dict[str, Any],
-    eps: Eps,
-    norm: AnyNorm = "linf",
+    task: Task, *, source: Source, attack: str | dict[str, Any], eps: Eps, norm: AnyNorm = "linf"
 ) -> AttackResult:
     """Attack another model, and show this one what came out: who needs no access to a model can still fool it.
 
@@ -47,11 +40,13 @@ def transfer(
     Source: Szegedy et al., Intriguing properties of neural networks, ICLR 2014; Papernot, McDaniel &
     Goodfellow, Transferability in machine learning, 2016.
     """
-    made_on = source if isinstance(source, Classifier) else Classifier(source, classifier.classes)
+    made_on = source if isinstance(source, Classifier) else Classifier(source, task.classifier.classes)
     call = signature.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
     # Of two models this is the one that may ask for too much memory here, so it is the one whose batches are halved.
     found = fitting(
-        made_on, lambda: call(made_on, images, labels, seeds=seeds, start=None, targets=targets), lambda line: None
+        made_on,
+        lambda: call(made_on, task.images, task.labels, seeds=task.seeds, start=None, targets=task.targets),
+        lambda line: None,
     )
-    fell = fooled(classifier.logits(found.images).argmax(axis=1), labels, targets)
+    fell = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels, task.targets)
     return replace(found, by=np.where(fell, "transfer", ""), n_forward=found.n_forward + np.int32(1))

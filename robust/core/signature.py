@@ -7,7 +7,7 @@ values converted by their annotations, all without importing the member.
 import ast
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -103,7 +103,11 @@ def signature(kind: str, name: str) -> list[Parameter]:
     node = registry.definition(kind, name)
     if isinstance(node, ast.Assign):
         return value_signature(kind, name, node)
+    if (shared := shared_signature(kind, name, node)) is not None:
+        return shared
     supplied, taken = SUPPLIED.get(kind, set()), {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+    if any(ast.unparse(each) == "as_attack" for each in node.decorator_list):
+        taken |= supplied  # the decorator takes them, for the function's `task`
     if node.args.kwarg is None and (refused := supplied - taken):
         raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
@@ -130,6 +134,22 @@ def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
         Parameter(f.target.id, annotations.read(f.annotation, body), own.get(f.target.id, _default(f.value)))  # type: ignore[union-attr]
         for f in fields
     ]
+
+
+def shared_signature(kind: str, name: str, node: ast.FunctionDef) -> list[Parameter] | None:
+    """The keys of a member beside which stands `@arguments_of(first, key=default)`: those of the first one.
+
+    The first one stands above in the same file, or in the catalogue. None where there is no such decorator.
+    """
+    body, module = registry.siblings(kind, name), registry.home(kind, name)[0]
+    above = [n.name for n in body[: body.index(node)] if isinstance(n, ast.FunctionDef)]
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Call(func=ast.Name(id="arguments_of"), args=[ast.Name(id=first)], keywords=keywords):
+                own = {k.arg: _literal(k.value) for k in keywords}
+                keys = signature(kind, f"{module}:{first}" if first in above else first)
+                return [replace(key, default=own.get(key.name, key.default)) for key in keys]
+    return None
 
 
 def _default(node: ast.expr | None) -> object:

@@ -11,7 +11,7 @@ ROOT = Path(models.__file__).parents[1]
 WITHOUT_NUMBERS = {
     "robust", "core.archives", "attacks", "suite.bounds", "core.registry", "core.errors", "core.files",
     "core.hdf5_files", "core.hdf5_heaps", "core.interface", "core.keras_files", "results.reliability", "core.progress",
-    "core.types", "results.tables", "core.signature", "core.store", "suite", "core.toml", "core.text",
+    "core.arguments", "core.types", "results.tables", "core.signature", "core.store", "suite", "core.toml", "core.text",
 }  # fmt: skip
 BEHIND_THE_IDENTITY_OF_THE_MODEL = {"engine.models"}
 

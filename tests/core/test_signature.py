@@ -281,6 +281,12 @@ def test_foreign_code_must_take_what_it_is_given(theirs):
     assert bind("attacks", {"name": f"{module}:free", "eps": 1}).arguments == {"eps": 1}
 
 
+def test_an_attack_beside_as_attack_takes_what_it_is_given_as_a_task(theirs):
+    module = theirs("@as_attack\ndef attack(task, *, eps: Eps, steps: Count = 3): ...\ndef bare(task, *, eps): ...\n")
+    assert bind("attacks", {"name": f"{module}:attack", "eps": "1/2"}).arguments == {"eps": 0.5, "steps": 3}
+    assert "must take what it is given" in says(bind, "attacks", {"name": f"{module}:bare", "eps": 1})
+
+
 def test_an_linf_eps_above_1_is_told_with_what_was_probably_meant():
     assert 'did you mean "8/255"?' in says(bind, "attacks", {"name": "pgd", "eps": 8})
     assert bind("attacks", {"name": "pgd", "eps": 8, "norm": "l2"}).arguments["eps"] == 8
@@ -342,6 +348,32 @@ def test_a_foreign_recipe_is_read_as_ours_are(theirs):
     for name in ("alias", "three", "x"):
         assert says(bind, "recipes", f"{module}:{name}").startswith(f"{module}:{name}: what it takes cannot be read")
     assert says(bind, "attacks", f"{module}:three").startswith(f"{module}:three: what it takes cannot be read")
+
+
+def test_a_member_of_a_family_takes_what_the_first_of_it_takes(theirs):
+    module = theirs(
+        "from robust.core.arguments import arguments_of\nfrom robust.models.architectures import resnet20\n\n"
+        "@arguments_of(resnet20, width=2)\ndef wide(**options): ...\n\n"
+        "@arguments_of(wide, shortcut='B', norm=NORM)\ndef wider(**options): ...\n"
+    )
+    own, wide, wider = (
+        {p.name: p for p in signature("architectures", name)}
+        for name in ("resnet20", f"{module}:wide", f"{module}:wider")
+    )
+    assert wide == {**own, "width": Parameter("width", q.Positive, 2)}
+    assert wider["shortcut"] == Parameter("shortcut", own["shortcut"].annotation, "B")
+    assert bind("architectures", f"{module}:wider").arguments == {"shortcut": "B", "initializer": "he", "width": 2}
+    assert "width = 0: must be" in says(bind, "architectures", {"name": f"{module}:wide", "width": 0})
+    assert module not in sys.modules
+
+
+def test_the_first_of_a_family_stands_above_its_members_or_in_the_catalogue(theirs):
+    module = theirs(
+        "@arguments_of(later)\ndef early(**options): ...\n\n@arguments_of(early)\ndef later(**options): ...\n"
+    )
+    for name in ("early", "later"):
+        told = says(bind, "architectures", f"{module}:{name}")
+        assert told.startswith("no architectures named 'later'")
 
 
 @pytest.mark.parametrize(

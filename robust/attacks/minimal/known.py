@@ -1,6 +1,6 @@
 """What is known of the least change by now: the nearest point of each image that fools the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class Known:
         if not (rows := self.found).size:
             return
         task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)
-        aims, passes = ranked(task.classifier, self.result.images[rows], task.labels, task.targets, classes)
+        aims, passes = ranked(replace(task, images=self.result.images[rows]), classes)
         self.result.n_forward[rows] += passes
         for aim in aims.T:
             self.keep(rows, self._fab(rows, aim, self.result.images[rows], steps, along=True))

@@ -77,7 +77,7 @@ def at(call: Call, eps: float) -> Call:
 def fab(known: Known) -> None:
     """Towards each class from the image itself, then from random points within half of what is known."""
     task, given = known.task, known.call.arguments
-    aims, passes = ranked(task.classifier, task.images, task.labels, task.targets, given["classes"])
+    aims, passes = ranked(task, given["classes"])
     known.result.n_forward[:] += passes
     for restart in range(given["restarts"]):
         begin = task.start if restart == 0 else _random(known, restart)

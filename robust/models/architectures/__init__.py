@@ -3,6 +3,8 @@
 An architecture is a function of keyword arguments `input_shape` (height, width, channels) and
 `classes`, which the run supplies, and of options that a suite may set. Its model takes float images
 in [0, 1], holds its own normalisation, and ends in a linear float32 layer named "logits".
+
+The first member of a family writes its arguments out; the others take them, `@arguments_of(resnet20)`.
 """
 
 from typing import TYPE_CHECKING

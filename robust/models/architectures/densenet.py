@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 from keras import layers
 
+from robust.core.arguments import arguments_of
 from robust.core.errors import ModelError
 from robust.core.types import Positive, Proportion
 from robust.models.architectures.blocks import check, chosen_stem, conv, he_normal, imagenet_stem, logits, scaled, shape
@@ -65,9 +66,8 @@ def densenet121(
     return _large("densenet121", input_shape, classes, stem, width)
 
 
-def densenet169(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet121)
+def densenet169(**options) -> keras.Model:
     """DenseNet-169 (Huang et al., CVPR 2017): `densenet121` with blocks of 6, 12, 32 and 32 layers.
 
     14,149,480 trainable parameters; ImageNet top-5 error 6.85 %. Arguments and errors as for
@@ -76,12 +76,11 @@ def densenet169(
     >>> sum(DESIGNS["densenet169"].blocks) * 2 + 5
     169
     """
-    return _large("densenet169", input_shape, classes, stem, width)
+    return _large("densenet169", **options)
 
 
-def densenet201(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet121)
+def densenet201(**options) -> keras.Model:
     """DenseNet-201 (Huang et al., CVPR 2017): `densenet121` with blocks of 6, 12, 48 and 32 layers.
 
     20,013,928 trainable parameters; ImageNet top-5 error 6.34 %. Arguments and errors as for
@@ -90,12 +89,11 @@ def densenet201(
     >>> sum(DESIGNS["densenet201"].blocks) * 2 + 5
     201
     """
-    return _large("densenet201", input_shape, classes, stem, width)
+    return _large("densenet201", **options)
 
 
-def densenet264(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet121)
+def densenet264(**options) -> keras.Model:
     """DenseNet-264 (Huang et al., CVPR 2017): `densenet121` with blocks of 6, 12, 64 and 48 layers.
 
     33,337,704 trainable parameters; ImageNet top-5 error 6.12 %. Arguments and errors as for
@@ -104,12 +102,11 @@ def densenet264(
     >>> sum(DESIGNS["densenet264"].blocks) * 2 + 4  # the paper's name counts one layer less
     264
     """
-    return _large("densenet264", input_shape, classes, stem, width)
+    return _large("densenet264", **options)
 
 
-def densenet161(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet121)
+def densenet161(**options) -> keras.Model:
     """DenseNet-161 (Huang et al., arXiv 2016): blocks of 6, 12, 36 and 24 layers that add 48 channels.
 
     28,681,000 trainable parameters; ImageNet top-5 error 6.15 %. Arguments and errors as for
@@ -118,7 +115,7 @@ def densenet161(
     >>> sum(DESIGNS["densenet161"].blocks) * 2 + 5
     161
     """
-    return _large("densenet161", input_shape, classes, stem, width)
+    return _large("densenet161", **options)
 
 
 def densenet40(*, input_shape=(32, 32, 3), classes=10, dropout: Proportion = 0.0, width: Positive = 1.0) -> keras.Model:
@@ -143,9 +140,8 @@ def densenet40(*, input_shape=(32, 32, 3), classes=10, dropout: Proportion = 0.0
     return _small("densenet40", input_shape, classes, dropout, width)
 
 
-def densenet_bc100(
-    *, input_shape=(32, 32, 3), classes=10, dropout: Proportion = 0.0, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet40)
+def densenet_bc100(**options) -> keras.Model:
     """DenseNet-BC of 100 layers, growth 12 (Huang et al., CVPR 2017), for small images.
 
     Bottlenecks before the 3x3 convolutions, and transitions that halve the channels: three quarters
@@ -155,12 +151,11 @@ def densenet_bc100(
     >>> sum(DESIGNS["densenet_bc100"].blocks) * 2 + 4
     100
     """
-    return _small("densenet_bc100", input_shape, classes, dropout, width)
+    return _small("densenet_bc100", **options)
 
 
-def densenet_bc190(
-    *, input_shape=(32, 32, 3), classes=10, dropout: Proportion = 0.0, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(densenet40)
+def densenet_bc190(**options) -> keras.Model:
     """DenseNet-BC of 190 layers, growth 40 (Huang et al., CVPR 2017), the paper's best on CIFAR.
 
     25,624,430 trainable parameters; CIFAR-10 test error 3.46 %. Arguments and errors as for
@@ -169,7 +164,7 @@ def densenet_bc190(
     >>> sum(DESIGNS["densenet_bc190"].blocks) * 2 + 4
     190
     """
-    return _small("densenet_bc190", input_shape, classes, dropout, width)
+    return _small("densenet_bc190", **options)
 
 
 def _large(name: str, input_shape, classes: int, stem: str | None, width: float) -> keras.Model:

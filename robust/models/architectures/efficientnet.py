@@ -4,6 +4,7 @@ from typing import Literal
 
 import keras
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures import compound
 
@@ -46,15 +47,8 @@ def efficientnet_b0(
     return compound.build("efficientnet_b0", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
 
 
-def efficientnet_b1(
-    *,
-    input_shape=(240, 240, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(240, 240, 3))
+def efficientnet_b1(**options) -> keras.Model:
     """EfficientNet-B1 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1, depth 1.1, 240 pixels.
 
     7,794,184 trainable parameters; ImageNet top-1 79.1 %. Arguments and errors as for `efficientnet_b0`.
@@ -62,18 +56,11 @@ def efficientnet_b1(
     >>> compound.SCALES["efficientnet_b1"].side
     240
     """
-    return compound.build("efficientnet_b1", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b1", compound.FULL, **options)
 
 
-def efficientnet_b2(
-    *,
-    input_shape=(260, 260, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(260, 260, 3))
+def efficientnet_b2(**options) -> keras.Model:
     """EfficientNet-B2 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.1, depth 1.2, 260 pixels.
 
     9,109,994 trainable parameters; ImageNet top-1 80.1 %. Arguments and errors as for `efficientnet_b0`.
@@ -81,18 +68,11 @@ def efficientnet_b2(
     >>> compound.SCALES["efficientnet_b2"].side
     260
     """
-    return compound.build("efficientnet_b2", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b2", compound.FULL, **options)
 
 
-def efficientnet_b3(
-    *,
-    input_shape=(300, 300, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(300, 300, 3))
+def efficientnet_b3(**options) -> keras.Model:
     """EfficientNet-B3 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.2, depth 1.4, 300 pixels.
 
     12,233,232 trainable parameters; ImageNet top-1 81.6 %. Arguments and errors as for `efficientnet_b0`.
@@ -100,18 +80,11 @@ def efficientnet_b3(
     >>> compound.SCALES["efficientnet_b3"].side
     300
     """
-    return compound.build("efficientnet_b3", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b3", compound.FULL, **options)
 
 
-def efficientnet_b4(
-    *,
-    input_shape=(380, 380, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(380, 380, 3))
+def efficientnet_b4(**options) -> keras.Model:
     """EfficientNet-B4 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.4, depth 1.8, 380 pixels.
 
     19,341,616 trainable parameters; ImageNet top-1 82.9 %. Arguments and errors as for `efficientnet_b0`.
@@ -119,18 +92,11 @@ def efficientnet_b4(
     >>> compound.SCALES["efficientnet_b4"].side
     380
     """
-    return compound.build("efficientnet_b4", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b4", compound.FULL, **options)
 
 
-def efficientnet_b5(
-    *,
-    input_shape=(456, 456, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(456, 456, 3))
+def efficientnet_b5(**options) -> keras.Model:
     """EfficientNet-B5 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.6, depth 2.2, 456 pixels.
 
     30,389,784 trainable parameters; ImageNet top-1 83.6 %. Arguments and errors as for `efficientnet_b0`.
@@ -138,18 +104,11 @@ def efficientnet_b5(
     >>> compound.SCALES["efficientnet_b5"].side
     456
     """
-    return compound.build("efficientnet_b5", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b5", compound.FULL, **options)
 
 
-def efficientnet_b6(
-    *,
-    input_shape=(528, 528, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(528, 528, 3))
+def efficientnet_b6(**options) -> keras.Model:
     """EfficientNet-B6 (Tan & Le, ICML 2019): `efficientnet_b0` at width 1.8, depth 2.6, 528 pixels.
 
     43,040,704 trainable parameters; ImageNet top-1 84.0 %. Arguments and errors as for `efficientnet_b0`.
@@ -157,18 +116,11 @@ def efficientnet_b6(
     >>> compound.SCALES["efficientnet_b6"].side
     528
     """
-    return compound.build("efficientnet_b6", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b6", compound.FULL, **options)
 
 
-def efficientnet_b7(
-    *,
-    input_shape=(600, 600, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(efficientnet_b0, input_shape=(600, 600, 3))
+def efficientnet_b7(**options) -> keras.Model:
     """EfficientNet-B7 (Tan & Le, ICML 2019): `efficientnet_b0` at width 2, depth 3.1, 600 pixels.
 
     66,347,960 trainable parameters; ImageNet top-1 84.3 %. Arguments and errors as for `efficientnet_b0`.
@@ -176,7 +128,7 @@ def efficientnet_b7(
     >>> compound.SCALES["efficientnet_b7"].side
     600
     """
-    return compound.build("efficientnet_b7", compound.FULL, input_shape, classes, stem, width, padding, epsilon)
+    return compound.build("efficientnet_b7", compound.FULL, **options)
 
 
 def efficientnet_l2(
@@ -208,9 +160,8 @@ def efficientnet_lite0(
     return compound.build("efficientnet_lite0", compound.LITE, input_shape, classes, stem, width)
 
 
-def efficientnet_lite1(
-    *, input_shape=(240, 240, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(efficientnet_lite0, input_shape=(240, 240, 3))
+def efficientnet_lite1(**options) -> keras.Model:
     """EfficientNet-Lite1 (Liu, TensorFlow blog 2020): `efficientnet_lite0` at width 1, depth 1.1, 240 pixels.
 
     5,416,680 trainable parameters; ImageNet top-1 76.7 %. Arguments and errors as for `efficientnet_b0`.
@@ -218,12 +169,11 @@ def efficientnet_lite1(
     >>> compound.SCALES["efficientnet_lite1"].side
     240
     """
-    return compound.build("efficientnet_lite1", compound.LITE, input_shape, classes, stem, width)
+    return compound.build("efficientnet_lite1", compound.LITE, **options)
 
 
-def efficientnet_lite2(
-    *, input_shape=(260, 260, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(efficientnet_lite0, input_shape=(260, 260, 3))
+def efficientnet_lite2(**options) -> keras.Model:
     """EfficientNet-Lite2 (Liu, TensorFlow blog 2020): `efficientnet_lite0` at width 1.1, depth 1.2, 260 pixels.
 
     6,092,072 trainable parameters; ImageNet top-1 77.6 %. Arguments and errors as for `efficientnet_b0`.
@@ -231,4 +181,4 @@ def efficientnet_lite2(
     >>> compound.SCALES["efficientnet_lite2"].side
     260
     """
-    return compound.build("efficientnet_lite2", compound.LITE, input_shape, classes, stem, width)
+    return compound.build("efficientnet_lite2", compound.LITE, **options)

@@ -5,6 +5,7 @@ from typing import Literal
 import keras
 from keras import layers
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures.blocks import check, chosen_stem, logits, scaled
 from robust.models.architectures.mobile import (
@@ -133,15 +134,8 @@ def mobilenet_v2(
     return _model("mobilenet_v2", image, layers.GlobalAveragePooling2D(name="avg_pool")(x), classes, 0.2)
 
 
-def mobilenet_v3_large(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(mobilenet_v2)
+def mobilenet_v3_large(**options) -> keras.Model:
     """MobileNet V3-Large (Howard et al., ICCV 2019): searched by machine for a phone, finished by hand.
 
     It introduced hard-swish (x relu6(x + 3) / 6) and put squeeze-and-excitation, with a gate of
@@ -165,18 +159,11 @@ def mobilenet_v3_large(
     >>> mobilenet_v3_large(input_shape=(32, 32, 3), classes=10, width=0.25).name
     'mobilenet_v3_large'
     """
-    return _v3("mobilenet_v3_large", V3_LARGE, 1280, input_shape, classes, stem, width, padding, epsilon)
+    return _v3("mobilenet_v3_large", V3_LARGE, 1280, **options)
 
 
-def mobilenet_v3_small(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    width: Positive = 1.0,
-    padding: Literal["same", "symmetric"] = "same",
-    epsilon: Positive = 1e-3,
-) -> keras.Model:
+@arguments_of(mobilenet_v3_large)
+def mobilenet_v3_small(**options) -> keras.Model:
     """MobileNet V3-Small (Howard et al., ICCV 2019): `mobilenet_v3_large` for a quarter of the work.
 
     11 inverted residuals up to 96 channels, 1x1 to 576, dense 1024. 2,542,856 trainable parameters;
@@ -185,7 +172,7 @@ def mobilenet_v3_small(
     >>> mobilenet_v3_small(input_shape=(32, 32, 3), classes=10, width=0.25).name
     'mobilenet_v3_small'
     """
-    return _v3("mobilenet_v3_small", V3_SMALL, 1024, input_shape, classes, stem, width, padding, epsilon)
+    return _v3("mobilenet_v3_small", V3_SMALL, 1024, **options)
 
 
 def _v3(

@@ -4,6 +4,7 @@ from typing import Literal
 
 import keras
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures import residual
 
@@ -40,14 +41,8 @@ def plain20(
     )
 
 
-def plain32(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(plain20)
+def plain32(**options) -> keras.Model:
     """Plain-32 (He, Zhang, Ren & Sun, CVPR 2016): `resnet32` without shortcuts.
 
     464,154 trainable parameters. Arguments and errors as for `plain20`.
@@ -55,19 +50,11 @@ def plain32(
     >>> plain32(width=0.25).name
     'plain32'
     """
-    return residual.small(
-        "plain", 32, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("plain", 32, shortcut=None, **options)
 
 
-def plain44(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(plain20)
+def plain44(**options) -> keras.Model:
     """Plain-44 (He, Zhang, Ren & Sun, CVPR 2016): `resnet44` without shortcuts.
 
     658,586 trainable parameters. Arguments and errors as for `plain20`.
@@ -75,19 +62,11 @@ def plain44(
     >>> plain44(width=0.25).name
     'plain44'
     """
-    return residual.small(
-        "plain", 44, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("plain", 44, shortcut=None, **options)
 
 
-def plain56(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(plain20)
+def plain56(**options) -> keras.Model:
     """Plain-56 (He, Zhang, Ren & Sun, CVPR 2016): `resnet56` without shortcuts.
 
     Its training error on CIFAR-10 is above that of `plain20`: degradation, not overfitting.
@@ -96,19 +75,11 @@ def plain56(
     >>> plain56(width=0.25).name
     'plain56'
     """
-    return residual.small(
-        "plain", 56, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("plain", 56, shortcut=None, **options)
 
 
-def plain110(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(plain20)
+def plain110(**options) -> keras.Model:
     """Plain-110 (He, Zhang, Ren & Sun, CVPR 2016): `resnet110` without shortcuts.
 
     It does not train: the paper reports an error above 60 % on CIFAR-10.
@@ -117,6 +88,4 @@ def plain110(
     >>> plain110(width=0.25).name
     'plain110'
     """
-    return residual.small(
-        "plain", 110, input_shape, classes, shortcut=None, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("plain", 110, shortcut=None, **options)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import keras
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures import residual
 
@@ -44,14 +45,8 @@ def resnet18(
     )
 
 
-def resnet34(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    shortcut: Literal["A", "B", "C"] = "B",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet18)
+def resnet34(**options) -> keras.Model:
     """ResNet-34 (He, Zhang, Ren & Sun, CVPR 2016): `resnet18` with 3, 4, 6 and 3 blocks.
 
     21,797,672 trainable parameters; ImageNet top-1 error (10 crops) 25.03 % with shortcut="A", 24.52 %
@@ -60,9 +55,7 @@ def resnet34(
     >>> resnet34(input_shape=(32, 32, 3), width=0.1).name
     'resnet34'
     """
-    return residual.imagenet(
-        "resnet34", input_shape, classes, blocks=(3, 4, 6, 3), shortcut=shortcut, stem=stem, width=width
-    )
+    return residual.imagenet("resnet34", blocks=(3, 4, 6, 3), **options)
 
 
 def resnet50(
@@ -91,15 +84,8 @@ def resnet50(
     )
 
 
-def resnet101(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    shortcut: Literal["A", "B", "C"] = "B",
-    form: Literal["v1", "v1.5"] = "v1",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet50)
+def resnet101(**options) -> keras.Model:
     """ResNet-101 (He, Zhang, Ren & Sun, CVPR 2016): `resnet50` with 3, 4, 23 and 3 blocks.
 
     44,549,160 parameters; ImageNet top-1 error 21.75 % (10 crops). Arguments and errors as for `resnet50`.
@@ -107,20 +93,11 @@ def resnet101(
     >>> resnet101(input_shape=(32, 32, 3), width=0.05).name
     'resnet101'
     """
-    return residual.bottlenecks(
-        "resnet101", input_shape, classes, blocks=(3, 4, 23, 3), shortcut=shortcut, stem=stem, width=width, form=form
-    )
+    return residual.bottlenecks("resnet101", blocks=(3, 4, 23, 3), **options)
 
 
-def resnet152(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    shortcut: Literal["A", "B", "C"] = "B",
-    form: Literal["v1", "v1.5"] = "v1",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet50)
+def resnet152(**options) -> keras.Model:
     """ResNet-152 (He, Zhang, Ren & Sun, CVPR 2016): `resnet50` with 3, 8, 36 and 3 blocks.
 
     Eight times as deep as VGG-19 at 58 % of its cost; with others, it won ILSVRC 2015. 60,192,808
@@ -129,9 +106,7 @@ def resnet152(
     >>> resnet152(input_shape=(32, 32, 3), width=0.05).name
     'resnet152'
     """
-    return residual.bottlenecks(
-        "resnet152", input_shape, classes, blocks=(3, 8, 36, 3), shortcut=shortcut, stem=stem, width=width, form=form
-    )
+    return residual.bottlenecks("resnet152", blocks=(3, 8, 36, 3), **options)
 
 
 def plain18(
@@ -149,9 +124,8 @@ def plain18(
     )
 
 
-def plain34(
-    *, input_shape=(224, 224, 3), classes=1000, stem: Literal["imagenet", "small"] | None = None, width: Positive = 1.0
-) -> keras.Model:
+@arguments_of(plain18)
+def plain34(**options) -> keras.Model:
     """Plain-34 (He, Zhang, Ren & Sun, CVPR 2016): `resnet34` without shortcuts.
 
     21,623,848 trainable parameters; deeper than `plain18` and worse, in training as well: ImageNet top-1
@@ -160,6 +134,4 @@ def plain34(
     >>> plain34(input_shape=(32, 32, 3), width=0.1).name
     'plain34'
     """
-    return residual.imagenet(
-        "plain34", input_shape, classes, blocks=(3, 4, 6, 3), shortcut=None, stem=stem, width=width
-    )
+    return residual.imagenet("plain34", blocks=(3, 4, 6, 3), shortcut=None, **options)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import keras
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures import residual
 
@@ -47,15 +48,8 @@ def resnet20(
     )
 
 
-def resnet32(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    shortcut: Literal["A", "B"] = "A",
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet20)
+def resnet32(**options) -> keras.Model:
     """ResNet-32 for small images (He et al., CVPR 2016): `resnet20` with 5 blocks a stage.
 
     464,154 trainable parameters, with shortcut="B" 466,906; CIFAR-10 test error 7.51 %. Arguments
@@ -64,20 +58,11 @@ def resnet32(
     >>> resnet32(width=0.25).name
     'resnet32'
     """
-    return residual.small(
-        "resnet", 32, input_shape, classes, shortcut=shortcut, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("resnet", 32, **options)
 
 
-def resnet44(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    shortcut: Literal["A", "B"] = "A",
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet20)
+def resnet44(**options) -> keras.Model:
     """ResNet-44 for small images (He et al., CVPR 2016): `resnet20` with 7 blocks a stage.
 
     658,586 trainable parameters, with shortcut="B" 661,338; CIFAR-10 test error 7.17 %. Arguments
@@ -86,20 +71,11 @@ def resnet44(
     >>> resnet44(width=0.25).name
     'resnet44'
     """
-    return residual.small(
-        "resnet", 44, input_shape, classes, shortcut=shortcut, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("resnet", 44, **options)
 
 
-def resnet56(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    shortcut: Literal["A", "B"] = "A",
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet20)
+def resnet56(**options) -> keras.Model:
     """ResNet-56 for small images (He et al., CVPR 2016): `resnet20` with 9 blocks a stage.
 
     853,018 trainable parameters, with shortcut="B" 855,770; CIFAR-10 test error 6.97 %: the depth at
@@ -108,20 +84,11 @@ def resnet56(
     >>> resnet56(width=0.25).name
     'resnet56'
     """
-    return residual.small(
-        "resnet", 56, input_shape, classes, shortcut=shortcut, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("resnet", 56, **options)
 
 
-def resnet110(
-    *,
-    input_shape=(32, 32, 3),
-    classes=10,
-    shortcut: Literal["A", "B"] = "A",
-    norm: Literal["batch", "none"] = "batch",
-    initializer: Literal["he", "glorot"] = "he",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(resnet20)
+def resnet110(**options) -> keras.Model:
     """ResNet-110 for small images (He et al., CVPR 2016): `resnet20` with 18 blocks a stage.
 
     The paper starts it at a learning rate of 0.01 until the training error is below 80 %, then at
@@ -131,6 +98,4 @@ def resnet110(
     >>> resnet110(width=0.25).name
     'resnet110'
     """
-    return residual.small(
-        "resnet", 110, input_shape, classes, shortcut=shortcut, norm=norm, initializer=initializer, width=width
-    )
+    return residual.small("resnet", 110, **options)

@@ -7,49 +7,11 @@ from typing import Literal
 import keras
 from keras import layers
 
+from robust.core.arguments import arguments_of
 from robust.core.types import Positive
 from robust.models.architectures.blocks import check, check_choice, chosen_stem, hidden, logits, scaled
 from robust.models.architectures.initializers import initializer as initial
 from robust.models.architectures.normalization import normalization
-
-
-def vgg11(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    norm: Literal["none", "batch"] = "none",
-    initializer: Literal["glorot", "he", "normal"] = "glorot",
-    width: Positive = 1.0,
-) -> keras.Model:
-    """VGG-11, configuration A (Simonyan & Zisserman, ICLR 2015): `vgg16` with 8 convolutions.
-
-    Shallow enough to be trained from small Gaussian weights; the paper starts its deeper sisters from
-    it. 132,863,336 trainable parameters. Arguments and errors as for `vgg16`.
-
-    >>> vgg11(input_shape=(32, 32, 3), width=0.1).name
-    'vgg11'
-    """
-    return _vgg("vgg11", (1, 1, 2, 2, 2), input_shape, classes, stem, norm, initializer, width)
-
-
-def vgg13(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    norm: Literal["none", "batch"] = "none",
-    initializer: Literal["glorot", "he", "normal"] = "glorot",
-    width: Positive = 1.0,
-) -> keras.Model:
-    """VGG-13, configuration B (Simonyan & Zisserman, ICLR 2015): `vgg16` with 10 convolutions.
-
-    133,047,848 trainable parameters. Arguments and errors as for `vgg16`.
-
-    >>> vgg13(input_shape=(32, 32, 3), width=0.1).name
-    'vgg13'
-    """
-    return _vgg("vgg13", (2, 2, 2, 2, 2), input_shape, classes, stem, norm, initializer, width)
 
 
 def vgg16(
@@ -94,15 +56,33 @@ def vgg16(
     return _vgg("vgg16", (2, 2, 3, 3, 3), input_shape, classes, stem, norm, initializer, width)
 
 
-def vgg19(
-    *,
-    input_shape=(224, 224, 3),
-    classes=1000,
-    stem: Literal["imagenet", "small"] | None = None,
-    norm: Literal["none", "batch"] = "none",
-    initializer: Literal["glorot", "he", "normal"] = "glorot",
-    width: Positive = 1.0,
-) -> keras.Model:
+@arguments_of(vgg16)
+def vgg11(**options) -> keras.Model:
+    """VGG-11, configuration A (Simonyan & Zisserman, ICLR 2015): `vgg16` with 8 convolutions.
+
+    Shallow enough to be trained from small Gaussian weights; the paper starts its deeper sisters from
+    it. 132,863,336 trainable parameters. Arguments and errors as for `vgg16`.
+
+    >>> vgg11(input_shape=(32, 32, 3), width=0.1).name
+    'vgg11'
+    """
+    return _vgg("vgg11", (1, 1, 2, 2, 2), **options)
+
+
+@arguments_of(vgg16)
+def vgg13(**options) -> keras.Model:
+    """VGG-13, configuration B (Simonyan & Zisserman, ICLR 2015): `vgg16` with 10 convolutions.
+
+    133,047,848 trainable parameters. Arguments and errors as for `vgg16`.
+
+    >>> vgg13(input_shape=(32, 32, 3), width=0.1).name
+    'vgg13'
+    """
+    return _vgg("vgg13", (2, 2, 2, 2, 2), **options)
+
+
+@arguments_of(vgg16)
+def vgg19(**options) -> keras.Model:
     """VGG-19, configuration E (Simonyan & Zisserman, ICLR 2015): `vgg16` with 16 convolutions.
 
     No better than `vgg16` (top-5 error 9.0 % at one scale of 256): here depth alone has run its course.
@@ -111,7 +91,7 @@ def vgg19(
     >>> vgg19(input_shape=(32, 32, 3), width=0.1).name
     'vgg19'
     """
-    return _vgg("vgg19", (2, 2, 4, 4, 4), input_shape, classes, stem, norm, initializer, width)
+    return _vgg("vgg19", (2, 2, 4, 4, 4), **options)
 
 
 def _vgg(name: str, convolutions: tuple[int, ...], input_shape, classes, stem, norm, initializer, width) -> keras.Model:
