@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Literal
 
 from robust.attacks import auto_step, losses, sparse_step
-from robust.attacks.climb import IterativeAttack
+from robust.attacks.climb import IterativeAttack, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack, ranked
+from robust.attacks.survivors import attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks.apgd import apgd, apgd_t
+from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
 from robust.attacks.fab import fab
 from robust.attacks.square import square
-from robust.attacks.survivors import Task
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult

@@ -14,9 +14,23 @@ import tensorflow as tf
 from robust.attacks import ball
 from robust.attacks.losses import Loss
 from robust.core.types import AnyNorm, Table
+from robust.models.classifier import Classifier
 
 State = dict[str, tf.Tensor]
 Memory = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Whom to attack: everything about the images that stays the same while they are attacked."""
+
+    classifier: Classifier
+    images: np.ndarray  # [N, H, W, C] in [0, 1]
+    labels: np.ndarray  # int64 [N]
+    seeds: np.ndarray  # int64 [N]
+    start: np.ndarray | None  # [N, H, W, C]: where the first climb begins, instead of the climb's own choice
+    targets: np.ndarray | None  # int64 [N]: the model is fooled by this answer only
+    aims: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
 
 
 class StepOutput(NamedTuple):

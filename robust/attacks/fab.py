@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from robust.attacks import ball, box, losses
 from robust.attacks.box import Scalar
-from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
+from robust.attacks.climb import IterativeAttack, State, StepOutput, Task, choose
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack, ranked
+from robust.attacks.survivors import attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult

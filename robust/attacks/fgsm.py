@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from robust.attacks import losses
-from robust.attacks.climb import IterativeAttack, ascend
+from robust.attacks.climb import IterativeAttack, Task, ascend
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack
+from robust.attacks.survivors import attack
 from robust.core import declared
 from robust.core.types import Eps, Norm, Positive
 from robust.results.attack_result import AttackResult

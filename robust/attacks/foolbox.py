@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task
 from robust.core import foolbox_classes
 from robust.core.errors import ContractError, RobustError
 from robust.core.types import Eps, NewTable

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput
+from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack
+from robust.attacks.survivors import attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
 from robust.results.attack_result import AttackResult

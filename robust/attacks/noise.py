@@ -7,9 +7,9 @@ from typing import Literal
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput
+from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack
+from robust.attacks.survivors import attack
 from robust.core import declared, randomness
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult

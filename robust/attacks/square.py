@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses, squares
-from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, best
+from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task, best
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task, attack
+from robust.attacks.survivors import attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Proportion
 from robust.results.attack_result import AttackResult

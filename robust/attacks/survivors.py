@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks.climb import IterativeAttack, Memory
+from robust.attacks.climb import IterativeAttack, Memory, Task
 from robust.attacks.walk import walk
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, fooled
@@ -24,19 +24,6 @@ LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C wa
 SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
 LENGTHS = ("eps", "size")  # numbers of a climb that each image may have of its own
 TRACE, STRIDE = 32, 4  # places of a trace, at the most; turns to a place, at the least
-
-
-@dataclass(frozen=True)
-class Task:
-    """Whom to attack: everything about the images that stays the same while they are attacked."""
-
-    classifier: Classifier
-    images: np.ndarray  # [N, H, W, C] in [0, 1]
-    labels: np.ndarray  # int64 [N]
-    seeds: np.ndarray  # int64 [N]
-    start: np.ndarray | None  # [N, H, W, C]: where the first climb begins, instead of the climb's own choice
-    targets: np.ndarray | None  # int64 [N]: the model is fooled by this answer only
-    aims: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import Task
 from robust.core import declared, signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.evidence import TOLERANCE, Reason, clearly
 from robust.attacks.diagnostics.model import nearby
 from robust.attacks.minimal.search import at
-from robust.attacks.survivors import Task
 from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.core.statistics import mcnemar

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Set
 import numpy as np
 import pandas as pd
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Verdict
-from robust.attacks.survivors import Task
 from robust.core.randomness import image_seeds
 from robust.models.classifier import Classifier
 from robust.results.attack_result import fooled

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack as of_attack
 from robust.attacks.diagnostics import model as of_model
 from robust.attacks.diagnostics.attack import AttackRun
@@ -17,7 +18,6 @@ from robust.attacks.diagnostics.nearer import nearer
 from robust.attacks.diagnostics.rival import rival
 from robust.attacks.diagnostics.rounding import lost
 from robust.attacks.diagnostics.silent import silent
-from robust.attacks.survivors import Task
 from robust.core import declared
 from robust.core.errors import ModelError
 from robust.core.randomness import image_seeds

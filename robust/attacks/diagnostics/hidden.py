@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.diagnostics.model import BOX, LEVEL, beside, gradient_of
 from robust.attacks.diagnostics.steps import alike, coarse, there_and_back, white
-from robust.attacks.survivors import Task
 
 _WAYS, _SCALES = 4, (LEVEL, LEVEL / 4)
 _SMOOTH = 0.98  # of the squared changes, from one scale to the other; half precision and bends seldom pass

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.evidence import Reason
 from robust.attacks.diagnostics.steps import answers
-from robust.attacks.survivors import Task
 
 _PAIRS, _FEW = 20, 10  # of images with different answers; fewer would say nothing
 _PLACES, _ROUNDS = 5, 8  # on a line at a time, and how often: an interval of 6^-8, a two-millionth of the line

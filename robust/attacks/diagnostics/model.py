@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.evidence import Reason
 from robust.attacks.diagnostics.steps import alike, answers, margins_of, there_and_back, white
-from robust.attacks.survivors import Task
 from robust.core.errors import ModelError
 from robust.core.types import AnyNorm
 from robust.models.classifier import Loss

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.attack import AttackRun, attacked, ball
 from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.survivors import Task
 from robust.core.declared import of_attack
 from robust.core.errors import ModelError
 from robust.core.randomness import fold

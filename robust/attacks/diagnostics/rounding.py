@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason
 from robust.attacks.diagnostics.model import LEVEL
 from robust.attacks.diagnostics.steps import there_and_back, white
-from robust.attacks.survivors import Task
 from robust.core.signature import Call
 
 _WAYS, _LARGER = 4, 4 * LEVEL

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.survivors import Task
 from robust.core.types import Table
 from robust.results.attack_result import fooled
 

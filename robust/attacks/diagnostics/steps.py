@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses
-from robust.attacks.survivors import Task
+from robust.attacks.climb import Task
 from robust.models.classifier import Classifier
 
 _CELLS = 4  # of a coarse grid, to a side

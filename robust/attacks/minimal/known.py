@@ -6,7 +6,8 @@ import numpy as np
 
 from robust.attacks import ball
 from robust.attacks import nearest as fab
-from robust.attacks.survivors import Task, ranked
+from robust.attacks.climb import Task
+from robust.attacks.survivors import ranked
 from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult, fooled

@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
+from robust.attacks.climb import Task
 from robust.attacks.minimal.known import Known
 from robust.attacks.minimal.shrinking import BLIND, STEP_SIZES, run, shrink
-from robust.attacks.survivors import Task, ranked
+from robust.attacks.survivors import ranked
 from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.models.classifier import Classifier

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack
 from robust.attacks.diagnostics.rival import rival
 from robust.attacks.diagnostics.silent import silent
-from robust.attacks.survivors import Task
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier, black_box
 from robust.results.attack_result import AttackResult

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from robust import datasets
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack
 from robust.attacks.diagnostics import model as of_model
 from robust.attacks.diagnostics.hidden import hidden
-from robust.attacks.survivors import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.models.pretrained import load

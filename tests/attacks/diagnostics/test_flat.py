@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack
 from robust.attacks.diagnostics.flat import flat
-from robust.attacks.survivors import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.models.loading import load

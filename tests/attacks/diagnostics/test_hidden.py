@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.hidden import hidden
 from robust.attacks.diagnostics.steps import alike, coarse, white
-from robust.attacks.survivors import Task
 from robust.models.classifier import Classifier
 
 

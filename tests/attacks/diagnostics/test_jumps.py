@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics.jumps import jumping
 from robust.attacks.diagnostics.steps import answers
-from robust.attacks.survivors import Task
 from robust.models.classifier import Classifier
 
 SQUARE = {"name": "square", "eps": "8/255", "n_queries": 5}

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import model as of_model
-from robust.attacks.survivors import Task
 from robust.models.classifier import Classifier
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack
 from robust.attacks.diagnostics.nearer import nearer
-from robust.attacks.survivors import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
+from robust.attacks.climb import Task
 from robust.attacks.diagnostics import attack
 from robust.attacks.diagnostics.flat import flat
 from robust.attacks.diagnostics.jumps import jumping
-from robust.attacks.survivors import Task
 from robust.core.interface import named
 from robust.core.signature import bind
 from robust.models.classifier import Classifier

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from robust.attacks.climb import Task
 from robust.attacks.minimal.search import minimises, nearest
 from robust.attacks.nearest import nearest as fab_towards
-from robust.attacks.survivors import Task
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier
 
