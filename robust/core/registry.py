@@ -37,7 +37,7 @@ FOOLBOX = "foolbox:"
 """What stands before the name of an attack class of Foolbox."""
 
 
-# A module's own `__getattr__` (PEP 562) would not do: 37 members are functions of the name of their file, and importing
+# A module's own `__getattr__` (PEP 562) would not do: 39 members are functions of the name of their file, and importing
 # such a file sets it as an attribute of its package, after all of its code has run; from then on `robust.attacks.pgd`
 # would be the file, and no `__getattr__` would be asked. Only a class of the package sees that attribute being set.
 class _Contents(ModuleType):
