@@ -76,12 +76,13 @@ def _corrupted() -> pd.DataFrame:
 
 def _compared() -> Iterator[dict[str, Any]]:
     """A bound of every metric that can be held against that of another model."""
-    from robust.suite.bounds import BETTER, NoWorse
+    from robust.core.declared import paired
+    from robust.suite.bounds import NoWorse
 
     one, other = (replace(_searched(), targets=_trial().labels, logits=_trial().logits + by).outcomes(
         model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
     ) for by in (0.0, np.eye(len(CLASSES))[0]))  # fmt: skip
-    for metric in BETTER:
+    for metric in paired():
         key = f"{metric}[a]" if metric == "recall" else metric
         limit = NoWorse("no worse than other by 0.1", "other", 0.1)
         yield from comparison.judged(key, limit, one, other, {"first": CLASSES[:4], "second": CLASSES[4:]}, same=False)

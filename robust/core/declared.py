@@ -33,7 +33,8 @@ class Metric:
     """What a metric or a profile yields: the names of its values and, by the kind of subset they speak of, which.
 
     names: values of all images. per_class, per_pair, per_superclass: of each class, of pairs "cat -> dog" of classes,
-    of each superclass. subsets: name -> the subsets there always are. found: names whose subsets only a run tells.
+    of each superclass. subsets: name -> the subsets there always are. radii: name -> the argument that says in how many
+    steps the radii from 0 to eps are, of which it speaks. found: names whose subsets only a run tells.
     shares: those in [0, 1]. given: name -> what it needs to be given, of `GIVEN`. needs: what the metric looks at,
     of `NEEDS`. paired: means over images, which two models can be compared by image by image -> which way is better,
     of `BETTER`. perfect: what a classifier without an error gets. once: does an image that is sent to several targets
@@ -46,6 +47,7 @@ class Metric:
     per_superclass: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
     subsets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    radii: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ class Metric:
         >>> Metric(names=("median",), per_pair=("median", "sent")).all_names
         ('median', 'sent')
         """
-        kinds = (self.names, self.per_class, self.per_pair, self.per_superclass, self.found, self.subsets)
+        kinds = (self.names, self.per_class, self.per_pair, self.per_superclass, self.found, self.subsets, self.radii)
         return tuple(dict.fromkeys(name for kind in kinds for name in kind))
 
     def of(self, name: str, classes: Iterable[str], superclasses: Iterable[str]) -> tuple[str, ...]:

@@ -35,6 +35,9 @@ KINDS = {
 """Each kind of extension and the package or module that is its contents page."""
 
 
+# A module's own `__getattr__` (PEP 562) would not do: 39 members are functions of the name of their file, and importing
+# such a file sets it as an attribute of its package, after all of its code has run; from then on `robust.attacks.pgd`
+# would be the file, and no `__getattr__` would be asked. Only a class of the package sees that attribute being set.
 class _Contents(ModuleType):
     """A contents page whose names win over the files of the same name, and are imported when used."""
 

@@ -1,11 +1,13 @@
 """What a case demands of its data: are the images, targets and groups there that it speaks of?"""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from robust.attacks import targets
 from robust.core.declared import SPLITS, Metric, common_corruptions, yields
 from robust.core.errors import DataError, SuiteError, located, suggest
 from robust.core.signature import Call
+from robust.core.types import radius
 from robust.datasets import choice
 from robust.datasets.dataset import Dataset
 from robust.datasets.taxonomy import trees
@@ -73,7 +75,7 @@ def check_bounds(case: Case, data: Dataset) -> None:
             why = _absent(about.given.get(metric, ""), data)
             raise SuiteError(f"expect: {key!r} is not a value of this case; {why}")
         if not (subset and told_by_a_run(about, metric, call)):
-            check_subset(metric, subset, about, data)
+            check_subset(metric, subset, with_radii(about, metric, call, case), data)
         if metric in about.shares and not bound.possible(0, 1):
             raise SuiteError(f"expect: {key} {bound.text}: a proportion lies in [0, 1]; 80 % is 0.80")
 
@@ -95,6 +97,15 @@ def told_by_a_run(about: Metric, metric: str, call: Call | None) -> bool:
     """Are the subsets of the metric known only after a run? So they are of superclasses that a tree of its own has."""
     own = call is not None and call.arguments.get("tree") is not None
     return metric in about.found or (own and metric in about.per_superclass)
+
+
+def with_radii(about: Metric, metric: str, call: Call | None, case: Case) -> Metric:
+    """The same, with the radii that a metric speaks of among its subsets."""
+    if metric not in about.radii or call is None or case.minimal is None:
+        return about
+    steps, given = call.arguments[about.radii[metric]], case.minimal.arguments
+    radii = [radius(given["eps"] * step / steps, given.get("norm", "linf")) for step in range(steps + 1)]
+    return replace(about, subsets={**about.subsets, metric: tuple(radii)})
 
 
 def is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:

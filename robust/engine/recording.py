@@ -264,13 +264,13 @@ def doubted(results: pd.DataFrame) -> str:
 def _judged(cell: Evaluation, row: Row) -> NewRow:
     """A bound against others has rows of its own; see `compared`."""
     if not isinstance(limit := cell.case.expect.get(bounds.name(row)), Bound):
-        return {**row, "bound": "", "passed": None}
-    return passed(cell, {**row, "bound": limit.text})
+        return {**row, "bound": None, "passed": None}
+    return passed(cell, {**row, "bound": limit})
 
 
 def passed(cell: Evaluation, row: Row) -> NewRow:
     """The row with its verdict; None where it has no bound, or nothing to be held against."""
-    state = bounds.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] else "not judged"
+    state = bounds.state(row, allow_invalid=cell.case.allow_invalid) if row["bound"] is not None else "not judged"
     return {**row, "passed": None if state == "not judged" else state == "passed"}
 
 

@@ -20,7 +20,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these hang
 @metric(
     names=("median_distance", "censored"),
     per_pair=("median_distance",),
-    found=("top1_by_distance",),
+    radii={"top1_by_distance": "points"},
     subsets={"distance_quartile": ("lower", "upper")},
     shares=("censored", "top1_by_distance"),
     needs=("minimal",),

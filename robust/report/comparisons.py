@@ -6,7 +6,8 @@ from robust.core.declared import section
 from robust.report import wording
 from robust.report.folder import Folder
 from robust.report.verdict import state
-from robust.suite.bounds import NoWorse, parse
+from robust.suite import bounds
+from robust.suite.bounds import NoWorse
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ def comparisons(folder: Folder) -> list[Comparison]:
     found = []
     for (run, condition), rows in folder.values.items():
         tests = rows[rows["metric"] == "mcnemar"].set_index("subset")["value"]
-        for row in rows[rows["metric"] == "difference"].to_dict("records"):
-            limit = parse(row["bound"]) if row["bound"] else None  # the suite may have lost it since
+        for row in map(bounds.read, rows[rows["metric"] == "difference"].to_dict("records")):
+            limit = row["bound"]  # None where the suite has lost it since
             if isinstance(limit, NoWorse):
                 key = row["subset"].removesuffix(f" vs {limit.than}")
                 metric, _, group = key.removesuffix("]").partition("[")

@@ -70,8 +70,8 @@ def _absent(folder: Folder) -> Iterator[Judgement]:
 
 def _judgements(folder: Folder) -> Iterator[Judgement]:
     for (run, condition), rows in folder.values.items():
-        for row in rows[rows["bound"] != ""].to_dict("records"):
-            limits = bounds.parse(row["bound"])
+        for row in map(bounds.read, rows[rows["bound"] != ""].to_dict("records")):
+            limits = row["bound"]
             yield Judgement(
                 run,
                 condition,
@@ -89,7 +89,7 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
 
 def said(row: Row) -> tuple[str, str]:
     """The value and its interval, with as many digits as tell on which side of the bound they lie."""
-    value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], bounds.parse(row["bound"])
+    value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], row["bound"]
     digits = limits.digits(row, 3) - 2
     if row["metric"] == "difference":
         return wording.change(value, unit, digits), wording.changes(*ends, unit, digits)

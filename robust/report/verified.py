@@ -76,7 +76,7 @@ def verified(results: pd.DataFrame, suite: Table, told: Telling, outcomes: Cells
 
 def recorded(row: Row, told: Telling) -> bool:
     """Does the verdict on a bounded row hang on results.csv alone, as nothing else in the folder tells its number?"""
-    limit, known = bounds.parse(row["bound"]), told.get(_key(row))
+    limit, known = row["bound"], told.get(_key(row))
     return known is None or (isinstance(limit, Bound) and known.end(limit.of) is None)
 
 
@@ -127,8 +127,8 @@ def _bounds(results: pd.DataFrame, suite: Table) -> list[str]:
 def _passed(results: pd.DataFrame, suite: Table) -> list[bool | None]:
     allowed = allows(suite)
     states = [
-        bounds.state(row, allow_invalid=row["case"] in allowed) if row["bound"] else "not judged"
-        for row in results.to_dict("records")
+        "not judged" if row["bound"] is None else bounds.state(row, allow_invalid=row["case"] in allowed)
+        for row in map(bounds.read, results.to_dict("records"))
     ]
     return [None if state == "not judged" else state == "passed" for state in states]
 

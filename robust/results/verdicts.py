@@ -138,7 +138,7 @@ def say(row: Row) -> str:
     'not found up to 0.05 (low: 0.020)'
     >>> say({"value": float("nan"), "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
     'not known, as just half of the images have one up to 0.05 (low: 0.020)'
-    >>> say({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": ">= 0.80"})  # so that it reads as missed
+    >>> say({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": bounds.parse(">= 0.80")})  # so it is missed
     '0.7995 [0.7000, 0.9000]'
     """
     if row.get("unit") == "distance" and not isfinite(row["value"]):
@@ -147,7 +147,7 @@ def say(row: Row) -> str:
         return f"{half} up to {radius(row['eps'], row.get('norm', ''))}{low}"
     if isnan(row["ci_low"]) and isnan(row["ci_high"]):
         return f"{row['value']:.6g}"
-    limit = bounds.parse(row["bound"]) if row.get("bound") else None
+    limit = row.get("bound")
     n = limit.digits(row, 3) if limit else 3
     low, high = ("..." if isnan(end) else f"{end:.{n}f}" for end in (row["ci_low"], row["ci_high"]))
     return f"{row['value']:.{n}f} [{low}, {high}]"
@@ -168,14 +168,15 @@ def strength(row: Row) -> str:
 
 
 def missed(row: Row) -> str:
-    """A missed bound in words.
+    """A missed bound in words; the row has it as an object, see `robust.suite.bounds.read`.
 
-    >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": ">= 0.80"})
+    >>> limit = bounds.parse(">= 0.80")
+    >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": limit})
     'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
-    >>> missed({"metric": "recall", "subset": "horse", "value": float("nan"), "bound": ">= 0.80"})
+    >>> missed({"metric": "recall", "subset": "horse", "value": float("nan"), "bound": limit})
     'recall[horse] cannot be given (there is no image for it), so that it is not >= 0.80'
     """
-    limit = bounds.parse(row["bound"])
+    limit = row["bound"]
     if isinstance(limit, Bound) and limit.untold(row):
         return f"{bounds.name(row)} {say(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
     if isinstance(limit, Bound) and isnan(row["value"]) and isnan(row[limit.of]):
@@ -194,14 +195,14 @@ def missed(row: Row) -> str:
         return (
             f"{bounds.name(row)} {say(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
         )
-    verb = "is not" if row["bound"][0] in "<>i" else "misses"
+    verb = "is not" if str(limit)[0] in "<>i" else "misses"
     doubt = ", but undecided: the interval holds the bound" if undecided(row) else ""
     return f"{bounds.name(row)} {say(row)} {verb} {row['bound']}{doubt}"
 
 
 def undecided(row: Row) -> bool:
     """Does the interval of a judged row straddle its bound, so that another sample could turn the verdict?"""
-    return bool(row["bound"]) and bounds.parse(row["bound"]).undecided(row["ci_low"], row["ci_high"])
+    return row["bound"] is not None and row["bound"].undecided(row["ci_low"], row["ci_high"])
 
 
 def in_doubt(row: Row) -> str:
@@ -215,7 +216,7 @@ def in_doubt(row: Row) -> str:
 
 def open_questions(results: pd.DataFrame) -> list[str]:
     """The verdicts of a table that are not settled, in a line each: undecided, passed in doubt, and not judged ones."""
-    rows = results[results["bound"] != ""].to_dict("records")
+    rows = [*map(bounds.read, results[results["bound"] != ""].to_dict("records"))]
     kinds = {
         "passed, on a number in doubt": [row for row in rows if row["passed"] is True and in_doubt(row)],
         "undecided, the interval holds the bound": [row for row in rows if undecided(row)],

@@ -7,7 +7,7 @@ from math import inf, isfinite, isnan
 from typing import Any, Literal
 
 from robust.core.errors import SuiteError, suggest
-from robust.core.types import Row, exact
+from robust.core.types import NewRow, Row, exact
 
 _NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
@@ -32,6 +32,9 @@ class Bound:
     high: float = inf
     strict: bool = False
     of: Literal["value", "ci_low", "ci_high"] = "value"
+
+    def __str__(self) -> str:
+        return self.text
 
     def __contains__(self, value: float) -> bool:
         at_an_end = isfinite(value) and value in (self.low, self.high)
@@ -115,6 +118,9 @@ class NoWorse:
     than: str
     by: float
 
+    def __str__(self) -> str:
+        return self.text
+
     @property
     def of_report(self) -> bool:
         """Is it the same model in an earlier report that is compared with?"""
@@ -194,6 +200,15 @@ def parse(text: str) -> Bound | NoWorse:
     raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
 
 
+def read(row: Row) -> NewRow:
+    """A row of results.csv with its bound as an object; None where it has none.
+
+    >>> read({"metric": "top1", "bound": ">= 0.80"})["bound"].low, read({"metric": "top1", "bound": ""})["bound"]
+    (0.8, None)
+    """
+    return {**row, "bound": parse(row["bound"]) if row["bound"] else None}
+
+
 def name(row: Row) -> str:
     """The key of a row, as a suite would bound it.
 
@@ -206,6 +221,8 @@ def name(row: Row) -> str:
 def state(row: Row, *, allow_invalid: bool = False) -> str:
     """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
 
+    row: with its bound as an object, as a run has it, and `read` gives of a table.
+
     - passed, missed.
     - unsupported: the value would pass, and is invalid by the reliability checks, or these are not on record. A bound
       on that verdict itself is not.
@@ -213,13 +230,13 @@ def state(row: Row, *, allow_invalid: bool = False) -> str:
       that was not found up to eps, where the bound asks for one beyond it.
     - not judged: what it is compared with is not there.
 
-    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": ">= 0.5"}
+    >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": parse(">= 0.5")}
     >>> [state({**row, "reliability": word}) for word in ("reliable", "suspect", "invalid")]
     ['passed', 'passed', 'unsupported']
     >>> state({**row, "reliability": "invalid"}, allow_invalid=True), state({**row, "reliability": "", "value": 0.4})
     ('passed', 'missed')
     """
-    limit = parse(row["bound"])
+    limit = row["bound"]
     if isinstance(limit, NoWorse) and isnan(row["value"]) and not row["n"]:
         return "not judged"
     if isinstance(limit, Bound) and limit.untold(row):

@@ -282,7 +282,10 @@ def test_foreign_code_must_take_what_it_is_given(theirs):
 
 
 def test_an_attack_beside_as_attack_takes_what_it_is_given_as_a_task(theirs):
-    module = theirs("@as_attack\ndef attack(task, *, eps: Eps, steps: Count = 3): ...\ndef bare(task, *, eps): ...\n")
+    module = theirs(
+        "@attack(access='score')\n@as_attack\ndef attack(task, *, eps: Eps, steps: Count = 3): ...\n"
+        "@attack(access='score')\ndef bare(task, *, eps): ...\n"
+    )
     assert bind("attacks", {"name": f"{module}:attack", "eps": "1/2"}).arguments == {"eps": 0.5, "steps": 3}
     assert "must take what it is given" in says(bind, "attacks", {"name": f"{module}:bare", "eps": 1})
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from robust.core.declared import shares
 from robust.report import gradients, page, values
 from robust.report.confusion import confusions
 from robust.report.folder import read
@@ -20,7 +21,8 @@ def flow(model, said, norms):
     rows = [{**same, "metric": metric, "value": value} for metric, value in of_all.items()]
     for number, norm in enumerate(norms, 1):
         of_layer = {"subset": f"fc{number}", "value": norm}
-        rows += [{**same, "metric": metric, **of_layer} for metric in gradients.OF_LAYERS]
+        rows += [{**same, "metric": metric, **of_layer} for metric in gradients.OF_LAYERS if metric not in shares()]
+        rows += [{**same, "metric": metric, **of_layer, "value": 0.4} for metric in ("dead", "saturated")]
     return rows
 
 

@@ -127,7 +127,7 @@ def rich(tmp_path_factory):
     rows = [*found[0][0], *found[1][0], *beside(asked)]
     same = {"suite": "rich", "data": "fake", "split": "test", "reliability": ""}
     rows = [{**same, **row, "weights_sha": row["model"]} for row in rows]
-    results = tables.table(reliability.marked(json.loads(json.dumps(rows))), tables.RESULTS)
+    results = tables.table(reliability.marked(json.loads(json.dumps(rows, default=str))), tables.RESULTS)
     summed = corruption_errors(results, asked.assign(data="fake"), {"weather": "other"})
     results = pd.concat([results, tables.table(summed, tables.RESULTS)], ignore_index=True)
     tables.write_results(results, path / "results.csv")
@@ -171,7 +171,7 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
             assert f"{row['case']}[one] {bound.name(row)}" in str(error)
             continue
         assert said.loc[place, "value"] == forged(row)
-        assert recorded({**row, "bound": limit}, honest.told), f"{bound.name(row)} is believed in silence"
+        assert recorded({**row, "bound": bound.parse(limit)}, honest.told), f"{bound.name(row)} is believed in silence"
         believed.add(row["metric"])
     assert believed <= AS_RECORDED
     assert {"ece", "aurc", "bin_confidence", "precision", "mean_corruption_error", "difference", "mcnemar"} <= metrics
@@ -198,7 +198,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
         except ReportError as error:
             assert f": {end} is" in str(error)
         else:
-            assert recorded({**row, "bound": f"{end.removeprefix('ci_')} >= 0"}, honest.told)
+            assert recorded({**row, "bound": bound.parse(f"{end.removeprefix('ci_')} >= 0")}, honest.told)
             free.add(row["metric"])
     assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "ci_high" else set())
 

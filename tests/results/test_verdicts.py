@@ -12,7 +12,7 @@ from robust.core.statistics import mcnemar, paired_proportions
 from robust.core.store import Store
 from robust.results import tables, verdicts
 from robust.suite import load
-from robust.suite.bounds import parse
+from robust.suite.bounds import parse, read
 
 SUITE = """
 data = { name = "fashion_mini" }
@@ -128,7 +128,7 @@ def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(r
     results = run("out", "clean and two", add=inspect, change=change, no=("reports/base", "two"))
     found = robust.value(results, "parameters")
     assert not found.passed and (tmp_path / "out/index.html").exists()
-    said = verdicts.missed(found._asdict())
+    said = verdicts.missed(read(found._asdict()))
     wanted = "has no interval, and low >= 0 asks for one; hold the value against it"
     assert said == f"parameters {found.value:.6g} {wanted}"
 
@@ -177,11 +177,11 @@ def test_missed_and_undecided_bounds_in_words():
         "eps": None,
         "norm": "",
     }
-    row |= {"value": 0.78, "ci_low": 0.75, "ci_high": 0.79, "bound": ">= 0.80", "passed": False}
+    row |= {"value": 0.78, "ci_low": 0.75, "ci_high": 0.79, "bound": parse(">= 0.80"), "passed": False}
     assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] is not >= 0.80"
-    row |= {"bound": "low >= 0.80"}
+    row |= {"bound": parse("low >= 0.80")}
     assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] misses low >= 0.80"
-    row |= {"bound": ">= 0.77", "passed": True}
+    row |= {"bound": parse(">= 0.77"), "passed": True}
     line = "undecided, the interval holds the bound: clean[net] top1"
     assert verdicts.open_questions(tables.table([row], tables.RESULTS)) == [line]
     assert parse(">= 0.77").undecided(0.75, 0.79)
@@ -227,7 +227,7 @@ def test_a_distance_not_found_says_up_to_where_and_what_to_do():
         "ci_high": np.inf,
         "unit": "distance",
     }
-    said = verdicts.missed({**row, "eps": 0.05, "bound": ">= 1", "reliability": "reliable"})
+    said = verdicts.missed({**row, "eps": 0.05, "bound": parse(">= 1"), "reliability": "reliable"})
     assert said == "median_distance not found up to 0.05 leaves >= 1 undecided; search farther, with a larger eps"
 
 
@@ -242,8 +242,8 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
     }
     row |= {"n": 40, "eps": 0.05, "norm": "l2", "reliability": "reliable", "ci_method": "order statistics 95 %"}
     half = "median_distance not known, as just half of the images have one up to 0.05 (low: 0.020)"
-    assert verdicts.missed({**row, "bound": ">= 0.03"}).startswith(f"{half} leaves >= 0.03 undecided")
-    assert verdicts.missed({**row, "bound": "low >= 0.03"}) == f"{half} misses low >= 0.03"
+    assert verdicts.missed({**row, "bound": parse(">= 0.03")}).startswith(f"{half} leaves >= 0.03 undecided")
+    assert verdicts.missed({**row, "bound": parse("low >= 0.03")}) == f"{half} misses low >= 0.03"
     energy = {
         "metric": "ood_auroc",
         "subset": "energy",
@@ -252,7 +252,7 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
         "ci_high": np.nan,
         "unit": "",
     }
-    told = verdicts.missed({**energy, "ci_method": "none: of one logit", "reliability": "", "bound": ">= 0.5"})
+    told = verdicts.missed({**energy, "ci_method": "none: of one logit", "reliability": "", "bound": parse(">= 0.5")})
     assert told == "ood_auroc[energy] cannot be given (of one logit), so that it is not >= 0.5"
 
 

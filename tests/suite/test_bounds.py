@@ -243,7 +243,7 @@ def test_no_worse_is_open_where_the_value_meets_it_and_its_end_does_not(value, l
     ("suspect", "top1", False, "passed"), ("", "top1", True, "passed"),
 ])  # fmt: skip
 def test_only_an_invalid_number_is_unsupported_unless_that_is_allowed(trust, metric, allowed, becomes):
-    found = {**row(0.9, 0.8, 1.0, metric), "bound": ">= 0.5", "reliability": trust}
+    found = {**row(0.9, 0.8, 1.0, metric), "bound": parse(">= 0.5"), "reliability": trust}
     assert state(found, allow_invalid=allowed) == becomes
     assert state({**found, "value": 0.4}, allow_invalid=allowed) == "missed"
     assert state(found) == ("unsupported" if trust == "invalid" and metric != "reliability" else "passed")
@@ -265,10 +265,10 @@ def test_only_an_invalid_number_is_unsupported_unless_that_is_allowed(trust, met
 )
 def test_of_a_distance_that_was_not_found_it_is_known_that_it_is_beyond_eps(text, what):
     row = {"metric": "median_distance", "value": inf, "ci_low": inf, "ci_high": inf, "unit": "distance", "eps": 0.05}
-    assert state({**row, "bound": text, "reliability": "reliable"}) == what
-    assert state({**row, "bound": text, "reliability": "reliable"}, allow_invalid=True) == what
+    assert state({**row, "bound": parse(text), "reliability": "reliable"}) == what
+    assert state({**row, "bound": parse(text), "reliability": "reliable"}, allow_invalid=True) == what
 
 
 def test_what_is_infinite_and_no_distance_is_held_against_its_bound_as_it_is():
     row = {"metric": "nll", "value": inf, "ci_low": nan, "ci_high": nan, "unit": "nats", "eps": 0.05, "reliability": ""}
-    assert [state({**row, "bound": text}) for text in ("<= 1", ">= 1")] == ["missed", "passed"]
+    assert [state({**row, "bound": parse(text)}) for text in ("<= 1", ">= 1")] == ["missed", "passed"]

@@ -58,8 +58,8 @@ def test_bounds_against_others_and_on_intervals_are_read(tmp_path, bound):
         ([('"lenet5", "resnet20"', '"lenet5"')], "this case runs on no other model"),
         (
             [("top1 =", "ece =")],
-            "ece is no mean over images that could be paired; those are top1, top5, recall, superclass_accuracy, "
-            "top1_error, top5_error, nll, targeted_success_rate",
+            "ece is no mean over images that could be paired; those are top1, top5, top1_error, top5_error, nll, "
+            "targeted_success_rate, recall, superclass_accuracy",
         ),
         ([("top1 =", "worst_class =")], "worst_class is no mean over images"),
         ([("by 0.01", "by -1")], "bound 'no worse than lenet5 by -1': by -1: how much worse it may be is at least 0"),

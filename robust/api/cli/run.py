@@ -64,7 +64,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
     several = verdicts.several(results)
-    for row in missed.to_dict("records"):
+    for row in map(bounds.read, missed.to_dict("records")):
         where = f"{verdicts.cell(row, several)}{verdicts.strength(row)}"
         print(f"{bounds.state(row)}: {where} {verdicts.missed(row)}{verdicts.in_doubt(row)}")
     for line in verdicts.open_questions(results):

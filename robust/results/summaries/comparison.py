@@ -58,7 +58,7 @@ def judged(
         row |= (
             {"ci_low": found.low, "ci_high": float("nan")} if rises else {"ci_low": float("nan"), "ci_high": found.high}
         )
-        yield {**row, "ci_method": "paired, one-sided 95 %", "bound": bound.text, "passed": bound.judge(row)}
+        yield {**row, "ci_method": "paired, one-sided 95 %", "bound": bound, "passed": bound.judge(row)}
         if not isnan(found.mcnemar):
             test = {
                 "metric": "mcnemar",
@@ -67,12 +67,12 @@ def judged(
                 "ci_low": float("nan"),
                 "ci_high": float("nan"),
             }
-            yield {**where, **test, "subset": group, "n": found.n, "bound": "", "passed": None}
+            yield {**where, **test, "subset": group, "n": found.n, "bound": None, "passed": None}
 
 
 def not_judged(key: str, bound: NoWorse, ours: pd.DataFrame) -> Iterator[NewRow]:
     """The rows of a bound where what it compares with is not there."""
-    said = {"metric": "difference", "subset": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound.text}
+    said = {"metric": "difference", "subset": f"{key} vs {bound.than}", "unit": _unit(key), "n": 0, "bound": bound}
     nothing = dict.fromkeys(("value", "ci_low", "ci_high"), float("nan"))
     for where, _ in by_strength(ours):
         yield {**where, **said, **nothing, "passed": None}
