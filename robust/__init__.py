@@ -13,29 +13,18 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.api.evaluate import evaluate
-    from robust.api.keras_callback import RobustAccuracy
-    from robust.api.lookup import value
-    from robust.core.declared import attack, corruption, metric, profile, section
-    from robust.core.errors import RobustError
-    from robust.engine.session import run
-    from robust.models.classifier import Classifier
-    from robust.results.summaries.comparison import compare
-    from robust.suite import load
+    from robust.api.evaluate import evaluate as evaluate
+    from robust.api.keras_callback import RobustAccuracy as RobustAccuracy
+    from robust.api.lookup import value as value
+    from robust.core.declared import attack as attack
+    from robust.core.declared import corruption as corruption
+    from robust.core.declared import metric as metric
+    from robust.core.declared import profile as profile
+    from robust.core.declared import section as section
+    from robust.core.errors import RobustError as RobustError
+    from robust.engine.session import run as run
+    from robust.models.classifier import Classifier as Classifier
+    from robust.results.summaries.comparison import compare as compare
+    from robust.suite import load as load
 
-__all__ = [
-    "Classifier",
-    "RobustAccuracy",
-    "RobustError",
-    "attack",
-    "compare",
-    "corruption",
-    "evaluate",
-    "load",
-    "metric",
-    "profile",
-    "run",
-    "section",
-    "value",
-]
 registry.contents(__name__)

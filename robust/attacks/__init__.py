@@ -17,30 +17,17 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.attacks.apgd import apgd, apgd_t
-    from robust.attacks.autoattack import autoattack
-    from robust.attacks.carlini_wagner import carlini_wagner
-    from robust.attacks.deepfool import deepfool
-    from robust.attacks.fab import fab
-    from robust.attacks.fgsm import fgsm
-    from robust.attacks.mifgsm import mifgsm
-    from robust.attacks.noise import noise
-    from robust.attacks.pgd import pgd
-    from robust.attacks.square import square
-    from robust.attacks.transfer import transfer
+    from robust.attacks.apgd import apgd as apgd
+    from robust.attacks.apgd import apgd_t as apgd_t
+    from robust.attacks.autoattack import autoattack as autoattack
+    from robust.attacks.carlini_wagner import carlini_wagner as carlini_wagner
+    from robust.attacks.deepfool import deepfool as deepfool
+    from robust.attacks.fab import fab as fab
+    from robust.attacks.fgsm import fgsm as fgsm
+    from robust.attacks.mifgsm import mifgsm as mifgsm
+    from robust.attacks.noise import noise as noise
+    from robust.attacks.pgd import pgd as pgd
+    from robust.attacks.square import square as square
+    from robust.attacks.transfer import transfer as transfer
 
-__all__ = [
-    "apgd",
-    "apgd_t",
-    "autoattack",
-    "carlini_wagner",
-    "deepfool",
-    "fab",
-    "fgsm",
-    "mifgsm",
-    "noise",
-    "pgd",
-    "square",
-    "transfer",
-]
 registry.contents(__name__)

@@ -1,8 +1,8 @@
 """Name -> object, without importing what nobody asked for.
 
-A catalogue is a package whose `__init__.py` is its contents page: a literal `__all__`, and under
-`if TYPE_CHECKING:` one import a member, which says in which file it stands. Both are read from the
-source, so suites are checked and listed without importing TensorFlow. The signature is the schema.
+A catalogue is a package whose `__init__.py` is its contents page: under `if TYPE_CHECKING:` one import a member,
+`from robust.attacks.pgd import pgd as pgd`, which says in which file it stands. That is read from the source, so
+suites are checked and listed without importing TensorFlow. The signature is the schema.
 """
 
 import ast
@@ -58,23 +58,23 @@ class _Contents(ModuleType):
 
 
 def contents(package: str) -> None:
-    """Make the package resolve the names of its `__all__` when they are first used.
+    """Make the package resolve the names of its members when they are first used; they are its `__all__`.
 
-    The last line of a contents page: `catalog.contents(__name__)`.
+    The last line of a contents page: `registry.contents(__name__)`.
     """
+    sys.modules[package].__dict__["__all__"] = sorted(homes(package))
     sys.modules[package].__class__ = _Contents
 
 
 def names(kind: str) -> list[str]:
-    """The members of a catalogue, in the order of its contents page.
+    """The members of a catalogue, sorted; those that stand in the page itself are in its literal `__all__`.
 
-    >>> "fgsm" in names("attacks")
-    True
+    >>> names("attacks")[:3]
+    ['apgd', 'apgd_t', 'autoattack']
     """
-    for node in _tree(source(KINDS[kind])).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-            return ast.literal_eval(node.value)
-    raise ImportError(f"{KINDS[kind]} has no literal __all__")
+    page = source(KINDS[kind])
+    own = [n.value for n in _tree(page).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    return sorted({*homes(KINDS[kind]), *(name for each in own for name in ast.literal_eval(each))})
 
 
 def resolve(kind: str, name: str) -> Any:

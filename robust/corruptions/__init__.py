@@ -13,31 +13,24 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.corruptions.blur import defocus_blur, gaussian_blur, glass_blur, motion_blur, zoom_blur
-    from robust.corruptions.colour import brightness, contrast, saturate
-    from robust.corruptions.digital import elastic_transform, jpeg_compression, pixelate
-    from robust.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
-    from robust.corruptions.weather import fog, frost, snow, spatter
+    from robust.corruptions.blur import defocus_blur as defocus_blur
+    from robust.corruptions.blur import gaussian_blur as gaussian_blur
+    from robust.corruptions.blur import glass_blur as glass_blur
+    from robust.corruptions.blur import motion_blur as motion_blur
+    from robust.corruptions.blur import zoom_blur as zoom_blur
+    from robust.corruptions.colour import brightness as brightness
+    from robust.corruptions.colour import contrast as contrast
+    from robust.corruptions.colour import saturate as saturate
+    from robust.corruptions.digital import elastic_transform as elastic_transform
+    from robust.corruptions.digital import jpeg_compression as jpeg_compression
+    from robust.corruptions.digital import pixelate as pixelate
+    from robust.corruptions.noise import gaussian_noise as gaussian_noise
+    from robust.corruptions.noise import impulse_noise as impulse_noise
+    from robust.corruptions.noise import shot_noise as shot_noise
+    from robust.corruptions.noise import speckle_noise as speckle_noise
+    from robust.corruptions.weather import fog as fog
+    from robust.corruptions.weather import frost as frost
+    from robust.corruptions.weather import snow as snow
+    from robust.corruptions.weather import spatter as spatter
 
-__all__ = [  # noqa: RUF022 (the order of the paper)
-    "gaussian_noise",
-    "shot_noise",
-    "impulse_noise",
-    "defocus_blur",
-    "glass_blur",
-    "motion_blur",
-    "zoom_blur",
-    "snow",
-    "frost",
-    "fog",
-    "brightness",
-    "contrast",
-    "elastic_transform",
-    "pixelate",
-    "jpeg_compression",
-    "speckle_noise",
-    "gaussian_blur",
-    "spatter",
-    "saturate",
-]
 registry.contents(__name__)

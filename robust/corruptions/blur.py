@@ -10,7 +10,7 @@ from robust.corruptions.published import constant, each
 from robust.corruptions.resample import moved, zoomed
 
 
-@corruption(alexnet_error=0.82)
+@corruption(place=4, alexnet_error=0.82)
 def defocus_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Out of focus: each point becomes a disk, whose edge is softened.
 
@@ -54,7 +54,9 @@ def _disk(radius: float, sigma: float) -> np.ndarray:
 
 
 @corruption(
-    alexnet_error=0.826, uneven="sigma falls from .4 to .25 between the third and fourth severity of small images"
+    place=5,
+    alexnet_error=0.826,
+    uneven="sigma falls from .4 to .25 between the third and fourth severity of small images",
 )
 def glass_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Seen through frosted glass: blurred, each pixel taken from one nearby, blurred again.
@@ -115,7 +117,7 @@ def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray
     return leads[:size] - size
 
 
-@corruption(alexnet_error=0.786)
+@corruption(place=6, alexnet_error=0.786)
 def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """A camera that moves while it looks: blurred along a line between -45 and 45 degrees.
 
@@ -139,7 +141,7 @@ def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3
     return each(images, seeds, lambda image, random: moved(image, radius, sigma, random.uniform(-45, 45)))
 
 
-@corruption(alexnet_error=0.798)
+@corruption(place=7, alexnet_error=0.798)
 def zoom_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """A camera that rushes closer: the mean of the image and of its centre, enlarged in small steps.
 

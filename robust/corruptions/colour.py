@@ -7,7 +7,7 @@ from robust.core.types import Severity
 from robust.corruptions.published import constant, each
 
 
-@corruption(alexnet_error=0.565)
+@corruption(place=11, alexnet_error=0.565)
 def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too much light: the value of HSV, which is the largest channel, grows by c.
 
@@ -33,7 +33,7 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
     return each(images, seeds, one)
 
 
-@corruption(alexnet_error=0.853)
+@corruption(place=12, alexnet_error=0.853)
 def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too little contrast: every channel comes closer to its mean over the image, mean + c (x - mean).
 

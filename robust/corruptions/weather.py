@@ -18,7 +18,7 @@ _FROST = ("frost1.webp", "frost2.webp", "frost2.webp", "frost4.jpg", "frost5.jpg
 _WATER, _MUD = (175, 238, 238), (63, 42, 20)  # pale turquoise and brown
 
 
-@corruption(alexnet_error=0.867)
+@corruption(place=8, alexnet_error=0.867)
 def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Flakes that fall in two directions before a brighter picture.
 
@@ -68,6 +68,7 @@ def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np
 
 
 @corruption(
+    place=9,
     alexnet_error=0.827,
     uneven="the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
 )
@@ -117,7 +118,7 @@ def fitting(name: str, high: int, wide: int) -> np.ndarray:
     return np.asarray(photo)
 
 
-@corruption(alexnet_error=0.819)
+@corruption(place=10, alexnet_error=0.819)
 def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Clouds before the picture: (x + c P) m / (m + c), with the brightest value m of the image and a height map P.
 

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.datasets.arrays import arrays
-    from robust.datasets.digits import digits
-    from robust.datasets.fashion_mini import fashion_mini
-    from robust.datasets.fashion_mnist import fashion_mnist
-    from robust.datasets.folder import folder
-    from robust.datasets.photos import photos
-    from robust.datasets.tfds import tfds
+    from robust.datasets.arrays import arrays as arrays
+    from robust.datasets.digits import digits as digits
+    from robust.datasets.fashion_mini import fashion_mini as fashion_mini
+    from robust.datasets.fashion_mnist import fashion_mnist as fashion_mnist
+    from robust.datasets.folder import folder as folder
+    from robust.datasets.photos import photos as photos
+    from robust.datasets.tfds import tfds as tfds
 
-__all__ = ["arrays", "digits", "fashion_mini", "fashion_mnist", "folder", "photos", "tfds"]
 
 registry.contents(__name__)

@@ -8,27 +8,15 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.metrics.accuracy import accuracy
-    from robust.metrics.calibration import calibration
-    from robust.metrics.clusters import clusters
-    from robust.metrics.confusion import confusion
-    from robust.metrics.distance import distance
-    from robust.metrics.hierarchy import hierarchy
-    from robust.metrics.outliers import outliers
-    from robust.metrics.structure import structure
-    from robust.metrics.targetability import targetability
-    from robust.metrics.temperature import temperature
+    from robust.metrics.accuracy import accuracy as accuracy
+    from robust.metrics.calibration import calibration as calibration
+    from robust.metrics.clusters import clusters as clusters
+    from robust.metrics.confusion import confusion as confusion
+    from robust.metrics.distance import distance as distance
+    from robust.metrics.hierarchy import hierarchy as hierarchy
+    from robust.metrics.outliers import outliers as outliers
+    from robust.metrics.structure import structure as structure
+    from robust.metrics.targetability import targetability as targetability
+    from robust.metrics.temperature import temperature as temperature
 
-__all__ = [
-    "accuracy",
-    "calibration",
-    "clusters",
-    "confusion",
-    "distance",
-    "hierarchy",
-    "outliers",
-    "structure",
-    "targetability",
-    "temperature",
-]
 registry.contents(__name__)

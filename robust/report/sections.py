@@ -12,41 +12,23 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.report.charts import curves
-    from robust.report.clusters import clusters
-    from robust.report.comparisons import comparisons
-    from robust.report.corruptions import corruptions
-    from robust.report.diagnostics import diagnostics
-    from robust.report.distances import distances
-    from robust.report.felled import felled
-    from robust.report.flows import flows
-    from robust.report.gallery import pictures
-    from robust.report.gradients import gradients
-    from robust.report.grid import sizes
-    from robust.report.matrices import confusion
-    from robust.report.published_errors import published
-    from robust.report.structure import calibration, outliers, structure
-    from robust.report.targetability import targetability
-    from robust.report.trainings import trainings
+    from robust.report.charts import curves as curves
+    from robust.report.clusters import clusters as clusters
+    from robust.report.comparisons import comparisons as comparisons
+    from robust.report.corruptions import corruptions as corruptions
+    from robust.report.diagnostics import diagnostics as diagnostics
+    from robust.report.distances import distances as distances
+    from robust.report.felled import felled as felled
+    from robust.report.flows import flows as flows
+    from robust.report.gallery import pictures as pictures
+    from robust.report.gradients import gradients as gradients
+    from robust.report.grid import sizes as sizes
+    from robust.report.matrices import confusion as confusion
+    from robust.report.published_errors import published as published
+    from robust.report.structure import calibration as calibration
+    from robust.report.structure import outliers as outliers
+    from robust.report.structure import structure as structure
+    from robust.report.targetability import targetability as targetability
+    from robust.report.trainings import trainings as trainings
 
-__all__ = [
-    "calibration",
-    "clusters",
-    "comparisons",
-    "confusion",
-    "corruptions",
-    "curves",
-    "diagnostics",
-    "distances",
-    "felled",
-    "flows",
-    "gradients",
-    "outliers",
-    "pictures",
-    "published",
-    "sizes",
-    "structure",
-    "targetability",
-    "trainings",
-]
 registry.contents(__name__)

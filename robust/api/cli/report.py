@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from robust.core import folders
 from robust.core.errors import SuiteError
 
 
@@ -21,7 +22,8 @@ def report(
         What `robust run` has filled: results.csv, outcomes.parquet, samples/, environment.json. Or what
         `robust describe --all` has: architectures.csv, vgg16.csv.
     section
-        A section of others to be drawn, too: "their.module:function"; may be said several times.
+        A section of others to be drawn, too: "their.module:function", of a file in this folder or on Python's path;
+        may be said several times.
     allow_code
         May the code of these sections run?
     """
@@ -29,15 +31,16 @@ def report(
 
     if section and not allow_code:
         raise SuiteError(f"section {section[0]!r} runs somebody's code; if you trust it, say so: --allow-code")
-    print(page.write(folder, section or ()))
+    with folders.importable([Path.cwd()]):
+        print(page.write(folder, section or ()))
     return 0 if page.of_architectures(folder) else _gate(folder)
 
 
 def _gate(folder: Path) -> int:
-    from robust.report import folder as folders
     from robust.report import verdict
+    from robust.report.folder import read
 
-    judged = [one for one in verdict.judgements(folders.read(folder)) if one.state != "not judged"]
+    judged = [one for one in verdict.judgements(read(folder)) if one.state != "not judged"]
     for one in judged:
         if one.state != "passed" or one.doubted or one.as_recorded:
             print(f"{one.state}: {one.place}: {one.words}{one.doubted}{one.taken}")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.metrics.profile.cost import cost
-    from robust.metrics.profile.gradient_flow import gradient_flow
-    from robust.metrics.profile.speed import speed
+    from robust.metrics.profile.cost import cost as cost
+    from robust.metrics.profile.gradient_flow import gradient_flow as gradient_flow
+    from robust.metrics.profile.speed import speed as speed
 
-__all__ = ["cost", "gradient_flow", "speed"]
 registry.contents(__name__)

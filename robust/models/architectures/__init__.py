@@ -12,90 +12,55 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.models.architectures.alexnet import alexnet
-    from robust.models.architectures.densenet import (
-        densenet40,
-        densenet121,
-        densenet161,
-        densenet169,
-        densenet201,
-        densenet264,
-        densenet_bc100,
-        densenet_bc190,
-    )
-    from robust.models.architectures.efficientnet import (
-        efficientnet_b0,
-        efficientnet_b1,
-        efficientnet_b2,
-        efficientnet_b3,
-        efficientnet_b4,
-        efficientnet_b5,
-        efficientnet_b6,
-        efficientnet_b7,
-        efficientnet_l2,
-        efficientnet_lite0,
-        efficientnet_lite1,
-        efficientnet_lite2,
-    )
-    from robust.models.architectures.googlenet import googlenet
-    from robust.models.architectures.lenet import lenet5
-    from robust.models.architectures.mlp import mlp
-    from robust.models.architectures.mobilenet import mobilenet, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small
-    from robust.models.architectures.plain import plain20, plain32, plain44, plain56, plain110
-    from robust.models.architectures.resnet import plain18, plain34, resnet18, resnet34, resnet50, resnet101, resnet152
-    from robust.models.architectures.resnet_small import resnet20, resnet32, resnet44, resnet56, resnet110
-    from robust.models.architectures.vgg import vgg11, vgg13, vgg16, vgg19
+    from robust.models.architectures.alexnet import alexnet as alexnet
+    from robust.models.architectures.densenet import densenet40 as densenet40
+    from robust.models.architectures.densenet import densenet121 as densenet121
+    from robust.models.architectures.densenet import densenet161 as densenet161
+    from robust.models.architectures.densenet import densenet169 as densenet169
+    from robust.models.architectures.densenet import densenet201 as densenet201
+    from robust.models.architectures.densenet import densenet264 as densenet264
+    from robust.models.architectures.densenet import densenet_bc100 as densenet_bc100
+    from robust.models.architectures.densenet import densenet_bc190 as densenet_bc190
+    from robust.models.architectures.efficientnet import efficientnet_b0 as efficientnet_b0
+    from robust.models.architectures.efficientnet import efficientnet_b1 as efficientnet_b1
+    from robust.models.architectures.efficientnet import efficientnet_b2 as efficientnet_b2
+    from robust.models.architectures.efficientnet import efficientnet_b3 as efficientnet_b3
+    from robust.models.architectures.efficientnet import efficientnet_b4 as efficientnet_b4
+    from robust.models.architectures.efficientnet import efficientnet_b5 as efficientnet_b5
+    from robust.models.architectures.efficientnet import efficientnet_b6 as efficientnet_b6
+    from robust.models.architectures.efficientnet import efficientnet_b7 as efficientnet_b7
+    from robust.models.architectures.efficientnet import efficientnet_l2 as efficientnet_l2
+    from robust.models.architectures.efficientnet import efficientnet_lite0 as efficientnet_lite0
+    from robust.models.architectures.efficientnet import efficientnet_lite1 as efficientnet_lite1
+    from robust.models.architectures.efficientnet import efficientnet_lite2 as efficientnet_lite2
+    from robust.models.architectures.googlenet import googlenet as googlenet
+    from robust.models.architectures.lenet import lenet5 as lenet5
+    from robust.models.architectures.mlp import mlp as mlp
+    from robust.models.architectures.mobilenet import mobilenet as mobilenet
+    from robust.models.architectures.mobilenet import mobilenet_v2 as mobilenet_v2
+    from robust.models.architectures.mobilenet import mobilenet_v3_large as mobilenet_v3_large
+    from robust.models.architectures.mobilenet import mobilenet_v3_small as mobilenet_v3_small
+    from robust.models.architectures.plain import plain20 as plain20
+    from robust.models.architectures.plain import plain32 as plain32
+    from robust.models.architectures.plain import plain44 as plain44
+    from robust.models.architectures.plain import plain56 as plain56
+    from robust.models.architectures.plain import plain110 as plain110
+    from robust.models.architectures.resnet import plain18 as plain18
+    from robust.models.architectures.resnet import plain34 as plain34
+    from robust.models.architectures.resnet import resnet18 as resnet18
+    from robust.models.architectures.resnet import resnet34 as resnet34
+    from robust.models.architectures.resnet import resnet50 as resnet50
+    from robust.models.architectures.resnet import resnet101 as resnet101
+    from robust.models.architectures.resnet import resnet152 as resnet152
+    from robust.models.architectures.resnet_small import resnet20 as resnet20
+    from robust.models.architectures.resnet_small import resnet32 as resnet32
+    from robust.models.architectures.resnet_small import resnet44 as resnet44
+    from robust.models.architectures.resnet_small import resnet56 as resnet56
+    from robust.models.architectures.resnet_small import resnet110 as resnet110
+    from robust.models.architectures.vgg import vgg11 as vgg11
+    from robust.models.architectures.vgg import vgg13 as vgg13
+    from robust.models.architectures.vgg import vgg16 as vgg16
+    from robust.models.architectures.vgg import vgg19 as vgg19
 
-__all__ = [
-    "alexnet",
-    "densenet40",
-    "densenet121",
-    "densenet161",
-    "densenet169",
-    "densenet201",
-    "densenet264",
-    "densenet_bc100",
-    "densenet_bc190",
-    "efficientnet_b0",
-    "efficientnet_b1",
-    "efficientnet_b2",
-    "efficientnet_b3",
-    "efficientnet_b4",
-    "efficientnet_b5",
-    "efficientnet_b6",
-    "efficientnet_b7",
-    "efficientnet_l2",
-    "efficientnet_lite0",
-    "efficientnet_lite1",
-    "efficientnet_lite2",
-    "googlenet",
-    "lenet5",
-    "mlp",
-    "mobilenet",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "mobilenet_v3_small",
-    "plain18",
-    "plain20",
-    "plain32",
-    "plain34",
-    "plain44",
-    "plain56",
-    "plain110",
-    "resnet18",
-    "resnet20",
-    "resnet32",
-    "resnet34",
-    "resnet44",
-    "resnet50",
-    "resnet56",
-    "resnet101",
-    "resnet110",
-    "resnet152",
-    "vgg11",
-    "vgg13",
-    "vgg16",
-    "vgg19",
-]
 
 registry.contents(__name__)

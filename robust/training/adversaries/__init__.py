@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.training.adversaries.fgsm import fgsm
-    from robust.training.adversaries.pgd import pgd
+    from robust.training.adversaries.fgsm import fgsm as fgsm
+    from robust.training.adversaries.pgd import pgd as pgd
 
-__all__ = ["fgsm", "pgd"]
 registry.contents(__name__)

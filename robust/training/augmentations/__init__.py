@@ -13,25 +13,18 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.training.augmentations.chains import augmix, rand_augment
-    from robust.training.augmentations.colour import pca_colour, photometric_distortion
-    from robust.training.augmentations.crops import area_and_aspect_crop, flip, pad_and_crop, scale_jitter
-    from robust.training.augmentations.erasing import random_erasing
-    from robust.training.augmentations.mixing import cutmix, mixup
+    from robust.training.augmentations.chains import augmix as augmix
+    from robust.training.augmentations.chains import rand_augment as rand_augment
+    from robust.training.augmentations.colour import pca_colour as pca_colour
+    from robust.training.augmentations.colour import photometric_distortion as photometric_distortion
+    from robust.training.augmentations.crops import area_and_aspect_crop as area_and_aspect_crop
+    from robust.training.augmentations.crops import flip as flip
+    from robust.training.augmentations.crops import pad_and_crop as pad_and_crop
+    from robust.training.augmentations.crops import scale_jitter as scale_jitter
+    from robust.training.augmentations.erasing import random_erasing as random_erasing
+    from robust.training.augmentations.mixing import cutmix as cutmix
+    from robust.training.augmentations.mixing import mixup as mixup
 
-__all__ = [
-    "area_and_aspect_crop",
-    "augmix",
-    "cutmix",
-    "flip",
-    "mixup",
-    "pad_and_crop",
-    "pca_colour",
-    "photometric_distortion",
-    "rand_augment",
-    "random_erasing",
-    "scale_jitter",
-]
 
 MIXES = ("mixup", "cutmix")
 registry.contents(__name__)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
-    from robust.training.robust_losses.mart import mart
-    from robust.training.robust_losses.trades import trades
+    from robust.training.robust_losses.mart import mart as mart
+    from robust.training.robust_losses.trades import trades as trades
 
-__all__ = ["mart", "trades"]
 registry.contents(__name__)
