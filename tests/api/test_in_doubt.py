@@ -9,7 +9,7 @@ from robust.api import pytest_plugin
 from robust.api.cli.run import _verdict
 from robust.engine import recording
 from robust.results import tables
-from robust.suite import load
+from robust.suite import bounds, load
 
 pytest_plugins = ["pytester"]
 
@@ -147,7 +147,7 @@ def test_junit_says_undecided(pytester, session, monkeypatch):
         "ci_high": float("nan"),
     }
     row |= {
-        "bound": "no worse than two by 0.02",
+        "bound": bounds.parse("no worse than two by 0.02"),
         "passed": False,
         "reliability": "reliable",
         "ci_method": "paired",
