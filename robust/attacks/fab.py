@@ -5,18 +5,14 @@ from functools import partial
 
 import tensorflow as tf
 
-from robust.attacks import ball, box, losses
-from robust.attacks.box import Scalar
+from robust.attacks import ball, losses
 from robust.attacks.climb import IterativeAttack, State, StepOutput, Task, choose
 from robust.attacks.contract import as_attack
+from robust.attacks.onto_boundary import BACK, beyond, towards
 from robust.attacks.survivors import attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
-
-OVERSHOOT = 1.05  # a little beyond the boundary
-BACK = 0.9  # how much of the change is left after a step back to the image
-MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
 
 
 @declared.attack(access="gradient", warm_start=True, searches=True, published_steps=100)
@@ -60,12 +56,6 @@ def _near(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     return ball.random_point(centres, seeds, stream, eps / 2, norm)
 
 
-def beyond(slots: State, look: StepOutput, targeted: bool) -> tf.Tensor:
-    """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
-    predicted = tf.argmax(look.logits, 1)
-    return predicted == slots["aim"] if targeted else predicted != slots["label"]
-
-
 def _step(targeted: bool, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     back = centre + BACK * (point - centre)
@@ -76,20 +66,3 @@ def _step(targeted: bool, slots: State, look: StepOutput, numbers: State, norm: 
 
 
 _STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
-
-
-def towards(
-    centre: tf.Tensor, point: tf.Tensor, look: StepOutput, norm: AnyNorm, bias: Scalar | None = None
-) -> tf.Tensor:
-    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
-
-    The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.
-    """
-    slope = look.gradients
-    margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
-    here = box.onto_plane(point, slope, -look.losses, norm)
-    there = box.onto_plane(centre, slope, -margin, norm)
-    near, far = ball.size(here, norm), ball.size(there, norm)
-    share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS) if bias is None else bias
-    mixed = (1 - share) * (point + OVERSHOOT * here) + share * (centre + OVERSHOOT * there)
-    return tf.clip_by_value(mixed, 0.0, 1.0)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task, choose
-from robust.attacks.fab import BACK, beyond, towards
+from robust.attacks.onto_boundary import BACK, beyond, towards
 from robust.attacks.survivors import attack
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult

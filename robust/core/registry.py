@@ -155,9 +155,10 @@ def summary(kind: str, name: str) -> str:
     return ast.literal_eval(after.value).strip().split("\n")[0] if isinstance(after, ast.Expr) else ""
 
 
-def code(path: Path) -> str:
-    """What a file's code does, as text: comments, layout and docstrings do not count."""
+def code(path: Path, *, page: bool = False) -> str:
+    """What a file's code does, as text: comments, layout and docstrings do not count; nor do a page's members."""
     tree = ast.parse(path.read_text("utf-8"))
+    tree.body = [node for node in tree.body if not (page and for_type_checkers(node))]
     for node in ast.walk(tree):
         if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
             body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
@@ -169,11 +170,21 @@ def foreign_code(name: str) -> str:
     return hashlib.sha256(code(source(name.partition(":")[0])).encode()).hexdigest()[:24]
 
 
+def is_page(module: str) -> bool:
+    """Is it a contents page, which does nothing but list members?"""
+    return any(ast.unparse(node) == "registry.contents(__name__)" for node in _tree(source(module)).body)
+
+
+def for_type_checkers(node: ast.stmt) -> bool:
+    """Is it `if TYPE_CHECKING:`, which never runs?"""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
 @functools.cache
 def homes(package: str) -> dict[str, str]:
     """Name -> module, from the imports that the contents page makes for type checkers only."""
-    blocks = [n for n in _tree(source(package)).body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
-    imports = [n for block in blocks for n in block.body if isinstance(n, ast.ImportFrom)]
+    blocks = [n for n in _tree(source(package)).body if for_type_checkers(n)]
+    imports = [n for block in blocks for n in getattr(block, "body", ()) if isinstance(n, ast.ImportFrom)]
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 

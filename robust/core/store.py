@@ -13,17 +13,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from importlib.resources import files as resources
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from robust.core import files, registry
+from robust.core import closure, files, registry
 from robust.core.errors import StoreError
+from robust.core.signature import Call
 from robust.core.types import Table
 
 _KEY, _SUMS = "key.json", "sums.json"
@@ -170,14 +170,17 @@ def _canonical(key: object) -> str:
 
 
 @functools.cache
-def code(*rooms: str) -> str:
-    """A hash of the code in these files and folders of the package, and of the libraries that do the numbers.
+def code(*modules: str) -> str:
+    """A hash of the code of these modules, of all that they import of the package, and of the libraries of numbers.
 
-    Comments, layout and docstrings do not count; what a line does, does.
+    >>> code("robust.attacks.pgd") == code("robust.attacks.fab")
+    False
     """
-    trees = {str(f): registry.code(f) for room in rooms for f in _sources(Path(str(resources("robust"))) / room)}
-    return digest([list(trees.values()), {name: version(name) for name in _NUMERICS}])
+    found = {module: closure.code(module) for module in closure.closure(modules)}
+    return digest([found, {name: version(name) for name in _NUMERICS}])
 
 
-def _sources(room: Path) -> list[Path]:
-    return sorted(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]
+def code_of(calls: Iterable[Call | None], *modules: str) -> str:
+    """The same of the members that are called, beside these modules; a member of others has its code in its own key."""
+    members = [call for call in calls if call is not None and not registry.is_foreign(call.name)]
+    return code(*sorted({registry.home(call.kind, call.name)[0] for call in members}), *modules)

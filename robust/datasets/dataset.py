@@ -62,6 +62,8 @@ class Dataset:
     """What was passed by, or guessed, when it was read: whoever sees a number of this set is told."""
     channels: Channels | None = None
     """In colour or in grey, as was asked for; None: each model sees as many channels as it takes."""
+    code: str = ""
+    """A hash of the code that reads it, of what a suite names."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:
@@ -198,6 +200,11 @@ def fingerprint(*parts: bytes | np.ndarray) -> str:
     """The SHA-256 of bytes and arrays, in which it matters where each of them ends."""
     flat = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
     return hashlib.sha256(b"".join(hashlib.sha256(part.tobytes()).digest() for part in flat)).hexdigest()
+
+
+def data_key(data: Dataset) -> tuple[str, str, str]:
+    """What makes the images that a model sees: their content, the channels that were asked for, the code that reads."""
+    return data.fingerprint, data.channels or "", data.code
 
 
 def from_arrays(

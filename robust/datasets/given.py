@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust.core import store
 from robust.core.errors import DataError, suggest
 from robust.core.signature import Call
 from robust.datasets import channels, checks, order
@@ -34,7 +35,7 @@ def read(call: Call) -> Dataset:
 
     Raises DataError for what is wrong with it, and where it has a class that is not among those that are named.
     """
-    found = dataset_of(call(), name=call.name)
+    found = replace(dataset_of(call(), name=call.name), code=store.code_of([call]))
     checks.check_not_dark(found.name, few(found))
     if isinstance(call, Asked):
         found = replace(found, remarks=(call.remark, *found.remarks)) if call.remark else found

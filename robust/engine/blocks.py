@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,16 @@ from robust.core import store as stores
 from robust.core.errors import DataError, ModelError, SuiteError, suggest
 from robust.core.interface import setting
 from robust.core.progress import Progress
-from robust.core.signature import Call
-from robust.core.types import NewTable
+from robust.core.signature import Call, bind
+from robust.core.types import NewTable, Table
 from robust.datasets import channels
 from robust.datasets.choice import chosen
-from robust.datasets.dataset import Dataset, fingerprint
+from robust.datasets.dataset import Dataset, data_key, fingerprint
 from robust.datasets.given import read
 from robust.datasets.order import ordered
 from robust.datasets.taxonomy import superclasses, trees
 from robust.engine import reference
-from robust.engine.models import Fitted
+from robust.engine.fitted import Fitted
 from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier
 from robust.models.classifier.form import form
@@ -32,75 +32,64 @@ from robust.models.features import Features
 from robust.results.evaluation import EvaluationResult, Predictions, told
 from robust.results.outcome import Outcome
 from robust.results.summaries.corruption_error import own_errors
-from robust.suite import Case, Evaluation, Model
+from robust.suite import Case, Evaluation, Model, transfer
 
 SAMPLES = 10  # images an outcome shows: one a class where there are ten
-_FOUND_BY = (
-    "attacks",
-    "corruptions",
-    "metrics",
-    "metrics/profile",
-    "datasets",
-    "models/classifier",
-    "suite/preprocessing",
-    "datasets/pictures",
-    "core/quiet",
-    "models/features",
-    "engine/reference",
-    "engine/perturb",
-    "attacks/minimal/search",
-    "attacks/minimal/shrinking",
-    "attacks/minimal/known",
-    "results/attack_result",
-    "attacks/targets",
-    "suite/transfer",
-    "results/evaluation",
-    "results/outcome",
-    "core/statistics",
-    "results/summaries/corruption_error",
-    "datasets/taxonomy/trees",
-    "datasets/taxonomy/imagenet",
-    "datasets/taxonomy/wordnet",
-    "core/randomness",
-    "engine/blocks",
-    "models/first_look",
-    "attacks/diagnostics",
-    "results/flags",
-    "models/layer_table",
-    "models/macs",
-    "models/parameters",
-    "core/zero_probability",
-    "models/architectures",
-)
 
 
-def key(seed: int, cell: Evaluation, data: Dataset, identity: str, source: NewTable | None = None) -> NewTable:
-    """Everything that makes a block what it is; bounds are not part of it, they are judged anew.
+@dataclass(frozen=True)
+class BlockKey:
+    """Everything that makes a block what it is.
 
-    source: what identifies the model on which the images of a transfer are made, see `source_key`.
+    seed: of the suite. case: what is done and measured, see `done`. data: its content, channels and code, and its
+    superclasses. model: the identity of the network. how: how it is evaluated. source: the model on which the images
+    of a transfer are made, see `source_key`. code: of the members and the engine, and of all that they import.
     """
-    case = cell.case
-    calls = {name: [call.key() for call in getattr(case, name)] for name in ("perturbations", "metrics", "profile")}
-    return {
-        **calls, "case": case.name, "target": case.target, "max_images": case.max_images, "balanced": case.balanced,
-        "data": data.fingerprint, "superclasses": {name: list(of) for name, of in data.superclasses.items()},
-        "channels": data.channels, "seed": seed, "model": identity,
-        "preprocessing": cell.model.preprocessing, "output": cell.model.output,
-        "black_box": cell.model.black_box,
-        "minimal": case.minimal and case.minimal.key(), "source": source,
-        "attack_precision": cell.model.attack_precision, "code": stores.code(*_FOUND_BY),
-    }  # fmt: skip
+
+    seed: int
+    case: Table
+    data: tuple[object, ...]
+    model: str
+    how: Table
+    source: Table | None
+    code: str
+
+
+def key(seed: int, cell: Evaluation, data: Dataset, identity: str, source: Table | None = None) -> NewTable:
+    """What a block is known by in the store, see `BlockKey`; bounds are no part of it, they are judged anew."""
+    case, superclasses = cell.case, {name: list(of) for name, of in data.superclasses.items()}
+    inner = [bind("attacks", transfer.inner(call.arguments)) for call in case.calls if call.name == transfer.NAME]
+    code = stores.code_of([*case.calls, *case.metrics, *case.profile, *inner], "robust.engine.blocks")
+    of_data = (*data_key(data), superclasses)
+    return asdict(BlockKey(seed, done(case), of_data, identity, how(cell.model), source, code))
+
+
+JUDGING = ("expect", "allow_invalid", "baseline", "models", "data", "line")
+"""Fields of a case that judge what was found, or say where it runs; its data stand in the key by their content."""
+MAKING = ("name", "source", "train", "seeds", "allow_code")
+"""Fields of a model that say how it came to be: its identity stands in the key."""
+
+
+def done(case: Case) -> NewTable:
+    """What a case does and measures: all of its fields but `JUDGING`."""
+    return {one.name: written(getattr(case, one.name)) for one in fields(case) if one.name not in JUDGING}
+
+
+def how(model: Model) -> NewTable:
+    """How a network is evaluated: all fields of a model but `MAKING`."""
+    return {one.name: written(getattr(model, one.name)) for one in fields(model) if one.name not in MAKING}
+
+
+def written(value: object) -> object:
+    """A value of a key: calls as what identifies them, see `Call.key`."""
+    if isinstance(value, Call):
+        return value.key()
+    return [written(each) for each in value] if isinstance(value, tuple) and not hasattr(value, "_fields") else value
 
 
 def source_key(identity: str, model: Model) -> NewTable:
-    """What identifies the model that makes the images of a transfer, and how it is asked for them."""
-    how = {
-        "preprocessing": model.preprocessing,
-        "output": model.output,
-        "black_box": model.black_box,
-        "attack_precision": model.attack_precision,
-    }
-    return {"identity": identity, **how}
+    """What identifies the model that makes the images of a transfer, and how it is evaluated."""
+    return {"identity": identity, **how(model)}
 
 
 def data_of(case: Case, data: Dataset) -> Dataset:

@@ -4,9 +4,9 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -18,77 +18,54 @@ from robust.core import store as stores
 from robust.core.errors import ModelError, SuiteError
 from robust.core.files import write
 from robust.core.progress import Progress
+from robust.core.signature import Call, bind
 from robust.core.store import Store
 from robust.core.types import NewTable, Table
 from robust.datasets import channels
-from robust.datasets.dataset import Dataset
+from robust.datasets.dataset import Dataset, data_key
+from robust.engine.fitted import Fitted
 from robust.models import first_look
 from robust.models.classifier import Classifier, black_box, inputs, rows
 from robust.models.classifier.black_box import Network
 from robust.models.classifier.form import form
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
-from robust.results.evaluation import Predictions
 from robust.suite import Architecture, InMemory, Model, ModelFile, Pretrained, Published, Python, Weights
 from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
 from robust.training.hardness import kept
 
-_MADE_BY = (
-    "models/architectures",
-    "training",
-    "datasets",
-    "datasets/taxonomy/imagenet",
-    "training/augmentations",
-    "attacks/ball",
-    "attacks/box",
-    "core/randomness",
-    "models/classifier/attached",
-    "models/classifier/heads",
-    "models/classifier/inputs",
-    "models/classifier/black_box",
-    "models/parameters",
-    "core/zero_probability",
-    "models/classifier/graph",
-    "models/classifier/twin",
-    "suite/preprocessing",
-    "datasets/pictures",
-)
-
 BATCH = 128
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model ready to be asked: what identifies it, the classifier, what the page says of it, how many channels it
-    takes, see `robust.models.classifier.inputs.channels`."""
+class ModelKey:
+    """Everything that makes a fitted model what it is.
 
-    identity: str
-    classifier: Classifier
-    about: Table
-    answers: Callable[[str], Predictions] | None = None  # what it says of a split of the data it was made for
-    takes: int | None = None
+    source: what a training begins with. train: its recipe, adversary and objective. data: its content. code: of the
+    network, of the training and of all that they import.
+    """
 
-    def seen(self, data: Dataset) -> Dataset:
-        """The data with as many channels as the model takes; ModelError where others were asked for."""
-        return channels.seen(data, self.takes, f"model {self.classifier.model.name}")
+    source: Table
+    train: Table | None
+    data: tuple[str, str, str]
+    seed: int
+    code: str
 
 
 def key(model: Model, seed: int, data: Dataset) -> NewTable:
-    """Everything that makes a fitted model what it is."""
-    train = model.train and {
-        "recipe": model.train.recipe.key(),
-        "adversary": model.train.adversary and model.train.adversary.key(),
-        "objective": model.train.objective and model.train.objective.key(),
-    }
-    return {
-        "source": _source(model, data),
-        "train": train,
-        "data": data.fingerprint,
-        "channels": data.channels,
-        "seed": seed,
-        "code": stores.code(*_MADE_BY),
-    }
+    """What a fitted model is known by in the store, see `ModelKey`."""
+    calls = {} if model.train is None else {one.name: getattr(model.train, one.name) for one in fields(model.train)}
+    train = {name: call and call.key() for name, call in calls.items()} or None
+    made = [model.source.call] if isinstance(model.source, Architecture) else []
+    code = stores.code_of([*made, *calls.values(), *augmentations(model)], "robust.training.fit")
+    return asdict(ModelKey(_source(model, data), train, data_key(data), seed, code))
+
+
+def augmentations(model: Model) -> list[Call]:
+    """What is done to the images that a model is trained with."""
+    named = model.train.recipe.arguments.get("augment") if model.train else None
+    return [bind("augmentations", each) for each in named or []]
 
 
 def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
@@ -139,7 +116,7 @@ def _code(module: str) -> str:
 
 def elsewhere(source: Pretrained, data: Dataset) -> NewTable:
     """Everything that makes a network with weights from elsewhere what it is."""
-    key = {"name": source.name, "code": stores.code("models/architectures", "models/pretrained")}
+    key = {"name": source.name, "code": stores.code("robust.models.pretrained.load")}
     if isinstance(source, Weights):
         own = source.architecture.key(), source.layout, pretrained.normalisation(source)[0]
         key |= {"file": fingerprint(source.file), "weights_sha": own, "shape": data.image_shape}

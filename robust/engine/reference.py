@@ -1,6 +1,7 @@
 """What a model says of images that no case has touched: those it was trained on, those held out, those from outside."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 from robust.core import store as stores
 from robust.core.errors import DataError, ModelError
 from robust.core.store import Store
-from robust.datasets.dataset import Dataset
-from robust.engine.models import Fitted
+from robust.datasets.dataset import Dataset, data_key
+from robust.engine.fitted import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
 from robust.results.evaluation import Predictions
@@ -19,14 +20,22 @@ MOST = 20_000
 """So many images of a split are looked at: means, clusters and a temperature hardly change with more."""
 
 _CHUNK = 8  # batches that are held at a time
-_FOUND_BY = (
-    "models/classifier",
-    "suite/preprocessing",
-    "models/features",
-    "engine/reference",
-    "datasets",
-    "datasets/taxonomy/imagenet",
-)
+
+
+@dataclass(frozen=True)
+class AnswersKey:
+    """Everything that makes the answers to a split what they are.
+
+    model: the identity of the network. asked: how it is asked. data: content, channels and code. takes: the channels
+    that the model takes. code: of what asks, and of all that it imports.
+    """
+
+    model: str
+    asked: tuple[object, ...]
+    data: tuple[str, str, str]
+    takes: int | None
+    split: str
+    code: str
 
 
 def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: str) -> Predictions:
@@ -37,11 +46,9 @@ def answers(fitted: Fitted, model: Model, data: Dataset, store: Store, split: st
     if split not in data.sizes:
         what = f"data set {data.name!r} has no split {split!r}, which a measure asks for"
         raise DataError(f"{what}; give it one, as {{'{split}': (images, labels), ...}}, or leave the measure out")
-    key = {
-        "model": fitted.identity, "asked": [model.preprocessing, model.output, model.black_box],
-        "data": data.fingerprint, "channels": [data.channels, fitted.takes], "split": split,
-        "code": stores.code(*_FOUND_BY),
-    }  # fmt: skip
+    asked = (model.preprocessing, model.output, model.black_box)
+    code = stores.code("robust.engine.reference")
+    key = asdict(AnswersKey(fitted.identity, asked, data_key(data), fitted.takes, split, code))
     path = store.keep("answers", key, lambda out: save(look(fitted.classifier, fitted.seen(data), split), out))
     return Predictions(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Predictions._fields))
 

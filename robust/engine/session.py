@@ -21,7 +21,7 @@ from robust.datasets.dataset import Dataset
 from robust.datasets.given import read
 from robust.datasets.held_out import with_validation
 from robust.engine import blocks, demands, early, models, recording, reference, understanding
-from robust.engine.models import Fitted
+from robust.engine.fitted import Fitted
 from robust.models.classifier.memory import fitting
 from robust.results import verdicts
 from robust.suite import Evaluation, Model, Suite, load, selection, transfer

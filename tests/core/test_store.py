@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust.core import registry, store
-from robust.core.errors import StoreError
+from robust.core.errors import StoreError, SuiteError
 from robust.core.store import Store, digest
 
 KEY = {"architecture": "lenet5", "seed": 0, "eps": 8 / 255}
@@ -221,33 +221,16 @@ def test_what_a_line_does_is_code(tmp_path, old, new):
     assert tree(tmp_path, CODE.replace(old, new)) != tree(tmp_path, CODE)
 
 
-def test_the_code_of_a_room_is_all_of_its_files(tmp_path, monkeypatch):
-    for name in ("room/a.py", "room/inner/b.py", "single.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("X = 1\n")
-    monkeypatch.setattr(store, "resources", lambda package: tmp_path)
-    code = store.code.__wrapped__
-    both = code("room", "single")
-    assert code("room", "single") == both
-    for name in ("room/a.py", "room/inner/b.py", "single.py"):
-        (tmp_path / name).write_text("X = 2\n")
-        assert code("room", "single") != both
-        (tmp_path / name).write_text("X = 1  # again\n")
-    assert code("room", "single") == both
-    (tmp_path / "room/c.py").write_text("")
-    assert code("room", "single") != both
-
-
 def test_the_versions_of_what_does_the_numbers_count(monkeypatch):
     code = store.code.__wrapped__
-    before = code("suite/bounds")
+    before = code("robust.core.statistics")
     monkeypatch.setattr(store, "version", lambda name: "0.0")
-    assert code("suite/bounds") != before
+    assert code("robust.core.statistics") != before
 
 
-def test_a_room_that_is_not_there_is_a_mistake():
-    with pytest.raises(FileNotFoundError):
-        store.code("no_such_room")
+def test_a_module_that_is_not_there_is_a_mistake():
+    with pytest.raises(SuiteError, match="no module named"):
+        store.code("robust.no_such_module")
 
 
 def test_an_unwritable_entry_is_not_left_behind(tmp_path):

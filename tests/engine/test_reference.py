@@ -8,11 +8,11 @@ from robust.core.signature import bind
 from robust.core.store import Store, digest
 from robust.datasets.dataset import from_splits
 from robust.engine import blocks, reference
-from robust.engine.models import Fitted
+from robust.engine.fitted import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
 from robust.results.evaluation import Predictions
-from robust.suite import Evaluation, preprocessing, read_case, read_model
+from robust.suite import Evaluation, read_case, read_model
 
 
 @pytest.fixture
@@ -144,45 +144,3 @@ def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypat
     again = reference.answers(fitted, model, data, Store(tmp_path), "train")
     assert isinstance(again.features, np.memmap) and (again.features == once.features).all()
     assert (again.labels == data.labels("train")).all()
-
-
-NET = {"architecture": "lenet5"}
-IN_THE_KEY = {  # what a block is known by: how it is changed; a new field needs a line here
-    "perturbations": {"case": {"attack": {"name": "fgsm", "eps": 0.1}}},
-    "metrics": {"case": {"metrics": ["calibration"]}},
-    "profile": {"case": {"metrics": ["accuracy"], "profile": ["cost"]}},
-    "case": {"name": "d"},
-    "target": {"changed": {"target": "all"}},
-    "max_images": {"changed": {"max_images": 9}},
-    "balanced": {"changed": {"balanced": True}},
-    "minimal": {"case": {"metrics": ["accuracy"], "minimal": {"name": "pgd", "eps": 0.1}}},
-    "data": {"data": {"fingerprint": "other"}},
-    "superclasses": {"data": {"superclasses": {"all": ("0", "1", "2")}}},
-    "channels": {"data": {"channels": "rgb"}},
-    "seed": {"seed": 1},
-    "model": {"identity": "other"},
-    "source": {"source": "far"},
-    "preprocessing": {"asked": {"preprocessing": preprocessing.read([0, 255])}},
-    "output": {"asked": {"output": "main"}},
-    "black_box": {"asked": {"black_box": True}},
-    "attack_precision": {"asked": {"attack_precision": "bfloat16"}},
-    "code": {"code": "edited"},
-}
-
-
-def _key(images, *, case=None, name="c", changed=None, asked=None, data=None, seed=0, identity="id", source=None):
-    of = replace(read_case(name, case or {}), **(changed or {}))
-    cell = Evaluation(of, replace(read_model("net", NET), **(asked or {})), 0)
-    return blocks.key(seed, cell, replace(images, **(data or {})), identity, source)
-
-
-@pytest.mark.parametrize("field", IN_THE_KEY)
-def test_each_part_of_a_key_makes_another_block(data, monkeypatch, field):
-    """Each alone: what changes it changes the field of its name, and with it the digest."""
-    plain, change = _key(data), dict(IN_THE_KEY[field])
-    assert set(plain) == set(IN_THE_KEY)
-    if code := change.pop("code", None):
-        monkeypatch.setattr(blocks.stores, "code", lambda *rooms: code)
-    changed = _key(data, **change)
-    assert digest(changed) != digest(plain)
-    assert [name for name in plain if changed[name] != plain[name]] == [field]

@@ -6,7 +6,7 @@ import pytest
 from robust.core.statistics import clopper_pearson, order_statistics
 from robust.metrics import distance
 from robust.results.evaluation import EvaluationResult
-from robust.suite.bounds import state
+from robust.suite.bounds import parse, state
 
 CLASSES = ("a", "b", "c")
 SIZES = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, np.inf, np.inf], np.float32)
@@ -106,7 +106,7 @@ def test_a_median_between_one_that_was_found_and_one_that_was_not_is_not_told():
         median = next(distance(trial))
         assert median.value == pytest.approx(value, nan_ok=True)
         row = {**median._asdict(), "eps": 16 / 255, "reliability": ""}
-        states = [state({**row, "bound": text}) for text in (">= 12/255", "<= 12/255")]
+        states = [state({**row, "bound": parse(text)}) for text in (">= 12/255", "<= 12/255")]
         expected = (
             ["missed", "passed"] if value < 1 else ["passed", "missed"] if value == math.inf else ["undecided"] * 2
         )

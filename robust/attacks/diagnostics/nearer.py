@@ -8,12 +8,12 @@ from robust.attacks import ball
 from robust.attacks.diagnostics.attack import AttackRun
 from robust.attacks.diagnostics.evidence import Reason, clearly
 from robust.attacks.minimal.search import nearest
+from robust.core.declared import of_attack
 from robust.core.errors import ModelError
 from robust.core.signature import Call
 
 SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
 _IMAGES = 32
-_CLIMBS = ("apgd", "apgd_t", "autoattack")
 _FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
 
 
@@ -28,7 +28,8 @@ def nearer(run: AttackRun) -> Iterator[Reason]:
     rows, task, given = found[:_IMAGES], run.task, run.call.arguments
     if not rows.size or run.sizes is None or given.get("norm") == "l0":
         return
-    name, options = ("fab", _FAB) if run.call.name in _CLIMBS else ("apgd", _APGD)
+    made = {run.call.name, *of_attack(run.call.name).includes}
+    name, options = ("fab", _FAB) if made & {"apgd", "apgd_t"} else ("apgd", _APGD)
     call = Call("attacks", name, {**options, "norm": given.get("norm", "linf"), "eps": given["eps"]})
     aims, images = None if task.targets is None else task.targets[rows], task.images[rows]
     try:

@@ -33,7 +33,7 @@ class Fake(Call):
         )
 
 
-def fake(does, eps, name="fake"):
+def fake(does, eps, name="pgd"):
     return Fake("attacks", name, {"eps": eps, "norm": "linf"}, does)
 
 

@@ -28,7 +28,7 @@ def measured(tmp_path):
         images = np.random.default_rng(0).random((12, 4, 4, 1), np.float32)
         data = from_arrays(images, net.predict(images, verbose=0).argmax(axis=1), ("a", "b", "c"), name="dozen")
         expect = {"median_distance": ">= 0", "reliability": ">= 0"}
-        case = read_case("far", {"distance": SEARCH, "expect": expect})
+        case = read_case("far", {"minimal": SEARCH, "expect": expect})
         suite = Suite("far", (Model("net", InMemory(net)),), (case,), data)
         return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
 

@@ -37,13 +37,17 @@ def _is_table(node):
 def test_every_reason_is_explained_and_every_ill_can_be_found():
     rooms = [
         Path(robust.attacks.diagnostics.__file__).parent,
-        Path(robust.attacks.diagnostics.__file__).parents[2] / "classifier",
+        Path(robust.attacks.diagnostics.__file__).parents[2] / "models/classifier",
     ]
     nodes = [node for room in rooms for path in room.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     made = [node.args[0] for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason"]
     tables = {node.targets[0].id: node.value.values for node in nodes if _is_table(node)}
     inside = [node for name in made for node in ast.walk(name)]
+    called = {node.func.id for node in inside if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     chosen = [*inside, *(v for node in inside if isinstance(node, ast.Name) for v in tables.get(node.id, ()))]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name in called]
+    given = [node.value for function in functions for node in ast.walk(function) if isinstance(node, ast.Return)]
+    chosen += [node for each in given for node in ast.walk(each)]
     named = {argument.value for argument in chosen if isinstance(argument, ast.Constant)}
     assert named == set(FLAGS)
     assert all(ill.words and ill.remedy and ill.verdict in ("suspect", "invalid") for ill in FLAGS.values())

@@ -32,7 +32,7 @@ IN_THE_MODEL = {
 """What is typed in Python; a test below follows each."""
 READ = {
     "attack": lambda value: read_case("c", {"attack": value}),
-    "distance": lambda value: read_case("c", {"distance": value}),
+    "minimal": lambda value: read_case("c", {"minimal": value}),
     "preprocessing": preprocessing.read,
     "classes": lambda value: read_data({"name": "digits", "classes": value}),
 }

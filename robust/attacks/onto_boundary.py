@@ -1,0 +1,38 @@
+"""The step of FAB, which the attack and the search for the smallest change share: onto the boundary, and beyond it.
+
+Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
+"""
+
+import tensorflow as tf
+
+from robust.attacks import ball, box
+from robust.attacks.ball import Scalar
+from robust.attacks.climb import State, StepOutput
+from robust.core.types import AnyNorm
+
+OVERSHOOT = 1.05  # a little beyond the boundary
+BACK = 0.9  # how much of the change is left after a step back to the image
+MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
+
+
+def beyond(slots: State, look: StepOutput, targeted: bool) -> tf.Tensor:
+    """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
+    predicted = tf.argmax(look.logits, 1)
+    return predicted == slots["aim"] if targeted else predicted != slots["label"]
+
+
+def towards(
+    centre: tf.Tensor, point: tf.Tensor, look: StepOutput, norm: AnyNorm, bias: Scalar | None = None
+) -> tf.Tensor:
+    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
+
+    The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.
+    """
+    slope = look.gradients
+    margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
+    here = box.onto_plane(point, slope, -look.losses, norm)
+    there = box.onto_plane(centre, slope, -margin, norm)
+    near, far = ball.size(here, norm), ball.size(there, norm)
+    share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS) if bias is None else bias
+    mixed = (1 - share) * (point + OVERSHOOT * here) + share * (centre + OVERSHOOT * there)
+    return tf.clip_by_value(mixed, 0.0, 1.0)

@@ -1,0 +1,109 @@
+"""Which code a result hangs on: the modules of the package that its members import, and what these import.
+
+What a module does when it runs counts; its docstrings, comments and layout do not. A contents page counts without the
+list of its members, so that a member more changes no result of another. Modules of `core` read, check and say; one of
+them counts only where it imports a library of numbers. What a suite says stands in the keys as values, so that the
+reading of suites does not count, but for the modules of it that others import by name, as `robust.suite.preprocessing`.
+"""
+
+import ast
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from robust.core import registry
+from robust.core.errors import SuiteError
+
+ROOT = "robust"
+NUMERIC = ("numpy", "scipy", "pandas", "sklearn", "tensorflow", "keras", "PIL", "ml_dtypes", "safetensors")
+"""Libraries that make numbers."""
+_CORE, _SUITE = f"{ROOT}.core", f"{ROOT}.suite"
+
+
+def closure(modules: Iterable[str]) -> list[str]:
+    """These modules and all they import of the package, and those these import, sorted.
+
+    Args:
+        modules: dotted names, as "robust.attacks.pgd".
+
+    >>> found = closure(["robust.attacks.pgd"])
+    >>> "robust.attacks.ball" in found, "robust.attacks.fab" in found
+    (True, False)
+    """
+    found, waiting = set[str](), list(modules)
+    while waiting:
+        if (module := waiting.pop()) not in found and counts(module):
+            found.add(module)
+            waiting += () if module.startswith(_SUITE) else imports(module)
+    return sorted(found)
+
+
+def counts(module: str) -> bool:
+    """Can the code of this module change a number?
+
+    >>> counts("robust.core.errors"), counts("robust.core.statistics"), counts("robust.results.outcome")
+    (False, True, True)
+    """
+    if module.startswith(_CORE):
+        return any(name.split(".")[0] in NUMERIC for name in _all_imports(module))
+    return module != _SUITE
+
+
+def code(module: str) -> str:
+    """What a module does when it runs, as text; of a contents page all but the list of its members."""
+    return registry.code(registry.source(module), page=registry.is_page(module))
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
+    """The modules of the package that a module imports, at the top or inside a function, and the homes of the members
+    that it calls by name, as in `Call("attacks", "apgd", ...)`."""
+    found = {home for name in _all_imports(module) if name.split(".")[0] == ROOT for home in _home(name)}
+    for node in ast.walk(_tree(module)):
+        match node:
+            case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(str(kind)), ast.Constant(str(name)), *_]):
+                found.add(registry.home(kind, name)[0])
+    return frozenset(found - {module})
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(registry.source(module).read_bytes())
+
+
+@functools.cache
+def _all_imports(module: str) -> tuple[str, ...]:
+    """All that a module imports, in full: "numpy", "robust.attacks.ball", "robust.attacks.pgd.pgd"."""
+    return tuple(_imported([node for node in _tree(module).body if not registry.for_type_checkers(node)]))
+
+
+def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _home(name: str) -> Iterator[str]:
+    """The module in which an imported name of the package stands: itself, or the module that has it.
+
+    A package's own file runs when one of its modules is imported, so it counts, too; a contents page does nothing then.
+    """
+    package, _, last = name.rpartition(".")
+    if package and registry.is_page(package) and last in registry.homes(package):
+        yield registry.homes(package)[last]
+    elif _is_module(name):
+        yield name
+    elif package:
+        yield package
+    parents = [".".join(package.split(".")[:n]) for n in range(2, package.count(".") + 2)]
+    yield from (parent for parent in parents if not registry.is_page(parent))
+
+
+@functools.cache
+def _is_module(name: str) -> bool:
+    try:
+        return Path(registry.source(name)).is_file()
+    except SuiteError:
+        return False

@@ -1,0 +1,195 @@
+"""What is kept is known by all that made it: each field of each key, and the code that its members import."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from robust.core import closure
+from robust.core.signature import Call, bind
+from robust.core.store import code_of, digest
+from robust.engine import blocks, models, reference
+from robust.suite import Case, Evaluation, Model, read_case, read_model
+from robust.suite.preprocessing import read as preprocessing
+
+
+def other(value):
+    """Another value of the same kind."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case str():
+            return value + "x"
+        case tuple():
+            return (*value, "x")
+        case dict():
+            return {**value, "x": 1}
+    return {"x": 1}
+
+
+KEYS = [
+    blocks.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
+    models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
+    reference.AnswersKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
+]
+
+
+@pytest.mark.parametrize(("key", "field"), [(key, one.name) for key in KEYS for one in dataclasses.fields(key)])
+def test_each_field_of_a_key_makes_another_entry(key, field):
+    changed = dataclasses.replace(key, **{field: other(getattr(key, field))})
+    assert digest(dataclasses.asdict(changed)) != digest(dataclasses.asdict(key))
+
+
+FOG, FAB = bind("corruptions", "fog"), bind("attacks", {"name": "fab", "eps": 0.1})
+CASE = {  # of each field of a case another value
+    "name": "d", "perturbations": (FOG,), "target": "next", "restrict": True, "max_images": 9, "balanced": True,
+    "metrics": (bind("metrics", "calibration"),), "profile": (bind("profile", "cost"),), "minimal": FAB,
+    "ood": Call("datasets", "digits"),
+}  # fmt: skip
+MODEL = {"preprocessing": preprocessing([0, 255]), "attack_precision": "bfloat16", "output": "main", "black_box": True}
+
+
+@pytest.fixture(scope="module")
+def cell():
+    return Evaluation(read_case("c", {}), read_model("net", {"architecture": "lenet5"}), 0)
+
+
+@pytest.fixture(scope="module")
+def data(problem):
+    from robust.datasets.dataset import from_arrays
+
+    return from_arrays(*problem(12)[:2], classes=3)
+
+
+def fields(kind, apart):
+    return [one.name for one in dataclasses.fields(kind) if one.name not in apart]
+
+
+@pytest.mark.parametrize("field", fields(Case, blocks.JUDGING))
+def test_each_field_of_a_case_makes_another_block(cell, data, field):
+    changed = dataclasses.replace(cell, case=dataclasses.replace(cell.case, **{field: CASE[field]}))
+    assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
+
+
+@pytest.mark.parametrize("field", fields(Model, blocks.MAKING))
+def test_each_field_of_a_model_that_says_how_it_is_evaluated_makes_another_block(cell, data, field):
+    changed = dataclasses.replace(cell, model=dataclasses.replace(cell.model, **{field: MODEL[field]}))
+    assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
+
+
+@pytest.mark.parametrize("field", ["fingerprint", "channels", "code", "superclasses"])
+def test_other_data_make_another_block(cell, data, field):
+    changed = dataclasses.replace(data, **{field: {"all": ("0", "1")} if field == "superclasses" else "gray"})
+    assert digest(blocks.key(0, cell, changed, "id")) != digest(blocks.key(0, cell, data, "id"))
+
+
+def test_a_bound_makes_no_other_block(cell, data):
+    bounded = dataclasses.replace(cell, case=read_case("c", {"expect": {"top1": ">= 0.5"}}))
+    assert blocks.key(0, bounded, data, "id") == blocks.key(0, cell, data, "id")
+
+
+TRAINED = {"architecture": "resnet20", "train": {"recipe": "short", "adversary": {"name": "fgsm", "eps": 0.1}}}
+TRAINING = [{"recipe": "modern"}, {"recipe": "short", "adversary": {"name": "pgd", "eps": 0.1}}, {"recipe": "short"}]
+
+
+@pytest.mark.parametrize("train", TRAINING)
+def test_another_training_makes_another_model(data, train):
+    one, changed = (read_model("net", {**TRAINED, "train": of}) for of in (TRAINED["train"], train))
+    assert digest(models.key(one, 0, data)) != digest(models.key(changed, 0, data))
+
+
+WHOSE = """
+import json
+from robust.core.store import code_of, code
+from robust.core.signature import Call
+engine = "robust.engine.blocks"
+print(json.dumps({
+    "pgd": code_of([Call("attacks", "pgd"), Call("metrics", "accuracy")], engine),
+    "fab": code_of([Call("attacks", "fab"), Call("metrics", "accuracy")], engine),
+    "confusion": code_of([Call("attacks", "pgd"), Call("metrics", "confusion")], engine),
+    "fog": code_of([Call("corruptions", "fog")], engine),
+    "resnet20": code_of([Call("architectures", "resnet20"), Call("augmentations", "flip")], "robust.training.fit"),
+    "vgg11": code_of([Call("architectures", "vgg11")], "robust.training.fit"),
+}))
+"""
+EDITS = {  # what is edited -> whose results are made anew
+    "attacks/fab.py": {"fab"},
+    "attacks/ball.py": {"pgd", "fab", "confusion", "fog", "resnet20", "vgg11"},  # adversaries stay in balls, too
+    "attacks/squares.py": {"pgd", "fab", "confusion", "fog"},  # the checks of reliability ask Square
+    "metrics/confusion.py": {"confusion"},
+    "corruptions/plasma.py": {"fog"},
+    "models/architectures/vgg.py": {"vgg11"},
+    "training/loop.py": {"resnet20", "vgg11"},
+    "training/augmentations/windows.py": {"resnet20"},  # flip stands there
+    "training/augmentations/colour.py": set(),
+    "core/statistics.py": {"pgd", "fab", "confusion", "fog"},
+    "core/errors.py": set(),
+    "report/page.py": set(),
+    "api/evaluate.py": set(),
+    "suite/bounds.py": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory, pytestconfig):
+    """`edited(path, text)`: whose code is another in a copy of the package with this text at the end of a file."""
+    root = tmp_path_factory.mktemp("copy")
+    shutil.copytree(pytestconfig.rootpath / "robust", root / "robust", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def codes():
+        done = subprocess.run(
+            [sys.executable, "-c", WHOSE],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            capture_output=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    before = codes()
+
+    def edit(path, text, old=""):
+        file = root / "robust" / path
+        kept = file.read_text() if file.exists() else ""
+        file.write_text(kept.replace(old, text, 1) if old else kept + text)
+        try:
+            return {name for name, code in codes().items() if code != before[name]}
+        finally:
+            file.write_text(kept)
+
+    return edit
+
+
+@pytest.mark.parametrize(("path", "whose"), EDITS.items())
+def test_an_edit_makes_anew_what_hangs_on_it_and_nothing_else(edited, path, whose):
+    assert edited(path, "\nEDITED = 1\n") == whose
+
+
+def test_a_comment_a_docstring_and_a_member_more_make_nothing_anew(edited):
+    assert edited("attacks/pgd.py", "\n# a remark\n") == set()
+    assert edited("attacks/pgd.py", '"""Another word about', old='"""') == set()
+    line = "if TYPE_CHECKING:\n    from robust.models.architectures.resnet_small import resnet20 as mine"
+    assert edited("models/architectures/__init__.py", line, old="if TYPE_CHECKING:") == set()
+    assert edited("models/architectures/mine.py", "def mine(): ...\n") == set()
+    assert edited("__init__.py", '\n__version__ = "9.9"\n') == set()
+
+
+def test_attacks_that_are_called_by_name_are_followed():
+    found = closure.closure(["robust.attacks.diagnostics.rival"])
+    assert {"robust.attacks.apgd", "robust.attacks.square"} <= {*found} and "robust.attacks.fab" not in found
+
+
+def test_code_of_a_user_stands_in_the_key_of_the_call(tmp_path, monkeypatch):
+    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(trial): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    call = bind("metrics", "mine_for_keys:depth")
+    before = call.key()
+    assert code_of([call]) == code_of([])
+    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(trial): return 1\n")
+    assert call.key() != before
