@@ -105,7 +105,8 @@ def test_the_page_says_why(ran):
             'expect = { reliability = ">= 1" }\n\n[case.sound]',
             "measures no 'reliability'",
         ),
-        ('{ reliability = ">= 1" }', '{ "reliability[incomplete]" = "<= 0" }', "reliability is one value, of all images"),
+        ('{ reliability = ">= 1" }', '{ "reliability[incomplete]" = "<= 0" }',
+         "reliability is one value, of all images"),
     ],
 )  # fmt: skip
 def test_a_bound_on_trust_needs_an_attack_and_speaks_of_the_verdict(tmp_path, old, new, message):
