@@ -134,7 +134,7 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     never = (classifier.logits(first).argmax(axis=1) + 5) % 10
     lean = classifier.lean()
     say(name, "step / bare", paired(stepping(lean, first, own, never), passing(lean, first, own), pairs), STEP[name])
-    half = Classifier(classifier.model, 10, search="bfloat16")
+    half = Classifier(classifier.model, 10, attack_precision="bfloat16")
     for what, other in (("model / copy", lean), ("model / copy in bfloat16", half.lean())):
         say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
 

@@ -15,8 +15,11 @@ from robust.core import registry
 from robust.core.errors import SuiteError
 
 ROOT = "robust"
-NUMERIC = ("numpy", "scipy", "pandas", "sklearn", "tensorflow", "keras", "PIL", "ml_dtypes", "safetensors")
-"""Libraries that make numbers."""
+NUMERIC = {
+    "numpy": "numpy", "scipy": "scipy", "pandas": "pandas", "sklearn": "scikit-learn", "tensorflow": "tensorflow",
+    "keras": "keras", "PIL": "pillow", "ml_dtypes": "ml_dtypes", "safetensors": "safetensors", "foolbox": "foolbox",
+}  # fmt: skip
+"""Libraries that make numbers -> the names that they are installed by."""
 _CORE, _SUITE = f"{ROOT}.core", f"{ROOT}.suite"
 
 
@@ -47,6 +50,17 @@ def counts(module: str) -> bool:
     if module.startswith(_CORE):
         return any(name.split(".")[0] in NUMERIC for name in _all_imports(module))
     return module != _SUITE
+
+
+def libraries(modules: Iterable[str]) -> list[str]:
+    """The libraries of numbers that these modules import, by the names that they are installed by, sorted.
+
+    >>> libraries(closure(["robust.corruptions.blur"]))
+    ['numpy', 'pillow', 'scipy']
+    """
+    return sorted(
+        {NUMERIC[top] for module in modules for name in _all_imports(module) if (top := name.split(".")[0]) in NUMERIC}
+    )
 
 
 def code(module: str) -> str:
@@ -83,6 +97,8 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+                yield from (each.value for each in node.args if isinstance(each, ast.Constant))
 
 
 def _home(name: str) -> Iterator[str]:

@@ -7,7 +7,8 @@ without an import of TensorFlow, and `"their.module:function"` is held to the sa
     def accuracy(trial): ...
 
     @attack(access="gradient")
-    def fgsm(classifier, images, labels, *, seeds, start=None, targets=None, eps: Eps): ...
+    @as_attack
+    def fgsm(task, *, eps: Eps): ...
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from robust.core import foolbox_classes, registry
-from robust.core.errors import SuiteError
+from robust.core.errors import SuiteError, suggest
 
 Member = TypeVar("Member", bound=Callable)
 Declaration = TypeVar("Declaration", "Metric", "Attack", "Corruption", "Section")
@@ -253,12 +254,13 @@ def check(kind: str, name: str) -> None:
 
 
 def black_box() -> list[str]:
-    """The attacks of the catalogue that need no gradients of the model.
+    """The attacks of the catalogue that need no gradients of the model, those that use most of it first.
 
-    >>> black_box()
-    ['noise', 'square', 'transfer']
+    >>> "square" in black_box(), "pgd" in black_box()
+    (True, False)
     """
-    return [name for name in registry.names("attacks") if of_attack(name).access != "gradient"]
+    access = {name: ACCESS.index(of_attack(name).access) for name in registry.names("attacks")}
+    return sorted((name for name, uses in access.items() if uses), key=lambda name: access[name])
 
 
 def paired() -> dict[str, str]:
@@ -288,9 +290,7 @@ def common_corruptions() -> dict[str, float]:
     (['gaussian_noise', 'shot_noise', 'impulse_noise'], 15)
     """
     about = {name: of_corruption(name) for name in registry.names("corruptions")}
-    common = sorted(
-        (one.place, name, one.alexnet_error) for name, one in about.items() if one.place and one.alexnet_error
-    )
+    common = sorted((one.place, name, one.alexnet_error) for name, one in about.items() if one.place is not None)
     return {name: error for _, name, error in common}
 
 
@@ -305,5 +305,6 @@ def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
         raise SuiteError(f"{name}: @{decorator} needs {lacking[0]}, as in @{decorator}({least})")
     unknown = [key for key in keywords if key not in fields] or schema(**keywords).unknown()
     if unknown:
-        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}")
+        allowed = suggest(unknown[0], [*fields, *NEEDS, *GIVEN, *BETTER] if schema is Metric else [*fields, *ACCESS])
+        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{allowed}")
     return schema(**keywords)

@@ -106,7 +106,7 @@ def signature(kind: str, name: str) -> list[Parameter]:
     if (shared := shared_signature(kind, name, node)) is not None:
         return shared
     supplied, taken = SUPPLIED.get(kind, set()), {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
-    if any(ast.unparse(each) == "as_attack" for each in node.decorator_list):
+    if any(ast.unparse(each).split(".")[-1] == "as_attack" for each in node.decorator_list):
         taken |= supplied  # the decorator takes them, for the function's `task`
     if node.args.kwarg is None and (refused := supplied - taken):
         raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")

@@ -30,7 +30,6 @@ _KEY, _SUMS = "key.json", "sums.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
 PATIENCE = 2.0
 """After so many seconds whoever waits for another process is told."""
-_NUMERICS = ("tensorflow", "keras", "numpy", "foolbox")
 
 
 def default() -> "Store":
@@ -176,8 +175,9 @@ def code(*modules: str) -> str:
     >>> code("robust.attacks.pgd") == code("robust.attacks.fab")
     False
     """
-    found = {module: closure.code(module) for module in closure.closure(modules)}
-    return digest([found, {name: version(name) for name in _NUMERICS}])
+    found = closure.closure(modules)
+    versions = {name: version(name) for name in closure.libraries(found)}
+    return digest([{module: closure.code(module) for module in found}, versions])
 
 
 def code_of(calls: Iterable[Call | None], *modules: str) -> str:

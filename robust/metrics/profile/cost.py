@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from robust.core.declared import profile
-from robust.core.types import FLOAT_BYTES
 from robust.datasets.dataset import Dataset
 from robust.models.classifier import Classifier
 from robust.models.classifier.black_box import BlackBox
@@ -60,9 +60,9 @@ def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
     yield Value("depth", float(asked["depth"]), 1, unit="layers")
     yield Value("weighted_activations", float(asked["weighted"]), 1, unit="values")
     yield Value("forward_activations", float(asked["forward"]), 1, unit="values")
-    yield Value("forward_memory", float(FLOAT_BYTES * asked["forward"]), 1, unit="bytes")
+    yield Value("forward_memory", float(np.dtype(np.float32).itemsize * asked["forward"]), 1, unit="bytes")
     yield Value("training_activations", float(trained["training"]), 1, unit="values")
-    yield Value("training_memory", float(FLOAT_BYTES * trained["training"]), 1, unit="bytes")
+    yield Value("training_memory", float(np.dtype(np.float32).itemsize * trained["training"]), 1, unit="bytes")
     yield Value("uncounted_layers", float(asked["uncounted"]), 1, unit="layers")
     for kind, uses in table.loc[table["macs"].isna(), "kind"].value_counts(sort=False).items():
         yield Value("uncounted_layers", float(uses), 1, str(kind), unit="layers")

@@ -14,7 +14,8 @@ from robust.models import parameters
 from robust.models.classifier import heads
 from robust.models.classifier.graph import says_bytes
 
-ATTACKS = " or ".join(declared.black_box())  # what needs no gradients
+*_MOST, _LAST = declared.black_box()
+ATTACKS = f"{', '.join(_MOST)} or {_LAST}"  # what needs no gradients
 NOTE = f"a black box without gradients, for {ATTACKS}; of probabilities the logarithm is taken"
 
 

@@ -25,7 +25,7 @@ from robust.models.classifier.black_box import BlackBox
 from robust.models.loading import load
 from robust.suite.preprocessing import MODES, Preprocessing
 
-NO_GRADIENT = "use a black-box attack: square, noise or transfer"
+NO_GRADIENT = "use a black-box attack: square, transfer or noise"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_function_of_probabilities_answers_with_their_logarithms(predict, doze
     found = classifier.logits(images)
     np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
     assert (classifier.is_black_box, classifier.n_forward, classifier.n_backward) == (True, 16, 0)
-    assert classifier.understood[0].startswith("a black box without gradients, for square, noise or transfer; ")
+    assert classifier.understood[0].startswith("a black box without gradients, for square, transfer or noise; ")
 
 
 def test_logits_are_taken_as_they_are(dozen):
@@ -108,7 +108,7 @@ def test_evaluate_takes_a_function(predict, dozen, tmp_path):
     assert robust.value(table, "top1", case="clean").value == 1
     assert robust.value(table, "top1", case="square", allow_invalid=True).value < 1
     assert (table["n_backward"] == 0).all()
-    assert "a black box without gradients, for square, noise or transfer" in (tmp_path / "index.html").read_text()
+    assert "a black box without gradients, for square, transfer or noise" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

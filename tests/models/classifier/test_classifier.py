@@ -243,7 +243,7 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
         told = re.fullmatch(
             "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
             r"Dense\(classes\) and train with from_logits=True, or, in Python, give (.*); or say black_box=True, "
-            "for attacks that ask for answers only: square, noise or transfer",
+            "for attacks that ask for answers only: square, transfer or noise",
             _refusal(model, ask=True),
         )
         remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed

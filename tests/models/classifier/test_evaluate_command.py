@@ -110,12 +110,12 @@ def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_
 
         def test_mine(robustness):
             table = robustness({str(tmp_path / "mine.keras")!r}, {str(data)!r}, attacks=["pgd"], eps="1e-4")
-            assert robust.value(table, "top1", case="clean").low > 0.7
+            assert robust.value(table, "top1", case="clean").ci_low > 0.7
             assert robust.value(table, "top1", case="pgd").value > 0.99, "it is not that good"
 
         def test_hard(robustness):
             table = robustness({str(tmp_path / "mine.keras")!r}, {str(data)!r}, attacks=["pgd"], eps="1/2")
-            assert robust.value(table, "top1", case="pgd").low > 0.9
+            assert robust.value(table, "top1", case="pgd").ci_low > 0.9
 
         def test_shady(robustness):
             robustness({str(tmp_path / "shady.keras")!r}, {str(data)!r})

@@ -50,7 +50,7 @@ def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch
     assert robust.run("s.toml", store=store).equals(table)  # nothing is loaded again
     monkeypatch.setattr(models.pretrained, "load", load)
     (tmp_path / "w.pth").write_bytes(form["legacy"]({**suite.tensors, "classifier.bias": np.ones(10, np.float32)}))
-    assert robust.run("s.toml", store=store)["weights"].unique() != table["weights"].unique()
+    assert robust.run("s.toml", store=store)["weights_sha"].unique() != table["weights_sha"].unique()
 
 
 @pytest.mark.parametrize("grey", [np.float32, np.uint8])
