@@ -3,7 +3,7 @@
 import robust
 
 table = robust.run("suites/quick.toml")
-robust.value(table, "top1", model="resnet20", case="pgd", eps="8/255").low
+robust.value(table, "top1", model="resnet20", case="pgd", eps="8/255").ci_low
 
 table = robust.evaluate(model, (images, labels), attacks=["fgsm", "pgd"], eps="8/255")
 """

@@ -73,7 +73,7 @@ def evaluate(
             `robust.suite.preprocessing`.
         output: which of several outputs classifies, where its name does not tell.
         black_box: may its answers alone be asked, as where a softmax cannot be taken off?
-        search: the precision in which attacks search; "bfloat16" is faster where the processor has it.
+        attack_precision: that in which attacks search; "bfloat16" is faster where the processor has it.
         seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
         balanced: choose as many of each class, instead of in proportion to the classes.
         out: a folder for the report, if one is wanted.

@@ -20,7 +20,7 @@ _TELLING = ("suite", "data", "model", "seed", "case", "perturbation", "eps", "se
 
 
 def value(results: pd.DataFrame, metric: str, *, subset: str = "", allow_invalid: bool = False, **where: object) -> Any:
-    """The one row of the table that has this metric; it has `.value`, `.low`, `.high` and all other columns.
+    """The one row of the table that has this metric; it has `.value`, `.ci_low`, `.ci_high` and all other columns.
 
     Args:
         results: a table as `robust.run` and `robust.evaluate` give it.

@@ -37,7 +37,7 @@ class _Slots:
 
 
 def attack(task: Task, climb: IterativeAttack) -> AttackResult:
-    """IterativeAttack from each image until it fools the model or its turns are used up; restart those that stand."""
+    """Run the attack from each image until it fools the model or its steps are spent; restart those not fooled yet."""
     result = AttackResult.of(task.images, looks=_places(climb))
     doubtful, begun = search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
     search(begun, climb, task.classifier, doubtful, result)

@@ -58,9 +58,8 @@ def libraries(modules: Iterable[str]) -> list[str]:
     >>> libraries(closure(["robust.corruptions.blur"]))
     ['numpy', 'pillow', 'scipy']
     """
-    return sorted(
-        {NUMERIC[top] for module in modules for name in _all_imports(module) if (top := name.split(".")[0]) in NUMERIC}
-    )
+    imported = {name.split(".")[0] for module in modules for name in _all_imports(module)}
+    return sorted(NUMERIC[name] for name in imported & NUMERIC.keys())
 
 
 def code(module: str) -> str:
@@ -98,7 +97,7 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
             elif isinstance(node, ast.ImportFrom):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
-                yield from (each.value for each in node.args if isinstance(each, ast.Constant))
+                yield from (str(each.value) for each in node.args if isinstance(each, ast.Constant))
 
 
 def _home(name: str) -> Iterator[str]:

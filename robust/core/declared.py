@@ -290,8 +290,8 @@ def common_corruptions() -> dict[str, float]:
     (['gaussian_noise', 'shot_noise', 'impulse_noise'], 15)
     """
     about = {name: of_corruption(name) for name in registry.names("corruptions")}
-    common = sorted((one.place, name, one.alexnet_error) for name, one in about.items() if one.place is not None)
-    return {name: error for _, name, error in common}
+    common = [(one.place, name, one.alexnet_error) for name, one in about.items() if one.place is not None]
+    return {name: error or 0.0 for _, name, error in sorted(common)}
 
 
 def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
@@ -303,8 +303,9 @@ def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
     required = [key for key, one in fields.items() if one.default is one.default_factory is dataclasses.MISSING]
     if lacking := [key for key in required if key not in keywords]:
         raise SuiteError(f"{name}: @{decorator} needs {lacking[0]}, as in @{decorator}({least})")
-    unknown = [key for key in keywords if key not in fields] or schema(**keywords).unknown()
-    if unknown:
-        allowed = suggest(unknown[0], [*fields, *NEEDS, *GIVEN, *BETTER] if schema is Metric else [*fields, *ACCESS])
-        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{allowed}")
+    if strange := [key for key in keywords if key not in fields]:
+        raise SuiteError(f"{name}: @{decorator} takes no {strange[0]!r}{suggest(strange[0], fields)}")
+    if unknown := schema(**keywords).unknown():
+        values = (*NEEDS, *GIVEN, *BETTER) if schema is Metric else ACCESS
+        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{suggest(unknown[0], values)}")
     return schema(**keywords)

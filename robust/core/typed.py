@@ -22,7 +22,7 @@ def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
 
 
 def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> NewTable:
-    """`["form=1998"]` as a table that `schema.bind` takes: a word is what its annotation makes of it, or else TOML.
+    """`["form=1998"]` as a table that `signature.bind` takes: a word is what its annotation makes of it, or else TOML.
 
     flag: what stands before them, for the message. Raises SuiteError for a text without "=".
 

@@ -11,7 +11,7 @@ def digits(*, size: Count = 28) -> Dataset:
 
     size: of a side, in pixels; enlarged bilinearly.
 
-    They are made for `outside`: images that are of none of the classes of a grey data set.
+    They are made for `ood`: images that are of none of the classes of a grey data set.
 
     >>> data = digits()
     >>> data.size("test"), data.image_shape, data.classes[7]

@@ -193,7 +193,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     """Run the case and fill the block's folder.
 
     values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
-    where a measure asked for them also features-<i>.npy, features-clean.npy, shown-<i>.npz and outside/.
+    where a measure asked for them also features-<i>.npy, features-clean.npy, shown-<i>.npz and ood/.
     """
     guesses, data = _guesses(fitted, case, data), fitted.seen(data)
     values, tables, strengths, places, runs = [], [], [], [], []

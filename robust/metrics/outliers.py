@@ -22,7 +22,7 @@ CHOSEN = "none: the model gives one logit, z, and energy is another score for th
     needs=("train", "features", "ood"),
 )
 def outliers(trial: EvaluationResult) -> Iterator[Value]:
-    """How well three scores tell this case's images from those that its `outside` names.
+    """How well three scores tell this case's images from those that its `ood` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
     logits (Liu et al., NeurIPS 2020). "mahalanobis": minus the least distance of the penultimate features to

@@ -27,7 +27,7 @@ def temperature(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]
 
     T minimises the negative log-likelihood there, in [1/50, 50]; over 1 means that the model is too sure of
     itself. Where no T there is best, as where all images held out are right and every lower T is better yet, T
-    is the end of the range, its `interval` says so, and the scaled values are NaN, with n = 0.
+    is the end of the range, its `ci_method` says so, and the scaled values are NaN, with n = 0.
 
     The other values are of this trial's images, with that T; the classes that are answered do not change. The
     images that are measured are never used for fitting; the intervals of the others hold T fast.

@@ -55,7 +55,7 @@ def _asking(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
         name = getattr(model, "name", type(model).__name__)
         raise ModelError(
             f"model {name!r} has no graph of layers, so its features cannot be found; build it as "
-            "keras.Model(inputs, outputs) or Sequential, or leave out the measures that look at features"
+            "keras.Model(inputs, outputs) or Sequential, or leave out the metrics that look at features"
         )
     twin = keras.Model(model.inputs, penultimate(model))
     return lambda images: _flat(tf.cast(twin(classifier.inputs(images), training=False), tf.float32))

@@ -8,11 +8,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AttackResult:
-    """AttackResult images and how they came about; all arrays have one entry an image.
+    """Adversarial images and how they were found; all arrays have one entry an image.
 
     images: [N, H, W, C] in [0, 1]: for an image that fell, the one that fooled the model.
     by: str [N]: what felled the image; "" where it still stands, or where nothing tried (a corruption).
-    forward, backward: int32 [N]: passes spent on the image.
+    n_forward, n_backward: int32 [N]: passes spent on the image.
     trace: float32 [N, T]: the loss over the search, thinned; NaN after it stopped.
     """
 

@@ -108,7 +108,7 @@ class EvaluationResult:
     classes: names, by label. superclasses: name -> its classes; may be empty.
     ids: str [N]; labels: int64 [N]; logits: float [N, C], of the perturbed images.
     targets: int64 [N] where the attack had some. clean: the same images unperturbed; None where this is it.
-    by: str [N]: what felled the image; linf, l2: float [N], sizes of the change; forward, backward: passes [N].
+    by: str [N]: what felled the image; linf, l2: float [N], sizes of the change; n_forward, n_backward: passes [N].
     rounded: bool [N] after an attack: does the image, rounded to 8 bits, fool the model?
     distance: float32 [N], the least change found that fools the model, in `norm` and at most `limit`: 0 where it
     erred before, infinite (censored) where none was found; None where nobody looked for it.
@@ -145,7 +145,7 @@ class EvaluationResult:
         return self.look()
 
     def answers(self, split: str) -> Predictions:
-        """What the model says of the unperturbed images of "train", of "validation", or of the case's "outside".
+        """What the model says of the unperturbed images of "train", of "validation", or of the case's "ood" images.
 
         Raises ModelError where the trial was made without a model, DataError for a split that is not there.
         """

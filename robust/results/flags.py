@@ -297,7 +297,7 @@ FLAGS = {
         f"{attack('square', n_queries=5000)}",
     ),
 }
-"""By name, as it stands in the column `group`.
+"""By name, as it stands in the column `subset`.
 
 Sources: Carlini et al., On evaluating adversarial robustness, 2019 (probabilities, non-finite and zero
 gradients, unlimited, noise, order of eps, black-box, steps); Pintor et al., Indicators of attack failure,

@@ -95,7 +95,7 @@ def check_unit(found: Preprocessing) -> None:
         if any(not least <= n <= most for n in numbers):
             of_levels = max(numbers) <= _LEVELS and min(numbers) >= 0 and high <= 1
             meant = f"; did you mean range = [0, {_LEVELS}]?" if of_levels else ""
-            what = f"preprocessing in {listed((low, high), '[]')} have none such"
+            what = f"no pixels in {listed((low, high), '[]')} have such a {key}"
             raise SuiteError(f"preprocessing.{key} = {listed(numbers, '[]')}: {what}{meant}", f"preprocessing.{key}")
         if high - low > _LEVELS / 2 and any(numbers) and max(numbers) < 1:
             what = f"of pixels in [0, 1], and range = {listed((low, high), '[]')}; did you mean range = [0, 1]?"

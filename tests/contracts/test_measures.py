@@ -7,6 +7,7 @@ import pytest
 
 from robust.core import declared, registry, signature, statistics
 from robust.results.evaluation import EvaluationResult, Predictions, Value
+from robust.results.summaries import pairing
 
 CLASSES = ("a", "b", "c", "d", "e", "f", "g")
 SUPERCLASSES = {"vowel": ("a", "e"), "other": ("b", "c", "d", "f", "g")}
@@ -63,6 +64,15 @@ def test_yields_what_it_declares_and_nothing_else(measure):
         assert _is_declared(declared.yields("metrics", measure), value), value
     keys = [(value.metric, value.subset) for value in plain]
     assert len(set(keys)) == len(keys)
+
+
+@every
+def test_what_it_says_can_be_paired_is_paired(measure):
+    outcomes = _trial(targets=(LABELS + 1) % 7).outcomes(
+        model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
+    )
+    for metric in declared.yields("metrics", measure).paired:
+        assert np.isfinite(pairing.values(outcomes, metric, SUPERCLASSES)["value"].astype(float)).all()
 
 
 @every

@@ -34,7 +34,7 @@ def examine(
     targets: np.ndarray | None = None,
     seed: int = 0,
 ) -> Verdict:
-    """AttackRun an attack on at most 100 images, and judge whether the accuracy under it can be believed.
+    """Run an attack on at most 100 images, and judge whether the accuracy under it can be believed.
 
     Args:
         classifier: the model, as `robust.Classifier` wraps it.

@@ -33,11 +33,11 @@ class Classifier:
         batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
             built for a batch of one size is asked in that.
         output: which of several outputs classifies, where its name does not tell.
-        search: the precision in which attacks search; what they find is confirmed by the model as it is.
+        attack_precision: that in which attacks search; what they find is confirmed by the model as it is.
 
     Attributes:
         network: the model as it was given; model: what is asked, ending in the main logits.
-        forward, backward: passes of single images so far, padding included.
+        n_forward, n_backward: passes of single images so far, padding included.
         kept: the outputs that are asked about, where these are not all.
         doubts: ills of the model itself, such as a wrong range of pixels; they mark every number of it.
         graphs: how often something was traced, by its key: more than once a key is a defect.

@@ -55,7 +55,7 @@ def pixels(model: Network, declared: object = None) -> tuple[Preprocessing, str]
     for key in ("mean", "std"):
         if channels and len(numbers := getattr(found, key)) not in (0, 1, channels):
             raise ModelError(
-                f"pixels.{key}: {len(numbers)} numbers, and model {model.name!r} takes {channels} channels"
+                f"preprocessing.{key}: {len(numbers)} numbers, and model {model.name!r} takes {channels} channels"
             )
     return found, f"pixels {found}, {why}"
 

@@ -18,7 +18,7 @@ MADE = "corruptions on the fly"
 """What stands as the perturbation of these rows. The stored images of ImageNet-C went through JPEG once more."""
 
 ABSENT = "not given: "
-"""What stands before the reason, in the column `interval`, where a ratio that was asked for has no value."""
+"""What stands before the reason, in the column `ci_method`, where a ratio that was asked for has no value."""
 BESIDE = ("corruption_error_ratio", "relative_error_increase")
 """What is given in units of a baseline's errors."""
 
@@ -83,7 +83,7 @@ def corruption_errors(
     - relative_error_increase: what the corruption adds, sum_s (E - E_clean) / sum_s (E_base - E_base,clean); and
       the same of the sums over all common corruptions, not the mean of these, which one that hardly harms the
       baseline would rule. It needs a case that shows the same images, or more, clean.
-    Where one of them has no value, NaN stands there, and the column `interval` says why: "not given: ...".
+    Where one of them has no value, NaN stands there, and the column `ci_method` says why: "not given: ...".
 
     - mce and relative_mce: the two means over AlexNet's errors, for ImageNet at 224 pixels, all 15 corruptions and
       all severities. AlexNet's stand for the stored JPEG images, ours for images made on the fly: compare with care.

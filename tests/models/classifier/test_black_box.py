@@ -339,7 +339,7 @@ def test_any_function_that_runs_tensorflow_answers_on_one_core(tmp_path):
         "m = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])\n"
         "x = np.random.default_rng(0).random((30, 4, 4, 1), 'float32')\n"
         "ask = lambda x: m.predict(x * 255, verbose=0)\n"
-        "square = {'name': 'square', 'queries': 5}\n"
+        "square = {'name': 'square', 'n_queries': 5}\n"
         "table = robust.evaluate(ask, (x, ask(x).argmax(1)), [square, 'noise'], eps='1/255', classes=3)\n"
         "print(robust.value(table, 'top1', case='clean').value)\n"
     )

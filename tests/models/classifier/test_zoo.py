@@ -351,11 +351,11 @@ def test_channels_first_of_unknown_size_is_declared():
                 "preprocessing='tf' or preprocessing='torch' or preprocessing='caffe'"
             ),
         ),
-        ({"oder": "bgr"}, "pixels has no 'oder'; did you mean 'order'?"),
-        ({"order": "bgrr"}, "pixels.order = 'bgrr'; did you mean 'bgr'?"),
-        ({"mean": "x"}, "pixels.mean = 'x': must be a number for each channel"),
-        ({"std": [0, 1, 1]}, "pixels.std = [0.0, 1.0, 1.0]: must be positive, and as many as mean"),
-        ({"mean": [0.1, 0.2]}, "pixels.mean: 2 numbers, and model 'net' takes 3 channels"),
+        ({"oder": "bgr"}, "preprocessing has no 'oder'; did you mean 'order'?"),
+        ({"order": "bgrr"}, "preprocessing.order = 'bgrr'; did you mean 'bgr'?"),
+        ({"mean": "x"}, "preprocessing.mean = 'x': must be a number for each channel"),
+        ({"std": [0, 1, 1]}, "preprocessing.std = [0.0, 1.0, 1.0]: must be positive, and as many as mean"),
+        ({"mean": [0.1, 0.2]}, "preprocessing.mean: 2 numbers, and model 'net' takes 3 channels"),
     ],
 )
 def test_what_cannot_be_read_is_refused(pixels, told):
@@ -367,22 +367,32 @@ def test_what_cannot_be_read_is_refused(pixels, told):
     [
         (
             {"mean": [123.0, 117.0, 104.0], "std": [58.4, 57.1, 57.4]},
-            "pixels.mean = [123, 117, 104]: pixels in [0, 1] have none such; did you mean range = [0, 255]?",
+            "preprocessing.mean = [123, 117, 104]: no pixels in [0, 1] have such a mean; "
+            "did you mean range = [0, 255]?",
             {"range": [0, 255]},
         ),
         (
             {"std": [58.4, 57.1, 57.4]},
-            "pixels.std = [58.4, 57.1, 57.4]: pixels in [0, 1] have none such; did you mean range = [0, 255]?",
+            "preprocessing.std = [58.4, 57.1, 57.4]: no pixels in [0, 1] have such a std; "
+            "did you mean range = [0, 255]?",
             {"range": [0, 255]},
         ),
         (
             {"range": [0, 255], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-            "pixels.mean = [0.485, 0.456, 0.406]: of pixels in [0, 1], and range = [0, 255]; "
+            "preprocessing.mean = [0.485, 0.456, 0.406]: of pixels in [0, 1], and range = [0, 255]; "
             "did you mean range = [0, 1]?",
             {"range": [0, 1]},
         ),
-        ({"range": [0, 255], "std": [0.229]}, "pixels.std = [0.229]: of pixels in [0, 1], and", {"range": [0, 1]}),
-        ({"range": [-1, 1], "mean": [-1.5]}, "pixels.mean = [-1.5]: pixels in [-1, 1] have none such", {"mean": [0]}),
+        (
+            {"range": [0, 255], "std": [0.229]},
+            "preprocessing.std = [0.229]: of pixels in [0, 1], and",
+            {"range": [0, 1]},
+        ),
+        (
+            {"range": [-1, 1], "mean": [-1.5]},
+            "preprocessing.mean = [-1.5]: no pixels in [-1, 1] have such a mean",
+            {"mean": [0]},
+        ),
     ],
 )
 def test_a_mean_of_other_pixels_is_refused_with_what_was_meant(pixels, told, meant):
