@@ -56,7 +56,7 @@ def libraries(modules: Iterable[str]) -> list[str]:
     """The libraries of numbers that these modules import, by the names that they are installed by, sorted.
 
     >>> libraries(closure(["robust.corruptions.blur"]))
-    ['numpy', 'pillow', 'scipy']
+    ['numpy', 'scipy']
     """
     imported = {name.split(".")[0] for module in modules for name in _all_imports(module)}
     return sorted(NUMERIC[name] for name in imported & NUMERIC.keys())

@@ -13,6 +13,7 @@ from robust.core.progress import Silent
 from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets import fashion_mini
+from robust.datasets.given import read
 from robust.engine import models
 from robust.suite import ModelFile, read_model
 
@@ -44,7 +45,7 @@ def test_a_network_is_trained_once_written_and_looked_at(tmp_path):
 
 
 def test_a_suite_finds_what_was_trained(tmp_path):
-    model, store, data = read_model("net", TABLE), Store(tmp_path / "store"), fashion_mini()
+    model, store, data = read_model("net", TABLE), Store(tmp_path / "store"), read(DATA)
     train(model, DATA, tmp_path / "net.keras", store=store)
     assert models.prepare(model, 0, data, store, Loud()).about["history"]["loss"]
 

@@ -294,7 +294,7 @@ def test_the_command_line_asks_for_trust(shady, data, marker):
 def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker):
     model, data = (
         read_model("custom", {"keras": str(custom), "train": "short"}, allow_code=True),
-        SimpleNamespace(fingerprint="x", channels=""),
+        SimpleNamespace(fingerprint="x", channels="", code=""),
     )
     plain = replace(model, train=None)
 
