@@ -9,7 +9,7 @@ import numpy as np
 
 from robust.attacks import ball, targets
 from robust.attacks.minimal.search import nearest
-from robust.core.errors import ContractError, DataError
+from robust.core.errors import ContractError, DataError, suggest
 from robust.core.progress import Progress
 from robust.core.randomness import image_seeds
 from robust.core.signature import Call
@@ -123,8 +123,13 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
     if not (perturbed >= 0).all() or not (perturbed <= 1).all():
         low, high = perturbed.min(), perturbed.max()
         raise ContractError(f"{call.name} left [0, 1]: its pixels range from {low:.6g} to {high:.6g}")
-    if call.kind != "attacks" or (measure := ball.distances.get(call.arguments.get("norm", "linf"))) is None:
+    norm = call.arguments.get("norm", "linf")
+    if call.kind != "attacks":
         return
+    if (measure := ball.distances.get(norm)) is None:
+        raise ContractError(
+            f"{call.name} has norm = {norm!r}, in which no ball is checked{suggest(norm, ball.distances)}"
+        )
     sizes, eps = measure(perturbed - original), call.arguments.get("eps", np.inf)
     if not within(sizes, eps).all():
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")

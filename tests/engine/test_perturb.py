@@ -156,6 +156,11 @@ def test_the_part_that_felled_an_image_is_kept(run):
         (0.08, {"eps": 0.07, "norm": "linf"}, "pgd left the ball: a change of 0.08 where eps is 0.07"),
         (0.06, {"eps": 0.1, "norm": "l2"}, "pgd left the ball: a change of 0.12 where eps is 0.1"),
         (0.03, {"eps": 0.1, "norm": "l1"}, "pgd left the ball: a change of 0.12 where eps is 0.1"),
+        (
+            0.03,
+            {"eps": 0.1, "norm": "l3"},
+            "pgd has norm = 'l3', in which no ball is checked; allowed: linf, l2, l1, l0",
+        ),
         (0.01, {"eps": 3, "norm": "l0"}, "pgd left the ball: a change of 4 where eps is 3"),
         (-0.2, {"eps": 0.3, "norm": "linf"}, "pgd left [0, 1]: its pixels range from -0.1 to 0.7"),
         (0.2, {"eps": 0.3, "norm": "linf"}, "pgd left [0, 1]: its pixels range from 0.3 to 1.1"),
