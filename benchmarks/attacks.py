@@ -180,9 +180,9 @@ def curve(name: str, classifier: Classifier, data: Dataset) -> None:
 
 
 def upward(classifier: Classifier, calls: tuple[Call, ...], few: Dataset) -> tuple[EvaluationResult, np.ndarray]:
-    """The last trial of the curve, and what has fallen, [eps, images]."""
-    trials = [o.trial for o in perturb.outcomes(classifier, Case("curve", calls), few, 0, Silent())]
-    return trials[-1], np.array([trial.predicted != trial.labels for trial in trials])
+    """The last result of the curve, and what has fallen, [eps, images]."""
+    results = [o.result for o in perturb.outcomes(classifier, Case("curve", calls), few, 0, Silent())]
+    return results[-1], np.array([result.predicted != result.labels for result in results])
 
 
 def alone(classifier: Classifier, calls: tuple[Call, ...], examples: Examples, seed: int) -> np.ndarray:

@@ -53,7 +53,7 @@ def against(ends: Mapping[str, Ends], truth: Mapping[str, float]) -> Iterator[He
     return (Held(metric, ends[metric][0], true, ends[metric][1]) for metric, true in truth.items())
 
 
-def trial(logits: np.ndarray, labels: np.ndarray) -> EvaluationResult:
+def result(logits: np.ndarray, labels: np.ndarray) -> EvaluationResult:
     """Of ten classes and as many images as there are labels."""
     return EvaluationResult(tuple("abcdefghij"), np.arange(len(labels)).astype(str), labels, logits)
 

@@ -5,7 +5,7 @@ from functools import cache, partial
 
 import numpy as np
 import pandas as pd
-from coverage_kinds import CLASSES, Held, Kind, trial
+from coverage_kinds import CLASSES, Held, Kind, result
 
 from robust.metrics.clusters import clusters
 from robust.metrics.confusion import confusion
@@ -32,7 +32,7 @@ def kinds() -> Iterator[Kind]:
 def _recalls(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterator[Held]:
     labels = np.arange(n) % CLASSES
     predicted = np.where(random.random(n) < recalls[labels], labels, (labels + 1) % CLASSES)
-    values = list(confusion(trial(np.eye(CLASSES)[predicted], labels)))
+    values = list(confusion(result(np.eye(CLASSES)[predicted], labels)))
     true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_std": recalls.std()}
     yield from (Held(v.metric, v.ci_low, float(true[v.metric]), v.ci_high) for v in values if v.metric in true)
     told = [_pair(v, recalls) for v in values if v.metric == "confused"]
@@ -50,7 +50,7 @@ def _answered(near: float, random: np.random.Generator, n: int) -> EvaluationRes
     """Three of ten images are wrong: taken for the class beside it, or for any other."""
     labels, far = random.integers(CLASSES, size=n), random.integers(1, CLASSES, size=n)
     wrong = (labels + np.where(random.random(n) < near, 1, far)) % CLASSES
-    return trial(np.eye(CLASSES)[np.where(random.random(n) < 0.3, wrong, labels)], labels)
+    return result(np.eye(CLASSES)[np.where(random.random(n) < 0.3, wrong, labels)], labels)
 
 
 def _mistakes(near: float, random: np.random.Generator, n: int) -> Iterator[Held]:

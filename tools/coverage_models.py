@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
-from coverage_kinds import CLASSES, Held, Kind, trial
+from coverage_kinds import CLASSES, Held, Kind, result
 from scipy.optimize import brentq
 from scipy.special import log_softmax
 
@@ -57,14 +57,14 @@ def _labelled(source: Source, random: np.random.Generator, n: int) -> tuple[np.n
 
 
 def _unscaled(source: Source, random: np.random.Generator, n: int) -> Iterator[Held]:
-    own = trial(*_labelled(source, random, n))
+    own = result(*_labelled(source, random, n))
     return _held(source, [*calibration(own), *(v for v in accuracy(own) if v.metric == "nll")], 1.0)
 
 
 def _tempered(source: Source, random: np.random.Generator, n: int) -> Iterator[Held]:
     """Of one sample, and of the temperature that is fitted on another of as many images."""
     held_out, labels = _labelled(source, random, n)
-    own = replace(trial(*_labelled(source, random, n)), ask=lambda _: Predictions(labels, held_out, held_out))
+    own = replace(result(*_labelled(source, random, n)), ask=lambda _: Predictions(labels, held_out, held_out))
     values = list(temperature(own))
     return _held(source, values, values[0].value)
 
@@ -106,7 +106,7 @@ def _scaled(source: Source) -> dict[str, list[float]]:
 @cache
 def _confidences(source: Source) -> dict[str, float]:
     logits, true = _many(source)
-    many = trial(logits, true.argmax(axis=1))
+    many = result(logits, true.argmax(axis=1))
     return {v.subset: v.value for v in calibration(many) if v.metric == "bin_confidence" and v.n > 100}
 
 

@@ -28,14 +28,14 @@ def declared() -> set[str]:
 def printed() -> Iterator[dict[str, Any]]:
     """Rows with metric, value, n, low, high and interval: each declared metric, and what summaries add."""
     for name in registry.names("metrics"):
-        for trial in (_trial(), _searched(), replace(_searched(), targets=(_trial().labels + 1) % len(CLASSES))):
-            yield from (value._asdict() for value in registry.resolve("metrics", name)(trial))
+        for result in (_result(), _searched(), replace(_searched(), targets=(_result().labels + 1) % len(CLASSES))):
+            yield from (value._asdict() for value in registry.resolve("metrics", name)(result))
     yield from (value._asdict() for value in _inspected())
     yield from corruption_error.own_errors(_corrupted())
     yield from _compared()
 
 
-def _trial(n: int = 200) -> EvaluationResult:
+def _result(n: int = 200) -> EvaluationResult:
     """Of eight classes, four of ten images wrong; all that a measure may ask for is there."""
     random = np.random.default_rng(0)
     labels = random.integers(len(CLASSES), size=n)
@@ -48,10 +48,10 @@ def _trial(n: int = 200) -> EvaluationResult:
 
 def _searched() -> EvaluationResult:
     """After an attack that felled every other image and told how far each had to go."""
-    trial = _trial()
-    even = np.arange(len(trial.ids)) % 2 == 0
+    result = _result()
+    even = np.arange(len(result.ids)) % 2 == 0
     by, distance = np.where(even, "fgsm", ""), np.where(even, 0.01, np.inf)
-    return replace(trial, by=by, rounded=even, distance=distance, limit=0.1, norm="linf")
+    return replace(result, by=by, rounded=even, distance=distance, limit=0.1, norm="linf")
 
 
 def _inspected() -> Iterator[Value]:
@@ -79,7 +79,7 @@ def _compared() -> Iterator[dict[str, Any]]:
     from robust.core.declared import paired
     from robust.suite.bounds import NoWorse
 
-    one, other = (replace(_searched(), targets=_trial().labels, logits=_trial().logits + by).outcomes(
+    one, other = (replace(_searched(), targets=_result().labels, logits=_result().logits + by).outcomes(
         model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
     ) for by in (0.0, np.eye(len(CLASSES))[0]))  # fmt: skip
     for metric in paired():

@@ -128,7 +128,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         classifier, data = self._ready()
         self._look_at_pixels()
         (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
-        found = proportion(LOGGED, outcome.trial.predicted == outcome.trial.labels)
+        found = proportion(LOGGED, outcome.result.predicted == outcome.result.labels)
         return found.value, found.ci_low, found.ci_high
 
     def _ready(self) -> tuple[Classifier, Dataset]:

@@ -4,7 +4,7 @@ The decorators do nothing when the code runs. They are read from source, as sign
 without an import of TensorFlow, and `"their.module:function"` is held to the same contract.
 
     @metric(names=("top1", "nll"), shares=("top1",))
-    def accuracy(trial): ...
+    def accuracy(result): ...
 
     @attack(access="gradient")
     @as_attack
@@ -94,7 +94,7 @@ class Attack:
     company? random: is it random without a key `random_start`? trace: does its trace show one loss that rises with
     the steps? includes: attacks of the catalogue that it runs, as parts. parts: what these are called in
     `AttackResult.by`. searches: does it run several searches of `steps` steps each? published_steps: so many, as it
-    was published. quick: arguments for a trial on a few tiny images.
+    was published. quick: arguments for a run on a few tiny images.
     """
 
     access: str

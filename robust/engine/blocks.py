@@ -204,14 +204,14 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         strengths.append(where)
         places.append({**where, **_spent(outcome)})
         own, clean = (Features(fitted.classifier, images) for images in (outcome.perturbed, outcome.original))
-        trial = askable(outcome.trial, own, clean, ask)
-        shown = shown or some(trial, SAMPLES, seed, balanced=True)
-        found = [v for measure in case.metrics for v in told(measure.name, measure(trial), trial)]
+        result = askable(outcome.result, own, clean, ask)
+        shown = shown or some(result, SAMPLES, seed, balanced=True)
+        found = [v for measure in case.metrics for v in told(measure.name, measure(result), result)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
             values += _inspected(fitted.classifier, case, data, where)
-        tables.append(outcome.trial.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
-        np.save(out / f"logits-{i}.npy", outcome.trial.logits)
+        tables.append(outcome.result.outcomes(model="", seed=0, case=case.name, **where))  # whose it is, the run says
+        np.save(out / f"logits-{i}.npy", outcome.result.logits)
         own.keep(out / f"features-{i}.npy")
         if i == 0:  # the same at every strength
             clean.keep(out / "features-clean.npy")
@@ -219,7 +219,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         if named := {name for v in found for name in v.examples}:
             save_samples(out / f"shown-{i}.npz", outcome, named)
         if case.attacked:
-            probed = some(trial, diagnostics.IMAGES, seed, case.balanced)
+            probed = some(result, diagnostics.IMAGES, seed, case.balanced)
             runs.append(diagnostics.seen(fitted.classifier, outcome, probed, seed, case.name))
     verdicts = diagnostics.doubts(runs) if runs else [diagnostics.Verdict(fitted.classifier.doubts)] * len(places)
     looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
@@ -260,17 +260,17 @@ def own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
     return found
 
 
-def some(trial: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]:
+def some(result: EvaluationResult, n: int, seed: int, balanced: bool) -> set[str]:
     """The ids of n of a case's images, or of all."""
-    ids, rows = np.unique(trial.ids, return_index=True)
-    return set(ids[chosen(ids.tolist(), trial.labels[rows], n, seed, balanced)].tolist())
+    ids, rows = np.unique(result.ids, return_index=True)
+    return set(ids[chosen(ids.tolist(), result.labels[rows], n, seed, balanced)].tolist())
 
 
 def askable(
-    trial: EvaluationResult, own: Features, clean: Features, ask: Callable[[str], Predictions]
+    result: EvaluationResult, own: Features, clean: Features, ask: Callable[[str], Predictions]
 ) -> EvaluationResult:
-    """The trial, so that measures can ask for features, its own and the clean ones, and for what other images tell."""
-    return replace(trial, look=own, clean=trial.clean and replace(trial.clean, look=clean), ask=ask)
+    """The result, so that measures can ask for features, its own and the clean ones, and for what other images tell."""
+    return replace(result, look=own, clean=result.clean and replace(result.clean, look=clean), ask=ask)
 
 
 def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:
@@ -298,18 +298,18 @@ def _where(call: Call | None) -> NewTable:
 
 def _spent(outcome: Outcome) -> dict[str, float]:
     passes = {
-        k: 0.0 if (v := getattr(outcome.trial, k)) is None else float(v.mean()) for k in ("n_forward", "n_backward")
+        k: 0.0 if (v := getattr(outcome.result, k)) is None else float(v.mean()) for k in ("n_forward", "n_backward")
     }
     return {**passes, "seconds": round(outcome.seconds, 3)}
 
 
 def save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
     """The pictures of these examples; of one that was sent to many classes the first that fell, if one did."""
-    trial = outcome.trial
-    ordered = np.argsort(~trial.felled, kind="stable")
-    first = ordered[np.unique(trial.ids[ordered], return_index=True)[1]]
-    rows = np.array(sorted(row for row in first if trial.ids[row] in shown), int)
-    targets = np.full(len(rows), "") if trial.targets is None else np.array(trial.classes)[trial.targets[rows]]
+    result = outcome.result
+    ordered = np.argsort(~result.felled, kind="stable")
+    first = ordered[np.unique(result.ids[ordered], return_index=True)[1]]
+    rows = np.array(sorted(row for row in first if result.ids[row] in shown), int)
+    targets = np.full(len(rows), "") if result.targets is None else np.array(result.classes)[result.targets[rows]]
     np.savez_compressed(
-        path, ids=trial.ids[rows], targets=targets, original=outcome.original[rows], perturbed=outcome.perturbed[rows]
+        path, ids=result.ids[rows], targets=targets, original=outcome.original[rows], perturbed=outcome.perturbed[rows]
     )

@@ -1,4 +1,4 @@
-"""One case on one model: the images perturbed, at each strength going upward, and the trials that result."""
+"""One case on one model: the images perturbed, at each strength going upward, and what results."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -54,12 +54,12 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
         else:
             carried = _corrupt(call, examples, seeds)
             logits = classifier.logits(carried.images)
-        trial = _trial(clean, logits, examples.images, carried)
-        trial = trial if case.minimal is None else with_distance(trial, call, carried.images - examples.images)
+        result = _evaluated(clean, logits, examples.images, carried)
+        result = result if case.minimal is None else with_distance(result, call, carried.images - examples.images)
         if call.kind == "attacks":
-            trial = replace(trial, rounded=rounded(classifier, trial, carried.images))
+            result = replace(result, rounded=rounded(classifier, result, carried.images))
         progress.advance()
-        yield Outcome(call, examples.images, carried.images, trial, time.perf_counter() - began, carried.trace)
+        yield Outcome(call, examples.images, carried.images, result, time.perf_counter() - began, carried.trace)
 
 
 def aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> tuple[Examples, EvaluationResult]:
@@ -150,32 +150,34 @@ def unmended(
     return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
 
 
-def rounded(classifier: Classifier, trial: EvaluationResult, images: np.ndarray) -> np.ndarray:
+def rounded(classifier: Classifier, result: EvaluationResult, images: np.ndarray) -> np.ndarray:
     """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
-    fell, survives = np.flatnonzero(trial.felled), np.zeros(len(images), bool)
+    fell, survives = np.flatnonzero(result.felled), np.zeros(len(images), bool)
     if fell.size:
         predicted = classifier.logits(np.round(images[fell] * 255) / 255).argmax(axis=1)
-        aims = None if trial.targets is None else trial.targets[fell]
-        survives[fell] = fooled(predicted, trial.labels[fell], aims)
+        aims = None if result.targets is None else result.targets[fell]
+        survives[fell] = fooled(predicted, result.labels[fell], aims)
     return survives
 
 
-def _trial(clean: EvaluationResult, logits: np.ndarray, original: np.ndarray, result: AttackResult) -> EvaluationResult:
-    change = result.images - original
+def _evaluated(
+    clean: EvaluationResult, logits: np.ndarray, original: np.ndarray, found: AttackResult
+) -> EvaluationResult:
+    change = found.images - original
     return replace(
         clean,
         logits=logits,
         clean=clean,
-        by=result.by,
+        by=found.by,
         linf=ball.distances["linf"](change),
         l2=ball.distances["l2"](change),
-        n_forward=result.n_forward,
-        n_backward=result.n_backward,
+        n_forward=found.n_forward,
+        n_backward=found.n_backward,
     )
 
 
-def with_distance(trial: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
+def with_distance(result: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
     """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
-    norm, fell = call.arguments["norm"], fooled(trial.predicted, trial.labels, trial.targets)
+    norm, fell = call.arguments["norm"], fooled(result.predicted, result.labels, result.targets)
     sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)
-    return replace(trial, distance=sizes, limit=call.arguments["eps"], norm=norm)
+    return replace(result, distance=sizes, limit=call.arguments["eps"], norm=norm)

@@ -76,7 +76,7 @@ def look(classifier: Classifier, data: Dataset, split: str) -> Predictions:
 def _features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     try:
         return features(classifier, images)
-    except ModelError:  # whoever needs them asks the trial for its own and is told
+    except ModelError:  # whoever needs them asks the result for its own and is told
         return np.zeros((len(images), 0), np.float32)
 
 

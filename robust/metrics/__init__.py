@@ -1,4 +1,4 @@
-"""Metrics of predictions, in NumPy: `metric(trial, ...) -> Iterator[Value]`.
+"""Metrics of predictions, in NumPy: `metric(result, ...) -> Iterator[Value]`.
 
 Beside each stands `@metric(names=..., per_class=..., needs=...)`, which says what it yields and what it looks at.
 """

@@ -28,7 +28,7 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels
     once=True,
 )  # fmt: skip
 def accuracy(
-    trial: EvaluationResult,
+    result: EvaluationResult,
 ) -> Iterator[Value]:
     """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
 
@@ -43,38 +43,38 @@ def accuracy(
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
     >>> import numpy as np
-    >>> trial = EvaluationResult(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
-    >>> next(accuracy(trial)).value
+    >>> result = EvaluationResult(("cat", "dog"), np.array(["a"]), np.array([1]), np.array([[0.0, 1.0]]))
+    >>> next(accuracy(result)).value
     1.0
     """
-    yield from shares(trial, trial.predicted == trial.labels, trial.in_top(5))
-    yield nll(trial, trial.log_probabilities)
-    if trial.rounded is not None and trial.felled.any():
-        kept: Value[Any] = proportion("success_after_8bit", trial.rounded[trial.felled])
-        yield unsure(kept) if trial.several else kept
+    yield from shares(result, result.predicted == result.labels, result.in_top(5))
+    yield nll(result, result.log_probabilities)
+    if result.rounded is not None and result.felled.any():
+        kept: Value[Any] = proportion("success_after_8bit", result.rounded[result.felled])
+        yield unsure(kept) if result.several else kept
 
 
-def nll(trial: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
+def nll(result: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
     """The negative log-likelihood in nats under log probabilities [N, C]."""
-    costs = -at_labels(log_probabilities, trial.labels)
+    costs = -at_labels(log_probabilities, result.labels)
     dearest = float(-log_probabilities.min())
-    return mean(metric, by_image(trial.ids, costs), 0, dearest, unit="nats", ci_method=statistics.OF_ANSWERS)
+    return mean(metric, by_image(result.ids, costs), 0, dearest, unit="nats", ci_method=statistics.OF_ANSWERS)
 
 
-def shares(trial: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
+def shares(result: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
     """Those values of `accuracy` that are shares, of which rows are right, and right among the first five, bool [N]."""
-    yield _share(trial, "top1", right)
-    yield _share(trial, "top1_error", ~right)
-    if len(trial.classes) > 5:  # of five or fewer, the label is always among the first five
-        yield _share(trial, "top5", near)
-        yield _share(trial, "top5_error", ~near)
-    if trial.targets is not None:
-        yield _share(trial, "targeted_success_rate", trial.predicted == trial.targets)
+    yield _share(result, "top1", right)
+    yield _share(result, "top1_error", ~right)
+    if len(result.classes) > 5:  # of five or fewer, the label is always among the first five
+        yield _share(result, "top5", near)
+        yield _share(result, "top5_error", ~near)
+    if result.targets is not None:
+        yield _share(result, "targeted_success_rate", result.predicted == result.targets)
 
 
-def _share(trial: EvaluationResult, metric: Metric, hits: np.ndarray) -> Value[Metric]:
-    if not trial.several:
+def _share(result: EvaluationResult, metric: Metric, hits: np.ndarray) -> Value[Metric]:
+    if not result.several:
         return proportion(metric, hits)
-    found = mean(metric, by_image(trial.ids, hits), 0, 1, unit="proportion")
+    found = mean(metric, by_image(result.ids, hits), 0, 1, unit="proportion")
     rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # as where all images have as many targets
     return found._replace(value=float(hits.mean())) if rounded else found

@@ -17,7 +17,7 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, mean, pro
     shares=("bin_accuracy",),
     perfect={"aurc": 0.0},
 )
-def calibration(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
+def calibration(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.
 
     Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_adaptive` bins of as
@@ -31,20 +31,20 @@ def calibration(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]
     image; the group is the bin.
 
     Args:
-        trial: what the model answered. bins: how many.
+        result: what the model predicted. bins: how many.
 
     Source: Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks, ICML 2017; Geifman,
     Uziel & El-Yaniv, Bias-Reduced Uncertainty Estimation for Deep Neural Classifiers, ICLR 2019; the others
     in binning.py.
 
-    >>> trial = EvaluationResult(
+    >>> result = EvaluationResult(
     ...     ("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 0.0], [0.0, 0.0]])
     ... )
-    >>> [(v.metric, v.value) for v in calibration(trial)][0]
+    >>> [(v.metric, v.value) for v in calibration(result)][0]
     ('ece', 0.0)
     """
-    probabilities, labels = np.exp(trial.log_probabilities), trial.labels
-    yield from by_confidence(probabilities.max(axis=1), trial.predicted == labels, bins)
+    probabilities, labels = np.exp(result.log_probabilities), result.labels
+    yield from by_confidence(probabilities.max(axis=1), result.predicted == labels, bins)
     yield _error("ece_classwise", binning.ece_classwise(probabilities, labels, bins), len(labels))
     yield _error("ace", binning.ace(probabilities, labels, bins), len(labels))
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)

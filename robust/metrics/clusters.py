@@ -19,16 +19,16 @@ SHOWN = 6  # images of a cluster that the page shows: half of them wrong ones, w
     needs=("train", "features"),
     perfect={"worst_cluster": 1.0, "cluster_recall": 1.0},
 )
-def clusters(trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0) -> Iterator[Value]:
+def clusters(result: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0) -> Iterator[Value]:
     """Accuracy on each cluster of each class; clusters are found by k-means in the training images' features.
 
-    `cluster_recall` of "Shirt #2" is the share of the images of this trial in that cluster that are classified
+    `cluster_recall` of "Shirt #2" is the share of the images of this result in that cluster that are classified
     correctly; n is its size. The clusters of a class are numbered by their training images, most first.
     `worst_cluster` is the least of those with at least `smallest` images; since it is selected, its interval
     holds for all of them at once; NaN, with n = 0, where there is none. Clusters without images are left out.
 
     Args:
-        trial: what the model answered. The features of the unperturbed images place each in a cluster of its own
+        result: what the model predicted. The features of the unperturbed images place each in a cluster of its own
             class, so that where an image belongs does not hang on what became of it.
         k: clusters a class, or as many as it has training images where these are fewer.
         smallest: how many images a cluster must have to be called the worst.
@@ -40,17 +40,17 @@ def clusters(trial: EvaluationResult, *, k: Count = 3, smallest: Count = 10, see
     hidden strata in classes: Oakden-Rayner et al., Hidden stratification causes clinically meaningful
     failures in machine learning for medical imaging, CHIL 2020.
     """
-    train, features = trial.answers("train"), np.asarray((trial.clean or trial).features, np.float64)
-    right, counted = trial.predicted == trial.labels, []
-    for label, name in enumerate(trial.classes):
+    train, features = result.answers("train"), np.asarray((result.clean or result).features, np.float64)
+    right, counted = result.predicted == result.labels, []
+    for label, name in enumerate(result.classes):
         centres = _centres(np.asarray(train.features[train.labels == label], np.float64), k, seed)
-        rows = np.flatnonzero(trial.labels == label)
+        rows = np.flatnonzero(result.labels == label)
         nearest = ((features[rows, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1) if len(centres) else rows * 0
         for place in np.unique(nearest):
             own = rows[nearest == place]
             counted.append((int(right[own].sum()), len(own)))
             value = proportion("cluster_recall", right[own], f"{name} #{place + 1}")
-            yield Value("cluster_recall", *value[1:-1], _shown(trial.ids[own], right[own]))
+            yield Value("cluster_recall", *value[1:-1], _shown(result.ids[own], right[own]))
     enough = np.array([pair for pair in counted if pair[1] >= smallest])
     yield least("worst_cluster", *enough.T) if len(enough) else Value("worst_cluster", float("nan"), 0)
 

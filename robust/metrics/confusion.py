@@ -31,11 +31,11 @@ DRAWS = 2000  # of the recalls of all classes
         "prediction_entropy": 0.0,
     },
 )
-def confusion(trial: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
+def confusion(result: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
 
     Args:
-        trial: what the model answered.
+        result: what the model predicted.
         pairs: how many of the most confused pairs of classes to tell, most errors first, each in both
             directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second. The
         pair that `worst_pair` speaks of is told as well.
@@ -50,13 +50,13 @@ def confusion(trial: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
 
-    >>> trial = EvaluationResult(
+    >>> result = EvaluationResult(
     ...     ("cat", "dog"), np.array(["a", "b"]), np.array([1, 0]), np.array([[0.0, 1.0], [0.0, 1.0]])
     ... )
-    >>> [(v.subset, v.value) for v in confusion(trial) if v.metric == "confused"]
+    >>> [(v.subset, v.value) for v in confusion(result) if v.metric == "confused"]
     [('cat -> dog', 1.0), ('dog -> cat', 0.0)]
     """
-    labels, predicted, classes = trial.labels, trial.predicted, trial.classes
+    labels, predicted, classes = result.labels, result.predicted, result.classes
     for label, name in enumerate(classes):
         yield proportion("recall", predicted[labels == label] == label, name)
         yield proportion("precision", labels[predicted == label] == label, name)

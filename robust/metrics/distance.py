@@ -26,7 +26,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these hang
     needs=("minimal",),
     once=True,
 )
-def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
+def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
 
     The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
@@ -41,33 +41,33 @@ def distance(trial: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     label and target, and there is no accuracy. A case that looked for no distances yields nothing.
 
     Args:
-        trial: of a case with `distance = `.
+        result: of a case with `distance = `.
         points: steps of the accuracy.
 
     The intervals of the median (from 6 images on) and the quartiles (13) are of order statistics; shares have exact
     ones. Where an image is sent to several targets, numbers over all of them have none: `n` counts the images.
 
-    >>> trial = EvaluationResult(
+    >>> result = EvaluationResult(
     ...     ("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0
     ... )
-    >>> [(v.subset, v.value) for v in distance(trial, points=2) if v.metric == "top1_by_distance"]
+    >>> [(v.subset, v.value) for v in distance(result, points=2) if v.metric == "top1_by_distance"]
     [('0', 1.0), ('1', 0.0), ('2', 0.0)]
     """
-    if trial.distance is None:
+    if result.distance is None:
         return
-    sizes = trial.distance.astype(np.float64)
-    n = len(np.unique(trial.ids))
+    sizes = result.distance.astype(np.float64)
+    n = len(np.unique(result.ids))
     yield of(n, _median(sizes))
     for name, share in _QUARTILES.items():
         value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
         yield of(n, _quantile("distance_quartile", value, sizes, name, share))
     yield of(n, proportion("censored", np.isinf(sizes)))
-    if trial.targets is not None:
-        for pair, rows in pairs(trial):
+    if result.targets is not None:
+        for pair, rows in pairs(result):
             yield _median(sizes[rows], pair)
         return
-    for eps in trial.limit * np.arange(points + 1) / points:
-        yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, trial.norm))
+    for eps in result.limit * np.arange(points + 1) / points:
+        yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, result.norm))
 
 
 def of(images: int, value: Value[Metric]) -> Value[Metric]:

@@ -21,7 +21,7 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
     paired={"superclass_accuracy": "higher"},
     perfect={"superclass_accuracy": 1.0},
 )  # fmt: skip
-def hierarchy(trial: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
+def hierarchy(result: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
     """How many mistakes stay inside the superclass, how many leave it, and how high one must climb to mend them.
 
     Severity of a mistake = height of the lowest common ancestor of label and prediction, where a class has
@@ -29,7 +29,7 @@ def hierarchy(trial: EvaluationResult, *, tree: str | dict | None = None, level:
     is 1. `mistake_severity` is the mean over the mistakes, NaN where there are none.
 
     Args:
-        trial: what the model answered.
+        result: what the model predicted.
         tree: groups of classes, and groups of groups: { animal = { pet = ["cat", "dog"], wild = ["deer"] },
             vehicle = ["car"] }; or the name of a .toml file with such tables, or of a .csv file with a class a
             line and then its groups, the nearest first; or "wordnet" for the classes of ImageNet, where Debian's
@@ -44,22 +44,22 @@ def hierarchy(trial: EvaluationResult, *, tree: str | dict | None = None, level:
 
     Source: Bertinetto et al., Making Better Mistakes: Leveraging Class Hierarchies with Deep Networks, CVPR 2020.
 
-    >>> trial = EvaluationResult(("cat", "dog", "car"), np.array(["a", "b"]), np.array([1, 0]), np.eye(3)[[0, 2]])
-    >>> [v.value for v in hierarchy(trial, tree={"animal": ["cat", "dog"], "vehicle": ["car"]})][-3:]
+    >>> result = EvaluationResult(("cat", "dog", "car"), np.array(["a", "b"]), np.array([1, 0]), np.eye(3)[[0, 2]])
+    >>> [v.value for v in hierarchy(result, tree={"animal": ["cat", "dog"], "vehicle": ["car"]})][-3:]
     [0.5, 0.5, 1.5]
     >>> of_two_levels = {"animal": {"pet": ["cat"], "wild": ["dog"]}, "vehicle": ["car"]}
-    >>> [[v.value for v in hierarchy(trial, tree=of_two_levels, level=level)][0] for level in (1, 2)]
+    >>> [[v.value for v in hierarchy(result, tree=of_two_levels, level=level)][0] for level in (1, 2)]
     [0.5, 0.0]
     """
-    paths = trees.above(tree, trial.superclasses, trial.classes)
-    superclasses = trees.superclasses(tree, paths, trial.classes, level)
+    paths = trees.above(tree, result.superclasses, result.classes)
+    superclasses = trees.superclasses(tree, paths, result.classes, level)
     names, groups = np.unique(superclasses, return_inverse=True)
-    same = groups[trial.labels] == groups[trial.predicted]
+    same = groups[result.labels] == groups[result.predicted]
     yield proportion("superclass_accuracy", same)
     for place, name in enumerate(names.tolist()):
-        yield proportion("superclass_recall", same[groups[trial.labels] == place], name)
-    wrong = trial.labels != trial.predicted
+        yield proportion("superclass_recall", same[groups[result.labels] == place], name)
+    wrong = result.labels != result.predicted
     yield proportion("within_superclass_error_share", same[wrong])
     yield proportion("cross_superclass_error_share", ~same[wrong])
-    heights = trees.severities(paths, trial.labels[wrong], trial.predicted[wrong])
+    heights = trees.severities(paths, result.labels[wrong], result.predicted[wrong])
     yield mean("mistake_severity", heights, 1, max(map(len, paths)) + 1, unit="levels")

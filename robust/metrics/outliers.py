@@ -21,7 +21,7 @@ CHOSEN = "none: the model gives one logit, z, and energy is another score for th
     },
     needs=("train", "features", "ood"),
 )
-def outliers(trial: EvaluationResult) -> Iterator[Value]:
+def outliers(result: EvaluationResult) -> Iterator[Value]:
     """How well three scores tell this case's images from those that its `ood` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
@@ -39,9 +39,9 @@ def outliers(trial: EvaluationResult) -> Iterator[Value]:
     >>> roc.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
-    outside, train = trial.answers("ood"), trial.answers("train")
+    outside, train = result.answers("ood"), result.answers("train")
     apart = mahalanobis(train)
-    inner = Predictions(trial.labels, trial.logits, trial.features)
+    inner = Predictions(result.labels, result.logits, result.features)
     scores: dict[str, Callable[[Predictions], np.ndarray]] = {
         "max softmax": max_softmax,
         "energy": energy,

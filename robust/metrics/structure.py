@@ -27,7 +27,7 @@ class Scatter(NamedTuple):
     needs=("train", "features"),
 )
 def structure(
-    trial: EvaluationResult,
+    result: EvaluationResult,
 ) -> Iterator[Value]:
     """Scatter of the penultimate features within and between classes, and neural collapse.
 
@@ -35,7 +35,7 @@ def structure(
     B = the mean over classes of (m_c - m)(m_c - m)'. `within_scatter` is tr W, `between_scatter` tr B,
     `fisher_ratio` tr B / tr W, and `nc1` tr(W B⁺) / C for C classes: 0 where the features of every class have
     collapsed into its mean. `class_scatter` is tr W over the images of one class. All are of the images of
-    this trial; `ncc_agreement` is the share of them for which the nearest of the class means of the
+    this result; `ncc_agreement` is the share of them for which the nearest of the class means of the
     training images is the class that the model answers. Classes without images are left out. Where the
     means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0. Few
     images of a class bring `nc1` out too low. Features have no bounds, and so their scatter has no intervals that
@@ -50,7 +50,7 @@ def structure(
     >>> found.within, found.between
     (1.0, 25.0)
     """
-    features, labels = np.asarray(trial.features, np.float64), trial.labels
+    features, labels = np.asarray(result.features, np.float64), result.labels
     found = scatter(features, labels)
     for name, value in (
         ("within_scatter", found.within),
@@ -60,10 +60,10 @@ def structure(
     ):
         n = len(labels) if np.isfinite(value) else 0
         yield Value(name, value, n, "", "", ci_method=UNBOUNDED)
-    for label, name in enumerate(trial.classes):
+    for label, name in enumerate(result.classes):
         yield _class_scatter(features[labels == label], name)
-    train = trial.answers("train")
-    yield proportion("ncc_agreement", nearest_mean(features, train.features, train.labels) == trial.predicted)
+    train = result.answers("train")
+    yield proportion("ncc_agreement", nearest_mean(features, train.features, train.labels) == result.predicted)
 
 
 def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:

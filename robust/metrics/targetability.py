@@ -10,7 +10,7 @@ SELECTED = "none: the largest of many shares is a little too large for its own s
 
 
 @metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",), once=True)
-def targetability(trial: EvaluationResult) -> Iterator[Value]:
+def targetability(result: EvaluationResult) -> Iterator[Value]:
     """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
 
     An image counts for every class it was sent to; one that the model takes for j before the attack counts,
@@ -18,17 +18,17 @@ def targetability(trial: EvaluationResult) -> Iterator[Value]:
     its own sample, and has no interval. Shares have exact intervals. Without targets it yields nothing.
 
     >>> import numpy as np
-    >>> trial = EvaluationResult(
+    >>> result = EvaluationResult(
     ...     ("panda", "gibbon"), np.array(["a"]), np.array([0]), np.array([[0, 1]]), targets=np.array([1])
     ... )
-    >>> [(v.metric, v.subset, v.value) for v in targetability(trial)]
+    >>> [(v.metric, v.subset, v.value) for v in targetability(result)]
     [('most_sent', '', 1.0), ('sent', 'panda -> gibbon', 1.0)]
     """
-    if trial.targets is None:
+    if result.targets is None:
         return
-    reached = trial.predicted == trial.targets
+    reached = result.predicted == result.targets
     shares: list[Value[Literal["sent", "most_sent"]]] = [
-        proportion("sent", reached[rows], pair) for pair, rows in pairs(trial)
+        proportion("sent", reached[rows], pair) for pair, rows in pairs(result)
     ]
     most = max(shares, key=lambda share: share.value)
     yield Value("most_sent", most.value, most.n, ci_method=SELECTED)

@@ -22,18 +22,18 @@ UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "
 
 
 @metric(names=("temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"), needs=("validation",))
-def temperature(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
+def temperature(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 
     T minimises the negative log-likelihood there, in [1/50, 50]; over 1 means that the model is too sure of
     itself. Where no T there is best, as where all images held out are right and every lower T is better yet, T
     is the end of the range, its `ci_method` says so, and the scaled values are NaN, with n = 0.
 
-    The other values are of this trial's images, with that T; the classes that are answered do not change. The
+    The other values are of this result's images, with that T; the classes that are answered do not change. The
     images that are measured are never used for fitting; the intervals of the others hold T fast.
 
     Args:
-        trial: what the model answered. bins: how many, for the calibration errors.
+        result: what the model predicted. bins: how many, for the calibration errors.
 
     Raises DataError for data without a validation split.
 
@@ -42,8 +42,8 @@ def temperature(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]
     >>> round(fit(np.array([[3.0, 0.0]] * 4), np.array([0, 0, 0, 1])), 3)  # right in 3 of 4: ln 3 is enough
     2.731
     """
-    held = trial.answers("validation")
-    if any((at_labels(each.logits, each.labels) == NEVER).any() for each in (held, trial)):  # no T mends that
+    held = result.answers("validation")
+    if any((at_labels(each.logits, each.labels) == NEVER).any() for each in (held, result)):  # no T mends that
         yield from _nothing(float("nan"), 0, IMPOSSIBLE)
         return
     best = fit(held.logits, held.labels)
@@ -52,10 +52,10 @@ def temperature(trial: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]
         return
     ends = interval(held.logits, held.labels)
     yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.OF_ANSWERS)
-    logp = _scaled(trial.logits, best)
-    yield nll(trial, logp, "nll_scaled")
-    probabilities, right = np.exp(logp), trial.predicted == trial.labels
-    yield mean("brier_scaled", binning.brier(probabilities, trial.labels), 0, 2)
+    logp = _scaled(result.logits, best)
+    yield nll(result, logp, "nll_scaled")
+    probabilities, right = np.exp(logp), result.predicted == result.labels
+    yield mean("brier_scaled", binning.brier(probabilities, result.labels), 0, 2)
     confidence = probabilities.max(axis=1)
     yield _error("ece_scaled", binning.ece(confidence, right, bins), len(right))
     yield _error("ece_adaptive_scaled", binning.ece_adaptive(confidence, right, bins), len(right))

@@ -48,7 +48,7 @@ Telling = Mapping[Key, Told]
 
 @dataclass(frozen=True)
 class Recorded(EvaluationResult):
-    """A trial as outcomes.parquet keeps it, without its logits. said: int64 [N], the classes that were answered."""
+    """A result as outcomes.parquet keeps it, without its logits. said: int64 [N], the classes that were answered."""
 
     said: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
@@ -120,17 +120,17 @@ def _asked(condition: Condition, rows: pd.DataFrame, there: pd.DataFrame, enviro
 
 def values(asked: Asked) -> Iterator[Value]:
     """What is told of the metrics that results.csv has of this strength."""
-    wanted, trial = set(asked.results["metric"]), _trial(asked)
+    wanted, result = set(asked.results["metric"]), _result(asked)
     ways = {
         "accuracy": _accuracy, "calibration": _calibration, "confusion": _confusion, "hierarchy": _hierarchy,
-        "distance": _distance, "targetability": lambda trial, _: targetability(trial),
+        "distance": _distance, "targetability": lambda result, _: targetability(result),
     }  # fmt: skip
     for name, way in ways.items():
         if wanted & {*yields("metrics", name).all_names} and len(asked.rows):
-            yield from told(name, way(trial, asked), trial)
+            yield from told(name, way(result, asked), result)
 
 
-def _trial(asked: Asked) -> Recorded:
+def _result(asked: Asked) -> Recorded:
     rows = asked.rows
     aims = None if (rows["target"] == "").all() else _places(rows["target"], asked.classes)
     labels, said = (_places(rows[name], asked.classes) for name in ("label", "predicted"))
@@ -145,27 +145,27 @@ def _places(names: pd.Series, classes: Sequence[str]) -> np.ndarray:
     return places
 
 
-def _accuracy(trial: Recorded, asked: Asked) -> Iterator[Value]:
-    right, near = trial.predicted == trial.labels, asked.rows["in_top5"].to_numpy()
-    yield from shares(trial, right, near)
-    costs = by_image(trial.ids, asked.rows["nll"].to_numpy(float))
+def _accuracy(result: Recorded, asked: Asked) -> Iterator[Value]:
+    right, near = result.predicted == result.labels, asked.rows["in_top5"].to_numpy()
+    yield from shares(result, right, near)
+    costs = by_image(result.ids, asked.rows["nll"].to_numpy(float))
     yield mean("nll", costs, 0, float(costs.max()), unit="nats")
 
 
-def _calibration(trial: Recorded, asked: Asked) -> Iterator[Value]:
+def _calibration(result: Recorded, asked: Asked) -> Iterator[Value]:
     given = asked.given("calibration")
     bins = int((given or {}).get("bins", _BINS))
-    found = [*by_confidence(asked.rows["confidence"].to_numpy(float), trial.predicted == trial.labels, bins)]
+    found = [*by_confidence(asked.rows["confidence"].to_numpy(float), result.predicted == result.labels, bins)]
     groups = {value.subset for value in found if value.metric == "bin_accuracy"}
     of_bins = asked.results["metric"] == "bin_accuracy"
     if given is not None or groups == set(asked.results.loc[of_bins, "subset"]):
         yield from found
 
 
-def _confusion(trial: Recorded, asked: Asked) -> Iterator[Value]:
+def _confusion(result: Recorded, asked: Asked) -> Iterator[Value]:
     """All that `confusion` gives; of a pair that it does not, the share, whose interval is exact (see `recording`)."""
     given = asked.given("confusion")
-    yield from confusion(trial, **{k: int(v) for k, v in (given or {}).items() if k == "pairs"})
+    yield from confusion(result, **{k: int(v) for k, v in (given or {}).items() if k == "pairs"})
     pairs = asked.results.loc[asked.results["metric"] == "confused", "subset"]
     for pair in pairs:
         label, _, other = pair.partition(" -> ")
@@ -174,21 +174,21 @@ def _confusion(trial: Recorded, asked: Asked) -> Iterator[Value]:
         yield share if given is not None else share._replace(ci_method="")
 
 
-def _hierarchy(trial: Recorded, asked: Asked) -> Iterator[Value]:
+def _hierarchy(result: Recorded, asked: Asked) -> Iterator[Value]:
     """The severity of a mistake hangs on the whole tree, of which the folder keeps the superclasses only."""
     if asked.groups:
-        yield from (each for each in hierarchy(trial) if not (asked.own and each.metric == "mistake_severity"))
+        yield from (each for each in hierarchy(result) if not (asked.own and each.metric == "mistake_severity"))
 
 
-def _distance(trial: Recorded, asked: Asked) -> Iterator[Value]:
+def _distance(result: Recorded, asked: Asked) -> Iterator[Value]:
     if (norm := asked.condition.norm) not in _SIZES:
         return
-    fell = fooled(trial.predicted, trial.labels, trial.targets)
+    fell = fooled(result.predicted, result.labels, result.targets)
     sizes = np.where(fell, asked.rows[norm].to_numpy(), np.inf).astype(np.float32)
     limit, told = float(asked.rows["eps"].iloc[0]), (asked.results["metric"] == "top1_by_distance").sum()
     found = Recorded(
-        trial.classes, trial.ids, trial.labels, trial.logits, targets=trial.targets, distance=sizes, limit=limit,
-        norm=norm, said=trial.said,
+        result.classes, result.ids, result.labels, result.logits, targets=result.targets, distance=sizes, limit=limit,
+        norm=norm, said=result.said,
     )  # fmt: skip
     points = (asked.given("minimal") or {}).get("points", max(int(told) - 1, 1))
     yield from distance(found, points=int(points))

@@ -138,19 +138,19 @@ class EvaluationResult:
     def features(self) -> np.ndarray:
         """What the model makes of these images before its last layer, float32 [N, D].
 
-        Raises ModelError where the trial was made without a model, and for a model without a graph of layers.
+        Raises ModelError where the result was made without a model, and for a model without a graph of layers.
         """
         if self.look is None:
-            raise ModelError("this trial has no features: give it look, a function that returns them [N, D]")
+            raise ModelError("this result has no features: give it look, a function that returns them [N, D]")
         return self.look()
 
     def answers(self, split: str) -> Predictions:
         """What the model says of the unperturbed images of "train", of "validation", or of the case's "ood" images.
 
-        Raises ModelError where the trial was made without a model, DataError for a split that is not there.
+        Raises ModelError where the result was made without a model, DataError for a split that is not there.
         """
         if self.ask is None:
-            raise ModelError(f"this trial has no answers to {split!r}: give it ask, a function of the split")
+            raise ModelError(f"this result has no answers to {split!r}: give it ask, a function of the split")
         return self.ask(split)
 
     @cached_property
@@ -224,7 +224,7 @@ class EvaluationResult:
 SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
 
 
-def told(measure: str, values: Iterable[Value[Metric]], trial: EvaluationResult) -> Iterator[Value[Metric]]:
+def told(measure: str, values: Iterable[Value[Metric]], result: EvaluationResult) -> Iterator[Value[Metric]]:
     """The values of a measure; without intervals where these would take several rows of an image for several images.
 
     The temperature is of other images, those held out.
@@ -232,7 +232,7 @@ def told(measure: str, values: Iterable[Value[Metric]], trial: EvaluationResult)
     once = yields("metrics", measure).once
     for value in values:
         counts = once or value.metric == "temperature"
-        yield value if counts or not trial.several else unsure(value)
+        yield value if counts or not result.several else unsure(value)
 
 
 def unsure(value: Value[Metric]) -> Value[Metric]:
@@ -240,9 +240,9 @@ def unsure(value: Value[Metric]) -> Value[Metric]:
     return value._replace(ci_low=math.nan, ci_high=math.nan, ci_method=SEVERAL)
 
 
-def pairs(trial: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:
-    """Every pair "label -> target" of a trial with targets, and the places of its images."""
-    aims = trial.labels if trial.targets is None else trial.targets
-    for label, target in np.unique(np.stack([trial.labels, aims], axis=1), axis=0):
-        places = np.flatnonzero((trial.labels == label) & (aims == target))
-        yield f"{trial.classes[label]} -> {trial.classes[target]}", places
+def pairs(result: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:
+    """Every pair "label -> target" of a result with targets, and the places of its images."""
+    aims = result.labels if result.targets is None else result.targets
+    for label, target in np.unique(np.stack([result.labels, aims], axis=1), axis=0):
+        places = np.flatnonzero((result.labels == label) & (aims == target))
+        yield f"{result.classes[label]} -> {result.classes[target]}", places

@@ -235,11 +235,11 @@ def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
 
     data, eps = problem(40, seed=3), call.arguments["eps"]
     calls = [signature.Call("attacks", call.name, {**call.arguments, "eps": eps * f}) for f in (0.3, 0.6, 1.0, 1.5)]
-    trials = [
-        o.trial
+    results = [
+        o.result
         for o in outcomes(classifier, Case("x", tuple(calls)), from_arrays(data.images, data.labels, 3), 0, Silent())
     ]
-    fallen = [trial.predicted != trial.labels for trial in trials]
+    fallen = [result.predicted != result.labels for result in results]
     for smaller, larger in pairwise(fallen):
         assert (larger >= smaller).all()
     assert fallen[0].sum() < fallen[1].sum() < fallen[-1].sum()

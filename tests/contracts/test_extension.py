@@ -40,10 +40,10 @@ from robust.results.evaluation import proportion
 
 
 @robust.metric(names=("top2",), shares=("top2",), perfect={"top2": 1.0})
-def top2(trial):
+def top2(result):
     """Share of the images whose label is one of the two likeliest classes."""
-    likeliest = trial.logits.argsort(axis=1)[:, -2:]
-    yield proportion("top2", (likeliest == trial.labels[:, None]).any(axis=1))
+    likeliest = result.logits.argsort(axis=1)[:, -2:]
+    yield proportion("top2", (likeliest == result.labels[:, None]).any(axis=1))
 ''',
     "corruptions/dimmed": '''"""Too little light."""
 

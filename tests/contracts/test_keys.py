@@ -186,10 +186,10 @@ def test_attacks_that_are_called_by_name_are_followed():
 
 
 def test_code_of_a_user_stands_in_the_key_of_the_call(tmp_path, monkeypatch):
-    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(trial): ...\n")
+    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(result): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     call = bind("metrics", "mine_for_keys:depth")
     before = call.key()
     assert code_of([call]) == code_of([])
-    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(trial): return 1\n")
+    (tmp_path / "mine_for_keys.py").write_text("@metric(names=('depth',))\ndef depth(result): return 1\n")
     assert call.key() != before

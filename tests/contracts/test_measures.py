@@ -18,7 +18,7 @@ LOGITS = random.normal(size=(N, 7)) + 2 * np.eye(7)[LABELS]
 every = pytest.mark.parametrize("measure", registry.names("metrics"))
 
 
-def _trial(logits=LOGITS, labels=LABELS, **more):
+def _result(logits=LOGITS, labels=LABELS, **more):
     features = 0.3 * logits**2 + logits
     ids = np.array([f"id{i}" for i in range(len(labels))])
     clean = EvaluationResult(CLASSES, ids, labels, LOGITS[: len(labels)], look=lambda: features)
@@ -41,8 +41,8 @@ def _answers(split):
     return Predictions(labels, logits, 0.3 * logits**2 + logits)
 
 
-def _measured(measure, trial):
-    return list(signature.bind("metrics", measure)(trial))
+def _measured(measure, result):
+    return list(signature.bind("metrics", measure)(result))
 
 
 def _is_declared(about, value):
@@ -57,7 +57,7 @@ def _is_declared(about, value):
 @every
 def test_yields_what_it_declares_and_nothing_else(measure):
     told = set(declared.yields("metrics", measure).all_names)
-    plain, aimed = _measured(measure, _trial()), _measured(measure, _trial(targets=(LABELS + 1) % 7))
+    plain, aimed = _measured(measure, _result()), _measured(measure, _result(targets=(LABELS + 1) % 7))
     assert {value.metric for value in plain + aimed} == told
     assert all(isinstance(value, Value) for value in plain)
     for value in plain + aimed:
@@ -68,7 +68,7 @@ def test_yields_what_it_declares_and_nothing_else(measure):
 
 @every
 def test_what_it_says_can_be_paired_is_paired(measure):
-    outcomes = _trial(targets=(LABELS + 1) % 7).outcomes(
+    outcomes = _result(targets=(LABELS + 1) % 7).outcomes(
         model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
     )
     for metric in declared.yields("metrics", measure).paired:
@@ -77,7 +77,7 @@ def test_what_it_says_can_be_paired_is_paired(measure):
 
 @every
 def test_values_are_plain_numbers_in_their_ranges(measure):
-    for value in _measured(measure, _trial()):
+    for value in _measured(measure, _result()):
         assert type(value.value) is float and isinstance(value.n, int) and isinstance(value.subset, str)
         assert 0 < value.n <= N and np.isfinite(value.value)
         if value.unit == "proportion":
@@ -86,7 +86,7 @@ def test_values_are_plain_numbers_in_their_ranges(measure):
 
 @every
 def test_every_proportion_carries_its_exact_interval(measure):
-    shares = [v for v in _measured(measure, _trial()) if v.unit == "proportion"]
+    shares = [v for v in _measured(measure, _result()) if v.unit == "proportion"]
     for value in shares:
         low, high = statistics.clopper_pearson(round(value.value * value.n), value.n)
         if value.ci_method == "exact 95 %":
@@ -99,9 +99,9 @@ def test_every_proportion_carries_its_exact_interval(measure):
 @every
 def test_the_order_of_the_images_does_not_matter(measure):
     order = random.permutation(N)
-    one = _measured(measure, _trial())
+    one = _measured(measure, _result())
     two = _measured(
-        measure, _trial(logits=LOGITS[order], labels=LABELS[order], ids=np.array([f"id{i}" for i in order]))
+        measure, _result(logits=LOGITS[order], labels=LABELS[order], ids=np.array([f"id{i}" for i in order]))
     )
     assert [(v.metric, v.subset, v.n) for v in one] == [(v.metric, v.subset, v.n) for v in two]
     for mine, other in zip(one, two, strict=True):
@@ -111,7 +111,7 @@ def test_the_order_of_the_images_does_not_matter(measure):
 @every
 def test_a_perfect_predictor(measure):
     perfect = declared.yields("metrics", measure).perfect
-    for value in _measured(measure, _trial(logits=100.0 * np.eye(7)[LABELS])):
+    for value in _measured(measure, _result(logits=100.0 * np.eye(7)[LABELS])):
         assert value.value == pytest.approx(perfect.get(value.metric, value.value), abs=1e-40, nan_ok=True)
         assert value.metric != "confused", "nothing is confused"
 
@@ -119,7 +119,7 @@ def test_a_perfect_predictor(measure):
 @every
 def test_a_constant_predictor(measure):
     always, share = np.tile([0, 9.0, 0, 0, 0, 0, 0], (N, 1)), float((LABELS == 1).mean())
-    for value in _measured(measure, _trial(logits=always)):
+    for value in _measured(measure, _result(logits=always)):
         match value.metric:
             case "top1" | "top1_error":
                 assert value.value == pytest.approx(share if value.metric == "top1" else 1 - share)
@@ -137,6 +137,6 @@ def test_a_constant_predictor(measure):
 @every
 @pytest.mark.parametrize("n", [1, 2, 36])
 def test_a_few_images_are_enough(measure, n):
-    for value in _measured(measure, _trial(logits=LOGITS[:n], labels=LABELS[:n])):
+    for value in _measured(measure, _result(logits=LOGITS[:n], labels=LABELS[:n])):
         assert value.n <= n or value.metric == "temperature", "which is fitted on other images"
         assert value.n == 0 or np.isfinite(value.value)

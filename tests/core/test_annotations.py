@@ -132,8 +132,8 @@ def test_what_foolbox_takes_is_checked_or_refused():
 def test_a_callable_with_a_default_is_left_alone_and_one_without_is_needed(tmp_path, monkeypatch):
     (tmp_path / "their_callables.py").write_text(
         "from collections.abc import Callable\n"
-        "@robust.metric(names=('depth',))\ndef one(trial, *, by: Callable[[int], int] = abs): ...\n"
-        "@robust.metric(names=('depth',))\ndef other(trial, *, by: Callable[[int], int]): ...\n"
+        "@robust.metric(names=('depth',))\ndef one(result, *, by: Callable[[int], int] = abs): ...\n"
+        "@robust.metric(names=('depth',))\ndef other(result, *, by: Callable[[int], int]): ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert bind("metrics", "their_callables:one").arguments == {}

@@ -313,7 +313,7 @@ def test_foreign_code_is_bound_without_running_it(theirs):
 def test_a_module_inside_foreign_packages_is_found_without_running_them(theirs):
     theirs("", "their_package.__init__")
     theirs("", "their_package.inner.__init__")
-    theirs("@metric(names=('depth',))\ndef measure(trial): ...", "their_package.inner.leaf")
+    theirs("@metric(names=('depth',))\ndef measure(result): ...", "their_package.inner.leaf")
     assert bind("metrics", "their_package.inner.leaf:measure").arguments == {}
     assert not any(name.startswith("their_package") for name in sys.modules)
     with pytest.raises(RuntimeError, match="somebody ran this"):
@@ -321,7 +321,7 @@ def test_a_module_inside_foreign_packages_is_found_without_running_them(theirs):
 
 
 def test_a_module_inside_folders_that_are_no_packages_is_found(theirs):
-    theirs("@metric(names=('depth',))\ndef measure(trial): ...", "their_folder.inner.deeper.leaf")
+    theirs("@metric(names=('depth',))\ndef measure(result): ...", "their_folder.inner.deeper.leaf")
     assert bind("metrics", "their_folder.inner.deeper.leaf:measure").arguments == {}
 
 

@@ -69,22 +69,22 @@ def test_without_a_perturbation_the_clean_images_are_judged(run):
     (outcome,) = run()
     assert outcome.call is None and np.array_equal(outcome.original, IMAGES)
     assert np.array_equal(outcome.perturbed, IMAGES)
-    assert outcome.trial.clean is None and outcome.trial.by is None
-    assert outcome.trial.predicted.tolist() == [0, 0, 0, 1, 1, 1, 1] and outcome.seconds > 0
+    assert outcome.result.clean is None and outcome.result.by is None
+    assert outcome.result.predicted.tolist() == [0, 0, 0, 1, 1, 1, 1] and outcome.seconds > 0
 
 
 def test_what_has_fallen_is_carried_and_not_attacked_again(run):
     weak, strong = _across(0.1), _across(0.25)
     one, two = run(weak, strong)
-    assert one.trial.by.tolist() == ["", "", "pgd", "pgd", "", "", "clean"]
-    assert two.trial.by.tolist() == ["", "pgd", "pgd", "pgd", "pgd", "", "clean"]
+    assert one.result.by.tolist() == ["", "", "pgd", "pgd", "", "", "clean"]
+    assert two.result.by.tolist() == ["", "pgd", "pgd", "pgd", "pgd", "", "clean"]
     assert strong.asked[0]["images"][:, 0, 0, 0].tolist() == GREYS[[0, 1, 4, 5]].tolist()
-    np.testing.assert_allclose(two.trial.linf, [0.25, 0.25, 0.1, 0.1, 0.25, 0.25, 0], atol=1e-6)
-    np.testing.assert_allclose(two.trial.l2, two.trial.linf * 2, atol=1e-6)
-    assert one.trial.n_forward.tolist() == [7, 7, 7, 7, 7, 7, 0]
-    assert two.trial.n_forward.tolist() == [14, 14, 7, 7, 14, 14, 0]  # what led here is part of the budget
-    assert two.trial.n_backward.tolist() == [12, 12, 6, 6, 12, 12, 0]
-    assert [o.trial.clean.predicted.tolist() for o in (one, two)] == [[0, 0, 0, 1, 1, 1, 1]] * 2
+    np.testing.assert_allclose(two.result.linf, [0.25, 0.25, 0.1, 0.1, 0.25, 0.25, 0], atol=1e-6)
+    np.testing.assert_allclose(two.result.l2, two.result.linf * 2, atol=1e-6)
+    assert one.result.n_forward.tolist() == [7, 7, 7, 7, 7, 7, 0]
+    assert two.result.n_forward.tolist() == [14, 14, 7, 7, 14, 14, 0]  # what led here is part of the budget
+    assert two.result.n_backward.tolist() == [12, 12, 6, 6, 12, 12, 0]
+    assert [o.result.clean.predicted.tolist() for o in (one, two)] == [[0, 0, 0, 1, 1, 1, 1]] * 2
 
 
 def test_those_that_stand_go_on_from_where_they_were_left(run):
@@ -98,9 +98,9 @@ def test_clean_errors_are_never_attacked_and_count_as_lost(run):
     call = _across(0.01)
     (outcome,) = run(call)
     assert len(call.asked[0]["images"]) == 6
-    assert outcome.trial.by[6] == "clean" and outcome.trial.predicted[6] != LABELS[6]
-    assert (outcome.trial.linf[6], outcome.trial.n_forward[6]) == (0, 0)
-    assert (outcome.trial.predicted == LABELS).tolist() == [True] * 6 + [False]
+    assert outcome.result.by[6] == "clean" and outcome.result.predicted[6] != LABELS[6]
+    assert (outcome.result.linf[6], outcome.result.n_forward[6]) == (0, 0)
+    assert (outcome.result.predicted == LABELS).tolist() == [True] * 6 + [False]
 
 
 def test_a_lucky_answer_of_a_random_model_brings_nothing_back():
@@ -115,8 +115,8 @@ def test_a_lucky_answer_of_a_random_model_brings_nothing_back():
     images, labels = np.tile(IMAGES, (30, 1, 1, 1)), np.tile(LABELS, 30)
     case = Case("case", tuple(_across(eps, by="") for eps in (0.01, 0.02, 0.03)))
     data = from_arrays(images, labels, CLASSES)
-    found = [o.trial for o in perturb.outcomes(Classifier(model, 2, batch_size=64), case, data, 0, Silent())]
-    lost = [found[0].clean.predicted != labels, *(trial.predicted != labels for trial in found)]
+    found = [o.result for o in perturb.outcomes(Classifier(model, 2, batch_size=64), case, data, 0, Silent())]
+    lost = [found[0].clean.predicted != labels, *(result.predicted != labels for result in found)]
     assert all((before <= after).all() and before.sum() < after.sum() for before, after in itertools.pairwise(lost))
     assert (found[-1].by[lost[0]] == "clean").all() and lost[-1].mean() > 0.85  # 15 in 16 coins
 
@@ -132,22 +132,22 @@ def test_seeds_are_those_of_the_case_and_the_example(run):
 def test_where_all_have_fallen_nobody_is_attacked(run):
     first, second = _across(0.45), _across(0.5)
     before, outcome = run(first, second)
-    assert second.asked == [] and outcome.trial.n_forward.tolist() == before.trial.n_forward.tolist()
-    assert (outcome.trial.predicted != LABELS).all()
+    assert second.asked == [] and outcome.result.n_forward.tolist() == before.result.n_forward.tolist()
+    assert (outcome.result.predicted != LABELS).all()
 
 
 @pytest.mark.parametrize("claim", ["pgd", ""])
 def test_an_attack_that_lies_is_corrected_by_the_last_look(run, claim):
     weak, strong = _across(0.1, by=claim), _across(0.25, by=claim)
     one, two = run(weak, strong)
-    assert one.trial.by.tolist() == ["", "", "pgd", "pgd", "", "", "clean"]
-    assert two.trial.by.tolist() == ["", "pgd", "pgd", "pgd", "pgd", "", "clean"]
+    assert one.result.by.tolist() == ["", "", "pgd", "pgd", "", "", "clean"]
+    assert two.result.by.tolist() == ["", "pgd", "pgd", "pgd", "pgd", "", "clean"]
     assert len(strong.asked[0]["images"]) == 4
 
 
 def test_the_part_that_felled_an_image_is_kept(run):
     parts = np.array(["apgd", "apgd", "square", "square", "apgd", ""], object)
-    assert run(_across(0.1, by=parts))[0].trial.by.tolist() == ["", "", "square", "square", "", "", "clean"]
+    assert run(_across(0.1, by=parts))[0].result.by.tolist() == ["", "", "square", "square", "", "", "clean"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_broken_promise_is_an_error(run, change, arguments, message):
 
 @pytest.mark.parametrize(("size", "norm"), [(0.1, "linf"), (0.05, "l2"), (0.025, "l1")])
 def test_rounding_is_no_broken_promise(run, size, norm):
-    assert run(_across(size, norm=norm, eps=0.1))[0].trial.linf[0] == pytest.approx(size)
+    assert run(_across(size, norm=norm, eps=0.1))[0].result.linf[0] == pytest.approx(size)
 
 
 def test_another_shape_is_an_error(split):
@@ -188,8 +188,8 @@ def test_another_shape_is_an_error(split):
 
 def test_corruptions_are_held_to_the_box_and_to_nothing_else(run):
     (outcome,) = run(bind("corruptions", {"name": "gaussian_noise", "severity": 5}))
-    assert set(outcome.trial.by) == {""} and set(outcome.trial.n_forward) == {0}
-    assert outcome.trial.linf.max() > 0.1 and outcome.trial.clean.predicted.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert set(outcome.result.by) == {""} and set(outcome.result.n_forward) == {0}
+    assert outcome.result.linf.max() > 0.1 and outcome.result.clean.predicted.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert len(outcome.perturbed) == 7  # clean errors are corrupted like the others
 
 
@@ -207,7 +207,7 @@ class FakeCorruption:
 def test_a_corruption_that_leaves_the_box_is_an_error(run):
     with pytest.raises(ContractError, match=r"^fog left \[0, 1\]: its pixels range from 0\.3"):
         run(FakeCorruption(0.2))
-    assert run(FakeCorruption(0.05))[0].trial.linf == pytest.approx([0.05] * 7)
+    assert run(FakeCorruption(0.05))[0].result.linf == pytest.approx([0.05] * 7)
 
 
 def test_severities_begin_from_the_clean_images_each(run):
@@ -218,11 +218,11 @@ def test_severities_begin_from_the_clean_images_each(run):
 def test_a_target_keeps_the_images_that_have_one(run):
     call = _across(0.25)
     (outcome,) = run(call, target={"dark": "bright"})
-    trial = outcome.trial
-    assert trial.labels.tolist() == [0, 0, 0, 0] and trial.targets.tolist() == [1, 1, 1, 1]
-    assert trial.clean.targets.tolist() == [1, 1, 1, 1] and len(trial.clean.labels) == 4
-    assert trial.ids.tolist() == ["00000", "00001", "00002", "00006"]
-    assert trial.by.tolist() == ["", "pgd", "pgd", "clean"]  # the last is taken for its target anyway
+    result = outcome.result
+    assert result.labels.tolist() == [0, 0, 0, 0] and result.targets.tolist() == [1, 1, 1, 1]
+    assert result.clean.targets.tolist() == [1, 1, 1, 1] and len(result.clean.labels) == 4
+    assert result.ids.tolist() == ["00000", "00001", "00002", "00006"]
+    assert result.by.tolist() == ["", "pgd", "pgd", "clean"]  # the last is taken for its target anyway
     assert call.asked[0]["targets"].tolist() == [1, 1, 1]
     np.testing.assert_allclose(outcome.original, IMAGES[[0, 1, 2, 6]])
 
@@ -236,8 +236,8 @@ def test_with_a_target_only_reaching_it_counts(affine):
     calls = (_across(0.3), _across(0.5))
     case = Case("aimed", calls, "ci_high")
     one, two = perturb.outcomes(classifier, case, data, 0, Silent())
-    assert one.trial.predicted.tolist() == [1, 1] and one.trial.by.tolist() == ["", ""]
-    assert two.trial.predicted.tolist() == [1, 2] and two.trial.by.tolist() == ["", "pgd"]
+    assert one.result.predicted.tolist() == [1, 1] and one.result.by.tolist() == ["", ""]
+    assert two.result.predicted.tolist() == [1, 2] and two.result.by.tolist() == ["", "pgd"]
 
 
 def test_a_target_that_leaves_nobody_is_an_error(run):
@@ -264,7 +264,7 @@ def test_a_real_attack_through_the_real_call(split):
     found = list(perturb.outcomes(split, Case("pgd", calls), data, 0, Silent()))
     assert isinstance(calls[0], Call)
     # each falls between the strengths on both sides of its distance to 0.5
-    fallen = [(o.trial.predicted != LABELS)[:6].tolist() for o in found]
+    fallen = [(o.result.predicted != LABELS)[:6].tolist() for o in found]
     edges = np.abs(GREYS[:6] - 0.5)
     for call, fell in zip(calls, fallen, strict=True):
         assert fell == (edges < call.arguments["eps"]).tolist()
@@ -279,8 +279,8 @@ def test_who_still_fools_after_rounding_to_8_bits(run):
         return np.where(labels == 0, 1, 0)[:, None, None, None] * (made[:, None, :, None] - images)
 
     (outcome,) = run(Fake(does, {"eps": 1.0, "norm": "linf"}))
-    assert outcome.trial.felled.tolist() == [True, True, True, False, False, False, False]
-    assert outcome.trial.rounded.tolist() == [False, True, False, False, False, False, False]
+    assert outcome.result.felled.tolist() == [True, True, True, False, False, False, False]
+    assert outcome.result.rounded.tolist() == [False, True, False, False, False, False, False]
 
 
 def test_a_search_gives_every_image_its_distance(split):
@@ -289,18 +289,18 @@ def test_a_search_gives_every_image_its_distance(split):
     for norm, factor in (("linf", 1), ("l2", 2), ("l1", 4)):
         call = bind("attacks", {"name": "fab", "norm": norm, "eps": 0.25 * factor, "steps": 12})
         (outcome,) = perturb.outcomes(split, Case("far", minimal=call), data, 0, Silent())
-        trial = outcome.trial
+        result = outcome.result
         expected = np.where(np.abs(GREYS - 0.5) < 0.25, np.abs(GREYS - 0.5) * factor, np.inf)
         expected[6] = 0  # a clean error
-        np.testing.assert_allclose(trial.distance, expected, rtol=0.02)
-        assert (trial.limit, trial.norm, trial.distance.dtype) == (0.25 * factor, norm, np.float32)
-        assert trial.by.tolist() == ["", "fab", "fab", "fab", "fab", "", "clean"] and outcome.call is call
+        np.testing.assert_allclose(result.distance, expected, rtol=0.02)
+        assert (result.limit, result.norm, result.distance.dtype) == (0.25 * factor, norm, np.float32)
+        assert result.by.tolist() == ["", "fab", "fab", "fab", "fab", "", "clean"] and outcome.call is call
         assert np.array_equal(outcome.perturbed[[0, 5, 6]], IMAGES[[0, 5, 6]])  # nothing was found, or needed
-        assert (trial.predicted != LABELS).tolist() == (np.isfinite(trial.distance)).tolist()
+        assert (result.predicted != LABELS).tolist() == (np.isfinite(result.distance)).tolist()
 
 
 def test_other_cases_have_no_distances(run):
-    assert run(_across(0.1))[0].trial.distance is None and run()[0].trial.distance is None
+    assert run(_across(0.1))[0].result.distance is None and run()[0].result.distance is None
 
 
 def test_a_search_that_leaves_its_ball_is_an_error(split, monkeypatch):
@@ -317,12 +317,12 @@ def test_all_targets_send_every_image_to_each_other_class(affine):
     data = from_arrays(images, [0, 1, 1], ("ci_low", "middle", "ci_high"))  # the last is an error: it is taken for high
     call = bind("attacks", {"name": "pgd", "eps": 0.25})
     (outcome,) = perturb.outcomes(classifier, Case("sent", (call,), "all"), data, 0, Silent())
-    trial = outcome.trial
-    assert trial.ids.tolist() == ["00000"] * 2 + ["00001"] * 2 + ["00002"] * 2
-    assert trial.targets.tolist() == [1, 2, 0, 2, 0, 2] and trial.labels.tolist() == [0, 0, 1, 1, 1, 1]
-    assert (trial.predicted == trial.targets).tolist() == [True, False, False, True, False, True]
-    assert trial.by.tolist() == ["pgd", "", "", "pgd", "", "clean"]
-    assert len(trial.clean.logits) == len(trial.outcomes(model="m", seed=0, case="sent")) == 6
+    result = outcome.result
+    assert result.ids.tolist() == ["00000"] * 2 + ["00001"] * 2 + ["00002"] * 2
+    assert result.targets.tolist() == [1, 2, 0, 2, 0, 2] and result.labels.tolist() == [0, 0, 1, 1, 1, 1]
+    assert (result.predicted == result.targets).tolist() == [True, False, False, True, False, True]
+    assert result.by.tolist() == ["pgd", "", "", "pgd", "", "clean"]
+    assert len(result.clean.logits) == len(result.outcomes(model="m", seed=0, case="sent")) == 6
 
 
 def test_a_search_towards_all_targets(affine):
@@ -331,7 +331,7 @@ def test_a_search_towards_all_targets(affine):
     data = from_arrays(images, [0], ("ci_low", "middle", "ci_high"))
     call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
     (outcome,) = perturb.outcomes(classifier, Case("far", target="all", minimal=call), data, 0, Silent())
-    np.testing.assert_allclose(outcome.trial.distance, [0.1, 0.5], rtol=0.02)
+    np.testing.assert_allclose(outcome.result.distance, [0.1, 0.5], rtol=0.02)
 
 
 def test_an_attack_towards_a_class_mends_nothing_that_was_wrong_before(affine):
@@ -343,6 +343,6 @@ def test_an_attack_towards_a_class_mends_nothing_that_was_wrong_before(affine):
     ]
     found = list(perturb.outcomes(model, Case("c", tuple(darker), "never"), data, 0, Silent()))
     for outcome in found:
-        assert outcome.trial.clean.predicted[-1] == outcome.trial.predicted[-1] == 1 != LABELS[-1]
-        assert outcome.trial.linf[-1] == 0 and np.array_equal(outcome.perturbed[-1], IMAGES[-1])
+        assert outcome.result.clean.predicted[-1] == outcome.result.predicted[-1] == 1 != LABELS[-1]
+        assert outcome.result.linf[-1] == 0 and np.array_equal(outcome.perturbed[-1], IMAGES[-1])
     assert (darker[1].asked[0]["images"].shape, darker[1].asked[0]["start"][-1, 0, 0, 0]) == ((7, 1, 4, 1), GREYS[-1])

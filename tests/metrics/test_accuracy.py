@@ -22,15 +22,15 @@ LOGITS = np.array(
     ],
     float,
 )
-TRIAL = EvaluationResult(CLASSES, np.array(list("vwxyz")), np.array([0, 4, 5, 5, 6]), LOGITS)
+RESULT = EvaluationResult(CLASSES, np.array(list("vwxyz")), np.array([0, 4, 5, 5, 6]), LOGITS)
 
 
-def _values(trial):
-    return {value.metric: value for value in accuracy(trial)}
+def _values(result):
+    return {value.metric: value for value in accuracy(result)}
 
 
 def test_shares_by_hand():
-    values = _values(TRIAL)
+    values = _values(RESULT)
     shares = {metric: value.value for metric, value in values.items() if value.unit == "proportion"}
     assert shares == pytest.approx({"top1": 2 / 5, "top5": 3 / 5, "top1_error": 3 / 5, "top5_error": 2 / 5})
     assert {value.n for value in values.values()} == {5} and {value.subset for value in values.values()} == {""}
@@ -38,7 +38,7 @@ def test_shares_by_hand():
 
 def test_each_share_has_an_exact_interval():
     for metric, count in {"top1": 2, "top5": 3, "top1_error": 3, "top5_error": 2}.items():
-        value = _values(TRIAL)[metric]
+        value = _values(RESULT)[metric]
         assert (value.ci_low, value.ci_high, value.ci_method) == (
             *statistics.clopper_pearson(count, 5),
             statistics.EXACT,
@@ -46,8 +46,8 @@ def test_each_share_has_an_exact_interval():
 
 
 def test_nll_by_hand():
-    value = _values(TRIAL)["nll"]
-    by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, TRIAL.labels, strict=True)]
+    value = _values(RESULT)["nll"]
+    by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, RESULT.labels, strict=True)]
     assert value.value == pytest.approx(np.mean(by_hand))
     assert (value.unit, value.ci_method) == ("nats", statistics.OF_ANSWERS)
     dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
@@ -58,35 +58,35 @@ def test_nll_by_hand():
 def test_a_label_of_probability_0_has_an_infinite_nll_and_what_may_have_one_no_high_end():
     certain = BlackBox(lambda x: np.array([[1.0, 0], [0.25, 0.75]])[x[:, 0, 0, 0].astype(int)], "certain")
     logits = certain(tf.constant([0.0, 1], shape=(2, 1, 1, 1))).numpy()
-    trials = [
+    results = [
         EvaluationResult(("a", "b"), np.array(["x", "y"]), np.array(labels), logits) for labels in ([0, 1], [1, 1])
     ]
-    assert all(np.isfinite(trial.margin).all() for trial in trials)
-    may, has = (_values(trial)["nll"] for trial in trials)
+    assert all(np.isfinite(result.margin).all() for result in results)
+    may, has = (_values(result)["nll"] for result in results)
     assert may.value == pytest.approx(math.log(4 / 3) / 2) and 0 <= may.ci_low < may.value and may.ci_high == math.inf
     assert has.value == math.inf and math.isnan(has.ci_low) and math.isnan(has.ci_high) and "0" in has.ci_method
 
 
 def test_a_target_is_reached_or_not():
-    aimed = replace(TRIAL, targets=np.array([1, 0, 0, 1, 0]))
+    aimed = replace(RESULT, targets=np.array([1, 0, 0, 1, 0]))
     value = _values(aimed)["targeted_success_rate"]
     assert (value.value, value.n) == (2 / 5, 5)  # the equal logits of the fourth go to the first class
-    assert "targeted_success_rate" not in _values(TRIAL)
+    assert "targeted_success_rate" not in _values(RESULT)
 
 
 def test_with_five_classes_or_fewer_there_is_no_top_five():
-    trial = EvaluationResult(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
-    values = _values(trial)
+    result = EvaluationResult(("a", "b"), np.array(["x", "y"]), np.array([0, 1]), np.array([[0.0, 1], [1, 0]]))
+    values = _values(result)
     assert values["top1"].value == 0 and not {"top5", "top5_error"} & set(values)
 
 
 def test_how_many_of_the_fallen_survive_rounding():
     by = np.array(["pgd", "", "clean", "pgd", "pgd"], object)
-    attacked = replace(TRIAL, by=by, rounded=np.array([True, False, False, False, True]))
+    attacked = replace(RESULT, by=by, rounded=np.array([True, False, False, False, True]))
     value = _values(attacked)["success_after_8bit"]
     assert (value.value, value.n) == (2 / 3, 3)
     assert "success_after_8bit" not in _values(replace(attacked, by=np.array(["", "", "clean", "", ""], object)))
-    assert "success_after_8bit" not in _values(replace(TRIAL, by=by))
+    assert "success_after_8bit" not in _values(replace(RESULT, by=by))
 
 
 def _sent(each, images=20):

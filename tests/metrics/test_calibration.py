@@ -18,7 +18,7 @@ from robust.results.evaluation import IMPOSSIBLE, EvaluationResult, Predictions
 random = np.random.default_rng(0)
 
 
-def _trial(logits, labels, **more):
+def _result(logits, labels, **more):
     ids = np.array([str(i) for i in range(len(labels))])
     return EvaluationResult(tuple("abcdefghij"[: logits.shape[1]]), ids, labels, logits, **more)
 
@@ -31,14 +31,14 @@ def _sampled(n, classes=4, scale=2.0, seed=0):
     return logits, (own.random(n)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
 
 
-def _values(measure, trial, **arguments):
-    return {(v.metric, v.subset): v for v in measure(trial, **arguments)}
+def _values(measure, result, **arguments):
+    return {(v.metric, v.subset): v for v in measure(result, **arguments)}
 
 
 def test_a_model_that_says_90_and_is_right_on_70_has_an_ece_of_20_percent():
     logits = np.tile(np.log([0.9, 0.1]), (1000, 1))
     labels = (np.arange(1000) % 10 >= 7).astype(int)
-    values = _values(calibration, _trial(logits, labels))
+    values = _values(calibration, _result(logits, labels))
     for metric in ("ece", "ece_adaptive", "ece_classwise", "ace"):
         assert values[metric, ""].value == pytest.approx(0.2, abs=5e-3), metric
     assert values["ece", ""].ci_low < 0.2 < values["ece", ""].ci_high
@@ -74,7 +74,7 @@ def test_errors_agree_with_their_definitions_written_out(bins):
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    values = _values(calibration, _trial(logits, labels), bins=bins)
+    values = _values(calibration, _result(logits, labels), bins=bins)
     edges = np.linspace(-1e-12, 1, bins + 1)
     edges[1:] = np.arange(1, bins + 1) / bins
     assert values["ece", ""].value == pytest.approx(_written_out(confidence, right, edges))
@@ -116,7 +116,7 @@ def test_the_area_under_risk_and_coverage_by_hand():
 
 def test_reliability_counts_every_image_once():
     logits, labels = _sampled(300)
-    values = _values(calibration, _trial(logits, labels))
+    values = _values(calibration, _result(logits, labels))
     bins = [v for (metric, _), v in values.items() if metric == "bin_accuracy"]
     assert sum(v.n for v in bins) == 300
     right = (logits.argmax(axis=1) == labels).sum()
@@ -133,7 +133,7 @@ def test_the_temperature_is_recovered_from_scaled_logits(wrong_by):
 def test_where_all_are_right_no_temperature_is_best_and_the_end_of_the_range_says_so(scale):
     labels = np.arange(60) % 4
     logits = scale * np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.5, (60, 4))
-    values = list(temperature(_trial(logits, labels, ask=lambda split: Predictions(labels, logits, logits))))
+    values = list(temperature(_result(logits, labels, ask=lambda split: Predictions(labels, logits, logits))))
     assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].ci_low) and np.isnan(values[0].ci_high)
     assert all("no T in [0.02, 50] is best" in value.ci_method for value in values)
     assert [(v.metric, v.n) for v in values[1:]] == [(metric, 0) for metric in UNITS]
@@ -164,13 +164,13 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
         asked.append(split)
         return Predictions(of_held, 3 * held, held)
 
-    trial = _trial(3 * logits, labels, ask=ask)
-    values, before = _values(temperature, trial), _values(calibration, trial)
+    result = _result(3 * logits, labels, ask=ask)
+    values, before = _values(temperature, result), _values(calibration, result)
     assert asked == ["validation"]
     assert values["temperature", ""].value == fit(3 * held, of_held) == pytest.approx(3, rel=0.1)
     assert values["temperature", ""].ci_low < 3 < values["temperature", ""].ci_high
     assert before["ece", ""].value > 0.15 and values["ece_scaled", ""].value < 0.05
-    assert values["nll_scaled", ""].value < trial.nll.mean()
+    assert values["nll_scaled", ""].value < result.nll.mean()
     assert values["brier_scaled", ""].value < before["brier", ""].value
 
 
@@ -188,7 +188,7 @@ def test_the_interval_of_a_temperature_is_where_the_mean_score_may_be_0(over):
 
 def test_a_calibrated_model_has_an_error_of_0_in_its_interval_and_a_boaster_not():
     logits, labels = _sampled(1000, seed=6)
-    calibrated, boaster = (_values(calibration, _trial(by * logits, labels)) for by in (1, 4))
+    calibrated, boaster = (_values(calibration, _result(by * logits, labels)) for by in (1, 4))
     for metric in ("ece", "ece_adaptive", "ece_classwise", "ace"):
         assert calibrated[metric, ""].ci_low == 0 < calibrated[metric, ""].value < calibrated[metric, ""].ci_high
         assert 0 < boaster[metric, ""].ci_low < boaster[metric, ""].value < boaster[metric, ""].ci_high
@@ -227,14 +227,14 @@ def test_data_without_a_validation_split_is_refused():
     from robust.datasets.dataset import from_arrays
 
     data = from_arrays(np.zeros((2, 4, 4, 1)), [0, 1])
-    trial = _trial(np.eye(2), np.array([0, 1]), ask=lambda split: data.size(split))
+    result = _result(np.eye(2), np.array([0, 1]), ask=lambda split: data.size(split))
     with pytest.raises(DataError, match="has no split 'validation'"):
-        next(temperature(trial))
+        next(temperature(result))
 
 
 def _asking(inside, outside, train):
     known = {"ood": outside, "train": train}
-    return _trial(inside.logits, inside.labels, look=lambda: inside.features, ask=known.__getitem__)
+    return _result(inside.logits, inside.labels, look=lambda: inside.features, ask=known.__getitem__)
 
 
 def _answers(n, shift, seed):
@@ -414,8 +414,8 @@ def test_directions_of_little_variance_count_as_in_scikit_learn():
 @pytest.mark.parametrize("n", [5, 100])
 def test_no_interval_of_an_error_leaves_0_to_1(n, right):
     own = np.random.default_rng(n)
-    trial = _trial(own.normal(size=(n, 3)), own.integers(0, 3, n))
-    wrong = replace(trial, labels=np.where(own.random(n) < right, trial.predicted, (trial.predicted + 1) % 3))
+    result = _result(own.normal(size=(n, 3)), own.integers(0, 3, n))
+    wrong = replace(result, labels=np.where(own.random(n) < right, result.predicted, (result.predicted + 1) % 3))
     for value in calibration(wrong):
         assert value.metric == "brier" or (value.ci_low >= 0 and value.ci_high <= 1 and str(value.ci_low) != "-0.0"), (
             value
@@ -425,7 +425,7 @@ def test_no_interval_of_an_error_leaves_0_to_1(n, right):
 def test_a_label_of_probability_0_has_no_temperature():
     never = np.array([[0.0, NEVER], [1.0, 0.0]], np.float32)
     values = _values(
-        temperature, _trial(never, np.array([1, 0]), ask=lambda _: Predictions(np.array([1, 0]), never, never))
+        temperature, _result(never, np.array([1, 0]), ask=lambda _: Predictions(np.array([1, 0]), never, never))
     )
     assert all(math.isnan(value.value) and value.ci_method == IMPOSSIBLE for value in values.values())
 
@@ -437,11 +437,11 @@ def test_a_probability_of_0_stays_0_at_every_temperature(least):
     wrong = own.random(400) < 0.2
     p[:, 0], p[:, 1] = np.where(wrong, least, 1 - least), np.where(wrong, 1 - least, least)
     logits = np.where(p > 0, np.log(np.maximum(p, 1e-30)), NEVER).astype(np.float32)
-    two = _values(temperature, _trial(logits[:, :2], labels, ask=lambda _: Predictions(labels, logits[:, :2], p)))
-    trial = EvaluationResult(
+    two = _values(temperature, _result(logits[:, :2], labels, ask=lambda _: Predictions(labels, logits[:, :2], p)))
+    result = EvaluationResult(
         tuple(map(str, range(100))), labels.astype(str), labels, logits, ask=lambda _: Predictions(labels, logits, p)
     )
-    all_of_them = _values(temperature, trial)
+    all_of_them = _values(temperature, result)
     for name in ("temperature", "nll_scaled"):
         assert all_of_them[name, ""].value == pytest.approx(two[name, ""].value, rel=1e-3)
 

@@ -14,11 +14,11 @@ SIZES = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, np.inf, np.inf], np.float32
 
 def values(sizes=SIZES, targets=None, points=4, limit=0.06, norm="l2", ids=None):
     n = len(sizes)
-    trial = EvaluationResult(
+    result = EvaluationResult(
         CLASSES, np.arange(n).astype(str) if ids is None else ids, np.arange(n) % 3, np.zeros((n, 3)), targets=targets,
         distance=sizes, limit=limit, norm=norm,
     )  # fmt: skip
-    return {(v.metric, v.subset): v for v in distance(trial, points=points)}
+    return {(v.metric, v.subset): v for v in distance(result, points=points)}
 
 
 def test_the_median_its_interval_and_the_quartiles():
@@ -100,10 +100,10 @@ def test_a_median_between_one_that_was_found_and_one_that_was_not_is_not_told():
     sizes = np.repeat([2 / 255, np.inf], 10).astype(np.float32)
     for found, value in ((sizes, math.nan), (sizes[1:], math.inf), (sizes[:-1], 2 / 255)):
         ids, labels = np.arange(len(found)).astype(str), np.zeros(len(found), int)
-        trial = EvaluationResult(
+        result = EvaluationResult(
             ("a", "b"), ids, labels, np.eye(2)[labels], distance=found, limit=16 / 255, norm="linf"
         )
-        median = next(distance(trial))
+        median = next(distance(result))
         assert median.value == pytest.approx(value, nan_ok=True)
         row = {**median._asdict(), "eps": 16 / 255, "reliability": ""}
         states = [state({**row, "bound": parse(text)}) for text in (">= 12/255", "<= 12/255")]

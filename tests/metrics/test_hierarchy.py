@@ -19,8 +19,8 @@ PREDICTED = np.array([0, 1, 2, 3, 2, 4, 0])
 
 def _values(predicted=PREDICTED, labels=LABELS, tree=TREE, level=None, **more):
     ids = np.array([str(i) for i in range(len(labels))])
-    trial = EvaluationResult(CLASSES, ids, labels, np.eye(5)[predicted], **more)
-    return {(v.metric, v.subset): v for v in hierarchy(trial, tree=tree, level=level)}
+    result = EvaluationResult(CLASSES, ids, labels, np.eye(5)[predicted], **more)
+    return {(v.metric, v.subset): v for v in hierarchy(result, tree=tree, level=level)}
 
 
 def test_by_hand():
@@ -142,20 +142,20 @@ def nouns(tmp_path):
 
 def test_wordnet_tells_how_bad_a_mistake_is_among_the_classes_of_imagenet(nouns):
     classes = ("giant panda", "gibbon", "n02480495")
-    trial = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(3)[[1, 2]])
-    values = {v.metric: v.value for v in hierarchy(trial, tree=nouns) if not v.subset}
+    result = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(3)[[1, 2]])
+    values = {v.metric: v.value for v in hierarchy(result, tree=nouns) if not v.subset}
     assert values["mistake_severity"] == 1.5  # a gibbon for a panda: 2; an orangutan for a gibbon: 1
     with pytest.raises(DataError, match="ImageNet has no class 'shoe'"):
-        list(hierarchy(replace(trial, classes=("shoe", "gibbon", "n02480495")), tree=nouns))
+        list(hierarchy(replace(result, classes=("shoe", "gibbon", "n02480495")), tree=nouns))
 
 
 def test_the_superclasses_of_imagenet_are_its_50_groups_and_not_the_top_of_wordnet(nouns):
     """997 of its 1,000 classes are physical entities: nearly no mistake would leave that superclass."""
     classes = ("giant panda", "gibbon", "n02480495", "Chihuahua", "n04120489")
-    trial = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(5)[[1, 2]])
-    values = {(v.metric, v.subset): v.value for v in hierarchy(trial, tree=nouns)}
+    result = EvaluationResult(classes, np.array(["a", "b"]), np.array([0, 1]), np.eye(5)[[1, 2]])
+    values = {(v.metric, v.subset): v.value for v in hierarchy(result, tree=nouns)}
     assert values["superclass_accuracy", ""] == 0.5 and values["superclass_recall", "primate"] == 1
-    largest = {v.subset for v in hierarchy(trial, tree=nouns, level=1)}
+    largest = {v.subset for v in hierarchy(result, tree=nouns, level=1)}
     assert largest == {"", "word2 (n00000002)", "word5 (n00000005)"}
 
 
@@ -175,7 +175,7 @@ def test_each_class_of_imagenet_has_one_superclass_and_none_holds_nearly_all():
 @pytest.mark.skipif(not wordnet.DEBIAN.is_file(), reason="needs Debian's wordnet-base")
 def test_answers_at_random_are_in_the_right_superclass_as_often_as_chance_has_it():
     random, classes, n = np.random.default_rng(0), imagenet.names(), 5000
-    trial = EvaluationResult(
+    result = EvaluationResult(
         classes, np.arange(n).astype(str), random.integers(0, 1000, n), random.normal(0, 1, (n, 1000))
     )
-    assert next(iter(hierarchy(trial, tree="wordnet"))).value < 0.07
+    assert next(iter(hierarchy(result, tree="wordnet"))).value < 0.07

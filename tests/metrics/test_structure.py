@@ -15,7 +15,7 @@ def _blobs(n, means, sigma, seed=0):
     return means[labels] + sigma * random.normal(size=(n, means.shape[1])), labels
 
 
-def _trial(features, labels, train, predicted=None, classes=3):
+def _result(features, labels, train, predicted=None, classes=3):
     logits = np.eye(classes)[labels if predicted is None else predicted]
     ids, names = np.array([f"i{i}" for i in range(len(labels))]), tuple("abcdefgh"[:classes])
     return EvaluationResult(names, ids, labels, logits, look=lambda: features, ask=lambda split: train)
@@ -50,7 +50,7 @@ def test_nc1_does_not_hang_on_where_the_features_lie(offset):
 def test_a_predictor_that_gives_all_images_the_same_has_no_ratios():
     features, labels = np.full((97, 7), 0.1), np.arange(97) % 5
     values = {
-        v.metric: v for v in structure(_trial(features, labels, Predictions(labels, features, features), classes=5))
+        v.metric: v for v in structure(_result(features, labels, Predictions(labels, features, features), classes=5))
     }
     for metric in ("nc1", "fisher_ratio"):
         assert np.isnan(values[metric].value) and values[metric].n == 0
@@ -58,8 +58,8 @@ def test_a_predictor_that_gives_all_images_the_same_has_no_ratios():
 
 def test_collapsed_classes_have_no_scatter_within():
     means = np.eye(3)
-    trial = _trial(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Predictions(np.arange(3), means, means))
-    values = {v.metric: v for v in structure(trial) if not v.subset}
+    result = _result(means[[0, 1, 2, 0]], np.array([0, 1, 2, 0]), Predictions(np.arange(3), means, means))
+    values = {v.metric: v for v in structure(result) if not v.subset}
     assert values["nc1"].value == pytest.approx(0, abs=1e-12) and values["within_scatter"].value == 0
     assert values["ncc_agreement"].value == 1
     assert values["fisher_ratio"].n == 0  # nothing to divide by
@@ -73,8 +73,8 @@ def test_the_nearest_mean_is_that_of_the_training_images():
 def test_the_order_of_the_images_does_not_matter():
     features, labels = _blobs(90, np.eye(3) * 3, 1.0)
     train, order = Predictions(labels, features, features), np.random.default_rng(1).permutation(90)
-    one = list(structure(_trial(features, labels, train)))
-    two = list(structure(_trial(features[order], labels[order], train)))
+    one = list(structure(_result(features, labels, train)))
+    two = list(structure(_result(features[order], labels[order], train)))
     assert [v.value for v in one] == pytest.approx([v.value for v in two])
 
 
@@ -90,8 +90,8 @@ def _two_faces():
 def test_clusters_find_the_face_that_is_always_wrong():
     features, labels, kind = _two_faces()
     predicted = np.where(kind == 1, 1, labels)
-    trial = _trial(features, labels, Predictions(labels, features, features), predicted, classes=2)
-    values = {(v.metric, v.subset): v for v in clusters(trial, k=2)}
+    result = _result(features, labels, Predictions(labels, features, features), predicted, classes=2)
+    values = {(v.metric, v.subset): v for v in clusters(result, k=2)}
     assert [(values["cluster_recall", g].value, values["cluster_recall", g].n) for g in ("a #1", "a #2")] == [
         (1, 60), (0, 30),
     ]  # fmt: skip
@@ -103,17 +103,19 @@ def test_clusters_find_the_face_that_is_always_wrong():
 
 def test_an_attack_moves_no_image_to_another_cluster():
     features, labels, kind = _two_faces()
-    clean = _trial(features, labels, None, classes=2)
+    clean = _result(features, labels, None, classes=2)
     moved = np.where((kind == 1)[:, None], [0.0, 0.0], features)  # all that fell look like the other face
-    trial = _trial(moved, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
-    values = {(v.metric, v.subset): v for v in clusters(replace(trial, clean=clean), k=2)}
+    result = _result(moved, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
+    values = {(v.metric, v.subset): v for v in clusters(replace(result, clean=clean), k=2)}
     assert (values["cluster_recall", "a #2"].value, values["cluster_recall", "a #2"].n) == (0, 30)
 
 
 def test_a_small_cluster_is_told_but_not_called_the_worst():
     features, labels, kind = _two_faces()
-    trial = _trial(features, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2)
-    values = {(v.metric, v.subset): v for v in clusters(trial, k=2, smallest=35)}
+    result = _result(
+        features, labels, Predictions(labels, features, features), np.where(kind == 1, 1, labels), classes=2
+    )
+    values = {(v.metric, v.subset): v for v in clusters(result, k=2, smallest=35)}
     assert values["cluster_recall", "a #2"].value == 0
     assert values["worst_cluster", ""].value == 1
 
@@ -123,7 +125,7 @@ def test_clusters_are_those_of_scikit_learn():
 
     features, labels = _blobs(150, np.random.default_rng(2).normal(size=(3, 4)), 1.0)
     test, of = _blobs(60, np.random.default_rng(2).normal(size=(3, 4)), 1.0, seed=5)
-    values = {v.subset: v.n for v in clusters(_trial(test, of, Predictions(labels, features, features))) if v.subset}
+    values = {v.subset: v.n for v in clusters(_result(test, of, Predictions(labels, features, features))) if v.subset}
     for c, name in enumerate("abc"):
         found = KMeans(3, n_init=4, random_state=0).fit(features[labels == c])
         places = found.predict(test[of == c])
@@ -132,15 +134,15 @@ def test_clusters_are_those_of_scikit_learn():
 
 
 def test_without_a_model_there_are_no_features():
-    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
-    with pytest.raises(ModelError, match="this trial has no features: give it look"):
-        next(structure(trial))
+    result = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
+    with pytest.raises(ModelError, match="this result has no features: give it look"):
+        next(structure(result))
     with pytest.raises(ModelError, match="has no answers to 'train': give it ask"):
-        trial.answers("train")
+        result.answers("train")
 
 
 def test_scatter_has_no_interval_and_says_why():
     features, labels = _blobs(30, np.eye(3), 0.1)
-    for value in structure(_trial(features, labels, Predictions(labels, features, features))):
+    for value in structure(_result(features, labels, Predictions(labels, features, features))):
         if value.metric != "ncc_agreement":
             assert np.isnan(value.ci_low) and np.isnan(value.ci_high) and value.ci_method.startswith("none: ")

@@ -10,8 +10,8 @@ CLASSES = ("panda", "gibbon", "cat")
 def values(labels, targets, predicted):
     n = len(labels)
     logits = np.eye(3)[np.array(predicted)]
-    trial = EvaluationResult(CLASSES, np.arange(n).astype(str), np.array(labels), logits, targets=np.array(targets))
-    return {(v.metric, v.subset): v for v in targetability(trial)}
+    result = EvaluationResult(CLASSES, np.arange(n).astype(str), np.array(labels), logits, targets=np.array(targets))
+    return {(v.metric, v.subset): v for v in targetability(result)}
 
 
 def test_the_share_of_each_pair_with_its_interval():
@@ -35,5 +35,5 @@ def test_all_pairs_of_three_classes_are_six():
 
 
 def test_without_targets_nothing_is_said():
-    trial = EvaluationResult(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3)))
-    assert list(targetability(trial)) == []
+    result = EvaluationResult(CLASSES, np.array(["x"]), np.array([0]), np.zeros((1, 3)))
+    assert list(targetability(result)) == []

@@ -55,53 +55,53 @@ def clean(model):
     return EvaluationResult(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, ask=lambda _: held)
 
 
-def perturbed(trial, seed, scale=1.5):
-    """The trial after something that moved its images; what it felled is said."""
+def perturbed(result, seed, scale=1.5):
+    """The result after something that moved its images; what it felled is said."""
     random = np.random.default_rng(seed)
-    logits = trial.logits + random.normal(0, scale, trial.logits.shape)
-    fell = fooled(logits.argmax(axis=1), trial.labels, trial.targets)
-    by = np.where(fooled(trial.predicted, trial.labels, trial.targets), "clean", np.where(fell, "pgd", ""))
+    logits = result.logits + random.normal(0, scale, result.logits.shape)
+    fell = fooled(logits.argmax(axis=1), result.labels, result.targets)
+    by = np.where(fooled(result.predicted, result.labels, result.targets), "clean", np.where(fell, "pgd", ""))
     sizes = np.where(by == "clean", 0, random.uniform(0, EPS, len(by))).astype(np.float32)
-    return replace(trial, logits=logits, clean=trial, by=by, linf=sizes, l2=2 * sizes, rounded=fell & (sizes > 0.01))
+    return replace(result, logits=logits, clean=result, by=by, linf=sizes, l2=2 * sizes, rounded=fell & (sizes > 0.01))
 
 
-def sent(trial):
-    rows, aims = np.nonzero(trial.labels[:, None] != np.arange(len(CLASSES)))
-    aimed = replace(trial, ids=trial.ids[rows], labels=trial.labels[rows], logits=trial.logits[rows], targets=aims)
+def sent(result):
+    rows, aims = np.nonzero(result.labels[:, None] != np.arange(len(CLASSES)))
+    aimed = replace(result, ids=result.ids[rows], labels=result.labels[rows], logits=result.logits[rows], targets=aims)
     return perturbed(aimed, 3, 3)
 
 
-def near(trial):
-    found = perturbed(trial, 4)
+def near(result):
+    found = perturbed(result, 4)
     sizes = np.where(fooled(found.predicted, found.labels, None), found.linf, np.inf).astype(np.float32)
     return replace(found, distance=sizes, limit=EPS, norm="linf")
 
 
 def cases(model):
-    """The case, its strength, its trial, and what is measured of it."""
+    """The case, its strength, its result, and what is measured of it."""
     plain, attack = {"perturbation": "clean"}, {"perturbation": "pgd", "norm": "linf", "eps": EPS}
-    trial = clean(model)
-    yield "clean", plain, trial, ["accuracy", ("calibration", {"bins": 5}), "confusion", "hierarchy", "temperature"]
+    result = clean(model)
+    yield "clean", plain, result, ["accuracy", ("calibration", {"bins": 5}), "confusion", "hierarchy", "temperature"]
     for i, name in enumerate(("fog", "snow", "spatter")):
         for severity in (1, 3):
-            corrupted = perturbed(trial, 10 * i + severity, severity)
+            corrupted = perturbed(result, 10 * i + severity, severity)
             yield "weather", {"perturbation": name, "severity": severity}, corrupted, ["accuracy"]
-    yield "near", attack, near(trial), ["accuracy", "distance"]
-    yield "sent", attack, sent(trial), ["targetability"]
-    yield "pgd", attack, perturbed(trial, 2), ["accuracy"]
+    yield "near", attack, near(result), ["accuracy", "distance"]
+    yield "sent", attack, sent(result), ["targetability"]
+    yield "pgd", attack, perturbed(result, 2), ["accuracy"]
 
 
 def block(model):
     """The rows of both tables that a model gives."""
     same, rows, asked = {"model": model, "seed": 0}, [], []
-    for case, where, trial, wanted in cases(model):
+    for case, where, result, wanted in cases(model):
         where = {"norm": "", "eps": None, "severity": None, **where}
         for name, given in ((each, {}) if isinstance(each, str) else each for each in wanted):
-            rows += [{**same, "case": case, **where, **v._asdict()} for v in getattr(measures, name)(trial, **given)]
+            rows += [{**same, "case": case, **where, **v._asdict()} for v in getattr(measures, name)(result, **given)]
         if case in ("near", "sent", "pgd"):
             rows.append({**same, "case": case, **where, **Value("reliability", 1.0, N, unit="")._asdict()})
-        outcomes = trial.outcomes(**same, case=case, **where)
-        asked.append(outcomes.assign(linf=0.0 if trial.linf is None else trial.linf))
+        outcomes = result.outcomes(**same, case=case, **where)
+        asked.append(outcomes.assign(linf=0.0 if result.linf is None else result.linf))
     weather = pd.concat(asked[1:7])
     rows += [{**same, "case": "weather", **row} for row in own_errors(weather)]
     inspected = {**same, "case": "clean", "perturbation": "clean", "norm": "", "eps": None, "severity": None}

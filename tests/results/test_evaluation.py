@@ -15,7 +15,7 @@ whole = st.integers(-3, 3).map(float)  # so that there are ties
 
 
 @st.composite
-def trials(draw, elements=whole):
+def results(draw, elements=whole):
     n, classes = draw(st.integers(1, 6)), draw(st.integers(2, 7))
     logits = draw(arrays(np.float32, (n, classes), elements=elements))
     labels = draw(arrays(np.int64, n, elements=st.integers(0, classes - 1)))
@@ -23,52 +23,52 @@ def trials(draw, elements=whole):
 
 
 @quick
-@given(trials())
-def test_predicted_is_the_first_of_the_largest(trial):
-    assert trial.predicted.tolist() == [row.index(max(row)) for row in trial.logits.tolist()]
+@given(results())
+def test_predicted_is_the_first_of_the_largest(result):
+    assert result.predicted.tolist() == [row.index(max(row)) for row in result.logits.tolist()]
 
 
 @quick
-@given(trials(), st.integers(1, 8))
-def test_in_top_k_counts_the_first_of_equals_first(trial, k):
+@given(results(), st.integers(1, 8))
+def test_in_top_k_counts_the_first_of_equals_first(result, k):
     def by_hand(row, label):
         return label in sorted(range(len(row)), key=lambda c: (-row[c], c))[:k]
 
-    expected = [by_hand(r, y) for r, y in zip(trial.logits.tolist(), trial.labels.tolist(), strict=True)]
-    assert trial.in_top(k).tolist() == expected
+    expected = [by_hand(r, y) for r, y in zip(result.logits.tolist(), result.labels.tolist(), strict=True)]
+    assert result.in_top(k).tolist() == expected
 
 
 @quick
-@given(trials())
-def test_top_one_is_being_right(trial):
-    assert np.array_equal(trial.in_top(1), trial.predicted == trial.labels)
+@given(results())
+def test_top_one_is_being_right(result):
+    assert np.array_equal(result.in_top(1), result.predicted == result.labels)
 
 
 @quick
-@given(trials())
-def test_the_margin_is_the_label_against_the_best_other(trial):
-    for row, label, margin in zip(trial.logits.tolist(), trial.labels.tolist(), trial.margin.tolist(), strict=True):
+@given(results())
+def test_the_margin_is_the_label_against_the_best_other(result):
+    for row, label, margin in zip(result.logits.tolist(), result.labels.tolist(), result.margin.tolist(), strict=True):
         assert margin == row[label] - max(v for c, v in enumerate(row) if c != label)
-    right = trial.predicted == trial.labels
-    assert (trial.margin[right] >= 0).all() and (trial.margin[~right] <= 0).all()
+    right = result.predicted == result.labels
+    assert (result.margin[right] >= 0).all() and (result.margin[~right] <= 0).all()
 
 
 @quick
-@given(trials(st.floats(-80, 80, width=32)))
-def test_nll_is_minus_the_log_of_the_probability(trial):
-    for row, label, nll in zip(trial.logits.tolist(), trial.labels.tolist(), trial.nll.tolist(), strict=True):
+@given(results(st.floats(-80, 80, width=32)))
+def test_nll_is_minus_the_log_of_the_probability(result):
+    for row, label, nll in zip(result.logits.tolist(), result.labels.tolist(), result.nll.tolist(), strict=True):
         assert nll == pytest.approx(math.log(sum(math.exp(v - row[label]) for v in row)), rel=1e-9, abs=1e-12)
 
 
 def test_nll_stays_finite_where_probabilities_vanish():
-    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([1]), np.array([[1e4, -1e4]], np.float32))
-    assert trial.nll.tolist() == [20000.0]
+    result = EvaluationResult(("a", "b"), np.array(["x"]), np.array([1]), np.array([[1e4, -1e4]], np.float32))
+    assert result.nll.tolist() == [20000.0]
 
 
 def test_measuring_does_not_change_the_logits():
     logits = np.array([[1.0, 2.0]])
-    trial = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), logits)
-    assert (trial.margin.tolist(), trial.in_top(1).tolist(), logits.tolist()) == ([-1.0], [False], [[1.0, 2.0]])
+    result = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), logits)
+    assert (result.margin.tolist(), result.in_top(1).tolist(), logits.tolist()) == ([-1.0], [False], [[1.0, 2.0]])
 
 
 CLASSES, SUPER = ("cat", "dog", "car"), {"animal": ("cat", "dog")}

@@ -27,16 +27,16 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
 
     Raises ValueError for an outcome of no attack.
     """
-    trial = outcome.trial
-    if outcome.call is None or trial.clean is None or trial.by is None:
+    result = outcome.result
+    if outcome.call is None or result.clean is None or result.by is None:
         raise ValueError("there is no attack to judge")
-    rows = once(trial.ids, np.flatnonzero([i in ids for i in trial.ids.tolist()]))[:IMAGES]
-    seeds = image_seeds(seed, name, trial.ids.tolist())[rows]
-    labels, aims = trial.labels[rows], None if trial.targets is None else trial.targets[rows]
+    rows = once(result.ids, np.flatnonzero([i in ids for i in result.ids.tolist()]))[:IMAGES]
+    seeds = image_seeds(seed, name, result.ids.tolist())[rows]
+    labels, aims = result.labels[rows], None if result.targets is None else result.targets[rows]
     task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
-    fell = fooled(trial.predicted[rows], labels, aims)
-    before, sizes = trial.clean.logits[rows], None if trial.distance is None else trial.distance[rows]
-    return AttackRun(task, outcome.call, before, fell, outcome.trace[rows], trial.by, sizes)
+    fell = fooled(result.predicted[rows], labels, aims)
+    before, sizes = result.clean.logits[rows], None if result.distance is None else result.distance[rows]
+    return AttackRun(task, outcome.call, before, fell, outcome.trace[rows], result.by, sizes)
 
 
 def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -395,7 +395,7 @@ def test_a_trusted_file_finds_the_modules_beside_it(tmp_path):
 
 
 def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monkeypatch, capsys, marker, data, linear):
-    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path('marker').touch()\ndef f(trial): return []\n")
+    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path('marker').touch()\ndef f(result): return []\n")
     linear().save(tmp_path / "net.keras")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
