@@ -37,8 +37,8 @@ from ratios import middle, seconds  # noqa: E402
 from robust import datasets, suite  # noqa: E402
 from robust.attacks import autoattack, losses, pgd  # noqa: E402
 from robust.attacks.autoattack import parts  # noqa: E402
-from robust.attacks.climb import IterativeAttack, ascend  # noqa: E402
-from robust.attacks.walk import walk  # noqa: E402
+from robust.attacks.iterative import IterativeAttack, ascend  # noqa: E402
+from robust.attacks.slot_loop import walk  # noqa: E402
 from robust.core import store  # noqa: E402
 from robust.core.progress import Silent  # noqa: E402
 from robust.core.signature import Call, bind  # noqa: E402
@@ -117,12 +117,12 @@ def asking(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
 
 def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, never: np.ndarray) -> Callable[[], object]:
     """STEPS steps of pgd of a full batch where nobody falls: the aim is a class that is not answered."""
-    numbers = {"eps": 0.0, "size": 0.0}
-    climb = IterativeAttack("pgd", "linf", STEPS, numbers, losses.reach, ascend)
-    graph = tf.function(walk(classifier, climb, True), autograph=False, jit_compile=XLA)
-    fixed = {"centre": images, "label": labels, "aim": never, "seed": labels}
+    hyperparameters = {"eps": 0.0, "size": 0.0}
+    method = IterativeAttack("pgd", "linf", STEPS, hyperparameters, losses.reach, ascend)
+    graph = tf.function(walk(classifier, method, True), autograph=False, jit_compile=XLA)
+    fixed = {"centre": images, "label": labels, "target": never, "seed": labels}
     limits = {"turns": STEPS, "idle": BATCH, "stride": 1}
-    fixed, still, limits = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, numbers, limits))
+    fixed, still, limits = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, hyperparameters, limits))
     begin = {"point": tf.constant(images), "left": tf.fill([BATCH], STEPS), "trace": tf.zeros([BATCH, STEPS])}
     return lambda: [v.numpy() for v in tf.nest.flatten(graph(fixed, begin, still, limits))]
 

@@ -1,6 +1,6 @@
-"""The situations in which `measure_coverage.py` draws samples of images: each interval, and what is true of it.
+"""The situations in which `measure_coverage.py` draws samples of images: each interval, with its true value.
 
-Those of logits are in coverage_models.py, those of whole measures in coverage_measures.py.
+Those of logits are in coverage_models.py, those of whole metrics in coverage_measures.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ CLASSES = 10
 
 
 class Held(NamedTuple):
-    """An interval that was printed, and what is true."""
+    """An interval, and the true value."""
 
     metric: str
     low: float
@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 
 
 def kinds() -> Iterator[Kind]:
-    """Those of this file."""
+    """The situations of this file."""
     for share in (0, 0.002, 0.02, 0.1, 0.5, 0.9, 1):
         for alike in (True, False):
             yield _errors(share, alike)
@@ -49,29 +49,29 @@ def kinds() -> Iterator[Kind]:
 
 
 def against(ends: Mapping[str, Ends], truth: Mapping[str, float]) -> Iterator[Held]:
-    """The intervals whose truth is known."""
+    """The intervals whose true value is known."""
     return (Held(metric, ends[metric][0], true, ends[metric][1]) for metric, true in truth.items())
 
 
 def result(logits: np.ndarray, labels: np.ndarray) -> EvaluationResult:
-    """Of ten classes and as many images as there are labels."""
+    """An evaluation result of ten classes and these labels."""
     return EvaluationResult(tuple("abcdefghij"), np.arange(len(labels)).astype(str), labels, logits)
 
 
 def _errors(share: float, alike: bool) -> Kind:
-    """Five severities; an image is wrong at all of them or at none, or at each by itself."""
+    """Five severities; an image is wrong at all or none of them, or independently at each."""
 
     def draw(random: np.random.Generator, n: int) -> Iterator[Held]:
         wrong = random.random((n, 1 if alike else 5)) < share
         return against({"corruption_error": statistics.bounded_mean(wrong.mean(axis=1), 0, 1)}, truth)
 
     truth = {"corruption_error": share}
-    how = "at all severities or none" if alike else "each severity by itself"
+    how = "at all severities or none" if alike else "each severity independently"
     return Kind(f"share {share:g}, {how}", draw)
 
 
 def _scores(shift: float, spread: float, times: float = 1, steps: float = 0) -> Kind:
-    """Normal scores, `times` as many from outside as from inside; in `steps`, so that many are equal."""
+    """Normal scores, `times` as many out of distribution as in; rounded to `steps`, so that many are equal."""
     from scipy.stats import norm
 
     def draw(random: np.random.Generator, n: int) -> Iterator[Held]:
@@ -85,8 +85,8 @@ def _scores(shift: float, spread: float, times: float = 1, steps: float = 0) -> 
     area = float(norm.cdf(shift / np.hypot(1, spread)))
     let_in = float(norm.sf((shift + norm.ppf(0.05)) / spread))
     truth = {"ood_auroc": area, "ood_fpr95": let_in} if not steps else {"ood_auroc": _stepped(shift, spread, steps)}
-    said = (f", {times:g} times as many outside" if times != 1 else "") + (", in steps" if steps else "")
-    return Kind(f"shift {shift:g}, spread {spread:g}{said}", draw)
+    more = (f", {times:g} times as many outside" if times != 1 else "") + (", in steps" if steps else "")
+    return Kind(f"shift {shift:g}, spread {spread:g}{more}", draw)
 
 
 def _stepped(shift: float, spread: float, steps: float) -> float:
@@ -99,7 +99,7 @@ def _stepped(shift: float, spread: float, steps: float) -> float:
 
 
 def _beyond(share: float) -> Kind:
-    """Two samples that do not overlap, but for a share of scores from outside beyond all from inside."""
+    """Two samples that do not overlap, but for a share of outside scores beyond all inside ones."""
 
     def draw(random: np.random.Generator, n: int) -> Iterator[Held]:
         outside = np.where(random.random(n) < share, 20.0, 0.0) + random.normal(0, 1, n)
@@ -109,18 +109,18 @@ def _beyond(share: float) -> Kind:
 
 
 def _least_sure(share: float) -> Kind:
-    """A share of the images is wrong, and surely the least sure one."""
+    """A share of the images is wrong, exactly the least confident ones."""
     area = float(share + (1 - share) * np.log1p(-share))
 
     def draw(random: np.random.Generator, n: int) -> Iterator[Held]:
         confidence = random.random(n)
         return against({"aurc": binning.aurc_interval(confidence, confidence >= share)}, {"aurc": area})
 
-    return Kind(f"errors are the share {share:g} that is least sure", draw)
+    return Kind(f"errors are the least confident share {share:g}", draw)
 
 
 def skewed() -> Iterator[tuple[str, float, Sample]]:
-    """Differences of negative log-likelihoods, ours minus theirs: what they are called, their mean, a sample."""
+    """Differences of negative log-likelihoods, ours minus theirs: name, mean, a sample."""
 
     def rare(sign: int, random: np.random.Generator, n: int) -> np.ndarray:
         return sign * np.where(random.random(n) < 0.02, random.exponential(5, n), 0) + random.normal(0, 0.05, n)

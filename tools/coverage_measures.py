@@ -1,4 +1,4 @@
-"""Situations of `measure_coverage.py` in which a whole measure, or a summary, looks at images that were drawn."""
+"""Situations of `measure_coverage.py` for whole metrics and summaries, on sampled images."""
 
 from collections.abc import Iterator
 from functools import cache, partial
@@ -17,15 +17,15 @@ TREE = {"a-e": {"ab": ["a", "b"], "c-e": {"cd": ["c", "d"], "e": ["e"]}}, "f-j":
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
-    for name, recalls in {"alike": [0.8] * 10, "nearly all right": [0.99] * 10, "apart": np.linspace(0, 1, 10)}.items():
+    """All situations of this file."""
+    for name, recalls in {"all equal": [0.8] * 10, "near 1": [0.99] * 10, "from 0 to 1": np.linspace(0, 1, 10)}.items():
         yield Kind(f"recalls {name}", partial(_recalls, np.array(recalls)))
     for near in (0.02, 0.5, 0.98):
         yield Kind(f"mistakes, {near:g} of them near", partial(_mistakes, near))
-    for name, recalls in {"alike": [0.8] * 9, "apart": np.linspace(0.1, 1, 9)}.items():
-        yield Kind(f"clusters {name}", partial(_clusters, np.array(recalls)))
+    for name, recalls in {"all equal": [0.8] * 9, "from 0.1 to 1": np.linspace(0.1, 1, 9)}.items():
+        yield Kind(f"recalls of clusters {name}", partial(_clusters, np.array(recalls)))
     for share, tied in ((0.3, 0.0), (0.01, 0.95), (0.3, 0.95), (0.97, 0.95)):
-        how = "all strengths nearly alike" if tied else "each strength by itself"
+        how = "mostly alike at all strengths" if tied else "each strength independently"
         yield Kind(f"share {share:g}, {how}", partial(_corrupted, share, tied))
 
 
@@ -35,9 +35,9 @@ def _recalls(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterat
     values = list(confusion(result(np.eye(CLASSES)[predicted], labels)))
     true = {"worst_class": recalls.min(), "worst_pair": 1 - recalls.min(), "recall_std": recalls.std()}
     yield from (Held(v.metric, v.ci_low, float(true[v.metric]), v.ci_high) for v in values if v.metric in true)
-    told = [_pair(v, recalls) for v in values if v.metric == "confused"]
-    if told:  # they hold all at once: the one that is worst covered stands for them
-        yield min(told, key=lambda one: min(one.high - one.true, one.true - one.low))
+    pairs = [_pair(v, recalls) for v in values if v.metric == "confused"]
+    if pairs:  # simultaneous intervals: the worst covered one is counted
+        yield min(pairs, key=lambda one: min(one.high - one.true, one.true - one.low))
 
 
 def _pair(value: Value, recalls: np.ndarray) -> Held:
@@ -46,41 +46,46 @@ def _pair(value: Value, recalls: np.ndarray) -> Held:
     return Held("confused", value.ci_low, float(true), value.ci_high)
 
 
-def _answered(near: float, random: np.random.Generator, n: int) -> EvaluationResult:
-    """Three of ten images are wrong: taken for the class beside it, or for any other."""
+def _predicted(near: float, random: np.random.Generator, n: int) -> EvaluationResult:
+    """Three of ten images are misclassified: as the adjacent class, or as any other."""
     labels, far = random.integers(CLASSES, size=n), random.integers(1, CLASSES, size=n)
     wrong = (labels + np.where(random.random(n) < near, 1, far)) % CLASSES
     return result(np.eye(CLASSES)[np.where(random.random(n) < 0.3, wrong, labels)], labels)
 
 
 def _mistakes(near: float, random: np.random.Generator, n: int) -> Iterator[Held]:
-    found = next(v for v in hierarchy(_answered(near, random, n), tree=TREE) if v.metric == "mistake_severity")
+    found = next(v for v in hierarchy(_predicted(near, random, n), tree=TREE) if v.metric == "mistake_severity")
     if found.n:
         yield Held("mistake_severity", found.ci_low, _severity(near), found.ci_high)
 
 
 @cache
 def _severity(near: float) -> float:
-    many = _answered(near, np.random.default_rng(1), 400_000)
+    many = _predicted(near, np.random.default_rng(1), 400_000)
     return next(v.value for v in hierarchy(many, tree=TREE) if v.metric == "mistake_severity")
 
 
 def _clusters(recalls: np.ndarray, random: np.random.Generator, n: int) -> Iterator[Held]:
-    """Three classes of three clusters that lie far apart, as many images in each."""
+    """Three classes of three well separated clusters, with as many images in each."""
     place = np.arange(n) % 9
     features, labels = 10.0 * np.eye(9)[place] + random.normal(0, 0.1, (n, 9)), place // 3
     predicted = np.where(random.random(n) < recalls[place], labels, (labels + 1) % 3)
     train = Predictions(np.repeat(np.arange(3), 6), np.zeros((18, 3)), 10.0 * np.eye(9)[np.repeat(np.arange(9), 2)])
     ids = np.arange(n).astype(str)
     own = EvaluationResult(
-        tuple("abc"), ids, labels, np.eye(3)[predicted], look=lambda: features + 0.0, ask=lambda _: _spread_out(train)
+        tuple("abc"),
+        ids,
+        labels,
+        np.eye(3)[predicted],
+        get_features=lambda: features + 0.0,
+        get_predictions=lambda _: _spread_out(train),
     )
     found = next(v for v in clusters(own, smallest=min(10, n // 9)) if v.metric == "worst_cluster")
     yield Held("worst_cluster", found.ci_low, float(recalls.min()), found.ci_high)
 
 
 def _spread_out(train: Predictions) -> Predictions:
-    """With a little scatter, so that k-means finds two different images of each cluster."""
+    """With a little noise, so that k-means finds two different images of each cluster."""
     return train._replace(features=train.features + 0.01 * np.random.default_rng(0).normal(size=train.features.shape))
 
 

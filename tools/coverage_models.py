@@ -1,4 +1,4 @@
-"""Situations of `measure_coverage.py`: logits of models that are too sure, not sure enough, or just right."""
+"""Situations of `measure_coverage.py`: logits of overconfident, underconfident and calibrated models."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,12 +22,12 @@ MANY = 100_000
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them; what is scaled by a temperature is slow, and so by itself, in two of them."""
-    sources = {f"logits {over:g} times what is true": partial(_times, over) for over in (0.5, 1.0, 2.0)}
-    sources |= {"logits of heavy tails, 2 times what is true": _heavy, "sure of all, 1 of 50 wrong": _sure}
+    """All situations of this file; temperature scaling is slow, so it is separate, in two of them."""
+    sources = {f"logits {over:g} times the true ones": partial(_times, over) for over in (0.5, 1.0, 2.0)}
+    sources |= {"heavy-tailed logits, 2 times the true ones": _heavy, "confident on all, 1 of 50 wrong": _sure}
     for situation, source in sources.items():
         yield Kind(situation, partial(_unscaled, source))
-    for situation in ("logits 2 times what is true", "sure of all, 1 of 50 wrong"):
+    for situation in ("logits 2 times the true ones", "confident on all, 1 of 50 wrong"):
         yield Kind(situation, partial(_tempered, sources[situation]))
 
 
@@ -43,15 +43,15 @@ def _heavy(random: np.random.Generator, n: int) -> Logits:
 
 def _sure(random: np.random.Generator, n: int) -> Logits:
     logits = random.normal(size=(n, CLASSES))
-    said = random.integers(CLASSES, size=n)
-    logits[np.arange(n), said] = logits.max(axis=1) + 9
+    predicted = random.integers(CLASSES, size=n)
+    logits[np.arange(n), predicted] = logits.max(axis=1) + 9
     true = np.full((n, CLASSES), 0.02 / (CLASSES - 1))
-    true[np.arange(n), said] = 0.98
+    true[np.arange(n), predicted] = 0.98
     return logits, np.log(true)
 
 
 def _labelled(source: Source, random: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [n, C] and labels [n] that are drawn from what is true."""
+    """Logits [n, C], and labels [n] sampled from the true probabilities."""
     logits, true = source(random, n)
     return logits, (np.exp(true).cumsum(axis=1) < random.random((n, 1))).sum(axis=1).clip(0, CLASSES - 1)
 
@@ -62,9 +62,11 @@ def _unscaled(source: Source, random: np.random.Generator, n: int) -> Iterator[H
 
 
 def _tempered(source: Source, random: np.random.Generator, n: int) -> Iterator[Held]:
-    """Of one sample, and of the temperature that is fitted on another of as many images."""
+    """On one sample, with the temperature fitted on another of as many images."""
     held_out, labels = _labelled(source, random, n)
-    own = replace(result(*_labelled(source, random, n)), ask=lambda _: Predictions(labels, held_out, held_out))
+    own = replace(
+        result(*_labelled(source, random, n)), get_predictions=lambda _: Predictions(labels, held_out, held_out)
+    )
     values = list(temperature(own))
     return _held(source, values, values[0].value)
 
@@ -76,7 +78,7 @@ def _held(source: Source, values: list[Value], fitted: float) -> Iterator[Held]:
 
 
 def _true(source: Source, value: Value, fitted: float) -> float | None:
-    """What is true of it; None where nobody needs it, as of the exact shares."""
+    """The true value; None where it is not needed, as for the exact shares."""
     if value.metric == "bin_confidence":
         return _confidences(source).get(value.subset)
     if value.metric in UNITS:
@@ -111,28 +113,28 @@ def _confidences(source: Source) -> dict[str, float]:
 
 
 def _at(logits: np.ndarray, true: np.ndarray, by: float) -> dict[str, float]:
-    """By many images and their true probabilities, without drawing labels."""
-    log_said, share = log_softmax(logits / by, axis=1), np.exp(true)
-    said = np.exp(log_said)
-    sure, right = said.max(axis=1), share[np.arange(len(said)), said.argmax(axis=1)]
+    """From many images and their true probabilities, without sampling labels."""
+    log_p, share = log_softmax(logits / by, axis=1), np.exp(true)
+    p = np.exp(log_p)
+    sure, right = p.max(axis=1), share[np.arange(len(p)), p.argmax(axis=1)]
     return {
-        "nll": float(-(share * log_said).sum(axis=1).mean()),
-        "brier": float((said**2 - 2 * said * share).sum(axis=1).mean() + 1),
+        "nll": float(-(share * log_p).sum(axis=1).mean()),
+        "brier": float((p**2 - 2 * p * share).sum(axis=1).mean() + 1),
         "ece": _error(sure, right, _width(sure)),
         "ece_adaptive": _error(sure, right, _mass(sure)),
     }
 
 
-def _more(log_said: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """What is not scaled."""
-    said, share = np.exp(log_said), np.exp(true)
-    right = share[np.arange(len(said)), said.argmax(axis=1)]
-    surest = np.argsort(-log_said.max(axis=1), kind="stable")
-    by_confidence = np.cumsum((1 - right)[surest]) / np.arange(1, len(said) + 1)
-    classes = [(said[:, c], share[:, c]) for c in range(CLASSES)]
+def _more(log_p: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """The metrics without temperature scaling."""
+    p, share = np.exp(log_p), np.exp(true)
+    right = share[np.arange(len(p)), p.argmax(axis=1)]
+    surest = np.argsort(-log_p.max(axis=1), kind="stable")
+    by_confidence = np.cumsum((1 - right)[surest]) / np.arange(1, len(p) + 1)
+    classes = [(p[:, c], share[:, c]) for c in range(CLASSES)]
     return {
-        "ece_classwise": float(np.mean([_error(p, q, _width(p)) for p, q in classes])),
-        "ace": float(np.mean([_error(p, q, _mass(p)) for p, q in classes])),
+        "ece_classwise": float(np.mean([_error(of, to, _width(of)) for of, to in classes])),
+        "ace": float(np.mean([_error(of, to, _mass(of)) for of, to in classes])),
         "aurc": float(by_confidence.mean()),
     }
 

@@ -1,7 +1,7 @@
-"""Every metric that measures and inspections declare, and what is printed of them: each interval needs its situation.
+"""Every value that metrics and profiles declare, computed once: each of their intervals needs a situation.
 
-A metric is what a return annotation lists, so that a new one is here as soon as it is declared. Each is printed, of
-images that were made up: what then has an interval is an exact share, or stands in a situation by its own name.
+Names come from the decorators, so that a new one is here as soon as it is declared. Each is computed on synthetic
+images: a value with an interval is an exact share, or has a situation under its own name.
 """
 
 from collections.abc import Iterator
@@ -21,40 +21,48 @@ CLASSES = tuple("abcdefgh")
 
 
 def declared() -> set[str]:
-    """The metrics of all measures and inspections."""
+    """The names of the values of all metrics and profiles."""
     return {metric for kind in KINDS for name in registry.names(kind) for metric in yields(kind, name).all_names}
 
 
 def printed() -> Iterator[dict[str, Any]]:
-    """Rows with metric, value, n, low, high and interval: each declared metric, and what summaries add."""
+    """Rows with metric, value, n, low, high and interval: each declared name, and those of the summaries."""
     for name in registry.names("metrics"):
         for result in (_result(), _searched(), replace(_searched(), targets=(_result().labels + 1) % len(CLASSES))):
             yield from (value._asdict() for value in registry.resolve("metrics", name)(result))
-    yield from (value._asdict() for value in _inspected())
+    yield from (value._asdict() for value in _profiled())
     yield from corruption_error.own_errors(_corrupted())
     yield from _compared()
 
 
 def _result(n: int = 200) -> EvaluationResult:
-    """Of eight classes, four of ten images wrong; all that a measure may ask for is there."""
+    """Eight classes, four of ten images wrong; with all that a metric may need."""
     random = np.random.default_rng(0)
     labels = random.integers(len(CLASSES), size=n)
     logits = random.normal(size=(n, len(CLASSES))) + 2 * np.eye(len(CLASSES))[labels]
-    answers = Predictions(labels, logits, random.normal(size=(n, 4)) + labels[:, None])
+    predictions = Predictions(labels, logits, random.normal(size=(n, 4)) + labels[:, None])
     groups = {"first": CLASSES[:4], "second": CLASSES[4:]}
     ids = np.arange(n).astype(str)
-    return EvaluationResult(CLASSES, ids, labels, logits, groups, look=lambda: answers.features, ask=lambda _: answers)
+    return EvaluationResult(
+        CLASSES,
+        ids,
+        labels,
+        logits,
+        groups,
+        get_features=lambda: predictions.features,
+        get_predictions=lambda _: predictions,
+    )
 
 
 def _searched() -> EvaluationResult:
-    """After an attack that felled every other image and told how far each had to go."""
+    """After an attack that fooled the model on every other image, with the distance of each."""
     result = _result()
     even = np.arange(len(result.ids)) % 2 == 0
     by, distance = np.where(even, "fgsm", ""), np.where(even, 0.01, np.inf)
     return replace(result, by=by, rounded=even, distance=distance, limit=0.1, norm="linf")
 
 
-def _inspected() -> Iterator[Value]:
+def _profiled() -> Iterator[Value]:
     import keras
 
     from robust.datasets.dataset import from_arrays
@@ -75,7 +83,7 @@ def _corrupted() -> pd.DataFrame:
 
 
 def _compared() -> Iterator[dict[str, Any]]:
-    """A bound of every metric that can be held against that of another model."""
+    """A bound on every metric that can be compared with another model."""
     from robust.core.declared import paired
     from robust.suite.bounds import NoWorse
 

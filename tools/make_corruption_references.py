@@ -1,4 +1,4 @@
-"""Build tests/corruptions/references.npz: what two implementations that are not ours make of one image.
+"""Build tests/corruptions/references.npz: the outputs of two third-party implementations for one image.
 
     pip download --no-deps imagecorruptions-imaug==1.1.5 -d /tmp/ic && (cd /tmp/ic && unzip -q *.whl)
     python -m venv /tmp/icenv && /tmp/icenv/bin/pip install opencv-python-headless numba scikit-image pillow
@@ -6,9 +6,9 @@
 
 The first is the package `imagecorruptions-imaug`. The second is image_classification/corruptions.py of tensorflow-
 datasets, which makes its `imagenet2012_corrupted`; it is run without TensorFlow. Where it departs from
-make_imagenet_c.py of the authors, it is put right first (`ORIGINAL`); ImageMagick, which it calls for motion blur,
-is replaced by the package's motion blur; the constants of CIFAR-10-C are put in from the authors' make_cifar_c.py.
-All random numbers come from NumPy's frozen RandomState, seeded by the severity, so that ours can be fed with the
+make_imagenet_c.py of the authors, it is corrected first (`ORIGINAL`); ImageMagick, which it calls for motion blur,
+is replaced by the package's motion blur; the constants of CIFAR-10-C are inserted from the authors' make_cifar_c.py.
+All random numbers come from NumPy's frozen RandomState, seeded by the severity, so that ours can use the
 same. Of 224 x 224 pixels 17 x 17 are kept.
 """
 
@@ -37,7 +37,7 @@ OF_TFDS = [
     "zoom_blur", "gaussian_blur", "snow", "frost", "fog", "spatter", "brightness", "contrast", "saturate",
     "elastic_transform", "pixelate", "jpeg_compression",
 ]  # fmt: skip
-# `glass_blur` draws by numba's own generator there, `elastic_transform` is another one, `frost` has a sixth photograph
+# there, `glass_blur` uses numba's own generator, `elastic_transform` is another one, `frost` has a sixth photograph
 OF_PACKAGE = [name for name in OF_TFDS if name not in ("glass_blur", "elastic_transform", "frost")]
 # grey: `motion_blur` makes three channels of one, `gaussian_blur` takes the columns for channels
 OF_GREY = [name for name in OF_PACKAGE if name not in ("motion_blur", "gaussian_blur")]
@@ -50,7 +50,7 @@ ORIGINAL = {
     "x = x.resize((": f"x = x.resize(resample={int(Image.Resampling.BOX)}, size=(",
     "224": "SIDE",
 }
-CIFAR = {  # as make_cifar_c.py has them
+CIFAR = {  # as in make_cifar_c.py
     "gaussian_noise": "0.04, 0.06, .08, .09, .10",
     "shot_noise": "500, 250, 100, 75, 50",
     "impulse_noise": ".01, .02, .03, .05, .07",
@@ -77,7 +77,7 @@ CIFAR = {  # as make_cifar_c.py has them
 
 
 def picture(side: int) -> np.ndarray:
-    """Soft blobs of colour, a disk and a grey box, uint8: something that every corruption changes."""
+    """Soft blobs of colour, a disk and a grey box, uint8: an image that every corruption changes."""
     random, (rows, columns) = np.random.RandomState(0), np.mgrid[:side, :side] / side
     coarse = [random.rand(n, n, 3) for n in (4, 8, 16)]
     blobs = sum(scipy.ndimage.zoom(c, (side / len(c), side / len(c), 1), order=1) * 4 / len(c) for c in coarse)
@@ -126,7 +126,7 @@ def tfds(source: Path, package: types.ModuleType, side: int, frost: list[Path]) 
 
 
 def _reader(side: int) -> types.SimpleNamespace:
-    """OpenCV, but for small images its pictures are a fifth as large, as make_cifar_c.py does with frost."""
+    """OpenCV, but its images are a fifth as large for small ones, as make_cifar_c.py does with frost."""
     theirs = types.SimpleNamespace(**{name: getattr(cv2, name) for name in dir(cv2)})
     if side < 64:
         theirs.imread = lambda name: cv2.resize(cv2.imread(name), (0, 0), fx=0.2, fy=0.2)

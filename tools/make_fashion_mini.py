@@ -2,7 +2,7 @@
 
     python tools/make_fashion_mini.py [folder with the four idx .gz files] [--out robust/datasets/data]
 
-It takes some ten seconds and writes the same bytes each time. The four files are those of
+It takes about ten seconds and writes the same bytes each time. The four files are those of
 https://github.com/zalandoresearch/fashion-mnist; Debian's package `dataset-fashion-mnist` brings them.
 No two of their 70,000 images are the same, so that disjoint choices share no image.
 """
@@ -46,8 +46,8 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def choose(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Indices in rounds, each of one image a class in a shuffled order: any prefix is nearly balanced."""
-    random = np.random.RandomState(seed)  # its stream is frozen for good; that of default_rng may change
+    """Indices in rounds of one image per class in shuffled order: any prefix is nearly balanced."""
+    random = np.random.RandomState(seed)  # its stream is frozen; that of default_rng may change
     each = size // len(CLASSES)
     of_class = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
     chosen = np.stack([random.permutation(indices)[:each] for indices in of_class], axis=1)  # [each, 10]
@@ -56,10 +56,10 @@ def choose(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 def rounds(name: str, images: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> Keyed:
-    """One round a record, its ten images one below the other, with ascending keys, which keep the order.
+    """One round per record, its ten images stacked vertically, with ascending keys, which keep the order.
 
-    A PNG of 28x28 pixels is a fifth headers and an empty dictionary: ten in one take 410 bytes an image
-    instead of 513, and that keeps the whole under 3.5 MB.
+    A PNG of 28x28 pixels is a fifth headers and an empty dictionary: ten in one take 410 bytes per image
+    instead of 513, which keeps the whole under 3.5 MB.
     """
     for key, indices in enumerate(chosen.reshape(-1, len(CLASSES))):
         ids = [f"{name}-{index:05d}" for index in indices]
@@ -103,7 +103,7 @@ def prepare(folder: Path, data_dir: Path) -> None:
 
 
 def make_canonical(path: Path) -> None:
-    """Write the same records again, their features in order: protobuf's maps have another in each run."""
+    """Write the same records again, their features in order: protobuf's maps have a different order in each run."""
     records = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:

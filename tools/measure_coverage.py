@@ -1,10 +1,10 @@
-"""Write docs/coverage.md: how often each interval holds what is true, and how often "no worse than" errs.
+"""Write docs/coverage.md: the coverage of each interval, and how often "no worse than" errs.
 
     nice python tools/measure_coverage.py [--out docs/coverage.md] [--samples 200] [--most 800]
 
-Shares, medians and differences of shares are summed over all outcomes; for the rest samples of images are drawn, from a
-seed, in the situations of coverage_kinds.py, coverage_models.py and coverage_measures.py: so many, and more where what
-was found is near what it must be. It takes about ten minutes of one core.
+Shares, medians and differences of shares are summed over all outcomes; for all else samples of images are drawn, from a
+seed, in the situations of coverage_kinds.py, coverage_models.py and coverage_measures.py: `--samples`, and more where
+the estimate is near the required coverage. It takes about ten minutes of one core.
 """
 
 import argparse
@@ -27,17 +27,17 @@ SIZES = (20, 100, 1000)
 SHARES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 LEAST, MOST = {20: 0.90, 100: 0.93, 1000: 0.93}, 0.055
 MEDIANS = "median_distance, latency, throughput"
-"""Of what there are intervals of order statistics."""
-ABOUT = """# How often the intervals hold what is true
+"""The metrics with intervals of order statistics."""
+ABOUT = """# Coverage of the intervals
 
-Written by `{command}`. An interval of 95 % ought to hold what is true 95 times of 100; it must 93 times from 100 images
-on and 90 times at 20. "No worse than" errs where it is passed though the true difference is just what is allowed: 5
-times of 100 are stated, 5.5 are the limit from 100 images on. Rows that are summed over all outcomes are exact; of the
-others the last column says how many samples were drawn at each number of images: until the limit lay two standard
-errors from what was found, or the most were drawn. "A share" stands for every metric whose interval is called exact.
-Where a metric has several groups (the bins of `bin_confidence`, the corruptions of `corruption_error`) all of them
-count; of `confused` a sample counts where the intervals of all pairs that are told hold at once. An image that is shown
-under several corruptions is one image. Below: percent.
+Written by `{command}`. The nominal coverage of an interval is 95 %; required are 93 % from 100 images on, and 90 % at
+20. "No worse than" errs where it is passed though the true difference is exactly what is allowed: nominally 5 % of the
+time, at most 5.5 % from 100 images on. Rows that are summed over all outcomes are exact; for the others the last column
+gives the number of samples at each number of images: samples are added until the estimate is two standard errors from
+the limit, or `--most` are drawn. "A share" represents every metric whose interval is called exact. Where a metric has
+several groups (the bins of `bin_confidence`, the corruptions of `corruption_error`) all of them count; for `confused` a
+sample counts if the intervals of all reported pairs hold simultaneously. An image shown under several corruptions is
+one image. All in percent.
 """
 
 
@@ -52,18 +52,18 @@ class Row(NamedTuple):
 
 
 def shares() -> Iterator[Row]:
-    """The exact coverage of a share's interval, and the least of all true shares."""
+    """The exact coverage of a share's interval, and the lowest over all true shares."""
     ends = {n: np.array([statistics.clopper_pearson(k, n) for k in range(n + 1)]) for n in SIZES}
     for share in SHARES:
         found = {n: float(_weights(n, share)[_hold(ends[n], share)].sum()) for n in SIZES}
         width = {n: float(_weights(n, share) @ (ends[n][:, 1] - ends[n][:, 0])) for n in SIZES}
         yield Row("a share", f"share {share:g} or {1 - share:g}", found, width, {})
     least = {n: min(float(_weights(n, s)[_hold(ends[n], s)].sum()) for s in _corners(ends[n])) for n in SIZES}
-    yield Row("a share", "the least of all shares", least, {}, {})
+    yield Row("a share", "the lowest over all shares", least, {}, {})
 
 
 def medians() -> Iterator[Row]:
-    """Of the ranks: those of any distribution without ties."""
+    """From the ranks: valid for any distribution without ties."""
     for metric, quantile in ((MEDIANS, 0.5), ("distance_quartile", 0.25), ("distance_quartile", 0.75)):
         found = {}
         for n in SIZES:
@@ -81,12 +81,12 @@ def _hold(ends: np.ndarray, share: float) -> np.ndarray:
 
 
 def _corners(ends: np.ndarray) -> np.ndarray:
-    """Coverage is least just beyond an end."""
+    """Coverage is lowest just beyond an end."""
     return np.unique(np.clip(np.concatenate([ends.ravel() - 1e-9, ends.ravel() + 1e-9]), 1e-12, 1 - 1e-12))
 
 
 def drawn(kind: Kind, samples: int, most: int) -> list[Row]:
-    """Of one kind: a row for each metric. Samples are added until all of them are settled, or there are `most`."""
+    """Rows of one situation, one for each metric. Samples are added until all are settled, or there are `most`."""
     rows: dict[str, Row] = {}
     for n in SIZES:
         random, found = np.random.default_rng(n), dict[str, list[Held]]()
@@ -103,12 +103,12 @@ def drawn(kind: Kind, samples: int, most: int) -> list[Row]:
 
 
 def share(of: list[Held]) -> float:
-    """How many hold what is true."""
+    """The share of intervals that hold the true value."""
     return float(np.mean([one.low - 1e-9 <= one.true <= one.high + 1e-9 for one in of]))
 
 
 def settled(found: float, limit: float, samples: int) -> bool:
-    """Does what must be lie two standard errors from what was found, or farther?"""
+    """Is the limit at least two standard errors from the estimate?"""
     return abs(found - limit) >= 2 * (limit * (1 - limit) / samples) ** 0.5
 
 
@@ -140,13 +140,13 @@ def _passes(by: float, n: int, lost: int, won: int) -> bool:
 
 
 def no_worse_share(by: float, back: float) -> Row:
-    """How often a share is passed that is worse by just `by`; `back` of the images count with us alone. Exact."""
+    """How often a share that is worse by exactly `by` passes; `back` of the images are right with us alone. Exact."""
     found = {n: _chance(n, by, back, partial(_passes, by)) for n in SIZES}
     return Row("a share", f"{by:g} worse; {back + by:g} lost, {back:g} won", found, {}, {})
 
 
 def _chance(n: int, by: float, back: float, holds: Callable[[int, int, int], bool]) -> float:
-    """How often it holds of the numbers of images that count with them alone, and with us alone."""
+    """How often it holds for the numbers of images that are right with them alone, and with us alone."""
     total = 0.0
     for lost in np.flatnonzero(_weights(n, back + by) > 1e-7):
         won = binom.pmf(np.arange(n - lost + 1), n - lost, back / (1 - back - by))
@@ -162,7 +162,7 @@ def _ends(n: int, lost: int, won: int, tail: float) -> Ends:
 
 
 def no_worse_nll(samples: int, most: int) -> Iterator[Row]:
-    """How often a log-likelihood is passed that is worse by just what is allowed."""
+    """How often a log-likelihood that is worse by exactly what is allowed passes."""
     for name, mean, draw in skewed():
         found, counts = {}, {}
         for n in SIZES:
@@ -199,24 +199,24 @@ def table(rows: list[Row], head: str) -> str:
     sizes = " | ".join(f"n = {n}" for n in SIZES)
     lines = [f"| {head} | situation | {sizes} | width at 100 | samples |", "|---|---|--:|--:|--:|--:|--:|"]
     for row in rows:
-        said = " | ".join(f"{100 * row.found[n]:.1f}" if n in row.found else "–" for n in SIZES)
+        shares = " | ".join(f"{100 * row.found[n]:.1f}" if n in row.found else "–" for n in SIZES)
         width = f"{row.width[100]:.3f}" if row.width else ""
         drawn_of = "exact" if not row.samples else " / ".join(str(row.samples.get(n, "–")) for n in SIZES)
-        lines.append(f"| {row.metric} | {row.situation} | {said} | {width} | {drawn_of} |")
+        lines.append(f"| {row.metric} | {row.situation} | {shares} | {width} | {drawn_of} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs/coverage.md")
-    parser.add_argument("--samples", type=int, default=200, help="of each situation and number of images, at first")
-    parser.add_argument("--most", type=int, default=800, help="of those that lie near what they must be")
-    asked = parser.parse_args()
-    about = ABOUT.format(command=f"python tools/measure_coverage.py --samples {asked.samples} --most {asked.most}")
-    held = table(coverage(asked.samples, asked.most), "interval of")
-    erred = table(errors(asked.samples, asked.most), "no worse")
-    asked.out.parent.mkdir(exist_ok=True)
-    asked.out.write_text(f"{about}\n{held}\n\n## No worse than\n\n{erred}\n", encoding="utf-8")
+    parser.add_argument("--samples", type=int, default=200, help="for each situation and number of images, initially")
+    parser.add_argument("--most", type=int, default=800, help="where the estimate is near the required coverage")
+    args = parser.parse_args()
+    about = ABOUT.format(command=f"python tools/measure_coverage.py --samples {args.samples} --most {args.most}")
+    held = table(coverage(args.samples, args.most), "interval of")
+    erred = table(errors(args.samples, args.most), "no worse")
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(f"{about}\n{held}\n\n## No worse than\n\n{erred}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How packages are built: entries at their top, ranks of their imports, `Any`, private helpers, length of functions.
+"""The structure of packages: entries at their top, ranks of their imports, `Any`, private helpers, length of functions.
 
     python tools/measure_structure.py robust [other/package ...]     # a column for each, as Markdown
     python tools/measure_structure.py robust --drawing     # the packages and their imports, as Mermaid
 
-Everything is read from source; tests that a package brings along do not count. A function's length is counted from its
-first statement to its last line, without the docstring; the imports of type checkers and those inside of functions
-count, too. A version is that of the `.dist-info` beside a package, or of the `pyproject.toml`.
+Everything is read from source; tests inside a package do not count. A function's length is counted from its
+first statement to its last line, without the docstring; imports for type checkers and inside functions
+count, too. A version is that of the `.dist-info` next to a package, or of the `pyproject.toml`.
 """
 
 import argparse
@@ -20,19 +20,19 @@ import numpy as np
 Tree = dict[str, ast.Module]
 Edges = dict[str, set[str]]
 
-COMMANDS, STEP = "api.cli", "attacks.climb"
-"""Of robust: where its commands are, and what an attack does in a step."""
+COMMANDS, STEP = "api.cli", "attacks.iterative"
+"""In robust: the package of its commands, and the module of an attack's step."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("packages", nargs="+", type=Path)
     parser.add_argument("--drawing", action="store_true", help="draw the imports of the first package")
-    asked = parser.parse_args()
-    if asked.drawing:
-        print(drawing(asked.packages[0]))
+    args = parser.parse_args()
+    if args.drawing:
+        print(drawing(args.packages[0]))
         return
-    print(table(asked.packages))
+    print(table(args.packages))
 
 
 def table(packages: list[Path]) -> str:
@@ -45,7 +45,7 @@ def table(packages: list[Path]) -> str:
 
 
 def version(package: Path) -> str:
-    """Of the wheel that the package came from, or of its project; "" where neither is there."""
+    """The version of the package's wheel, or of its project; "" where there is neither."""
     if installed := sorted(package.resolve().parent.glob(f"{package.name}-*.dist-info")):
         return installed[-1].name.removesuffix(".dist-info").rpartition("-")[2]
     project = package.resolve().parent / "pyproject.toml"
@@ -114,7 +114,7 @@ def short(name: str, depth: int) -> str:
 
 
 def imported(name: str, tree: ast.Module, package: str, trees: Tree) -> Iterator[str]:
-    """The modules of the package that one of them imports, with what stands in the module or package named."""
+    """The modules of the package that one of them imports, each as the module or package that it names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (a.name.removeprefix(f"{package}.") for a in node.names if a.name.startswith(f"{package}."))
@@ -127,7 +127,7 @@ def imported(name: str, tree: ast.Module, package: str, trees: Tree) -> Iterator
 
 
 def base_of(name: str, node: ast.ImportFrom, package: str, trees: Tree) -> str:
-    """What an import is from: an absolute name, or one told from where it stands."""
+    """The module an import is from, as an absolute name; relative ones are resolved."""
     if not node.level:
         return (node.module or "").removeprefix(package).removeprefix(".")
     is_package = any(other.startswith(f"{name}.") for other in trees)
@@ -151,7 +151,7 @@ def reached(graph: Edges, start: str) -> set[str]:
 
 
 def distance(graph: Edges, start: str, goal: str) -> float:
-    """How many imports lead from a module, or one below it, to another, at the least; NaN where none do."""
+    """How many imports lead from a module, or one below it, to another, at least; NaN where none do."""
     ahead, seen, count = {name for name in graph if f"{name}.".startswith(f"{start}.")}, set[str](), 0
     while ahead and goal not in ahead:
         seen |= ahead
@@ -160,7 +160,7 @@ def distance(graph: Edges, start: str, goal: str) -> float:
 
 
 def ranks(graph: Edges) -> int:
-    """The longest chain of imports, where those that import each other count as one."""
+    """The longest chain of imports, where modules that import each other count as one."""
     group = {name: frozenset({name, *(o for o in reached(graph, name) if name in reached(graph, o))}) for name in graph}
     depth: dict[frozenset[str], int] = {}
 

@@ -1,4 +1,4 @@
-"""Mutants of a Python file: one small change each, which some test ought to notice.
+"""Mutants of a Python file: one small change each, which some test should detect.
 
 What is not changed: annotations, decorators, docstrings, what is printed or raised (that something is raised is),
 paths, `strict` of `zip`, `num_parallel_calls` and `repr` (a check and two hints), and what compiles to the same code.
@@ -37,20 +37,20 @@ class Mutant:
     file: str
     function: str
     line: int
-    lines: tuple[int, int]  # of the statement it stands in; where that runs at the import, of all that may use it
-    imported: bool  # does it run at the import?
+    lines: tuple[int, int]  # of its statement; if that runs at import, of all code that may use it
+    imported: bool  # does it run at import?
     begin: int
     end: int
     old: str
     new: str
-    key: str  # what it is, wherever it stands: the sample of a seed stays when other lines move
+    key: str  # independent of its line: the sample of a seed is the same when other lines move
 
     def applied(self, source: bytes) -> bytes:
         return source[: self.begin] + self.new.encode() + source[self.end :]
 
     @property
     def shown(self) -> str:
-        """The change in short: a little of what stands around it, and what becomes of it."""
+        """The change in short: old and new code, with a little context."""
         old, new = _plain(self.old), _plain(self.new)
         if len(old) + len(new) < 90:
             return f"{old} -> {new}"
@@ -67,7 +67,7 @@ def _plain(text: str) -> str:
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """The length of the common prefix."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
@@ -94,7 +94,7 @@ def hashed(text: str) -> str:
 
 
 def same(one: CodeType, other: CodeType) -> bool:
-    """Do both do the same, wherever their lines stand?"""
+    """Do both compile to the same code, but for line numbers?"""
     if (one.co_code, one.co_names, len(one.co_consts)) != (other.co_code, other.co_names, len(other.co_consts)):
         return False
     pairs = zip(one.co_consts, other.co_consts, strict=True)
@@ -102,7 +102,7 @@ def same(one: CodeType, other: CodeType) -> bool:
 
 
 def _spot(statement: ast.stmt, scope: tuple[int, int] | None) -> tuple[tuple[int, int], bool]:
-    """The lines of a mutant, and whether they run at the import; scope: as in `_changes`."""
+    """The lines of a mutant, and whether they run at import; scope: as in `_changes`."""
     body = getattr(statement, "body", None)
     if isinstance(statement, ast.FunctionDef):
         return (statement.lineno, statement.end_lineno), True
@@ -121,13 +121,13 @@ def _changes(tree: ast.Module) -> Iterator[tuple]:
             scope = (node.lineno, node.end_lineno) if scope and isinstance(node, ast.ClassDef) else None
         statement = node if isinstance(node, ast.stmt) else statement
         yield from ((changed, new, statement, function, scope) for changed, new in _of_node(node))
-        for child in _looked_into(node):
+        for child in _mutated_children(node):
             yield from walk(child, statement, function, scope)
 
     return walk(tree, None, "", WHOLE)
 
 
-def _looked_into(node: ast.AST) -> Iterator[ast.AST]:
+def _mutated_children(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.JoinedStr | ast.Raise) or (isinstance(node, ast.Call) and _name(node.func) in SAYING):
         return
     skipped = [getattr(node, "annotation", None), getattr(node, "returns", None)]

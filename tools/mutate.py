@@ -1,11 +1,11 @@
-"""Do the tests nearest to a line notice when it is wrong? A seeded sample of mutants, and what became of each.
+"""Mutation testing: do the nearest tests fail when a line is wrong? A seeded sample of mutants, each with its result.
 
     python tools/mutate.py                          # draw the sample, run what has not been run, write the report
     python tools/mutate.py --from-survivors         # after new tests: run the survivors again
     python tools/mutate.py --groups keys --jobs 2
 
-What is changed and by which tests it is watched stands in tools/mutation.toml, what was found in the lines of
-tools/mutation.jsonl: there a survivor is given its `reason` by hand. All runs in a copy; the checkout stays as it is.
+tools/mutation.toml lists what is changed and the tests for it, tools/mutation.jsonl the results; there the `reason` of
+a survivor is added by hand. Everything runs in a copy; the checkout is not changed.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from mutation_tests import Bench
 
 
 def main() -> None:
-    asked = _asked()
+    args = _arguments()
     os.nice(19)
-    config = tomllib.loads(asked.config.read_text())
-    state = asked.config.with_suffix(".jsonl")
+    config = tomllib.loads(args.config.read_text())
+    state = args.config.with_suffix(".jsonl")
     known = {row["key"]: row for row in map(json.loads, state.read_text().splitlines())} if state.exists() else {}
     rows = [row for group in config["groups"] for row in _drawn(group, config["seed"], known)]
-    due = [row for row in rows if not asked.groups or row["subset"] in asked.groups]
-    due = [row for row in due if row["status"] == ("survived" if asked.from_survivors else "")]
-    bench = Bench(Path.cwd(), asked.work, config)
-    for row, (status, by) in bench.run(due, asked.jobs):
+    due = [row for row in rows if not args.groups or row["group"] in args.groups]
+    due = [row for row in due if row["status"] == ("survived" if args.from_survivors else "")]
+    bench = Bench(Path.cwd(), args.work, config)
+    for row, (status, by) in bench.run(due, args.jobs):
         row.update(status=status, by=by, survived=row["survived"] or status == "survived")
         row["date"] = datetime.now(UTC).date().isoformat()
         print(f"{status:9} {row['file']}:{row['line']}: {row['shown']}  [{by}]", flush=True)
@@ -42,14 +42,17 @@ def main() -> None:
     report.write_text(mutation_report.page(config, rows))
 
 
-def _asked() -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path, nargs="?", default=Path("tools/mutation.toml"))
     parser.add_argument("--from-survivors", action="store_true", help="only those that survived")
-    parser.add_argument("--groups", nargs="+", help="of the configuration; the rest stays as it was found")
+    parser.add_argument("--groups", nargs="+", help="of the configuration; results of other groups are kept")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument(
-        "--work", type=Path, default=Path(tempfile.gettempdir()) / "mutation", help="copies, and what tests execute"
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "mutation",
+        help="copies of the checkout, and which lines tests execute",
     )
     return parser.parse_args()
 
@@ -61,7 +64,7 @@ def _drawn(group: dict, seed: int, known: dict[str, dict]) -> list[dict]:
     chosen = sorted(found, key=lambda m: mutants.hashed(f"{seed} {m.key}"))[: group["draw"]]
     fresh = {"status": "", "by": "", "survived": False, "reason": "", "date": ""}
     return [
-        {**fresh, **known.get(m.key, {}), "key": m.key, "subset": group["name"], "file": m.file, "line": m.line,
+        {**fresh, **known.get(m.key, {}), "key": m.key, "group": group["name"], "file": m.file, "line": m.line,
          "function": m.function, "shown": m.shown}
         for m in sorted(chosen, key=lambda m: (m.file, m.line))
     ]  # fmt: skip

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 HEAD = """# Mutation testing
 
-Would the tests notice a fault? `python tools/mutate.py` changes one thing in one place (an operator, a constant, a
-condition, `min` for `max`, a dropped statement, keyword or entry), runs the tests nearest to that place until one
-fails, and notes what became of the mutant. Which mutants are drawn hangs on the seed and on their own text alone, so
-the sample stays when other lines change. One that hangs (5 times as long as its tests take, and {patience} s) counts as
-killed. Docstrings, messages, annotations and what compiles to the same code are left alone.
+Would the tests detect a fault? `python tools/mutate.py` makes one small change (an operator, a constant, a condition,
+`min` for `max`, a dropped statement, keyword or entry), runs the nearest tests until one fails, and records whether
+the mutant was killed. Which mutants are drawn depends only on the seed and on their own text, so the sample is the
+same when other lines change. A mutant that hangs (5 times as long as its tests take, and {patience} s) counts as killed.
+Docstrings, messages, annotations and changes that compile to the same code are not mutated.
 
-"Nearest" is what tools/mutation.toml says: the tests of the mirrored folder, with the doctests of the file itself; of
-these the ones that pass and execute the changed line, quickest first, up to {budget} s a mutant. After new tests
+The nearest tests are those that tools/mutation.toml lists (the mirrored folder) and the doctests of the file itself;
+of these the ones that pass and execute the changed line, fastest first, up to {budget} s per mutant. After new tests
 `--from-survivors` runs the survivors again.
 
-The score is that of this sample after tests were written for what of it survived, or was seen to survive before the
-first run; for mutants that were not drawn it is therefore too high. Another `seed` draws others.
+The score is that of this sample after tests were written for its survivors, known before or after the first run; it is
+therefore too high for mutants that were not drawn. Another `seed` draws others.
 """
 
 
@@ -30,7 +30,7 @@ def _score(config: dict, rows: list[dict]) -> Iterator[str]:
     run = [row for row in rows if row["status"]]
     dates = sorted({row["date"] for row in run})
     yield f"Seed {config['seed']}, run {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else 'never'}.\n"
-    yield "| what is changed | nearest tests | mutants | killed | of these hung | survived | killed |"
+    yield "| mutated files | nearest tests | mutants | killed | of these hung | survived | killed |"
     yield "|---|---|---:|---:|---:|---:|---:|"
     for group in config["groups"]:
         own = [row for row in run if row["group"] == group["name"]]
@@ -55,7 +55,7 @@ def _survivors(rows: list[dict]) -> Iterator[str]:
 
 
 def _found_out(rows: list[dict]) -> Iterator[str]:
-    yield "\n## Survived a first run, and what kills them now\n"
+    yield "\n## Survived the first run, with the tests that kill them now\n"
     found = [row for row in rows if row["survived"] and row["status"] in ("killed", "timeout")]
     yield from (f"{_change(row)}: {row['by']}" for row in found)
     yield from [] if found else ["None."]

@@ -29,7 +29,7 @@ FLAGS = [
     "ignore::pytest.PytestAssertRewriteWarning",
 ]
 SLACK = 5.0
-"""So many times what the tests took, and `patience` seconds: then it hangs, which counts as noticed."""
+"""Timeout: this many times the duration of the tests, plus `patience` seconds. A mutant that hangs is killed."""
 
 
 class Watch:
@@ -38,8 +38,8 @@ class Watch:
     def __init__(self, root: Path, sources: list[str]) -> None:
         self.root, self.sources = f"{root}/", tuple(f"{root}/{source}" for source in sources)
         self.tests: dict[str, dict] = {}
-        self.lines: set[tuple[str, int]] = set()  # those of the import, then of each test
-        self.fixtures: set[tuple[str, int]] = set()  # those of all that is set up: others may use it, too
+        self.lines: set[tuple[str, int]] = set()  # executed at import, then by each test
+        self.fixtures: set[tuple[str, int]] = set()  # executed by all fixtures: other tests may use them, too
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -84,11 +84,11 @@ class Choice:
 
 
 class Bench:
-    """Copies of the checkout, in which tests are measured and mutants run."""
+    """Copies of the checkout, in which tests are timed and mutants run."""
 
     def __init__(self, root: Path, work: Path, config: dict) -> None:
         self.work, self.budget = work.resolve(), config["budget"]
-        self.root = self.work / "plain"  # the checkout as it was: it may change while mutants run
+        self.root = self.work / "plain"  # a snapshot of the checkout, which may change while mutants run
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(root, self.root, ignore=LEFT_OUT)
         self.groups = {group["name"]: group for group in config["groups"]}
@@ -99,7 +99,7 @@ class Bench:
             importlib.import_module(name)
 
     def run(self, rows: list[dict], jobs: int) -> Iterator[tuple[dict, tuple[str, str]]]:
-        """Each row with what became of it: (killed, timeout or survived; by which test)."""
+        """Each row with its result: (killed, timeout or survived; by which test)."""
         near = {group: self._tests(self.groups[group]["tests"]) for group in {row["group"] for row in rows}}
         files = {row["file"]: [*self._doctested(row["file"]), *near[row["group"]]] for row in rows}
         measured = self._measured(sorted({file for each in files.values() for file in each}), jobs)
@@ -120,7 +120,7 @@ class Bench:
         return [file] if ">>>" in (self.root / file).read_text() else []
 
     def _watched(self, file: str) -> list[str]:
-        """The sources of those groups whose tests, or doctests, stand in this file."""
+        """The sources of those groups whose tests, or doctests, are in this file."""
         near = [
             group["sources"]
             for group in self.groups.values()
@@ -133,10 +133,10 @@ class Bench:
         return next(mutant for mutant in found if mutant.key == row["key"])
 
     def _order(self, mutant: mutants.Mutant, near: list[tuple[str, dict]]) -> tuple[list[str], float]:
-        """The passing tests that execute the mutant, quickest first, those of its own name as if thrice as quick.
+        """The passing tests that execute the mutant, fastest first, those named after its file as if three times as fast.
 
-        After them those of a file whose fixtures do; and of what runs at the import, all that import it. Where no
-        test is seen to (in a thread of TensorFlow none is), those that execute anything of its file.
+        After them those of a file whose fixtures execute it; for code that runs at import, all that import it. Where no
+        test is recorded to (in a thread of TensorFlow none is), those that execute anything of its file.
         """
         ranks: dict[str, tuple[int, float]] = {}
         seconds = {test: one["seconds"] for _, tests in near for test, one in tests.items()}
@@ -216,7 +216,7 @@ class Bench:
         return ["killed", choice.failed or f"exit {int(code)}"] if code else ["survived", f"{len(order)} tests"]
 
     def _forked(self, works: list, seconds: list[float], jobs: int) -> Iterator[tuple[int, object]]:
-        """(place, what came back) of each work, as they finish; ["timeout", ...] where nothing came back."""
+        """(place, result) of each task, as they finish; ["timeout", ...] for one without a result."""
         busy: dict[int, tuple[int, int, float]] = {}  # process -> place, slot, latest end
         waiting, slots = list(range(len(works))), list(range(jobs))
         while waiting or busy:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from robust.attacks.diagnostics.attack import gradient_based
+from robust.attacks.diagnostics.attack_checks import gradient_based
 from robust.core import files, registry
 from robust.core.errors import ContractError, DataError, ModelError, suggest
 from robust.core.interface import setting, worded
@@ -31,12 +31,12 @@ from robust.report import triptych
 from robust.results.attack_result import fooled
 from robust.suite import Model, ModelFile, Published
 
-SURE = 50.0  # nats by which the search wants to be ahead: more than any softmax shows
+SURE = 50.0  # nats: the logit margin that the search aims for, more than any softmax shows
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What came of it: three images [H, W, C] in [0, 1], and the probabilities [C] that the network gives each."""
+    """The result: three images [H, W, C] in [0, 1], and the probabilities [C] that the network gives each."""
 
     names: tuple[str, ...]
     image: np.ndarray
@@ -46,16 +46,16 @@ class Attacked:
     probabilities: tuple[np.ndarray, np.ndarray, np.ndarray]
     target: int | None
     understood: tuple[str, ...] = ()
-    """How the model was understood, where it came from a file, and how it sees the image where that is a guess."""
+    """How the model was interpreted, if it came from a file, and how it sees the image where that is a guess."""
 
     @property
     def fooled(self) -> bool:
-        """Does the PNG get the class that was wanted; or, without one, another class than the image got?"""
+        """Is the PNG classified as the target; or, without one, otherwise than the image?"""
         before, _, after = (int(p.argmax()) for p in self.probabilities)
         return after != before if self.target is None else after == self.target
 
     def top(self, which: int, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes and their probabilities; which: 0 the image, 1 the attacked one, 2 its PNG."""
+        """The most probable classes and their probabilities; which: 0 the image, 1 the attacked one, 2 its PNG."""
         p = self.probabilities[which]
         return [(self.names[i], float(p[i])) for i in np.argsort(-p, kind="stable")[:count]]
 
@@ -82,16 +82,17 @@ def attack(
 ) -> Attacked:
     """Attack one image, and write adversarial.png and triptych.png into a folder.
 
-    A climbing attack goes on after the answer has changed, for all its steps or until the network is sure.
+    An iterative attack continues after the predicted class has changed, for all its steps or until the network is
+    confident.
 
     Args:
         image: a file, or the name of a photo that comes with the package: "panda".
         model: a `keras` or `pretrained` one of a suite. call: of the catalogue `attacks`.
-        target: the class it is to be taken for, by name; None: any other than what the network sees in it.
+        target: the class to reach, by name; None: any other than the predicted one.
         classes: names, in the model's order; those of ImageNet for a model of 1,000 classes, else numbers.
         seed: of the attack. out: the folder.
 
-    Raises DataError for what is no image or no class, ModelError for a model that cannot be asked.
+    Raises DataError for what is no image or no class, ModelError for a model that cannot be evaluated.
 
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015, figure 1.
     """
@@ -99,17 +100,17 @@ def attack(
     classifier = _classifier(network, model, call)
     names = _names(classifier.classes, classes)
     file = find(image)
-    look = images.look(file)  # says what is wrong with it
-    pixels = _pixels(file, look, model, network)[None]
+    header = images.look(file)  # raises DataError for what is no readable image
+    pixels = _pixels(file, header, model, network)[None]
     before = _softmax(classifier, pixels)
-    check_beside(classifier, pixels)
+    check_outputs(classifier, pixels)
     aim = None if target is None else _aim(target, names, int(before.argmax()))
     attacked = search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    told = (*classifier.understood, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
-    told += (*guess(file.name, look, pixels.shape[3]), *images.said_of_turned([look]))
-    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, told)))
+    notes = (*classifier.understood, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
+    notes += (*guess(file.name, header, pixels.shape[3]), *images.said_of_turned([header]))
+    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, notes)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
     sheet = triptych.draw(found.image, found.saved, found.top(0, 1)[0], found.top(2, 1)[0])
@@ -139,7 +140,7 @@ def _network(model: Model) -> Network:
             return _for_images(models.load(path, allow_code=model.allow_code), model)
         case Published(name) as weights:
             return pretrained.load(weights, own_shape(name.removeprefix("keras:")), 1000)
-    raise ModelError(f"model {model.name}: must be a file of a model, or weights that are known by name")
+    raise ModelError(f"model {model.name}: must be a file of a model, or weights with a known name")
 
 
 def _for_images(network: Network, model: Model) -> Network:
@@ -151,29 +152,29 @@ def _for_images(network: Network, model: Model) -> Network:
 
 def _classifier(network: Any, model: Model, call: Call) -> Classifier:
     count = heads.outputs(network, model.output, black_box=model.black_box)
-    if count is None:  # only an answer tells
+    if count is None:  # only a forward pass shows it
         batch, *sides = inputs.batch_shape(network)
         count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
-    asked = black_box.asked(network, count, model.output) if model.black_box else network
-    found = Classifier(asked, count, preprocessing=model.preprocessing, output=model.output, batch_size=1)
+    wrapped = black_box.asked(network, count, model.output) if model.black_box else network
+    found = Classifier(wrapped, count, preprocessing=model.preprocessing, output=model.output, batch_size=1)
     if found.is_black_box and call.name in registry.names("attacks") and gradient_based(call):
-        what = f"model {model.name!r} gives answers and no gradients, which {call.name} asks for"
+        what = f"model {model.name!r} gives outputs and no gradients, which {call.name} needs"
         square, noise = (setting("attack", {"name": name}) for name in ("square", "noise"))
         raise ModelError(f"{what}; use {square} or {noise}")
     return found
 
 
-def check_beside(classifier: Classifier, pixels: np.ndarray) -> None:
-    """Look at the answers for the image and its negative, since of one image alone logits may look like probabilities.
+def check_outputs(classifier: Classifier, pixels: np.ndarray) -> None:
+    """Check the outputs for the image and its negative, since for a single image logits may look like probabilities.
 
-    The latter is no image of the user's: that there is no answer for it is no fault.
+    The negative is no image of the user's: outputs for it that are not finite are no error.
     """
     if not classifier.is_black_box and np.isfinite(classifier(tf.constant(1 - pixels, classifier.dtype))).all():
         classifier.logits(np.concatenate([pixels, 1 - pixels]))
 
 
 def doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:
-    """What speaks for other pixels: photos that a model of ImageNet ought to know, else what is seen in this image."""
+    """Evidence for another preprocessing: from labelled photos for a model of ImageNet, else from this image."""
     if names != imagenet.names() or pixels.shape[3] != 3:
         return list(filter(None, [of_one(classifier, pixels, names)]))
     data = photos(transform={"size": pixels.shape[1]})
@@ -186,7 +187,7 @@ def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:
     if classes is None:
         return imagenet.names() if count == 1000 else tuple(map(str, range(count)))
     if len(classes) != count:
-        raise DataError(f"classes: {len(classes)} names came, and the model has {count} classes")
+        raise DataError(f"classes: {len(classes)} names were given, but the model has {count} classes")
     return tuple(classes)
 
 
@@ -198,24 +199,24 @@ def _aim(target: str, names: tuple[str, ...], seen: int) -> int:
     else:
         raise DataError(f"the model has no class {target!r}{suggest(target, names)}")
     if aim == seen:
-        raise DataError(f"target {target!r}: that is what the model sees already")
+        raise DataError(f"target {target!r}: that is the predicted class already")
     return aim
 
 
-def _pixels(path: Path, look: images.Header, model: Model, network: Network) -> np.ndarray:
+def _pixels(path: Path, header: images.Header, model: Model, network: Network) -> np.ndarray:
     """The image as float32 [H, W, C] at the network's size: the shorter side and the centre of it."""
     height, width, channels = inputs.batch_shape(network)[1:]
     read = images.load(path, channels or 3)
     if height is not None and read.shape[:2] != (height, width):
         transform = _transform(height, model)
-        transform.check(look.height, look.width, path)
+        transform.check(header.height, header.width, path)
         read = transform(tf.constant(read)).numpy()
     return read.astype(np.float32) / np.float32(255)
 
 
-def guess(name: str, look: images.Header, takes: int) -> tuple[str, ...]:
-    """What is to be said where the network sees a file in other channels than it has."""
-    if images.channels([look]) == takes:
+def guess(name: str, header: images.Header, takes: int) -> tuple[str, ...]:
+    """A note where the network is shown a file in other channels than the file has."""
+    if images.channels([header]) == takes:
         return ()
     return (f"{name} is seen in {'grey, by its luma' if takes == 1 else 'colour, its grey repeated'}",)
 
@@ -234,7 +235,7 @@ def _softmax(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
 def search(
     classifier: Classifier, model: Model, call: Call, pixels: np.ndarray, seen: int, aim: int | None, seed: int
 ) -> np.ndarray:
-    """The attacked image [1, H, W, C]: the answer is to be sure, or where that cannot be had, to be another."""
+    """The attacked image [1, H, W, C]: misclassified with a large margin, or where that fails, misclassified at all."""
     seeds, targets = image_seeds(seed, call.name, [""]), None if aim is None else np.array([aim])
     for each in (unsure(classifier, model, seen, aim), classifier):
         attacked = call(each, pixels, np.array([seen]), seeds=seeds, targets=targets).images
@@ -245,9 +246,9 @@ def search(
 
 
 def at_levels(call: Call, pixels: np.ndarray, attacked: np.ndarray) -> np.ndarray:
-    """The attacked image at 256 levels: at the nearest, or where these lie outside of the ball, toward the original."""
+    """The attacked image at the nearest of 256 levels; where that is outside the ball, rounded toward the original."""
     levels, change = np.rint(pixels * 255), (attacked - pixels) * 255
-    for steps in (np.rint(change), np.trunc(change * (1 + 1e-4))):  # a whole step may be a rounding short of it
+    for steps in (np.rint(change), np.trunc(change * (1 + 1e-4))):  # a whole step may be missed by rounding
         saved = np.clip(levels + steps, 0, 255).astype(np.float32) / np.float32(255)
         if _is_allowed(call, pixels, saved):
             break
@@ -263,14 +264,14 @@ def _is_allowed(call: Call, pixels: np.ndarray, saved: np.ndarray) -> bool:
 
 
 def unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> Classifier:
-    """The same network with one logit shifted: its gradients are the same, but it is fooled only when it is sure."""
+    """The same network with one logit shifted: same gradients, but it counts as fooled only with a large margin."""
     shift = np.zeros(classifier.classes, np.float32)
     shift[seen if aim is None else aim] = SURE if aim is None else -SURE
     if isinstance(box := classifier.model, BlackBox):
         shifted = BlackBox(lambda x: box(tf.constant(x)).numpy() + shift, box.name, box.weights, inputs=box.inputs)
         return Classifier(shifted, classifier.classes, preprocessing=classifier.preprocessing, batch_size=1)
-    answers = classifier.model.outputs[0]
-    name = heads.unused("unsure", answers)
-    logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(answers)
+    outputs = classifier.model.outputs[0]
+    name = heads.unused("unsure", outputs)
+    logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(outputs)
     network = keras.Model(classifier.model.inputs, logits, name=classifier.model.name)
     return Classifier(network, classifier.classes, preprocessing=model.preprocessing, batch_size=1)

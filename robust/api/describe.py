@@ -1,4 +1,4 @@
-"""What networks cost, as tables: one layer by layer, or the whole family beside its published counts."""
+"""What networks cost, as tables: one network layer by layer, or all architectures with their published counts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def network(name: str, options: Sequence[str] = (), **shape: Any) -> keras.Model
         shape: `input_shape` and `classes`; what is not given is the architecture's own. A file whose model takes
             images of any size needs `input_shape`.
 
-    Raises SuiteError for a name or an option that does not exist, with what was probably meant, and ModelError
+    Raises SuiteError for a name or an option that does not exist, with a suggestion, and ModelError
     for a file that cannot be loaded or a form that cannot be built.
 
     >>> network("vgg16", ["norm=batch"], input_shape=(32, 32, 3), classes=10).name
@@ -87,19 +87,19 @@ def in_words(table: pd.DataFrame) -> str:
 
 
 def family(progress: Progress | None = None) -> pd.DataFrame:
-    """Every architecture in every form whose counts are published: ours beside them.
+    """Every architecture in every form whose counts are published: ours and these.
 
     Columns: architecture, options, input, depth, parameters (trainable), macs, weighted, forward, training
     (values, see `robust.models.layer_table`), forward_memory and training_memory (bytes), published_parameters,
     published_macs, published_forward, published_depth (text, "" for none), differs (which of these do, and
     ours only), note (why) and source. No weights are allocated.
     """
-    told, said = progress or Silent(), counts()
-    told.stage("counting", len(said))
+    shown, published = progress or Silent(), counts()
+    shown.stage("counting", len(published))
     rows = []
-    for one in said.to_dict("records"):
+    for one in published.to_dict("records"):
         rows.append(_row(one))
-        told.advance(one["architecture"])
+        shown.advance(one["architecture"])
     return pd.DataFrame(rows)
 
 
@@ -115,21 +115,21 @@ def write(folder: Path, progress: Progress | None = None) -> pd.DataFrame:
     return table
 
 
-def _row(said: Row) -> NewRow:
-    shape = {"input_shape": tuple(map(int, said["input"].split("x")))} if said["input"] else {}
-    model = network(said["architecture"], said["options"].split(), **shape)
+def _row(published: Row) -> NewRow:
+    shape = {"input_shape": tuple(map(int, published["input"].split("x")))} if published["input"] else {}
+    model = network(published["architecture"], published["options"].split(), **shape)
     sums = totals(layer_table(model))
     ours = {"depth": sums["depth"], "parameters": sums["trainable"], **{n: sums[n] for n in _VALUES}}
-    differs = [name for name in COMPARED if not agrees(ours[name], said[name])]
+    differs = [name for name in COMPARED if not agrees(ours[name], published[name])]
     return {
-        "architecture": said["architecture"],
-        "options": said["options"],
+        "architecture": published["architecture"],
+        "options": published["options"],
         "input": "x".join(map(str, model.input_shape[1:])),
         **ours,
         "forward_memory": FLOAT_BYTES * sums["forward"],
         "training_memory": FLOAT_BYTES * sums["training"],
-        **{f"published_{name}": said[name] for name in COMPARED},
+        **{f"published_{name}": published[name] for name in COMPARED},
         "differs": " ".join(differs),
-        "note": said["note"],
-        "source": said["source"],
+        "note": published["note"],
+        "source": published["source"],
     }

@@ -51,42 +51,42 @@ def evaluate(
     allow_code: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Measure a model on clean images and under attacks.
+    """Evaluate a model on clean images and under attacks.
 
     Args:
-        model: a `keras.Model` that classifies; a function from images to probabilities, which can be asked and has
-            no gradients; the path of a .keras or .tflite file; or a table as in a suite, in which "model" stands
-            for one in memory: {"model": model, "output": "main"}, {"keras": "x.keras", "black_box": True}.
+        model: a `keras.Model` that classifies; a function from images to probabilities, a black box
+            without gradients; the path of a .keras or .tflite file; or a table as in a suite, in which "model" is
+            one in memory: {"model": model, "output": "main"}, {"keras": "x.keras", "black_box": True}.
         data: the name of a data set or the path of a folder; (images [N, H, W, C] in [0, 1] or uint8, labels [N]),
             a `tf.data.Dataset` of (image, label), in batches or not, which is read once and held in memory, or a
             `robust` data set.
         attacks: names, or tables as in a suite: {"name": "pgd", "eps": "8/255", "steps": 40}. The source of a
             transfer is another `keras.Model` that takes the same images: {"name": "transfer", "source": other, ...}.
-        eps: of the attacks that give none of their own; a list is run upward.
-        metrics: what is measured of each.
+        eps: of the attacks that set none; a list is run in ascending order.
+        metrics: what is computed for each.
         classes: names of the classes in the order of the model's outputs, or a file of them as in a suite; of arrays
-            also how many, else the model's outputs are counted. What has names of its own is put into that order.
-        channels: see images in colour or in grey; as many channels as the model takes where it is not given.
+            also how many, else the number of the model's outputs. Data with its own class names is put into that order.
+        channels: show images in colour or in grey; by default as many channels as the model takes.
         transform: of a data set or folder whose images differ in size: "imagenet" (the central 224 x 224), the side of
             a square, or a table: {"size": 96, "antialias": False} is what Keras' loader does.
-        preprocessing: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
+        preprocessing: what the model expects, where its own layers do not show it: (0, 255), "caffe" ..., see
             `robust.suite.preprocessing`.
-        output: which of several outputs classifies, where its name does not tell.
-        black_box: may its answers alone be asked, as where a softmax cannot be taken off?
-        attack_precision: that in which attacks search; "bfloat16" is faster where the processor has it.
-        seed: of all that is random. images: how many of the test split, chosen at random; all if not given.
+        output: which of several outputs classifies, where its name does not show it.
+        black_box: use its outputs only, no gradients, as where a softmax cannot be removed.
+        attack_precision: the precision in which attacks search; "bfloat16" is faster where the processor has it.
+        seed: of all that is random. max_images: how many of the test split, chosen at random; all if not given.
         balanced: choose as many of each class, instead of in proportion to the classes.
-        out: a folder for the report, if one is wanted.
-        allow_code: may the file of a model run somebody's code (a Lambda, a SavedModel)?
-        progress: told how far the work is; nobody where it is not given.
+        out: a folder for the report, if one is to be written.
+        allow_code: may the file of a model run third-party code (a Lambda, a SavedModel)?
+        progress: receives how far the work is.
 
-    What was found on a model from a file is kept in the store, see `robust.core.store.default`.
+    Results of a model from a file are kept in the store, see `robust.core.store.default`.
 
     Returns a DataFrame with the columns of `robust.results.tables.RESULTS`; cases are "clean" and the attacks' names.
 
     Raises RobustError for what is wrong with the model, the data or the attacks.
     """
-    with said_of_the_model():
+    with as_model_error():
         named = _model(model, seed, allow_code)
         named = replace(
             named,
@@ -117,7 +117,7 @@ def _choice(max_images: int | None, balanced: bool) -> NewTable:
 
 
 def _sources(tables: list[NewTable], shown: Model) -> list[Model]:
-    """The models on which transfers make their images; in their tables their names take their place."""
+    """The source models of transfer attacks; in the tables they are replaced by their names."""
     found = {id(shown.source.network): shown} if isinstance(shown.source, InMemory) else {id(shown): shown}
     for table in tables:
         source = table.get("source")
@@ -134,8 +134,8 @@ def _case(name: str, table: NewTable) -> Case:
 
 
 @contextmanager
-def said_of_the_model() -> Iterator[None]:
-    """What is wrong with a table that stands for a model is an error of the model."""
+def as_model_error() -> Iterator[None]:
+    """Raise what is wrong with the table of a model as a ModelError."""
     try:
         yield
     except SuiteError as error:
@@ -143,7 +143,7 @@ def said_of_the_model() -> Iterator[None]:
 
 
 def _model(given: Any, seed: int, allow_code: bool) -> Model:
-    """The model of a suite that `given` stands for."""
+    """`given` as the model of a suite."""
     if isinstance(given, str | Path):
         given = {"tflite" if Path(given).suffix == ".tflite" else "keras": str(given)}
     table = dict(given) if isinstance(given, Mapping) else {"model": given}
@@ -162,7 +162,9 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
         call = read_data(str(data), transform=resized)
         found = given.read(asked_data(call, classes=classes if isinstance(classes, tuple) else None))
     elif resized is not None:
-        raise DataError(f"transform = {transform!r}: is of a data set or folder by its name; resize arrays yourself")
+        raise DataError(
+            f"transform = {transform!r}: only for a data set or folder given by name; resize arrays yourself"
+        )
     elif isinstance(data, Dataset):
         found = order.ordered(data, classes) if isinstance(classes, tuple) else data
     else:
@@ -175,7 +177,7 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
 
 
 def outputs(model: Model) -> int | None:
-    """How many classes the model tells apart, where its last layer says it."""
+    """The number of the model's classes, where its last layer shows it."""
     match model.source:
         case ModelFile(path):
             network = load(path, allow_code=model.allow_code)
@@ -191,7 +193,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def plain(value: object) -> Any:
-    """What TOML could hold: NumPy's numbers and arrays, and tuples, as Python's."""
+    """As TOML could hold it: NumPy's numbers and arrays, and tuples, as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

@@ -33,22 +33,22 @@ class RobustAccuracy(keras.callbacks.Callback):
     `val_robust_accuracy_high`. Put it before the callbacks that read them (EarlyStopping, ModelCheckpoint,
     ReduceLROnPlateau, TensorBoard) and give these mode="max": Keras calls them in their order.
 
-    The value is that of `robust.evaluate` on the same images. The model is asked in inference mode with the
-    weights that it has when Keras calls; averages that the optimizer keeps (use_ema) are asked about where
-    keras.callbacks.SwapEMAWeights(swap_on_epoch=True) stands before this one.
+    The value is that of `robust.evaluate` on the same images. The model is called in inference mode with the
+    weights that it has when Keras calls; averages that the optimizer keeps (use_ema) are evaluated where
+    keras.callbacks.SwapEMAWeights(swap_on_epoch=True) comes before this one.
 
     Args:
         data: held out from training, as in `robust.evaluate`: (images [N, H, W, C] in [0, 1] or uint8, labels
             [N]), a `tf.data.Dataset` of (image, label), or a `robust` data set, of which the validation split.
         attack: a name, or a table as in a suite: {"name": "pgd", "norm": "l2", "steps": 40}.
-        eps: of an attack that gives none of its own; None for one that takes none.
+        eps: of an attack that sets none; None for one that takes none.
         max_images: how many, chosen at random in proportion to the classes; all where there are fewer.
         balanced: choose as many of each class instead.
-        every: so many epochs lie between two looks, beginning with the first epoch; NaN stands in the others.
-        classes: names of the classes, or how many; else the model's outputs are counted.
-        preprocessing: what the model wants, where its own layers do not say it: (0, 255), "caffe" ..., see
-            `robust.suite.preprocessing`; a UserWarning says where another way suits the model better.
-        output: which of several outputs classifies, where its name does not tell.
+        every: evaluate every so many epochs, beginning with the first; the others log NaN.
+        classes: names of the classes, or how many; else the number of the model's outputs.
+        preprocessing: what the model expects, where its own layers do not show it: (0, 255), "caffe" ..., see
+            `robust.suite.preprocessing`; a UserWarning is given where another one fits the model better.
+        output: which of several outputs classifies, where its name does not show it.
         seed: of the attack.
 
     Raises RobustError: for what is wrong with data or attack at once, with the model before the first epoch.
@@ -85,64 +85,64 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._examples = examples(given, convert(max_images, Count, "max_images"), seed=self._seed, balanced=balanced)
         self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
-        self._asked: tuple[keras.Model, Classifier, Dataset] | None = None
+        self._built: tuple[keras.Model, Classifier, Dataset] | None = None
         self._first: int | None = None
         self._doubt: Better | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Look at the model with two images, so that a bad one is told before it is trained."""
+        """Run the model on two images, so that what is wrong with it is an error before it is trained."""
         self._first = None
         classifier, data = self._ready()
         classifier.logits(data.first("test", 2))
         self._doubt = None
-        self._look_at_pixels()
+        self._check_preprocessing()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Attack the images and log how many are still right."""
+        """Attack the images and log the share that is still classified correctly."""
         self._first = epoch if self._first is None else self._first
-        looks = (epoch - self._first) % self._every == 0
-        found = self._look() if looks else (float("nan"),) * 3
+        due = (epoch - self._first) % self._every == 0
+        found = self._evaluated() if due else (float("nan"),) * 3
         if logs is not None:
             logs.update(zip((LOGGED, f"{LOGGED}_low", f"{LOGGED}_high"), found, strict=True))
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Say of the pixels what may be chance, too, if the last look has left such a doubt."""
+        """Warn, if the last epoch showed it, of another preprocessing that may fit better only by chance, too."""
         if self._doubt is not None and not self._doubt.clear:
             warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
 
-    def _look_at_pixels(self) -> None:
-        """Warn, once a training, of pixels in another way that suit the model clearly better."""
+    def _check_preprocessing(self) -> None:
+        """Warn, once a training, where another preprocessing fits the model clearly better."""
         if self._doubt is not None and self._doubt.clear:
             return
         classifier, data = self._ready()
 
-        def look(n: int) -> tuple[np.ndarray, np.ndarray]:
+        def labelled(n: int) -> tuple[np.ndarray, np.ndarray]:
             return (few := data.examples("test", n)).images, few.labels
 
-        self._doubt = better(classifier, look, data.size("test"))
+        self._doubt = better(classifier, labelled, data.size("test"))
         if self._doubt is not None and self._doubt.clear:
             warnings.warn(f"{self._ready()[0].network.name}: {self._doubt}", stacklevel=2)
 
-    def _look(self) -> tuple[float, float, float]:
+    def _evaluated(self) -> tuple[float, float, float]:
         """The value and the ends of its interval."""
         classifier, data = self._ready()
-        self._look_at_pixels()
+        self._check_preprocessing()
         (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
         found = proportion(LOGGED, outcome.result.predicted == outcome.result.labels)
         return found.value, found.ci_low, found.ci_high
 
     def _ready(self) -> tuple[Classifier, Dataset]:
-        """The model as a classifier with its weights of this moment, and the images; graphs are traced once."""
-        if self._asked is None or self._asked[0] is not self.model:
+        """The model as a classifier with its present weights, and the images; graphs are traced once."""
+        if self._built is None or self._built[0] is not self.model:
             classes = self._classes or heads.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
             data = self._seen(self.model, replace(data, channels=self._channels))
             options = {"preprocessing": self._preprocessing, "output": self._output}
             network, _ = rows.unrolled(self.model, data.image_shape)
-            self._asked = self.model, Classifier(network, len(data.classes), **options), data
-        self._asked[1].refresh()
-        return self._asked[1:]
+            self._built = self.model, Classifier(network, len(data.classes), **options), data
+        self._built[1].refresh()
+        return self._built[1:]
 
     def _seen(self, model: keras.Model, data: Dataset) -> Dataset:
         """The images with as many channels as the model takes, with a warning where that is a guess."""
@@ -157,14 +157,14 @@ def _case(attack: str | Table, eps: object) -> Case:
     table = dict(attack) if isinstance(attack, Mapping) else {"name": attack}
     case = read_case(str(table.get("name")), {"attack": table if eps is None else {"eps": eps, **table}})
     if case.target is not None:
-        raise SuiteError("target: robust accuracy is that under an attack without one", "target")
+        raise SuiteError("target: robust accuracy is defined for an attack without one", "target")
     if len(case.perturbations) > 1:
         raise SuiteError(f"eps: {len(case.perturbations)} of them; one curve is logged, so give one number", "eps")
     return case
 
 
 def examples(data: Dataset, max_images: int, *, seed: int, balanced: bool) -> Examples:
-    """So many images of the validation split, or of all there is: test images choose no weights."""
+    """At most this many images of the validation split, or of the only split: test images select no weights."""
     split = "validation" if "validation" in data.sizes else "test"
     if split == "test" and len(data.sizes) > 1:
         has = ", ".join(data.sizes)

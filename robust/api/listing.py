@@ -1,4 +1,4 @@
-"""What there is to use: every catalogue, with a line each, read from source."""
+"""Every catalogue and its members, with a line each, read from source."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -15,7 +15,7 @@ def text(kinds: list[str]) -> str:
 
 
 def block(kind: str) -> str:
-    """Name, one line and the keys a suite may set, for every member; what most of them share stands once."""
+    """Name, one line and the keys a suite may set, for every member; keys that most of them share are listed once."""
     members = {name: [_key(p) for p in signature.signature(kind, name)] for name in registry.names(kind)}
     usual, width = _usual(members.values()), max(map(len, members))
     lines = [kind]
@@ -23,7 +23,7 @@ def block(kind: str) -> str:
         own = ", ".join(key for key in keys if key not in usual)
         lines += [f"  {name:<{width}}  {registry.summary(kind, name)}", f"  {'':<{width}}  {own}"]
     if usual:
-        lines.append(f"  where nothing else is said: {', '.join(usual)}")
+        lines.append(f"  unless listed otherwise: {', '.join(usual)}")
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 

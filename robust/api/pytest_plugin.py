@@ -16,7 +16,7 @@ import pytest
 
 from robust.core import interface
 
-if TYPE_CHECKING:  # a pytest run that has nothing to do with us pays for none of this
+if TYPE_CHECKING:  # a pytest run without suites imports none of this
     import pandas as pd
     from _pytest._code.code import TerminalRepr
 
@@ -28,26 +28,26 @@ _SESSIONS = pytest.StashKey[dict[Path, "Session"]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The ini options."""
-    parser.addini("robust_allow_code", "let suites run somebody's code (module:function, python =)", "bool", False)
+    parser.addini("robust_allow_code", "let suites run third-party code (module:function, python =)", "bool", False)
     parser.addini("robust_reports", "folder in which each suite's report is written", "string", "reports")
     parser.addini("robust_suites", "globs of suites that are collected with their folder", "args", [])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with no suite under way; the pages are written by one process only."""
+    """Start with no suite in progress; the pages are written by one process only."""
     config.stash[_SESSIONS] = {}
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Pages(config), "robust_pages")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
-    """A suite that was asked for."""
-    if file_path.suffix != ".toml" or not _asked(file_path, parent.config):
+    """A suite that was requested."""
+    if file_path.suffix != ".toml" or not _requested(file_path, parent.config):
         return None
     return SuiteFile.from_parent(parent, path=file_path)
 
 
-def _asked(path: Path, config: pytest.Config) -> bool:
+def _requested(path: Path, config: pytest.Config) -> bool:
     named = (config.invocation_params.dir / arg.split("::")[0] for arg in config.args)
     globs = config.getini("robust_suites")
     return any(path == p.resolve() or path == p for p in named) or any(path.match(glob) for glob in globs)
@@ -55,11 +55,11 @@ def _asked(path: Path, config: pytest.Config) -> bool:
 
 @pytest.fixture
 def robustness(request: pytest.FixtureRequest) -> Callable[..., pd.DataFrame]:
-    """`robust.evaluate`, for a test of one's own model; files of models are trusted as `robust_allow_code` says.
+    """`robust.evaluate`, for a test of your own model; `robust_allow_code` sets whether model files may run code.
 
     def test_mine(robustness):
         table = robustness("mine.keras", (images, labels), attacks=["pgd"], eps="4/255")
-        assert robust.value(table, "top1", case="pgd").low > 0.5
+        assert robust.value(table, "top1", case="pgd").ci_low > 0.5
     """
     from robust.core import quiet
 
@@ -96,13 +96,13 @@ class CellItem(pytest.Item):
 
     @interface.spoken("pytest")
     def runtest(self) -> None:
-        """Run the cell, or find it in the store, and hold it against its bounds."""
+        """Run the cell, or read it from the store, and check its bounds."""
         session = _session(self.path, self.config)
         from robust.core import folders, quiet
         from robust.engine import recording
 
         with quiet.dependencies(), folders.importable(session.suite.folders):
-            session.ask(self.cell)  # as `robust run`: a bad model is told in a line
+            session.ask(self.cell)  # as `robust run`: what is wrong with a model is one line
             block = session.block(self.cell)
             against = session.compared(self.cell, _out(self.path, self.config))
             self.identity = session.identity(self.cell.model, self.cell.seed)
@@ -120,7 +120,7 @@ class CellItem(pytest.Item):
         return _words(excinfo) or super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the case stands."""
+        """File and line of the case."""
         return self.path, self.cell.case.line - 1, self.name
 
     def _shown(self, path: Path) -> Path:
@@ -129,7 +129,7 @@ class CellItem(pytest.Item):
 
 
 class _MissedError(AssertionError):
-    """Bounds that were missed, in words."""
+    """The messages of missed bounds."""
 
 
 def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
@@ -150,7 +150,7 @@ def _load(path: Path, config: pytest.Config) -> Suite:
 
 
 def _session(path: Path, config: pytest.Config) -> Session:
-    """The suite under way, begun with its first test: TensorFlow is imported here."""
+    """The session of a suite, created with its first test: TensorFlow is imported here."""
     if path not in config.stash[_SESSIONS]:
         from robust.core import folders, progress, quiet, store
 
@@ -168,7 +168,7 @@ def _session(path: Path, config: pytest.Config) -> Session:
 
 
 def _out(path: Path, config: pytest.Config) -> Path:
-    """reports/quick for suites/quick.toml; elsewhere the folders stay, so that a/x.toml and b/x.toml do not meet."""
+    """reports/quick for suites/quick.toml; elsewhere folders are kept, so that a/x.toml and b/x.toml do not collide."""
     inside = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else Path(path.name)
     parts = inside.parts[1:] if inside.parts[0] == "suites" else inside.parts
     return (config.rootpath / config.getini("robust_reports")).joinpath(*parts).with_suffix("")
@@ -176,7 +176,7 @@ def _out(path: Path, config: pytest.Config) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the process that writes the page which model was evaluated; the report travels there."""
+    """Attach which model was evaluated: the report is sent to the process that writes the page."""
     report = yield
     if isinstance(item, CellItem) and item.identity:
         report.robust = [str(item.path), item.cell.model.name, item.cell.seed, item.identity]  # type: ignore[attr-defined]
@@ -203,7 +203,7 @@ class _Pages:
                 session = _session(path, self.config)
                 from robust.core import folders
                 from robust.engine import recording
-                from robust.results import verdicts
+                from robust.results import messages
 
                 session.know(identities)
                 with folders.importable(session.suite.folders):
@@ -211,7 +211,7 @@ class _Pages:
                 self.lines += [f"robust: {words}" for words in session.notes()]
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
                 self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []
-                self.lines += [f"robust: {words}" for words in verdicts.open_questions(results)]
+                self.lines += [f"robust: {words}" for words in messages.unsettled(results)]
             except (RobustError, OSError) as error:
                 self.lines.append(f"robust: no page: {error}")
 

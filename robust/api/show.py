@@ -1,4 +1,4 @@
-"""A picture of what training sees: images beside what a list of augmentations makes of them, epoch by epoch."""
+"""A picture of what training sees: images and their augmented versions, epoch by epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from robust.core.signature import Call, bind
 from robust.datasets.dataset import Dataset
 from robust.training.pipeline import augmented, example_seeds
 
-_SMALL, _GAP = 96, 4  # pixels: images up to this side are enlarged in whole steps; the white between two
+_SMALL, _GAP = 96, 4  # pixels: images up to this side are enlarged by a whole factor; the white gap between two
 
 
 def augmentations(names: Sequence[str]) -> list[Call]:
-    """The augmentations that are named, each by itself or all of a recipe, in their order.
+    """The named augmentations, each by itself or all of a recipe, in their order.
 
     A recipe may be named without its year: "alexnet" is alexnet2012.
 
@@ -52,7 +52,7 @@ def picture(
         out: the file. images: rows. epochs: columns after the first.
         seed: of the training.
 
-    Mixtures are those of these images with each other; in training, the whole batch takes part.
+    Mixing augmentations mix these images with each other; in training, the whole batch.
 
     Raises DataError where the data has no training split, or fewer images.
     """

@@ -28,17 +28,17 @@ from robust.training.hardness import kept
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. Accuracies are shares; `test` has its exact 95 % interval around it."""
+    """The result of a training. Accuracies are shares; `test` comes with its exact 95 % interval."""
 
     history: pd.DataFrame
     """A row an epoch: epoch, loss, accuracy and, where there is a validation split, val_loss, val_accuracy; after
     training against an adversary, val_robust."""
     test: tuple[float, float, float] | None
-    """Low, accuracy, high on the test split; None where the data has none, or another process says it."""
+    """Low, accuracy, high on the test split; None where the data has none, or another process reports it."""
     images: int
     """Of the test split."""
     notes: tuple[str, ...] = ()
-    """What was made of the data, such as a validation split."""
+    """How the data was interpreted or split, such as a validation split."""
     kept_by: str | None = "val_robust"
     """The column of the history by which the epoch was chosen whose weights are kept; the last where it has none."""
 
@@ -69,16 +69,16 @@ def train(
     progress: Progress | None = None,
     logs: Path | None = None,
 ) -> Trained:
-    """Train or fine-tune a network, write it to `out` and its history beside it, and look at the test split, once.
+    """Train or fine-tune a network, write it to `out` and its history next to it, and evaluate on the test split, once.
 
-    A training that was stopped goes on after its last epoch when it is asked for again; one that is done is
-    taken from the store.
+    A training that was stopped resumes after its last epoch when it is run again; a finished one is
+    read from the store.
 
     Args:
         model: with a recipe, from its first seed. data: of the catalogue `datasets`.
         out: the .keras file; the history is the .csv of the same name.
-        store: where what is unfinished or done is kept; the user's own where it is not given.
-        progress: told every step. logs: a folder for TensorBoard.
+        store: where checkpoints and results are kept; the user's default store where it is not given.
+        progress: receives every step. logs: a folder for TensorBoard.
 
     Raises RobustError for what is wrong with model, data or folder.
     """
@@ -103,7 +103,7 @@ def train(
 
 
 def check(out: Path, model: Model, data: Call, logs: Path | None) -> None:
-    """Raise ModelError where `out` is no .keras file, or it or the history would stand in the place of an input.
+    """Raise ModelError where `out` is no .keras file, or it or the history would overwrite an input.
 
     Raises StoreError where it or the logs cannot be written.
     """

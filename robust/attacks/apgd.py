@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Literal
 
 from robust.attacks import auto_step, losses, sparse_step
-from robust.attacks.climb import IterativeAttack, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack, ranked
+from robust.attacks.iterative import IterativeAttack, Task
+from robust.attacks.slots import attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
@@ -44,9 +44,9 @@ def apgd(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
     """
-    climbed = _LOSSES[loss][task.targets is not None]
-    climb = _climb("apgd", norm, steps, eps, climbed, restarts=restarts, eot_iter=eot_iter)
-    return attack(task, climb)
+    loss_function = _LOSSES[loss][task.targets is not None]
+    method = _method("apgd", norm, steps, eps, loss_function, restarts=restarts, eot_iter=eot_iter)
+    return attack(task, method)
 
 
 @declared.attack(
@@ -78,20 +78,20 @@ def apgd_t(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020.
     """
-    aims, passes = ranked(task, classes)
+    surrogate_targets, passes = ranked(task, classes)
     loss = losses.dlr_to if task.targets is None else losses.dlr_reach
-    climb = _climb("apgd_t", norm, steps, eps, loss, restarts=restarts * aims.shape[1])
-    found = attack(replace(task, aims=aims), climb)
+    method = _method("apgd_t", norm, steps, eps, loss, restarts=restarts * surrogate_targets.shape[1])
+    found = attack(replace(task, surrogate_targets=surrogate_targets), method)
     found.n_forward[:] += passes
     return found
 
 
-def _climb(
+def _method(
     name: str, norm: AnyNorm, steps: int, eps: float, loss: losses.Loss, *, restarts: int = 1, eot_iter: int = 1
 ) -> IterativeAttack:
     how = sparse_step if norm == "l1" else auto_step
-    numbers = {"eps": eps, **how.numbers(steps)}
+    hyperparameters = {"eps": eps, **how.hyperparameters(steps)}
     return IterativeAttack(
-        name, norm, steps, numbers, loss, how.step, how.memory, restarts=restarts, eot_iter=eot_iter,
-        roams=norm == "l1", keep="best",
+        name, norm, steps, hyperparameters, loss, how.step, how.memory, restarts=restarts, eot_iter=eot_iter,
+        leaves_ball=norm == "l1", keep="best",
     )  # fmt: skip

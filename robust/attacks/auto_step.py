@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Memory, State, StepOutput, best, choose
+from robust.attacks.iterative import Memory, State, StepOutput, best, choose
 from robust.core.types import AnyNorm
 
 MOMENTUM = 0.75  # share of the new step; the rest goes on as before
@@ -14,38 +14,38 @@ RHO = 0.75  # share of a window's steps that must have improved the loss
 FIRST, SHORTER, LEAST = 0.22, 0.03, 0.06  # length of the windows, as shares of all steps
 
 
-def numbers(steps: int) -> dict[str, float]:
+def hyperparameters(steps: int) -> dict[str, float]:
     """The windows in whole steps: the first, by how much each is shorter than the last, the least."""
     shares = {"steps": 1.0, "first": FIRST, "shorter": SHORTER, "least": LEAST}
     return {key: max(int(share * steps), 1) for key, share in shares.items()}
 
 
-def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+def memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
     """As a climb begins: a step of 2 eps, nothing seen."""
     n, unseen = len(points), np.full(len(points), np.finfo(points.dtype).min)
     return {
         "previous": points, "best": points, "best_gradient": np.zeros_like(points),
         "best_loss": unseen, "last_loss": unseen, "checked_loss": unseen,
-        "size": np.full((n, 1, 1, 1), 2 * numbers["eps"], points.dtype), "halved": np.ones(n, bool),
+        "size": np.full((n, 1, 1, 1), 2 * hyperparameters["eps"], points.dtype), "halved": np.ones(n, bool),
         "age": np.full(n, -1, np.int32), "rises": np.zeros(n, np.int32),
-        "window": np.full(n, numbers["first"], np.int32),
+        "window": np.full(n, hyperparameters["first"], np.int32),
     }  # fmt: skip
 
 
-def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
     """Take the new point in; at the end of a window judge it; go on from here or from the best point."""
-    slots = {**slots, **best(slots, look), **_rises(slots, look)}
+    slots = {**slots, **best(slots, output), **_rises(slots, output)}
     ends = slots["age"] == slots["window"]
     again = ends & fails(slots)
-    slots = {**slots, **_next_window(slots, ends, again, numbers)}
+    slots = {**slots, **_next_window(slots, ends, again, hyperparameters)}
     point = choose(again, slots["best"], slots["point"])
-    gradient = choose(again, slots["best_gradient"], look.gradients)
-    return {**slots, "previous": point, "point": ahead(slots, point, gradient, numbers, norm)}
+    gradient = choose(again, slots["best_gradient"], output.gradients)
+    return {**slots, "previous": point, "point": ahead(slots, point, gradient, hyperparameters, norm)}
 
 
-def _rises(slots: State, look: StepOutput) -> State:
-    rose = (look.losses > slots["last_loss"]) & (slots["age"] >= 0)  # the first point has risen from nowhere
-    return {"rises": slots["rises"] + tf.cast(rose, tf.int32), "age": slots["age"] + 1, "last_loss": look.losses}
+def _rises(slots: State, output: StepOutput) -> State:
+    rose = (output.losses > slots["last_loss"]) & (slots["age"] >= 0)  # the first point has risen from nowhere
+    return {"rises": slots["rises"] + tf.cast(rose, tf.int32), "age": slots["age"] + 1, "last_loss": output.losses}
 
 
 def fails(slots: State) -> tf.Tensor:
@@ -54,8 +54,8 @@ def fails(slots: State) -> tf.Tensor:
     return few | (~slots["halved"] & (slots["best_loss"] <= slots["checked_loss"]))
 
 
-def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, numbers: State) -> State:
-    shorter, least = (tf.cast(numbers[key], tf.int32) for key in ("shorter", "least"))
+def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, hyperparameters: State) -> State:
+    shorter, least = (tf.cast(hyperparameters[key], tf.int32) for key in ("shorter", "least"))
     window = tf.maximum(slots["window"] - shorter, least)
     return {
         "size": choose(again, slots["size"] / 2, slots["size"]),
@@ -68,11 +68,11 @@ def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, numbers: State
     }
 
 
-def ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, numbers: State, norm: AnyNorm) -> tf.Tensor:
+def ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, hyperparameters: State, norm: AnyNorm) -> tf.Tensor:
     """P(x + m (z - x) + (1 - m) (x - previous)) with z = P(x + a g); no momentum on the first step."""
-    centre, eps = slots["centre"], numbers["eps"]
-    plain = ball.step(point, gradient, centre, eps, slots["size"], norm)
-    first = slots["left"] == tf.cast(numbers["steps"], tf.int32)
+    centre, eps = slots["centre"], hyperparameters["eps"]
+    n_clean_starts = ball.step(point, gradient, centre, eps, slots["size"], norm)
+    first = slots["left"] == tf.cast(hyperparameters["steps"], tf.int32)
     share = tf.cast(tf.where(first, 1.0, MOMENTUM), point.dtype)[:, None, None, None]
-    onward = point + share * (plain - point) + (1 - share) * (point - slots["previous"])
+    onward = point + share * (n_clean_starts - point) + (1 - share) * (point - slots["previous"])
     return ball.project(onward, centre, eps, norm)

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from robust.attacks.apgd import apgd, apgd_t
-from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
 from robust.attacks.fab import fab
+from robust.attacks.iterative import Task
 from robust.attacks.square import square
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
@@ -68,10 +68,10 @@ def autoattack(
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
-        begun, aims = (None if v is None else v[rows] for v in (task.start, task.targets))
+        begun, surrogate_targets = (None if v is None else v[rows] for v in (task.start, task.targets))
         found = part(
             task.classifier, task.images[rows], task.labels[rows], seeds=task.seeds[rows] + i,
-            start=begun, targets=aims, eps=radii[rows], norm=norm,
+            start=begun, targets=surrogate_targets, eps=radii[rows], norm=norm,
         )  # fmt: skip
         result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
         result.n_forward[rows] += found.n_forward

@@ -61,13 +61,13 @@ def random_point(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: S
     if norm == "linf":
         change = (2.0 * randomness.uniform(seeds, stream, shape, centres.dtype) - 1.0) * eps
     elif norm == "l1":
-        numbers = 2.0 * randomness.uniform(seeds, stream, [math.prod(shape) + 1], centres.dtype) - 1.0
-        sizes = -tf.math.log(tf.maximum(tf.abs(numbers), _TINY))
-        simplex = tf.sign(numbers) * sizes / tf.reduce_sum(sizes, axis=1, keepdims=True)
+        hyperparameters = 2.0 * randomness.uniform(seeds, stream, [math.prod(shape) + 1], centres.dtype) - 1.0
+        sizes = -tf.math.log(tf.maximum(tf.abs(hyperparameters), _TINY))
+        simplex = tf.sign(hyperparameters) * sizes / tf.reduce_sum(sizes, axis=1, keepdims=True)
         change = tf.reshape(simplex[:, :-1], tf.shape(centres)) * eps
     else:
-        numbers = randomness.normal(seeds, stream, [math.prod(shape) + 2], centres.dtype)
-        sphere = numbers / tf.norm(numbers, axis=1, keepdims=True)
+        hyperparameters = randomness.normal(seeds, stream, [math.prod(shape) + 2], centres.dtype)
+        sphere = hyperparameters / tf.norm(hyperparameters, axis=1, keepdims=True)
         change = tf.reshape(sphere[:, :-2], tf.shape(centres)) * eps
     return tf.clip_by_value(centres + change, 0.0, 1.0)
 

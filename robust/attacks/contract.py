@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robust.attacks.climb import Task
+from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
 

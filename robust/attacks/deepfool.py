@@ -1,8 +1,8 @@
 """DeepFool, as Foolbox has it."""
 
-from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
 from robust.attacks.foolbox import foolbox_attack
+from robust.attacks.iterative import Task
 from robust.core import declared
 from robust.core.types import Count, Eps, NonNegative, Norm
 from robust.results.attack_result import AttackResult

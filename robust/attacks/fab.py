@@ -6,10 +6,10 @@ from functools import partial
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import IterativeAttack, State, StepOutput, Task, choose
 from robust.attacks.contract import as_attack
+from robust.attacks.iterative import IterativeAttack, State, StepOutput, Task, choose
 from robust.attacks.onto_boundary import BACK, beyond, towards
-from robust.attacks.survivors import attack, ranked
+from robust.attacks.slots import attack, ranked
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
@@ -40,14 +40,14 @@ def fab(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack,
     ICML 2020; towards one class at a time as in AutoAttack, ICML 2020.
     """
-    aims, passes = ranked(task, classes)
-    tried = aims.shape[1]
+    surrogate_targets, passes = ranked(task, classes)
+    tried = surrogate_targets.shape[1]
     loss, step = (losses.margin_to, _STEPS[False]) if task.targets is None else (losses.margin_of, _STEPS[True])
-    climb = IterativeAttack(
+    method = IterativeAttack(
         "fab", norm, steps, {"eps": eps}, loss, step,
-        draw=_near, plain=tried, restarts=tried * restarts, roams=True,
+        random_point=_near, n_clean_starts=tried, restarts=tried * restarts, leaves_ball=True,
     )  # fmt: skip
-    found = attack(replace(task, start=None, aims=aims), climb)
+    found = attack(replace(task, start=None, surrogate_targets=surrogate_targets), method)
     found.n_forward[:] += passes
     return found
 
@@ -56,13 +56,13 @@ def _near(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     return ball.random_point(centres, seeds, stream, eps / 2, norm)
 
 
-def _step(targeted: bool, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def _step(targeted: bool, slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
     centre, point = slots["centre"], slots["point"]
     back = centre + BACK * (point - centre)
-    following = choose(beyond(slots, look, targeted), back, towards(centre, point, look, norm))
+    following = choose(beyond(slots, output, targeted), back, towards(centre, point, output, norm))
     # the last point is the one that is left: it must lie in the ball
     last = (slots["left"] == 1)[:, None, None, None]
-    return {"point": tf.where(last, ball.project(following, centre, numbers["eps"], norm), following)}
+    return {"point": tf.where(last, ball.project(following, centre, hyperparameters["eps"], norm), following)}
 
 
 _STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from robust.attacks import losses
-from robust.attacks.climb import IterativeAttack, Task, ascend
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack
+from robust.attacks.iterative import IterativeAttack, Task, ascend
+from robust.attacks.slots import attack
 from robust.core import declared
 from robust.core.types import Eps, Norm, Positive
 from robust.results.attack_result import AttackResult
@@ -30,5 +30,7 @@ def fgsm(
     """
     size = step_size if step_size is not None else (1.25 * eps if random_start else eps)
     loss = losses.leave if task.targets is None else losses.reach
-    climb = IterativeAttack("fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, plain=0 if random_start else 1)
-    return attack(replace(task, start=None), climb)
+    method = IterativeAttack(
+        "fgsm", norm, 1, {"eps": eps, "size": size}, loss, ascend, n_clean_starts=0 if random_start else 1
+    )
+    return attack(replace(task, start=None), method)

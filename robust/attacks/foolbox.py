@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
+from robust.attacks.iterative import Task
 from robust.core import foolbox_classes
 from robust.core.errors import ContractError, RobustError
 from robust.core.types import Eps, NewTable
@@ -48,7 +48,7 @@ def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: A
         rows = np.resize(np.arange(begin, min(begin + classifier.batch_size, len(images))), classifier.batch_size)
         known = len(np.unique(rows))
         ours.n_forward = ours.n_backward = 0
-        found, fell = _batch(
+        found, is_adv = _batch(
             model,
             made,
             tf.constant(images[rows], classifier.dtype),
@@ -59,7 +59,7 @@ def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: A
         )
         rows = rows[:known]
         result.images[rows] = np.clip(found[:known], 0, 1)
-        result.by[rows] = np.where(fell[:known], f"foolbox:{attack}", "")
+        result.by[rows] = np.where(is_adv[:known], f"foolbox:{attack}", "")
         result.n_forward[rows], result.n_backward[rows] = ours.n_forward, ours.n_backward
     return result
 
@@ -97,10 +97,10 @@ def _batch(model, made, images, labels, targets, eps, seeds):  # type: ignore[no
     np.random.seed(int(seeds[0]) & 0x7FFFFFFF)
     try:
         with _refusals(type(made).__name__):
-            _, found, fell = made(model, images, criterion, epsilons=float(eps))
+            _, found, is_adv = made(model, images, criterion, epsilons=float(eps))
     finally:
         np.random.set_state(before)
-    return found.numpy(), fell.numpy()
+    return found.numpy(), is_adv.numpy()
 
 
 class _Counted:

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack
+from robust.attacks.iterative import IterativeAttack, Memory, State, StepOutput, Task
+from robust.attacks.slots import attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, NonNegative, Norm, Positive
 from robust.results.attack_result import AttackResult
@@ -39,19 +39,19 @@ def mifgsm(
 
     Source: Dong et al., Boosting adversarial attacks with momentum, CVPR 2018.
     """
-    numbers = {"eps": eps, "size": eps / steps if step_size is None else step_size, "decay": decay}
+    hyperparameters = {"eps": eps, "size": eps / steps if step_size is None else step_size, "decay": decay}
     loss = losses.leave if task.targets is None else losses.reach
-    climb = IterativeAttack("mifgsm", norm, steps, numbers, loss, _step, _memory, plain=1)
-    return attack(task, climb)
+    method = IterativeAttack("mifgsm", norm, steps, hyperparameters, loss, _step, _memory, n_clean_starts=1)
+    return attack(task, method)
 
 
-def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
-    del numbers
+def _memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
+    del hyperparameters
     return {"velocity": np.zeros_like(points)}
 
 
-def _step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
-    gradient = tf.math.divide_no_nan(look.gradients, ball.size(look.gradients, "l1"))
-    velocity = numbers["decay"] * slots["velocity"] + gradient
-    point = ball.step(slots["point"], velocity, slots["centre"], numbers["eps"], numbers["size"], norm)
+def _step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
+    gradient = tf.math.divide_no_nan(output.gradients, ball.size(output.gradients, "l1"))
+    velocity = hyperparameters["decay"] * slots["velocity"] + gradient
+    point = ball.step(slots["point"], velocity, slots["centre"], hyperparameters["eps"], hyperparameters["size"], norm)
     return {"point": point, "velocity": velocity}

@@ -7,9 +7,9 @@ from typing import Literal
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Draw, IterativeAttack, State, StepOutput, Task
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack
+from robust.attacks.iterative import IterativeAttack, RandomPoint, State, StepOutput, Task
+from robust.attacks.slots import attack
 from robust.core import declared, randomness
 from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
@@ -37,15 +37,19 @@ def noise(
         repeats: points tried after the first one, at the most.
     """
     loss = losses.margin if task.targets is None else losses.margin_of
-    numbers = {"eps": eps, "repeats": repeats}
-    climb = IterativeAttack("noise", norm, repeats, numbers, loss, _STEPS[kind], draw=_DRAWS[kind], eot_iter=0)
-    return attack(replace(task, start=None), climb)
+    hyperparameters = {"eps": eps, "repeats": repeats}
+    method = IterativeAttack(
+        "noise", norm, repeats, hyperparameters, loss, _STEPS[kind], random_point=_DRAWS[kind], eot_iter=0
+    )
+    return attack(replace(task, start=None), method)
 
 
-def _another(draw: Draw, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
-    del look
-    stream = tf.cast(numbers["repeats"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
-    return {"point": draw(slots["centre"], slots["seed"], stream, numbers["eps"], norm)}
+def _another(
+    random_point: RandomPoint, slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm
+) -> State:
+    del output
+    stream = tf.cast(hyperparameters["repeats"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
+    return {"point": random_point(slots["centre"], slots["seed"], stream, hyperparameters["eps"], norm)}
 
 
 def _gaussian(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
@@ -55,4 +59,6 @@ def _gaussian(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball
 
 
 _DRAWS = {"uniform": ball.random_point, "gaussian": _gaussian}
-_STEPS = {kind: partial(_another, draw) for kind, draw in _DRAWS.items()}  # once: a graph is found by its step
+_STEPS = {
+    kind: partial(_another, random_point) for kind, random_point in _DRAWS.items()
+}  # once: a graph is found by its step

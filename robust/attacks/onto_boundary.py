@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust.attacks import ball, box
 from robust.attacks.ball import Scalar
-from robust.attacks.climb import State, StepOutput
+from robust.attacks.iterative import State, StepOutput
 from robust.core.types import AnyNorm
 
 OVERSHOOT = 1.05  # a little beyond the boundary
@@ -15,22 +15,22 @@ BACK = 0.9  # how much of the change is left after a step back to the image
 MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
 
 
-def beyond(slots: State, look: StepOutput, targeted: bool) -> tf.Tensor:
+def beyond(slots: State, output: StepOutput, targeted: bool) -> tf.Tensor:
     """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
-    predicted = tf.argmax(look.logits, 1)
-    return predicted == slots["aim"] if targeted else predicted != slots["label"]
+    predicted = tf.argmax(output.logits, 1)
+    return predicted == slots["target"] if targeted else predicted != slots["label"]
 
 
 def towards(
-    centre: tf.Tensor, point: tf.Tensor, look: StepOutput, norm: AnyNorm, bias: Scalar | None = None
+    centre: tf.Tensor, point: tf.Tensor, output: StepOutput, norm: AnyNorm, bias: Scalar | None = None
 ) -> tf.Tensor:
     """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
 
     The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.
     """
-    slope = look.gradients
-    margin = look.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
-    here = box.onto_plane(point, slope, -look.losses, norm)
+    slope = output.gradients
+    margin = output.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])
+    here = box.onto_plane(point, slope, -output.losses, norm)
     there = box.onto_plane(centre, slope, -margin, norm)
     near, far = ball.size(here, norm), ball.size(there, norm)
     share = tf.minimum(tf.math.divide_no_nan(near, near + far), MOST_BIAS) if bias is None else bias

@@ -1,9 +1,9 @@
 """Projected gradient descent."""
 
 from robust.attacks import losses
-from robust.attacks.climb import IterativeAttack, Task, ascend
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack
+from robust.attacks.iterative import IterativeAttack, Task, ascend
+from robust.attacks.slots import attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Positive
 from robust.results.attack_result import AttackResult
@@ -37,8 +37,10 @@ def pgd(
     Source: Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018;
     Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.
     """
-    numbers = {"eps": eps, "size": 2.5 * eps / steps if step_size is None else step_size}
+    hyperparameters = {"eps": eps, "size": 2.5 * eps / steps if step_size is None else step_size}
     loss = losses.leave if task.targets is None else losses.reach
-    plain = 0 if random_start else 1
-    climb = IterativeAttack("pgd", norm, steps, numbers, loss, ascend, plain=plain, restarts=restarts)
-    return attack(task, climb)
+    n_clean_starts = 0 if random_start else 1
+    method = IterativeAttack(
+        "pgd", norm, steps, hyperparameters, loss, ascend, n_clean_starts=n_clean_starts, restarts=restarts
+    )
+    return attack(task, method)

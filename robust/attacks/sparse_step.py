@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, box
-from robust.attacks.climb import Memory, State, StepOutput, best, choose
+from robust.attacks.iterative import Memory, State, StepOutput, best, choose
 from robust.core.types import AnyNorm
 
 RADII, ENDS = (3, 2, 1), (0.3, 0.6)  # of the ball, in eps, and when a smaller one takes over, as a share of the steps
@@ -15,48 +15,52 @@ WINDOW = 0.04  # of a ball's steps, between two looks at how many pixels the bes
 SHORTER, SHORTEST = 1.5, 10  # what divides the step at such a look, and the radius by the least step
 
 
-def numbers(steps: int) -> dict[str, float]:
+def hyperparameters(steps: int) -> dict[str, float]:
     """The turns at which the ball shrinks, and the length of a window in the first two balls and in the last."""
     two, one = (int(share * steps) for share in ENDS)
     windows = {"window": two, "last_window": steps - one}
     return {"steps": steps, "two": two, "one": one, **{k: max(int(WINDOW * n), 1) for k, n in windows.items()}}
 
 
-def memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+def memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
     """As a climb begins: a step as long as the radius, nothing seen."""
-    n, dtype, radius = len(points), points.dtype, RADII[(numbers["two"] == 0) + (numbers["one"] == 0)]
+    n, dtype, radius = len(points), points.dtype, RADII[(hyperparameters["two"] == 0) + (hyperparameters["one"] == 0)]
     return {
         "best": points, "best_gradient": np.zeros_like(points), "best_loss": np.full(n, np.finfo(dtype).min),
-        "size": np.full((n, 1, 1, 1), radius * numbers["eps"], dtype),
+        "size": np.full((n, 1, 1, 1), radius * hyperparameters["eps"], dtype),
         "share": np.ones(n, dtype), "pixels": np.full(n, points[0].size, dtype),
     }  # fmt: skip
 
 
-def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
     """Where the ball shrinks, begin anew from the best point brought into it; else climb."""
     del norm
-    slots = {**slots, **best(slots, look)}
-    turn = numbers["steps"] - tf.cast(slots["left"], numbers["steps"].dtype)
-    factor, begun, window = _ball(turn, numbers)
-    radius = factor[:, None, None, None] * numbers["eps"]
+    slots = {**slots, **best(slots, output)}
+    turn = hyperparameters["steps"] - tf.cast(slots["left"], hyperparameters["steps"].dtype)
+    factor, begun, window = _ball(turn, hyperparameters)
+    radius = factor[:, None, None, None] * hyperparameters["eps"]
     shrinks = (turn > 0) & (turn == begun)
     ends = (turn > begun) & (tf.math.floormod(turn - begun, window) == 0)
-    climbed = climb(slots, look, turn == 0, ends, radius)
+    climbed = method(slots, output, turn == 0, ends, radius)
     point = box.onto_l1_ball(choose(shrinks, slots["best"], climbed["point"]), slots["centre"], radius)
     begun = begin(slots, point, radius)
     return {**{key: choose(shrinks, begun[key], climbed[key]) for key in begun}, "point": point}
 
 
-def _ball(turn: tf.Tensor, numbers: State) -> tuple[tf.Tensor, ...]:
+def _ball(turn: tf.Tensor, hyperparameters: State) -> tuple[tf.Tensor, ...]:
     """Of the ball of each slot's turn: its radius in eps, the turn at which it takes over, its window."""
-    first, second = turn < numbers["two"], turn < numbers["one"]
+    first, second = turn < hyperparameters["two"], turn < hyperparameters["one"]
 
     def of(*each: tf.Tensor | float) -> tf.Tensor:
         large, middle, small = (tf.cast(v, turn.dtype) for v in each)
         return tf.where(first, large, tf.where(second, middle, small))
 
-    window = numbers["window"]
-    return of(*RADII), of(0, numbers["two"], numbers["one"]), of(window, window, numbers["last_window"])
+    window = hyperparameters["window"]
+    return (
+        of(*RADII),
+        of(0, hyperparameters["two"], hyperparameters["one"]),
+        of(window, window, hyperparameters["last_window"]),
+    )
 
 
 def begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
@@ -69,7 +73,7 @@ def begin(slots: State, point: tf.Tensor, radius: tf.Tensor) -> State:
     }  # fmt: skip
 
 
-def climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
+def method(slots: State, output: StepOutput, first: tf.Tensor, ends: tf.Tensor, radius: tf.Tensor) -> State:
     """One sparse step, not yet in the ball; at a window's end the best point tells over how many pixels to go on."""
     pixels = changed(slots["best"] - slots["centre"])
     sparser = ends & (pixels < 0.95 * slots["pixels"])
@@ -78,7 +82,7 @@ def climb(slots: State, look: StepOutput, first: tf.Tensor, ends: tf.Tensor, rad
     share = _share(pixels, slots["point"])
     share = choose(first, tf.maximum(share, SHARE), choose(ends, share, slots["share"]))
     point = choose(sparser, slots["best"], slots["point"])
-    gradient = choose(sparser, slots["best_gradient"], look.gradients)
+    gradient = choose(sparser, slots["best_gradient"], output.gradients)
     return {
         **slots, "size": size, "share": share, "pixels": choose(first | ends, pixels, slots["pixels"]),
         "point": point + size * sparse_sign(gradient, share),

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses, squares
-from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task, best
 from robust.attacks.contract import as_attack
-from robust.attacks.survivors import attack
+from robust.attacks.iterative import IterativeAttack, Memory, State, StepOutput, Task, best
+from robust.attacks.slots import attack
 from robust.core import declared
 from robust.core.types import AnyNorm, Count, Eps, Proportion
 from robust.results.attack_result import AttackResult
@@ -38,21 +38,35 @@ def square(
     not projected back at once, but goes to the next square.
     """
     loss = losses.margin if task.targets is None else losses.margin_of
-    draw = squares.stripes if norm == "linf" else squares.tiles
-    numbers = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
-    climb = IterativeAttack("square", norm, n_queries, numbers, loss, step, _memory, draw=draw, eot_iter=0, keep="best")
-    return attack(replace(task, start=None), climb)
+    random_point = squares.stripes if norm == "linf" else squares.tiles
+    hyperparameters = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
+    method = IterativeAttack(
+        "square",
+        norm,
+        n_queries,
+        hyperparameters,
+        loss,
+        step,
+        _memory,
+        random_point=random_point,
+        eot_iter=0,
+        keep="best",
+    )
+    return attack(replace(task, start=None), method)
 
 
-def _memory(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
-    del numbers
+def _memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
+    del hyperparameters
     return {"best": points, "best_loss": np.full(len(points), np.finfo(points.dtype).min)}
 
 
-def step(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
     """Take the answer in, and change one square of the best image."""
-    slots = {**slots, **best(slots, look)}
-    query = tf.cast(numbers["n_queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
-    share = squares.schedule(query, numbers["n_queries"], numbers["p_init"])
+    slots = {**slots, **best(slots, output)}
+    query = tf.cast(hyperparameters["n_queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
+    share = squares.schedule(query, hyperparameters["n_queries"], hyperparameters["p_init"])
     move = squares.recolour if norm == "linf" else squares.shift
-    return {**slots, "point": move(slots["best"], slots["centre"], slots["seed"], query, share, numbers["eps"], norm)}
+    return {
+        **slots,
+        "point": move(slots["best"], slots["centre"], slots["seed"], query, share, hyperparameters["eps"], norm),
+    }

@@ -40,10 +40,10 @@ def recolour(
 ) -> tf.Tensor:  # fmt: skip
     """The best image with one square of it at +- eps, each colour by itself."""
     height, width, colours = ball.sides(best)
-    numbers = randomness.uniform(seeds, query, [2 + colours], best.dtype)
+    hyperparameters = randomness.uniform(seeds, query, [2 + colours], best.dtype)
     side = _side(share * height * width, 1)
-    inside = _inside(*offsets(best, numbers[:, :2], side), side)
-    filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, norm)
+    inside = _inside(*offsets(best, hyperparameters[:, :2], side), side)
+    filled = ball.project(centres + eps * _signs(hyperparameters[:, 2:])[:, None, None, :], centres, eps, norm)
     return tf.where(inside[..., None], filled, best)
 
 
@@ -52,9 +52,9 @@ def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     height, width, colours = ball.sides(centres)
     side = max(min(height, width) // 5, 1)
     down, across = height // side, width // side
-    numbers = randomness.uniform(seeds, stream, [down, across, colours + 1], centres.dtype)
+    hyperparameters = randomness.uniform(seeds, stream, [down, across, colours + 1], centres.dtype)
     row, column = (np.arange(n) - (n - n // side * side) // 2 for n in (height, width))
-    of_pixel = tf.gather(numbers, (row // side).clip(0, down - 1), axis=1)
+    of_pixel = tf.gather(hyperparameters, (row // side).clip(0, down - 1), axis=1)
     of_pixel = tf.gather(of_pixel, (column // side).clip(0, across - 1), axis=2)  # [B, H, W, colours + 1]
     covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
     a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
@@ -72,15 +72,15 @@ def shift(
     There goes, too, what the box has cut off earlier.
     """
     height, width, colours = ball.sides(best)
-    numbers = randomness.uniform(seeds, query, [5 + colours], best.dtype)
+    hyperparameters = randomness.uniform(seeds, query, [5 + colours], best.dtype)
     side = _side(share * height * width, 3)
     side = tf.minimum(side + 1 - tf.math.floormod(side, 2), min(height, width))
-    a, b = offsets(best, numbers[:, 0:2], side)
-    here, there = _inside(a, b, side), _inside(*offsets(best, numbers[:, 2:4], side), side)
+    a, b = offsets(best, hyperparameters[:, 0:2], side)
+    here, there = _inside(a, b, side), _inside(*offsets(best, hyperparameters[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
     change, either = best - centres, tf.maximum(here, there)
-    pattern = even(tf.cast(pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
-    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + unit(change * here, norm)
+    pattern = even(tf.cast(pyramids(a, b, side, hyperparameters[:, 4, None, None]), best.dtype)[..., None] * here, norm)
+    new = pattern * _signs(hyperparameters[:, 5:])[:, None, None, :] + unit(change * here, norm)
     power = 2.0 if norm == "l2" else 1.0
     mass = tf.abs(change) ** power
     unused = tf.maximum(eps**power - tf.reduce_sum(mass, axis=[1, 2, 3], keepdims=True), 0)
@@ -92,16 +92,16 @@ def _side(area: tf.Tensor, least: int) -> tf.Tensor:
     return tf.maximum(tf.cast(tf.round(tf.sqrt(area)), tf.int32), least)
 
 
-def offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def offsets(images: tf.Tensor, hyperparameters: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """How far each pixel lies below and right of the corner of a square of this side [B], drawn by two numbers."""
     height, width, _ = ball.sides(images)
 
-    def corner(numbers: tf.Tensor, length: int) -> tf.Tensor:
+    def corner(hyperparameters: tf.Tensor, length: int) -> tf.Tensor:
         places = tf.maximum(length - side, 0) + 1
-        return tf.cast(tf.floor(numbers * tf.cast(places, numbers.dtype)), tf.int32)[:, None, None]
+        return tf.cast(tf.floor(hyperparameters * tf.cast(places, hyperparameters.dtype)), tf.int32)[:, None, None]
 
-    down = tf.range(height)[None, :, None] - corner(numbers[:, 0], height)  # [B, H, 1]
-    right = tf.range(width)[None, None, :] - corner(numbers[:, 1], width)  # [B, 1, W]
+    down = tf.range(height)[None, :, None] - corner(hyperparameters[:, 0], height)  # [B, H, 1]
+    right = tf.range(width)[None, None, :] - corner(hyperparameters[:, 1], width)  # [B, 1, W]
     return down + 0 * right, right + 0 * down
 
 
@@ -126,8 +126,8 @@ def pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tens
     return tf.where(first, heights, -heights)
 
 
-def _signs(numbers: tf.Tensor) -> tf.Tensor:
-    return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
+def _signs(hyperparameters: tf.Tensor) -> tf.Tensor:
+    return tf.where(hyperparameters < 0.5, -tf.ones_like(hyperparameters), tf.ones_like(hyperparameters))
 
 
 def even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
+from robust.attacks.iterative import Task
 from robust.core import declared, signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier
@@ -48,5 +48,5 @@ def transfer(
         lambda: call(made_on, task.images, task.labels, seeds=task.seeds, start=None, targets=task.targets),
         lambda line: None,
     )
-    fell = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels, task.targets)
-    return replace(found, by=np.where(fell, "transfer", ""), n_forward=found.n_forward + np.int32(1))
+    is_adv = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels, task.targets)
+    return replace(found, by=np.where(is_adv, "transfer", ""), n_forward=found.n_forward + np.int32(1))

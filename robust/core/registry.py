@@ -74,7 +74,10 @@ def names(kind: str) -> list[str]:
     """
     page = source(KINDS[kind])
     own = [n.value for n in _tree(page).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
-    return sorted({*homes(KINDS[kind]), *(name for each in own for name in ast.literal_eval(each))})
+    found = sorted({*homes(KINDS[kind]), *(name for each in own for name in ast.literal_eval(each))})
+    if not found:
+        raise ImportError(f"{KINDS[kind]} has no members: import them `as` themselves, or list them in `__all__`")
+    return found
 
 
 def resolve(kind: str, name: str) -> Any:

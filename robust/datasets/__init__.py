@@ -1,4 +1,4 @@
-"""Data sets: each a function that returns a `Dataset`, with nothing in it read before it is asked for."""
+"""Data sets: each a function that returns a `Dataset`, which reads nothing until it is used."""
 
 from typing import TYPE_CHECKING
 

@@ -20,12 +20,12 @@ def arrays(*, path: str) -> Dataset:
 
     path: the file. It holds x and y, or images and labels, which are then the test split; or x_train,
         y_train, x_test and y_test, as the files of Keras do, and x_val and y_val (or x_valid, x_validation) if there
-        is a validation split. Other arrays are passed by, and that is said. Images are [N, H, W, C] or [N, H, W],
+        is a validation split. Other arrays are skipped, with a remark. Images are [N, H, W, C] or [N, H, W],
         uint8 or floats in [0, 1]; labels whole numbers [N].
 
     The classes are "0", "1", ..., which `classes = [...]` names. Nothing in the file is unpickled.
 
-    Raises DataError for what is missing or not so.
+    Raises DataError for what is missing or malformed.
     """
     try:
         with archives.arrays(path) as file:
@@ -39,7 +39,7 @@ def arrays(*, path: str) -> Dataset:
         found = from_splits(splits, name=Path(path).stem)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    passed = (f"passed by, as no images or labels of a split: {', '.join(left)}",) if left else ()
+    passed = (f"skipped, as no images or labels of a split: {', '.join(left)}",) if left else ()
     return replace(found, remarks=(*found.remarks, *passed))
 
 
@@ -58,7 +58,7 @@ def _splits(path: str, file: Mapping[str, np.ndarray]) -> dict[str, tuple[str, s
 
 
 def _pairs(file: Mapping[str, np.ndarray]) -> list[dict[str, tuple[str, str]]]:
-    """Images and labels of each split, by the names that people give them."""
+    """Images and labels of each split, by their usual names."""
     held = next((name for name in _HELD if {f"x_{name}", f"y_{name}"} & set(file)), _HELD[0])
     named = {"train": "train", "validation": held, "test": "test"}
     splits = {split: (f"x_{name}", f"y_{name}") for split, name in named.items()}
@@ -66,13 +66,13 @@ def _pairs(file: Mapping[str, np.ndarray]) -> list[dict[str, tuple[str, str]]]:
 
 
 def several(path: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """What is wrong where several may be the test images: one would be taken, and the others be lost."""
+    """The error where several arrays could be the test images: one would be used, the others silently ignored."""
     images, labels = pairs[-1]
     alone = f"file = np.load({path!r}); np.savez('one.npz', {images}=file[{images!r}], {labels}=file[{labels!r}])"
     both = "; ".join(" and ".join(keys) for keys in pairs)
-    return f"holds several pairs of images and labels, {both}; save those that are meant: {alone}"
+    return f"holds several pairs of images and labels, {both}; save only those you mean: {alone}"
 
 
 def column(labels: np.ndarray) -> np.ndarray:
-    """[N] of [N, 1], as Keras has the labels of CIFAR."""
+    """[N] of [N, 1], the shape of Keras' CIFAR labels."""
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels

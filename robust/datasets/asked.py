@@ -1,4 +1,4 @@
-"""A data set by its name and arguments, and how a model is to see it."""
+"""A data set by its name and arguments, and how it is presented to a model."""
 
 from dataclasses import dataclass, replace
 
@@ -8,10 +8,10 @@ from robust.core.types import Channels
 
 @dataclass(frozen=True)
 class Asked(Call):
-    """A data set, and how a model is to see it: its classes in the model's order, its images in grey or colour.
+    """A data set, and how it is presented to a model: classes in the model's order, images in grey or colour.
 
-    What calls it gives the set as it is; `robust.datasets.given.read` gives it as it is to be seen.
-    remark: what is to be said of the name by which it was asked for.
+    Calling it returns the set unchanged; `robust.datasets.given.read` returns it as it is presented.
+    remark: a note on the name by which it was requested.
     """
 
     classes: tuple[str, ...] | None = None
@@ -22,8 +22,8 @@ class Asked(Call):
 def asked(
     call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None, remark: str = ""
 ) -> Call:
-    """The data set of a call as a model is to see it, see `Asked`; what is not given stays as it is."""
-    if classes is not None and call.name == "folder":  # they tell its classes from splits, too
+    """The data set of a call as it is presented to a model, see `Asked`; what is not given is left unchanged."""
+    if classes is not None and call.name == "folder":  # these also distinguish its classes from splits
         call, classes = replace(call, arguments={**call.arguments, "classes": list(classes)}), None
     if classes is None and channels is None and not remark:
         return call

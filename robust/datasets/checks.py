@@ -1,4 +1,4 @@
-"""What may come in as images, labels, ids and names; whatever else comes is named in the error."""
+"""Validation of images, labels, ids and names; the error names what is not allowed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike
 from robust.core.errors import DataError, suggest
 
 CLASSES = 1_000_000
-"""So many classes there may be: each gets a name, and each image a number for it."""
+"""The maximum number of classes: each gets a name, and each image a number for it."""
 
 DARKEST = 1 / 255
 """The lowest grey level above black: images of these two alone were divided by 255 twice, or were cast to 8 bits."""
 
 ROUNDING = 1e-6
-"""So far outside of [0, 1] a pixel is taken for the end that it has left."""
+"""A pixel outside of [0, 1] by at most this much is clipped."""
 
 
 def check_names(name: str, classes: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> None:
-    """Each class has a printable name of its own, and is in one superclass at most; else DataError."""
+    """Each class has a unique printable name, and is in at most one superclass; else DataError."""
     if odd := [each for each in (*classes, *superclasses) if not each.isprintable() or not each]:
         raise DataError(f"data set {name!r}: a class named {odd[0]!r}; names must not be empty or hold line breaks")
     for each, count in Counter(classes).items():
@@ -52,7 +52,7 @@ def check_images(values: ArrayLike) -> np.ndarray:
 
 
 def of_whole(images: np.ndarray) -> str:
-    """What probably makes uint8 or floats in [0, 1] of pixels of another type, of which 0 and 1 are black and white."""
+    """The expression that probably converts pixels of another type to uint8, or to floats with 0 black and 1 white."""
     if images.dtype.kind not in "biu" or images.min() < 0:
         return ""
     if images.max() <= 1:
@@ -63,7 +63,7 @@ def of_whole(images: np.ndarray) -> str:
 
 
 def rows(shape: tuple[int, ...]) -> str:
-    """What was probably meant by a table: an image in each row, or one image."""
+    """The hint for a 2-D array: one image in each row, or a single image."""
     if len(shape) != 2:
         return ""
     sides = {(side, channels): side * side * channels for channels in (1, 3) for side in [isqrt(shape[1] // channels)]}
@@ -101,14 +101,14 @@ def check_levels(images: np.ndarray, darkest: float, what: str, meant: str) -> N
 
 
 def check_not_dark(name: str, images: np.ndarray) -> None:
-    """Refuse images, float32 in [0, 1], in which there is nothing to see: floats, or masks, were cast to 8 bits."""
+    """Refuse images, float32 in [0, 1], that are all but black: floats, or masks, were cast to 8 bits."""
     if images.max() <= DARKEST * (1 + ROUNDING):
-        looked = f"its first {len(images)} images have no pixel above 1 of 255, and are all but black"
-        raise DataError(f"data set {name!r}: {looked}; save them with white as 255: (images * 255).astype('uint8')")
+        found = f"its first {len(images)} images have no pixel above 1 of 255, and are all but black"
+        raise DataError(f"data set {name!r}: {found}; save them with white as 255: (images * 255).astype('uint8')")
 
 
 def into_unit_range(low: float, high: float) -> str:
-    """What probably makes images of floats from `low` to `high` such in [0, 1]; "" where nobody knows.
+    """The expression that probably maps floats from `low` to `high` to [0, 1]; "" where none is likely.
 
     >>> into_unit_range(-1, 1)
     '(images + 1) / 2'

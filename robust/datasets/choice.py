@@ -1,4 +1,4 @@
-"""Which images are chosen where not all are wanted: at random by a hash of their ids."""
+"""Selection of a subset of the images: at random, by a hash of their ids."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from robust.core.randomness import image_seeds
 
 
 def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, balanced: bool = False) -> np.ndarray:
-    """bool [N]: so many `images`, in proportion to the classes, so that a mean over them estimates that over all.
+    """bool [N]: `images` of them, in proportion to the classes, so that a mean over them estimates that over all.
 
     Args:
-        ids: unique, [N]; whether an image is chosen hangs on the ids of its split, not on their order or their files.
+        ids: unique, [N]; whether an image is chosen depends on the ids of its split, not on their order or their files.
         labels: int [N], the classes, within which the choice is random.
-        images: how many, from 0 to N. A larger choice contains the smaller ones.
+        images: the number, from 0 to N. A larger choice contains the smaller ones.
         seed: of the choice.
-        balanced: as many of each class instead; what a small class lacks goes to the others.
+        balanced: the same number of each class instead; what a small class lacks is taken from the others.
 
-    Each class puts its images in random order, evenly spaced over [0, 1] from a random begin on, and the least are
+    The images of each class are put in random order, evenly spaced over [0, 1] from a random start, and the lowest are
     taken: systematic sampling within strata (Cochran, Sampling Techniques, 3rd edition, 1977, chapters 5 and 8).
 
     >>> labels = np.array([0] * 900 + [1] * 100)
@@ -40,25 +40,25 @@ def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, b
 
 
 def check_balanced(labels: np.ndarray, images: int, classes: Sequence[str]) -> None:
-    """Raise DataError where a class has too few images for a balanced choice, whose classes were not to count alike.
+    """Raise DataError where a class has too few images for a balanced choice, whose classes would be unequal.
 
     >>> check_balanced(np.array([0, 0, 0, 0, 1]), 4, ("cat", "dog"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    robust.core.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; say max_images=3 ...
+    robust.core.errors.DataError: 4 images, balanced, are 2 of each of 2 classes, and 'dog' has 1; set max_images=3 ...
     """
     there, counts = np.unique(labels, return_counts=True)
     least = int(counts.argmin())
     if (each := images // len(there)) > counts[least]:
         most = setting("max_images", int(len(there) * (counts[least] + 1) - 1))
         short = f"{classes[there[least]]!r} has {counts[least]}"
-        asked = f"{images} images, balanced, are {each} of each of {len(there)} classes"
-        raise DataError(f"{asked}, and {short}; say {most} at most")
+        what = f"{images} images, balanced, are {each} of each of {len(there)} classes"
+        raise DataError(f"{what}, and {short}; set {most} at most")
 
 
 def of_few_classes(ids: Sequence[str], labels: np.ndarray, images: int, each: int = 10, least: int = 20) -> np.ndarray:
-    """bool [N]: so many `images`, or as many as there are, of few classes, so that there are about `each` of one.
+    """bool [N]: `images` of them, or as many as there are, from few classes, so that there are about `each` per class.
 
-    least: so many classes, or all, are among them. Of each as many; where all classes have a place, as `chosen`.
+    least: the minimum number of classes (or all). The same number of each; where all classes fit, as `chosen`.
 
     >>> labels = np.repeat(np.arange(1000), 50)
     >>> taken = of_few_classes([f"{i}" for i in range(50_000)], labels, 200)

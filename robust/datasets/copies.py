@@ -1,4 +1,4 @@
-"""Exact copies among the images of a data set: of one another, and of what is learned."""
+"""Exact copies among the images of a data set: of one another, and of training images."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import tensorflow as tf
 from robust.datasets.dataset import Dataset
 
 LIGHT = 64_000_000
-"""So many numbers the pixels of a split may be, for copies to be looked for: 81,000 images of 28 x 28."""
+"""The most values in a split for which copies are searched: 81,000 images of 28 x 28."""
 
 
 def found(data: Dataset, *, learned: bool) -> list[str]:
-    """What is to be said of test images that come several times, or in the other splits, too; nothing where none do.
+    """Remarks on test images that occur several times, or also in other splits; empty where there are none.
 
     Args:
-        data: of which a split of more than `LIGHT` numbers is not looked at.
-        learned: does anything learn from the other splits, so that they are looked at?
+        data: splits of more than `LIGHT` values are not searched.
+        learned: is a model trained on the other splits, so that they are searched?
 
     >>> import numpy as np
     >>> from robust.datasets.dataset import from_splits
@@ -27,14 +27,14 @@ def found(data: Dataset, *, learned: bool) -> list[str]:
     ['1 of its 4 test images is an exact copy of another of them', '1 of its 4 test images is also in train']
     """
     test = list(digests(data, "test"))
-    told = [_among(test)] if len({image for image, _ in test}) < len(test) else []
+    lines = [_among(test)] if len({image for image, _ in test}) < len(test) else []
     others = [split for split in data.sizes if split != "test"] if learned and test else []
     seen = {split: {image for image, _ in digests(data, split)} for split in others}
     for split, images in seen.items():
         if shared := sum(image in images for image, _ in test):
             where = f"{_of(shared, len(test))} also in {split}"
-            told.append(f"{where}: a model that has learned them there is judged on what it knows, and does too well")
-    return [f"data {data.name}: {line}" for line in told]
+            lines.append(f"{where}: a model trained on them is tested on known images, and its score is too high")
+    return [f"data {data.name}: {line}" for line in lines]
 
 
 def _among(test: list[tuple[bytes, int]]) -> str:
@@ -42,8 +42,8 @@ def _among(test: list[tuple[bytes, int]]) -> str:
     n = len(test) - len(images)
     copies = "an exact copy of another of them" if n == 1 else "exact copies of others of them"
     unlike = len(kinds) - len(images)
-    odd = f"; {unlike} of these with another label, so that one of the two is wrong" if unlike else ""
-    return f"{_of(n, len(test))} {copies}: each counts as an image of its own, so that intervals are too narrow{odd}"
+    odd = f"; {unlike} of these with a different label, so that one of the two is wrong" if unlike else ""
+    return f"{_of(n, len(test))} {copies}: each counts as a separate image, so that intervals are too narrow{odd}"
 
 
 def _of(n: int, of: int) -> str:
@@ -51,12 +51,12 @@ def _of(n: int, of: int) -> str:
 
 
 def digests(data: Dataset, split: str) -> Iterator[tuple[bytes, int]]:
-    """Of each image of a split a hash of its pixels, and its label; of none where the split is not there, or large."""
+    """A hash of the pixels and the label of each image of a split; nothing where the split is missing or large."""
     if split not in data.sizes or data.size(split) * prod(data.image_shape) > LIGHT:
         return
     try:
         for images, labels, _ in data.split(split).batch(256).as_numpy_iterator():
             for image, label in zip(images, labels.tolist(), strict=True):
                 yield hashlib.blake2b(image.tobytes(), digest_size=16).digest(), label
-    except tf.errors.OpError:  # who needs these images will be told what is wrong with them
+    except tf.errors.OpError:  # code that uses these images raises the error
         return

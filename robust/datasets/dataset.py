@@ -1,4 +1,4 @@
-"""What a data set is: images in [0, 1] with labels and ids, in three splits of a fixed order."""
+"""What a data set is: images in [0, 1] with labels and ids, in three splits with a fixed order."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ from robust.datasets.choice import chosen, of_few_classes
 from robust.datasets.encoded import Encoded
 
 SPLITS = ("train", "validation", "test")
-"""Whatever is chosen by looking at data is chosen on train and validation; test only judges."""
+"""Whatever is selected from data is selected on train and validation; test is for evaluation only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,10 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images with labels and ids, in splits of a fixed order.
+    """Images with labels and ids, in splits with a fixed order.
 
-    Raises DataError for a split that is empty or has another name than those of `SPLITS`, for two
-    classes of one name, and for superclasses that name a class twice or one that is not there.
+    Raises DataError for a split that is empty or whose name is not in `SPLITS`, for two
+    classes with the same name, and for superclasses that name a class twice or an unknown one.
     """
 
     name: str
@@ -45,25 +45,25 @@ class Dataset:
     image_shape: tuple[int, int, int]
     """H, W, C."""
     sizes: Mapping[str, int]
-    """Images in each split that there is."""
+    """Number of images in each existing split."""
     read: Callable[[str], tf.data.Dataset]
     """Split -> (image [H, W, C], uint8 or float32 in [0, 1]; label int64; id string), in a fixed order."""
     fingerprint: str
-    """A hash of the content: two data sets of one fingerprint give the same results."""
+    """A hash of the content: two data sets with the same fingerprint give the same results."""
     superclasses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Superclass -> its classes; may be empty."""
     encoded: Encoded | None = None
     """Where `read` decodes images: what it decodes, and how."""
     content: str = ""
-    """The fingerprint of the images themselves, where the set is replaced by one that tells more in its own."""
+    """The fingerprint of the images themselves, where the set is replaced by one whose own fingerprint covers more."""
     notes: tuple[str, ...] = ()
-    """What was made of it that whoever trains on it is told."""
+    """Changes to the data, reported when a model is trained on it."""
     remarks: tuple[str, ...] = ()
-    """What was passed by, or guessed, when it was read: whoever sees a number of this set is told."""
+    """What was skipped or guessed when it was read, reported with every result on this set."""
     channels: Channels | None = None
-    """In colour or in grey, as was asked for; None: each model sees as many channels as it takes."""
+    """In colour or in grey, as requested; None: each model is given as many channels as it takes."""
     code: str = ""
-    """A hash of the code that reads it, of what a suite names."""
+    """A hash of the code that reads it, for code named by a suite."""
     _labels: dict[str, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False)  # and ids, read once
 
     def __post_init__(self) -> None:
@@ -76,34 +76,36 @@ class Dataset:
                 raise DataError(f"data set {self.name!r}: its split {split!r} is empty; allowed: 1 image or more")
 
     def size(self, split: str) -> int:
-        """How many images a split holds; raises DataError for a split that is not there."""
+        """The number of images in a split; raises DataError for a split that does not exist."""
         if split not in self.sizes:
-            judged = "; to judge another split, give its folder or arrays alone: they are test then" * (split == "test")
-            raise DataError(f"data set {self.name!r} has no split {split!r}{suggest(split, self.sizes)}{judged}")
+            hint = "; to evaluate another split, give its folder or arrays alone: they are then test" * (
+                split == "test"
+            )
+            raise DataError(f"data set {self.name!r} has no split {split!r}{suggest(split, self.sizes)}{hint}")
         return self.sizes[split]
 
     def split(self, name: str) -> tf.data.Dataset:
         """(image float32 [H, W, C] in [0, 1], label int64, id string), always in the same order.
 
-        Raises DataError for a split that is not there.
+        Raises DataError for a split that does not exist.
         """
         known = tf.data.experimental.assert_cardinality(self.size(name))
         return self.read(name).map(_to_unit_range, num_parallel_calls=tf.data.AUTOTUNE).apply(known)
 
     def examples(self, split: str, images: int | None = None, *, seed: int = 0, balanced: bool = False) -> Examples:
-        """The arrays of a split, in its order: all, or a random choice of so many `images`, see `choose`.
+        """The arrays of a split, in its order: all, or a random choice of `images` of them, see `choose`.
 
-        Only what is asked for is decoded and held: 0.6 MB an image of 224 x 224 x 3, so 30 GB for the 50,000
+        Only what is requested is decoded and held in memory: 0.6 MB an image of 224 x 224 x 3, so 30 GB for the 50,000
         of ImageNet's validation split and 3 GB for 5,000.
 
-        Raises DataError for a split that is not there, and for fewer than one image or more than there are.
+        Raises DataError for a split that does not exist, and for fewer than one image or more than it has.
         """
         if images is None:
             return self.at(split, np.ones(self.size(split), bool))
         return self.at(split, self.choose(split, images, seed=seed, balanced=balanced))
 
     def at(self, split: str, taken: np.ndarray) -> Examples:
-        """The arrays of a split where `taken`, bool [N], says so, in its order."""
+        """The arrays of the images of a split selected by `taken`, bool [N], in its order."""
         source = self.encoded or Encoded(self.read)
         rows = source.rows(split)
         if not taken.all():
@@ -114,26 +116,26 @@ class Dataset:
         return Examples(pixels, labels, _text(ids))
 
     def of_few_classes(self, split: str, images: int) -> Examples:
-        """So many images of a split, or all, of few classes, see `robust.datasets.choice.of_few_classes`."""
+        """`images` images of a split, or all, from few classes, see `robust.datasets.choice.of_few_classes`."""
         labels, ids = self._heads(split)
         return self.at(split, of_few_classes(ids.tolist(), labels, images))
 
     def choose(self, split: str, images: int, *, seed: int = 0, balanced: bool = False) -> np.ndarray:
-        """Which so many `images` of a split are chosen, bool [N]; no image is decoded for it.
+        """A mask of `images` chosen images of a split, bool [N]; no image is decoded for it.
 
-        At random by a hash of seed and id, in proportion to the classes, so that what is measured on them estimates
-        what all would give; or `balanced`, as many of each class. A larger choice contains the smaller ones.
+        At random by a hash of seed and id, in proportion to the classes, so that a metric on them estimates
+        its value on all; or `balanced`, the same number of each class. A larger choice contains the smaller ones.
 
-        Raises DataError for a split that is not there, and for fewer than one image or more than there are.
+        Raises DataError for a split that does not exist, and for fewer than one image or more than it has.
         """
         if not 1 <= images <= self.size(split):
-            asked = f"{images} images asked of its split {split!r}"
-            raise DataError(f"data set {self.name!r}: {asked}; allowed: 1 to {self.size(split)}")
+            what = f"{images} images requested from its split {split!r}"
+            raise DataError(f"data set {self.name!r}: {what}; allowed: 1 to {self.size(split)}")
         labels, ids = self._heads(split)
         return chosen(ids.tolist(), labels, images, seed, balanced)
 
     def first(self, split: str, images: int) -> np.ndarray:
-        """The first so many images of a split, or all where it has fewer: float32 [N, H, W, C], little of it read."""
+        """The first `images` images of a split, or all if it has fewer: float32 [N, H, W, C], without reading more."""
         return next(self.split(split).batch(images).as_numpy_iterator())[0]
 
     def labels(self, split: str) -> np.ndarray:
@@ -153,7 +155,7 @@ class Dataset:
         return self._labels[split]
 
     def _arrays(self, split: str, rows: tf.data.Dataset, size: int) -> list[np.ndarray]:
-        """The columns of so many rows, each filled in place: two copies of the images may not fit."""
+        """The columns of `size` rows, each filled in place: two copies of the images may not fit into memory."""
         arrays: list[np.ndarray] = []
         filled = 0
         for batch in self._batches(split, rows):
@@ -165,15 +167,15 @@ class Dataset:
                 array[filled:end] = column
             filled = end
         if filled != size:
-            raise DataError(f"data set {self.name!r}: its split {split!r} holds {filled} images, not {size} as it says")
+            raise DataError(f"data set {self.name!r}: its split {split!r} holds {filled} images, but declares {size}")
         return arrays
 
     def _batches(self, split: str, rows: tf.data.Dataset) -> Iterator[tuple[np.ndarray, ...]]:
         try:
             yield from rows.batch(256).as_numpy_iterator()  # taking batches is four times as fast
         except tf.errors.OpError as error:
-            said = re.search(r"DataError: (.*)", error.message) or re.match(r"(?:{{.*?}} )?(.*)", error.message)
-            raise DataError(f"data set {self.name!r}: split {split!r}: {said[1] if said else error}") from None
+            found = re.search(r"DataError: (.*)", error.message) or re.match(r"(?:{{.*?}} )?(.*)", error.message)
+            raise DataError(f"data set {self.name!r}: split {split!r}: {found[1] if found else error}") from None
 
 
 def _to_unit_range(image: tf.Tensor, label: tf.Tensor, id: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -197,13 +199,13 @@ def _row(row: tuple[tf.Tensor, ...], chosen: tf.Tensor) -> tuple[tf.Tensor, ...]
 
 
 def fingerprint(*parts: bytes | np.ndarray) -> str:
-    """The SHA-256 of bytes and arrays, in which it matters where each of them ends."""
+    """The SHA-256 of bytes and arrays, which also depends on where each of them ends."""
     flat = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
     return hashlib.sha256(b"".join(hashlib.sha256(part.tobytes()).digest() for part in flat)).hexdigest()
 
 
 def data_key(data: Dataset) -> tuple[str, str, str]:
-    """What makes the images that a model sees: their content, the channels that were asked for, the code that reads."""
+    """What determines a model's input images: their content, the requested channels, the code that reads them."""
     return data.fingerprint, data.channels or "", data.code
 
 
@@ -214,13 +216,13 @@ def from_arrays(
     name: str = "arrays",
     ids: Sequence[str] | None = None,
 ) -> Dataset:
-    """A data set with nothing but a test split, from arrays or what NumPy can turn into them.
+    """A data set with only a test split, from arrays or what NumPy can convert to them.
 
     `images`: [N, H, W, C] or [N, H, W], uint8 or floats in [0, 1]. `labels`: whole numbers [N] from 0
-    to the number of classes - 1. `classes`: their names, or how many there are ("0", "1", ...); left
+    to the number of classes - 1. `classes`: their names, or their number ("0", "1", ...); left
     out, the largest label is the last class. `ids`: unique strings [N]; left out, "00000", "00001", ...
 
-    Raises DataError for whatever is not so, with the first offending index.
+    Raises DataError for anything else, with the first offending index.
 
     >>> data = from_arrays(np.zeros([3, 28, 28], "uint8"), [0, 2, 1])
     >>> data.image_shape, data.classes, data.size("test")
@@ -237,7 +239,7 @@ def from_splits(
 ) -> Dataset:
     """A data set of splits, {"train": (images, labels), "test": (images, labels)}, each as in `from_arrays`.
 
-    Ids are "train-00000", ...; where test is all there is, "00000", ..., or `ids`.
+    Ids are "train-00000", ...; where test is the only split, "00000", ..., or `ids`.
 
     Raises DataError as `from_arrays` does, and where the images of two splits differ in shape.
     """
@@ -266,7 +268,7 @@ def from_splits(
 
 
 def of_arrays(parts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Encoded:
-    """Images of arrays. The place of one is the number of its split and its own, so that none is copied to be mixed."""
+    """Images of arrays. The place of an image is the index of its split and its own, so that shuffling copies none."""
     names, images = list(parts), [images for images, _, _ in parts.values()]
     encoded = Encoded(lambda split: tf.data.Dataset.from_tensor_slices(parts[split]))
 

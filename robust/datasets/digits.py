@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: what is no piece of clothing, without a network."""
+"""Handwritten digits that come with scikit-learn: images that are not clothing, without a network connection."""
 
 import tensorflow as tf
 
@@ -9,9 +9,9 @@ from robust.datasets.dataset import Dataset, from_arrays
 def digits(*, size: Count = 28) -> Dataset:
     """1,797 handwritten digits, white on black, 8x8 enlarged to `size` x `size`; a test split only.
 
-    size: of a side, in pixels; enlarged bilinearly.
+    size: side length in pixels; enlarged bilinearly.
 
-    They are made for `ood`: images that are of none of the classes of a grey data set.
+    They are meant for `ood`: images of none of the classes of a grey data set.
 
     >>> data = digits()
     >>> data.size("test"), data.image_shape, data.classes[7]

@@ -11,14 +11,14 @@ Rows = Callable[[str], tf.data.Dataset]
 
 @dataclass(frozen=True)
 class Encoded:
-    """Images as they are stored, and what makes pixels of them, so that those not wanted are never decoded."""
+    """Images as they are stored, and how to decode them, so that unused ones are never decoded."""
 
     rows: Rows
     """Of encoded images."""
     decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     """Encoded image -> pixels [H, W, C], uint8 or float32 in [0, 1]."""
     light: bool = False
-    """Are rows paths or the like, so that all of them fit into memory and are shuffled together?"""
+    """Are rows small, such as paths, so that all of them fit into memory and are shuffled together?"""
     places: Rows | None = None
     """Where rows are not light: the same rows with the place of each image instead, if it can be fetched from there."""
     fetch: Callable[[tf.Tensor], tf.Tensor] = tf.identity
@@ -37,7 +37,7 @@ class Encoded:
         return replace(self, rows=change(self.rows), places=self.places and change(self.places))
 
     def scattered(self) -> "Encoded":
-        """The same images, each fetched from where it lies, of light rows; itself where there are no such places."""
+        """The same images, each fetched from its place, with light rows; itself where there are no such places."""
         if self.places is None:
             return self
         return Encoded(self.places, lambda place: self.decode(self.fetch(place)), light=True)

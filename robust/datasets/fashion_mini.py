@@ -1,4 +1,4 @@
-"""The data set that comes with the package, so that a first suite needs no network."""
+"""The data set that comes with the package, so that a first suite needs no network connection."""
 
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ FOLDER = Path(__file__).parent / "data/fashion_mini"  # built by tools/make_fash
 def fashion_mini() -> Dataset:
     """A tenth of Fashion-MNIST: 5,400 + 600 + 1,000 grey images 28x28 of ten kinds of clothing.
 
-    Each split holds as many images of each class as of any other, and so, nearly, does any beginning
-    of it. Train and validation come from the original training images, test from the original test
+    The classes of each split are of equal size, and nearly so in any leading part of it.
+    Train and validation come from the original training images, test from the original test
     images; an id such as "t10k-00042" names the original file and the index in it.
 
     >>> data = fashion_mini()
@@ -41,7 +41,7 @@ def fashion_mini() -> Dataset:
 
 
 def _read(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
-    # Its automatic cache would complain of every reader that stops early.
+    # The automatic cache would warn about every reader that stops early.
     rounds = builder.as_dataset(split=split, read_config=tfds.ReadConfig(try_autocache=False))
     return rounds.flat_map(
         lambda r: tf.data.Dataset.from_tensor_slices((tf.reshape(r["images"], [-1, 28, 28, 1]), r["labels"], r["ids"]))

@@ -1,4 +1,4 @@
-"""Fashion-MNIST, from Debian's package where it is installed."""
+"""Fashion-MNIST, from Debian's package if it is installed."""
 
 import struct
 from pathlib import Path
@@ -16,29 +16,29 @@ _FILES = {  # when upstream compressed them, in seconds since 1970
 
 
 def fashion_mnist(*, train: str = "", validation: str = "", test: str = "", data_dir: str = "") -> Dataset:
-    """Fashion-MNIST whole: 60,000 + 10,000 grey images 28x28 of ten kinds of clothing.
+    """All of Fashion-MNIST: 60,000 + 10,000 grey images 28x28 of ten kinds of clothing.
 
     train, validation, test: parts of its splits, as "train[:90%]" or "test[:1000]"; left out, validation is
         the last tenth of train.
-    data_dir: where tensorflow-datasets keeps prepared sets; $TFDS_DATA_DIR or ~/tensorflow_datasets.
+    data_dir: where tensorflow-datasets stores prepared sets; $TFDS_DATA_DIR or ~/tensorflow_datasets.
 
     Debian's package `dataset-fashion-mnist` is used where it is installed; no network is needed then.
 
-    Raises DataError, saying what to do, where it is neither prepared nor to be had.
+    Raises DataError with a remedy where it is neither prepared nor available.
 
     Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747; MIT licence, Zalando SE.
     """
-    asked = {"train": train, "validation": validation, "test": test}
+    specs = {"train": train, "validation": validation, "test": test}
     hint = "or, on Debian, apt-get install dataset-fashion-mnist"
     there = all((DEBIAN / f"{name}.gz").is_file() for name in _FILES)
     builder = prepare.prepared("fashion_mnist", data_dir, hint, restored if there else None)
-    return records.dataset(builder, {split: spec for split, spec in asked.items() if spec})
+    return records.dataset(builder, {split: spec for split, spec in specs.items() if spec})
 
 
 def restored(folder: Path) -> None:
     """Fill the folder with upstream's files: Debian has dropped file name and time from their gzip headers."""
     for name, when in _FILES.items():
         packed = (DEBIAN / f"{name}.gz").read_bytes()
-        # flags: a name follows; the time; what stood after it; the name (RFC 1952)
+        # flags: a name follows; the time; the bytes after it; the name (RFC 1952)
         header = packed[:3] + b"\x08" + struct.pack("<I", when) + packed[8:10] + name.encode() + b"\0"
         (folder / f"{name}.gz").write_bytes(header + packed[10:])

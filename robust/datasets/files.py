@@ -1,4 +1,4 @@
-"""Image files: which there are, what size they have, and their pixels."""
+"""Image files: which exist, their sizes, and their pixels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,51 +19,51 @@ _GREY, _COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "PA")
 
 @dataclass(frozen=True)
 class Header:
-    """What the head of a file says, and a hash of all of it."""
+    """The header of a file, and a hash of the whole file."""
 
     height: int
     width: int
     grey: bool
     digest: str
     turned: bool = False
-    """Does its EXIF ask whoever shows it to turn or mirror it?"""
+    """Does its EXIF orientation request a rotation or reflection?"""
 
 
 def look(path: Path) -> Header:
-    """Open a file without decoding it; raises DataError where it is not an image we can read."""
+    """Open a file without decoding it; raises DataError where it is not a readable image."""
     with silence(), pictures.opened(path) as image:  # of odd metadata
         size, mode, turned = image.size, image.mode, _is_turned(image)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mode not in (*_GREY, *_COLOUR):
-        deep = "; of 16 bits Keras keeps the upper 8, torchvision clips at 255: write it anew as the model knew it"
+        deep = "; of 16 bits Keras keeps the upper 8, torchvision clips at 255: convert it as in the model's training"
         what = f"its pixels are {mode!r} in Pillow's terms; allowed: 8 bits a channel"
         raise DataError(f"{path}: {what}{deep if mode.startswith('I;16') else ''}")
     return Header(size[1], size[0], mode in _GREY, digest, turned)
 
 
 def _is_turned(image: Image.Image) -> bool:
-    if "exif" not in image.info:  # Pillow would decode a PNG to look for it at the end
+    if "exif" not in image.info:  # Pillow would decode a PNG to search for it at the end
         return False
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-    except Exception:  # what damaged metadata makes of Pillow's readers has no common name
+    except Exception:  # Pillow's readers raise various exceptions on damaged metadata
         return False
 
 
-def said_of_turned(looks: Sequence[Header]) -> tuple[str, ...]:
-    """A sentence on images that a camera held otherwise, where there are some: they are read as they are stored."""
-    if not (turned := sum(each.turned for each in looks)):
+def said_of_turned(headers: Sequence[Header]) -> tuple[str, ...]:
+    """A remark on images with an EXIF orientation, if there are any: they are read as stored."""
+    if not (turned := sum(each.turned for each in headers)):
         return ()
     return (
-        f"{turned} of {len(looks)} images with an EXIF orientation, read as stored, as Keras and torchvision do; to "
+        f"{turned} of {len(headers)} images with an EXIF orientation, read as stored, as Keras and torchvision do; to "
         "turn them: from PIL import Image, ImageOps; ImageOps.exif_transpose(Image.open(file)).save(file, quality=95)",
     )
 
 
-def channels(looks: Sequence[Header]) -> int:
+def channels(headers: Sequence[Header]) -> int:
     """1 where all images are grey, else 3."""
-    return 1 if all(each.grey for each in looks) else 3
+    return 1 if all(each.grey for each in headers) else 3
 
 
 def pixels(path: tf.Tensor, channels: int) -> tf.Tensor:
@@ -74,15 +74,15 @@ def pixels(path: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def load(path: str | Path, channels: int) -> np.ndarray:
-    """uint8 [H, W, channels] of the file; transparency and EXIF rotation are left out of it.
+    """uint8 [H, W, channels] of the file; transparency and EXIF rotation are ignored.
 
-    By Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
+    Uses Pillow: TensorFlow's own decoder gives wrong colours for BMP files with a palette, and takes WebP, GIF
     and BMP only in colour. Raises DataError where it cannot be decoded.
     """
     with silence(), pictures.opened(path) as image:  # of odd metadata, and of transparency in palettes
         try:
             wanted = "L" if channels == 1 else "RGB"
             levels = np.asarray(image if image.mode == wanted else image.convert(wanted))  # Pillow's own is a copy
-        except Exception as error:  # what damaged pixels make of Pillow's decoders has no common name
+        except Exception as error:  # Pillow's decoders raise various exceptions on damaged pixels
             raise DataError(f"{path}: cannot be decoded ({error or type(error).__name__})") from None
         return levels.reshape(*image.size[::-1], channels)

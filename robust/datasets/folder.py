@@ -32,24 +32,24 @@ def folder(
 ) -> Dataset:
     """A folder of images with a folder for each class, as { folder = "photos/" }.
 
-    path: holds train/, validation/ and test/, or folders of other usual names of splits, with the folders of the
-        classes in them; or these folders themselves, and all is test. PNG, JPEG, WebP, GIF (the first picture)
-        and BMP, 8 bits a channel. What is hidden and files that are no pictures are passed by and counted, links
+    path: holds train/, validation/ and test/, or folders with other usual names of splits, with the folders of the
+        classes in them; or these folders themselves, and all images are test. PNG, JPEG, WebP, GIF (the first frame)
+        and BMP, 8 bits a channel. Hidden files and files that are no images are skipped and counted, links
         are followed, and an empty folder is a class without images: see `robust.datasets.walk`.
-    labels: a CSV file in the folder, or elsewhere, with the columns file and label and, if wanted, split; in UTF-8,
-        or UTF-16 with its mark. Spaces around names are no part of them.
-    classes: the names in the model's order; left out, those that are there in the order of the alphabet,
-        as Keras and torchvision have it, or where a table has only numbers, in theirs. WordNet ids of
-        ImageNet's classes, where all are, are read in their order and shown as names.
+    labels: a CSV file in the folder, or elsewhere, with the columns file and label and, optionally, split; in UTF-8,
+        or UTF-16 with a byte order mark. Spaces around names are stripped.
+    classes: the names in the model's order; left out, those that exist in alphabetical order,
+        as in Keras and torchvision, or where a table has only numbers, in numerical order. WordNet ids of
+        ImageNet's classes, if all names are such ids, are read in their order and shown as names.
     transform: for images of different sizes: "imagenet" (the shorter side to 256, the central 224 x 224),
         { size = 240, crop = "240/272", interpolation = "bicubic" }, or { size = 32 } for a plain resize; with
         antialias = false as `keras.utils.image_dataset_from_directory` does it.
 
     Ids are the files' paths within the folder. If all images are grey, they have one
-    channel, else three. An EXIF orientation is left out, and counted. The fingerprint covers every byte of the images.
+    channel, else three. An EXIF orientation is ignored, and counted. The fingerprint covers every byte of the images.
 
     Raises DataError for a file that is not an image, for images of different sizes without a `transform`, and where
-    splits cannot be told from classes.
+    splits cannot be distinguished from classes.
     """
     root, resize = Path(path), transforms.read(transform)
     if not root.is_dir():
@@ -57,14 +57,14 @@ def folder(
     check_name(root.resolve())
     rows, there, remarks = listed(root, labels) if labels else found(root, classes)
     numbers = labels and all(name.isdecimal() for name in there)
-    if classes is not None:  # an empty folder of another name is no class of the model
+    if classes is not None:  # an empty folder with another name is no class of the model
         there = {row.label for row in rows}
     names = tuple(sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
     shown = imagenet.readable(names)
-    looks = [files.look(row.file) for row in rows]
-    shape = _image_shape(rows, looks, resize)
-    ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # wherever the folder lies
+    headers = [files.look(row.file) for row in rows]
+    shape = _image_shape(rows, headers, resize)
+    ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # independent of the folder's location
     checks.check_ids(ids, len(rows))
     encoded = Encoded(partial(_read, rows, ids, places), partial(_decode, shape, resize), light=True)
     data = Dataset(
@@ -75,23 +75,23 @@ def folder(
         read=encoded.read,
         fingerprint=fingerprint(
             repr((shown, shape, resize)).encode(),
-            *(repr((*row[::2], i, each.digest)).encode() for row, i, each in zip(rows, ids, looks, strict=True)),
+            *(repr((*row[::2], i, each.digest)).encode() for row, i, each in zip(rows, ids, headers, strict=True)),
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
-        remarks=(*remarks, *files.said_of_turned(looks), *transforms.said(transform)),
+        remarks=(*remarks, *files.said_of_turned(headers), *transforms.said(transform)),
     )
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 
 
-def _image_shape(rows: list[Row], looks: list[files.Header], resize: Transform | None) -> tuple[int, int, int]:
-    count = files.channels(looks)
+def _image_shape(rows: list[Row], headers: list[files.Header], resize: Transform | None) -> tuple[int, int, int]:
+    count = files.channels(headers)
     if resize is not None:
-        for row, each in zip(rows, looks, strict=True):
+        for row, each in zip(rows, headers, strict=True):
             resize.check(each.height, each.width, row.file)
         return resize.size, resize.size, count
-    first = looks[0]
-    for row, each in zip(rows, looks, strict=True):
+    first = headers[0]
+    for row, each in zip(rows, headers, strict=True):
         if (each.height, each.width) != (first.height, first.width):
             raise DataError(
                 f"{row.file} is {each.height} x {each.width} and {rows[0].file} {first.height} x {first.width}; "

@@ -1,4 +1,4 @@
-"""Whatever Python code hands over as data, as a `Dataset`."""
+"""Conversion of data passed from Python code to a `Dataset`."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -16,13 +16,13 @@ from robust.datasets.asked import Asked
 from robust.datasets.dataset import SPLITS, Dataset, from_splits
 
 _BYTES = 128
-"""Floats of a `tf.data.Dataset` that reach so far range over [0, 255], as `image_dataset_from_directory` has them."""
+"""Floats of a `tf.data.Dataset` up to this value or more are in [0, 255], as from `image_dataset_from_directory`."""
 
-_LOOKED_AT = 16  # images of a set, to see whether there is anything to see
+_SAMPLED = 16  # images of a set, to check that they are not all black
 
 
 class _Pair(NamedTuple):
-    """Images and labels of a split, how many classes one-hot labels tell of, and what was made of the images."""
+    """Images and labels of a split, the number of classes of one-hot labels, and how the images were converted."""
 
     images: Any
     labels: Any
@@ -31,9 +31,9 @@ class _Pair(NamedTuple):
 
 
 def read(call: Call) -> Dataset:
-    """The data set that a suite names, as a model is to see it.
+    """The data set that a suite names, as it is presented to a model.
 
-    Raises DataError for what is wrong with it, and where it has a class that is not among those that are named.
+    Raises DataError for invalid data, and for a class that is not among the named ones.
     """
     found = replace(dataset_of(call(), name=call.name), code=store.code_of([call]))
     checks.check_not_dark(found.name, few(found))
@@ -45,26 +45,26 @@ def read(call: Call) -> Dataset:
 
 
 def few(data: Dataset) -> np.ndarray:
-    """Some images of a set, or a white one where they cannot be read: whoever needs them will be told why."""
+    """Some images of a set, or a white one where they cannot be read: code that uses them raises the error."""
     try:
-        return data.first(next(iter(data.sizes)), _LOOKED_AT)
+        return data.first(next(iter(data.sizes)), _SAMPLED)
     except tf.errors.OpError:
         return np.ones((1, *data.image_shape), np.float32)
 
 
 def dataset_of(data: object, classes: int | Sequence[str] | None = None, name: str = "arrays") -> Dataset:
-    """A data set from what stands for one.
+    """A data set from any supported form of data.
 
     Args:
         data: a `Dataset`; (images, labels); a `tf.data.Dataset` of (image, label), in batches or not, which is
-            read once and held in memory; or a table of such pairs or `tf.data.Dataset`s by split. Labels are whole
+            read once and held in memory; or a dictionary of such pairs or `tf.data.Dataset`s by split. Labels are whole
             numbers [N] or [N, 1], or one-hot [N, classes]. Floats of a `tf.data.Dataset` may range over [0, 255], as
-            those of `keras.utils.image_dataset_from_directory` do, and are divided by 255, which is remarked.
-        classes: names of the classes, or how many; else the `class_names` that Keras gives its data sets,
-            or as many as one-hot labels have columns, or the largest label is the last class.
-        name: what the data is called.
+            those of `keras.utils.image_dataset_from_directory` do, and are divided by 255, with a remark.
+        classes: names of the classes, or their number; else the `class_names` of a Keras data set,
+            or one for each column of one-hot labels, or the largest label is the last class.
+        name: the name of the data.
 
-    Raises DataError for anything else, and for images and labels that are not what they should be.
+    Raises DataError for anything else, and for invalid images and labels.
 
     >>> rows = tf.data.Dataset.from_tensor_slices((np.zeros([3, 4, 4, 1], "uint8"), [0, 1, 1]))
     >>> dataset_of(rows.batch(2)).sizes
@@ -77,7 +77,7 @@ def dataset_of(data: object, classes: int | Sequence[str] | None = None, name: s
         if split not in SPLITS:
             raise DataError(f"data {name!r}: a split {split!r}{suggest(str(split), SPLITS)}")
     if not splits:
-        raise DataError(f"data {name!r}: an empty table; allowed: (images, labels) by split, {', '.join(SPLITS)}")
+        raise DataError(f"data {name!r}: an empty dictionary; allowed: (images, labels) by split, {', '.join(SPLITS)}")
     named = next((c for each in splits.values() if (c := getattr(each, "class_names", None))), None)
     classes = (named or classes) if isinstance(classes, int | None) else classes
     pairs = {split: _pair(each, name) for split, each in splits.items()}
@@ -86,7 +86,7 @@ def dataset_of(data: object, classes: int | Sequence[str] | None = None, name: s
 
 
 def counted(pairs: Mapping[str, _Pair], classes: int | Sequence[str] | None, name: str) -> int | Sequence[str] | None:
-    """The classes, which one-hot labels may tell; raises DataError where these tell of another number."""
+    """The classes, if necessary from one-hot labels; raises DataError where these have another number."""
     for pair in pairs.values():
         known = classes if isinstance(classes, int | None) else len(classes)
         if pair.classes is not None and known is not None and known != pair.classes:
@@ -101,28 +101,28 @@ def _pair(data: object, name: str) -> _Pair:
         images, remark = in_unit_range(images, name)
     elif not isinstance(data, tuple | list) or len(data) != 2:
         allowed = "(images, labels), a tf.data.Dataset of (image, label), or a data set of robust"
-        raise DataError(f"data {name!r}: a {type(data).__name__} came; allowed: {allowed}{of_batches(data)}")
+        raise DataError(f"data {name!r}: got a {type(data).__name__}; allowed: {allowed}{of_batches(data)}")
     elif any(isinstance(each, tf.data.Dataset) for each in data):
-        allowed = 'one of them, or a table by split: {"train": first, "test": second}'
-        raise DataError(f"data {name!r}: a pair with a tf.data.Dataset in it came; allowed: {allowed}")
+        allowed = 'one of them, or a dictionary by split: {"train": first, "test": second}'
+        raise DataError(f"data {name!r}: got a pair with a tf.data.Dataset in it; allowed: {allowed}")
     else:
         (images, labels), remark = data, ""
     return _Pair(images, *flat(labels), remark)
 
 
 def of_batches(data: object) -> str:
-    """How the batches that somebody else's source gives, one after another, are put together."""
+    """The hint on how to concatenate the batches of another data source."""
     if isinstance(data, keras.utils.PyDataset):
         return "; did you mean tuple(map(np.concatenate, zip(*(data[i] for i in range(len(data))))))?"
     return "; of batches: tuple(map(np.concatenate, zip(*data)))" if isinstance(data, Generator) else ""
 
 
 def flat(labels: object) -> tuple[object, int | None]:
-    """Labels [N] of [N, 1] or one-hot ones [N, classes], and of how many classes the latter tell."""
+    """Labels [N] of [N, 1] or one-hot ones [N, classes], and the number of classes of the latter."""
     try:
         array = np.asarray(labels)
     except ValueError:
-        return labels, None  # what is wrong with them will be said
+        return labels, None  # a later check raises the error
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0], None
     if array.ndim == 2 and array.dtype.kind in "biuf" and (np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all()):
@@ -131,7 +131,7 @@ def flat(labels: object) -> tuple[object, int | None]:
 
 
 def in_unit_range(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
-    """Images of a `tf.data.Dataset`, floats of [0, 255] divided by 255, and a word about it."""
+    """Images of a `tf.data.Dataset`, floats of [0, 255] divided by 255, and a remark about it."""
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if images.dtype.kind != "f" or (low >= -checks.ROUNDING and high <= 1 + checks.ROUNDING):
         return images, ""
@@ -139,7 +139,7 @@ def in_unit_range(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
         images = images / images.dtype.type(255)
         return images, f"its floats from {low:g} to {high:g} were taken for [0, 255] and divided by 255"
     if not (formula := checks.into_unit_range(low, high)):
-        return images, ""  # what is wrong with them will be said
+        return images, ""  # a later check raises the error
     formula = formula.replace("np.clip(images, 0, 1)", "tf.clip_by_value(images, 0, 1)")
     remedy = f"data.map(lambda images, labels: ({formula}, labels))"
     allowed = "allowed: [0, 1], or [0, 255] as Keras reads images"
@@ -162,14 +162,14 @@ def _read(rows: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
         if read:
             return np.concatenate(images), np.concatenate(labels)
     except (tf.errors.OpError, ValueError) as error:
-        said = getattr(error, "message", str(error)).splitlines()[0]
+        reason = getattr(error, "message", str(error)).splitlines()[0]
         of_one_size = "images of different sizes are resized in its map()"
-        raise DataError(f"data {name!r}: the tf.data.Dataset cannot be read ({said}); {of_one_size}") from None
+        raise DataError(f"data {name!r}: the tf.data.Dataset cannot be read ({reason}); {of_one_size}") from None
     raise DataError(f"data {name!r}: the tf.data.Dataset is empty")
 
 
 def as_pairs(spec: object) -> str:
-    """What makes pairs of elements that hold an image, a label and more."""
+    """The hint on how to make pairs of elements that hold an image, a label and more."""
     if isinstance(spec, Mapping) and {"image", "label"} <= {*spec}:
         return '; did you mean data.map(lambda each: (each["image"], each["label"]))?'
     if isinstance(spec, tuple) and len(spec) > 2:
@@ -178,7 +178,7 @@ def as_pairs(spec: object) -> str:
 
 
 def in_batches(image: tf.TensorSpec, label: tf.TensorSpec) -> bool:
-    """Does an element hold many images? Grey ones without a channel are told by their labels."""
+    """Does an element hold many images? Grey ones without a channel axis are recognised by their labels."""
     if image.shape.rank != 3 or not label.shape.rank:
         return image.shape.rank == 4
     return label.shape.rank == 2 or image.shape[-1] not in (1, 3, 4)

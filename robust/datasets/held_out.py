@@ -11,15 +11,15 @@ from robust.datasets.dataset import Dataset, fingerprint
 from robust.datasets.encoded import Encoded, Rows
 
 FEWEST = 5
-"""Images of a class, below which all of them are learned."""
+"""Images of a class, below which all of them are used for training."""
 
 
 def with_validation(data: Dataset) -> Dataset:
     """The data with a tenth of each class of train as its validation split, where it has train and no such split.
 
-    The tenth of a class, rounded and at least one image, hangs on the images' ids alone: not on their order, and
-    not on the seed of a training, so that trainings can be compared. The rest is train, in its order. Data of which
-    no class has `FEWEST` images stays as it is.
+    The tenth of a class, rounded and at least one image, depends only on the images' ids: not on their order, and
+    not on the seed of a training, so that trainings can be compared. The other images are train, in their order. Data
+    of which no class has `FEWEST` images is unchanged.
 
     >>> from robust.datasets.dataset import from_splits
     >>> data = from_splits({"train": (np.zeros([24, 4, 4], "uint8"), [0] * 20 + [1] * 4)})

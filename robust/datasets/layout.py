@@ -1,10 +1,10 @@
 """How a folder of images is laid out: its splits, its classes and their files.
 
-A folder holds the folders of the classes, and then all is test; or it holds folders of splits that hold these.
-Splits are known by their usual names (`split_of`). Where what would be classes hold the same folders, or one holds
-nothing but folders, nobody can tell splits from classes: that is an error, which says how to say it, unless they
-hold as many images themselves as folders. The folder of a class may be empty: it is a class without images, as for
-Keras. What is passed by, `robust.datasets.walk` says.
+A folder holds the folders of the classes, and then all images are test; or it holds folders of splits that hold these.
+Splits are known by their usual names (`split_of`). Where several possible classes hold the same folders, or one holds
+only folders, splits and classes cannot be distinguished: that is an error with a remedy, unless they hold at least as
+many images themselves as folders. The folder of a class may be empty: it is a class without images, as in Keras.
+What is skipped is defined in `robust.datasets.walk`.
 """
 
 import re
@@ -22,10 +22,10 @@ _WORDS = {
     **dict.fromkeys(("validation", "valid", "val", "validate", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), "test"),
 }
-"""The words of datasets of Hugging Face, and a few more of their kind."""
+"""The names of splits in datasets of Hugging Face, and a few similar ones."""
 _AROUND = {"set", "sets", "data", "dataset", "split", "images", "image", "imgs", "img", "photos", "seg", "the", "my"}
 _USUAL = {"train", "training", "validation", "valid", "val", "test", "testing"}
-LOOSE, BESIDE = "images in the folder of no class", "folders beside the splits"
+LOOSE, BESIDE = "images in the folder of no class", "folders next to the splits"
 
 
 class Row(NamedTuple):
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The images of a folder, the names of its classes, and what is to be said of it."""
+    """The images of a folder, the names of its classes, and remarks on it."""
 
     rows: list[Row]
     classes: set[str]
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 def split_of(name: str) -> str | None:
-    """The split that a folder's name means, in any case; None for another name.
+    """The split that a folder's name denotes, in any case; None for another name.
 
     >>> [split_of(name) for name in ("Train", "valid", "test_set", "seg_train", "ValData", "val2017", "cat")]
     ['train', 'validation', 'test', 'train', 'validation', 'validation', None]
@@ -61,12 +61,12 @@ def _bare(word: str) -> str:
 
 
 def found(root: Path, classes: Sequence[str] | None = None) -> Found:
-    """What a folder holds: root/class/file, or root/split/class/file.
+    """The contents of a folder: root/class/file, or root/split/class/file.
 
     classes: the names that the user gave, if any; folders of these names are classes, whatever they hold.
 
-    Raises DataError where splits and classes cannot be told apart, where there are no images, and for whatever
-    `Walk` does not take.
+    Raises DataError where splits and classes cannot be distinguished, where there are no images, and for
+    whatever `Walk` does not accept.
     """
     walk, given = Walk(root), {class_name(each) for each in classes or ()}
     rows, there, notes = [], set[str](), []
@@ -82,14 +82,14 @@ def found(root: Path, classes: Sequence[str] | None = None) -> Found:
         pass_loose(walk, root)
     if not rows:
         loose = next((note for note in walk.notes if LOOSE in note), "")
-        said = f"no images{loose and f' in the folder of a class; {loose}'}"
-        raise DataError(f'folder {str(root)!r}: {said}; allowed: a folder for each class, or labels = "labels.csv"')
+        what = f"no images{loose and f' in the folder of a class; {loose}'}"
+        raise DataError(f'folder {str(root)!r}: {what}; allowed: a folder for each class, or labels = "labels.csv"')
     notes += [*unusual(splits, root), *_bare_of_images(splits, rows), *_empty(there, rows), *walk.notes]
     return Found(rows, there, tuple(dict.fromkeys(notes)))
 
 
 def _splits(walk: Walk, root: Path, given: Collection[str]) -> dict[str, Path]:
-    """The folder of each split; where there are none all is test."""
+    """The folder of each split; where there are none, all images are test."""
     inner = walk.folders(root)
     named = [each for each in inner if split_of(each.name)]
     holding = [each for each in named if walk.folders(each)]
@@ -112,19 +112,19 @@ def are(inner: Sequence[Path], given: Collection[str]) -> bool:
 
 
 def check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
-    """Pass by what stands beside splits, where they are surely splits and it is none; else raise DataError."""
+    """Skip folders next to splits, where the splits are certain and these are none; else raise DataError."""
     inside = {each: {one.name for one in walk.folders(inmost(walk, each))} for each in (*holding, *others)}
     known = set.union(*(inside[each] for each in holding))
     alike = any(inside[one] & inside[other] for one in holding for other in holding if one != other)
     if alike and not any(inside[each] & known for each in others):
         return walk.pass_by(BESIDE, others)
-    splits, rest = names([each.name for each in holding]), names([each.name for each in others])
-    seen = f"{splits} hold{'s' if len(holding) == 1 else ''} folders as a split does, beside {rest}"
+    splits, others_named = names([each.name for each in holding]), names([each.name for each in others])
+    seen = f"{splits} hold{'s' if len(holding) == 1 else ''} folders as a split does, next to {others_named}"
     raise DataError(f"folder {str(root)!r}: {seen}: {_remedy(walk.folders(root))}")
 
 
 def inmost(walk: Walk, place: Path) -> Path:
-    """The folder of the classes, where a split's folder holds nothing but one of the same meaning, as archives do."""
+    """The folder of the classes, where a split's folder holds only one folder of the same split, as in archives."""
     split = split_of(place.name)
     while len(inner := walk.folders(place)) == 1 and split_of(inner[0].name) == split and walk.folders(inner[0]):
         place = inner[0]
@@ -132,7 +132,7 @@ def inmost(walk: Walk, place: Path) -> Path:
 
 
 def check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection[str]) -> None:
-    """Raise DataError where what would be classes hold the same folders, or one alone nothing but folders."""
+    """Raise DataError where possible classes hold the same folders, or the only one holds just folders."""
     if are(inner, given):
         return
     first: dict[str, Path] = {}
@@ -143,43 +143,43 @@ def check_classes(walk: Walk, place: Path, inner: list[Path], given: Collection[
                 seen = f"{other.name!r} and {each.name!r} hold the same folders, {both}"
                 raise DataError(f"folder {str(place)!r}: {seen}: {_turned(one, each) or _remedy(inner)}")
     if len(inner) == 1 and (inside := walk.folders(inner[0])) and not walk.own_images(inner[0]):
-        seen = f"{inner[0].name!r} stands alone and holds folders, {names([each.name for each in inside])}"
+        seen = f"{inner[0].name!r} is the only folder and holds folders, {names([each.name for each in inside])}"
         raise DataError(f"folder {str(place)!r}: {seen}, and no images itself: {_remedy(inner)}")
 
 
 def is_class(walk: Walk, place: Path) -> bool:
-    """Does a folder hold images itself, and no fewer than folders, as none of a split does?"""
+    """Does a folder hold images itself, and no fewer than folders, unlike the folder of a split?"""
     return len(walk.own_images(place)) >= max(len(walk.folders(place)), 1)
 
 
 def _turned(inside: Path, of_class: Path) -> str:
-    """What to do about splits that stand inside of classes; "" where they do not."""
+    """The remedy for splits inside of classes; "" where there are none."""
     if split_of(inside.name) is None:
         return ""
-    turned = f"{inside.name}/{of_class.name}/ for {of_class.name}/{inside.name}/"
-    return f"splits stand around classes, not in them: {turned}; or write a table with the columns file, label, split"
+    turned = f"{inside.name}/{of_class.name}/ instead of {of_class.name}/{inside.name}/"
+    return f"splits contain classes, not the reverse: {turned}; or write a table with the columns file, label, split"
 
 
 def _remedy(inner: Sequence[Path]) -> str:
     return (
-        "are they splits? then call them train, validation and test, with nothing else beside them, or give one "
+        "are they splits? then name them train, validation and test, with nothing else next to them, or give one "
         f"alone, as {str(inner[0]) + '/'!r}; are they classes? then give their names, "
         f"{setting('classes', [each.name for each in inner])}"
     )
 
 
 def distinct(inner: Sequence[Path]) -> set[str]:
-    """The names of the classes; raises DataError where two differ only in what is not seen."""
+    """The names of the classes; raises DataError where two differ only in spaces or Unicode composition."""
     first: dict[str, Path] = {}
     for each in inner:
         if (other := first.setdefault(class_name(each.name), each)) != each:
             both = f"{other.name!a} and {each.name!a}"
-            raise DataError(f"folder {str(each.parent)!r}: {both} are one name but for spaces or accents; rename one")
+            raise DataError(f"folder {str(each.parent)!r}: {both} differ only in spaces or coded accents; rename one")
     return set(first)
 
 
 def pass_loose(walk: Walk, place: Path) -> None:
-    """Count the files that stand beside the folders of the classes or splits."""
+    """Count the files next to the folders of the classes or splits."""
     files = [entry.path for entry in walk.entries(place) if not entry.is_folder]
     walk.pass_by(LOOSE, filter(is_image, files))
     walk.pass_by(OTHER, (path for path in files if not is_image(path)))
@@ -187,7 +187,7 @@ def pass_loose(walk: Walk, place: Path) -> None:
 
 def _nested(walk: Walk, inner: Sequence[Path]) -> list[str]:
     deep = [each.name for each in inner if walk.folders(each)]
-    return [f"classes that hold folders, whose images are theirs, too: {names(deep)}"] if deep else []
+    return [f"classes that hold folders, whose images are included: {names(deep)}"] if deep else []
 
 
 def _bare_of_images(splits: Collection[str], rows: Sequence[Row]) -> list[str]:
@@ -201,7 +201,7 @@ def _empty(there: Collection[str], rows: Sequence[Row]) -> list[str]:
 
 
 def unusual(splits: dict[str, Path], root: Path) -> list[str]:
-    """Which folder was taken for which split, where that is not plain."""
+    """Which folder was used as which split, where that is not obvious."""
     odd = [(place.relative_to(root), split) for split, place in splits.items() if place != root]
-    told = [f"{str(place)!r} for {split}" for place, split in odd if str(place).lower() not in _USUAL]
-    return [f"taken as splits by their names: {', '.join(told)}"] if told else []
+    used = [f"{str(place)!r} for {split}" for place, split in odd if str(place).lower() not in _USUAL]
+    return [f"taken as splits by their names: {', '.join(used)}"] if used else []

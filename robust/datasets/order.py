@@ -1,4 +1,4 @@
-"""In which order a data set has its classes: as it comes, or as a model has its outputs."""
+"""The order of a data set's classes: its own, or that of a model's outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,13 +15,13 @@ _SHOWN = 20  # classes; of more the first and the last
 
 
 def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
-    """The same images with the classes in the order of a model's outputs, of which the data may lack some.
+    """The same images with the classes in the order of a model's outputs, of which some may not occur in the data.
 
     Args:
-        data: whose classes have names; where they are numbers only, they are places in `classes`.
+        data: its classes have names; where these are all numbers, they are indices into `classes`.
         classes: names, or WordNet ids of classes of ImageNet.
 
-    Raises DataError for a class of the data that is not among them, with the one that was probably meant.
+    Raises DataError for a class of the data that is not among them, with a suggestion.
 
     >>> from robust.datasets.dataset import from_arrays
     >>> pets = from_arrays(np.zeros((2, 1, 1, 1)), [0, 1], ["cat", "dog"])
@@ -45,7 +45,7 @@ def ordered(data: Dataset, classes: Sequence[str]) -> Dataset:
 
 
 def groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-    """The data's own superclasses; those that were found by the names of its classes are found by all of the names."""
+    """The data's own superclasses; those derived from the names of its classes are derived again from all names."""
     own = superclasses.are_own(data.superclasses, data.classes)
     return data.superclasses if own else superclasses.of(names)
 
@@ -53,11 +53,11 @@ def groups(data: Dataset, names: tuple[str, ...]) -> Mapping[str, tuple[str, ...
 def _places(data: Dataset, names: tuple[str, ...]) -> list[int]:
     if all(name.isdecimal() for name in data.classes) and not any(name.isdecimal() for name in names):
         if (most := max(map(int, data.classes))) >= len(names):
-            what = f"data set {data.name!r} has a class {most}, and {len(names)} classes are named"
-            raise DataError(f"classes: {what}; its classes are numbers, so that the first name is that of class 0")
+            what = f"data set {data.name!r} has a class {most}, and {len(names)} classes are given"
+            raise DataError(f"classes: {what}; its classes are numbers, so the first name is that of class 0")
         if len({*map(int, data.classes)}) < len(data.classes):  # "7" and "07"
             twice = next(name for name in data.classes if name != str(int(name)))
-            raise DataError(f"classes: data set {data.name!r} has two classes of one number, {twice!r} among them")
+            raise DataError(f"classes: data set {data.name!r} has two classes of the same number, {twice!r} among them")
         return [int(name) for name in data.classes]
     found = {name: place for place, name in enumerate(names)}
     if missing := [name for name in data.classes if name not in found]:

@@ -1,4 +1,4 @@
-"""Twelve photos of animals that come with the package, for the networks of ImageNet."""
+"""Twelve photos of animals that come with the package, for ImageNet networks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,10 @@ FOLDER = Path(__file__).parent / "data/photos"
 def photos(*, transform: Literal["imagenet"] | dict[str, float | str | bool] = "imagenet") -> Dataset:
     """Twelve photos of animals with the 1,000 classes of ImageNet: a panda, a koala, a red panda ...
 
-    transform: as of `folder`; EfficientNet-Lite0 wants { size = 224, crop = 0.875, interpolation = "bicubic" }.
+    transform: as in `folder`; EfficientNet-Lite0 requires { size = 224, crop = 0.875, interpolation = "bicubic" }.
 
-    All are in the public domain or CC0; photos.csv, beside them, names author, licence and source of each.
-    There is a test split only. Twelve images show an attack; they do not measure a network.
+    All are in the public domain or CC0; photos.csv, in the same folder, names author, licence and source of each.
+    There is a test split only. Twelve images can demonstrate an attack, but not evaluate a network.
 
     >>> data = photos()
     >>> data.size("test"), data.image_shape, len(data.classes), len(data.superclasses)

@@ -1,7 +1,7 @@
-"""Opening pictures of others: by a list of formats, and no larger than memory can hold.
+"""Opening untrusted images: only of listed formats, and no larger than memory can hold.
 
-Pillow tells a format by the content, not by the name, and starts a program, Ghostscript, for one of those
-that it knows. So what is opened is one of these formats, whatever the file is called.
+Pillow detects a format by the content, not by the name, and starts an external program, Ghostscript, for one of its
+formats. So only these formats are opened, whatever the file's name.
 """
 
 import io
@@ -14,35 +14,35 @@ from robust.core import files
 from robust.core.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-"""What Pillow may take a file for; all are decoded in this very process."""
+"""The formats that Pillow may detect; all are decoded in this process."""
 
 LARGEST = 2**26
-"""So many pixels an image may have, 8,192 x 8,192: decoded, they are 256 MiB."""
+"""The maximum number of pixels of an image, 8,192 x 8,192: decoded, they are 256 MiB."""
 
 FREE, RATIO = 2**24, 200
-"""An image of more pixels than the first has a byte for so many of them as the second: one colour is packed 1,000
-to 1, and nothing that was ever photographed is."""
+"""An image of more pixels than the first must have at least one byte per RATIO pixels: a single colour is compressed
+1,000 to 1, a photograph never is."""
 
 
 WORDIEST, WORDY = 2**22, 100
-"""So many bytes a pixel a GIF may have beyond 4 MiB: its comments, which Pillow gathers before anything is decoded,
-take 34 times as much."""
+"""A GIF of at least 4 MiB may have at most WORDY bytes per pixel: its comments, which Pillow collects before decoding
+anything, take 34 times as much memory."""
 
 
 def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Image:
     """An image that is not decoded yet; to be used in a `with`.
 
-    called: the name for the message, of what is no path.
+    called: the name in error messages, where the source is not a path.
 
-    Raises DataError for what is no image of these formats, and for one that is too large.
+    Raises DataError for anything but an image of these formats, and for one that is too large.
     """
     try:
         here = files.regular(Path(source)) if isinstance(source, str | Path) else source
         check_gif(here)
         image = Image.open(here, formats=FORMATS)
-    except Exception as error:  # what a damaged head makes of Pillow's readers has no common name
-        said = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
-        raise DataError(f"{called or source}: cannot be read as an image ({said})") from None
+    except Exception as error:  # Pillow's readers raise various exceptions on a damaged header
+        reason = f"{error or type(error).__name__}; allowed: {', '.join(FORMATS)}"
+        raise DataError(f"{called or source}: cannot be read as an image ({reason})") from None
     if why := too_large(image.width * image.height, source):
         size = f"{image.height:,} x {image.width:,} pixels"
         image.close()
@@ -51,16 +51,16 @@ def opened(source: str | Path | BinaryIO, called: str | Path = "") -> Image.Imag
 
 
 def too_large(pixels: int, source: str | Path | BinaryIO) -> str:
-    """What speaks against so many pixels; "" where nothing does."""
+    """Why an image with so many pixels is refused; "" where it is not."""
     if pixels > LARGEST:
-        return f"{LARGEST:,} are the most"
+        return f"at most {LARGEST:,} are allowed"
     if pixels > FREE and pixels > RATIO * (size := _size(source)):
         return f"only {size:,} bytes"
     return ""
 
 
 def check_gif(source: Path | BinaryIO) -> None:
-    """Raise ValueError for a GIF of next to no pixels and megabytes of comments."""
+    """Raise ValueError for a GIF with few pixels and megabytes of comments."""
     if (size := _size(source)) < WORDIEST:
         return
     if isinstance(source, Path):
@@ -71,7 +71,7 @@ def check_gif(source: Path | BinaryIO) -> None:
         source.seek(place)
     width, height = (int.from_bytes(head[at : at + 2], "little") for at in (6, 8))
     if head.startswith(b"GIF8") and size > WORDY * width * height:
-        raise ValueError(f"a GIF of {height:,} x {width:,} pixels and {size:,} bytes: save its picture alone")
+        raise ValueError(f"a GIF of {height:,} x {width:,} pixels and {size:,} bytes: save the image without comments")
 
 
 def _size(source: str | Path | BinaryIO) -> int:

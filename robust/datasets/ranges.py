@@ -1,4 +1,4 @@
-"""Which images of a prepared set are train, validation and test: ranges of its own splits, never shared."""
+"""Which images of a prepared set are train, validation and test: disjoint ranges of its own splits."""
 
 from collections.abc import Mapping
 
@@ -10,18 +10,18 @@ from robust.core.types import Table
 Range = tuple[str, int, int]  # a split, from and to
 
 
-def divide(name: str, infos: Table, asked: Mapping[str, str], test: str, mixed: bool = True) -> dict[str, list[Range]]:
+def divide(name: str, infos: Table, wanted: Mapping[str, str], test: str, mixed: bool = True) -> dict[str, list[Range]]:
     """The ranges of train, validation and test.
 
-    `asked`: what the suite says, as in "train[90%:]"; `test`: what is test where it says nothing; `mixed`: do the
-    images of a split stand in a random order, so that the last tenth is like the others?
+    `wanted`: what the suite specifies, as in "train[90%:]"; `test`: the default for test; `mixed`: are the
+    images of a split in random order, so that the last tenth is like the others?
 
-    What is not asked for keeps off what is: train is all of the set's own train split that nobody else
-    has, validation its own validation split or else, where its images are mixed, the last tenth of train.
+    What is not wanted excludes what is: train is the set's own train split without the images of
+    the others, validation its own validation split or else, where its images are mixed, the last tenth of train.
 
-    Raises DataError for a split that is not there, and for two that share images.
+    Raises DataError for a split that does not exist, and for two that share images.
     """
-    given = {role: parse(name, infos, role, spec) for role, spec in {"test": test, **asked}.items()}
+    given = {role: parse(name, infos, role, spec) for role, spec in {"test": test, **wanted}.items()}
     taken = [r for role, ranges in given.items() if role != "train" for r in ranges]
     found = {"test": given["test"]}
     train = given.get("train") or _without(_whole(infos, "train"), taken)
@@ -42,8 +42,8 @@ def parse(name: str, infos: Table, role: str, spec: str) -> list[Range]:
     try:
         found = AbstractSplit.from_spec(spec).to_absolute(infos)  # type: ignore[arg-type]
     except (ValueError, AssertionError, NotImplementedError) as error:
-        said = str(error).split("\n")[0]
-        raise DataError(f'data set {name!r}: {role} = {spec!r}: {said}; write "test[:1000]" or "train[90%:]"') from None
+        why = str(error).split("\n")[0]
+        raise DataError(f'data set {name!r}: {role} = {spec!r}: {why}; write "test[:1000]" or "train[90%:]"') from None
     ends = [(r.splitname, r.from_ or 0, infos[r.splitname].num_examples if r.to is None else r.to) for r in found]
     ranges = [r for r in ends if r[1] < r[2]]
     if not ranges:
@@ -52,7 +52,7 @@ def parse(name: str, infos: Table, role: str, spec: str) -> list[Range]:
 
 
 def text(ranges: list[Range]) -> str:
-    """The spec that tensorflow-datasets reads.
+    """The spec for tensorflow-datasets.
 
     >>> text([("train", 0, 5), ("train", 7, 9)])
     'train[0:5]+train[7:9]'
@@ -61,7 +61,7 @@ def text(ranges: list[Range]) -> str:
 
 
 def size(ranges: list[Range]) -> int:
-    """How many images they hold."""
+    """The number of images in them."""
     return sum(end - begin for _, begin, end in ranges)
 
 
@@ -77,7 +77,7 @@ def _without(ranges: list[Range], taken: list[Range]) -> list[Range]:
 
 
 def tenth_off(ranges: list[Range]) -> tuple[list[Range], list[Range]]:
-    """All but the last tenth, and the last tenth, which tensorflow-datasets has shuffled when it prepared the set."""
+    """All but the last tenth, and the last tenth, of a set that tensorflow-datasets shuffled when it prepared it."""
     missing, last = size(ranges) // 10, []
     for split, begin, end in reversed(ranges):
         cut = max(begin, end - missing)
@@ -91,7 +91,7 @@ def _check_apart(name: str, found: Mapping[str, list[Range]]) -> None:
     roles = list(found)
     for i, one in enumerate(roles):
         for other in roles[i + 1 :]:
-            rest = _without(found[other], found[one])
-            if (shared := size(found[other]) - size(rest)) > 0:
+            remaining = _without(found[other], found[one])
+            if (shared := size(found[other]) - size(remaining)) > 0:
                 what = f"{one} ({text(found[one])}) and {other} ({text(found[other])}) share {shared} images"
                 raise DataError(f"data set {name!r}: {what}; choose {other} elsewhere")

@@ -1,4 +1,4 @@
-"""A prepared set of tensorflow-datasets as a `Dataset`: which splits, which labels, in which order."""
+"""A prepared set of tensorflow-datasets as a `Dataset`: its splits, its labels, their order."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,26 +22,26 @@ from robust.datasets.transform import Transform
 Builder = tfds.core.DatasetBuilder
 
 SUBSETS = ("imagenet_a", "imagenet_r")
-"""Sets whose labels name more classes than they have images of; their classes are those with images."""
+"""Sets whose labels name more classes than occur; their classes are those with images."""
 
 _FORMATS = (tfds.core.FileFormat.TFRECORD, tfds.core.FileFormat.PARQUET)
-_FILES = 10_000  # that a set may have: ten times those of ImageNet
+_FILES = 10_000  # maximum number of files of a set: ten times those of ImageNet
 _WHOLE, _HEAD = 2**30, 2**18  # bytes: up to here all is hashed, beyond it the beginning of each file
 
 
 def dataset(
-    builder: Builder, asked: Mapping[str, str], transform: Transform | None = None, ids: Path | None = None
+    builder: Builder, requested: Mapping[str, str], transform: Transform | None = None, ids: Path | None = None
 ) -> Dataset:
-    """A prepared set; `asked`: what is train, validation and test; `ids`: a file that names the test images.
+    """A prepared set; `requested`: the specs of train, validation and test; `ids`: a file that names the test images.
 
-    Raises DataError for a set that is not of images with one label each, for splits that are not there
+    Raises DataError for a set that is not of images with one label each, for splits that do not exist
     or share images, and for images of different sizes without a `transform`.
     """
     name = builder.info.full_name.rpartition("/")[0]
     image, label = _keys(builder, name)
     check_files(builder, name)
-    test = asked.get("test") or default_test(builder, name, label)
-    found = ranges.divide(name, builder.info.splits, asked, test, mixed=not builder.info.disable_shuffling)
+    test = requested.get("test") or default_test(builder, name, label)
+    found = ranges.divide(name, builder.info.splits, requested, test, mixed=not builder.info.disable_shuffling)
     specs = {split: ranges.text(found[split]) for split in SPLITS if split in found}
     wanted = None if ids is None else _wanted(builder, name, specs["test"], ids)
     sizes = {split: ranges.size(found[split]) for split in specs} | ({} if wanted is None else {"test": len(wanted)})
@@ -75,21 +75,21 @@ def dataset(
 
 
 def check_files(builder: Builder, name: str) -> None:
-    """Raise DataError for more files than any set has, and for those of a format that cannot be read in order."""
-    if (said := sum(len(split.shard_lengths) for split in builder.info.splits.values())) > _FILES:
-        raise DataError(f"data set {name!r}: its dataset_info.json says that it has {said:,} files; at most {_FILES:,}")
+    """Raise DataError for more files than any real set has, and for a format that cannot be read in order."""
+    if (count := sum(len(split.shard_lengths) for split in builder.info.splits.values())) > _FILES:
+        raise DataError(f"data set {name!r}: its dataset_info.json declares {count:,} files; at most {_FILES:,}")
     kind = builder.info.file_format or tfds.core.FileFormat.TFRECORD
     if kind not in _FORMATS:
         again = f"tfds.builder({builder.name!r}, data_dir=ANOTHER, file_format='tfrecord').download_and_prepare()"
         allowed = " and ".join(each.value for each in _FORMATS)
         raise DataError(
             f"data set {name!r}: its files are {kind.value}; allowed: {allowed}; prepare it again in another folder, "
-            f'which data_dir then names: python -c "import tensorflow_datasets as tfds; {again}"'
+            f'and set data_dir to it: python -c "import tensorflow_datasets as tfds; {again}"'
         )
 
 
 def _keys(builder: Builder, name: str) -> tuple[str, str]:
-    """The features that are the image and its label: those of supervised learning, else the only ones there are."""
+    """The features that are the image and its label: the supervised keys, else the only ones of their type."""
     features = builder.info.features
     if not isinstance(features, tfds.features.FeaturesDict):
         raise DataError(f"data set {name!r} is not of images with a label")
@@ -106,7 +106,7 @@ def _keys(builder: Builder, name: str) -> tuple[str, str]:
 
 
 def default_test(builder: Builder, name: str, label: str) -> str:
-    """What is test where the suite does not say: the split of that name, unless its labels were kept secret."""
+    """The default for test: the split of that name, unless its labels are not public."""
     splits = builder.info.splits
     if "test" in splits and (values(builder, "test[:1]", label) >= 0).all():
         return "test"
@@ -114,7 +114,7 @@ def default_test(builder: Builder, name: str, label: str) -> str:
         return "validation"
     raise DataError(
         f"data set {name!r} has no test split, only {', '.join(splits)}; "
-        'choose one, as in test = "train[80%:]": train is then what is left'
+        'choose one, as in test = "train[80%:]": train is then the remainder'
     )
 
 
@@ -128,13 +128,13 @@ def _features(builder: Builder, spec: str, *names: str) -> tf.data.Dataset:
         split=spec,
         shuffle_files=False,
         decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders=undecoded),
-        # One file after the other; its automatic cache would complain of every reader that stops early.
+        # One file after the other; the automatic cache would warn about every reader that stops early.
         read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
     )
 
 
 def places(files: list[str], rows: Rows, split: str) -> tf.data.Dataset:
-    """Of each row where its record lies, as `tfrecord.located` has it, label and id."""
+    """For each row, the place of its record as in `tfrecord.located`, its label and its id."""
     batches = rows(split).map(lambda image, label, id: (label, id)).batch(1024).as_numpy_iterator()
     labels, ids = map(np.concatenate, zip(*batches, strict=True))
     return tf.data.Dataset.from_tensor_slices((tfrecord.located(files, ids.tolist()), labels, ids))
@@ -175,15 +175,15 @@ def _image_shape(builder: Builder, name: str, image: str, transform: Transform |
 
 
 def _names(builder: Builder, name: str, label: str) -> list[str]:
-    """The names of all values of a label, which a set may only count: they are made up here, so they must be few."""
+    """The names of all values of a label; a set may declare only their number: they are generated, so it is limited."""
     if (count := builder.info.features[label].num_classes or 0) > checks.CLASSES:
-        said = f"its features.json says that {label} has {count:,} classes"
-        raise DataError(f"data set {name!r}: {said}; at most {checks.CLASSES:,}")
+        what = f"its features.json declares {count:,} classes for {label}"
+        raise DataError(f"data set {name!r}: {what}; at most {checks.CLASSES:,}")
     return builder.info.features[label].names
 
 
 def _kept(builder: Builder, name: str, label: str) -> np.ndarray:
-    """The labels that are classes of ours: all, or for the known subsets those with images, int64 [classes]."""
+    """The labels that are used as classes: all, or for the known subsets those with images, int64 [classes]."""
     if builder.name not in SUBSETS:
         return np.arange(len(_names(builder, name, label)))
     return np.unique(values(builder, "+".join(builder.info.splits), label))
@@ -199,7 +199,7 @@ def _wanted(builder: Builder, name: str, spec: str, ids: Path) -> list[str]:
         many = f"{len(missing)} of its {len(listed)} names are not in {spec}, as {missing[0]!r}"
         raise DataError(f"data set {name!r}: {ids}: {many}")
     if len(set(listed)) < len(listed) or not listed:
-        raise DataError(f"data set {name!r}: {ids}: must name each image once, and one at least")
+        raise DataError(f"data set {name!r}: {ids}: must name at least one image, and each image once")
     return listed
 
 
@@ -222,7 +222,7 @@ def _coarse(builder: Builder, name: str, spec: str, label: str, classes: tuple[s
 
 
 def contents(folder: Path) -> list[bytes]:
-    """Name, size and content of each file; of more than a GiB in all, the first 256 KiB of each."""
+    """Name, size and content of each file; if more than a GiB in total, the first 256 KiB of each."""
     there = sorted(path for path in folder.iterdir() if path.is_file())
     limit = -1 if sum(path.stat().st_size for path in there) <= _WHOLE else _HEAD
     parts = []

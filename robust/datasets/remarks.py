@@ -1,4 +1,4 @@
-"""Saying what was passed by or guessed when data was read."""
+"""Reporting what was skipped or guessed when data was read."""
 
 import warnings
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ def lines(sets: Iterable[Dataset]) -> list[str]:
     return list(dict.fromkeys(f"data {data.name}: {worded(note)}" for data in sets for note in data.remarks))
 
 
-def tell(told: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:
-    """Say such lines to whoever watches; where nobody does, they are warnings."""
-    for line in told:
+def tell(lines: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:
+    """Report such lines to `progress`; without one, as warnings."""
+    for line in lines:
         if progress is None:
             warnings.warn(line, stacklevel=stacklevel)
         else:

@@ -1,4 +1,4 @@
-"""Silence about odd metadata while pictures are read by many threads at once."""
+"""Suppressing warnings about odd metadata while images are read by several threads."""
 
 import threading
 import warnings
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LOCK = threading.Lock()
-_BEFORE: list[warnings.catch_warnings] = []  # what the first thread found, once for each that is inside
+_BEFORE: list[warnings.catch_warnings] = []  # the state that the first thread found, once for each thread inside
 
 
 @contextmanager
 def silence() -> Iterator[None]:
     """No warning is shown while any thread is inside.
 
-    `warnings.catch_warnings` alone is of the whole process: of two threads that overlap, the one that leaves last would
-    put back the silence of the other, for good.
+    `warnings.catch_warnings` alone acts on the whole process: of two overlapping threads, the one that leaves last
+    would restore the other's suppressed state permanently.
     """
     with _LOCK:
         if not _BEFORE:

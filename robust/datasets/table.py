@@ -1,4 +1,4 @@
-"""A table of images: a text with the columns file and label and, if wanted, split."""
+"""A table of images: a text file with the columns file and label and, optionally, split."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from robust.datasets.layout import Found, Row, split_of
 from robust.datasets.walk import check_name, check_words, class_name
 
 _BETWEEN = (",", ";", "\t")
-"""What stands between columns; a semicolon where the comma is decimal, a tab in what Excel calls a Unicode text."""
+"""Column separators; a semicolon where the comma is decimal, a tab in Excel's "Unicode text"."""
 
 _FLOAT = re.compile(r"[0-9]{1,9}\.0*")
 
@@ -24,9 +24,10 @@ def listed(root: Path, labels: str) -> Found:
     """The images that a table names, in its order.
 
     Args:
-        root: where its files are. labels: the table, in this folder or elsewhere; in UTF-8, or UTF-16 with its mark.
+        root: where its files are.
+        labels: the table, in this folder or elsewhere; in UTF-8, or UTF-16 with a byte order mark.
 
-    Spaces around names are no part of them. Raises DataError, with the line, for what is not so.
+    Spaces around names are stripped. Raises DataError, with the line, for an invalid table.
     """
     table = next((place for place in (root / labels, Path(labels)) if place.is_file()), None)
     if table is None:
@@ -43,11 +44,11 @@ def listed(root: Path, labels: str) -> Found:
 
 
 def whole(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
-    """Labels such as 3.0 are whole numbers that a table with gaps once held: read as such, so that 10 follows 9."""
+    """Labels such as 3.0 are whole numbers, written so by tables with missing values: read as such, so 10 follows 9."""
     if not all(_FLOAT.fullmatch(row.label) for row in rows):
         return rows, ()
     found = [row._replace(label=str(int(float(row.label)))) for row in rows]
-    return found, ("labels are whole numbers written with a point, as 1.0, and read as 1",)
+    return found, ("labels are whole numbers written with a decimal point, as 1.0, and read as 1",)
 
 
 def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -68,25 +69,25 @@ def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _columns(names: list[str], table: str) -> list[str]:
-    """The names of the columns, of which the last has one: a separator at the end of a line begins none."""
+    """The names of the columns up to the last one with a name: a trailing separator begins no column."""
     if twice := [name for name, n in Counter(names).items() if name and n > 1]:
         raise DataError(f"{place(table, 1)}: names the column {twice[0]!r} twice; rename or remove one of the two")
     return names[: max((place for place, name in enumerate(names, 1) if name), default=0)]
 
 
 def named(columns: list[str], cells: list[str], where: str) -> dict[str, str]:
-    """A row by the names of its columns; raises DataError where a cell stands in none."""
+    """A row by the names of its columns; raises DataError for a cell beyond the last column."""
     if more := [cell for cell in cells[len(columns) :] if cell]:
-        said = f"has {len(cells)} cells, but the table {len(columns)} columns, {', '.join(columns)}; {more[0]!r}"
-        raise DataError(f"{where}: {said} stands in none; put a label that holds what separates cells in quotes")
-    return dict(zip(columns, cells, strict=False))  # a short row lacks its last cells
+        what = f"has {len(cells)} cells, but the table {len(columns)} columns, {', '.join(columns)}; {more[0]!r}"
+        raise DataError(f"{where}: {what} is in none of them; quote a label that contains the separator")
+    return dict(zip(columns, cells, strict=False))  # in a short row the last cells are missing
 
 
 def _row(root: Path, where: str, line: Mapping[str, str]) -> Row:
     for column in ("file", "label"):
         if not line.get(column):
-            said = f"has no {column!r}; its columns are {', '.join(line)}"
-            raise DataError(f"{where}: {said}; allowed: file, label and, if wanted, split")
+            what = f"has no {column!r}; its columns are {', '.join(line)}"
+            raise DataError(f"{where}: {what}; allowed: file, label and, optionally, split")
     if (split := split_of(given := line.get("split") or "test")) is None:
         raise DataError(f"{where}: a split {given!r}{suggest(given, SPLITS)}")
     check_words(line["file"], where)

@@ -1,4 +1,4 @@
-"""Where each record of TFRecord files lies, so that it can be read alone, in any order."""
+"""The offset of each record in TFRecord files, so that records can be read individually, in any order."""
 
 import struct
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _HEAD, _FOOT = 12, 4
 
 
 def places(path: str | Path) -> np.ndarray:
-    """Where the data of each record begins, and its length, int64 [N, 2]; only the lengths are read.
+    """The offset of the data of each record, and its length, int64 [N, 2]; only the lengths are read.
 
     Raises DataError where the file ends within a record.
     """
@@ -26,12 +26,12 @@ def places(path: str | Path) -> np.ndarray:
             found.append((at + _HEAD, length))
             at += _HEAD + length + _FOOT
     if at != end:
-        raise DataError(f"{path}: is cut short, it ends within its record {len(found) - (at > end)}")
+        raise DataError(f"{path}: is truncated, it ends within its record {len(found) - (at > end)}")
     return np.array(found, np.int64).reshape(-1, 2)
 
 
 def located(paths: Sequence[str], ids: Sequence[bytes]) -> np.ndarray:
-    """Where records lie that are named by file and place in it, b"name__7": which file, begin, length, int64 [N, 3]."""
+    """The places of records named by file and index in it, b"name__7": file number, offset, length, int64 [N, 3]."""
     numbers = {Path(path).name: number for number, path in enumerate(paths)}
     parts = [id.decode().rpartition("__") for id in ids]
     index = {name: places(paths[numbers[name]]) for name in {name for name, _, _ in parts}}
@@ -40,7 +40,7 @@ def located(paths: Sequence[str], ids: Sequence[bytes]) -> np.ndarray:
 
 
 def record(paths: Sequence[str], place: tf.Tensor) -> tf.Tensor:
-    """The data of one record, a string: which of these files, where it begins and its length, int64 [3]."""
+    """The data of one record, a string; `place`: file number, offset and length, int64 [3]."""
 
     def read(place: np.ndarray) -> bytes:
         number, begin, length = place.tolist()

@@ -1,4 +1,4 @@
-"""From images of any size to images of one size, as the networks of ImageNet are compared."""
+"""From images of any size to images of one size, as in ImageNet evaluations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _INTERPOLATIONS = ("bilinear", "bicubic")
 class Transform:
     """Resize, crop the centre, round to uint8 as image libraries do.
 
-    The shorter side becomes round(size / crop) pixels, of which the central `size` x `size` stay. Without
-    `crop` the image becomes `size` x `size`, whatever its proportions were. `antialias`: is what a smaller
-    image cannot show averaged away, as Pillow, torchvision and timm do it, and Keras' own loader does not?
+    The shorter side becomes round(size / crop) pixels, of which the central `size` x `size` are kept.
+    Without `crop` the image becomes `size` x `size`, whatever its aspect ratio. `antialias`: are high frequencies
+    filtered out when shrinking, as in Pillow, torchvision and timm, but not in Keras' own loader?
 
     He, Zhang, Ren & Sun, CVPR 2016 (256, then 224); Szegedy et al., CVPR 2016 (a share of .875).
     """
@@ -35,15 +35,15 @@ class Transform:
             return self._resized(image, tf.constant([self.size, self.size]))
         sides = tf.shape(image)[:2]
         sides = sides * round(self.size / self.crop) // tf.reduce_min(sides)
-        top = tf.cast(tf.round((sides - self.size) / 2), tf.int32)  # halves to even, as Python and torchvision do
+        top = tf.cast(tf.round((sides - self.size) / 2), tf.int32)  # half to even, as in Python and torchvision
         return tf.slice(self._resized(image, sides), [*tf.unstack(top), 0], [self.size, self.size, image.shape[-1]])
 
     def check(self, height: int, width: int, where: object) -> None:
         """Raise DataError for an image so long that it would be resized to more than memory can hold."""
         short, long = sorted((height, width))
         if self.crop is not None and long > _LONGEST * short:
-            what = f"{where}: has {height:,} x {width:,} pixels, and a side may be {_LONGEST} times the other"
-            raise DataError(f"{what} where the shorter one is resized and the centre cropped; cut it to what matters")
+            what = f"{where}: has {height:,} x {width:,} pixels, and a side may be at most {_LONGEST} times the other"
+            raise DataError(f"{what} where the shorter one is resized and the centre cropped; crop it beforehand")
 
     def _resized(self, image: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
         floats = tf.image.resize(image, sides, self.interpolation, antialias=self.antialias)
@@ -55,7 +55,7 @@ IMAGENET = Transform(size=224, crop=0.875)
 
 
 def read(given: str | Mapping[str, float | str | bool] | None) -> Transform | None:
-    """What a suite says: nothing, "imagenet", or a table of size, crop, interpolation and antialias; else DataError.
+    """The transform of nothing, "imagenet", or a table of size, crop, interpolation and antialias; else DataError.
 
     >>> read({"size": 240, "crop": 0.882})
     Transform(size=240, crop=0.882, interpolation='bilinear', antialias=True)
@@ -79,7 +79,7 @@ def read(given: str | Mapping[str, float | str | bool] | None) -> Transform | No
 
 
 def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...]:
-    """How images are resized where nothing says it: models that were fed otherwise see other images.
+    """A remark on how images are resized by default: models trained with another resizing get different images.
 
     >>> said("imagenet"), said({"size": 240, "crop": 0.882}), said({"size": 32, "antialias": False})
     ((), (), ())
@@ -87,5 +87,5 @@ def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...
     if not isinstance(given, Mapping) or {"antialias", "crop"} & {*given}:  # a crop is a protocol of those libraries
         return ()
     other = setting("transform", {**given, "size": int(given["size"]), "antialias": False})
-    fed = f"for a model fed by keras.utils.image_dataset_from_directory, which does not, say {other}"
+    fed = f"for a model trained with keras.utils.image_dataset_from_directory, which does not, set {other}"
     return (f"images are resized with antialiasing, as Pillow and torchvision do; {fed}",)

@@ -1,13 +1,13 @@
-"""Walking a folder of images: what is there, what is passed by, and where links lead.
+"""Walking a folder of images: what it contains, what is skipped, and where links lead.
 
 One rule for every level, in line with `image_dataset_from_directory` of Keras and `ImageFolder` of torchvision:
 
-- what is hidden (a leading dot), or what an operating system leaves (`LEFT_BEHIND`), is passed by;
-- links are followed; one that leads nowhere, or back to a folder in which it stands, is an error;
-- in the folder of a class, at any depth, a file with one of `files.SUFFIXES` is an image or an error, a picture
-  that is called otherwise is an error, and every other file is passed by.
+- hidden files (a leading dot), and those an operating system leaves behind (`LEFT_BEHIND`), are skipped;
+- links are followed; one that is broken, or leads back to a folder that contains it, is an error;
+- in the folder of a class, at any depth, a file with one of `files.SUFFIXES` is an image or an error, an image
+  with another suffix is an error, and every other file is skipped.
 
-Whatever is passed by is counted, and `Walk.notes` says it.
+Whatever is skipped is counted and reported in `Walk.notes`.
 """
 
 import os
@@ -25,7 +25,7 @@ LEFT_BEHIND = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "lost+found", "__pycache__",
      "$recycle.bin", "system volume information")
 )  # fmt: skip
-"""In small letters."""
+"""In lower case."""
 HIDDEN, OTHER = "hidden, or left by an operating system", "no images"
 _PICTURES = (
     ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".svg",
@@ -35,14 +35,14 @@ _SHOWN = 5  # names in a message
 
 
 class Entry(NamedTuple):
-    """What stands in a folder."""
+    """An entry of a folder."""
 
     path: Path
     is_folder: bool
 
 
 class Walk:
-    """A walk through a folder, which lists each place once and counts what it passes by."""
+    """A walk through a folder, which lists each folder once and counts what it skips."""
 
     def __init__(self, root: Path):
         self._root = root
@@ -50,9 +50,9 @@ class Walk:
         self._passed: dict[str, set[Path]] = {}
 
     def entries(self, place: Path) -> list[Entry]:
-        """What stands in a folder and is not passed by, by name.
+        """The entries of a folder that are not skipped, sorted by name.
 
-        Raises DataError for a folder that cannot be read, a name that is not UTF-8, and a link that leads nowhere.
+        Raises DataError for a folder that cannot be read, a name that is not UTF-8, and a broken link.
         """
         if place not in self._listed:
             try:
@@ -67,13 +67,13 @@ class Walk:
         return [entry.path for entry in self.entries(place) if entry.is_folder]
 
     def own_images(self, place: Path) -> list[Path]:
-        """The images that stand in a folder itself."""
+        """The images directly in a folder."""
         return [entry.path for entry in self.entries(place) if not entry.is_folder and is_image(entry.path)]
 
     def images(self, of_class: Path) -> list[Path]:
-        """The images of a class, by name, those of its inner and linked folders among them.
+        """The images of a class, sorted by name, including those of its inner and linked folders.
 
-        Raises DataError for a link to a folder in which it stands, and for a picture that is not called one of ours.
+        Raises DataError for a link to a folder that contains it, and for an image with an unsupported suffix.
         """
         found: list[Path] = []
         waiting: list[tuple[Path, tuple[Path, ...]]] = [(of_class, (_real(of_class, (of_class.parent.resolve(),)),))]
@@ -90,17 +90,17 @@ class Walk:
         return sorted(found)
 
     def pass_by(self, why: str, paths: Iterable[Path]) -> None:
-        """Count what is left out."""
+        """Count what is skipped."""
         self._passed.setdefault(why, set()).update(paths)
 
     @property
     def notes(self) -> list[str]:
-        """What was passed by, a sentence for each reason."""
+        """What was skipped, a sentence for each reason."""
         found = []
         for why, paths in sorted(self._passed.items()):
             if paths:
                 listed = sorted(shown(path.relative_to(self._root)) for path in paths)
-                found.append(f"passed by, as {why}: {len(paths)} ({names(listed)})")
+                found.append(f"skipped, as {why}: {len(paths)} ({names(listed)})")
         return found
 
     def _entry(self, one: "os.DirEntry[str]") -> Entry | None:
@@ -111,14 +111,14 @@ class Walk:
         check_name(path)
         if one.is_symlink() and not path.exists():
             what = f"{path}: a link that leads nowhere, to {shown(path.readlink())}"
-            raise DataError(f"{what}; fetch what it stands for (git annex get, dvc pull, a mount), or remove it")
-        if is_image(path) and not one.is_dir() and not one.is_file():  # it would be waited for
-            raise DataError(f"{path}: no file that can be read, but a pipe or a device")
+            raise DataError(f"{what}; fetch its target (git annex get, dvc pull, a mount), or remove it")
+        if is_image(path) and not one.is_dir() and not one.is_file():  # opening it would block
+            raise DataError(f"{path}: not a regular file, but a pipe or a device")
         return Entry(path, one.is_dir())
 
 
 def check_name(path: Path) -> None:
-    """Raise DataError for a name that is not UTF-8, or breaks lines: ids and tables could not hold it."""
+    """Raise DataError for a name that is not UTF-8, or has control characters: ids and tables could not hold it."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -127,18 +127,18 @@ def check_name(path: Path) -> None:
 
 
 def check_words(text: str, where: str) -> None:
-    """Raise DataError for a name with control characters: they break lines, and order terminals about."""
+    """Raise DataError for a name with control characters: they break lines and are interpreted by terminals."""
     if odd := words.NOT_IN_A_LINE.search(text):
         raise DataError(f"{where!r}: a name with the control character {odd[0]!r}; rename it")
 
 
 def shown(path: Path) -> str:
-    """A path as a message can hold it, bytes that are not UTF-8 as \\xe9."""
+    """A path for a message, bytes that are not UTF-8 as \\xe9."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_image(path: Path) -> bool:
-    """Is a file called as an image of ours is?"""
+    """Has the file a supported image suffix?"""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -162,7 +162,7 @@ def names(listed: Sequence[str]) -> str:
 
 
 def _real(path: Path, above: tuple[Path, ...]) -> Path:
-    """Where a folder really is; `above`: where those really are through which it was reached."""
+    """The resolved path of a folder; `above`: those of the folders through which it was reached."""
     if not path.is_symlink():
         return above[-1] / path.name
     real = path.resolve()
@@ -172,15 +172,15 @@ def _real(path: Path, above: tuple[Path, ...]) -> Path:
 
 
 def check_other(path: Path) -> None:
-    """Raise DataError for a picture under another name: it would be missing."""
+    """Raise DataError for an image with an unsupported suffix: it would be missed."""
     if path.suffix.lower() not in _PICTURES and not _opens(path):
         return
     allowed = f"allowed: {', '.join(SUFFIXES)}"
-    raise DataError(f"{path}: a picture, but not called as one that is read; {allowed}; rename or convert it")
+    raise DataError(f"{path}: an image, but not with a supported suffix; {allowed}; rename or convert it")
 
 
 def _opens(path: Path) -> bool:
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # a pipe would block
         return False
     try:
         with pictures.opened(path):

@@ -29,7 +29,7 @@ from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier
 from robust.models.classifier.form import form
 from robust.models.features import Features
-from robust.results.evaluation import EvaluationResult, Predictions, told
+from robust.results.evaluation import EvaluationResult, Predictions, with_honest_intervals
 from robust.results.outcome import Outcome
 from robust.results.summaries.corruption_error import own_errors
 from robust.suite import Case, Evaluation, Model, transfer
@@ -206,7 +206,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         own, clean = (Features(fitted.classifier, images) for images in (outcome.perturbed, outcome.original))
         result = askable(outcome.result, own, clean, ask)
         shown = shown or some(result, SAMPLES, seed, balanced=True)
-        found = [v for measure in case.metrics for v in told(measure.name, measure(result), result)]
+        found = [v for measure in case.metrics for v in with_honest_intervals(measure.name, measure(result), result)]
         values += [{**places[-1], **v._asdict()} for v in found]
         if i == 0:
             values += _inspected(fitted.classifier, case, data, where)
@@ -220,12 +220,12 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             save_samples(out / f"shown-{i}.npz", outcome, named)
         if case.attacked:
             probed = some(result, diagnostics.IMAGES, seed, case.balanced)
-            runs.append(diagnostics.seen(fitted.classifier, outcome, probed, seed, case.name))
-    verdicts = diagnostics.doubts(runs) if runs else [diagnostics.Verdict(fitted.classifier.doubts)] * len(places)
-    looked = [len(run.fell) for run in runs] or [len(table) for table in tables]
-    for place, n, verdict in zip(places, looked, verdicts, strict=True):
-        if runs or verdict.reasons:
-            values += [{**place, **v._asdict()} for v in diagnostics.values(verdict, n)]
+            runs.append(diagnostics.attack_run(fitted.classifier, outcome, probed, seed, case.name))
+    diagnoses = diagnostics.doubts(runs) if runs else [diagnostics.Diagnosis(fitted.classifier.doubts)] * len(places)
+    looked = [len(run.is_adv) for run in runs] or [len(table) for table in tables]
+    for place, n, diagnosis in zip(places, looked, diagnoses, strict=True):
+        if runs or diagnosis.reasons:
+            values += [{**place, **v._asdict()} for v in diagnostics.values(diagnosis, n)]
     outcomes_of_all = pd.concat(tables)
     if any(call.kind == "corruptions" for call in case.calls):
         values += own_errors(outcomes_of_all)
@@ -270,7 +270,9 @@ def askable(
     result: EvaluationResult, own: Features, clean: Features, ask: Callable[[str], Predictions]
 ) -> EvaluationResult:
     """The result, so that measures can ask for features, its own and the clean ones, and for what other images tell."""
-    return replace(result, look=own, clean=result.clean and replace(result.clean, look=clean), ask=ask)
+    return replace(
+        result, get_features=own, clean=result.clean and replace(result.clean, get_features=clean), get_predictions=ask
+    )
 
 
 def _answers(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:
@@ -306,7 +308,7 @@ def _spent(outcome: Outcome) -> dict[str, float]:
 def save_samples(path: Path, outcome: Outcome, shown: set[str]) -> None:
     """The pictures of these examples; of one that was sent to many classes the first that fell, if one did."""
     result = outcome.result
-    ordered = np.argsort(~result.felled, kind="stable")
+    ordered = np.argsort(~result.attack_success, kind="stable")
     first = ordered[np.unique(result.ids[ordered], return_index=True)[1]]
     rows = np.array(sorted(row for row in first if result.ids[row] in shown), int)
     targets = np.full(len(rows), "") if result.targets is None else np.array(result.classes)[result.targets[rows]]

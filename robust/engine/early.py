@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from robust.attacks.diagnostics.attack import gradient_based
+from robust.attacks.diagnostics.attack_checks import gradient_based
 from robust.core import registry
 from robust.core.declared import yields
 from robust.core.errors import ModelError

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from robust.attacks import ball, targets
-from robust.attacks.minimal.search import nearest
+from robust.attacks.minimal.search import smallest_changes
 from robust.core.errors import ContractError, DataError, suggest
 from robust.core.progress import Progress
 from robust.core.randomness import image_seeds
@@ -45,7 +45,7 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
     for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
-            search = call if case.minimal is None else partial(nearest, call)
+            search = call if case.minimal is None else partial(smallest_changes, call)
             carried, rows = attack(classifier, call, search, examples, clean, seeds, carried)
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
@@ -137,8 +137,8 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
 
 def felled(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
     """What felled each image: that it fell is what the final look says, not the attack's own word."""
-    fell = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
-    return np.where(fell, np.where(by == "", call.name, by), "")
+    is_adv = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
+    return np.where(is_adv, np.where(by == "", call.name, by), "")
 
 
 def unmended(
@@ -152,11 +152,11 @@ def unmended(
 
 def rounded(classifier: Classifier, result: EvaluationResult, images: np.ndarray) -> np.ndarray:
     """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
-    fell, survives = np.flatnonzero(result.felled), np.zeros(len(images), bool)
-    if fell.size:
-        predicted = classifier.logits(np.round(images[fell] * 255) / 255).argmax(axis=1)
-        aims = None if result.targets is None else result.targets[fell]
-        survives[fell] = fooled(predicted, result.labels[fell], aims)
+    is_adv, survives = np.flatnonzero(result.attack_success), np.zeros(len(images), bool)
+    if is_adv.size:
+        predicted = classifier.logits(np.round(images[is_adv] * 255) / 255).argmax(axis=1)
+        aims = None if result.targets is None else result.targets[is_adv]
+        survives[is_adv] = fooled(predicted, result.labels[is_adv], aims)
     return survives
 
 
@@ -178,6 +178,6 @@ def _evaluated(
 
 def with_distance(result: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
     """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
-    norm, fell = call.arguments["norm"], fooled(result.predicted, result.labels, result.targets)
-    sizes = np.where(fell, ball.distances[norm](change), np.inf).astype(np.float32)
+    norm, is_adv = call.arguments["norm"], fooled(result.predicted, result.labels, result.targets)
+    sizes = np.where(is_adv, ball.distances[norm](change), np.inf).astype(np.float32)
     return replace(result, distance=sizes, limit=call.arguments["eps"], norm=norm)

@@ -21,14 +21,14 @@ from robust.core.errors import SuiteError, located
 from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
 from robust.report import page
-from robust.results import reliability, samples, verdicts
+from robust.results import messages, paired_bounds, reliability, samples
 from robust.results import tables as record
 from robust.results.evaluation import proportion, unsure
 from robust.results.flags import verdict, worse
+from robust.results.messages import strength, value_with_interval
 from robust.results.summaries.corruption_error import BESIDE, corruption_errors
 from robust.results.summaries.earlier import one_model, source_key
 from robust.results.summaries.pairing import STRENGTH, by_strength
-from robust.results.verdicts import say, strength
 from robust.suite import Evaluation, Suite, bounds
 from robust.suite.bounds import Bound
 
@@ -48,7 +48,7 @@ def fill(
     """
     tables = [_outcomes(cell, block).assign(searched=cell.case.minimal is not None) for cell, block in found]
     outcomes = pd.concat(tables)
-    doubts = [*diagnostics.across(outcomes), *diagnostics.shorter(outcomes)]
+    doubts = [*diagnostics.black_box_beats(outcomes), *diagnostics.shorter_elsewhere(outcomes)]
     judged = [row for cell, block in found for row in rows(suite, cell, block, _about(cell, doubts))]
     finished = {cell.id: block for cell, block in found}
     for cell, _ in found:
@@ -139,17 +139,17 @@ def compared(
 
     Raises ReportError, with file and line, where the images cannot be paired.
     """
-    if not any(verdicts.limits(cell)) or (block := find(cell)) is None:
+    if not any(paired_bounds.limits(cell)) or (block := find(cell)) is None:
         return []
     same = _same(suite, cell, block)
 
-    def rival(other: Evaluation) -> verdicts.CaseOutcomes | None:
+    def rival(other: Evaluation) -> paired_bounds.CaseOutcomes | None:
         return None if (there := find(other)) is None else _answers(other, there)
 
     with located(suite.path, cell.case.line, cell.id):
         groups = _read(block / "about.json")["groups"] or data.superclasses
-        found = [*verdicts.compared(cell, _answers(cell, block), rival, suite, groups, out)]
-        both = [(one, there) for one in (cell, *verdicts.rivals(suite, cell)) if (there := find(one))]
+        found = [*paired_bounds.compared(cell, _answers(cell, block), rival, suite, groups, out)]
+        both = [(one, there) for one in (cell, *paired_bounds.rivals(suite, cell)) if (there := find(one))]
         told = [rows(suite, one, there, _about(one, doubts)) for one, there in both]
         seen = trusts(row for each in told for row in each)
         words = (worse(seen.get(_strength(row), ""), row.get("reliability", "")) for row in found)
@@ -170,10 +170,10 @@ def trusts(judged: Iterable[Row]) -> dict[tuple, str]:
     return found
 
 
-def _answers(cell: Evaluation, block: Path) -> verdicts.CaseOutcomes:
+def _answers(cell: Evaluation, block: Path) -> paired_bounds.CaseOutcomes:
     about = _read(block / "about.json")
     who = one_model(about["model"]["weights_sha"], about["model"])
-    return verdicts.CaseOutcomes(_outcomes(cell, block), who, about["source"])
+    return paired_bounds.CaseOutcomes(_outcomes(cell, block), who, about["source"])
 
 
 def absent_pairs(cell: Evaluation, block: Path, given: set[tuple]) -> list[NewRow]:
@@ -207,7 +207,9 @@ def brief(suite: Suite, cell: Evaluation, block: Path) -> str:
             f"{worst['value']:.3f} under {worst['perturbation']}{strength(worst)}"  # picked: without its own interval
         )
         return f"{worst['metric']} {mean:.3f}, mean of {len(shown)}; least {least}{_levelled(shown)}"
-    told = (f"{row['metric']} {say(row)}{strength(row)}{reliability.doubt(row, values)}" for row in shown)
+    told = (
+        f"{row['metric']} {value_with_interval(row)}{strength(row)}{reliability.doubt(row, values)}" for row in shown
+    )
     return f"{', '.join(told)}{_levelled(shown)}"
 
 
@@ -222,7 +224,7 @@ def missed(suite: Suite, cell: Evaluation, block: Path, against: Iterable[NewRow
     """
     values = [*rows(suite, cell, block), *against]
     return [
-        f"{verdicts.missed(row)} "
+        f"{messages.missed(row)} "
         f"({row['n']} {_chosen(row)}images, {row['perturbation']}{strength(row)} on {cell.model.name})"
         f"{reliability.doubt(row, values)}"
         for row in values
@@ -238,9 +240,9 @@ def passed_in_doubt(suite: Suite, cell: Evaluation, block: Path, against: Iterab
     """The bounds that passed on numbers in doubt, one line each; `against` as for `missed`."""
     values = [*rows(suite, cell, block), *against]
     return [
-        f"{bounds.name(row)} {say(row)} passes {row['bound']}{strength(row)}{reliability.doubt(row, values)}"
+        f"{bounds.name(row)} {value_with_interval(row)} passes {row['bound']}{strength(row)}{reliability.doubt(row, values)}"
         for row in values
-        if row["passed"] and verdicts.in_doubt(row)
+        if row["passed"] and messages.in_doubt(row)
     ]
 
 

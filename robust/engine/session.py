@@ -23,7 +23,7 @@ from robust.datasets.held_out import with_validation
 from robust.engine import blocks, demands, early, models, recording, reference, understanding
 from robust.engine.fitted import Fitted
 from robust.models.classifier.memory import fitting
-from robust.results import verdicts
+from robust.results import paired_bounds
 from robust.suite import Evaluation, Model, Suite, load, selection, transfer
 from robust.suite.lines import Lines
 
@@ -234,11 +234,11 @@ class Session:
     def check(self, cells: Iterable[Evaluation], out: Path) -> None:
         """Raise ReportError for an earlier report that the bounds of these cells cannot be judged against."""
         contents = {name: data.content for name, data in self._data_of.items()}
-        verdicts.check(self.suite, cells, out, self.data.name, self._given.fingerprint, contents)
+        paired_bounds.check(self.suite, cells, out, self.data.name, self._given.fingerprint, contents)
 
     def compared(self, cell: Evaluation, out: Path) -> list[NewRow]:
         """The rows of a finished cell's bounds against others; the cells of other models are run for it."""
-        for rival in verdicts.rivals(self.suite, cell):
+        for rival in paired_bounds.rivals(self.suite, cell):
             self.block(rival)
         return recording.compared(self.suite, self.data, cell, self.find, out)
 

@@ -1,6 +1,6 @@
 """Metrics of predictions, in NumPy: `metric(result, ...) -> Iterator[Value]`.
 
-Beside each stands `@metric(names=..., per_class=..., needs=...)`, which says what it yields and what it looks at.
+The decorator `@metric(names=..., per_class=..., needs=...)` of each declares what it yields and what it needs.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How often the model is right."""
+"""How often the model is correct."""
 
 import math
 from collections.abc import Iterator
@@ -30,15 +30,15 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels
 def accuracy(
     result: EvaluationResult,
 ) -> Iterator[Value]:
-    """Top-1 and top-5, their errors, negative log-likelihood and, for an attack with targets, how many it reached.
+    """Top-1 and top-5, their errors, negative log-likelihood and the success rate of a targeted attack.
 
     Shares are of all images with exact intervals; so under an attack `top1` is the robust accuracy: the
-    share of all images that are right after it, an upper bound on the true one. Top-5 takes six classes.
-    `nll` is in nats; its interval allows for a mistake as dear as the least probable class of any of these images:
-    one that is dearer yet no sample can exclude. It is infinite where a label has the probability 0.
-    `success_after_8bit` is the share of the images felled by an attack that still fool the model when their pixels are
-    rounded to 8 bits. Where an image is sent to several targets, the numbers are means over the images of the share,
-    or mean, of its targets.
+    share of all images that are correct after it, an upper bound on the true one. Top-5 requires six classes.
+    `nll` is in nats; its interval allows for an error as costly as the least probable class of any of these images:
+    no sample can exclude one that is costlier yet. It is infinite where a label has the probability 0.
+    `success_after_8bit` is the share of the images on which the attack succeeds that still fool the model when their
+    pixels are rounded to 8 bits. Where an image is attacked with several targets, the numbers are means over the images
+    of the share, or mean, of its targets.
 
     Source: top-1 and top-5 as in Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015.
 
@@ -49,23 +49,23 @@ def accuracy(
     """
     yield from shares(result, result.predicted == result.labels, result.in_top(5))
     yield nll(result, result.log_probabilities)
-    if result.rounded is not None and result.felled.any():
-        kept: Value[Any] = proportion("success_after_8bit", result.rounded[result.felled])
+    if result.rounded is not None and result.attack_success.any():
+        kept: Value[Any] = proportion("success_after_8bit", result.rounded[result.attack_success])
         yield unsure(kept) if result.several else kept
 
 
 def nll(result: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
     """The negative log-likelihood in nats under log probabilities [N, C]."""
-    costs = -at_labels(log_probabilities, result.labels)
-    dearest = float(-log_probabilities.min())
-    return mean(metric, by_image(result.ids, costs), 0, dearest, unit="nats", ci_method=statistics.OF_ANSWERS)
+    losses = -at_labels(log_probabilities, result.labels)
+    highest = float(-log_probabilities.min())
+    return mean(metric, by_image(result.ids, losses), 0, highest, unit="nats", ci_method=statistics.OF_ANSWERS)
 
 
 def shares(result: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:
-    """Those values of `accuracy` that are shares, of which rows are right, and right among the first five, bool [N]."""
+    """Those values of `accuracy` that are shares, from the rows that are correct, and in the top five, bool [N]."""
     yield _share(result, "top1", right)
     yield _share(result, "top1_error", ~right)
-    if len(result.classes) > 5:  # of five or fewer, the label is always among the first five
+    if len(result.classes) > 5:  # of five or fewer, the label is always in the top five
         yield _share(result, "top5", near)
         yield _share(result, "top5_error", ~near)
     if result.targets is not None:
@@ -76,5 +76,5 @@ def _share(result: EvaluationResult, metric: Metric, hits: np.ndarray) -> Value[
     if not result.several:
         return proportion(metric, hits)
     found = mean(metric, by_image(result.ids, hits), 0, 1, unit="proportion")
-    rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # as where all images have as many targets
+    rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # e.g. where all images have equally many targets
     return found._replace(value=float(hits.mean())) if rounded else found

@@ -1,6 +1,6 @@
-"""Calibration errors: how far confidence and accuracy lie apart, bin by bin.
+"""Calibration errors: the difference between confidence and accuracy, bin by bin.
 
-By hand, as scikit-learn's `calibration_curve` has two classes and leaves out how many images a bin holds.
+Not by scikit-learn's `calibration_curve`, which has two classes and does not return how many images a bin holds.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,9 @@ def equal_width(confidence: np.ndarray, bins: int) -> np.ndarray:
 
 
 def equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """`right` and the bin of each confidence, [n, C] each, by column: as many in one bin as in another, but for one.
+    """`right` and the bin of each confidence, [n, C] each, by column: bins of equal size, up to one.
 
-    Of equal confidences each counts as right as often as they are on average, so that their order says nothing.
+    Of equal confidences each counts as correct as often as they are on average, so that their order has no effect.
     """
     order = np.argsort(confidence, axis=0, kind="stable")
     right, rising = np.take_along_axis(right, order, 0), np.take_along_axis(confidence, order, 0)
@@ -52,7 +52,7 @@ def ece(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
 
 
 def ece_adaptive(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Gaps:
-    """The same in bins that hold as many images each (Nguyen & O'Connor, EMNLP 2015)."""
+    """The same in bins that hold equally many images (Nguyen & O'Connor, EMNLP 2015)."""
     return gaps(confidence[:, None], *equal_mass(confidence[:, None], right[:, None], bins), bins)
 
 
@@ -64,53 +64,57 @@ def ece_classwise(probabilities: np.ndarray, labels: np.ndarray, bins: int = BIN
 def ace(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Gaps:
     """The mean gap over classes and bins of equal mass, ACE (Nixon et al., CVPR workshops 2019)."""
     truth, place = equal_mass(probabilities, _truth(probabilities, labels), bins)
-    return gaps(probabilities, truth, place, bins, alike=True)
+    return gaps(probabilities, truth, place, bins, equal_weight=True)
 
 
 def _truth(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return labels[:, None] == np.arange(probabilities.shape[1])
 
 
-def gaps(sure: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, alike: bool = False) -> Gaps:
+def gaps(
+    confidence: np.ndarray, truth: np.ndarray, place: np.ndarray, bins: int, *, equal_weight: bool = False
+) -> Gaps:
     """The mean of |accuracy - mean confidence| over the cells, a bin of a column each, with its 95 % interval.
 
-    What is found lies above what is true, as chance makes gaps of its own (Kumar, Liang & Ma, Verified Uncertainty
-    Calibration, NeurIPS 2019; Bröcker & Smith, Weather and Forecasting 22, 2007). By the triangle inequality found
-    and true error differ by at most the sum of the cells' chance gaps: the low end lies below the value by as much
-    as that sum, of normal errors with shares of (hits + 2) / (n + 4) (Agresti & Coull, The American Statistician 52,
-    1998; with less, a bin in which all are right seems too sure), exceeds 2.5 times of 100. With the signs
-    that were found held fast the error is a mean over images: the high end is that of `statistics.bounded_mean`.
+    The estimate is above the true value, as chance alone makes gaps (Kumar, Liang & Ma, Verified Uncertainty
+    Calibration, NeurIPS 2019; Bröcker & Smith, Weather and Forecasting 22, 2007). By the triangle inequality estimated
+    and true error differ by at most the sum of the cells' chance gaps: the low end is the value minus what
+    that sum, of normal errors with shares of (hits + 2) / (n + 4) (Agresti & Coull, The American Statistician 52,
+    1998; with less, a bin in which all are correct seems too certain), exceeds 2.5 times of 100. With the signs
+    of the estimate held fixed the error is a mean over images: the high end is that of `statistics.bounded_mean`.
 
     Args:
-        sure: confidences, [n, C]. truth: what is true of them, in [0, 1]. place: their bins, int below `bins`.
-        alike: does every cell count alike, or by the images that it holds?
+        confidence: confidences, [n, C]. truth: the outcomes, in [0, 1]. place: their bins, int below `bins`.
+        equal_weight: weight all cells equally, or by the images that they hold?
     """
-    n, columns = sure.shape
+    n, columns = confidence.shape
     cell, size = (place + bins * np.arange(columns)).ravel(), bins * columns
     counts = np.bincount(cell, minlength=size)
     held = np.maximum(counts, 1)
-    weight = n / held / (counts > 0).sum() if alike else np.full(size, 1 / columns)  # of an entry of an image
-    residual = (truth - sure).ravel()
+    weight = n / held / (counts > 0).sum() if equal_weight else np.full(size, 1 / columns)  # of one entry of an image
+    residual = (truth - confidence).ravel()
     found = np.bincount(cell, residual, minlength=size) / n * weight
     value = float(np.abs(found).sum())
     each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
     top = min(2, columns) * float(weight[counts > 0].max())
     high = min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
-    return Gaps(value, max(0.0, value - chance(cell, sure.ravel(), truth.ravel(), weight, n)), high)
+    return Gaps(value, max(0.0, value - chance(cell, confidence.ravel(), truth.ravel(), weight, n)), high)
 
 
-def chance(cell: np.ndarray, sure: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
-    """What the sum of the cells' chance gaps, |N(0, v)| each, exceeds with 2.5 %."""
-    counts, hits, total = (np.bincount(cell, by, minlength=len(weight)) for by in (np.ones(len(cell)), truth, sure))
+def chance(cell: np.ndarray, confidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, n: int) -> float:
+    """The value that the sum of the cells' chance gaps, |N(0, v)| each, exceeds with 2.5 %."""
+    counts, hits, total = (
+        np.bincount(cell, by, minlength=len(weight)) for by in (np.ones(len(cell)), truth, confidence)
+    )
     share, near, mean = (hits + 0.5) / (counts + 1), (hits + 2) / (counts + 4), total / np.maximum(counts, 1)
     v = weight**2 * counts / n**2 * (near * (1 - near) + (share - mean) ** 2)
     return float(np.sqrt(2 / np.pi) * np.sqrt(v).sum() + 2.3 * np.sqrt((1 - 2 / np.pi) * v.sum()))
 
 
 def brier(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The Brier score of each image, [n] in [0, 2]: the squared distance to what is true (Brier, 1950).
+    """The Brier score of each image, [n] in [0, 2]: the squared distance to the one-hot label (Brier, 1950).
 
-    Their mean is scikit-learn's `brier_score_loss`, which does not tell those of the images; the interval needs them.
+    Their mean is scikit-learn's `brier_score_loss`, which does not return those of the images; the interval needs them.
 
     >>> brier(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([0, 0]))
     array([0.5, 2. ])
@@ -129,7 +133,7 @@ def aurc(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def refused(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """What each image adds to n times `aurc`, [n]: 0 where it is right, else about -ln of its place among the surest.
+    """What each image adds to n times `aurc`, [n]: 0 where it is correct, else about -ln of its rank by confidence.
 
     >>> round(float(refused(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])).mean()), 4) == round(
     ...     aurc(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])), 4)
@@ -144,14 +148,16 @@ def refused(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
 def aurc_interval(confidence: np.ndarray, right: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of `aurc`, from [n] and bool [n], at least one: the hull of two.
 
-    The distribution-free one of the mean of what the images add, and the normal one of what each of them does to the
-    mean, which is also to push the less sure ones back by a place.
+    The distribution-free one of the mean of what the images add, and the normal one of the influence of each of them on
+    the mean, which includes lowering the less confident ones by one rank.
 
     >>> aurc_interval(np.array([0.9, 0.8]), np.array([True, True]))[0]
     0.0
     """
     n, added = len(right), refused(confidence, right)
-    low, high = statistics.bounded_mean(added, 0, float((1 / np.arange(1, n + 1)).sum()))  # all errors the surest
+    low, high = statistics.bounded_mean(
+        added, 0, float((1 / np.arange(1, n + 1)).sum())
+    )  # all errors are the most confident
     order = np.argsort(-confidence, kind="stable")
     behind = np.cumsum((~right[order] / np.arange(1, n + 1))[::-1])[::-1]
     half = statistics.Z * (added[order] - behind).std(ddof=min(n - 1, 1)) / np.sqrt(n)

@@ -1,4 +1,4 @@
-"""Does the model know how sure it may be?"""
+"""Does the confidence of the model match its accuracy?"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,12 +18,12 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, mean, pro
     perfect={"aurc": 0.0},
 )
 def calibration(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
-    """Calibration errors, Brier score, reliability by confidence, and what refusing the least sure images gains.
+    """Calibration errors, Brier score, reliability diagram, and the gain from rejecting the least confident images.
 
-    Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_adaptive` bins of as
-    many images each; `ece_classwise` and `ace` look at the probabilities of every class, in bins of
+    Confidence is the largest softmax probability. `ece` has bins of equal width, `ece_adaptive` bins of
+    equally many images; `ece_classwise` and `ace` use the probabilities of every class, in bins of
     the one and of the other kind. All are zero at best, and more than zero for a calibrated model, too, the
-    more so the fewer images; their intervals allow for it, and so reach further down than up. `brier` lies in
+    more so the fewer images; their intervals allow for it, and so extend further down than up. `brier` is in
     [0, 2]. `aurc` is the area under the risk-coverage curve: the error rate among the most confident images,
     averaged over their share. `nll` is a value of accuracy.
 
@@ -51,7 +51,7 @@ def calibration(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value
 
 
 def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value[Any]]:
-    """Those values of `calibration` that hang on the confidences, [n], and on which answers are right, bool [n]."""
+    """Those values of `calibration` that depend on the confidences, [n], and on what is correct, bool [n], alone."""
     yield _error("ece", binning.ece(confidence, right, bins), len(right))
     yield _error("ece_adaptive", binning.ece_adaptive(confidence, right, bins), len(right))
     ends = binning.aurc_interval(confidence, right)

@@ -1,4 +1,4 @@
-"""The many faces of one class: which kinds of its images does the model get wrong?"""
+"""Clusters within each class: which kinds of its images does the model misclassify?"""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from robust.core.types import Count, Seed
 from robust.metrics.extremes import least
 from robust.results.evaluation import EvaluationResult, Value, proportion
 
-SHOWN = 6  # images of a cluster that the page shows: half of them wrong ones, where there are
+SHOWN = 6  # images of a cluster that the page shows: half of them misclassified, where there are such
 
 
 @metric(
@@ -29,7 +29,7 @@ def clusters(result: EvaluationResult, *, k: Count = 3, smallest: Count = 10, se
 
     Args:
         result: what the model predicted. The features of the unperturbed images place each in a cluster of its own
-            class, so that where an image belongs does not hang on what became of it.
+            class, so that the cluster of an image does not depend on how it was perturbed.
         k: clusters a class, or as many as it has training images where these are fewer.
         smallest: how many images a cluster must have to be called the worst.
         seed: of k-means.
@@ -40,7 +40,7 @@ def clusters(result: EvaluationResult, *, k: Count = 3, smallest: Count = 10, se
     hidden strata in classes: Oakden-Rayner et al., Hidden stratification causes clinically meaningful
     failures in machine learning for medical imaging, CHIL 2020.
     """
-    train, features = result.answers("train"), np.asarray((result.clean or result).features, np.float64)
+    train, features = result.predictions("train"), np.asarray((result.clean or result).features, np.float64)
     right, counted = result.predicted == result.labels, []
     for label, name in enumerate(result.classes):
         centres = _centres(np.asarray(train.features[train.labels == label], np.float64), k, seed)
@@ -63,7 +63,7 @@ def _centres(features: np.ndarray, k: int, seed: int) -> np.ndarray:
     distinct = len(np.unique(features, axis=0))
     if distinct <= 1:
         return features[:distinct]
-    with threadpool_limits(1):  # or the sums, and so the clusters, would hang on the number of cores
+    with threadpool_limits(1):  # or the sums, and so the clusters, would depend on the number of cores
         found = KMeans(min(k, distinct), n_init=4, random_state=seed).fit(features)
     sizes = np.bincount(found.labels_, minlength=len(found.cluster_centers_))
     return found.cluster_centers_[np.argsort(-sizes, kind="stable")]

@@ -1,4 +1,4 @@
-"""What the model takes for what."""
+"""Which classes the model confuses with which."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from robust.core.types import Count
 from robust.metrics.extremes import SELECTED, largest, least
 from robust.results.evaluation import EvaluationResult, Value, proportion
 
-UNSEEN = "none: answers that did not come among so many images would add to it, nobody knows how much"
+UNSEEN = "none: classes that were not predicted in this sample would add to it by an unknown amount"
 SPREAD = "triangle inequality 95 %"
 ALONE = "none: the recalls of fewer than two classes have no spread"
 DRAWS = 2000  # of the recalls of all classes
@@ -32,20 +32,20 @@ DRAWS = 2000  # of the recalls of all classes
     },
 )
 def confusion(result: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
-    """Recall, precision and scatter of the answers of each class, the most confused pairs, and the worst of all.
+    """Recall, precision and entropy of the predictions of each class, the most confused pairs, and the worst of all.
 
     Args:
         result: what the model predicted.
-        pairs: how many of the most confused pairs of classes to tell, most errors first, each in both
-            directions: "Shirt -> Coat" is the share of the images of the first that are taken for the second. The
-        pair that `worst_pair` speaks of is told as well.
+        pairs: how many of the most confused pairs of classes to report, most errors first, each in both
+            directions: "Shirt -> Coat" is the share of the images of the first that are classified as the second. The
+            pair of `worst_pair` is reported as well.
 
-    `prediction_entropy` is that of the answers to the images of one class, in nats: 0 where all are alike.
-    `worst_class` is the least recall, `worst_pair` the largest share of a class that is taken for one other;
+    `prediction_entropy` is that of the predicted classes of the images of one class, in nats: 0 where all are the same.
+    `worst_class` is the least recall, `worst_pair` the largest share of a class that is classified as one other;
     since they are selected, their intervals hold for all classes, or all pairs, at once; so do those of the pairs
-    that are told, as the most confused of all. `recall_std` is the standard deviation of the recalls of the
-    classes, NaN where one alone has images. An entropy has no interval: what answers that did not come would add
-    to it is not known.
+    that are reported, as the most confused of all. `recall_std` is the standard deviation of the recalls of the
+    classes, NaN where only one has images. An entropy has no interval: what classes that were not predicted in this
+    sample would add to it is not known.
 
     A class without images has no recall, and one that is never predicted no precision: NaN, with n = 0.
     The matrix itself is in outcomes.parquet: `pandas.crosstab(outcomes.label, outcomes.predicted)`.
@@ -64,16 +64,16 @@ def confusion(result: EvaluationResult, *, pairs: Count = 5) -> Iterator[Value]:
     n = np.bincount(labels, minlength=len(classes))
     kinds, times = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     wrong = kinds[:, 0] != kinds[:, 1]
-    for true, taken_for in _told(kinds[wrong], times[wrong], n, pairs):
-        hits = predicted[labels == true] == taken_for
-        yield chosen(f"{classes[true]} -> {classes[taken_for]}", hits, int((n > 0).sum()) * (len(n) - 1))
+    for true, predicted_as in _reported(kinds[wrong], times[wrong], n, pairs):
+        hits = predicted[labels == true] == predicted_as
+        yield chosen(f"{classes[true]} -> {classes[predicted_as]}", hits, int((n > 0).sum()) * (len(n) - 1))
     yield least("worst_class", np.bincount(labels[predicted == labels], minlength=len(classes))[n > 0], n[n > 0])
     yield worst_pair(kinds[wrong, 0], times[wrong], n)
     yield spread(labels, predicted == labels)
 
 
 def entropy(predicted: np.ndarray, name: str) -> Value:
-    """By the counts of the answers. Few images bring it out too low; by how much hangs on answers that did not come."""
+    """From the counts of the predicted classes. Too low for few images; by how much depends on the unseen classes."""
     from scipy.special import entr  # thirty times faster than scipy.stats.entropy, for each of a thousand classes
 
     if not len(predicted):
@@ -83,15 +83,15 @@ def entropy(predicted: np.ndarray, name: str) -> Value:
     return Value("prediction_entropy", value, len(predicted), name, "nats", ci_method=UNSEEN)
 
 
-def _told(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
+def _reported(kinds: np.ndarray, times: np.ndarray, n: np.ndarray, most: int) -> list[tuple[int, int]]:
     """The pairs with the most errors, and the worst one by its share where it is not among them."""
-    told = list(_most(kinds, times, most))
+    most_errors = list(_most(kinds, times, most))
     worst = [tuple(kinds[(times / n[kinds[:, 0]]).argmax()].tolist())] if len(kinds) else []
-    return told + [pair for pair in worst if pair not in told]
+    return most_errors + [pair for pair in worst if pair not in most_errors]
 
 
 def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
-    """Both directions of the pairs with the most errors, whichever way they go; the more frequent one first."""
+    """Both directions of the pairs with the most errors, summed over both; the more frequent direction first."""
     both, place = np.unique(np.sort(kinds, axis=1), axis=0, return_inverse=True)
     sums = np.bincount(place.reshape(-1), times, len(both))
     known = dict(zip(map(tuple, kinds.tolist()), times.tolist(), strict=True))
@@ -102,7 +102,7 @@ def _most(kinds: np.ndarray, times: np.ndarray, most: int) -> Iterator[tuple[int
 
 
 def chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
-    """The share of a pair that was chosen among so many, with an interval that holds for all of them at once."""
+    """The share of a pair that was selected among `pairs`, with an interval that holds for all of them at once."""
     value = proportion("confused", hits, pair)
     if not len(hits):
         return value
@@ -111,14 +111,14 @@ def chosen(pair: str, hits: np.ndarray, pairs: int) -> Value:
 
 
 def worst_pair(true: np.ndarray, times: np.ndarray, n: np.ndarray) -> Value:
-    """Pairs that never came count, too: one of each class stands for all of them, so nothing has C x C entries."""
+    """Pairs that never occurred count, too: one of each class represents all of them, so nothing has C x C entries."""
     there = np.flatnonzero(n)
     hits, of = np.concatenate([times, np.zeros(len(there))]), n[np.concatenate([true, there])]
     return largest("worst_pair", hits, of, len(there) * (len(n) - 1))
 
 
 def spread(labels: np.ndarray, right: np.ndarray) -> Value:
-    """Found and true spread differ by at most the spread of the errors of the recalls: those are drawn.
+    """Estimated and true spread differ by at most the spread of the errors of the recalls, which are simulated.
 
     Of n images of a class with a recall of 1/2, `near` has on average 1 - n / (n + 1)^2 times its variance.
     """
@@ -129,9 +129,9 @@ def spread(labels: np.ndarray, right: np.ndarray) -> Value:
     share = np.zeros(len(n))
     share[np.searchsorted(np.unique(labels), hits[0])] = hits[1]
     share /= n
-    near = (share * n + 0.5) / (n + 1)  # no class is surely always right
+    near = (share * n + 0.5) / (n + 1)  # no class is certain to be always correct
     drawn = np.random.default_rng(0).binomial(n, near, (DRAWS, len(n))) / n
-    apart = (drawn - near) / np.sqrt(1 - n / (n + 1) ** 2)  # few images of a class make its recall look too sure
+    apart = (drawn - near) / np.sqrt(1 - n / (n + 1) ** 2)  # few images of a class make its recall seem too certain
     half, value = float(np.quantile(apart.std(axis=1), 1 - statistics.TAIL)), float(share.std())
     ends = max(value - half, 0.0), min(value + half, 0.5)
     return Value("recall_std", value, len(labels), "", "", *ends, SPREAD)

@@ -1,4 +1,4 @@
-"""How far the nearest mistake lies."""
+"""The distance to the nearest misclassification."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +13,8 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, pairs, pr
 
 _QUARTILES = {"lower": 0.25, "upper": 0.75}
 ORDERED = "order statistics 95 %"
-TOO_FEW = "none: all of so few images together hold it less than 95 times of 100"
-OF_SEVERAL = "none: an image counts once for each of its targets, and these hang together"
+TOO_FEW = "none: the range of so few images covers it less than 95 times of 100"
+OF_SEVERAL = "none: an image counts once for each of its targets, and these depend on each other"
 
 
 @metric(
@@ -27,25 +27,25 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these hang
     once=True,
 )
 def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
-    """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they give.
+    """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they imply.
 
-    The distance of an image is 0 where the model errs before, and infinite (censored) where no change within
+    The distance of an image is 0 where the model is wrong before, and infinite (censored) where no change within
     the case's eps was found; so the median is infinite where more than half of the images are censored, NaN where
     just half are, and a quartile or an end of an interval likewise: not found up to eps. Every distance is an upper
     bound.
 
     `top1_by_distance` at e is the share of images with a distance above e, for `points` steps up to eps and
-    for 0: no attack was run at e, so it is an upper bound that says less than an attack at that eps would.
+    for 0: no attack was run at e, so it is an upper bound that is weaker than that of an attack at that eps.
 
-    With targets the distances are those to the targets, the median is also told for each pair "i -> j" of
-    label and target, and there is no accuracy. A case that looked for no distances yields nothing.
+    With targets the distances are those to the targets, the median is also reported for each pair "i -> j" of
+    label and target, and there is no accuracy. A case that searched for no distances yields nothing.
 
     Args:
         result: of a case with `distance = `.
         points: steps of the accuracy.
 
     The intervals of the median (from 6 images on) and the quartiles (13) are of order statistics; shares have exact
-    ones. Where an image is sent to several targets, numbers over all of them have none: `n` counts the images.
+    ones. Where an image is attacked with several targets, numbers over all of them have none: `n` counts the images.
 
     >>> result = EvaluationResult(
     ...     ("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1], distance=np.ones(1), limit=2.0
@@ -59,7 +59,9 @@ def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     n = len(np.unique(result.ids))
     yield of(n, _median(sizes))
     for name, share in _QUARTILES.items():
-        value = float(np.quantile(sizes, share, method="inverted_cdf"))  # one of them: a mean with infinity is none
+        value = float(
+            np.quantile(sizes, share, method="inverted_cdf")
+        )  # one of them: a mean with infinity is not finite
         yield of(n, _quantile("distance_quartile", value, sizes, name, share))
     yield of(n, proportion("censored", np.isinf(sizes)))
     if result.targets is not None:
@@ -71,7 +73,7 @@ def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
 
 
 def of(images: int, value: Value[Metric]) -> Value[Metric]:
-    """A value of so many images: without interval where there are more distances, which hang together."""
+    """A value of `images` images: without interval where there are more distances, which depend on each other."""
     if value.n == images:
         return value
     return value._replace(n=images, ci_low=float("nan"), ci_high=float("nan"), ci_method=OF_SEVERAL)

@@ -1,4 +1,4 @@
-"""The worst of many proportions, with an interval that allows for its having been selected."""
+"""The worst of many proportions, with an interval that allows for the selection."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def least(metric: Metric, hits: np.ndarray, n: np.ndarray) -> Value[Metric]:
 
 
 def largest(metric: Metric, hits: np.ndarray, n: np.ndarray, comparisons: int) -> Value[Metric]:
-    """The largest of the proportions `hits / n` [k], which was selected among so many `comparisons`.
+    """The largest of the proportions `hits / n` [k], which was selected among `comparisons`.
 
     >>> largest("worst_pair", np.array([1, 4]), np.array([4, 5]), 2).value
     0.8

@@ -1,4 +1,4 @@
-"""How bad the mistakes are, in a hierarchy of the classes."""
+"""How severe the mistakes are, in a hierarchy of the classes."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
     perfect={"superclass_accuracy": 1.0},
 )  # fmt: skip
 def hierarchy(result: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
-    """How many mistakes stay inside the superclass, how many leave it, and how high one must climb to mend them.
+    """Shares of mistakes within and across superclasses, and their mean severity in the class hierarchy.
 
     Severity of a mistake = height of the lowest common ancestor of label and prediction, where a class has
     height 0 and a group one more than the highest thing in it; so inside the nearest group of two classes it
@@ -35,11 +35,11 @@ def hierarchy(result: EvaluationResult, *, tree: str | dict | None = None, level
             line and then its groups, the nearest first; or "wordnet" for the classes of ImageNet, where Debian's
             wordnet-base is installed, or the path of WordNet's data.noun. Left out: the superclasses of the data.
         level: which groups are the superclasses: 1 the largest, just below the top, 2 those in them, and so on; a class
-            that stands in fewer groups has its nearest. Left out: 1; but with "wordnet", whose largest group holds
+            that is in fewer groups has its nearest. Left out: 1; but with "wordnet", whose largest group holds
             997 of ImageNet's 1,000 classes, the 50 groups that are ImageNet's superclasses elsewhere, too (1 where the
             data have classes of a single one of them). The severity is that in the whole tree, at any level.
 
-    Raises DataError where a class stands in no group or in two, or is unknown, and where there are no groups or no
+    Raises DataError where a class is in no group or in two, or is unknown, and where there are no groups or no
     such level.
 
     Source: Bertinetto et al., Making Better Mistakes: Leveraging Class Hierarchies with Deep Networks, CVPR 2020.

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of each class that is there, [k, D], in the order of the labels, and which of them each row has.
+    """The mean of each class with images, [k, D], in the order of the labels, and the index of the mean of each row.
 
     >>> class_means(np.array([[1.0], [3.0], [8.0]]), np.array([0, 0, 5]))
     (array([[2.], [8.]]), array([0, 0, 1]))

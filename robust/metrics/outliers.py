@@ -1,4 +1,4 @@
-"""Does the model notice images that belong to no class?"""
+"""Out-of-distribution detection: do scores of the model separate images that belong to no class?"""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from robust.results.evaluation import EvaluationResult, Predictions, Value
 
 ROUNDED = 0.05  # nats: what bfloat16 leaves of a sum of 1,000 probabilities is within .03 of 0
 SHIFTED = f"none: the logits are log probabilities: their log sum exp is 0 on all images, within {ROUNDED} nats"
-CHOSEN = "none: the model gives one logit, z, and energy is another score for the logits 0 and z than for -z/2 and z/2"
+CHOSEN = "none: the model returns one logit, z, and energy differs between the equivalent logits 0, z and -z/2, z/2"
 
 
 @metric(
@@ -22,24 +22,24 @@ CHOSEN = "none: the model gives one logit, z, and energy is another score for th
     needs=("train", "features", "ood"),
 )
 def outliers(result: EvaluationResult) -> Iterator[Value]:
-    """How well three scores tell this case's images from those that its `ood` names.
+    """How well three scores separate this case's images from those of the data that its `ood` names.
 
     "max softmax": the largest probability's logarithm (Hendrycks & Gimpel, ICLR 2017). "energy": log sum exp of the
     logits (Liu et al., NeurIPS 2020). "mahalanobis": minus the least distance of the penultimate features to
     a class mean, by the classes' common covariance, both of the training images (Lee et al., NeurIPS 2018).
-    The score is the group of a value. `ood_auroc` is the chance that an image of this case scores higher than
-    one from outside, ties counting half; `ood_fpr95` the share of those from outside that are let in where 95 %
+    The score is the subset of a value. `ood_auroc` is the chance that an image of this case scores higher than
+    one from outside, ties counting half; `ood_fpr95` the share of those from outside that are accepted where 95 %
     of this case's images are. The images from outside are not perturbed. n is how many images the case has.
 
-    Softmax forgets what is added to all logits, and energy is just that: of a model that gives log probabilities, or
-    one logit for two classes, it is NaN, and the interval says why.
+    Softmax is invariant to a constant added to all logits, and energy depends on it: for a model that returns log
+    probabilities, or one logit for two classes, it is NaN, and `ci_method` has the reason.
 
     Raises ModelError for a model without a graph of layers, DataError for data without training images.
 
     >>> roc.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
-    outside, train = result.answers("ood"), result.answers("train")
+    outside, train = result.predictions("ood"), result.predictions("train")
     apart = mahalanobis(train)
     inner = Predictions(result.labels, result.logits, result.features)
     scores: dict[str, Callable[[Predictions], np.ndarray]] = {
@@ -60,7 +60,7 @@ def outliers(result: EvaluationResult) -> Iterator[Value]:
 
 
 def max_softmax(found: Predictions) -> np.ndarray:
-    """The largest log probability: as an order the same as the probability, without its rounding to 1."""
+    """The largest log probability: the same order as of the probability, without its rounding to 1."""
     return found.logits.max(axis=1) - energy(found)
 
 
@@ -72,7 +72,7 @@ def energy(found: Predictions) -> np.ndarray:
 
 
 def arbitrary(*found: Predictions) -> str:
-    """Why energy says nothing of a model that answers so; "" where it does."""
+    """Why energy is meaningless for a model with such logits; "" where it is not."""
     logits = np.concatenate([each.logits for each in found])
     if logits.shape[1] == 2 and not logits.any(axis=0).all():
         return CHOSEN

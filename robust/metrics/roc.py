@@ -1,6 +1,6 @@
-"""Two samples of scores, from inside and from outside: how well they are told apart, with intervals.
+"""Two samples of scores, from inside and from outside: how well they are separated, with intervals.
 
-The area is scikit-learn's. Neither it nor SciPy or statsmodels has an interval of one, nor the rate at a fixed share of
+The area is scikit-learn's. Neither it nor SciPy or statsmodels has an interval of it, nor the rate at a fixed share of
 the other side.
 """
 
@@ -37,7 +37,7 @@ def area_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float
 
     DeLong's on the logit scale, which allows for scores of unlike spread; Newcombe's, which has a width where the
     scores do not overlap; and of each side the distribution-free one of the mean of the shares of the other side that
-    its scores beat, which holds where a few scores that lie on the wrong side decide.
+    its scores beat, which holds where a few scores on the wrong side decide.
 
     Source: DeLong, DeLong & Clarke-Pearson, Biometrics 44, 1988; Qin & Hotilovac, Statistical Methods in Medical
     Research 17, 2008 (logit); Newcombe, Statistics in Medicine 25, 2006, part 2, method 5.
@@ -52,7 +52,7 @@ def area_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float
 
 
 def _beaten(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each score inside the share from outside that lies lower, [m], and of each from outside the reverse, [n]."""
+    """Of each score inside the share from outside that is lower, [m], and of each from outside the reverse, [n]."""
     from scipy.stats import rankdata
 
     m, n = len(inside), len(outside)
@@ -78,7 +78,7 @@ def newcombe(value: float, m: int, n: int) -> tuple[float, float]:
 
 
 def delong(value: float, beaten: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """From the shares of `_beaten`; the value alone where the scores do not overlap, or one a side tells no spread."""
+    """From the shares of `_beaten`; the value alone where the scores do not overlap, or with one score a side."""
     from scipy.special import expit, logit
 
     if not 0 < value < 1:
@@ -91,8 +91,8 @@ def delong(value: float, beaten: tuple[np.ndarray, np.ndarray]) -> tuple[float, 
 def fpr95_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     """The interval of the share of `outside` at or above the score that 95 % of `inside` reach; 95 % or more.
 
-    Which two of the scores inside hold the true one with 97.5 % is told by order statistics; the shares at these
-    have exact intervals of 97.5 %.
+    Order statistics give the two scores inside between which the true one is with 97.5 %; the shares at these have
+    exact intervals of 97.5 %.
 
     >>> fpr95_interval(np.arange(20.0), np.arange(20.0) - 100)[0]
     0.0
@@ -100,14 +100,14 @@ def fpr95_interval(inside: np.ndarray, outside: np.ndarray) -> tuple[float, floa
     from scipy.stats import binom
 
     m, tail = len(inside), statistics.TAIL / 2
-    fell = binom(m, 0.95)
-    best, worst = int(fell.ppf(tail)), int(fell.isf(tail)) + 1  # the true score is among these, from the largest
-    falling = np.concatenate([[np.inf], np.sort(inside)[::-1], [-np.inf]])
-    shares = np.array([(outside >= falling[min(place, m + 1)]).sum() for place in (best, worst)])
+    below = binom(m, 0.95)
+    best, worst = int(below.ppf(tail)), int(below.isf(tail)) + 1  # the true score is among these, from the largest
+    descending = np.concatenate([[np.inf], np.sort(inside)[::-1], [-np.inf]])
+    shares = np.array([(outside >= descending[min(place, m + 1)]).sum() for place in (best, worst)])
     low, high = statistics.simultaneous(shares, np.full(2, len(outside)))
     return float(low[0]), float(high[1])
 
 
 def kept(n: int) -> int:
-    """How many of n images must be let in."""
+    """How many of n images must be accepted."""
     return int(np.ceil(0.95 * n))

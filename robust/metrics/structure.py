@@ -1,4 +1,4 @@
-"""How the features of a class lie together, and apart from those of the others."""
+"""The scatter of the penultimate features within and between classes."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from robust.core.declared import metric
 from robust.metrics.means import class_means
 from robust.results.evaluation import EvaluationResult, Value, proportion
 
-UNBOUNDED = "none: features have no bounds, so that images which did not come may change it as they please"
+UNBOUNDED = "none: features have no bounds, so that images outside the sample could change it by any amount"
 
 
 class Scatter(NamedTuple):
@@ -36,9 +36,9 @@ def structure(
     `fisher_ratio` tr B / tr W, and `nc1` tr(W B⁺) / C for C classes: 0 where the features of every class have
     collapsed into its mean. `class_scatter` is tr W over the images of one class. All are of the images of
     this result; `ncc_agreement` is the share of them for which the nearest of the class means of the
-    training images is the class that the model answers. Classes without images are left out. Where the
+    training images is the class that the model predicts. Classes without images are left out. Where the
     means differ by no more than rounding, there is neither `nc1` nor `fisher_ratio`: NaN, with n = 0. Few
-    images of a class bring `nc1` out too low. Features have no bounds, and so their scatter has no intervals that
+    images of a class make `nc1` too low. Features have no bounds, and so their scatter has no intervals that
     would cover it: compare it between models on the same images.
 
     Raises ModelError for a model without a graph of layers.
@@ -62,7 +62,7 @@ def structure(
         yield Value(name, value, n, "", "", ci_method=UNBOUNDED)
     for label, name in enumerate(result.classes):
         yield _class_scatter(features[labels == label], name)
-    train = result.answers("train")
+    train = result.predictions("train")
     yield proportion("ncc_agreement", nearest_mean(features, train.features, train.labels) == result.predicted)
 
 
@@ -86,10 +86,10 @@ def scatter(features: np.ndarray, labels: np.ndarray) -> Scatter:
 def nearest_mean(features: np.ndarray, train: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """For each of the features the class whose training features have the nearest mean, int [N].
 
-    scikit-learn's `NearestCentroid` does the same, and refuses the images of one class alone.
+    scikit-learn's `NearestCentroid` does the same, and rejects images of one class only.
     """
     means, _ = class_means(np.asarray(train, np.float64), labels)
-    distances = (means**2).sum(axis=1) - 2 * features @ means.T  # up to what is the same for all means
+    distances = (means**2).sum(axis=1) - 2 * features @ means.T  # up to a term that is the same for all means
     return np.unique(labels)[distances.argmin(axis=1)]
 
 

@@ -1,4 +1,4 @@
-"""Which class can be sent to which."""
+"""Targeted success for each pair of classes."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 from robust.core.declared import metric
 from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 
-SELECTED = "none: the largest of many shares is a little too large for its own sample"
+SELECTED = "none: the largest of many shares is biased upward by the selection"
 
 
 @metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",), once=True)
 def targetability(result: EvaluationResult) -> Iterator[Value]:
-    """For each pair "i -> j" the share of the images of i that the attack sends to j: where pandas become gibbons.
+    """For each pair "i -> j" the share of the images of i that the attack makes the model classify as j.
 
-    An image counts for every class it was sent to; one that the model takes for j before the attack counts,
-    too. `most_sent` is the largest share of all pairs; as the largest of many it is a little too large for
-    its own sample, and has no interval. Shares have exact intervals. Without targets it yields nothing.
+    An image counts for each of its targets; one that the model classifies as j before the attack counts,
+    too. `most_sent` is the largest share of all pairs; as the largest of many it is biased upward by the
+    selection, and has no interval. Shares have exact intervals. Without targets it yields nothing.
 
     >>> import numpy as np
     >>> result = EvaluationResult(

@@ -1,4 +1,4 @@
-"""The page: one self-contained `index.html`, drawn from the folder that `run` has filled."""
+"""The page: one self-contained `index.html`, rendered from a report folder of `run`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,14 +9,14 @@ __all__ = ["of_architectures", "write"]
 
 
 def write(folder: Path, sections: Iterable[str | Table] = ()) -> Path:
-    """Draw `index.html` into the folder, whole or not at all, and return its path.
+    """Render `index.html` into the folder, atomically, and return its path.
 
-    The same folder gives the same bytes. The page works offline; TensorFlow is not needed to draw it.
+    The same folder gives the same bytes. The page works offline; TensorFlow is not needed to render it.
 
     Args:
         folder: a folder that `robust run SUITE --out DIR` has filled, or `robust describe --all --out DIR`.
-        sections: of others, beside our own: "their.module:function", or a table with its arguments; see
-            `robust.report.sections`. Their code runs, so name only what you trust.
+        sections: third-party ones, in addition to the built-in ones: "their.module:function", or a table with its
+            arguments; see `robust.report.sections`. Their code runs, so name only what you trust.
 
     Raises ReportError where a file of the folder is missing or damaged, and StoreError where the page
     cannot be written.

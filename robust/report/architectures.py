@@ -1,4 +1,4 @@
-"""The page of the family: errors over the years, and against what the networks cost."""
+"""The page of the architectures: errors over the years, and against the costs of the networks."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ _AXES = (
     Axis("macs", "MACs", "multiply-accumulates of an image"),
     Axis("forward_memory", "bytes", "memory of an image, forward"),
 )
-_KINDS = {  # what the layers of VGG-16 are called in the story
+_KINDS = {  # names of the layers of VGG-16 on the page
     "InputLayer": "input", "Conv2D": "convolutions", "MaxPooling2D": "pools", "Dense": "fully connected layers",
 }  # fmt: skip
 _REMEDY = "; `robust describe --all` makes it"
-CLAIM = 24_000_000  # values, as the course notes of CS231n have it
+CLAIM = 24_000_000  # values, according to the course notes of CS231n
 
 
 def write(folder: Path) -> Path:
-    """Draw `index.html` from architectures.csv and vgg16.csv, which `robust describe --all` has written.
+    """Render `index.html` from architectures.csv and vgg16.csv, which `robust describe --all` has written.
 
     Raises ReportError where one of them is missing or damaged, and StoreError where the page cannot be written.
     """
@@ -56,16 +56,16 @@ def _context(counted: pd.DataFrame, layers: pd.DataFrame) -> NewTable:
 
 
 def points(counted: pd.DataFrame) -> list[NewRow]:
-    """Each published error beside what we count of the network, at its canonical input."""
+    """Each published error together with our counts of the network, at its canonical input."""
     canonical = counted[counted["options"] == ""]
     both = published.errors().merge(canonical.drop(columns="source"), on="architecture", validate="one_to_one")
     wanted = ["architecture", "year", "top1_error", "top5_error", "protocol", "source", *(a.column for a in _AXES)]
-    texts = {f"{axis.column}_text": both[axis.column].map(axis.say) for axis in _AXES}
+    texts = {f"{axis.column}_text": both[axis.column].map(axis.text) for axis in _AXES}
     return both[wanted].assign(**texts).to_dict("records")  # type: ignore[return-value]
 
 
 def story(layers: pd.DataFrame) -> NewTable:
-    """The sum of VGG-16's rows: in place, and with each ReLU kept; and what the course notes say it is."""
+    """The sum of VGG-16's rows: in place, and with each ReLU kept; and the sum stated in the course notes."""
     kept = layers[layers["forward"] > 0]
     kinds = kept.groupby(kept["kind"].map(_KINDS), sort=False)["forward"].agg(["size", "sum"])
     relus = layers.loc[layers["kind"] == "ReLU", "training"]
@@ -80,11 +80,11 @@ def story(layers: pd.DataFrame) -> NewTable:
 
 
 def _row(row: Row) -> NewRow:
-    """A row of the family as it is read: how a count compares with the published one stands beside it."""
+    """A row of the table: each count with its text and how it compares with the published one."""
     return {
         **row,
         "counts": [
-            (row[name], published.say(name, row[name]), published.mark(row, name)) for name in published.COMPARED
+            (row[name], published.formatted(name, row[name]), published.mark(row, name)) for name in published.COMPARED
         ],
         "note": row["note"] if row["differs"] else "",
         "memory": [(wording.size(row[name]), row[name]) for name in ("forward_memory", "training_memory")],

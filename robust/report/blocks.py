@@ -1,4 +1,4 @@
-"""The sections that the page shows, in their order, and the blocks of which those of others are made."""
+"""The sections that the page shows, in their order, and the blocks of third-party ones."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ GENERIC = "section.html.j2"
 
 @dataclass(frozen=True)
 class Shown:
-    """A section: the id of its heading, its entry among the links, its template and what that shows."""
+    """A section: the id of its heading, its entry among the links, its template and its content."""
 
     id: str
     title: str
@@ -32,7 +32,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Text:
-    """A sentence or more, shown as it is: no HTML."""
+    """A sentence or more, shown as plain text: no HTML."""
 
     text: str
     kind: str = "text"
@@ -50,26 +50,26 @@ class Frame:
 
 @dataclass(frozen=True)
 class Figure(Chart):
-    """An Altair chart of others."""
+    """An Altair chart of a third-party section."""
 
     kind: str = "chart"
 
 
-def sections(folder: Folder, theirs: Iterable[Call] = ()) -> list[Shown]:
-    """Every section with something to show: ours and those of others, in the order that their `after` gives."""
+def sections(folder: Folder, third_party: Iterable[Call] = ()) -> list[Shown]:
+    """Every section with content: built-in and third-party ones, in the order that their `after` gives."""
     calls = [Call("sections", name) for name in registry.names("sections")]
-    shown = [section(folder, call) for call in ordered([*calls, *theirs])]
+    shown = [section(folder, call) for call in ordered([*calls, *third_party])]
     return [one for one in shown if one.content]
 
 
 def ordered(calls: Sequence[Call]) -> list[Call]:
-    """Each behind the one that it names in `after`; those that name none, or one that is not there, as they come.
+    """Each after the one that it names in `after`; those that name none, or one that does not exist, in their order.
 
     >>> names = [call.name for call in ordered([Call("sections", n) for n in ("sizes", "comparisons", "diagnostics")])]
     >>> names
     ['sizes', 'diagnostics', 'comparisons']
     """
-    there = {call.name for call in calls}
+    names = {call.name for call in calls}
     after = {call.name: of_section(call.name).after for call in calls}
     found: list[Call] = []
 
@@ -80,27 +80,27 @@ def ordered(calls: Sequence[Call]) -> list[Call]:
                 place(other)
 
     for call in calls:
-        if after[call.name] not in there and call not in found:
+        if after[call.name] not in names and call not in found:
             place(call)
     return [*found, *(call for call in calls if call not in found)]
 
 
 def section(folder: Folder, call: Call) -> Shown:
-    """One section; what goes wrong in one of others is said in its place, and stops nothing."""
+    """One section; an error in a third-party one is shown in its place, and does not stop the page."""
     title, template = of_section(call.name).title, f"sections/{call.name}.html.j2"
     if (resources.files("robust.report") / "templates" / template).is_file():
         return Shown(call.name, title, template, call(folder))
     try:
         content = [block(value, call.name) for value in call(folder) or ()]
-    except Exception as error:  # whatever their code raises
+    except Exception as error:  # whatever third-party code raises
         content = [Text(f"{call.name} could not be drawn: {type(error).__name__}: {error}")]
     return Shown(re.sub(r"\W", "-", call.name), title, GENERIC, content)
 
 
 def block(value: object, name: str) -> Text | Frame | Figure:
-    """What a section of others yields, as the page shows it.
+    """A value that a third-party section yields, as the page shows it.
 
-    Raises ReportError for what is none of a sentence, a DataFrame and an Altair chart.
+    Raises ReportError for anything but a sentence, a DataFrame or an Altair chart.
 
     >>> block(pd.DataFrame({"model": ["net"], "top1": [0.5]}), "mine").rows
     [['net', '0.5']]
@@ -109,13 +109,13 @@ def block(value: object, name: str) -> Text | Frame | Figure:
         return Text(value)
     if isinstance(value, pd.DataFrame):
         numeric = [is_numeric_dtype(value[column]) for column in value]
-        return Frame([str(column) for column in value], [[_said(v) for v in row] for row in value.values], numeric)
+        return Frame([str(column) for column in value], [[_text(v) for v in row] for row in value.values], numeric)
     if isinstance(value, alt.TopLevelMixin):
         return Figure(name, f"A chart of {name}", value.to_dict())
     raise ReportError(
-        f"{name}: a section is made of sentences, DataFrames and Altair charts, not of {type(value).__name__}"
+        f"{name}: a section yields sentences, DataFrames and Altair charts, not {type(value).__name__}"
     )
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return wording.number(value) if isinstance(value, int | float) else str(value)

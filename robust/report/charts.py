@@ -19,15 +19,15 @@ from robust.report.conditions import Condition, TrainedModel
 from robust.report.confusion import Confusion
 from robust.report.folder import Folder
 
-NUMBERED = 20  # up to so many classes a matrix carries its counts in the cells
-DRAWN = 200  # from more classes than this no matrix is drawn
+NUMBERED = 20  # up to this many classes a matrix shows its counts in the cells
+DRAWN = 200  # for more classes than this no matrix is drawn
 LEVELS = "datum.value == 0 ? '0' : format(datum.value, '.3~g') + '/255'"
 """How Vega writes a Linf radius that is given in grey levels, as `robust.core.types.size` does."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, its title, and what it says to somebody who cannot see it."""
+    """A chart, its title, and its text for screen readers."""
 
     title: str
     alt: str
@@ -38,7 +38,7 @@ class Chart:
 def curves(folder: Folder) -> list[Chart]:
     """Top-1 over eps, or over severity: one chart for each case that was run at two levels or more.
 
-    Where the clean images of the same examples were asked about, they stand at level 0.
+    Where the clean images of the same examples were evaluated, they are at level 0.
     """
     families: dict[Condition, list[Condition]] = {}
     for condition in folder.conditions:
@@ -73,14 +73,14 @@ def _point(folder: Folder, run: TrainedModel, condition: Condition) -> NewRow:
 
 def _clean(folder: Folder, run: TrainedModel, conditions: list[Condition]) -> list[NewRow]:
     """The clean accuracy on exactly the examples that the case was run on."""
-    asked = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
-    if asked is None:
+    perturbed = next(((c, o["example"]) for c in conditions if (o := folder.outcomes.get((run, c))) is not None), None)
+    if perturbed is None:
         return []
-    whole = [folder.outcomes[run, c] for c in folder.clean_of_same_data(run, asked[0])]
-    clean = next((o for o in whole if set(asked[1]) <= set(o["example"])), None)
+    whole = [folder.outcomes[run, c] for c in folder.clean_of_same_data(run, perturbed[0])]
+    clean = next((o for o in whole if set(perturbed[1]) <= set(o["example"])), None)
     if clean is None:
         return []
-    same = clean[clean["example"].isin(asked[1])]
+    same = clean[clean["example"].isin(perturbed[1])]
     right, n = int((same["label"] == same["predicted"]).sum()), len(same)
     low, high = statistics.clopper_pearson(right, n)
     return [{"level": 0, "at": "clean", "value": right / n, "ci_low": low, "ci_high": high, "n": n}]
@@ -106,7 +106,7 @@ def _curve(family: Condition, points: list[NewRow], models: list[str]) -> Chart:
         y=share, shape=alt.Shape("model:N", scale=scale, legend=legend), tooltip=_tips()
     )
     name = wording.title(family)
-    return Chart(name, _say(name, points), alt.layer(band, line, dots).to_dict())
+    return Chart(name, _description(name, points), alt.layer(band, line, dots).to_dict())
 
 
 def _level_axis(family: Condition, points: list[NewRow]) -> alt.Axis:
@@ -126,25 +126,25 @@ def _tips() -> list[alt.Tooltip]:
 _ENDS = [("value", "top-1"), ("ci_low", "95 % from"), ("ci_high", "95 % to")]
 
 
-def _say(name: str, points: list[NewRow]) -> str:
+def _description(name: str, points: list[NewRow]) -> str:
     lines: dict[str, list[str]] = {}
     for point in points:
         value = f"{wording.percent(point['value'])} ({point['at']})"
         lines.setdefault(f"{point['model']}, seed {point['seed']}", []).append(value)
-    said = "; ".join(f"{run}: {', '.join(values)}" for run, values in lines.items())
-    return f"Top-1 accuracy under {name}. {said}."
+    text = "; ".join(f"{run}: {', '.join(values)}" for run, values in lines.items())
+    return f"Top-1 accuracy under {name}. {text}."
 
 
 def matrix(confusion: Confusion, classes: list[str]) -> Chart:
     """A confusion matrix as a heat map: labels down, predictions across, in the order of the data set.
 
-    A cell's colour is its share of the images of that label; up to 20 classes it carries its count.
+    A cell's colour is its share of the images of that label; up to 20 classes it shows its count.
     """
     seen = pd.unique(confusion.counts[["label", "predicted"]].to_numpy().ravel())
     cells = confusion.counts.assign(share=confusion.counts["share"].round(4)).to_dict("records")
     name = wording.title(confusion.condition)
     heat_map = _heat_map(tuple(dict.fromkeys([*classes, *seen])))
-    return Chart(name, _say_matrix(confusion, name), {**heat_map, "datasets": {"cells": cells}})
+    return Chart(name, _matrix_description(confusion, name), {**heat_map, "datasets": {"cells": cells}})
 
 
 @cache  # checking a specification takes longer than filling it
@@ -172,7 +172,7 @@ def _names(field: str, names: tuple[str, ...], angle: int) -> Any:
     return channel(f"{field}:N", scale=alt.Scale(domain=list(names)), axis=axis, title=field)
 
 
-def _say_matrix(confusion: Confusion, name: str) -> str:
-    worst = [f"{p.label} taken for {p.predicted} {p.times} times" for p in confusion.worst(3).itertuples()]
-    said = f"; most often {', '.join(worst)}" if worst else ""
-    return f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} right{said}."
+def _matrix_description(confusion: Confusion, name: str) -> str:
+    worst = [f"{p.label} classified as {p.predicted} {p.times} times" for p in confusion.worst(3).itertuples()]
+    most_often = f"; most often {', '.join(worst)}" if worst else ""
+    return f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} correct{most_often}."

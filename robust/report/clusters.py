@@ -1,4 +1,4 @@
-"""The kinds of images that a class holds: how well each is recognised, with a few of them."""
+"""Clusters within each class: how well each is recognised, with a few of its images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,16 @@ _WORDS = ("model", "case", "perturbation", "norm", "metric", "subset", "example"
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a cluster, and what the model says of it."""
+    """One image of a cluster, and the class that the model predicts."""
 
     source: str
-    said: str
+    predicted: str
     right: bool
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster of one class, its recall, how many images that is of, and some of them."""
+    """A cluster of one class, its recall, its number of images, and some of them."""
 
     name: str
     value: str
@@ -48,9 +48,9 @@ class Card:
     left_out: int
 
 
-@section(title="Faces of a class", after="flows")
+@section(title="Clusters", after="flows")
 def clusters(folder: Folder) -> list[Card]:
-    """One for every cell whose classes were clustered; the first training of a model stands for all of them."""
+    """One for every cell whose classes were clustered; of a model that was trained several times the first training."""
     shown = _shown(folder.path / "samples" / "shown.csv")
     firsts = {run.model: run for run in reversed(folder.runs)}
     found = []
@@ -69,23 +69,23 @@ def _listed(
     strength = {"eps": condition.eps, "severity": condition.severity}
     here = shown[(shown["model"] == run.model) & (shown["seed"] == run.seed) & (shown["case"] == condition.case)]
     here = here[(here["perturbation"] == condition.perturbation) & (here["norm"] == condition.norm)]
-    for key, wanted in strength.items():
-        here = here[here[key].isna() if wanted is None else np.isclose(here[key], wanted, rtol=1e-6)]
+    for key, value in strength.items():
+        here = here[here[key].isna() if value is None else np.isclose(here[key], value, rtol=1e-6)]
     images = _images(folder.path / "samples" / here["file"].iloc[0]) if len(here) else {}
     outcomes = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
-    answers = outcomes[outcomes["example"].isin(images.keys())].set_index("example")
+    predictions = outcomes[outcomes["example"].isin(images.keys())].set_index("example")
     found = []
     for row in rows.to_dict("records"):
         named = here.loc[(here["metric"] == row["metric"]) & (here["subset"] == row["subset"]), "example"]
-        pictures = [_picture(name, images, answers) for name in named if name in images and name in answers.index]
+        pictures = [_picture(name, images, predictions) for name in named if name in images and name in predictions.index]
         interval = wording.interval(row["ci_low"], row["ci_high"], row["unit"])
         found.append(Cluster(row["subset"], wording.percent(row["value"]), interval, str(row["n"]), pictures))
     return found
 
 
-def _picture(name: str, images: dict[str, np.ndarray], answers: pd.DataFrame) -> Picture:
-    said, label = (str(answers.at[name, column]) for column in ("predicted", "label"))
-    return Picture(png(pixels(images[name])), said, said == label)
+def _picture(name: str, images: dict[str, np.ndarray], predictions: pd.DataFrame) -> Picture:
+    predicted, label = (str(predictions.at[name, column]) for column in ("predicted", "label"))
+    return Picture(png(pixels(images[name])), predicted, predicted == label)
 
 
 def _shown(path: Path) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def _shown(path: Path) -> pd.DataFrame:
         words: dict = dict.fromkeys(_WORDS, str)
         found = csv_files.read(path, dtype=words, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
         if unsafe := [name for name in found["file"].unique() if Path(name).name != name]:
-            raise ReportError(f"{path}: file {unsafe[0]!r} must be the name of a file beside it")
+            raise ReportError(f"{path}: file {unsafe[0]!r} must be the name of a file in the same folder")
         return found[[*_WORDS, "seed", "eps", "severity"]]
     except (ValueError, KeyError) as error:
         raise ReportError(f"{path}: is damaged ({error}); `robust run` makes it") from error

@@ -12,7 +12,7 @@ from robust.suite.bounds import NoWorse
 
 @dataclass(frozen=True)
 class Comparison:
-    """One difference: whose, under what, of which metric, and what was asked of it."""
+    """One difference: its model, condition and metric, and the bound on it."""
 
     model: str
     condition: str
@@ -20,21 +20,21 @@ class Comparison:
     than: str
     difference: str
     end: str
-    asked: str
+    bound: str
     state: str
     reliability: str
     p: str
     n: str
 
 
-@section(title="Beside others", after="diagnostics")
+@section(title="Comparisons", after="diagnostics")
 def comparisons(folder: Folder) -> list[Comparison]:
-    """Every difference of the table, with McNemar's test beside it where there is one."""
+    """Every difference of the table, with McNemar's test where there is one."""
     found = []
     for (run, condition), rows in folder.values.items():
         tests = rows[rows["metric"] == "mcnemar"].set_index("subset")["value"]
         for row in map(bounds.read, rows[rows["metric"] == "difference"].to_dict("records")):
-            limit = row["bound"]  # None where the suite has lost it since
+            limit = row["bound"]  # None where the suite no longer has it
             if isinstance(limit, NoWorse):
                 key = row["subset"].removesuffix(f" vs {limit.than}")
                 metric, _, group = key.removesuffix("]").partition("[")

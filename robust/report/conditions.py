@@ -1,4 +1,4 @@
-"""Whose rows of a table speak of what: trained models, and what was done to the images."""
+"""The keys of the rows of a table: trained models, and what was done to the images."""
 
 from math import isnan
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Condition(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        """Were the images left alone?"""
+        """Were the images left unperturbed?"""
         return self.perturbation == "clean"
 
 
@@ -48,7 +48,7 @@ def _cell(where: Row) -> tuple[TrainedModel, Condition]:
 def strength(row: Row) -> tuple[str, str, float | None, int | None]:
     """The strength of a perturbation as it can be compared: without NaN.
 
-    Radii have nine digits, so that a number read from text meets the same number read from binary.
+    Radii have nine digits, so that a number read from text equals the same number read from binary.
     """
     eps, severity = row["eps"], row["severity"]
     radius = None if eps is None or isnan(eps) else float(f"{eps:.9g}")

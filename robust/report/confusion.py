@@ -1,4 +1,4 @@
-"""Which class is taken for which: counted from the outcomes, pooled over the seeds of a model."""
+"""Confusion matrices, counted from the outcomes, pooled over the seeds of a model."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from robust.report.folder import Folder
 class Confusion:
     """The confusion matrix of one model under one condition, as a list of its cells that are not zero.
 
-    `counts` has a row for each pair of label and predicted class: how many `times` it came, and that as a
-    share of all images with the label; `trainings`: of how many trainings the answers were added up.
+    `counts` has a row for each pair of label and predicted class: how many `times` it occurred, and that as a
+    share of all images with the label; `trainings`: over how many trainings the predictions were added up.
     """
 
     model: str
@@ -24,7 +24,7 @@ class Confusion:
 
     @property
     def images(self) -> int:
-        """How many images were asked about, each once for every training."""
+        """How many images were evaluated, each once for every training."""
         return int(self.counts["times"].sum())
 
     @property
@@ -39,7 +39,7 @@ class Confusion:
 
 
 def confusions(folder: Folder) -> list[Confusion]:
-    """The confusion of every model under every condition whose answers were measured, in the order of the suite."""
+    """The confusion of every model under every condition whose predictions were evaluated, in the order of the suite."""
     cells = [
         (model, condition, *_outcomes(folder, model, condition))
         for model in dict.fromkeys(run.model for run in folder.runs)
@@ -55,9 +55,9 @@ def _outcomes(folder: Folder, model: str, condition: Condition) -> tuple[pd.Data
 
 
 def measured(folder: Folder, run: TrainedModel, condition: Condition) -> bool:
-    """Was a share of the images counted? A case that only inspects the model says nothing of its answers.
+    """Was a share of the images counted? A case that only profiles the model has no predictions.
 
-    Nor does one that sends images from class to class, or to the nearest other class: it has its own section.
+    A targeted attack, or a search for the nearest other class, is excluded: it has its own section.
     """
     rows = folder.values.get((run, condition))
     if rows is None or rows["metric"].isin(["sent", "censored"]).any():

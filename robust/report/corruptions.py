@@ -1,4 +1,4 @@
-"""Cases with several corruptions: how often each model errs under each of them at each severity, with pictures."""
+"""Cases with several corruptions: the error of each model under each of them at each severity, with pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {
     "mean_corruption_error": "mean of the {n} common corruptions",
     "corruption_error_ratio": "over the baseline's",
-    "relative_error_increase": "what corruption adds, over the baseline's",
+    "relative_error_increase": "increase by corruption, over the baseline's",
     "mce": "mCE",
     "relative_mce": "relative mCE",
 }
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One case: what sums up each model, and the lines."""
+    """One case: the summary of each model, and the lines."""
 
     case: str
     totals: list[tuple[str, list[str]]]
@@ -92,9 +92,9 @@ def _total(rows: pd.DataFrame, metric: str, group: str = "") -> str:
         return "–"
     if found[0]["ci_method"].startswith(ABSENT):
         return f"– ({found[0]['ci_method']})"
-    said = wording.quantity(found[0]["value"], found[0]["unit"])
+    value = wording.quantity(found[0]["value"], found[0]["unit"])
     between = wording.interval(found[0]["ci_low"], found[0]["ci_high"], found[0]["unit"])
-    return f"{said} ({between})" if between else said
+    return f"{value} ({between})" if between else value
 
 
 def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame, pictures: Pictures) -> Line:
@@ -113,10 +113,10 @@ def _line(folder: Folder, name: str, errors: pd.DataFrame, summed: pd.DataFrame,
 
 def _square(folder: Folder, rows: pd.DataFrame, picture: np.ndarray | None) -> Square:
     firsts = [(model, of.iloc[0]) for model, of in _by_model(folder, rows)]
-    said = [
+    errors = [
         (m, wording.percent(r["value"]), wording.interval(r["ci_low"], r["ci_high"], "proportion")) for m, r in firsts
     ]
-    return Square("" if picture is None else thumbnail(picture), str(rows["severity"].iloc[0]), said)
+    return Square("" if picture is None else thumbnail(picture), str(rows["severity"].iloc[0]), errors)
 
 
 def thumbnail(image: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The charts of the family: errors over the years, and against parameters, work and memory."""
+"""The charts of the architectures: errors over the years, and against parameters, MACs and memory."""
 
 import re
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from robust.report.charts import Chart
 
 @dataclass(frozen=True)
 class Axis:
-    """What the errors are drawn against: a column of the counts, its unit and how it is called."""
+    """An axis against which the errors are plotted: a column of the counts, its unit and its title."""
 
     column: str
     unit: str
     title: str
 
-    def say(self, value: float) -> str:
-        """A value of this axis as it is read."""
+    def text(self, value: float) -> str:
+        """A value of this axis, formatted."""
         return wording.size(value) if self.unit == "bytes" else wording.scaled(value)
 
 
@@ -42,12 +42,12 @@ def years(winners: pd.DataFrame) -> Chart:
     line = level.mark_rule(strokeDash=[6, 4], color="#888").encode(
         y="top5_error:Q", tooltip=["top5_error:Q", "source:N"]
     )
-    word = level.mark_text(align="right", dy=-7, x="width", dx=-4).encode(
+    label = level.mark_text(align="right", dy=-7, x="width", dx=-4).encode(
         y="top5_error:Q", text=alt.value(f"human {human['top5_error']:g}")
     )
-    said = "; ".join(f"{row.year}: {row.entry}, {row.top5_error:g} %" for row in won.itertuples())
-    text = f"Top-5 error of the winners of ILSVRC. {said}; a human: {human['top5_error']:g} %."
-    return Chart("Top-5 error of the winners of ILSVRC", text, alt.layer(bars, numbers, line, word).to_dict())
+    winners_text = "; ".join(f"{row.year}: {row.entry}, {row.top5_error:g} %" for row in won.itertuples())
+    text = f"Top-5 error of the winners of ILSVRC. {winners_text}; a human: {human['top5_error']:g} %."
+    return Chart("Top-5 error of the winners of ILSVRC", text, alt.layer(bars, numbers, line, label).to_dict())
 
 
 def against(axis: Axis, points: Sequence[Row]) -> Chart:
@@ -87,7 +87,7 @@ def family(architecture: str) -> str:
 
 
 def member(architecture: str) -> str:
-    """What tells a network from others of its family, short enough to stand beside a point.
+    """What distinguishes a network from others of its family, short enough for a label next to a point.
 
     >>> member("resnet50"), member("mobilenet_v3_large"), member("alexnet")
     ('50', 'v3 large', '')
@@ -96,7 +96,7 @@ def member(architecture: str) -> str:
 
 
 def _apart(places: Sequence[tuple[float, float]]) -> list[bool]:
-    """Which points have room for a name: none is named that lies beside one that already is.
+    """Which points have room for a name: none is named that is close to one that already is.
 
     Points are (log10 of the cost, error in percent); a name is about half a decade wide and 1.2 % high.
     """

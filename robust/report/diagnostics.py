@@ -1,4 +1,4 @@
-"""Can the numbers be believed? The verdicts, with their reasons in plain words and what to do."""
+"""The reliability of the numbers, with the reasons in plain words and the remedies."""
 
 from typing import NamedTuple
 
@@ -12,29 +12,29 @@ from robust.report.conditions import strength
 from robust.report.folder import Folder
 from robust.results.flags import EPS, FLAGS
 
-_WHOSE = ("suite", "model", "seed", "case")
+_CASE = ("suite", "model", "seed", "case")
 
 
 class Doubt(NamedTuple):
-    """What was seen, and what helps."""
+    """What was observed, and a remedy."""
 
     words: str
     remedy: str
 
 
 class Judged(NamedTuple):
-    """The verdict on one model under one condition; n: images that were looked at."""
+    """The reliability of one model under one condition; n: images that were checked."""
 
     model: str
     condition: str
-    verdict: str
+    reliability: str
     doubts: list[Doubt]
     n: str
 
 
 @section(title="Reliability")
 def diagnostics(folder: Folder) -> list[Judged]:
-    """Every verdict of the table, those in doubt first."""
+    """Every reliability of the table, those that are not reliable first."""
     found = []
     for (run, condition), rows in folder.values.items():
         about = rows[rows["metric"] == "reliability"].to_dict("records")
@@ -42,13 +42,13 @@ def diagnostics(folder: Folder) -> list[Judged]:
             doubts = [_doubt(other, folder.interface) for other in about if other["subset"]]
             title, n = wording.title(condition), wording.number(row["n"])
             found.append(Judged(folder.name(run), title, row["reliability"], doubts, n))
-    return sorted(found, key=lambda one: one.verdict == "reliable")
+    return sorted(found, key=lambda one: one.reliability == "reliable")
 
 
 def reasons(row: Row, results: pd.DataFrame) -> list[Doubt]:
-    """Why a number of a table is in doubt: what was seen at its strength, and what speaks against its whole model."""
+    """Why a number of a table is unreliable: what was observed at its strength, and on its model as a whole."""
     checks = results[(results["metric"] == "reliability") & (results["subset"] != "")]
-    for name in _WHOSE:
+    for name in _CASE:
         checks = checks[checks[name] == row[name]]
     return [
         _doubt(check, None)
@@ -58,19 +58,19 @@ def reasons(row: Row, results: pd.DataFrame) -> list[Doubt]:
 
 
 def _doubt(row: Row, read_in: Interface | None) -> Doubt:
-    if (ill := FLAGS.get(row["subset"])) is None:  # a folder that a later version has filled
+    if (flag := FLAGS.get(row["subset"])) is None:  # a folder of a later version
         return Doubt(f"{row['subset'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
-    words = ill.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
-    remedy = ill.remedy
+    words = flag.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
+    remedy = flag.remedy
     for key in ("attack", "minimal"):
         remedy = revised(remedy, key, lambda table: in_the_ball_of(row, table))
     return Doubt(words, worded(remedy, read_in))
 
 
 def in_the_ball_of(row: Row, table: NewRow) -> NewRow:
-    """What is advised, with the eps and the norm of the number in doubt: another ball is another number."""
+    """The recommended table, with the eps and the norm of the unreliable number: another ball is another number."""
     several = isinstance(table["eps"], list)
-    if (table["eps"][-1] if several else table["eps"]) != EPS:  # advised for itself
+    if (table["eps"][-1] if several else table["eps"]) != EPS:  # its own eps is recommended
         return table
     norm = {"norm": row["norm"]} if str(row["norm"]) in ("l2", "l1") else {}
     if pd.isna(row["eps"]):

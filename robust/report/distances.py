@@ -1,4 +1,4 @@
-"""How far the nearest mistakes lie: the curve that the distances give, and their medians."""
+"""Distances to the nearest misclassification: the curve that they give, and their medians."""
 
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -25,15 +25,15 @@ class Distances:
     rows: list[dict[str, str]]
 
 
-@section(title="Distances", after="felled")
+@section(title="Distances", after="success_by")
 def distances(folder: Folder) -> list[Distances]:
-    """One for each case that looked for the smallest changes, in the order of the suite."""
+    """One for each case that searched for the smallest changes, in the order of the suite."""
     found = []
     for condition in folder.conditions:
         runs = {run: rows for run in folder.runs if (rows := _searched(folder, run, condition)) is not None}
         if runs:
-            told = [_row(folder.name(run), condition, rows) for run, rows in runs.items()]
-            found.append(Distances(wording.title(condition), _chart(folder, condition, runs), told))
+            table = [_row(folder.name(run), condition, rows) for run, rows in runs.items()]
+            found.append(Distances(wording.title(condition), _chart(folder, condition, runs), table))
     return found
 
 
@@ -58,7 +58,7 @@ def _row(model: str, condition: Condition, rows: pd.DataFrame) -> dict[str, str]
 
 
 def size(value: float, condition: Condition) -> str:
-    """A distance in the words of its norm; an infinite one was not found up to that eps, and may yet be there.
+    """A distance in the unit of its norm; an infinite one was not found up to that eps, and may still exist.
 
     >>> size(0.01, Condition("far", "fab", "linf", 16 / 255, None)), size(0.5, Condition("far", "fab", "l2", 2.0, None))
     ('2.55/255', '0.5')
@@ -80,10 +80,10 @@ def _chart(folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.Dat
     ]
     if not points:
         return None
-    title = f"{condition.case}: images with no mistake found within ε"
+    title = f"{condition.case}: images with no misclassification found within ε"
     models = list(dict.fromkeys(run.model for run in folder.runs))
-    said = "; ".join(f"{p['model']}, seed {p['seed']}: {wording.percent(p['value'])} ({p['at']})" for p in points)
-    return Chart(title, f"{title}. {said}.", _curve(points, models, condition.norm))
+    values = "; ".join(f"{p['model']}, seed {p['seed']}: {wording.percent(p['value'])} ({p['at']})" for p in points)
+    return Chart(title, f"{title}. {values}.", _curve(points, models, condition.norm))
 
 
 def _point(run: TrainedModel, condition: Condition, row: Row) -> NewRow:
@@ -95,8 +95,8 @@ def _point(run: TrainedModel, condition: Condition, row: Row) -> NewRow:
 
 def _curve(points: list[NewRow], models: list[str], norm: str) -> NewTable:
     shown = list(dict.fromkeys(point["model"] for point in points))
-    word = LEVELS if norm == "linf" else "datum.label"
-    axis = alt.Axis(title=f"ε ({wording.norm(norm)})", grid=False, labelExpr=word)
+    label = LEVELS if norm == "linf" else "datum.label"
+    axis = alt.Axis(title=f"ε ({wording.norm(norm)})", grid=False, labelExpr=label)
     share, legend = alt.Axis(format="%", tickCount=5), alt.Legend(values=shown, title=None, symbolOpacity=1)
     base = alt.Chart(alt.InlineData(values=points), height=260, width="container").encode(
         x=alt.X("level:Q", axis=axis, scale=alt.Scale(nice=False)),

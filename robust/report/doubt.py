@@ -1,4 +1,4 @@
-"""The mark of a doubt beside a name: one rule for every section that shows numbers of a model."""
+"""The mark of an unreliable number next to a name: one rule for every section that shows numbers of a model."""
 
 from functools import reduce
 
@@ -9,7 +9,7 @@ from robust.results.flags import doubted, worse
 
 
 class Named(str):
-    """A name, or a title, with the worst word of the reliability checks on the numbers that stand beside it."""
+    """A name, or a title, with the worst reliability of the numbers that are shown with it."""
 
     __slots__ = ("reliability",)
     reliability: str
@@ -29,7 +29,7 @@ def named(name: str, *rows: pd.DataFrame | None) -> Named:
 
 
 def marked(name: str) -> Markup:
-    """The same for a page, with a mark where the numbers are in doubt.
+    """The same as HTML, with a mark where the numbers are not reliable.
 
     >>> marked(named("<net>", pd.DataFrame({"reliability": ["invalid"]})))
     Markup('&lt;net&gt; <span class="mark missed">invalid</span>')

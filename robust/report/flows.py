@@ -1,4 +1,4 @@
-"""Which classes lose their images to which, once these are perturbed."""
+"""The classes to which the images of each class move once they are perturbed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.results.summaries.flow import CELL, flow
 
-CLASSES = 10  # those that lose most
-NAMED = 3  # classes to which each loses most
+CLASSES = 10  # those that lose the most images
+NAMED = 3  # classes to which each loses the most
 
 
 @dataclass(frozen=True)
 class Flow:
     """One model under one condition: a sentence, and a row for each class that lost images.
 
-    rows: class, right before, right after, and to which classes how many went.
-    leaving: from which superclass to which how many went, most first; "" where there are none.
+    rows: class, correct before, correct after, and how many images moved to which classes.
+    leaving: how many images moved from which superclass to which, most first; "" where there are none.
     """
 
     model: str
     title: str
-    said: str
+    summary: str
     rows: list[tuple[str, str, str, str]]
     leaving: str
 
 
-@section(title="What is lost to what", after="structure")
+@section(title="Class changes", after="structure")
 def flows(folder: Folder) -> list[Flow]:
-    """One for every perturbed cell of a model that was also asked about the clean images, class by class."""
+    """One for every perturbed cell of a model that was also evaluated on the clean images, class by class."""
     cells = {cell: rows for cell, rows in folder.outcomes.items() if cell in folder.values}
     wanted = {cell[0]: True for cell in cells if "worst_class" in set(folder.values[cell]["metric"])}
     tables = {cell: _named(folder, *cell) for cell in cells if cell[0] in wanted and _counts(folder, *cell)}
@@ -66,13 +66,13 @@ def _flow(folder: Folder, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]
     )  # fmt: skip
     gone = rows[rows["label"] != rows["taken_for"]]
     n, inside = int(gone["images"].sum()), int(gone.loc[gone["inside"], "images"].sum())
-    said = f"{n:,} of {int(rows['images'].sum()):,} images that were right are lost"
+    summary = f"{n:,} of {int(rows['images'].sum()):,} images that were correct are misclassified"
     if groups and n:
-        said += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
+        summary += f", {inside:,} of them ({wording.percent(inside / n)}) to a class of the same superclass"
     sums = gone.groupby("label")["images"].sum().sort_values(ascending=False, kind="stable").head(CLASSES)
     listed = [_row(rows, str(label)) for label in sums.index]
     model = named(folder.name(cell[0]), folder.values.get(cell))
-    return Flow(model, wording.title(cell[1]), said, listed, _leaving(groups, gone))
+    return Flow(model, wording.title(cell[1]), summary, listed, _leaving(groups, gone))
 
 
 def _leaving(groups: Mapping[str, Sequence[str]], gone: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Numbers from papers and released weights: what our networks are compared with. Each row names its source."""
+"""Numbers from papers and released weights: the reference for our networks. Each row names its source."""
 
 import re
 from importlib import resources
@@ -9,7 +9,7 @@ from robust.core.types import Row
 from robust.report import wording
 
 COMPARED = {"depth": "depth", "parameters": "parameters", "macs": "MACs", "forward": "values, forward"}
-"""The counts of a network that are set beside published ones, and how they are called."""
+"""The counts of a network that are compared with published ones, and their names."""
 
 
 def counts() -> pd.DataFrame:
@@ -32,21 +32,21 @@ def winners() -> pd.DataFrame:
     return _table("ilsvrc.csv").astype({"year": "Int64"})
 
 
-def agrees(ours: int, said: str) -> bool:
-    """Is a count what was published, to the digits that were? Nothing published is nothing to differ from.
+def agrees(ours: int, published: str) -> bool:
+    """Does a count equal the published one, to the published digits? True where none is published.
 
     >>> agrees(15_855_752, "15.86M"), agrees(15_865_752, "15.86M"), agrees(16, "16"), agrees(16, "")
     (True, False, True, True)
     """
-    if not (rounded := re.fullmatch(r"\d+\.(\d+)M", said)):
-        return not said or ours == int(said)
-    return f"{ours / 1e6:.{len(rounded[1])}f}M" == said
+    if not (rounded := re.fullmatch(r"\d+\.(\d+)M", published)):
+        return not published or ours == int(published)
+    return f"{ours / 1e6:.{len(rounded[1])}f}M" == published
 
 
-def say(name: str, value: float) -> str:
-    """A count of `COMPARED` as it is read: parameters and depth in full, others with three digits.
+def formatted(name: str, value: float) -> str:
+    """A count of `COMPARED`, formatted: parameters and depth in full, others with three digits.
 
-    >>> say("parameters", 61706), say("macs", 416520)
+    >>> formatted("parameters", 61706), formatted("macs", 416520)
     ('61,706', '417 k')
     """
     return wording.number(value) if name in ("parameters", "depth") else wording.scaled(value)
@@ -58,10 +58,10 @@ def mark(row: Row, name: str) -> str:
     >>> mark({"published_depth": "264", "differs": "depth"}, "depth")
     '≠ 264'
     """
-    said = str(row[f"published_{name}"])
+    published = str(row[f"published_{name}"])
     if name in row["differs"].split():
-        return f"≠ {said if said.endswith('M') else say(name, float(said))}"
-    return "=" if said else ""
+        return f"≠ {published if published.endswith('M') else formatted(name, float(published))}"
+    return "=" if published else ""
 
 
 def _table(name: str, **options: object) -> pd.DataFrame:

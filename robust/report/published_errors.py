@@ -1,4 +1,4 @@
-"""What was published of a pretrained network, beside what was measured on ImageNet's validation images."""
+"""The published errors of a pretrained network compared with those measured on ImageNet's validation images."""
 
 import pandas as pd
 

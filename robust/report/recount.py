@@ -22,7 +22,7 @@ from robust.metrics.hierarchy import hierarchy
 from robust.metrics.targetability import targetability
 from robust.report.conditions import Cells, Condition, strength
 from robust.results.attack_result import fooled
-from robust.results.evaluation import EvaluationResult, Value, by_image, mean, proportion, told
+from robust.results.evaluation import EvaluationResult, Value, by_image, mean, proportion, with_honest_intervals
 
 Key = tuple
 """Of a number: model, seed, case, the strength (see `strength`), and the name by which a bound speaks of it."""
@@ -127,7 +127,7 @@ def values(asked: Asked) -> Iterator[Value]:
     }  # fmt: skip
     for name, way in ways.items():
         if wanted & {*yields("metrics", name).all_names} and len(asked.rows):
-            yield from told(name, way(result, asked), result)
+            yield from with_honest_intervals(name, way(result, asked), result)
 
 
 def _result(asked: Asked) -> Recorded:

@@ -1,10 +1,10 @@
 """The sections of the page.
 
 The contract: `section(folder) -> content`, where `folder` is a `robust.report.folder.Folder`; what is empty or None is
-left out. Ours are drawn by `templates/sections/NAME.html.j2`, with their content under the same name. The content of
-any other is a list of what the page shows one after the other: sentences, DataFrames and Altair charts.
+left out. Built-in ones are rendered by `templates/sections/NAME.html.j2`, with their content under the same name. The
+content of any other is a list of what the page shows in order: sentences, DataFrames and Altair charts.
 
-Beside each stands `@section(title=..., after=...)`: its entry among the links at the top, and the section before it.
+The decorator `@section(title=..., after=...)` gives its entry among the links at the top, and the section before it.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from robust.report.corruptions import corruptions as corruptions
     from robust.report.diagnostics import diagnostics as diagnostics
     from robust.report.distances import distances as distances
-    from robust.report.felled import felled as felled
     from robust.report.flows import flows as flows
     from robust.report.gallery import pictures as pictures
     from robust.report.gradients import gradients as gradients
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from robust.report.structure import calibration as calibration
     from robust.report.structure import outliers as outliers
     from robust.report.structure import structure as structure
+    from robust.report.success_by import success_by as success_by
     from robust.report.targetability import targetability as targetability
     from robust.report.trainings import trainings as trainings
 

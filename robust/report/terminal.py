@@ -1,4 +1,4 @@
-"""Tables on the terminal: what a network costs layer by layer, and the family beside its published counts."""
+"""Tables on the terminal: the cost of a network layer by layer, and all architectures with published counts."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,17 +11,17 @@ from rich.table import Table
 from robust.core.types import FLOAT_BYTES, Row
 from robust.report import wording
 from robust.report.conditions import Condition
-from robust.report.published import COMPARED, mark, say
+from robust.report.published import COMPARED, formatted, mark
 from robust.results.flags import doubted
 
 _NONE = "\N{NO-BREAK SPACE}"
-WIDE = 200  # columns where nobody looks: a pipe or a file is not to be wrapped at 80
+WIDE = 200  # columns where stdout is no terminal: a pipe or a file is not wrapped at 80
 
 
 def layers(table: pd.DataFrame) -> None:
     """Print a layer table (see `robust.models.layer_table`) and its sums.
 
-    Operations without a layer of their own, as those of a response normalisation, are one row where they
+    Operations that belong to no layer, e.g. those of a response normalisation, are one row where they
     follow each other.
     """
     shown = _table(["layer", "kind", "output"], ["parameters", "MACs", "values kept", "memory"])
@@ -38,7 +38,7 @@ def family(table: pd.DataFrame) -> None:
     shown = _table(["network", "form", "input"], [*COMPARED.values(), "memory"], ["where it differs"])
     for row in table.to_dict("records"):
         # a column of marks: rich would strip spaces where there is none
-        counts = [f"{say(name, row[name])}\N{NO-BREAK SPACE}{mark(row, name) or _NONE}" for name in COMPARED]
+        counts = [f"{formatted(name, row[name])}\N{NO-BREAK SPACE}{mark(row, name) or _NONE}" for name in COMPARED]
         memory = wording.size(row["forward_memory"])
         note = row["note"] if row["differs"] else ""
         shown.add_row(row["architecture"], row["options"], row["input"], *counts, memory, note)
@@ -46,7 +46,7 @@ def family(table: pd.DataFrame) -> None:
 
 
 def results(table: pd.DataFrame) -> None:
-    """Print the values of results.csv that speak of all images: those of single classes are left out."""
+    """Print the values of results.csv over all images: those of single classes are left out."""
     rows = table[(table["subset"] == "") & (table["metric"] != "reliability")].to_dict("records")
     trusted = ["reliability"] if any(row["reliability"] for row in rows) else []
     shown = _table(["case", "eps", "metric"], ["value", "95 % interval", "images"], trusted)
@@ -74,8 +74,8 @@ def differences(table: pd.DataFrame) -> None:
     _print(shown)
 
 
-def _marked(value: str, word: str) -> str:
-    return f"{value} ({word})" if doubted(word) else value
+def _marked(value: str, reliability: str) -> str:
+    return f"{value} ({reliability})" if doubted(reliability) else value
 
 
 def _table(left: list[str], right: list[str], last: list[str] | None = None) -> Table:

@@ -23,10 +23,10 @@ class AttackResult:
     trace: np.ndarray
 
     @classmethod
-    def of(cls, images: np.ndarray, looks: int = 0) -> "AttackResult":
-        """Nothing tried yet: the images as they are (a copy), no passes, a trace of `looks` places."""
+    def of(cls, images: np.ndarray, trace_length: int = 0) -> "AttackResult":
+        """Nothing tried yet: the images as they are (a copy), no passes, a trace of `trace_length` places."""
         n = len(images)
-        by, trace = np.full(n, "", dtype=object), np.full((n, looks), np.nan, np.float32)
+        by, trace = np.full(n, "", dtype=object), np.full((n, trace_length), np.nan, np.float32)
         return cls(images.copy(), by, np.zeros(n, np.int32), np.zeros(n, np.int32), trace)
 
 

@@ -108,11 +108,11 @@ class EvaluationResult:
     classes: names, by label. superclasses: name -> its classes; may be empty.
     ids: str [N]; labels: int64 [N]; logits: float [N, C], of the perturbed images.
     targets: int64 [N] where the attack had some. clean: the same images unperturbed; None where this is it.
-    by: str [N]: what felled the image; linf, l2: float [N], sizes of the change; n_forward, n_backward: passes [N].
+    by: str [N]: the attack that succeeded on the image; linf, l2: float [N], sizes of the change; n_forward, n_backward: passes [N].
     rounded: bool [N] after an attack: does the image, rounded to 8 bits, fool the model?
     distance: float32 [N], the least change found that fools the model, in `norm` and at most `limit`: 0 where it
     erred before, infinite (censored) where none was found; None where nobody looked for it.
-    look, ask: how `features` and `answers` are found; nothing is computed before a measure wants it.
+    get_features, get_predictions: how `features` and `predictions` are computed, when a metric first uses them.
     """
 
     classes: tuple[str, ...]
@@ -131,8 +131,8 @@ class EvaluationResult:
     distance: np.ndarray | None = None
     limit: float = math.inf
     norm: str = ""
-    look: Callable[[], np.ndarray] | None = None
-    ask: Callable[[str], Predictions] | None = None
+    get_features: Callable[[], np.ndarray] | None = None
+    get_predictions: Callable[[str], Predictions] | None = None
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -140,18 +140,20 @@ class EvaluationResult:
 
         Raises ModelError where the result was made without a model, and for a model without a graph of layers.
         """
-        if self.look is None:
-            raise ModelError("this result has no features: give it look, a function that returns them [N, D]")
-        return self.look()
+        if self.get_features is None:
+            raise ModelError("this result has no features: give it get_features, a function that returns them [N, D]")
+        return self.get_features()
 
-    def answers(self, split: str) -> Predictions:
+    def predictions(self, split: str) -> Predictions:
         """What the model says of the unperturbed images of "train", of "validation", or of the case's "ood" images.
 
         Raises ModelError where the result was made without a model, DataError for a split that is not there.
         """
-        if self.ask is None:
-            raise ModelError(f"this result has no answers to {split!r}: give it ask, a function of the split")
-        return self.ask(split)
+        if self.get_predictions is None:
+            raise ModelError(
+                f"this result has no predictions on {split!r}: give it get_predictions, a function of the split"
+            )
+        return self.get_predictions(split)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -164,8 +166,8 @@ class EvaluationResult:
         return len(np.unique(self.ids)) < len(self.ids)
 
     @property
-    def felled(self) -> np.ndarray:
-        """Which images the attack felled, bool [N]: not those that it found wrong already."""
+    def attack_success(self) -> np.ndarray:
+        """Which images the attack made the model misclassify, bool [N]: not those that were wrong before it."""
         return np.zeros(len(self.ids), bool) if self.by is None else (self.by != "") & (self.by != "clean")
 
     @cached_property
@@ -224,7 +226,9 @@ class EvaluationResult:
 SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
 
 
-def told(measure: str, values: Iterable[Value[Metric]], result: EvaluationResult) -> Iterator[Value[Metric]]:
+def with_honest_intervals(
+    measure: str, values: Iterable[Value[Metric]], result: EvaluationResult
+) -> Iterator[Value[Metric]]:
     """The values of a measure; without intervals where these would take several rows of an image for several images.
 
     The temperature is of other images, those held out.
@@ -242,7 +246,7 @@ def unsure(value: Value[Metric]) -> Value[Metric]:
 
 def pairs(result: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:
     """Every pair "label -> target" of a result with targets, and the places of its images."""
-    aims = result.labels if result.targets is None else result.targets
-    for label, target in np.unique(np.stack([result.labels, aims], axis=1), axis=0):
-        places = np.flatnonzero((result.labels == label) & (aims == target))
+    targets = result.labels if result.targets is None else result.targets
+    for label, target in np.unique(np.stack([result.labels, targets], axis=1), axis=0):
+        places = np.flatnonzero((result.labels == label) & (targets == target))
         yield f"{result.classes[label]} -> {result.classes[target]}", places

@@ -72,7 +72,7 @@ FLAGS = {
         "changed",
         "let it ask its layers with training=False, and keep no counter or average that goes on",
     ),
-    "other_pixels": Flag(
+    "wrong_preprocessing": Flag(
         "invalid",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own",
@@ -80,7 +80,7 @@ FLAGS = {
         f"{setting('preprocessing', 'caffe')}; the page names the best",
         of_model=True,
     ),
-    "pixels_guessed": Flag(
+    "preprocessing_guessed": Flag(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than its "
         "own, which may be chance",
@@ -88,7 +88,7 @@ FLAGS = {
         f"{setting('preprocessing', 'torch')}, or look at more images",
         of_model=True,
     ),
-    "pixels_contradicted": Flag(
+    "preprocessing_contradicted": Flag(
         "suspect",
         "asked for its pixels in every known way, the model is right on {value} of {n} images more in another than the "
         "one that was declared",
@@ -97,14 +97,14 @@ FLAGS = {
         "have not settled look the same: train longer",
         of_model=True,
     ),
-    "other_classes": Flag(
+    "wrong_class_order": Flag(
         "invalid",
         "with the classes in another order the model is right on {value} of {n} images more",
         f"give the classes in the model's order, as in {setting('classes', ['cat', 'dog'])} beside the data; the page "
         "names it",
         of_model=True,
     ),
-    "classes_guessed": Flag(
+    "class_order_guessed": Flag(
         "suspect",
         "with the classes in another order the model is right on {value} of {n} images more, which may be chance or, "
         "of few classes, the model's own errors",
@@ -112,7 +112,7 @@ FLAGS = {
         "images or a look at the model's documentation tell",
         of_model=True,
     ),
-    "scale_guessed": Flag(
+    "logits_guessed": Flag(
         "suspect",
         "its answers to {n} images sum to {value} on average, none is negative, and all are at most 1 or have one sum: "
         "they are no probabilities, and were taken for logits, on which loss, confidence and calibration hang",
@@ -162,7 +162,7 @@ FLAGS = {
         'let what sees pixels compute in float32: for layer in model.layers: layer.dtype_policy = "float32"; or read '
         f"an eps of whole grey levels: {setting('attack', {'name': 'pgd', 'eps': '1/255'})}",
     ),
-    "flat_answers": Flag(
+    "flat_scores": Flag(
         "suspect",
         "at the image and at ten random points of its ball the model gives at most five different margins, for {value} "
         "of {n} images, which the attack leaves standing: it cannot see where to go, as where answers are hard labels, "
@@ -188,7 +188,7 @@ FLAGS = {
         f"attack it without gradients, too: {attack('square', n_queries=5000)}; or with more beginnings: "
         f"{attack('pgd', restarts=5)}",
     ),
-    "unlimited_fails": Flag(
+    "unbounded_fails": Flag(
         "invalid",
         "with eps as large as the whole box the attack (pgd with 20 steps for fgsm and autoattack) still leaves "
         "{value} of {n} images standing",
@@ -222,20 +222,20 @@ FLAGS = {
         "pgd with 20 steps fells {value} of {n} images more than the one step of this attack",
         f"attack with pgd: {attack('pgd', steps=20)}",
     ),
-    "another_attack": Flag(
+    "stronger_attack": Flag(
         "suspect",
         "another attack (apgd_t with 20 steps towards each of the three likeliest classes; with a target apgd_t "
         "and apgd with 50; without gradients square with 500 queries) fells {value} of {n} images more",
         f"read the number of a stronger attack: {attack('autoattack')}",
     ),
-    "control_alone": Flag(
+    "control_only": Flag(
         "suspect",
         "noise and images of another model are controls, no attacks on this one: apgd_t with 20 steps towards each of "
         "the three likeliest classes (with a target apgd_t and apgd with 50; without gradients square with 500 "
         "queries) fells {value} of {n} images more",
         f"attack it: {attack('pgd', steps=20)}, or without gradients {attack('square', n_queries=5000)}",
     ),
-    "answers_alone": Flag(
+    "no_model_gradients": Flag(
         "suspect",
         "the model gives answers and no gradients, by which an attack usually fells more images, and by smaller "
         "changes: {value} of {n} could not be attacked so",

@@ -1,4 +1,4 @@
-"""A suite: models, cases and bounds, as a TOML file tells them on one screen."""
+"""A suite: models, cases and bounds, defined in a short TOML file."""
 
 from robust.suite.data import read_data, seen
 from robust.suite.nouns import (

@@ -1,9 +1,9 @@
-"""Where a path lies that a suite names."""
+"""Resolving the paths that a suite names."""
 
 from pathlib import Path
 
 
 def beside(folder: Path, name: str) -> Path | None:
-    """What a suite in this folder means by a path: what is beside the suite, or else where we are; None for neither."""
+    """A path of a suite in this folder, relative to the suite or else to the current folder; None if in neither."""
     path = Path(name).expanduser()
     return next((place for place in (folder / path, path) if place.exists()), None)

@@ -13,18 +13,18 @@ _NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*/\s*[0-9]+)?"
 _COMPARISON = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
 _INTERVAL = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
 _END = re.compile(r"([A-Za-z]+)\s*((?:>|<|in\b).*)", re.DOTALL)
-_NO_SUPPORT = ("invalid", "unverified")  # verdicts on a number that no bound passes on
+_NO_SUPPORT = ("invalid", "unverified")  # reliability values with which no bound passes
 _NO_WORSE = re.compile(rf"no\s+worse\s+than\s+(\S+)\s+by\s+({_NUMBER})")
 
 FIGURES = 4
-"""Significant digits of a number that no bound makes finer."""
+"""Significant digits of a number, unless its bound requires more."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The values from `low` to `high`; `strict` leaves the ends out. `text` is how the suite wrote it.
+    """The values from `low` to `high`; `strict` excludes the ends. `text` is as written in the suite.
 
-    of: what is held against it: the value, or the low or the high end of its interval.
+    of: what is compared with it: the value, or the low or the high end of its interval.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Bound:
         return self.low <= value <= self.high and not (self.strict and at_an_end)
 
     def judge(self, row: Row) -> bool:
-        """Does a row of results.csv meet the bound? Not where an end of its interval is asked for and it has none.
+        """Does a row of results.csv meet the bound? False where it applies to an end of the interval and the row has none.
 
         >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "ci_low": 0.79, "ci_high": 0.85})
         False
@@ -49,10 +49,10 @@ class Bound:
         return bool(row[self.of] in self)
 
     def untold(self, row: Row) -> bool:
-        """Is the row a distance that was not found up to eps, of which nothing tells whether it meets the bound?
+        """Is the row a distance that was not found up to eps, so that it is unknown whether it meets the bound?
 
-        All that is known of it is that it is larger than eps; nothing is known of a median between one that was found
-        and one that was not.
+        It is only known to be larger than eps; a median between one distance that was found and one that was not is
+        entirely unknown.
 
         >>> row = {"value": inf, "unit": "distance", "eps": 0.05}
         >>> [parse(text).untold(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
@@ -64,11 +64,11 @@ class Bound:
         return not meets and row["eps"] < self.high
 
     def lacks_its_end(self, row: Row) -> bool:
-        """Does the bound ask for an end of the interval of a value that has none?"""
+        """Does the bound apply to an end of the interval of a value that has none?"""
         return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
 
     def digits(self, row: Row, least: int) -> int:
-        """How many digits after the point, `least` or more, tell on which side of the bound a row lies.
+        """How many decimals, `least` or more, show on which side of the bound a row is.
 
         >>> parse(">= 0.80").digits({"value": 0.79951}, 3), parse(">= 0.80").digits({"value": 0.81}, 3)
         (4, 3)
@@ -77,7 +77,7 @@ class Bound:
         return telling(value, least, lambda rounded: rounded in self)
 
     def figures(self, row: Row) -> int:
-        """How many significant digits, four or more, tell on which side of the bound the value lies.
+        """How many significant digits, four or more, show on which side of the bound the value is.
 
         >>> parse("<= 0.8").figures({"value": 0.80004}), parse("<= 0.8").figures({"value": 0.7})
         (5, 4)
@@ -85,7 +85,7 @@ class Bound:
         return telling(row["value"], FIGURES, lambda each: each in self, lambda each, n: float(f"{each:.{n}g}"))
 
     def possible(self, low: float, high: float) -> bool:
-        """Do its ends lie in [low, high], and could something that lies there meet it?
+        """Are its ends in [low, high], and could a value in this range meet it?
 
         >>> [parse(text).possible(0, 1) for text in (">= 0.80", "<= 25", "> 1", "in [0, 1]")]
         [True, False, False, True]
@@ -97,8 +97,8 @@ class Bound:
     def undecided(self, low: float, high: float) -> bool:
         """Does the interval [low, high] hold values that meet the bound and values that miss it?
 
-        Then the sample cannot tell; so, too, where all images are right and ">= 1" asks for that. A bound on an end of
-        the interval has asked for certainty and is never undecided.
+        Then the sample is inconclusive; also where all images are right and the bound is ">= 1". A bound on an end of
+        the interval requires certainty and is never undecided.
 
         >>> parse(">= 0.80").undecided(0.78, 0.83), parse("low >= 0.80").undecided(0.78, 0.83)
         (True, False)
@@ -109,9 +109,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class NoWorse:
-    """Against another model of the suite, or this one in an earlier report: worse by at most `by`, >= 0.
+    """Compared with another model of the suite, or this one in an earlier report: worse by at most `by`, >= 0.
 
-    than: the name of the model, or the report folder, seen from the current one; it has a slash: "./base".
+    than: the name of the model, or the report folder, relative to the current one; it has a slash: "./base".
     """
 
     text: str
@@ -123,7 +123,7 @@ class NoWorse:
 
     @property
     def of_report(self) -> bool:
-        """Is it the same model in an earlier report that is compared with?"""
+        """Is the comparison with the same model in an earlier report?"""
         return "/" in self.than
 
     def judge(self, row: Row) -> bool:
@@ -135,7 +135,7 @@ class NoWorse:
         return bool(row["ci_high"] <= self.by if isnan(row["ci_low"]) else row["ci_low"] >= -self.by)
 
     def digits(self, row: Row, least: int) -> int:
-        """How many digits after the point, `least` or more, tell on which side of the bound the judged end lies.
+        """How many decimals, `least` or more, show on which side of the bound the compared end is.
 
         >>> parse("no worse than a by 0.01").digits({"ci_low": -0.01004, "ci_high": float("nan")}, 3)
         5
@@ -145,11 +145,11 @@ class NoWorse:
         return telling(row["ci_low"], least, lambda end: end >= -self.by)
 
     def possible(self, low: float, high: float) -> bool:
-        """Could a difference of what lies in [low, high] miss it?"""
+        """Could a difference of values in [low, high] miss it?"""
         return self.by < high - low
 
     def open(self, row: Row) -> bool:
-        """Does the value itself meet it, though its end does not, so that the sample cannot tell?
+        """Does the value itself meet it, though its end does not, so that the sample is inconclusive?
 
         >>> parse("no worse than lenet5 by 0.01").open({"value": 0.01, "ci_low": -0.02, "ci_high": float("nan")})
         True
@@ -160,20 +160,20 @@ class NoWorse:
         return not self.judge(row) and bool(value <= self.by if isnan(ends[0]) else value >= -self.by)
 
     def undecided(self, low: float, high: float) -> bool:
-        """Never: the interval itself is judged."""
+        """Never: the interval itself is compared."""
         return False
 
 
 def telling(
     value: float, least: int, meets: Callable[[float], bool], rounded: Callable[[float, int], float] = round
 ) -> int:
-    """To how many digits, `least` or more, a number may be rounded and stay on its side of a bound."""
-    told = (n for n in range(least, 18) if meets(rounded(value, n)) == meets(value))
-    return next(told, least) if isfinite(value) else least
+    """The fewest digits, `least` or more, to which a number can be rounded without crossing a bound."""
+    enough = (n for n in range(least, 18) if meets(rounded(value, n)) == meets(value))
+    return next(enough, least) if isfinite(value) else least
 
 
 def parse(text: str) -> Bound | NoWorse:
-    """Read a bound as a suite writes it.
+    """Parse a bound as written in a suite.
 
     Raises SuiteError for anything else, an empty range included.
 
@@ -194,7 +194,7 @@ def parse(text: str) -> Bound | NoWorse:
     if match := _INTERVAL.fullmatch(range_):
         low, high = _number(match[1], text), _number(match[2], text)
         if low > high:
-            raise SuiteError(f"bound {text!r}: nothing lies in [{low:g}, {high:g}]; were the ends swapped?")
+            raise SuiteError(f"bound {text!r}: the range [{low:g}, {high:g}] is empty; were the ends swapped?")
         return Bound(text.strip(), low, high, of=of)
     ways = '">= 0.80", "> 0.8", "<= 0.2", "< 0.2", "in [0, 0.3]", "low >= 0.80"'
     raise SuiteError(f'bound {text!r}: write {ways} or "no worse than lenet5 by 0.01"')
@@ -210,7 +210,7 @@ def read(row: Row) -> NewRow:
 
 
 def name(row: Row) -> str:
-    """The key of a row, as a suite would bound it.
+    """The key of a row in a suite's `expect`.
 
     >>> name({"metric": "recall", "subset": "Shirt"})
     'recall[Shirt]'
@@ -219,16 +219,16 @@ def name(row: Row) -> str:
 
 
 def state(row: Row, *, allow_invalid: bool = False) -> str:
-    """What becomes of a bound, by value, interval, bound and reliability alone; the column `passed` is not asked.
+    """The outcome of a bound, from value, interval, bound and reliability alone; the column `passed` is not used.
 
-    row: with its bound as an object, as a run has it, and `read` gives of a table.
+    row: with its bound as an object, as in a run, and as returned by `read`.
 
     - passed, missed.
-    - unsupported: the value would pass, and is invalid by the reliability checks, or these are not on record. A bound
-      on that verdict itself is not.
+    - unsupported: the value would pass, and is invalid by the reliability checks, or these are not recorded. A bound
+      on the reliability itself is exempt.
     - undecided: no worse by the value, and the sample is too small to show it ("no worse than"); or a distance
-      that was not found up to eps, where the bound asks for one beyond it.
-    - not judged: what it is compared with is not there.
+      that was not found up to eps, where the bound requires one beyond it.
+    - not judged: there is nothing to compare with.
 
     >>> row = {"metric": "top1", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "bound": parse(">= 0.5")}
     >>> [state({**row, "reliability": word}) for word in ("reliable", "suspect", "invalid")]
@@ -248,7 +248,7 @@ def state(row: Row, *, allow_invalid: bool = False) -> str:
 
 
 def _end(text: str) -> tuple[Any, str]:
-    """What is held against the range that follows, and that range."""
+    """What is compared with the range that follows, and that range."""
     match = _END.fullmatch(text.strip())
     if match is None or match[1] == "in":
         return "value", text.strip()

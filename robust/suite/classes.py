@@ -13,12 +13,12 @@ _FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'
 
 
 def names(value: object, folder: Path = Path()) -> tuple[str, ...]:
-    """The classes that `classes = value` names, in their order; files lie in `folder`, or where we are.
+    """The classes that `classes = value` names, in their order; files are in `folder`, or in the current one.
 
     A .json file holds a list of names, a table from place to name or to (WordNet id, name), or from name to place, as
-    Keras' `class_indices`, or such a one under "id2label" or "label2id".
+    Keras' `class_indices`, or such a table under "id2label" or "label2id".
 
-    Raises SuiteError for anything else, and for a name that stands there twice.
+    Raises SuiteError for anything else, and for a name that occurs twice.
 
     >>> names("cat, dog"), names(["cow"])
     (('cat', 'dog'), ('cow',))
@@ -36,7 +36,7 @@ def names(value: object, folder: Path = Path()) -> tuple[str, ...]:
     if not found or "" in found:
         raise SuiteError(f"classes = {list(found)!r}: no name is empty; must be {_FORMS}", "classes")
     if twice := [name for name, n in Counter(found).items() if n > 1]:
-        raise SuiteError(f"classes: {twice[0]!r} stands there twice", "classes")
+        raise SuiteError(f"classes: {twice[0]!r} occurs twice", "classes")
     return found
 
 
@@ -53,9 +53,9 @@ def _read(file: Path) -> list[str]:
 
 
 def once(pairs: list[tuple[str, object]]) -> NewTable:
-    """A table of its keys and values; ValueError where a key stands there twice, of which one would be lost."""
+    """A table of its keys and values; ValueError where a key occurs twice, as one value would be lost."""
     if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
-        raise ValueError(f"{twice[0]!r} stands there twice")
+        raise ValueError(f"{twice[0]!r} occurs twice")
     return dict(pairs)
 
 

@@ -1,4 +1,4 @@
-"""Which bounds can be held against another model or an earlier report."""
+"""Which bounds can compare with another model or an earlier report."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from robust.suite.nouns import Case, Model
 
 
 def check(case: Case, models: Sequence[Model]) -> None:
-    """Raise SuiteError for "no worse than" of a metric that cannot be paired, or than what does not run in the case.
+    """Raise SuiteError for "no worse than" of a metric that cannot be paired, or than a model not in the case.
 
     Args:
         case: of a suite. models: of the suite; empty where they are not known.
@@ -22,17 +22,17 @@ def check(case: Case, models: Sequence[Model]) -> None:
 def _unpaired(key: str, case: Case) -> str:
     metric = key.partition("[")[0]
     if metric not in (known := paired()):
-        return f"{metric} is no mean over images that could be paired; those are {', '.join(known)}"
+        return f"{metric} is not a mean over images, so it cannot be paired; those that can are {', '.join(known)}"
     return ""
 
 
 def _absent(limit: NoWorse, case: Case, models: Sequence[Model]) -> str:
     known = [model.name for model in models]
-    asked = [name for name in known if case.models is None or name in case.models]
+    running = [name for name in known if case.models is None or name in case.models]
     if limit.of_report or not models:
         return ""
     if limit.than not in known:
         return f"there is no model {limit.than!r}{suggest(limit.than, known)} (a report has a slash: ./{limit.than})"
-    if limit.than not in asked:
+    if limit.than not in running:
         return f"this case does not run on {limit.than}; add it to models"
-    return "this case runs on no other model" if asked == [limit.than] else ""
+    return "this case runs on no other model" if running == [limit.than] else ""

@@ -1,4 +1,4 @@
-"""What a case with several corruptions says: which they are, and the model their errors are compared with."""
+"""A case with several corruptions: which they are, and the model whose errors are the baseline."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from robust.suite.nouns import Model
 
 
 def tables(kind: str, table: Table) -> list[NewTable]:
-    """A table of corruptions as one for each: `name` may be a list, or "all"; any other table stays as it is.
+    """A table of corruptions as one for each: `name` may be a list, or "all"; any other table is unchanged.
 
     Raises SuiteError for a list that is empty or names one twice.
 
@@ -27,16 +27,16 @@ def tables(kind: str, table: Table) -> list[NewTable]:
 
 
 def baseline(table: Table, models: Sequence[Model]) -> str | None:
-    """The model of the suite whose errors are the unit of a case, if its table names one.
+    """The model of the suite whose errors are the baseline of a case, if its table names one.
 
-    Raises SuiteError where it is not a model that the case asks, or the case does not corrupt its images.
+    Raises SuiteError where it is not a model of the case, or the case does not corrupt its images.
     """
     if "baseline" not in table:
         return None
     if "corruption" not in table:
         raise SuiteError("baseline: only a case with corruption compares errors with those of a model", "baseline")
     name, limited = convert(table["baseline"], str, "baseline"), table.get("models")
-    asked = [model.name for model in models if limited is None or model.name in limited]
-    if name not in asked:
-        raise SuiteError(f"baseline: {name!r} is not a model of this case{suggest(name, asked)}", "baseline")
+    running = [model.name for model in models if limited is None or model.name in limited]
+    if name not in running:
+        raise SuiteError(f"baseline: {name!r} is not a model of this case{suggest(name, running)}", "baseline")
     return name

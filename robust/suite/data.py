@@ -22,7 +22,7 @@ _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
 def seen(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
-    """What was given of how a model is to see a data set, checked: the arguments of `asked`; else SuiteError."""
+    """The checked settings of how a data set is presented to a model: the arguments of `asked`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
         "channels": None if channels is None else convert(channels, Channels, "channels"),
@@ -30,12 +30,12 @@ def seen(classes: object = None, channels: object = None, folder: Path = Path())
 
 
 def named(value: object) -> Any:
-    """A table with the name of a member of our catalogue, from what a suite may write.
+    """A table with the name of a member of the catalogue, from any form that a suite may use.
 
-    { folder = "photos" } and { arrays = "x.npz" } name their path, { python = "module:function" } somebody's
-    code; a name that is not like one of ours is left to tensorflow-datasets, which is not asked here.
+    { folder = "photos" } and { arrays = "x.npz" } name their path, { python = "module:function" } third-party
+    code; a name unlike any in the catalogue is passed on to tensorflow-datasets, unchecked.
 
-    Raises SuiteError for what names two sources.
+    Raises SuiteError for a table with two sources.
 
     >>> named({"name": "cifar10", "test": "test[:1000]"})
     {'name': 'tfds', 'builder': 'cifar10', 'test': 'test[:1000]'}
@@ -60,11 +60,11 @@ def named(value: object) -> Any:
 
 
 def data(value: object, call: Callable[[str, object, str], Call], folder: Path) -> Call:
-    """What `data = value` stands for in a suite that stands in this folder.
+    """What `data = value` means in a suite in this folder.
 
-    `call` binds a name or table to a member of a catalogue; it is told the key.
+    `call` binds a name or table to a member of a catalogue; it is given the key.
 
-    Raises SuiteError for what is wrong with it.
+    Raises SuiteError for an invalid value.
     """
     try:
         table, given = _seen(named(value), folder)
@@ -76,18 +76,18 @@ def data(value: object, call: Callable[[str, object, str], Call], folder: Path) 
 
 
 def read_data(value: str | Table, *, allow_code: bool = True, transform: str | Table | None = None) -> Call:
-    """What a command line or Python names as data, as a suite would.
+    """The data named on a command line or in Python, as in a suite.
 
-    A string that looks like a path, "./photos" or "photos/", or is that of a folder, with a slash in it, or
-    of an .npz file names that; one that ends in .csv names a table of files and labels.
+    A string in the form of a path, "./photos" or "photos/", or the path of a folder, with a slash in it, or
+    of an .npz file, names that path; one that ends in .csv names a table of files and labels.
 
     Args:
-        value: what names the data.
+        value: the name, path or table of the data.
         allow_code: may it be "module:function"?
         transform: "imagenet", the side of a square as in "96", or a table of a suite, for data whose images differ
             in size.
 
-    Raises SuiteError for what is wrong with it.
+    Raises SuiteError for an invalid value.
 
     >>> read_data("mnist", transform="96").arguments["transform"] == {"size": 96}
     True
@@ -102,19 +102,19 @@ def read_data(value: str | Table, *, allow_code: bool = True, transform: str | T
     return asked(located(bind("datasets", table), Path()), **given, remark=remark)
 
 
-def _transform(said: str | Table) -> str | Table:
-    """As a suite has it: a number alone is a size, a text may be a table in TOML.
+def _transform(given: str | Table) -> str | Table:
+    """The transform as in a suite: a number alone is a size, a text may be a table in TOML.
 
     >>> _transform("96"), _transform("{ size = 32, antialias = false }")
     ({'size': 96}, {'size': 32, 'antialias': False})
     """
-    if not isinstance(said, str):
-        return said
-    return {"size": int(said)} if said.isdecimal() else typed.value(said) if said.startswith("{") else said
+    if not isinstance(given, str):
+        return given
+    return {"size": int(given)} if given.isdecimal() else typed.value(given) if given.startswith("{") else given
 
 
 def two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
-    """Of a bare name that is a folder's, too: which of them was taken, and how to say the other; else ""."""
+    """For a bare name that is also a folder's: which of the two was used, and how to specify the other; else ""."""
     if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
         return ""
     if is_folder:
@@ -124,7 +124,7 @@ def two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
 
 
 def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
-    """The table of a data set without what any may be given, and that; somebody's code may have keys of these names."""
+    """The table of a data set without the common keys, and these; third-party code may have keys of these names."""
     if not isinstance(table, Mapping):
         return table, {}
     name = table.get("name")
@@ -137,7 +137,7 @@ def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
 
 
 def by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
-    """The table for a path, or the string itself, which is then a name."""
+    """The table for a path, or the string itself if it is a name."""
     if value.endswith(".npz"):
         return {"arrays": value}
     if value.endswith(".csv"):
@@ -147,14 +147,14 @@ def by_path(value: str, wants_a_folder: bool) -> str | dict[str, str]:
 
 
 def is_ours(name: str) -> bool:
-    """A member of our catalogue, something like one (so that the error can say so), or "module:function"."""
+    """A member of the catalogue, a similar name (so that the error can suggest one), or "module:function"."""
     if registry.is_foreign(name):
         return not _VERSION.search(name)
     return bool(difflib.get_close_matches(name, registry.names("datasets"), cutoff=0.8))
 
 
 def located(call: Call, folder: Path) -> Call:
-    """The call with its paths where they are: beside the suite, or where we are.
+    """The call with its paths resolved: relative to the suite, or to the current folder.
 
     Raises SuiteError for a file or folder that is in neither.
     """
@@ -178,5 +178,5 @@ def _place(name: str, folder: Path, key: str) -> str:
         return str(found)
     here = Path.cwd()
     where = f"is not in {here}" if folder.resolve() == here else f"is neither in {folder} nor in {here}"
-    there = "there is no such thing" if Path(name).expanduser().is_absolute() else where
+    there = "there is no such file or folder" if Path(name).expanduser().is_absolute() else where
     raise SuiteError(f"{key} = {name!r}: {there}", key)

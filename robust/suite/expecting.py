@@ -1,4 +1,4 @@
-"""The bounds of a case, each of a metric that it measures."""
+"""The bounds of a case, each on a metric that it computes."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from robust.suite import bounds as bound
 from robust.suite.bounds import Bound, NoWorse
 
 ALLOW = "allow_invalid"
-_SUMMED = '; it sums up several models, and is not judged: bound mean_corruption_error, or "corruption_error[fog]"'
+_SUMMED = '; it aggregates several models, and takes no bound: use mean_corruption_error, or "corruption_error[fog]"'
 _HINTS = {
     "targeted_success_rate": "; it needs an attack with a target",
     **dict.fromkeys(("corruption_error_ratio", "relative_error_increase", "mce", "relative_mce"), _SUMMED),
@@ -19,16 +19,16 @@ _HINTS = {
 
 
 def allows_invalid(table: Table) -> bool:
-    """May the bounds of a case pass on invalid numbers? Only where `expect = { ..., allow_invalid = true }` says so."""
+    """May the bounds of a case pass on invalid numbers? Only with `expect = { ..., allow_invalid = true }`."""
     return convert(convert(table.get("expect", {}), dict, "expect").get(ALLOW, False), bool, f"expect.{ALLOW}")
 
 
 def bounds(table: Table, calls: Sequence[Call], target: object) -> dict[str, Bound | NoWorse]:
-    """The bounds that a case's table expects, by "metric" or "metric[group]"; none where it expects nothing.
+    """The bounds in a case's `expect`, by "metric" or "metric[group]"; none without it.
 
-    calls: the metrics and profiles of the case. target: its attack's, which gives a metric of its own.
+    calls: the metrics and profiles of the case. target: that of its attack, which adds a metric.
 
-    Raises SuiteError for what the case does not measure, and for words that are no bound.
+    Raises SuiteError for a metric that the case does not compute, and for text that is no bound.
     """
     about = [yields(call.kind, call.name) for call in calls]
     known = [n for one in about for n in one.all_names if target is not None or one.given.get(n) != "target"]
@@ -40,7 +40,7 @@ def bounds(table: Table, calls: Sequence[Call], target: object) -> dict[str, Bou
             continue
         if not (named := re.fullmatch(r"([^\[\]]+)(\[.+\])?", key)) or named[1] not in known:
             hint = _HINTS.get(named[1] if named else key) or suggest(key.partition("[")[0], known)
-            raise SuiteError(f"expect: this case measures no {key!r}{hint}", f"expect.{key}")
+            raise SuiteError(f"expect: this case has no metric {key!r}{hint}", f"expect.{key}")
         try:
             found[key] = bound.parse(text)
         except SuiteError as error:

@@ -1,4 +1,4 @@
-"""In which line of a TOML file a key stands; `tomllib` does not say."""
+"""The line of each key in a TOML file; `tomllib` does not report it."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Lines:
         self.path, self._found, table = path, {}, ()
         blank = _TEXT.sub(
             lambda m: "\n" * m[0].count("\n") or m[0], text
-        )  # no key stands inside a string of many lines
+        )  # there are no keys inside a multi-line string
         for number, line in enumerate(blank.split("\n"), 1):
             keys = ()
             if header := _HEADER.fullmatch(line):

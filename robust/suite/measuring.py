@@ -14,7 +14,7 @@ from robust.suite.beside import beside
 
 
 def default(key: str | None, target: object) -> list[str]:
-    """What is measured of a case that does not say it.
+    """The default metrics of a case.
 
     >>> default("attack", None), default("minimal", None), default("minimal", "all")
     (['accuracy'], ['distance'], ['distance', 'targetability'])
@@ -25,7 +25,7 @@ def default(key: str | None, target: object) -> list[str]:
 
 
 def check(metrics: Iterable[Call], key: str | None, target: object) -> None:
-    """Raise SuiteError for a metric that would say nothing of this case, or something else than it seems to.
+    """Raise SuiteError for a metric that is meaningless or misleading in this case.
 
     Args:
         metrics: of the case. key: "attack", "corruption", "minimal" or None. target: of the attack or the search.
@@ -33,36 +33,36 @@ def check(metrics: Iterable[Call], key: str | None, target: object) -> None:
     for name, needs in ((call.name, yields("metrics", call.name).needs) for call in metrics):
         if "minimal" in needs and key != "minimal":
             write = setting("minimal", {"name": "fab", "eps": "16/255"})
-            raise SuiteError(f"metrics: {name} needs a case that looks for it; write {write}", "metrics")
+            raise SuiteError(f"metrics: {name} needs a minimal-distance search; write {write}", "metrics")
         if "target" in needs and target is None:
-            raise SuiteError(f"metrics: {name} needs a target; write {setting('target', 'all')} beside eps", "metrics")
+            raise SuiteError(f"metrics: {name} needs a target; write {setting('target', 'all')} next to eps", "metrics")
         if target == ALL and not {"minimal", "target"} & {*needs}:
-            many = "would count every image once for each class it is sent to"
-            raise SuiteError(f"metrics: with {setting('target', ALL)} {name} {many}; take targetability", "metrics")
+            many = "would count every image once for each target class"
+            raise SuiteError(f"metrics: with {setting('target', ALL)} {name} {many}; use targetability", "metrics")
 
 
 def check_baseline(metrics: Iterable[Call], baseline: str | None) -> None:
-    """Raise SuiteError where errors are to be compared with those of a model, and nobody counts them."""
+    """Raise SuiteError where errors are to be compared with those of a model, and no metric computes them."""
     if baseline and "accuracy" not in {call.name for call in metrics}:
         raise SuiteError('baseline: compares errors, which accuracy counts; add "accuracy" to metrics', "metrics")
 
 
 def check_outside(metrics: Iterable[Call], given: bool) -> None:
-    """Raise SuiteError where images from outside are given and nobody looks at them, or the other way round.
+    """Raise SuiteError where OOD images are given and no metric uses them, or the reverse.
 
     Args:
-        metrics: of the case. given: does it name images of no class?
+        metrics: of the case. given: does it name OOD images?
     """
     wanted = [call.name for call in metrics if "ood" in yields("metrics", call.name).needs]
     if wanted and not given:
         name_some = setting("ood", {"name": "digits"})
         raise SuiteError(f"metrics: {wanted[0]} needs images of no class: {name_some}", "metrics")
     if given and not wanted:
-        raise SuiteError('ood: nothing looks at these images; add "outliers" to metrics', "ood")
+        raise SuiteError('ood: no metric uses these images; add "outliers" to metrics', "ood")
 
 
 def planted(call: Call, folder: Path) -> Call:
-    """The call with the hierarchy that stands in a file beside the suite, so that what is in it counts, not its name.
+    """The call with the hierarchy read from a file next to the suite, so that its content counts, not its name.
 
     Raises SuiteError where there is no such file, or it cannot be read.
     """

@@ -17,7 +17,7 @@ from robust.suite.preprocessing import Preprocessing
 class Training:
     """How a model is fitted: a recipe and, for a hardened one, the adversary it trains against.
 
-    objective: what is weighed of the images and the adversary's; None: the cross-entropy of the latter alone.
+    objective: how the losses on clean and adversarial images are weighted; None: the cross-entropy of the latter alone.
     """
 
     recipe: Call
@@ -27,7 +27,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights from elsewhere, the architecture they are for, and whose names and constants they have."""
+    """A file of pretrained weights, their architecture, and the library whose names and constants they use."""
 
     file: Path
     architecture: Call
@@ -37,19 +37,19 @@ class Weights:
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         return f"{self.architecture.name} of {self.file.name}"
 
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that are known by name: "keras:resnet50", "efficientnet_lite0"."""
+    """Published weights, by name: "keras:resnet50", "efficientnet_lite0"."""
 
     name: str
 
 
 Pretrained = Weights | Published
-"""Weights that somebody else has trained."""
+"""Weights trained elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         return self.call.name
 
 
@@ -72,31 +72,31 @@ class ModelFile:
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         return str(self.path)
 
 
 @dataclass(frozen=True)
 class Python:
-    """A function of somebody's code, "module:function", that makes the model."""
+    """A function of third-party code, "module:function", that creates the model."""
 
     call: Call
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         return self.call.name
 
 
 @dataclass(frozen=True)
 class InMemory:
-    """A model that is handed over from Python: a `keras.Model` or a black box."""
+    """A model passed from Python: a `keras.Model` or a black box."""
 
     network: object
 
     @property
     def name(self) -> str:
-        """What the page calls it."""
+        """Its name on the page."""
         return "memory"
 
 
@@ -112,37 +112,37 @@ class Model:
     source: Source
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
-    preprocessing: Preprocessing | None = None  # as it wants them, where its own layers do not say it
+    preprocessing: Preprocessing | None = None  # as the model requires, where its own layers do not do it
     attack_precision: Precision = "float32"  # in which attacks search
-    output: str | None = None  # which of several classifies
-    black_box: bool = False  # are its answers all that may be asked?
-    allow_code: bool = False  # may its file run somebody's code?
+    output: str | None = None  # which of several outputs classifies
+    black_box: bool = False  # may only its outputs be used?
+    allow_code: bool = False  # may its file run third-party code?
 
 
 @dataclass(frozen=True)
 class Case:
-    """A perturbation, at one or more strengths going upward, and what is measured and expected."""
+    """A perturbation, at one or more increasing strengths, and its metrics and bounds."""
 
     name: str
     perturbations: tuple[Call, ...] = ()
     target: str | Mapping[str, str] | None = None  # of the attack or the search; "all": each other class in turn
     data: Call | None = None  # a shifted set, instead of the suite's own
-    restrict: bool = False  # do the classes of that set alone compete, instead of all of the suite's?
+    restrict: bool = False  # is the prediction restricted to the classes of that set?
     metrics: tuple[Call, ...] = (Call("metrics", "accuracy"),)
     profile: tuple[Call, ...] = ()
     max_images: int | None = None  # a random choice of the test split; None: all of it
-    balanced: bool = False  # are as many images of each class chosen, instead of in proportion to the classes?
+    balanced: bool = False  # is the same number of images of each class chosen, instead of in proportion?
     models: tuple[str, ...] | None = None  # None: all of the suite's
     expect: Mapping[str, Bound | NoWorse] = field(default_factory=dict)  # "top1" or "recall[Shirt]" -> bound
     allow_invalid: bool = False  # may a bound pass on a number that the reliability checks call invalid?
     line: int = 0
-    minimal: Call | None = None  # instead of perturbations: the attack that looks for the smallest change
-    ood: Call | None = None  # a data set with images of no class
-    baseline: str | None = None  # the model whose errors under corruptions are the unit of the others
+    minimal: Call | None = None  # instead of perturbations: the attack that searches for the smallest change
+    ood: Call | None = None  # a data set with out-of-distribution images
+    baseline: str | None = None  # the model whose errors under corruptions normalise those of the others
 
     @property
     def choice(self) -> Literal["all", "in proportion", "balanced"]:
-        """Which test images these are: all of them, or a choice that keeps the shares of the classes or levels them."""
+        """Which test images are used: all, or a choice that keeps the proportions of the classes or balances them."""
         if self.max_images is None:
             return "all"
         return "balanced" if self.balanced else "in proportion"
@@ -154,28 +154,28 @@ class Case:
 
     @property
     def definition(self) -> NewTable:
-        """What is done to which images, as JSON has it: what two reports must share to be compared."""
+        """What is done to which images, as in JSON: two reports are comparable only if this is equal."""
         calls = [call.key() for call in self.calls]
-        told = {
+        table = {
             "calls": calls, "target": self.target, "max_images": self.max_images, "balanced": self.balanced,
             "restrict": self.restrict,
         }  # fmt: skip
-        return json.loads(json.dumps(told, default=str))
+        return json.loads(json.dumps(table, default=str))
 
     @property
     def attacked(self) -> bool:
-        """Do attacks perturb the images or look for distances, so that a verdict says whether that can be believed?"""
+        """Do attacks perturb the images or search for distances, so that the reliability of the result is checked?"""
         return any(call.kind == "attacks" for call in self.calls)
 
     @property
     def source(self) -> str | None:
-        """The model of the suite on which the images are made that a transfer shows to others."""
+        """The model of the suite on which a transfer attack crafts the images for the others."""
         return next((call.arguments["source"] for call in self.calls if call.name == transfer.NAME), None)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One case on one model at one seed: what pytest calls a test."""
+    """One case on one model at one seed: a test in pytest."""
 
     case: Case
     model: Model
@@ -189,7 +189,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Suite:
-    """Models, cases, the data they share, and where all that was read."""
+    """Models, cases, the data they share, and the file they were read from."""
 
     name: str
     models: tuple[Model, ...]
@@ -199,11 +199,11 @@ class Suite:
     summary: str = ""
     path: Path | None = None
     text: str = ""
-    sections: tuple[Call, ...] = ()  # of others, on the page
-    folders: tuple[Path, ...] = ()  # where "module:function" is looked for, beside Python's path
+    sections: tuple[Call, ...] = ()  # third-party sections on the page
+    folders: tuple[Path, ...] = ()  # where "module:function" is searched, in addition to Python's path
 
     def cells(self) -> Iterator[Evaluation]:
-        """Every case on every model it asks for, model by model."""
+        """Every case on every model it includes, model by model."""
         for model in self.models:
             for seed in model.seeds:
                 yield from (

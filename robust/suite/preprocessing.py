@@ -1,4 +1,4 @@
-"""How a model wants its pixels: their range, the mean and deviation it was trained with, the order of the colours."""
+"""The preprocessing of a model: range of the pixels, mean and standard deviation, order of the colour channels."""
 
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -12,7 +12,7 @@ from robust.core.types import Table, exact
 class Preprocessing(NamedTuple):
     """x in [0, 1] becomes (low + (high - low) x - mean) / std, of each channel.
 
-    low, high: what the pixels range over before that.
+    low, high: the range of the pixels before normalisation.
     mean, std: one number a channel, in the order of the model's channels; empty: 0 and 1.
     order: of the colours. layout: of the axes.
     """
@@ -25,7 +25,7 @@ class Preprocessing(NamedTuple):
     layout: str = "channels_last"
 
     def __str__(self) -> str:
-        """In a few words.
+        """A short description.
 
         >>> print(Preprocessing(0, 255, mean=(103.939, 116.779, 123.68), order="bgr"))
         [0, 255], minus (103.939, 116.779, 123.68), in the order BGR
@@ -89,7 +89,7 @@ def _table(table: Table) -> Preprocessing:
 
 
 def check_unit(found: Preprocessing) -> None:
-    """Refuse a mean or a deviation that pixels of this range cannot have: it is of grey levels, or of [0, 1]."""
+    """Refuse a mean or standard deviation impossible for this range: it was meant for [0, 255], or for [0, 1]."""
     low, high = found.low, found.high
     for key, numbers, least, most in (("mean", found.mean, low, high), ("std", found.std, 0.0, high - low)):
         if any(not least <= n <= most for n in numbers):
@@ -119,7 +119,7 @@ def _channels(value: object, key: str) -> tuple[float, ...]:
 
 
 def _numbers(value: object) -> tuple[float, ...] | None:
-    """Finite numbers, of which fractions may be strings; None for anything else."""
+    """Finite numbers; fractions may be strings. None for anything else."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None
     try:

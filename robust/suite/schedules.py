@@ -1,4 +1,4 @@
-"""Is what a recipe says of its schedule something that can be followed? Asked before any data is read."""
+"""Can the schedule of a recipe be followed? Checked before any data is read."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from robust.core.types import Table
 
 
 def check_milestones(given: Any) -> None:
-    """Raise SuiteError for milestones that are epochs: they are shares of all steps.
+    """Raise SuiteError for milestones that are epochs: they are fractions of all steps.
 
     >>> check_milestones(["1/2", 0.75])
-    >>> check_milestones([30, 60])
+    >>> check_milestones([30, 60])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    robust.core.errors.SuiteError: milestones = [30, 60]: are shares of all steps; of 90 epochs write ["30/90", "60/90"]
+    robust.core.errors.SuiteError: milestones = [30, 60]: are fractions of all steps; for 90 epochs write ...
     """
     late = [each for each in given if type(each) in (int, float) and each > 1] if isinstance(given, list) else []
     if late:
         total = max(90, *(int(each) + 1 for each in late))
         shares = ", ".join(f'"{each}/{total}"' for each in given)
-        where = f"are shares of all steps; of {total} epochs write [{shares}]"
+        where = f"are fractions of all steps; for {total} epochs write [{shares}]"
         raise SuiteError(f"milestones = {given}: {where}", "train.milestones")
 
 
 def check(recipe: Table) -> None:
-    """Raise SuiteError for a recipe's arguments that contradict each other, or one that could never act.
+    """Raise SuiteError for a recipe's arguments that contradict each other, or that never take effect.
 
     >>> check({"schedule": "steps", "milestones": [0.5, 0.75], "factor": 0.1, "epochs": 3})
     """
@@ -44,7 +44,7 @@ def check(recipe: Table) -> None:
         raise SuiteError(f"{both}: set one of them", "train.clip_value")
     if recipe.get("class_weights") is not None and recipe.get("sampling") == "balanced":
         both = 'class_weights and sampling = "balanced"'
-        raise SuiteError(f"{both}: small classes would count twice over; set one of them", "train.sampling")
+        raise SuiteError(f"{both}: small classes would be compensated twice; set one of them", "train.sampling")
     _check_unfreezing(recipe.get("unfreeze_after"), recipe.get("epochs"))
 
 
@@ -53,8 +53,8 @@ def _check_steps(milestones: Sequence[float] | None, factor: object) -> None:
         raise SuiteError('schedule = "steps" needs milestones, as in milestones = ["1/2", "3/4"]', "train.schedule")
     wrong = [b for a, b in itertools.pairwise(milestones) if b <= a]
     if wrong or milestones[-1] >= 1:
-        said = f"{wrong[0]:g} stands after one that is not smaller" if wrong else "at 1 all steps are done"
-        raise SuiteError(f"milestones = {milestones}: must rise, below 1; {said}", "train.milestones")
+        why = f"{wrong[0]:g} follows one that is not smaller" if wrong else "at 1 all steps are done"
+        raise SuiteError(f"milestones = {milestones}: must increase, below 1; {why}", "train.milestones")
     if isinstance(factor, list) and len(factor) != len(milestones):
         counts = f"{len(factor)} of them for {len(milestones)} milestones"
         raise SuiteError(f"factor = {factor}: {counts}; write one for all, or one for each", "train.factor")

@@ -1,17 +1,17 @@
-"""Choosing cells by their ids, as pytest's -k does: `pgd and not (lenet5 or hardened)`."""
+"""Selecting cells by their ids, as with pytest's -k: `pgd and not (lenet5 or hardened)`."""
 
 import ast
 import re
 
 from robust.core.errors import SuiteError
 
-_WORD = re.compile(r"[\w:+\-.\[\]\\/]+")  # as pytest has it
+_WORD = re.compile(r"[\w:+\-.\[\]\\/]+")  # as in pytest
 
 
 def fits(expression: str, name: str) -> bool:
-    """Does the name contain what the expression asks for? Words are parts of names; case does not matter.
+    """Does the name match the expression? Words are substrings of names; case does not matter.
 
-    Raises SuiteError for what is not such an expression.
+    Raises SuiteError for an invalid expression.
 
     >>> fits("pgd and not lenet5", "pgd[resnet20]")
     True

@@ -1,4 +1,4 @@
-"""Where a model of a suite comes from: our catalogue, a file, weights from elsewhere, or somebody's code."""
+"""Where a model of a suite comes from: the catalogue, a file, pretrained weights, or third-party code."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,14 +18,14 @@ ASKED = ("preprocessing", "output", "black_box")
 
 
 def source(kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path) -> Source:
-    """What `kind = value` stands for, where kind is one of `KINDS`.
+    """The source that `kind = value` specifies, where kind is one of `KINDS`.
 
     Args:
-        value: a name, a table or a path, as the kind has it.
-        call: binds a name or table to a member of a catalogue; told the key.
-        folder: where the suite stands, and files that it names.
+        value: a name, a table or a path, depending on the kind.
+        call: binds a name or table to a member of a catalogue; given the key.
+        folder: that of the suite, and of files that it names.
 
-    Raises SuiteError for what is not so, and for a file that is neither there nor where we are.
+    Raises SuiteError for an invalid value, and for a file that is neither there nor in the current folder.
 
     >>> from robust.core.signature import bind
     >>> source("architecture", "lenet5", lambda kind, value, _: bind(kind, value), Path()).name
@@ -39,12 +39,12 @@ def source(kind: str, value: object, call: Callable[[str, object, str], Call], f
     if kind == "architecture":
         return Architecture(bound)
     if not registry.is_foreign(bound.name):
-        raise SuiteError(f'python = {value!r}: must be "module:function"; for ours write architecture =', kind)
+        raise SuiteError(f'python = {value!r}: must be "module:function"; for a built-in model write architecture =', kind)
     return Python(bound)
 
 
 def asked(table: Table) -> NewTable:
-    """How a model is to be asked, from the keys `ASKED` of its table; else SuiteError.
+    """How a model is called, from the keys `ASKED` of its table; else SuiteError.
 
     >>> asked({"output": "main"})
     {'preprocessing': None, 'output': 'main', 'black_box': False}
@@ -57,7 +57,7 @@ def asked(table: Table) -> NewTable:
 
 
 def foreign(source: Source) -> str:
-    """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs somebody's code."""
+    """Why a model is not loaded unless the suite is trusted; "" where nothing in it runs third-party code."""
     if not isinstance(source, ModelFile):
         return ""
     path = source.path

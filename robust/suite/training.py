@@ -1,4 +1,4 @@
-"""How a suite has a model trained: a recipe and, for a hardened one, an adversary and an objective."""
+"""How a suite specifies training: a recipe and, for adversarial training, an adversary and an objective."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ _AGAINST = {"adversary": "adversaries", "objective": "objectives"}
 
 
 def training(value: object, call: Callable[[str, object, str], Call]) -> Training:
-    """What `train = value` stands for.
+    """The training that `train = value` specifies.
 
     Args:
-        value: the name of a recipe, or a table with it, with any of its fields, and with what it trains against.
-        call: binds a name or table to a member of a catalogue; told the key.
+        value: the name of a recipe, or a table with it, with any of its fields, and with adversary and objective.
+        call: binds a name or table to a member of a catalogue; given the key.
 
     Raises SuiteError where there is no recipe, for an objective without an adversary, and for a schedule that could
     not be followed.
@@ -33,7 +33,7 @@ def training(value: object, call: Callable[[str, object, str], Call]) -> Trainin
         raise SuiteError(f'train = {value!r}: write train = {{ recipe = "short" }}', "train")
     if "objective" in table and "adversary" not in table:
         write = setting("adversary", {"name": "pgd", "eps": "8/255"})
-        raise SuiteError(f"train.objective weighs what an adversary makes: write {write}, too", "train.objective")
+        raise SuiteError(f"train.objective requires an adversary: also write {write}", "train.objective")
     options = {key: v for key, v in table.items() if key not in ("recipe", *_AGAINST)}
     schedules.check_milestones(options.get("milestones"))
     recipe = call("recipes", {"name": table["recipe"], **options}, "train")

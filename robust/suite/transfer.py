@@ -1,4 +1,4 @@
-"""How a suite has examples made on one model shown to another: the attack inside, and the model it runs on."""
+"""How a suite specifies a transfer attack: the attack inside, and the source model it runs on."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def inner(arguments: Table) -> NewTable:
     table = {"name": given} if isinstance(given, str) else dict(given)
     for key in ("eps", "norm", "target"):
         if key in table:
-            say = f"write {key} beside source, where it is said of the whole transfer"
-            raise SuiteError(f"attack: {say}", f"attack.{key}")
+            hint = f"write {key} next to source, where it applies to the whole transfer"
+            raise SuiteError(f"attack: {hint}", f"attack.{key}")
     if table.get("name") == NAME:
-        raise SuiteError("attack: what is transferred cannot be a transfer itself", "attack")
+        raise SuiteError("attack: the attack of a transfer cannot be a transfer itself", "attack")
     return {**table, "eps": arguments["eps"], "norm": arguments["norm"]}
 
 
 def source(case: Case, models: tuple[Model, ...]) -> Model | None:
-    """The model on which a case has its images made; None for a case that is no transfer.
+    """The source model of a case; None for a case that is no transfer.
 
-    Raises SuiteError for a name that no model of the suite has, and where a model would be shown its own images.
+    Raises SuiteError for a name that no model of the suite has, and where a model would be evaluated on its own images.
     """
     if (name := case.source) is None:
         return None
@@ -46,5 +46,5 @@ def source(case: Case, models: tuple[Model, ...]) -> Model | None:
     others = [known for known in found if known != name]
     if case.models is None or name in case.models:
         write = f"models = {others}".replace("'", '"') if others else "another model"
-        raise SuiteError(f"source = {name!r}: it would be shown its own images; write {write}", "attack.source")
+        raise SuiteError(f"source = {name!r}: it would be evaluated on its own images; write {write}", "attack.source")
     return found[name]

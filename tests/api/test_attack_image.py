@@ -81,8 +81,8 @@ def test_any_attack_of_the_catalogue_will_do(folder, name):
     ("options", "message"),
     [
         ({"target": "gibon"}, r"no class 'gibon'; did you mean 'gibbon'\?"),
-        ({"target": "panda"}, "what the model sees already"),
-        ({"classes": ["a", "b"]}, "2 names came, and the model has 3 classes"),
+        ({"target": "panda"}, "the predicted class already"),
+        ({"classes": ["a", "b"]}, "2 names were given, but the model has 3 classes"),
     ],
 )
 def test_what_cannot_be_is_told(folder, options, message):
@@ -191,7 +191,7 @@ def test_a_file_with_code_needs_trust(folder, monkeypatch, capsys):
     ).save(folder / "shady.keras")
     words = ["attack", "grey.png", "--model", "shady.keras", "--eps", "8/255"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "say so: --allow-code" in capsys.readouterr().err
+    assert "--allow-code" in capsys.readouterr().err
     assert robust(*words, "--allow-code", monkeypatch=monkeypatch) in (0, 1)
     assert "the PNG is" in capsys.readouterr().out
 

@@ -86,7 +86,7 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
         (["report", "suites"], "environment.json is missing"),
         (["rum"], 'Did you mean "run"'),
         (["describe", "vgg16", "--option", "nrom=batch"], "nrom: vgg16 takes no 'nrom'; did you mean 'norm'?"),
-        (["describe"], "name a network, as in `robust describe vgg16`, or say --all"),
+        (["describe"], "name a network, as in `robust describe vgg16`, or pass --all"),
         (["describe", "--all", "--classes", "7"], "describe --all: the family is counted as published"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_run_that_is_stopped_keeps_what_it_found_and_says_how_to_go_on(suite, 
         running.send_signal(sent)
         told = running.communicate(timeout=60)[1]
     assert running.returncode == code
-    assert told.endswith("robust: stopped; run it again to go on\n"), told
+    assert told.endswith("robust: stopped; run it again to resume\n"), told
     assert (tmp_path / "out/index.html").is_file()
 
 

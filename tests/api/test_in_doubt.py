@@ -89,8 +89,8 @@ def printed(session, capsys, tmp_path):
     ("bound", "ill", "code", "says"),
     [
         ('top1 = ">= 0.3"', "too_few_steps", 0, f"passed, on a number in doubt: {PLACE} (suspect)"),
-        ('top1 = ">= 0.3"', "unlimited_fails", 1, "unsupported: pgd[net] at eps 8/255 top1 0.500"),
-        ('top1 = ">= 0.3", allow_invalid = true', "unlimited_fails", 0, f"in doubt: {PLACE} (invalid)"),
+        ('top1 = ">= 0.3"', "unbounded_fails", 1, "unsupported: pgd[net] at eps 8/255 top1 0.500"),
+        ('top1 = ">= 0.3", allow_invalid = true', "unbounded_fails", 0, f"in doubt: {PLACE} (invalid)"),
         (
             'top1 = ">= 0.8"',
             "too_few_steps",
@@ -129,10 +129,10 @@ def test_pytest_and_junit_mark_a_pass_on_a_suspect_number(pytester, session, mon
 
 
 def test_junit_says_unsupported(pytester, session, monkeypatch):
-    result, case = by_pytest(pytester, session('top1 = ">= 0.3"', "unlimited_fails"), monkeypatch)
+    result, case = by_pytest(pytester, session('top1 = ">= 0.3"', "unbounded_fails"), monkeypatch)
     result.assert_outcomes(failed=1)
     message = case.find("failure").get("message")
-    assert "so that >= 0.3 is unsupported" in message and "(invalid: unlimited fails)" in message
+    assert "so that >= 0.3 is unsupported" in message and "(invalid: unbounded fails)" in message
     assert case.find("properties/property[@name='robust_in_doubt']") is None
 
 

@@ -72,7 +72,7 @@ def test_one_sigmoid_is_two_classes_and_is_followed_while_it_learns(held_out):
     model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy")
     watch = robust.RobustAccuracy((images, labels), "fgsm", eps="1/255")
     seen = model.fit(images, labels, epochs=8, verbose=0, callbacks=[watch]).history["val_robust_accuracy"]
-    assert watch._asked[2].classes == ("0", "1")
+    assert watch._built[2].classes == ("0", "1")
     assert seen[-1] > max(0.8, seen[0])
 
 
@@ -80,12 +80,12 @@ def test_it_traces_once_over_all_epochs_and_again_for_another_model_only(train, 
     watch = robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1))
     model = softmax()
     train(model, [watch], epochs=4)
-    _, classifier, _ = watch._asked
+    _, classifier, _ = watch._built
     train(model, [watch], epochs=2)
-    assert watch._asked[1] is classifier
+    assert watch._built[1] is classifier
     assert set(classifier.graphs.values()) == {1}
     train(softmax(), [watch], epochs=1)
-    assert watch._asked[1] is not classifier
+    assert watch._built[1] is not classifier
 
 
 def test_dropout_is_off_and_batch_statistics_stay_as_training_left_them(build, train, held_out):
@@ -167,7 +167,7 @@ def test_classes_that_the_images_lack_are_counted_from_the_model(train, held_out
     images, labels = held_out
     watch = robust.RobustAccuracy((images[labels < 2], labels[labels < 2]), QUICK)
     train(softmax(), [watch], epochs=1)
-    assert watch._asked[2].classes == ("0", "1", "2")
+    assert watch._built[2].classes == ("0", "1", "2")
 
 
 IMAGES, LABELS = np.zeros((4, 6, 6, 1), np.float32), [0, 1, 2, 0]

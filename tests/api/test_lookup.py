@@ -123,7 +123,7 @@ def test_a_suspect_value_is_handed_out_with_a_warning(judged):
 
 
 def test_an_ill_of_the_model_is_told_at_every_strength(judged):
-    found = judged("other_pixels", "invalid")
+    found = judged("wrong_preprocessing", "invalid")
     found.loc[found["model"].eq("lenet5") & found["case"].eq("pgd"), "reliability"] = "invalid"
     with pytest.raises(ModelError, match="in another than its own"):
         value(found, "top1", case="pgd", eps="2/255")

@@ -98,9 +98,9 @@ def test_a_whole_climb_of_those_that_stand(both, norm):
         eps=TIGHT[norm], norm=norm, steps=10, step_size=TIGHT[norm] / 4, random_start=False,
     )  # fmt: skip
     attack = getattr(foolbox.attacks, PGD[norm])(abs_stepsize=TIGHT[norm] / 4, steps=10, random_start=False)
-    _, climbed, fell = attack(theirs, tf.constant(images), tf.constant(labels), epsilons=TIGHT[norm])
+    _, climbed, is_adv = attack(theirs, tf.constant(images), tf.constant(labels), epsilons=TIGHT[norm])
     standing = ours.by == ""
-    assert standing.sum() > 10 and not fell.numpy()[standing].any()
+    assert standing.sum() > 10 and not is_adv.numpy()[standing].any()
     np.testing.assert_allclose(ours.images[standing], climbed.numpy()[standing], rtol=0, atol=1e-14)
 
 
@@ -110,9 +110,9 @@ def test_fgsm(both, norm):
     classifier, theirs, images, labels, dtype = both
     ours = fgsm(classifier, images, labels, seeds=np.arange(len(images)), eps=EPS[norm], norm=norm)
     attack = getattr(foolbox.attacks, FGSM[norm])()
-    _, stepped, fell = attack(theirs, tf.constant(images), tf.constant(labels), epsilons=EPS[norm])
+    _, stepped, is_adv = attack(theirs, tf.constant(images), tf.constant(labels), epsilons=EPS[norm])
     _same(ours.images, stepped.numpy(), _clear(theirs, images, labels), norm, dtype)
-    assert np.array_equal(ours.by != "", fell.numpy()) and 0 < fell.numpy().sum() < len(images)
+    assert np.array_equal(ours.by != "", is_adv.numpy()) and 0 < is_adv.numpy().sum() < len(images)
 
 
 @pytest.mark.parametrize(

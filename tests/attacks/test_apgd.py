@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import apgd, apgd_t, auto_step, ball, sparse_step
-from robust.attacks.climb import StepOutput
+from robust.attacks.iterative import StepOutput
 from robust.models.classifier import Classifier
 
 PIXELS = 12
@@ -48,15 +48,15 @@ def test_reaches_the_highest_point_of_a_linear_model(certain, attack, norm):
 
 def _drive(losses, steps, norm="linf", eps=0.1):
     """The steps on a made-up loss: what is remembered after each of them."""
-    numbers = {"eps": eps, **auto_step.numbers(steps)}
-    state = {k: tf.constant(v) for k, v in auto_step.memory(CENTRE, numbers).items()}
-    numbers = {k: tf.constant(float(v)) for k, v in numbers.items()}
+    hyperparameters = {"eps": eps, **auto_step.hyperparameters(steps)}
+    state = {k: tf.constant(v) for k, v in auto_step.memory(CENTRE, hyperparameters).items()}
+    hyperparameters = {k: tf.constant(float(v)) for k, v in hyperparameters.items()}
     state |= {"point": tf.constant(CENTRE), "centre": tf.constant(CENTRE)}
     gradient, history = tf.constant(DIFFERENCE.reshape(CENTRE.shape), tf.float32), []
     for turn in range(steps):
         state["left"] = tf.constant([steps - turn])
-        look = StepOutput(tf.constant([losses(turn)], tf.float32), tf.zeros([1, 2]), gradient)
-        state = state | auto_step.step(state, look, numbers, norm)
+        output = StepOutput(tf.constant([losses(turn)], tf.float32), tf.zeros([1, 2]), gradient)
+        state = state | auto_step.step(state, output, hyperparameters, norm)
         history.append({k: v.numpy() for k, v in state.items()})
     return history
 
@@ -115,15 +115,15 @@ def test_each_step_is_the_formula():
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 100])
 def test_in_l1_the_ball_shrinks_to_eps_and_the_best_point_is_inside(steps):
-    numbers = {"eps": 0.5, **sparse_step.numbers(steps)}
-    state = {k: tf.constant(v) for k, v in sparse_step.memory(CENTRE, numbers).items()}
-    numbers = {k: tf.constant(float(v)) for k, v in numbers.items()}
+    hyperparameters = {"eps": 0.5, **sparse_step.hyperparameters(steps)}
+    state = {k: tf.constant(v) for k, v in sparse_step.memory(CENTRE, hyperparameters).items()}
+    hyperparameters = {k: tf.constant(float(v)) for k, v in hyperparameters.items()}
     state |= {"point": tf.constant(CENTRE), "centre": tf.constant(CENTRE)}
     gradient, sizes = tf.constant(DIFFERENCE.reshape(CENTRE.shape), tf.float32), []
     for turn in range(steps):
         loss = tf.reduce_sum(gradient * state["point"], axis=[1, 2, 3])
         state["left"] = tf.constant([steps - turn])
-        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
+        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), hyperparameters, "l1")
         sizes.append(ball.size(state["point"] - CENTRE, "l1").numpy().item())
     assert ball.size(state["best"] - CENTRE, "l1").numpy().item() <= 0.5 * (1 + 1e-6)
     assert sizes[-1] <= 0.5 * (1 + 1e-6)
@@ -134,23 +134,23 @@ def test_in_l1_the_ball_shrinks_to_eps_and_the_best_point_is_inside(steps):
 def test_in_l1_the_balls_and_the_windows_are_those_of_the_paper():
     """Three, two and one eps, for 30, 30 and 40 % of the steps, with a look after each 4 % of a ball's steps."""
     known = {"steps": 1000, "two": 300, "one": 600, "window": 12, "last_window": 16}
-    assert sparse_step.numbers(1000) == known
+    assert sparse_step.hyperparameters(1000) == known
     for steps, radius in ((1000, 3), (3, 2), (1, 1)):  # few steps leave no time for the larger balls
-        begun = sparse_step.memory(CENTRE, {"eps": 0.5, **sparse_step.numbers(steps)})
+        begun = sparse_step.memory(CENTRE, {"eps": 0.5, **sparse_step.hyperparameters(steps)})
         assert begun["size"].item() == radius * 0.5
 
 
 def test_in_l1_the_next_steps_go_over_two_thirds_of_the_pixels_that_the_best_point_changes():
     """A fifth at first; told anew at the end of each window, and as a smaller ball takes over."""
-    numbers = {"eps": 0.5, "steps": 100, "two": 30, "one": 60, "window": 7, "last_window": 7}
-    state = {k: tf.constant(v) for k, v in sparse_step.memory(CENTRE, numbers).items()}
-    numbers = {k: tf.constant(float(v)) for k, v in numbers.items()}
+    hyperparameters = {"eps": 0.5, "steps": 100, "two": 30, "one": 60, "window": 7, "last_window": 7}
+    state = {k: tf.constant(v) for k, v in sparse_step.memory(CENTRE, hyperparameters).items()}
+    hyperparameters = {k: tf.constant(float(v)) for k, v in hyperparameters.items()}
     state |= {"point": tf.constant(CENTRE), "centre": tf.constant(CENTRE)}
     gradient, shares = tf.constant(DIFFERENCE.reshape(CENTRE.shape), tf.float32), [1.0]
     for turn in range(70):
         loss = tf.reduce_sum(gradient * state["point"], axis=[1, 2, 3])
         state["left"] = tf.constant([100 - turn])
-        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), numbers, "l1")
+        state = state | sparse_step.step(state, StepOutput(loss, tf.zeros([1, 2]), gradient), hyperparameters, "l1")
         told = np.count_nonzero(state["best"].numpy() != CENTRE) / PIXELS / 1.5
         begun = max(b for b in (0, 30, 60) if b <= turn)
         anew = turn > 0 and (turn - begun) % 7 == 0

@@ -91,9 +91,9 @@ def test_each_part_gets_what_the_ones_before_have_left(trained, run, whole, norm
     assert set(found.by) <= {"", "apgd-ce", "apgd-t", "fab-t", "square"}
     first = run(apgd, norm, restarts=5 if norm == "l1" else 1)
     assert np.array_equal(found.by == "apgd-ce", first.by != "")
-    fell = first.by != ""
-    assert np.array_equal(found.images[fell], first.images[fell])
-    assert np.array_equal(found.n_forward[fell], first.n_forward[fell])
+    is_adv = first.by != ""
+    assert np.array_equal(found.images[is_adv], first.images[is_adv])
+    assert np.array_equal(found.n_forward[is_adv], first.n_forward[is_adv])
     left = found.by == ""
     climbs, classes = (5, 5) if norm == "l1" else (1, 9)
     most = climbs * 101 + (1 + classes * 101) + (1 + 9 * 101) + QUERIES + 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from robust.attacks import pgd
-from robust.attacks.climb import Task
 from robust.attacks.contract import as_attack
+from robust.attacks.iterative import Task
 from robust.core.types import Eps
 from robust.results.attack_result import AttackResult
 

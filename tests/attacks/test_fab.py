@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy import optimize
 
 from robust.attacks import fab, pgd
-from robust.attacks.climb import StepOutput
+from robust.attacks.iterative import StepOutput
 from robust.models.classifier import Classifier
 
 PIXELS = 12
@@ -114,7 +114,7 @@ def _climb_of(monkeypatch, four, targets):
     """The climb that FAB hands to the engine."""
     module, seen = importlib.import_module("robust.attacks.fab"), []
     attack = module.attack
-    monkeypatch.setattr(module, "attack", lambda task, climb: (seen.append(climb), attack(task, climb))[1])
+    monkeypatch.setattr(module, "attack", lambda task, method: (seen.append(method), attack(task, method))[1])
     fab(four, IMAGES, np.zeros(15, np.int64), seeds=SEEDS, targets=targets, eps=0.2, steps=1)
     return seen[0]
 
@@ -122,11 +122,11 @@ def _climb_of(monkeypatch, four, targets):
 @pytest.mark.parametrize("targeted", [False, True])
 def test_it_goes_back_from_where_it_counts_as_fooled(monkeypatch, four, targeted):
     """Of points that the model takes for class 2, on the way to class 1: any error counts, unless there is a target."""
-    climb = _climb_of(monkeypatch, four, np.ones(15, np.int64) if targeted else None)
+    method = _climb_of(monkeypatch, four, np.ones(15, np.int64) if targeted else None)
     centre, point = np.full((1, 1, PIXELS, 1), 0.5, np.float32), np.full((1, 1, PIXELS, 1), 0.7, np.float32)
-    slots = {"centre": centre, "point": point, "label": np.zeros(1, int), "aim": np.ones(1, int), "left": [9]}
-    look = StepOutput(tf.constant([-0.1]), tf.constant([[0.0, 0, 1, 0]]), tf.ones_like(point))
-    following = climb.step({k: tf.constant(v) for k, v in slots.items()}, look, {"eps": tf.constant(0.3)}, "linf")
+    slots = {"centre": centre, "point": point, "label": np.zeros(1, int), "target": np.ones(1, int), "left": [9]}
+    output = StepOutput(tf.constant([-0.1]), tf.constant([[0.0, 0, 1, 0]]), tf.ones_like(point))
+    following = method.step({k: tf.constant(v) for k, v in slots.items()}, output, {"eps": tf.constant(0.3)}, "linf")
     gone_back = np.allclose(following["point"], 0.5 + 0.9 * 0.2)
     assert gone_back != targeted
 
@@ -134,7 +134,9 @@ def test_it_goes_back_from_where_it_counts_as_fooled(monkeypatch, four, targeted
 @norms
 def test_a_random_round_begins_within_half_the_radius(monkeypatch, four, norm):
     centres = tf.fill((500, 1, PIXELS, 1), 0.5)
-    begun = _climb_of(monkeypatch, four, None).draw(centres, tf.range(500, dtype=tf.int64), tf.constant(1), 0.4, norm)
+    begun = _climb_of(monkeypatch, four, None).random_point(
+        centres, tf.range(500, dtype=tf.int64), tf.constant(1), 0.4, norm
+    )
     order = {"linf": np.inf, "l2": 2, "l1": 1}[norm]
     sizes = np.linalg.norm((begun.numpy() - 0.5).reshape(500, -1), ord=order, axis=1)
     assert 0.19 < sizes.max() <= 0.2 + 1e-6

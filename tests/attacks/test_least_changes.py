@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from robust.attacks.minimal.search import nearest
+from robust.attacks.minimal.search import smallest_changes
 from robust.core.signature import bind
 
 LARGE = {"linf": 0.3, "l2": 3.0}
@@ -13,7 +13,7 @@ def far(trained, norm, name, steps):
     right = trained.classifier.logits(trained.images).argmax(axis=1) == trained.labels
     images, labels, seeds = (each[right] for each in (trained.images, trained.labels, trained.seeds))
     call = bind("attacks", {"name": name, "norm": norm, "eps": LARGE[norm], "steps": steps})
-    found = nearest(call, trained.classifier, images, labels, seeds=seeds)
+    found = smallest_changes(call, trained.classifier, images, labels, seeds=seeds)
     assert (found.by == name).all()
     change = (found.images - images).reshape(len(images), -1)
     return np.linalg.norm(change, ord=np.inf if norm == "linf" else 2, axis=1)

@@ -41,10 +41,10 @@ def test_no_attack_reports_less_than_the_exact_robust_accuracy_of_a_linear_model
     found = bind("attacks", {"name": name, "norm": "linf", "eps": EPS})(
         classifier, IMAGES, labels, seeds=np.arange(N), targets=None
     )
-    fell = classifier.logits(found.images).argmax(axis=1) != labels
-    assert not (fell & ~perhaps).any()
+    is_adv = classifier.logits(found.images).argmax(axis=1) != labels
+    assert not (is_adv & ~perhaps).any()
     if name in EXACT:
-        assert fell[surely].all()
+        assert is_adv[surely].all()
 
 
 def reachable(aims, eps):

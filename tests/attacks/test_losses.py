@@ -75,13 +75,13 @@ def test_what_falls_does_not_hang_on_how_sure_the_model_is(affine, attack, norm)
     weights = random.normal(size=(12, 2))
     images = random.uniform(0.3, 0.7, (40, 1, 12, 1)).astype(np.float32)
     bias = [float(images.reshape(40, -1).mean(axis=0) @ (weights[:, 1] - weights[:, 0])), 0.0]
-    fell = []
+    is_adv = []
     for scale in (1, 1000):
         classifier = Classifier(affine(weights * scale, np.array(bias) * scale), 2, batch_size=8)
         labels = classifier.logits(images).argmax(axis=1)
         eps = {"linf": 0.05, "l2": 0.15}[norm]
-        fell.append(attack(classifier, images, labels, seeds=np.arange(40), eps=eps, norm=norm).by != "")
-    assert np.array_equal(*fell) and 4 < fell[0].sum() < 36
+        is_adv.append(attack(classifier, images, labels, seeds=np.arange(40), eps=eps, norm=norm).by != "")
+    assert np.array_equal(*is_adv) and 4 < is_adv[0].sum() < 36
 
 
 def test_three_classes_that_are_level_are_kept_apart_as_in_the_release():

@@ -19,9 +19,9 @@ def test_stays_in_the_ball_and_stops_at_the_first_draw_that_fools(classifier, pr
         assert sizes.max() <= EPS[norm] * (1 + 1e-5) + 1e-6 and (sizes > 0).all()
         assert np.array_equal(found.by != "", classifier.logits(found.images).argmax(axis=1) != data.labels)
         assert (found.n_backward == 0).all()
-    fell = few.by != ""
-    assert np.array_equal(few.images[fell], more.images[fell])  # the draws are the same ones
-    assert (more.by != "").sum() > fell.sum() > 0
+    is_adv = few.by != ""
+    assert np.array_equal(few.images[is_adv], more.images[is_adv])  # the draws are the same ones
+    assert (more.by != "").sum() > is_adv.sum() > 0
     assert (more.n_forward[more.by == ""] == 13).all() and (more.n_forward[more.by != ""] <= 13).all()
 
 
@@ -49,8 +49,8 @@ def certain_noise(affine):
     classifier = Classifier(affine(np.zeros((144, 2)), [9.0, 0.0]), 2, batch_size=8)
     images, n = np.full((40, 1, 144, 1), 0.5, np.float32), 40
 
-    def draw(norm, kind):
+    def random_point(norm, kind):
         found = noise(classifier, images, np.zeros(n, int), seeds=np.arange(n), eps=0.1, norm=norm, kind=kind)
         return found.images - images
 
-    return draw
+    return random_point

@@ -118,10 +118,10 @@ def test_restarts_are_for_survivors_and_lose_nothing(classifier, problem, norm):
         )
 
     once, thrice = attack(1), attack(3)
-    fell = once.by != ""
-    assert 0 < fell.sum() < (thrice.by != "").sum() < 40
-    assert np.array_equal(once.images[fell], thrice.images[fell])
-    assert np.array_equal(once.n_forward[fell], thrice.n_forward[fell])
+    is_adv = once.by != ""
+    assert 0 < is_adv.sum() < (thrice.by != "").sum() < 40
+    assert np.array_equal(once.images[is_adv], thrice.images[is_adv])
+    assert np.array_equal(once.n_forward[is_adv], thrice.n_forward[is_adv])
     stood = thrice.by == ""
     assert (thrice.n_forward[stood] == 3 * (3 + 1)).all() and (thrice.n_backward[stood] == 3 * 3).all()
     assert (once.images[stood] != thrice.images[stood]).any(axis=(1, 2, 3)).all()

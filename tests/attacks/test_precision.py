@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from robust.attacks import apgd, autoattack, fab, losses, pgd, square, survivors
-from robust.attacks.climb import IterativeAttack, ascend
+from robust.attacks import apgd, autoattack, fab, losses, pgd, slots, square
+from robust.attacks.iterative import IterativeAttack, ascend
 from robust.attacks.minimal import known, search
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
@@ -58,15 +58,15 @@ def test_what_fools_the_copy_alone_is_attacked_on_the_model_itself(edge):
 def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_restarts(edge):
     """The second search begins there, and heads first for the class that the first one headed for."""
     images, aims = np.full((5, 2, 2, 1), 0.4, np.float32), np.tile([1, 0], (5, 1))
-    task = survivors.Task(edge, images, np.zeros(5, np.int64), np.arange(5), None, None, aims)
-    climb = IterativeAttack(
-        "pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, plain=2, restarts=2
+    task = slots.Task(edge, images, np.zeros(5, np.int64), np.arange(5), None, None, aims)
+    method = IterativeAttack(
+        "pgd", "linf", 4, {"eps": 0.1025, "size": 0.1025}, losses.leave, ascend, n_clean_starts=2, restarts=2
     )
-    result = AttackResult.of(images, looks=1)
-    doubtful, begun = survivors.search(task, climb, edge.lean(), np.arange(5), result)
-    assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.aims.tolist() == aims.tolist()
+    result = AttackResult.of(images, trace_length=1)
+    doubtful, begun = slots.search(task, method, edge.lean(), np.arange(5), result)
+    assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.surrogate_targets.tolist() == aims.tolist()
     np.testing.assert_allclose(begun.start, 0.5025)
-    assert survivors.rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
+    assert slots.rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
 
 
 def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fooled(edge, monkeypatch):
@@ -95,9 +95,9 @@ def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
     half = Classifier(classifier.model, 10, batch_size=32, attack_precision="bfloat16")
     options = {"n_queries": 200} if attack is square else {"steps": 20}
     found, exact = (attack(c, images, labels, seeds=seeds, eps=eps, norm=norm, **options) for c in (half, classifier))
-    fell = classifier.logits(found.images).argmax(axis=1) != labels
-    assert np.array_equal(found.by != "", fell) and fell.sum() > 5
-    assert abs(int(fell.sum()) - int((exact.by != "").sum())) <= 2
+    is_adv = classifier.logits(found.images).argmax(axis=1) != labels
+    assert np.array_equal(found.by != "", is_adv) and is_adv.sum() > 5
+    assert abs(int(is_adv.sum()) - int((exact.by != "").sum())) <= 2
     change = (found.images.astype(np.float64) - images).reshape(64, -1)
     sizes = np.linalg.norm(change, ord={"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
     assert sizes.max() <= eps * (1 + 1e-6) + 1e-6 and found.images.min() >= 0 and found.images.max() <= 1
@@ -135,10 +135,10 @@ def test_folded_batch_norm_changes_no_verdict(trained, normed):
     found, exact = (apgd(c, trained.images, labels, seeds=trained.seeds, eps=0.01) for c in (classifier, plain))
     assert classifier.lean() is not classifier and 5 < (exact.by != "").sum() < 60
     assert np.array_equal(found.by, exact.by)
-    fell = exact.by != ""
-    assert np.array_equal(found.n_forward[fell], exact.n_forward[fell] + 1)  # the look that confirms
-    assert np.array_equal(found.n_forward[~fell], exact.n_forward[~fell])
-    np.testing.assert_allclose(found.images[fell], exact.images[fell], atol=0.02)
+    is_adv = exact.by != ""
+    assert np.array_equal(found.n_forward[is_adv], exact.n_forward[is_adv] + 1)  # the look that confirms
+    assert np.array_equal(found.n_forward[~is_adv], exact.n_forward[~is_adv])
+    np.testing.assert_allclose(found.images[is_adv], exact.images[is_adv], atol=0.02)
 
 
 def test_a_model_that_is_trained_further_is_attacked_as_it_is_by_then(trained, normed):

@@ -151,18 +151,18 @@ def test_both_pyramids_are_as_long(norm):
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
     eps = {"linf": 0.05, "l2": 0.5, "l1": 6.0}[norm]
-    margins, fell = [], []
+    margins, is_adv = [], []
     for queries in (1, 20, 200):
         found = square(*trained[:3], seeds=trained.seeds, eps=eps, norm=norm, n_queries=queries)
         logits = trained.classifier.logits(found.images)
         own = logits[np.arange(64), trained.labels]
         logits[np.arange(64), trained.labels] = -np.inf
         margins.append(np.where(found.by == "", logits.max(axis=1) - own, 0).mean())
-        fell.append((found.by != "").sum())
+        is_adv.append((found.by != "").sum())
         stood = found.by == ""
         assert (found.n_forward[stood] == queries + 1).all() and (found.n_forward <= queries + 1).all()
         assert (found.n_backward == 0).all()
-    assert margins[0] < margins[1] < margins[2] and fell[0] <= fell[1] < fell[2]
+    assert margins[0] < margins[1] < margins[2] and is_adv[0] <= is_adv[1] < is_adv[2]
 
 
 def test_where_a_smaller_eps_has_ended_is_no_place_to_begin(trained):

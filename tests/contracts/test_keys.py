@@ -181,7 +181,7 @@ def test_a_comment_a_docstring_and_a_member_more_make_nothing_anew(edited):
 
 
 def test_attacks_that_are_called_by_name_are_followed():
-    found = closure.closure(["robust.attacks.diagnostics.rival"])
+    found = closure.closure(["robust.attacks.diagnostics.stronger_attack"])
     assert {"robust.attacks.apgd", "robust.attacks.square"} <= {*found} and "robust.attacks.fab" not in found
 
 

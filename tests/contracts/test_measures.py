@@ -21,14 +21,14 @@ every = pytest.mark.parametrize("measure", registry.names("metrics"))
 def _result(logits=LOGITS, labels=LABELS, **more):
     features = 0.3 * logits**2 + logits
     ids = np.array([f"id{i}" for i in range(len(labels))])
-    clean = EvaluationResult(CLASSES, ids, labels, LOGITS[: len(labels)], look=lambda: features)
+    clean = EvaluationResult(CLASSES, ids, labels, LOGITS[: len(labels)], get_features=lambda: features)
     attacked = replace(
         clean, logits=logits, clean=clean, by=np.where(np.arange(len(labels)) % 3, "", "pgd"),
         linf=np.zeros(len(labels)), l2=np.zeros(len(labels)),
         n_forward=np.ones(len(labels), int), n_backward=np.ones(len(labels), int),
         rounded=np.arange(len(labels)) % 2 == 0,
     )  # fmt: skip
-    asking = replace(attacked, superclasses=SUPERCLASSES, look=lambda: features, ask=_answers)
+    asking = replace(attacked, superclasses=SUPERCLASSES, get_features=lambda: features, get_predictions=_answers)
     searched = replace(asking, distance=np.abs(logits).max(axis=1).astype(np.float32), limit=4.0, norm="l2")
     return replace(searched, **more)
 

@@ -60,5 +60,5 @@ def test_what_others_yield_is_shown_as_text_tables_and_charts():
     text, table, chart = (blocks.block(each, "x") for each in ("a & b", frame, alt.Chart(frame).mark_bar()))
     assert (text.kind, table.kind, chart.kind) == ("text", "table", "chart")
     assert (table.heads, table.rows, table.numeric) == (["model", "top1"], [["<b>", "0.5"]], [False, True])
-    with pytest.raises(robust.RobustError, match="sentences, DataFrames and Altair charts, not of ndarray"):
+    with pytest.raises(robust.RobustError, match="DataFrames and Altair charts, not ndarray"):
         blocks.block(np.zeros(3), "x")

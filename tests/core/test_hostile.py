@@ -133,7 +133,7 @@ def test_whole_numbers_of_more_than_64_bits_are_no_toml(tmp_path, number):
 
 
 def test_a_message_is_one_line_without_orders_to_the_terminal(capsys):
-    cli._say("photos/a\nb\x1b[31m\x9b.png: " + "x " * 100_000 + "y" * 100_000)
+    cli._print_error("photos/a\nb\x1b[31m\x9b.png: " + "x " * 100_000 + "y" * 100_000)
     said = capsys.readouterr().err
     assert said.startswith(r"robust: photos/a\nb\x1b[31m\x9b.png: x x") and said.endswith("yyyy\n")
     assert said.count("\n") == 1 and len(said) < 4000

@@ -14,9 +14,9 @@ def test_names_come_in_the_order_of_the_contents_page():
     assert registry.names("recipes")[:2] == ["alexnet2012", "densenet2016"]
 
 
-def test_a_page_without_a_literal_list_is_a_mistake(monkeypatch):
+def test_a_contents_page_without_members_is_a_mistake(monkeypatch):
     monkeypatch.setitem(registry.KINDS, "attacks", "robust.core.errors")
-    with pytest.raises(ImportError, match=r"robust\.core\.errors has no literal __all__"):
+    with pytest.raises(ImportError, match=r"robust\.core\.errors has no members"):
         registry.names("attacks")
 
 
@@ -141,6 +141,6 @@ def test_the_list_tells_names_keys_and_a_line():
 
 def test_what_most_members_share_is_listed_once():
     *members, last = listing.text(["recipes"]).splitlines()
-    assert last.startswith("  where nothing else is said: optimizer='sgd', momentum=0.9, schedule='steps'")
+    assert last.startswith("  unless listed otherwise: optimizer='sgd', momentum=0.9, schedule='steps'")
     assert "rate_below=1.0" in last and not any("rate_below" in line for line in members)
     assert [line.split(",")[1] for line in members if "epochs=" in line and "momentum" in line] == [" batch_size=1"]

@@ -55,7 +55,7 @@ class Shifted(Call):
 
 
 def run(tmp_path, shifted, restrict=True, **case):
-    given = Shifted("datasets", "shifted", {"data": shifted})
+    given = Shifted("datasets", "fashion_mini", {"data": shifted})
     cases = tuple(
         Case(c.name, c.perturbations, data=given, restrict=restrict, metrics=c.metrics, profile=c.profile)
         for c in (read_case("plain", {}), *(read_case(name, table) for name, table in case.items()))
@@ -120,7 +120,7 @@ def test_the_order_of_the_classes_may_differ(tmp_path):
 
 def test_of_which_outputs_the_classes_are_is_part_of_what_was_measured():
     """The same images of classes a and b, asked of models with other outputs, are other blocks."""
-    given = Shifted("datasets", "shifted", {"data": from_arrays(X, np.arange(40) % 2, ("a", "b"))})
+    given = Shifted("datasets", "fashion_mini", {"data": from_arrays(X, np.arange(40) % 2, ("a", "b"))})
     case = Case("plain", (), data=given, restrict=True)
     suites = [from_arrays(X, np.arange(40) % 4, names) for names in (CLASSES, CLASSES, ("b", "a", "c", "d"))]
     one, again, other = (data_of(case, data).fingerprint for data in suites)
@@ -148,7 +148,7 @@ def test_a_class_that_the_model_has_not_is_refused(tmp_path):
 def both(tmp_path, baseline=None, **case):
     """Cases on the same images with three of four classes, restricted to these and not, each with clean ones."""
     labels = TWO.predict(X, verbose=0)[:, :3].argmax(axis=1)
-    given = Shifted("datasets", "shifted", {"data": from_arrays(X, labels, CLASSES[:3])})
+    given = Shifted("datasets", "fashion_mini", {"data": from_arrays(X, labels, CLASSES[:3])})
     cases = tuple(
         replace(read_case(f"{name}-{way}", table), data=given, baseline=baseline, restrict=way == "alone")
         for way in ("among", "alone")
@@ -187,7 +187,7 @@ def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
     nets, found = (Model("net", InMemory(MODEL)), Model("two", InMemory(TWO))), []
     for groups in ({"p": ("a", "b"), "q": ("c", "d")}, {"p": ("a", "c"), "q": ("b", "d")}):
         shifted = replace(from_arrays(X, labels, CLASSES), superclasses=groups)
-        case = replace(read_case("own", table), data=Shifted("datasets", "shifted", {"data": shifted}))
+        case = replace(read_case("own", table), data=Shifted("datasets", "fashion_mini", {"data": shifted}))
         whole = replace(from_arrays(X, labels, CLASSES), superclasses={"p": ("a", "d"), "q": ("b", "c")})
         results = robust.run(
             Suite("s", nets, (case,), whole), tmp_path, store=Store(tmp_path / "store"), progress=Silent()

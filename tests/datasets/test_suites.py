@@ -87,7 +87,7 @@ def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
     )
     assert set(table["case"]) == {"clean", "pgd", "corruptions"}
     page = (tmp_path / "out/index.html").read_text()
-    assert "Beside the published errors" in page and "28.7 %" in page
+    assert "Comparison with published errors" in page and "28.7 %" in page
 
 
 @pytest.mark.parametrize("name", ["cifar10", "imagenet", "imagenet_training"])

@@ -279,7 +279,7 @@ def test_who_still_fools_after_rounding_to_8_bits(run):
         return np.where(labels == 0, 1, 0)[:, None, None, None] * (made[:, None, :, None] - images)
 
     (outcome,) = run(Fake(does, {"eps": 1.0, "norm": "linf"}))
-    assert outcome.result.felled.tolist() == [True, True, True, False, False, False, False]
+    assert outcome.result.attack_success.tolist() == [True, True, True, False, False, False, False]
     assert outcome.result.rounded.tolist() == [False, True, False, False, False, False, False]
 
 

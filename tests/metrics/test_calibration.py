@@ -133,7 +133,9 @@ def test_the_temperature_is_recovered_from_scaled_logits(wrong_by):
 def test_where_all_are_right_no_temperature_is_best_and_the_end_of_the_range_says_so(scale):
     labels = np.arange(60) % 4
     logits = scale * np.eye(4)[labels] + np.random.default_rng(0).normal(0, 0.5, (60, 4))
-    values = list(temperature(_result(logits, labels, ask=lambda split: Predictions(labels, logits, logits))))
+    values = list(
+        temperature(_result(logits, labels, get_predictions=lambda split: Predictions(labels, logits, logits)))
+    )
     assert values[0].value == pytest.approx(1 / 50) and np.isnan(values[0].ci_low) and np.isnan(values[0].ci_high)
     assert all("no T in [0.02, 50] is best" in value.ci_method for value in values)
     assert [(v.metric, v.n) for v in values[1:]] == [(metric, 0) for metric in UNITS]
@@ -164,7 +166,7 @@ def test_scaling_mends_what_scaling_broke_and_never_sees_the_test_images():
         asked.append(split)
         return Predictions(of_held, 3 * held, held)
 
-    result = _result(3 * logits, labels, ask=ask)
+    result = _result(3 * logits, labels, get_predictions=ask)
     values, before = _values(temperature, result), _values(calibration, result)
     assert asked == ["validation"]
     assert values["temperature", ""].value == fit(3 * held, of_held) == pytest.approx(3, rel=0.1)
@@ -227,14 +229,16 @@ def test_data_without_a_validation_split_is_refused():
     from robust.datasets.dataset import from_arrays
 
     data = from_arrays(np.zeros((2, 4, 4, 1)), [0, 1])
-    result = _result(np.eye(2), np.array([0, 1]), ask=lambda split: data.size(split))
+    result = _result(np.eye(2), np.array([0, 1]), get_predictions=lambda split: data.size(split))
     with pytest.raises(DataError, match="has no split 'validation'"):
         next(temperature(result))
 
 
 def _asking(inside, outside, train):
     known = {"ood": outside, "train": train}
-    return _result(inside.logits, inside.labels, look=lambda: inside.features, ask=known.__getitem__)
+    return _result(
+        inside.logits, inside.labels, get_features=lambda: inside.features, get_predictions=known.__getitem__
+    )
 
 
 def _answers(n, shift, seed):
@@ -425,7 +429,8 @@ def test_no_interval_of_an_error_leaves_0_to_1(n, right):
 def test_a_label_of_probability_0_has_no_temperature():
     never = np.array([[0.0, NEVER], [1.0, 0.0]], np.float32)
     values = _values(
-        temperature, _result(never, np.array([1, 0]), ask=lambda _: Predictions(np.array([1, 0]), never, never))
+        temperature,
+        _result(never, np.array([1, 0]), get_predictions=lambda _: Predictions(np.array([1, 0]), never, never)),
     )
     assert all(math.isnan(value.value) and value.ci_method == IMPOSSIBLE for value in values.values())
 
@@ -437,9 +442,15 @@ def test_a_probability_of_0_stays_0_at_every_temperature(least):
     wrong = own.random(400) < 0.2
     p[:, 0], p[:, 1] = np.where(wrong, least, 1 - least), np.where(wrong, 1 - least, least)
     logits = np.where(p > 0, np.log(np.maximum(p, 1e-30)), NEVER).astype(np.float32)
-    two = _values(temperature, _result(logits[:, :2], labels, ask=lambda _: Predictions(labels, logits[:, :2], p)))
+    two = _values(
+        temperature, _result(logits[:, :2], labels, get_predictions=lambda _: Predictions(labels, logits[:, :2], p))
+    )
     result = EvaluationResult(
-        tuple(map(str, range(100))), labels.astype(str), labels, logits, ask=lambda _: Predictions(labels, logits, p)
+        tuple(map(str, range(100))),
+        labels.astype(str),
+        labels,
+        logits,
+        get_predictions=lambda _: Predictions(labels, logits, p),
     )
     all_of_them = _values(temperature, result)
     for name in ("temperature", "nll_scaled"):

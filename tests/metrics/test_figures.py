@@ -211,7 +211,7 @@ def test_the_page_shows_it_all(report):
     for section in ("structure", "calibration", "confusion"):
         assert f'<section id="{section}"' in page
     for words in (
-        "The many faces of a class",
+        "Clusters within each class",
         "to a class of the same superclass",
         "Reliability, clean",
         "mahalanobis",

@@ -18,7 +18,9 @@ def _blobs(n, means, sigma, seed=0):
 def _result(features, labels, train, predicted=None, classes=3):
     logits = np.eye(classes)[labels if predicted is None else predicted]
     ids, names = np.array([f"i{i}" for i in range(len(labels))]), tuple("abcdefgh"[:classes])
-    return EvaluationResult(names, ids, labels, logits, look=lambda: features, ask=lambda split: train)
+    return EvaluationResult(
+        names, ids, labels, logits, get_features=lambda: features, get_predictions=lambda split: train
+    )
 
 
 def test_scatter_of_blobs_is_what_they_were_made_with():
@@ -138,7 +140,7 @@ def test_without_a_model_there_are_no_features():
     with pytest.raises(ModelError, match="this result has no features: give it look"):
         next(structure(result))
     with pytest.raises(ModelError, match="has no answers to 'train': give it ask"):
-        result.answers("train")
+        result.predictions("train")
 
 
 def test_scatter_has_no_interval_and_says_why():

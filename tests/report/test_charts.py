@@ -114,7 +114,7 @@ def test_a_matrix_keeps_the_order_of_the_classes(folder):
     for axis in "xy":
         assert chart.spec["layer"][0]["encoding"][axis]["scale"]["domain"] == known.classes
     assert [layer["mark"]["type"] for layer in chart.spec["layer"]] == ["rect", "text"]
-    assert "of 40 right; most often" in chart.alt
+    assert "of 40 correct; most often" in chart.alt
 
 
 def drawn(chart) -> str:

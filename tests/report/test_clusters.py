@@ -53,11 +53,11 @@ def test_the_worst_cluster_comes_first_and_pictures_say_what_they_were_taken_for
     outcomes = pd.read_parquet(folder / "outcomes.parquet")
     own = outcomes[(outcomes["model"] == "lenet5") & (outcomes["case"] == "clean")].set_index("example")
     for name, picture in zip(("0", "1"), card.clusters[1].pictures, strict=True):
-        assert picture.said == own.loc[name, "predicted"]
+        assert picture.predicted == own.loc[name, "predicted"]
         assert picture.right == (own.loc[name, "predicted"] == own.loc[name, "label"])
     page = document(report.write(folder))
     assert "structure" in page.attributes("section", "id") and "Coat #2" in page.text
-    assert structure.structure(read(folder)).rows[0][2][-1].whose == "Coat #2"
+    assert structure.structure(read(folder)).rows[0][2][-1].subset == "Coat #2"
 
 
 def test_pictures_of_a_strength_are_its_own(folder):
@@ -71,7 +71,7 @@ def test_pictures_of_a_strength_are_its_own(folder):
 def test_an_index_that_leads_out_of_the_folder_is_refused(folder):
     add(folder, CLUSTERS)
     show(folder, file="../../secret.npz")
-    with pytest.raises(ReportError, match=r"file '../../secret.npz' must be the name of a file beside it"):
+    with pytest.raises(ReportError, match=r"file '../../secret.npz' must be the name of a file"):
         report.write(folder)
 
 
@@ -84,7 +84,7 @@ def test_a_damaged_archive_is_named(folder):
 
 
 def test_a_flow_counts_what_the_outcomes_say(folder):
-    assert not flows.flows(read(folder)), "nobody measured the classes"
+    assert not flows.flows(read(folder)), "no metric of the classes was computed"
     add(folder, CLUSTERS)
     found = {flow.title: flow for flow in flows.flows(read(folder))}
     outcomes = pd.read_parquet(folder / "outcomes.parquet")
@@ -92,7 +92,7 @@ def test_a_flow_counts_what_the_outcomes_say(folder):
     before = own[own["case"] == "clean"].set_index("example")["right"]
     after = own[own["case"] == "fgsm"].set_index("example")["right"]
     lost = int((before & ~after).sum())
-    assert found["fgsm (L∞, ε = 8/255)"].said == f"{lost} of {int(before.sum())} images that were right are lost"
+    assert found["fgsm (L∞, ε = 8/255)"].summary == f"{lost} of {int(before.sum())} images that were correct are misclassified"
 
 
 def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
@@ -103,7 +103,7 @@ def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
     ]
     add(folder, [*rows, {"metric": "ece", "value": 0.123456, "unit": ""}])
     (chart,) = reliability.reliability(read(folder))
-    assert "20.0 % right where 45.0 % sure" in chart.alt
+    assert "20.0 % correct at a confidence of 45.0 %" in chart.alt
     page = document(report.write(folder))
     assert "0.123" in page.text and "calibration" in page.attributes("section", "id")
 
@@ -133,7 +133,7 @@ def test_the_flow_between_superclasses_is_counted(folder, document):
     inside = len(lost) - up - down
     assert up and down and inside
     assert {f"lower → upper {up}", f"upper → lower {down}"} == set(flow.leaving.split(", "))
-    assert f"{inside} of them (" in flow.said and "Between superclasses: " in document(report.write(folder)).text
+    assert f"{inside} of them (" in flow.summary and "Between superclasses: " in document(report.write(folder)).text
 
 
 def test_why_a_value_has_no_interval_stands_where_the_interval_would():

@@ -22,7 +22,7 @@ def test_each_case_is_told_by_the_hierarchy_that_it_was_judged_by(page_of):
     data = {**folder.environment["data"], "superclasses": {"ci_low": ["a"], "ci_high": ["b"]}}
     folder = replace(folder, environment={**folder.environment, "data": data, "groups": {"fog": {"all": ["a", "b"]}}})
     fog, snow = flows(folder)
-    lost = "4 of 4 images that were right are lost, {} of them ({} %) to a class of the same superclass"
-    assert (fog.said, fog.leaving) == (lost.format(4, "100.0"), "")
-    assert snow.said == lost.format(0, "0.0") and "ci_low" in snow.leaving and "ci_high" in snow.leaving
+    lost = "4 of 4 images that were correct are misclassified, {} of them ({} %) to a class of the same superclass"
+    assert (fog.summary, fog.leaving) == (lost.format(4, "100.0"), "")
+    assert snow.summary == lost.format(0, "0.0") and "ci_low" in snow.leaving and "ci_high" in snow.leaving
     assert fog.rows == [("a", "100.0 %", "0.0 %", "b 4")]

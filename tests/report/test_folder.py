@@ -131,7 +131,7 @@ def test_a_sample_is_missing_or_elsewhere(folder):
     refuses(folder, "names 'lenet5-fgsm.npz', which is missing")
     index = folder / "samples" / "index.csv"
     index.write_text(index.read_text().replace("lenet5-fgsm.npz", "../environment.json"))
-    refuses(folder, "file '../environment.json' must be the name of a file beside it")
+    refuses(folder, "file '../environment.json' must be the name of a file")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def clean(model):
     logits = random.normal(0, 3, (N, len(CLASSES)))
     logits[np.arange(N), labels] += 3
     held = Predictions(labels, logits, logits)
-    return EvaluationResult(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, ask=lambda _: held)
+    return EvaluationResult(CLASSES, np.arange(N).astype(str), labels, logits, GROUPS, get_predictions=lambda _: held)
 
 
 def perturbed(result, seed, scale=1.5):

@@ -66,4 +66,4 @@ def test_what_is_sent_from_class_to_class_is_no_confusion(page_of):
 
 def test_a_page_without_such_cases_says_nothing_of_them(folder, document):
     page = document(report.write(folder))
-    assert not {"felled", "distances", "targetability"} & set(page.attributes("section", "id"))
+    assert not {"success_by", "distances", "targetability"} & set(page.attributes("section", "id"))

@@ -72,10 +72,10 @@ def test_an_honest_folder_passes(gate, capsys):
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("unlimited_fails", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+        ("unbounded_fails", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
         ("too_few_steps", 0, "passed: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
         ("of_a_later_version", 0, "passed: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
-        ("other_pixels", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
+        ("wrong_preprocessing", 1, "unsupported: hardened on pgd (L∞, ε = 8/255): top-1 accuracy is"),
     ],
 )
 def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, says):
@@ -89,13 +89,13 @@ def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, 
 
 
 def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, capsys):
-    assert gate(reasons("unlimited_fails")) == 1
+    assert gate(reasons("unbounded_fails")) == 1
     assert "missed: hardened on pgd (L∞, ε = 8/255): reliability is 0" in capsys.readouterr().out
 
 
 def test_who_allows_it_may_pass_on_it(gate):
     allowing = gate.suite.replace('reliability = ">= 0.5" }', "allow_invalid = true }")
-    assert gate(reasons("unlimited_fails"), allowing) == 0
+    assert gate(reasons("unbounded_fails"), allowing) == 0
 
 
 def test_checks_that_are_not_on_record_support_nothing(gate, capsys):
@@ -246,7 +246,7 @@ def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
     asked = asked.replace('["hardened"]', '["hardened", "lenet5"]')
 
     def change(table):
-        table = reasons("unlimited_fails")(table)
+        table = reasons("unbounded_fails")(table)
         table = table.assign(model=table["model"].where(table["metric"] != "reliability", "lenet5"))
         own = table[table["metric"] == "reliability"].assign(model="hardened", reliability="reliable")
         return pd.concat([table, own[own["subset"] == ""], pd.DataFrame(differences(gate.folder))])

@@ -1,7 +1,7 @@
 """The command line: thin functions over the API, one command a file.
 
 Exit codes: 0 all bounds passed, 1 a bound was missed, unsupported, undecided, or absent in `robust report`, 2
-bad usage or input, 4 an error of ours, 130 stopped by Ctrl-C, 143 by SIGTERM.
+bad usage or input, 4 a bug in robust, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 import os
@@ -25,7 +25,7 @@ from robust.api.cli.train import train
 from robust.core import interface, text, unexpected
 from robust.core.errors import RobustError
 
-_LINE = 3000  # characters of an error, at the most
+_LINE = 3000  # characters of an error at most
 
 app = App(
     name="robust",
@@ -39,11 +39,11 @@ for command in (run, evaluate, attack, describe, train, show, report, compare):
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: what was found is written, as it is after Ctrl-C."""
+    """SIGTERM was received: results are written, as they are after Ctrl-C."""
 
 
 def main() -> None:
-    """The entry point: errors of the user's making are one line on stderr and exit code 2, ours have exit code 4."""
+    """The entry point: user errors are one line on stderr and exit code 2, bugs in robust exit code 4."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -51,35 +51,35 @@ def main() -> None:
             sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=True))
     except CycloptsError:
         sys.exit(2)
-    except BrokenPipeError:  # `robust list | head`: whoever read has enough
+    except BrokenPipeError:  # `robust list | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt as stopped:
-        _say("stopped; run it again to go on")
+        _print_error("stopped; run it again to resume")
         sys.exit(143 if isinstance(stopped, _Terminated) else 130)
     except Exception as error:
         sys.exit(failed(error))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what was found is being written: once is enough
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # results are being written: a second signal is ignored
     raise _Terminated
 
 
 def failed(error: Exception) -> int:
-    """Say what went wrong, and give the exit code."""
+    """Print what went wrong, and return the exit code."""
     if isinstance(error, RobustError):
-        _say(str(error))
+        _print_error(str(error))
     elif machine := unexpected.environment(error):
-        _say(machine)
+        _print_error(machine)
     else:
-        _say(unexpected.told(error))
+        _print_error(unexpected.told(error))
         return 4
     return 2
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     line = re.sub(r"\S{400,}", lambda word: f"{word[0][:100]}...{word[0][-100:]}", line)
     line = line if len(line) <= _LINE else f"{line[: _LINE // 2]}...{line[-_LINE // 2 :]}"
-    line = text.NOT_IN_A_LINE.sub(lambda found: repr(found[0])[1:-1], line)  # of names: no orders to the terminal
+    line = text.NOT_IN_A_LINE.sub(lambda found: repr(found[0])[1:-1], line)  # names may hold control characters
     print(f"robust: {line}".encode("utf-8", "replace").decode("utf-8"), file=sys.stderr)

@@ -43,9 +43,9 @@ def attack(
         A .keras or .tflite file, the folder of a SavedModel, or the name of ImageNet weights: efficientnet_lite0,
         keras:resnet50.
     target
-        The class it is to be taken for, as in gibbon; any other than what is seen where it is not given.
+        The class to reach, as in gibbon; by default any other than the predicted one.
     eps
-        How far the image may change, in units of a [0, 1] image: each pixel, or with --set norm=l2 all together.
+        The largest change, for pixels in [0, 1]: of each pixel, or with --set norm=l2 of the whole image in L2.
     attack_
         The attack; `robust list attacks` shows them.
     set_
@@ -54,57 +54,57 @@ def attack(
         The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
         line, or .json.
     preprocessing
-        What the model wants, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
-        keras.applications; what its first layers say where it is not given, else 0 1.
+        The pixels the model expects, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; by default what its first layers show, else 0 1.
     output
         Which of the model's outputs classifies, where it has several.
     black_box
-        Ask for its answers only, as where a softmax cannot be taken off; for --attack square or noise.
+        Use its outputs only, no gradients, as where a softmax cannot be removed; for --attack square or noise.
     allow_code
-        Let somebody's code run: of the file (a Lambda, a class of another module), or an attack module:function.
+        Allow third-party code: of the file (a Lambda, a class of another module), or an attack module:function.
     seed
         Of the attack.
     out
-        The folder for adversarial.png and triptych.png; reports/IMAGE-as-TARGET where it is not given, with the
-        attack where it is not pgd.
+        The folder for adversarial.png and triptych.png; by default reports/IMAGE-as-TARGET, with the attack where it
+        is not pgd.
     """
     from robust.core import quiet, typed
     from robust.suite import seen
 
     typed.refuse([attack_], allow_code)
     call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
-    chosen = _model(model, models.asked(preprocessing, output, black_box), allow_code)
+    chosen = _model(model, models.options(preprocessing, output, black_box), allow_code)
     quiet.tensorflow()
     from robust.api.attack_image import attack as attack_one
 
     names = None if classes is None else seen(classes)["classes"]
-    by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not take another's place
+    by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not overwrite another's images
     place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
     folder = out or Path("reports") / place
     found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
     if found.understood:
         print(f"{model}: {'; '.join(found.understood)}; the image as {' x '.join(map(str, found.image.shape))}")
-    _say(found, f"{image} shown to {model}, and after {call.name}:")
+    _print_result(found, f"{image} shown to {model}, and after {call.name}:")
     print(f"{folder / 'triptych.png'} {folder / 'adversarial.png'}")
     return 0 if found.fooled else 1
 
 
-def _model(name: str, asked: NewTable, allow_code: bool) -> "Model":
+def _model(name: str, options: NewTable, allow_code: bool) -> "Model":
     from robust.suite import read_model
 
-    table = {models.kind(name) if models.is_file(name) else "pretrained": name, **asked}
+    table = {models.kind(name) if models.is_file(name) else "pretrained": name, **options}
     return read_model(Path(name).stem, table, allow_code=allow_code)
 
 
-def _say(found: "Attacked", title: str) -> None:
+def _print_result(found: "Attacked", title: str) -> None:
     print(title)
     for (before, was), (after, now) in zip(found.top(0), found.top(1), strict=True):
         print(f"  {before:28} {was:7.2%}    {after:28} {now:7.2%}")
     [(name, sure)] = found.top(2, 1)
-    verdict = "fooled" if found.fooled else "not fooled"
+    outcome = "fooled" if found.fooled else "not fooled"
     change = (
         "the change is below 1/255, which no PNG can hold"
         if found.is_lost
         else f"the largest change is {size(found.linf, 'linf')}"
     )
-    print(f"{verdict}: read back, the PNG is {name} at {sure:.2%}; {change}")
+    print(f"{outcome}: read back, the PNG is {name} at {sure:.2%}; {change}")

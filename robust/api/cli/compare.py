@@ -18,7 +18,7 @@ def compare(a: Path, b: Path, *, case: str = "", metric: str = "top1", out: Path
     case
         Only this case.
     metric
-        What is compared: top1, top5, top1_error, top5_error, nll, targeted_success_rate, superclass_accuracy, or
+        The metric to compare: top1, top5, top1_error, top5_error, nll, targeted_success_rate, superclass_accuracy, or
         recall of a class: "recall[Shirt]".
     out
         A CSV file for the table, with every digit.

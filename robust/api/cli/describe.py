@@ -29,22 +29,22 @@ def describe(
     option
         Of the architecture, as in --option norm=batch; may be given several times.
     classes
-        How many classes it tells apart; the architecture's own where it is not given.
+        The number of classes; by default the architecture's own.
     input_shape
         Height, width and channels, as in --input-shape 32 32 3.
     all_
-        Every architecture beside its published counts, in one table; and the page reports/architectures.
+        Every architecture with its published counts, in one table; and the page reports/architectures.
     out
         Of one network, a CSV file for its layers; with --all, the folder of the page.
     """
     from robust.core import quiet, typed
 
     if all_ == (network is not None):
-        raise SuiteError("describe: name a network, as in `robust describe vgg16`, or say --all")
+        raise SuiteError("describe: name a network, as in `robust describe vgg16`, or pass --all")
     if all_ and (option or classes or input_shape):
         raise SuiteError("describe --all: the family is counted as published; name a network to set its options")
     if network is not None and not network.endswith(keras_files.ENDINGS):
-        # a mistake in it is told before TensorFlow is imported
+        # a mistake in it is an error before TensorFlow is imported
         typed.bind("architectures", network, option or [], "--option")
     quiet.tensorflow()
     if network is None:

@@ -33,49 +33,48 @@ def evaluate(
     seed: Whole = 0,
     out: Path | None = None,
 ) -> int:
-    """Measure a model of your own on clean images and under attacks.
+    """Evaluate a model of your own on clean images and under attacks.
 
     Parameters
     ----------
     model
         A .keras or .tflite file, or the folder of a SavedModel.
     data
-        A folder of images with a folder for each class, a .csv table of files and labels beside the images, an
+        A folder of images with a folder for each class, a .csv table of files and labels next to the images, an
         .npz file, or the name of a data set.
     attack
         An attack; `robust list attacks` shows them; may be given several times.
     eps
-        How far the attacks may go, as in 4/255; several are run upward.
+        The radius of the attacks, as in 4/255; several are run in ascending order.
     set_
         Another setting of the attacks, as in --set steps=100; may be given several times.
     metric
-        What is measured; accuracy where it is not given; may be given several times.
+        A metric; accuracy by default; may be given several times.
     max_images
-        How many images of the test split, chosen at random in proportion to the classes; all of them where it is not
-        given.
+        How many images of the test split, chosen at random in proportion to the classes; by default all.
     balanced
         Choose as many images of each class.
     transform
         For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96; a table
-        says more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
+        sets more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
     classes
         The names of the classes in the order of the model's outputs, as in --classes cat,dog; or a file of them, one a
-        line, or .json. The order of the alphabet, or the data's own, where it is not given.
+        line, or .json. By default the alphabetical order, or the data's own.
     channels
-        See images in colour, rgb, or in grey, gray; as the model takes them where it is not given.
+        Show images in colour, rgb, or in grey, gray; by default as the model takes them.
     preprocessing
-        What the model wants, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
-        keras.applications; what its first layers say where it is not given, else 0 1.
+        The pixels the model expects, as in --preprocessing 0 255, or caffe, tf, torch for the preprocess_input of
+        keras.applications; by default what its first layers show, else 0 1.
     output
         Which of the model's outputs classifies, where it has several.
     black_box
-        Ask for its answers only, as where a softmax cannot be taken off; for the attacks square and noise.
+        Use its outputs only, no gradients, as where a softmax cannot be removed; for the attacks square and noise.
     allow_code
-        Let somebody's code run: of the file (a Lambda, a class of another module, a SavedModel), or module:function.
+        Allow third-party code: of the file (a Lambda, a class of another module, a SavedModel), or module:function.
     seed
         Of all that is random.
     out
-        A folder for the tables and the page; none are written where it is not given.
+        A folder for the tables and the page; by default none are written.
     """
     from robust import suite
     from robust.core import quiet, typed
@@ -85,9 +84,9 @@ def evaluate(
     metrics = metric or ["accuracy"]
     typed.refuse([*(attack or []), *metrics], allow_code)
     attacks = _attacks(attack or [], eps, set_ or [])
-    for each in attacks:  # a mistake is told before TensorFlow is imported
+    for each in attacks:  # a mistake is an error before TensorFlow is imported
         read_case(each["name"], {"attack": each, "metrics": metrics})
-    table = {models.kind(model): model, **models.asked(preprocessing, output, black_box)}
+    table = {models.kind(model): model, **models.options(preprocessing, output, black_box)}
     read_model(Path(model).stem, table)
     source = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
     quiet.tensorflow()
@@ -107,11 +106,11 @@ def evaluate(
 
 
 def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[NewTable]:
-    """The attacks as tables of a suite."""
+    """The attacks as in a suite."""
     from robust.core import typed
 
-    for option, given in (("--eps is how far", eps), ("--set is how", settings)):
+    for option, given in (("--eps", eps), ("--set", settings)):
         if given and not names:
-            raise SuiteError(f"{option} an attack may go; say which: --attack pgd (`robust list attacks` shows all)")
+            raise SuiteError(f"{option} needs an attack, as in --attack pgd (`robust list attacks` shows all)")
     strengths: NewTable = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
     return [{"name": name, **typed.settings("attacks", name, settings, "--set"), **strengths} for name in names]

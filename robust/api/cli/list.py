@@ -5,7 +5,7 @@ from robust.core.errors import SuiteError, suggest
 
 
 def list_(kind: str | None = None) -> int:
-    """Show what there is: architectures, attacks, corruptions, metrics, datasets, augmentations, recipes and more.
+    """List what is available: architectures, attacks, corruptions, metrics, datasets, augmentations, recipes and more.
 
     Parameters
     ----------

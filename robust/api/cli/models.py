@@ -1,4 +1,4 @@
-"""A model as commands are told of it."""
+"""A model as it is given to commands."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from robust.core.types import NewTable
 
 
 def kind(model: str) -> str:
-    """Under which key of a suite's [model.NAME] the file or folder stands."""
+    """The key of a suite's [model.NAME] for this file or folder."""
     return "tflite" if model.endswith(".tflite") else "keras"
 
 
 def is_file(model: str) -> bool:
-    """Is it a file or folder, or called like one, and not the name of published weights?"""
+    """Is it a file or folder, or named like one, and not the name of published weights?"""
     return model.endswith((*keras_files.ENDINGS, ".tflite")) or Path(model).exists()
 
 
-def asked(preprocessing: list[str] | None, output: str | None, black_box: bool) -> NewTable:
-    """How it is asked, as the keys of a suite's [model.NAME]."""
+def options(preprocessing: list[str] | None, output: str | None, black_box: bool) -> NewTable:
+    """How it is called, as the keys of a suite's [model.NAME]."""
     given: NewTable = {"output": output, "black_box": black_box or None}
     if preprocessing is not None:
         given["preprocessing"] = parsed(preprocessing)

@@ -7,7 +7,7 @@ from cyclopts import Parameter, Token
 
 
 def whole(kind: Any, tokens: Sequence[Token]) -> int:
-    """The whole number that was typed; 1.5 is none, and is not rounded."""
+    """The whole number that was typed; 1.5 is an error, and is not rounded."""
     try:
         return int(tokens[0].value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a model wants its pixels, as it is typed."""
+"""The pixels that a model expects, as they are typed."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -12,25 +12,25 @@ from robust.core.errors import SuiteError
 def report(
     folder: Path, *, section: Annotated[list[str] | None, Parameter(negative=())] = None, allow_code: bool = False
 ) -> int:
-    """Draw the page of a report folder again, from the folder alone, and judge its bounds anew.
+    """Write the page of a report folder again, from the folder alone, and check its bounds again.
 
     TensorFlow is not needed. Exit code 1 where a bound is missed, unsupported, undecided, or has no value.
 
     Parameters
     ----------
     folder
-        What `robust run` has filled: results.csv, outcomes.parquet, samples/, environment.json. Or what
-        `robust describe --all` has: architectures.csv, vgg16.csv.
+        Written by `robust run`: results.csv, outcomes.parquet, samples/, environment.json. Or by
+        `robust describe --all`: architectures.csv, vgg16.csv.
     section
-        A section of others to be drawn, too: "their.module:function", of a file in this folder or on Python's path;
-        may be said several times.
+        A third-party section to draw, too: "their.module:function", of a file in this folder or on Python's path;
+        may be given several times.
     allow_code
         May the code of these sections run?
     """
     from robust import report as page
 
     if section and not allow_code:
-        raise SuiteError(f"section {section[0]!r} runs somebody's code; if you trust it, say so: --allow-code")
+        raise SuiteError(f"section {section[0]!r} runs third-party code; if you trust it, pass --allow-code")
     with folders.importable([Path.cwd()]):
         print(page.write(folder, section or ()))
     return 0 if page.of_architectures(folder) else _gate(folder)

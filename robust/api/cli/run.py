@@ -26,22 +26,22 @@ def run(
     suite
         The suite file.
     out
-        The folder of the report; reports/<name of the suite> where it is not given.
+        The folder of the report; by default reports/<name of the suite>.
     k
-        Only the cells whose id fits, as in pytest: "pgd and not lenet5".
+        Only the cells whose id matches, as in pytest: "pgd and not lenet5".
     classes
         The names of the classes in the order of the models' outputs, as in --classes cat,dog; or a file of them, one a
-        line, or .json. The order of the alphabet, or what the suite says, where it is not given.
+        line, or .json. By default what the suite sets, else the alphabetical order.
     channels
-        See images in colour, rgb, or in grey, gray; what the suite says where it is not given.
+        Show images in colour, rgb, or in grey, gray; by default what the suite sets.
     allow_code
-        Let the suite run somebody's code ("module:function", python =).
+        Let the suite run third-party code ("module:function", python =).
     """
     from robust import suite as suites
     from robust.core import quiet
     from robust.datasets.asked import asked
 
-    loaded = suites.load(suite, allow_code=allow_code)  # a mistake in it is told before TensorFlow is imported
+    loaded = suites.load(suite, allow_code=allow_code)  # a mistake in it is an error before TensorFlow is imported
     loaded = replace(loaded, data=asked(loaded.data, **suites.seen(classes, channels)))
     quiet.tensorflow()
     from robust.core import progress
@@ -58,16 +58,16 @@ def run(
 
 
 def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
-    from robust.results import verdicts
+    from robust.results import messages
     from robust.suite import bounds
 
     judged = results[results["passed"].notna()]
     missed = judged[~judged["passed"].astype(bool)]
-    several = verdicts.several(results)
+    several = messages.several(results)
     for row in map(bounds.read, missed.to_dict("records")):
-        where = f"{verdicts.cell(row, several)}{verdicts.strength(row)}"
-        print(f"{bounds.state(row)}: {where} {verdicts.missed(row)}{verdicts.in_doubt(row)}")
-    for line in verdicts.open_questions(results):
+        where = f"{messages.cell(row, several)}{messages.strength(row)}"
+        print(f"{bounds.state(row)}: {where} {messages.missed(row)}{messages.in_doubt(row)}")
+    for line in messages.unsettled(results):
         print(line)
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
     print(f"{verdict}; the page: {folder / 'index.html'}")

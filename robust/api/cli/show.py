@@ -18,14 +18,14 @@ def show(
     seed: Whole = 0,
     allow_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Draw training images as augmentations change them: a row an image, first as it is, then epoch by epoch.
+    """Draw training images as augmentations change them: one row per image, first as it is, then epoch by epoch.
 
     Parameters
     ----------
     data
         The name of a data set, or the path of a folder or an .npz file.
     augment
-        An augmentation, or a recipe for all of its own: `robust list augmentations`; may be given several times.
+        An augmentation, or a recipe for all of its: `robust list augmentations`; may be given several times.
     out
         The PNG file.
     images
@@ -35,7 +35,7 @@ def show(
     seed
         Of the training: what is shown is what a training of this seed sees.
     allow_code
-        Let somebody's code run: module:function.
+        Allow third-party code: module:function.
     """
     from robust.core import quiet, typed
     from robust.suite import read_data

@@ -38,45 +38,45 @@ def train(
     tensorboard: Path | None = None,
     allow_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Train or fine-tune a network and write it to a .keras file; run it again to go on where it was stopped.
+    """Train or fine-tune a network and write it to a .keras file; run it again to resume where it was stopped.
 
     Parameters
     ----------
     network
-        The name of an architecture, as `robust list architectures` shows them; or what has weights and is to be
-        fine-tuned: a .keras file, or keras:resnet50 for the weights of keras.applications.
+        The name of an architecture, as `robust list architectures` shows them; or weights to
+        fine-tune: a .keras file, or keras:resnet50 for the weights of keras.applications.
     data
         The name of a data set, a folder of images (train/, validation/ and test/ with a folder for each class in
-        them), a .csv table of files, labels and splits beside the images, or an .npz file. Its test split is looked
-        at once, at the end.
+        them), a .csv table of files, labels and splits next to the images, or an .npz file. Its test split is
+        evaluated once, at the end.
     transform
         For photos of different sizes: imagenet (the central 224 x 224), or the side of a square, as in 96; a table
-        says more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
+        sets more, as in --transform '{ size = 96, antialias = false }', which is what Keras' loader does.
     classes
         The names of the classes in the order of the network's outputs, as in --classes cat,dog; or a file of them, one
-        a line, or .json. The order of the alphabet, or the data's own, where it is not given.
+        a line, or .json. By default the alphabetical order, or the data's own.
     channels
-        See images in colour, rgb, or in grey, gray; where it is not given as they are, or as a network that has weights
+        Show images in colour, rgb, or in grey, gray; by default as they are, or as a network that has weights
         takes them.
     recipe
         How it is trained; `robust list recipes` shows them.
     out
-        The .keras file; where it is not given, NETWORK.keras, or NETWORK-tuned.keras of one that had weights.
-        The history is the .csv beside it.
+        The .keras file; by default NETWORK.keras, or NETWORK-tuned.keras of one that had weights. The history is
+        the .csv of the same name.
     seed
         Of the initialisation, the order of the images and all else that is random.
     epochs
-        Instead of the recipe's.
+        By default the recipe's.
     set_
         Another field of the recipe, as in --set learning_rate=.05 or --set freeze=conv1; may be given several times.
     option
         Of the architecture, as in --option form=1998; may be given several times.
     preprocessing
-        What a network that has weights wants, as in --preprocessing 0 255, or caffe, tf, torch for the
-        preprocess_input of keras.applications; what its first layers say where it is not given, else 0 1.
-        What is written takes 0 1.
+        The pixels that a network with weights expects, as in --preprocessing 0 255, or caffe, tf, torch for the
+        preprocess_input of keras.applications; by default what its first layers show, else 0 1. The written file
+        takes 0 1.
     class_weights
-        balanced: images of small classes count more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
+        balanced: images of small classes are weighted more; or weights by name, as in --class-weights '{ cat = 2.0 }'.
     sampling
         balanced: all classes are shown equally often.
     patience
@@ -90,11 +90,11 @@ def train(
     eps
         The radius of the adversary's ball, as in 8/255.
     objective
-        What is weighed of the images and the adversary's: trades, mart.
+        How the losses on clean and adversarial images are combined: trades, mart.
     tensorboard
         A folder for TensorBoard's logs.
     allow_code
-        Let somebody's code run: of a .keras file (a Lambda, a class of another module), or module:function.
+        Allow third-party code: of a .keras file (a Lambda, a class of another module), or module:function.
     """
     from robust import suite
     from robust.core import quiet, typed
@@ -150,5 +150,5 @@ def _architecture(name: str, option: list[str] | None, preprocessing: list[str] 
 def _with_weights(network: str, option: list[str] | None, preprocessing: list[str] | None) -> dict:
     if option:
         raise SuiteError(f"--option {option[0]}: {network} is built already; its training is set by --set")
-    wants = {} if preprocessing is None else {"preprocessing": parsed(preprocessing)}
-    return {"keras" if network.endswith(keras_files.ENDINGS) else "pretrained": network, **wants}
+    expects = {} if preprocessing is None else {"preprocessing": parsed(preprocessing)}
+    return {"keras" if network.endswith(keras_files.ENDINGS) else "pretrained": network, **expects}

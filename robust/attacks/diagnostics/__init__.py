@@ -3,22 +3,22 @@
 print(robust.attacks.diagnostics.examine(classifier, {"name": "pgd", "eps": "8/255"}, images, labels))
 """
 
-from robust.attacks.diagnostics.across import across, shorter
-from robust.attacks.diagnostics.attack import AttackRun
-from robust.attacks.diagnostics.case import IMAGES, seen, values
-from robust.attacks.diagnostics.evidence import Reason, Verdict, clearly
+from robust.attacks.diagnostics.across_cases import black_box_beats, shorter_elsewhere
+from robust.attacks.diagnostics.attack_checks import AttackRun
+from robust.attacks.diagnostics.case import IMAGES, attack_run, values
+from robust.attacks.diagnostics.diagnosis import Diagnosis, Reason, clearly
 from robust.attacks.diagnostics.examine import doubts, examine
 
 __all__ = [
     "IMAGES",
     "AttackRun",
+    "Diagnosis",
     "Reason",
-    "Verdict",
-    "across",
+    "attack_run",
+    "black_box_beats",
     "clearly",
     "doubts",
     "examine",
-    "seen",
-    "shorter",
+    "shorter_elsewhere",
     "values",
 ]

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Set
 import numpy as np
 import pandas as pd
 
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.attack import AttackRun
-from robust.attacks.diagnostics.evidence import Verdict
+from robust.attacks.diagnostics.attack_checks import AttackRun
+from robust.attacks.diagnostics.diagnosis import Diagnosis
+from robust.attacks.iterative import Task
 from robust.core.randomness import image_seeds
 from robust.models.classifier import Classifier
 from robust.results.attack_result import fooled
@@ -18,7 +18,7 @@ from robust.results.outcome import Outcome
 IMAGES = 100
 
 
-def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> AttackRun:
+def attack_run(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> AttackRun:
     """What the attack did, at one strength, to the examples of these ids, at most 100, each once.
 
     Args:
@@ -32,11 +32,11 @@ def seen(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, nam
         raise ValueError("there is no attack to judge")
     rows = once(result.ids, np.flatnonzero([i in ids for i in result.ids.tolist()]))[:IMAGES]
     seeds = image_seeds(seed, name, result.ids.tolist())[rows]
-    labels, aims = result.labels[rows], None if result.targets is None else result.targets[rows]
-    task = Task(classifier, outcome.original[rows], labels, seeds, None, aims)
-    fell = fooled(result.predicted[rows], labels, aims)
+    labels, targets = result.labels[rows], None if result.targets is None else result.targets[rows]
+    task = Task(classifier, outcome.original[rows], labels, seeds, None, targets)
+    is_adv = fooled(result.predicted[rows], labels, targets)
     before, sizes = result.clean.logits[rows], None if result.distance is None else result.distance[rows]
-    return AttackRun(task, outcome.call, before, fell, outcome.trace[rows], result.by, sizes)
+    return AttackRun(task, outcome.call, before, is_adv, outcome.trace[rows], result.by, sizes)
 
 
 def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -46,8 +46,8 @@ def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return rows[turn == place % np.bincount(place)[place]]
 
 
-def values(verdict: Verdict, n: int) -> Iterator[Value]:
+def values(diagnosis: Diagnosis, n: int) -> Iterator[Value]:
     """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
-    yield Value("reliability", LEVELS[verdict.word], n, unit="")
-    for name, value, of in verdict.reasons:
+    yield Value("reliability", LEVELS[diagnosis.word], n, unit="")
+    for name, value, of in diagnosis.reasons:
         yield Value("reliability", value, of, subset=name)

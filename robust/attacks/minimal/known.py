@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from robust.attacks import ball
-from robust.attacks import nearest as fab
-from robust.attacks.climb import Task
-from robust.attacks.survivors import ranked
+from robust.attacks.iterative import Task
+from robust.attacks.minimal.fab import fab_towards
+from robust.attacks.slots import ranked
 from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult, fooled
@@ -36,7 +36,7 @@ class Known:
         return self.call.arguments["norm"]
 
     @property
-    def everybody(self) -> np.ndarray:
+    def all_rows(self) -> np.ndarray:
         """The rows of all images."""
         return np.arange(len(self.sizes))
 
@@ -67,12 +67,12 @@ class Known:
         if not rows.size:
             return np.zeros(0, bool)
         task = self.part(rows, None)
-        fell = fooled(task.classifier.logits(points).argmax(axis=1), task.labels, task.targets)
+        is_adv = fooled(task.classifier.logits(points).argmax(axis=1), task.labels, task.targets)
         sizes = ball.distances[self.norm](points - task.images)
-        taken = np.flatnonzero(fell & (sizes < self.sizes[rows]))
+        taken = np.flatnonzero(is_adv & (sizes < self.sizes[rows]))
         self.result.n_forward[rows] += 1
         self.result.images[rows[taken]], self.sizes[rows[taken]] = points[taken], sizes[taken]
-        return fell
+        return is_adv
 
     def shrunk(self, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """The known points on their way back to the images, with these shares of the change left."""
@@ -86,34 +86,34 @@ class Known:
         low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
         for _ in range(HALVINGS if rows.size else 0):
             middle = (low + high) / 2
-            fell = self.keep(rows, images + middle[:, None, None, None] * change)
-            low, high = np.where(fell, low, middle), np.where(fell, middle, high)
+            is_adv = self.keep(rows, images + middle[:, None, None, None] * change)
+            low, high = np.where(is_adv, low, middle), np.where(is_adv, middle, high)
 
-    def head(self, aims: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
+    def search_towards(self, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
         """FAB with all images, each towards one class, [N]."""
-        found = self._fab(self.everybody, aims, begin, steps, along=False)
-        fell = self.keep(self.everybody, found)
+        found = self._fab(self.all_rows, surrogate_targets, begin, steps, along=False)
+        is_adv = self.keep(self.all_rows, found)
         change = found - self.task.images
-        missed = np.flatnonzero(~fell & (change != 0).any(axis=(1, 2, 3)))
+        missed = np.flatnonzero(~is_adv & (change != 0).any(axis=(1, 2, 3)))
         for further in FURTHER:
             points = np.clip(self.task.images[missed] + further * change[missed], 0, 1)
             missed = missed[~self.keep(missed, points)]
 
-    def walk(self, classes: int) -> None:
+    def along_boundary(self, classes: int) -> None:
         """From the known points along the boundary towards the images: that of the likeliest classes there."""
         if not (rows := self.found).size:
             return
         task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)
-        aims, passes = ranked(replace(task, images=self.result.images[rows]), classes)
+        surrogate_targets, passes = ranked(replace(task, images=self.result.images[rows]), classes)
         self.result.n_forward[rows] += passes
-        for aim in aims.T:
-            self.keep(rows, self._fab(rows, aim, self.result.images[rows], steps, along=True))
+        for target in surrogate_targets.T:
+            self.keep(rows, self._fab(rows, target, self.result.images[rows], steps, along=True))
         self.halve(rows)
 
     def _fab(
-        self, rows: np.ndarray, aims: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
+        self, rows: np.ndarray, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
     ) -> np.ndarray:
         task = self.part(rows, begin)
-        found = fab.nearest(task, aims, eps=self.room, norm=self.norm, steps=steps, along=along)
+        found = fab_towards(task, surrogate_targets, eps=self.room, norm=self.norm, steps=steps, along=along)
         self.count(rows, found)
         return found.images

@@ -6,17 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Task
+from robust.attacks.iterative import Task
 from robust.attacks.minimal.known import Known
 from robust.attacks.minimal.shrinking import BLIND, STEP_SIZES, run, shrink
-from robust.attacks.survivors import ranked
+from robust.attacks.slots import ranked
 from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, within
 
 
-def nearest(
+def smallest_changes(
     call: Call,
     classifier: Classifier,
     images: np.ndarray,
@@ -50,12 +50,12 @@ def nearest(
     task = Task(classifier, images, labels, seeds, start, targets)
     known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
     if call.name == "fab":
-        fab(known)
+        towards_each_class(known)
     elif of_attack(call.name).minimal:
-        run(known, known.everybody, at(call, known.room), start)
+        run(known, known.all_rows, at(call, known.room), start)
     else:
         shrink(known)
-    known.halve(known.everybody)
+    known.halve(known.all_rows)
     by, found = known.result.by, within(known.sizes, call.arguments["eps"])
     by[:] = np.where(found, np.where(by == "", call.name, by), "")
     known.result.images[~found] = images[~found]
@@ -75,15 +75,15 @@ def at(call: Call, eps: float) -> Call:
     return replace(call, arguments={**given, "eps": float(eps), **steps})
 
 
-def fab(known: Known) -> None:
+def towards_each_class(known: Known) -> None:
     """Towards each class from the image itself, then from random points within half of what is known."""
     task, given = known.task, known.call.arguments
-    aims, passes = ranked(task, given["classes"])
+    surrogate_targets, passes = ranked(task, given["classes"])
     known.result.n_forward[:] += passes
     for restart in range(given["restarts"]):
         begin = task.start if restart == 0 else _random(known, restart)
-        for aim in aims.T:
-            known.head(aim, begin, given["steps"])
+        for target in surrogate_targets.T:
+            known.search_towards(target, begin, given["steps"])
 
 
 def _random(known: Known, restart: int) -> np.ndarray:

@@ -29,14 +29,14 @@ def shrink(known: Known) -> None:
     An attack that asks for gradients also walks along the boundary, towards the class that was found and at last
     towards the likeliest at its point: a point far along the boundary, or of a farther class, is not left there.
     """
-    walks = by_gradients(known.call)
+    follows_boundary = by_gradients(known.call)
     find(known)
-    known.halve(known.everybody)
-    if walks:
-        known.walk(1)
+    known.halve(known.all_rows)
+    if follows_boundary:
+        known.along_boundary(1)
     tighten(known)
-    if walks:
-        known.walk(min(LEAST_AIMS + known.call.arguments.get("steps", 0) // STEPS_AN_AIM, MOST_AIMS))
+    if follows_boundary:
+        known.along_boundary(min(LEAST_AIMS + known.call.arguments.get("steps", 0) // STEPS_AN_AIM, MOST_AIMS))
 
 
 def by_gradients(call: Call) -> bool:
@@ -51,7 +51,7 @@ def by_gradients(call: Call) -> bool:
 
 def find(known: Known) -> None:
     """Balls of 1, 1/2, 2, 4, 8 ... times the first radius, up to eps, for whoever stands."""
-    first, rows, times = first_radii(known), known.everybody, 1.0
+    first, rows, times = first_radii(known), known.all_rows, 1.0
     begin = known.task.images if known.task.start is None else known.task.start
     top = min(known.call.arguments["eps"], known.room)
     while rows.size:
@@ -62,11 +62,11 @@ def find(known: Known) -> None:
 
 def _try(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray) -> np.ndarray:
     """The attack from there, and where it fails from where the call itself begins; says whom it felled."""
-    fell = _ask(known, rows, radii, begin)
-    again = np.flatnonzero(~fell)
+    is_adv = _attack_within(known, rows, radii, begin)
+    again = np.flatnonzero(~is_adv)
     if of_attack(known.call.name).warm_start:
-        fell[again] = _ask(known, rows[again], radii[again], None)
-    return fell
+        is_adv[again] = _attack_within(known, rows[again], radii[again], None)
+    return is_adv
 
 
 def tighten(known: Known) -> None:
@@ -76,21 +76,21 @@ def tighten(known: Known) -> None:
     for _ in range(MOST):
         rows = np.flatnonzero(shares >= least)
         before = known.sizes[rows]
-        _ask(known, rows, before * (1 - shares[rows]), known.shrunk(rows, 1 - shares[rows]))
+        _attack_within(known, rows, before * (1 - shares[rows]), known.shrunk(rows, 1 - shares[rows]))
         nearer = known.sizes[rows] < before
         known.halve(rows[nearer])
         shares[rows] = np.where(nearer, np.minimum(2 * shares[rows], most), shares[rows] / 2)
 
 
-def _ask(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray | None) -> np.ndarray:
+def _attack_within(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray | None) -> np.ndarray:
     """Run the attack on these images at these radii; says whom it felled."""
     if of_attack(known.call.name).eps_per_image:
         return run(known, rows, within(known.call, radii), begin)
-    fell, radii = np.zeros(len(rows), bool), 2.0 ** (np.floor(RUNGS * np.log2(radii)) / RUNGS)
+    is_adv, radii = np.zeros(len(rows), bool), 2.0 ** (np.floor(RUNGS * np.log2(radii)) / RUNGS)
     for radius in np.unique(radii):
         same = np.flatnonzero(radii == radius)
-        fell[same] = run(known, rows[same], within(known.call, float(radius)), None if begin is None else begin[same])
-    return fell
+        is_adv[same] = run(known, rows[same], within(known.call, float(radius)), None if begin is None else begin[same])
+    return is_adv
 
 
 def run(known: Known, rows: np.ndarray, call: Call, begin: np.ndarray | None) -> np.ndarray:
@@ -102,9 +102,9 @@ def run(known: Known, rows: np.ndarray, call: Call, begin: np.ndarray | None) ->
         task.classifier, task.images, task.labels, seeds=task.seeds, start=task.start, targets=task.targets
     )  # fmt: skip
     known.count(rows, found)
-    fell = known.keep(rows, found.images)
-    known.result.by[rows] = np.where(fell & (found.by != ""), found.by, known.result.by[rows])
-    return fell
+    is_adv = known.keep(rows, found.images)
+    known.result.by[rows] = np.where(is_adv & (found.by != ""), found.by, known.result.by[rows])
+    return is_adv
 
 
 def within(call: Call, radii: float | np.ndarray) -> Call:
@@ -130,13 +130,13 @@ def first_radii(known: Known) -> np.ndarray:
 def linearised(known: Known) -> np.ndarray:
     """How far the boundary is if the model is linear, [N]: the least change onto the plane where its margin is 0."""
     task, classifier, targeted = known.task, known.task.classifier, known.task.targets is not None
-    aims = task.labels if task.targets is None else task.targets
-    ask = classifier.compiled(
+    surrogate_targets = task.labels if task.targets is None else task.targets
+    compute = classifier.compiled(
         ("linearised", known.norm, targeted), lambda: _to_the_plane(classifier, known.norm, targeted)
     )
     images = classifier.batches(task.images.astype(classifier.dtype.as_numpy_dtype))
-    parts = zip(images, classifier.batches(task.labels), classifier.batches(aims), strict=True)
-    sizes = [ask(*(tf.constant(each) for each in part)).numpy() for part in parts]
+    parts = zip(images, classifier.batches(task.labels), classifier.batches(surrogate_targets), strict=True)
+    sizes = [compute(*(tf.constant(each) for each in part)).numpy() for part in parts]
     passes = len(images) * classifier.batch_size
     classifier.count(n_forward=passes, n_backward=passes)
     known.result.n_forward[:] += 1
@@ -147,8 +147,8 @@ def linearised(known: Known) -> np.ndarray:
 def _to_the_plane(classifier: Classifier, norm: AnyNorm, targeted: bool) -> Callable[..., tf.Tensor]:
     loss = losses.margin_of if targeted else losses.margin
 
-    def distances(images: tf.Tensor, labels: tf.Tensor, aims: tf.Tensor) -> tf.Tensor:
-        margins, _, slopes = classifier.gradient(images, labels, lambda logits, of: loss(logits, of, aims))
+    def distances(images: tf.Tensor, labels: tf.Tensor, surrogate_targets: tf.Tensor) -> tf.Tensor:
+        margins, _, slopes = classifier.gradient(images, labels, lambda logits, of: loss(logits, of, surrogate_targets))
         return ball.size(box.onto_plane(images, slopes, -margins, norm), norm)[:, 0, 0, 0]
 
     return distances

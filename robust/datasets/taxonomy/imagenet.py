@@ -1,4 +1,4 @@
-"""The 1,000 classes of ImageNet: their WordNet ids, their names, and the 50 coarse groups they fall into."""
+"""The 1,000 classes of ImageNet: their WordNet ids, their names, and their 50 coarse groups."""
 
 import csv
 import functools
@@ -14,7 +14,7 @@ _FILE = Path(__file__).parents[1] / "data/imagenet.csv"
 class Label(NamedTuple):
     """One class.
 
-    name: unlike that of any other; lemma: WordNet's own first word for it, which two classes may share.
+    name: unique; lemma: WordNet's own first word for it, which two classes may share.
     group: one of 50, as "dog" or "fruit"; the grouping is this project's own.
     """
 
@@ -43,7 +43,7 @@ def names() -> tuple[str, ...]:
 
 
 def readable(classes: Sequence[str]) -> tuple[str, ...]:
-    """The names of classes that are all called by their WordNet ids; others are left as they are.
+    """The names of classes that are all given by their WordNet ids; others are unchanged.
 
     >>> readable(["n01440764", "n01443537"]), readable(["n01440764", "cat"])
     (('tench', 'goldfish'), ('n01440764', 'cat'))
@@ -53,17 +53,17 @@ def readable(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def index(word: str) -> int:
-    """The place of the class that a word means: its name, lemma, WordNet id, or the place itself.
+    """The index of the class that a word denotes: by its name, lemma, WordNet id, or the index itself.
 
     >>> index("gibbon"), index("n02483362"), index("368")
     (368, 368, 368)
 
-    Raises DataError where there is no such class, with the one that was probably meant; and where there are two.
+    Raises DataError where there is no such class, with a suggestion, and where there are two.
     """
     for what in ("name", "wnid", "lemma"):
         found = [i for i, label in enumerate(labels()) if getattr(label, what).casefold() == word.casefold()]
         if len(found) > 1:
-            raise DataError(f"{word!r} is {' or '.join(labels()[i].name for i in found)}; say which")
+            raise DataError(f"{word!r} is {' or '.join(labels()[i].name for i in found)}; specify which")
         if found:
             return found[0]
     if word.isdecimal() and int(word) < len(labels()):
@@ -74,17 +74,17 @@ def index(word: str) -> int:
 def wnids(classes: Sequence[str]) -> list[str]:
     """The WordNet ids of classes that are named, or that are ids themselves.
 
-    Raises DataError for what is no class of ImageNet.
+    Raises DataError for anything but a class of ImageNet.
     """
     known = {key: label.wnid for label in labels() for key in (label.name, label.wnid)}
     for name in classes:
         if name not in known:
-            raise DataError(f"ImageNet has no class {name!r}, so that WordNet's tree does not tell where it stands")
+            raise DataError(f"ImageNet has no class {name!r}, so it is not in WordNet's tree")
     return [known[name] for name in classes]
 
 
 def groups(classes: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Group -> those of its classes that are among `classes`; none where one of these is no class of ImageNet.
+    """Group -> those of its classes that are among `classes`; empty where one of these is no class of ImageNet.
 
     classes: names or WordNet ids, all 1,000 or some.
 

@@ -12,7 +12,7 @@ _FILE = Path(__file__).parents[1] / "data/superclasses.json"
 def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Superclass -> its classes, for the sets that have some; sets of the same classes share them.
 
-    Fashion-MNIST by where a piece is worn, CIFAR-10 by animal and vehicle, ImageNet and what holds some of
+    Fashion-MNIST by where a piece is worn, CIFAR-10 by animal and vehicle, ImageNet and sets with some of
     its classes by 50 coarse groups.
 
     >>> list(of(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")))
@@ -25,7 +25,7 @@ def of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def are_own(groups: Mapping[str, Sequence[str]], classes: Sequence[str]) -> bool:
-    """Are these superclasses the data's own, rather than found by the names of its classes?
+    """Are these superclasses the data's own, rather than derived from the names of its classes?
 
     >>> are_own({"pet": ("cat", "dog")}, ("cat", "dog")), are_own({}, ("cat", "dog"))
     (True, False)

@@ -1,4 +1,4 @@
-"""Hierarchies of classes: groups, groups of groups, and how far two classes lie apart in them."""
+"""Hierarchies of classes: groups, groups of groups, and the distance between two classes in them."""
 
 import csv
 import io
@@ -18,11 +18,11 @@ Tree = Table
 
 
 def read(path: Path) -> NewTable:
-    """The tree that stands in a .toml file (tables in tables, lists of classes) or a .csv file.
+    """The tree in a .toml file (nested tables, lists of classes) or a .csv file.
 
     A line of the latter has a class and then its groups, the nearest first; it has no header.
 
-    Raises DataError for a file that is not there, and for what cannot be read.
+    Raises DataError for a missing file, and for one that cannot be read.
     """
     try:
         if path.suffix == ".toml":
@@ -48,14 +48,14 @@ def _place(tree: NewTable, row: list[str], where: str) -> None:
     for group in upper:
         tree = tree.setdefault(group, {}) if isinstance(tree, dict) else tree
     if not isinstance(tree, dict) or not isinstance(tree.setdefault(nearest, []), list):
-        raise DataError(f"{where}: {nearest!r} holds groups and classes; give every class a group of its own level")
+        raise DataError(f"{where}: {nearest!r} holds both groups and classes; put its classes into a group of their own")
     tree[nearest].append(name)
 
 
 def above(tree: Tree | str | None, superclasses: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
     """`paths` in what a suite names as a tree: a table, a file, "wordnet", or None for the data's superclasses.
 
-    WordNet tells of the classes of ImageNet. Raises DataError as `paths`, `read` and
+    WordNet applies to the classes of ImageNet. Raises DataError as `paths`, `read` and
     `robust.datasets.taxonomy.wordnet` do.
     """
     if wordnet.named(tree):
@@ -67,11 +67,11 @@ def above(tree: Tree | str | None, superclasses: Tree, classes: Sequence[str]) -
 def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
     """The groups of each class, from the largest to the nearest, in the order of the classes.
 
-    A group that holds all classes, as the root of a tree, is left out where there are others below it.
+    A group that holds all classes, such as the root of a tree, is omitted where there are others below it.
 
-    A tree may hold more classes, as the thousand of ImageNet for data with some of them.
+    A tree may hold more classes than the data, such as all thousand of ImageNet for data with some of them.
 
-    Raises DataError where a class stands in no group or in two, or where there are no groups.
+    Raises DataError where a class is in no group or in two, or where there are no groups.
 
     >>> paths({"animal": {"pet": ["cat"]}, "vehicle": ["car"]}, ["car", "cat"])
     [('vehicle',), ('animal', 'pet')]
@@ -81,14 +81,14 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, path in _leaves(tree, ()):
         if name in found:
-            raise DataError(f"hierarchy: {name!r} stands in {found[name][-1]!r} and in {path[-1]!r}")
+            raise DataError(f"hierarchy: {name!r} is both in {found[name][-1]!r} and in {path[-1]!r}")
         found[name] = path
     if missing := [name for name in classes if name not in found]:
         for name in (name for name in found if name not in set(classes)):
             if "did you mean" in (meant := suggest(name, missing)):
                 raise DataError(f"hierarchy: there is no class {name!r}{meant}")
         raise DataError(
-            f"hierarchy: {missing[0]!r} stands in no group; {len(missing)} of {len(classes)} classes do not"
+            f"hierarchy: {missing[0]!r} is in no group; in all, {len(missing)} of {len(classes)} classes"
         )
     return below_the_root([found[name] for name in classes])
 
@@ -96,13 +96,13 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
 def superclasses(
     tree: Tree | str | None, paths: Sequence[tuple[str, ...]], classes: Sequence[str], level: int | None = None
 ) -> list[str]:
-    """The superclass of each class: the group that it stands in at this level; see `above` for the other arguments.
+    """The superclass of each class: the group that contains it at this level; see `above` for the other arguments.
 
-    level: 1 is the largest groups, which `above` begins with; a class with fewer has its nearest. None: 1, but of
-        WordNet, whose largest group holds 997 of ImageNet's 1,000 classes, the 50 groups of
-        `robust.datasets.taxonomy.imagenet`, or 1 where all classes lie in a single one of them.
+    level: 1 is the largest groups, with which `above` begins; a class with fewer levels has its nearest group. None: 1,
+        but for WordNet, whose largest group holds 997 of ImageNet's 1,000 classes, the 50 groups of
+        `robust.datasets.taxonomy.imagenet`, or 1 where all classes are in a single one of them.
 
-    Groups of one name in several larger ones are told apart by these. Raises DataError where there is no such level.
+    Groups of the same name in several larger ones are prefixed with these. Raises DataError for an unknown level.
 
     >>> own = {"animal": {"pet": ["cat"], "wild": ["deer"]}, "vehicle": ["car"]}
     >>> superclasses(own, paths(own, ["cat", "deer", "car"]), ["cat", "deer", "car"], level=2)
@@ -113,14 +113,14 @@ def superclasses(
         return [own[name] for name in classes]
     at, deepest = 1 if level is None else level, max(map(len, paths))
     if not 1 <= at <= deepest:
-        raise DataError(f"hierarchy: level = {level}: there are {deepest}, of which 1 is that of the largest groups")
+        raise DataError(f"hierarchy: level = {level}: there are {deepest}, and 1 is that of the largest groups")
     places = [path[:at] for path in paths]
     shared = Counter(place[-1] for place in {*places})
     return [place[-1] if shared[place[-1]] == 1 else " / ".join(place) for place in places]
 
 
 def below_the_root(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Without the groups that hold every class, but for the nearest: they tell no class from another."""
+    """Without the groups that hold every class, except the nearest: they distinguish no classes."""
     while min(map(len, paths)) > 1 and len({path[0] for path in paths}) == 1:
         paths = [path[1:] for path in paths]
     return paths

@@ -1,4 +1,4 @@
-"""The hierarchy of WordNet's nouns, of which the classes of ImageNet are some."""
+"""The hierarchy of WordNet's nouns, which include the classes of ImageNet."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ def named(tree: object) -> bool:
 
 
 def file(tree: str) -> Path:
-    """The file that is meant; raises DataError where it is not here, saying how to get it."""
+    """The file that `tree` names; raises DataError with a remedy where it does not exist."""
     path = DEBIAN if tree == "wordnet" else Path(tree)
     if not path.is_file():
         raise DataError(f"tree = {tree!r}: there is no {path}; on Debian: apt-get install wordnet-base")
@@ -36,7 +36,7 @@ def paths(wnids: Iterable[str], path: Path) -> list[tuple[str, ...]]:
     Args:
         wnids: as in "n02510455". path: data.noun of WordNet 3.0, to which ImageNet's ids belong.
 
-    Raises DataError for an id that the file has not.
+    Raises DataError for an id that is not in the file.
 
     Source: Miller, WordNet: a lexical database for English, CACM 38(11), 1995; its format is wndb(5WN).
     """
@@ -54,7 +54,7 @@ def _above(wnid: str, nouns: dict[str, tuple[str, str]], path: Path) -> tuple[st
     while parent:
         if parent not in nouns or len(found) == len(nouns):
             raise DataError(
-                f"{path}: is damaged: above {wnid} stands {parent}, which it has not, or which is above itself"
+                f"{path}: is damaged: the parent {parent} of {wnid} is missing, or its own ancestor"
             )
         found.append(f"{nouns[parent][0]} ({parent})")
         parent = nouns[parent][1]

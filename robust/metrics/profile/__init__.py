@@ -1,6 +1,6 @@
-"""Inspections: what a look at the model itself says, rather than at its answers.
+"""Profiles: metrics of the model itself, rather than of its predictions.
 
-The contract: `inspection(classifier, data, *, ...) -> Iterator[Value[Literal[...]]]`, where `data` is the
+The contract: `profile(classifier, data, *, ...) -> Iterator[Value[Literal[...]]]`, where `data` is the
 `Dataset` of the case and the literals are the metrics that it can yield.
 """
 

@@ -27,21 +27,21 @@ def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
 
     - parameters, trainable_parameters: all of them as papers count, frozen ones included and no statistics or
       constants of a normalisation (see `robust.models.parameters`), and those that training changes.
-    - weights_size: bytes of all weights as they are held, BatchNorm's statistics included; a .keras file adds
+    - weights_size: bytes of all weights as they are stored, BatchNorm's statistics included; a .keras file adds
       some kilobytes of description.
-    - macs: multiply-accumulates of convolutions and dense layers; biases, pools and the like are free.
+    - macs: multiply-accumulates of convolutions and dense layers; biases, pools and the like count 0.
     - depth: convolutions and dense layers on the longest path, as papers count; a squeeze-and-excitation
-      gate lies on that path.
-    - weighted_activations: values that convolutions and dense layers give.
+      gate is on that path.
+    - weighted_activations: values that convolutions and dense layers output.
     - forward_activations, forward_memory: values, and bytes as float32, with BatchNorm, activations, dropout,
-      padding and reshaping in place: the input and what convolutions, dense layers, pools, concatenations,
-      sums and products give.
+      padding and reshaping in place: the input and the outputs of convolutions, dense layers, pools,
+      concatenations, sums and products.
     - training_activations, training_memory: every output is kept for the backward pass, auxiliary heads included.
-    - uncounted_layers: how many layers were taken for 0 macs because their kind is not known; one value a
+    - uncounted_layers: how many layers were counted as 0 macs because their kind is not known; one value a
       kind, and one for all of them.
 
-    All but training_* speak of the model that is asked: auxiliary heads are left out, as is a softmax. Of a
-    model without a graph of layers (a subclassed one) only the first three can be said, of a black box the first
+    All but training_* are of the model as it is evaluated: without auxiliary heads and softmax. Of a
+    model without a graph of layers (a subclassed one) only the first three can be given, of a black box the first
     at most.
 
     >>> import keras
@@ -55,15 +55,15 @@ def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
     if not has_graph(classifier.model):
         return
     table = layer_table(sized(classifier.model, data.image_shape))
-    asked, trained = totals(table), totals(layer_table(sized(classifier.network, data.image_shape)))
-    yield Value("macs", float(asked["macs"]), 1, unit="MACs")
-    yield Value("depth", float(asked["depth"]), 1, unit="layers")
-    yield Value("weighted_activations", float(asked["weighted"]), 1, unit="values")
-    yield Value("forward_activations", float(asked["forward"]), 1, unit="values")
-    yield Value("forward_memory", float(np.dtype(np.float32).itemsize * asked["forward"]), 1, unit="bytes")
+    evaluated, trained = totals(table), totals(layer_table(sized(classifier.network, data.image_shape)))
+    yield Value("macs", float(evaluated["macs"]), 1, unit="MACs")
+    yield Value("depth", float(evaluated["depth"]), 1, unit="layers")
+    yield Value("weighted_activations", float(evaluated["weighted"]), 1, unit="values")
+    yield Value("forward_activations", float(evaluated["forward"]), 1, unit="values")
+    yield Value("forward_memory", float(np.dtype(np.float32).itemsize * evaluated["forward"]), 1, unit="bytes")
     yield Value("training_activations", float(trained["training"]), 1, unit="values")
     yield Value("training_memory", float(np.dtype(np.float32).itemsize * trained["training"]), 1, unit="bytes")
-    yield Value("uncounted_layers", float(asked["uncounted"]), 1, unit="layers")
+    yield Value("uncounted_layers", float(evaluated["uncounted"]), 1, unit="layers")
     for kind, uses in table.loc[table["macs"].isna(), "kind"].value_counts(sort=False).items():
         yield Value("uncounted_layers", float(uses), 1, str(kind), unit="layers")
 

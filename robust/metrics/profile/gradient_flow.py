@@ -1,4 +1,4 @@
-"""What reaches each layer of a network in one backward pass."""
+"""Gradient flow: the gradients at each layer of a network in one backward pass."""
 
 import math
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ RATIO = 1e3
 """How many times larger or smaller a gradient may be in the first layer than in the last."""
 
 FLOOR = 1e-7
-"""The least norm of a gradient by weights: where all of them are small, their ratios tell nothing."""
+"""The least norm of a gradient by weights: where all of them are small, their ratios are meaningless."""
 
 LOSS = 10
-"""The most that the loss may be, in units of ln(classes), which is what knowing nothing costs."""
+"""The most that the loss may be, in units of ln(classes), the loss of a uniform prediction."""
 
 
 @profile(
@@ -44,30 +44,30 @@ def gradient_flow(
     learning_rate: Positive = 0.01,
     clip_norm: Positive | None = None,
 ) -> Iterator[Value]:
-    """Gradients, layer by layer, and whether they vanish or explode on their way (Glorot & Bengio, AISTATS 2010).
+    """Gradients, layer by layer, and whether they vanish or explode (Glorot & Bengio, AISTATS 2010).
 
-    One batch goes forward as in training (batch statistics, dropout) and its mean cross-entropy L comes back;
-    the network is left as it was. Every further output is an auxiliary head whose loss is added 0.3 times.
-    In group NAME stand, for each layer with weights W of two axes or more, in order:
+    One batch goes forward as in training (batch statistics, dropout) and its mean cross-entropy L backward;
+    the network is not changed. Every further output is an auxiliary head whose loss is added 0.3 times.
+    In subset NAME, for each layer with weights W of two axes or more, in order:
 
         weight_gradient  ||dL/dW||
-        output_gradient  ||dL/dh||, where h is what the activation makes of the layer's output (BatchNorm or the
+        output_gradient  ||dL/dh||, where h is the output of the layer's activation (BatchNorm or the
                          sum with a shortcut may come before it); without an activation, that output itself
         activation_std   standard deviation of h
         dead             of a ReLU: units that are 0 for every image; a unit of a convolution is a map
         saturated        of a tanh: values with |h| > .97; of a sigmoid: values outside (.03, .97)
         update_ratio     ||step|| / ||W|| of one step of gradient descent, about 1e-3 in a network that learns well
 
-    Of the network as a whole, in group "":
+    Of the network as a whole, in subset "":
 
         vanishing        1 where output_gradient_ratio < 1e-3 or any weight_gradient < 1e-7, else 0
         exploding        1 where output_gradient_ratio or weight_gradient_ratio > 1e3, the loss > 10 ln(classes),
                          or anything is not finite, else 0
-        healthy          1 where neither is so, else 0
+        healthy          1 where both are 0, else 0
         output_gradient_ratio, weight_gradient_ratio
                          first layer over last one, on the way to the main logits. In ReLU networks the second
-                         stays near 1 even where all is lost: backward and forward shrinking cancel
-        weight_gradient  the norm of the gradient by all that is trained
+                         stays near 1 even where gradients vanish: backward and forward shrinking cancel
+        weight_gradient  the norm of the gradient by all trainable weights
         step             the norm of the step: learning_rate * min(weight_gradient, clip_norm)
         update_ratio     the largest of all layers; dead and saturated are of all units and values
         probe_loss       the loss of the main logits, in nats
@@ -75,13 +75,13 @@ def gradient_flow(
     Args:
         images: how many are in the batch.
         inputs: "data" takes the first ones of each class, from the training split where there is one;
-            "normal" draws every input from N(0, 1) and the labels at random, given to the network as they are.
+            "normal" draws every input from N(0, 1) and the labels at random, passed to the network as they are.
         seed: of what is drawn, dropout included.
         learning_rate: of the step.
         clip_norm: the step's gradient is shortened to this norm over all weights (Pascanu, Mikolov & Bengio,
-            ICML 2013); None leaves it as it is. The verdict is on the gradient before that.
+            ICML 2013); None leaves it as it is. Whether it vanishes or explodes is judged before that.
 
-    Raises ModelError for a model that does not show its layers, DataError where there are fewer images.
+    Raises ModelError for a model whose layers are not accessible, DataError where there are fewer images.
 
     >>> from robust.models.architectures.mlp import mlp
     >>> from robust.datasets.dataset import from_arrays
@@ -99,7 +99,7 @@ def gradient_flow(
 
 
 def probe(classifier: Classifier, data: Dataset, images: int, inputs: str, seed: int) -> tuple[tf.Tensor, np.ndarray]:
-    """A batch [N, H, W, C] as the network wants its pixels, and its labels."""
+    """A batch [N, H, W, C] in the pixel range of the network, and its labels."""
     if inputs == "data":
         examples = data.examples("train" if "train" in data.sizes else "test", images)
         return classifier.inputs(tf.constant(examples.images, classifier.dtype)), examples.labels
@@ -110,7 +110,7 @@ def probe(classifier: Classifier, data: Dataset, images: int, inputs: str, seed:
 
 def _of_all(found: Flow, classes: int, rate: float, n: int) -> Iterator[Value]:
     layers = [*found.main, *found.heads]
-    vanishing, exploding = verdict(found, classes)
+    vanishing, exploding = pathologies(found, classes)
     yield Value("healthy", float(not (vanishing or exploding)), n, unit="")
     yield Value("vanishing", float(vanishing), n, unit="")
     yield Value("exploding", float(exploding), n, unit="")
@@ -121,13 +121,14 @@ def _of_all(found: Flow, classes: int, rate: float, n: int) -> Iterator[Value]:
     yield Value("step", rate * found.norm, n, unit="")
     yield Value("update_ratio", float(np.max([_update(layer, rate) for layer in layers])), n, unit="")
     for metric in ("dead", "saturated"):
-        if those := {layer.output: layer for layer in layers if layer.units and _of_silence(layer) == metric}.values():
-            silent = sum(layer.silent * layer.units for layer in those) / sum(layer.units for layer in those)
-            yield Value(metric, silent, n)
+        by_output = {layer.output: layer for layer in layers if layer.units and _silent_metric(layer) == metric}
+        if by_output:
+            units = sum(layer.units for layer in by_output.values())
+            yield Value(metric, sum(layer.silent * layer.units for layer in by_output.values()) / units, n)
 
 
-def verdict(found: Flow, classes: int) -> tuple[bool, bool]:
-    """Does the gradient vanish, does it explode? Healthy is what does neither."""
+def pathologies(found: Flow, classes: int) -> tuple[bool, bool]:
+    """Does the gradient vanish, does it explode? It is healthy where it does neither."""
     outputs = [layer.by_output for layer in found.main]
     weights = [layer.by_weights for layer in found.main]
     numbers = [*outputs, *weights, *(layer.deviation for layer in found.main), found.loss, found.norm]
@@ -153,10 +154,10 @@ def _of_layer(layer: Layer, rate: float, n: int) -> Iterator[Value]:
     yield Value("activation_std", layer.deviation, n, layer.name, "")
     yield Value("update_ratio", _update(layer, rate), n, layer.name, "")
     if layer.units:
-        yield Value(_of_silence(layer), layer.silent, n, layer.name)
+        yield Value(_silent_metric(layer), layer.silent, n, layer.name)
 
 
-def _of_silence(layer: Layer) -> Literal["dead", "saturated"]:
+def _silent_metric(layer: Layer) -> Literal["dead", "saturated"]:
     return "dead" if layer.activation == "relu" else "saturated"
 
 

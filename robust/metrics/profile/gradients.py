@@ -1,4 +1,4 @@
-"""One backward pass over a probe batch: what reaches every layer of a network."""
+"""One backward pass over a probe batch: the gradients at every layer of a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from robust.models.classifier import Classifier, heads
 
 @dataclass(frozen=True)
 class Layer:
-    """What one layer did: norms of its weights and of the gradients by them and by its output; its activations.
+    """One layer: norms of its weights and of the gradients by them and by its output; statistics of its activations.
 
-    output: the name of what gives the output; a projection in a shortcut shares it with the layer beside it.
+    output: the name of the output tensor; a projection in a shortcut shares it with the layer parallel to it.
     silent: the share that is dead of the `units` of a ReLU, or saturated of those of a tanh or a sigmoid.
     """
 
@@ -42,12 +42,12 @@ class Flow:
 
 
 def flow(classifier: Classifier, inputs: tf.Tensor, labels: np.ndarray, seed: int) -> Flow:
-    """Send a batch through the network in training mode, and its loss back; the network stays as it is.
+    """One forward and backward pass of a batch in training mode; the network is not changed.
 
     Dropout draws from `seed`, BatchNorm takes the statistics of the batch. The loss is the mean
     cross-entropy, plus 0.3 times that of each auxiliary head.
 
-    inputs: [N, H, W, C] as the network wants its pixels; labels: int [N].
+    inputs: [N, H, W, C] in the pixel range of the network; labels: int [N].
     """
     main = weighted(classifier.model)
     outputs = _logits(classifier)
@@ -115,7 +115,7 @@ def _norm(tensors: Sequence[tf.Tensor]) -> float:
 
 
 def _silent(values: np.ndarray, activation: str) -> tuple[float, int]:
-    """Which share of how many hardly passes any gradient on; a unit of a convolution is a whole map."""
+    """The share that passes hardly any gradient, and of how many; a unit of a convolution is a whole map."""
     if activation == "relu":
         silent = (values.reshape(-1, values.shape[-1]) <= 0).all(axis=0)
     elif activation == "tanh":

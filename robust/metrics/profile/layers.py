@@ -26,7 +26,7 @@ _ACTIVATIONS = (
 
 @dataclass(frozen=True)
 class Weighted:
-    """A layer with weights: its kernels, what it gives on (a Keras tensor), and by which activation ("": none)."""
+    """A layer with weights: its kernels, its output (a Keras tensor), and through which activation ("": none)."""
 
     name: str
     kernels: tuple[keras.Variable, ...]
@@ -37,11 +37,11 @@ class Weighted:
 def weighted(network: keras.Model) -> list[Weighted]:
     """The layers that have trainable weights of two axes or more, in the order of the network.
 
-    A layer's output is that of the activation it feeds: its own, or that of the layer behind it, with
+    A layer's output is that of the activation it feeds: its own, or that of the next layer, with
     BatchNorm, a scale or the sum with a shortcut between them. Without one it is the layer's own output.
-    A projection in a shortcut has the same output as the layer that it runs beside.
+    A projection in a shortcut has the same output as the layer parallel to it.
 
-    Raises ModelError for a model whose layers cannot be looked at: a subclassed one, or one inside another.
+    Raises ModelError for a model whose layers are not accessible: a subclassed one, or one inside another.
 
     >>> dense = keras.layers.Dense(2, name="fc")
     >>> net = keras.Sequential([keras.Input((3,)), dense, keras.layers.ReLU(), keras.layers.Dense(2, name="logits")])
@@ -49,7 +49,9 @@ def weighted(network: keras.Model) -> list[Weighted]:
     [('fc', 'relu'), ('logits', '')]
     """
     if not getattr(network, "outputs", None):
-        raise ModelError(f"gradient_flow: model {network.name!r} does not show its layers; it must be a functional one")
+        raise ModelError(
+            f"gradient_flow: model {network.name!r} does not expose its layers; it must be a functional model"
+        )
     nodes = list(_nodes(network.outputs))
     readers: dict[int, list[Node]] = {}
     for node in nodes:
@@ -62,7 +64,7 @@ def weighted(network: keras.Model) -> list[Weighted]:
     for node in sorted(nodes, key=lambda node: rank[id(node.operation)]):
         layer = node.operation
         if isinstance(layer, keras.Model):
-            raise ModelError(f"gradient_flow: {network.name!r} holds the model {layer.name!r}; give that one alone")
+            raise ModelError(f"gradient_flow: {network.name!r} contains the model {layer.name!r}; pass that one alone")
         kernels = tuple(w for w in getattr(layer, "trainable_weights", ()) if len(w.shape) > 1)
         if kernels:
             found.append(Weighted(layer.name, kernels, *_activation(node, readers)))
@@ -70,7 +72,7 @@ def weighted(network: keras.Model) -> list[Weighted]:
 
 
 def _nodes(tensors: list[Any]) -> Iterator["Node"]:
-    """Every call that leads to these tensors, once; a layer may have been called for other models, too."""
+    """Every call on the path to these tensors, once; a layer may have been called for other models, too."""
     seen, left = set(), list(tensors)
     while left:
         operation, index, _ = left.pop()._keras_history
@@ -81,7 +83,7 @@ def _nodes(tensors: list[Any]) -> Iterator["Node"]:
 
 
 def _activation(node: "Node", readers: dict[int, list["Node"]]) -> tuple[keras.KerasTensor, str]:
-    """Where the activation of a layer comes out, and its name."""
+    """The output of the activation of a layer, and its name."""
     own = node.outputs[0]
     while not (name := _name(node.operation)):
         following = readers.get(id(node.outputs[0]), [])
@@ -94,7 +96,7 @@ def _activation(node: "Node", readers: dict[int, list["Node"]]) -> tuple[keras.K
 
 
 def _name(operation: keras.Operation) -> str:
-    """The name of an activation, "" for what is none: "relu" also for ReLU6, whose units die alike."""
+    """The name of an activation, "" for another operation: "relu" also for ReLU6, whose units die in the same way."""
     function = getattr(operation, "activation", None)
     name = getattr(function, "__name__", "").replace("_", "") or type(operation).__name__.lower()
     if name not in _ACTIVATIONS:

@@ -1,4 +1,4 @@
-"""How fast a model answers on this machine, now."""
+"""The inference speed of a model on this machine."""
 
 import os
 import platform
@@ -25,9 +25,9 @@ LEAST = 6  # repeats that an interval of the median needs
 def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: Count = 30) -> Iterator[Value]:
     """Latency of one image (ms) and throughput of a batch (images a second): medians with 95 % intervals.
 
-    Both are timed in turn, so that whatever else the machine does meets both alike; the first pass of each, which
-    builds its graph, is not timed. The interval is that of order statistics and speaks of the repeats alone.
-    These numbers are not reproducible: what machine they are from, and when, stands beside their interval, and they
+    Both are timed in turn, so that other load on the machine affects both equally; the first pass of each, which
+    builds its graph, is not timed. The interval is that of order statistics and covers the repeats only.
+    These numbers are not reproducible: their `ci_method` names the date and the machine, and they
     are kept with the block until its model or code changes.
 
     Args:
@@ -54,26 +54,26 @@ def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: 
 
 def timed(classifier: Classifier, batches: list[np.ndarray], repeats: int) -> np.ndarray:
     """Seconds of a pass over each batch, [batches, repeats], in turn."""
-    asks = [_ask(classifier, images) for images in batches]
-    for ask in asks:
-        ask()
-    return np.array([[_seconds(ask) for ask in asks] for _ in range(repeats)]).T
+    calls = [_call(classifier, images) for images in batches]
+    for call in calls:
+        call()
+    return np.array([[_seconds(call) for call in calls] for _ in range(repeats)]).T
 
 
-def _ask(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
+def _call(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
     size, inputs = len(images), tf.constant(images, classifier.dtype)
     compiled = classifier.compiled(("speed", size), lambda: classifier.__call__)
 
-    def ask() -> object:
+    def call() -> object:
         classifier.count(n_forward=size)
         return compiled(inputs).numpy()  # waits until the device is done
 
-    return ask
+    return call
 
 
-def _seconds(ask: Callable[[], object]) -> float:
+def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
-    ask()
+    call()
     return time.perf_counter() - began
 
 

@@ -37,7 +37,7 @@ class Order(NamedTuple):
     @property
     def reason(self) -> Reason:
         """Why no number of the model is reliable."""
-        return Reason("other_classes" if self.clear else "classes_guessed", self.other - self.own, self.n)
+        return Reason("wrong_class_order" if self.clear else "class_order_guessed", self.other - self.own, self.n)
 
     def told(self, names: Sequence[str], asked: str = "") -> str:
         """What to do about it, see `robust.core.interface`; names: of the classes, in the order that was taken.

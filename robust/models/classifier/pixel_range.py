@@ -51,8 +51,8 @@ class Better(NamedTuple):
     def reason(self) -> Reason:
         """Why no number of the model is reliable."""
         if self.contradicts:
-            return Reason("pixels_contradicted", self.other - self.own, self.n)
-        return Reason("other_pixels" if self.clear else "pixels_guessed", self.other - self.own, self.n)
+            return Reason("preprocessing_contradicted", self.other - self.own, self.n)
+        return Reason("wrong_preprocessing" if self.clear else "preprocessing_guessed", self.other - self.own, self.n)
 
     def __str__(self) -> str:
         """The same, in the words of the interface in force."""

@@ -34,4 +34,4 @@ def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
         return None
     if answers.max() > 1 and np.ptp(sums) > _ALIKE * sums.mean():
         return None
-    return Reason("scale_guessed", float(sums.mean()), len(answers))
+    return Reason("logits_guessed", float(sums.mean()), len(answers))

@@ -17,11 +17,11 @@ def net(activation, scale=3.0, clipped=False):
     class Net(keras.Model):
         def __init__(self):
             super().__init__()
-            self.flat, self.head = layers.Flatten(), layers.Dense(3)
+            self.flat_scores, self.head = layers.Flatten(), layers.Dense(3)
 
         def call(self, images):
             shown = keras.ops.clip(images, 0, 1) if clipped else images
-            return activation(self.head(self.flat(shown)))
+            return activation(self.head(self.flat_scores(shown)))
 
     model = Net()
     model(IMAGES)

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from robust import datasets
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics import attack
-from robust.attacks.diagnostics import model as of_model
-from robust.attacks.diagnostics.hidden import hidden
+from robust.attacks.diagnostics import attack_checks as attack
+from robust.attacks.diagnostics import model_checks as of_model
+from robust.attacks.diagnostics.partial_gradients import partial_gradients
+from robust.attacks.iterative import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.models.pretrained import load
@@ -167,7 +167,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     foolbox = {"name": "foolbox:LinfPGD", "eps": "8/255", "steps": 10}
     found = diagnostics.examine(scaled, foolbox, examples.images, examples.labels)
     assert found.word == "invalid"
-    assert "unlimited_fails" in {r.name for r in found.reasons}
+    assert "unbounded_fails" in {r.name for r in found.reasons}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
 def test_an_attack_that_another_beats_by_some_points_is_called(build, trained, examples):
     model = build(trained("mlp", 1.0, 0, 2, False))
     found = diagnostics.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
-    assert "another_attack" in {r.name for r in found.reasons} and found.word == "suspect"
+    assert "stronger_attack" in {r.name for r in found.reasons} and found.word == "suspect"
 
 
 def test_a_large_published_network_is_not_accused():
@@ -188,20 +188,20 @@ def test_a_large_published_network_is_not_accused():
     photos = datasets.photos(transform={"size": 224, "crop": 0.875, "interpolation": "bicubic"}).examples("test", 12)
     task = Task(lite0, photos.images, photos.labels, np.arange(12), None, None)
     assert list(of_model.gradients(task)) == []
-    assert list(of_model.gradients(of_model.beside(task, 4 / 255, "linf"))) == []
-    assert list(hidden(task, 4 / 255, "linf")) == []
+    assert list(of_model.gradients(of_model.at_random_points(task, 4 / 255, "linf"))) == []
+    assert list(partial_gradients(task, 4 / 255, "linf")) == []
 
 
 def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):
     plain = trained("lenet5", 0.5, 0, 2, False)
-    found, felled = [], []
+    found, fooled_by_stronger = [], []
     for model in (plain, wrapped(plain, back=Function(lambda z: 1000 * z))):
         classifier = Classifier(model, 10)
         found.append(diagnostics.examine(classifier, PGD, examples.images, examples.labels))
         task = Task(classifier, examples.images, examples.labels, np.arange(100), None, None)
-        felled.append(attack.run(task, bind("attacks", PGD)).fell)
+        fooled_by_stronger.append(attack.run(task, bind("attacks", PGD)).is_adv)
     assert [verdict.word for verdict in found] == ["reliable", "reliable"]
-    assert (felled[0] != felled[1]).sum() <= 1  # the number is true
+    assert (fooled_by_stronger[0] != fooled_by_stronger[1]).sum() <= 1  # the number is true
 
 
 def slow(*model):

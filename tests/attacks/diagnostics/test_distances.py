@@ -9,7 +9,7 @@ import pytest
 import robust
 from robust.api.cli.report import report
 from robust.attacks import diagnostics
-from robust.attacks.diagnostics.attack import AttackRun
+from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
 from robust.suite import InMemory, Model, Suite, read_case
@@ -37,9 +37,11 @@ def measured(tmp_path):
 
 def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measured, tmp_path, capsys):
     found = measured(keras.layers.Lambda(lambda x: keras.ops.round(x * 2) / 2 - 1e-4 * x))
-    median, verdict = (robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "reliability"))
-    assert (median.reliability, median.passed, verdict.value) == ("invalid", False, 0)
-    assert "unlimited_fails" in set(found.loc[found["metric"] == "reliability", "subset"])
+    median, diagnosis = (
+        robust.value(found, metric, allow_invalid=True) for metric in ("median_distance", "reliability")
+    )
+    assert (median.reliability, median.passed, diagnosis.value) == ("invalid", False, 0)
+    assert "unbounded_fails" in set(found.loc[found["metric"] == "reliability", "subset"])
     assert report(tmp_path / "out") == 1
     assert "unsupported: net on far" in capsys.readouterr().out
     page = (tmp_path / "out/index.html").read_text()
@@ -55,22 +57,48 @@ def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
 def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
     """Its trace and its balls are no attack's."""
     asked = []
-    for name in ("more_steps", "square_share", "order", "half_eps"):
+    for name in ("more_steps", "square_beats_gradients", "eps_order", "half_eps"):
         monkeypatch.setattr(
             diagnostics.examine.__globals__["of_attack"], name, lambda *_, name=name: asked.append(name) or []
         )
-    monkeypatch.setitem(diagnostics.examine.__globals__, "rival", lambda _: asked.append("rival") or [])
-    monkeypatch.setitem(diagnostics.examine.__globals__, "nearer", lambda _: asked.append("nearer") or [])
-    monkeypatch.setitem(diagnostics.examine.__globals__, "silent", lambda _: asked.append("silent") or [])
-    monkeypatch.setitem(diagnostics.examine.__globals__, "lost", lambda _: asked.append("lost") or [])
-    monkeypatch.setitem(diagnostics.examine.__globals__, "flat", lambda _: asked.append("flat") or [])
-    monkeypatch.setattr(diagnostics.examine.__globals__["of_attack"], "noise", lambda _: asked.append("noise") or [])
+    monkeypatch.setitem(
+        diagnostics.examine.__globals__, "stronger_attack", lambda _: asked.append("stronger_attack") or []
+    )
+    monkeypatch.setitem(
+        diagnostics.examine.__globals__, "shorter_search", lambda _: asked.append("shorter_search") or []
+    )
+    monkeypatch.setitem(
+        diagnostics.examine.__globals__, "silent_success", lambda _: asked.append("silent_success") or []
+    )
+    monkeypatch.setitem(
+        diagnostics.examine.__globals__, "lost_in_rounding", lambda _: asked.append("lost_in_rounding") or []
+    )
+    monkeypatch.setitem(diagnostics.examine.__globals__, "flat_scores", lambda _: asked.append("flat_scores") or [])
+    monkeypatch.setattr(
+        diagnostics.examine.__globals__["of_attack"],
+        "noise_beats_attack",
+        lambda _: asked.append("noise_beats_attack") or [],
+    )
     of_run = diagnostics.examine.__globals__["_of_run"]
     run = AttackRun(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), np.empty(0))
-    assert [*of_run(run, run)] == [] and asked == ["noise", "flat", "rival", "nearer"]
+    assert [*of_run(run, run)] == [] and asked == [
+        "noise_beats_attack",
+        "flat_scores",
+        "stronger_attack",
+        "shorter_search",
+    ]
     asked.clear()
     assert [*of_run(run, replace(run, sizes=None))] == []
-    assert asked == ["noise", "flat", "square_share", "more_steps", "rival", "lost", "silent", "order"]
+    assert asked == [
+        "noise_beats_attack",
+        "flat_scores",
+        "square_beats_gradients",
+        "more_steps",
+        "stronger_attack",
+        "lost_in_rounding",
+        "silent_success",
+        "eps_order",
+    ]
     asked.clear()
     assert [*of_run(None, replace(run, sizes=None))] == []
     assert asked[-1] == "half_eps"

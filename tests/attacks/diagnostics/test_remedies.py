@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics import attack
-from robust.attacks.diagnostics.flat import flat
-from robust.attacks.diagnostics.jumps import jumping
+from robust.attacks.diagnostics import attack_checks as attack
+from robust.attacks.diagnostics.flat_scores import flat_scores
+from robust.attacks.diagnostics.jumping_scores import jumping_scores
+from robust.attacks.iterative import Task
 from robust.core.interface import named
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
@@ -20,12 +20,12 @@ from robust.results.flags import FLAGS
 from robust.suite import preprocessing, read_case, read_data
 
 IN_THE_MODEL = {
-    "answers_alone": "the Keras model itself",
+    "no_model_gradients": "the Keras model itself",
     "probabilities": "Dense(classes), trained with SparseCategoricalCrossentropy(from_logits=True)",
     "stateful": "training=False",
     "bounded_outputs": "Dense(classes)",
-    "scale_guessed": "p / p.sum(axis=1, keepdims=True)",
-    "flat_answers": "lambda images: model.predict(images)",
+    "logits_guessed": "p / p.sum(axis=1, keepdims=True)",
+    "flat_scores": "lambda images: model.predict(images)",
     "jumping_scores": "lambda images: model.predict(images)",
     "non_finite": "tf.debugging.enable_check_numerics()",
 }
@@ -103,8 +103,8 @@ FOLLOWED = {
     "too_few_steps": (FEW, lambda build: build()),
     "too_few_queries": ({"name": "square", "n_queries": 4}, lambda build: build()),
     "one_step": ({"name": "fgsm"}, lambda build: build()),
-    "another_attack": ({"name": "pgd"}, lambda build: around(build(), front=Bent())),
-    "control_alone": ({"name": "noise"}, lambda build: build()),
+    "stronger_attack": ({"name": "pgd"}, lambda build: around(build(), front=Bent())),
+    "control_only": ({"name": "noise"}, lambda build: build()),
     "misleading_gradients": ({"name": "pgd"}, _front(Elsewhere)),
 }
 
@@ -129,8 +129,8 @@ def test_who_follows_it_arrives(looked, build, name):
 def test_who_averages_over_randomness_arrives(looked, build):
     model = around(build(), back=Noisy())
     assert "randomised" in looked(model, {"name": "pgd"})[1]
-    verdicts = [looked(model, {**remedy, "eps": 0.1})[1] for remedy in remedies("randomised")]
-    assert all("unlimited_fails" not in reasons for reasons in verdicts)
+    diagnoses = [looked(model, {**remedy, "eps": 0.1})[1] for remedy in remedies("randomised")]
+    assert all("unbounded_fails" not in reasons for reasons in diagnoses)
 
 
 def test_probabilities_and_bounds_end_with_the_activation(looked, build):
@@ -159,8 +159,8 @@ def test_unrounded_probabilities_are_not_flat(problem, build):
     told = []
     for function in functions:
         task = Task(Classifier(function, 3, batch_size=100), toy.images, toy.labels, np.arange(100), None, None)
-        told.append([r.name for r in flat(attack.run(task, bind("attacks", {"name": "square", **SHORT})))])
-    assert told == [["flat_answers"], []]
+        told.append([r.name for r in flat_scores(attack.run(task, bind("attacks", {"name": "square", **SHORT})))])
+    assert told == [["flat_scores"], []]
 
 
 def test_the_scores_by_which_it_decides_do_not_jump(problem, build):
@@ -174,7 +174,7 @@ def test_the_scores_by_which_it_decides_do_not_jump(problem, build):
     told = []
     for function in (irrelevant, lambda images: model.predict(images, verbose=0)):
         task = Task(Classifier(function, 3, batch_size=100), toy.images, toy.labels, np.arange(100), None, None)
-        told.append([r.name for r in jumping(task, task.classifier.logits(toy.images))])
+        told.append([r.name for r in jumping_scores(task, task.classifier.logits(toy.images))])
     assert told == [["jumping_scores"], []]
 
 
@@ -196,6 +196,6 @@ def test_the_check_of_numerics_names_a_division_by_zero():
 
 
 def test_declared_pixels_end_the_doubt():
-    for name in ("other_pixels", "pixels_guessed"):
+    for name in ("wrong_preprocessing", "preprocessing_guessed"):
         for value in remedies(name, "preprocessing"):
             assert preprocessing.read(value) is not None

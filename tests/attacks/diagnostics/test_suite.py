@@ -67,8 +67,8 @@ def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
     rows = ran[3].query("metric == 'reliability' and case == 'slow' and subset != ''").set_index("subset")
     assert "incomplete" in rows.index and "black_box_beats" in rows.index
     outcomes = pd.read_parquet(ran[2] / "outcomes.parquet").set_index("example")
-    fell = {c: (part.label != part.predicted) for c, part in outcomes.groupby("case")}
-    assert rows.value["black_box_beats"] == pytest.approx((fell["square"] & ~fell["slow"]).mean())
+    is_adv = {c: (part.label != part.predicted) for c, part in outcomes.groupby("case")}
+    assert rows.value["black_box_beats"] == pytest.approx((is_adv["square"] & ~is_adv["slow"]).mean())
 
 
 def test_the_checks_are_no_part_of_what_the_attack_cost(ran):
@@ -94,7 +94,7 @@ def test_the_run_ends_with_how_many_are_in_doubt(ran):
 
 def test_the_page_says_why(ran):
     page = (ran[2] / "index.html").read_text()
-    assert "Can these numbers be believed?" in page and "give it more steps, as in" in page
+    assert "Reliability of these numbers" in page and "give it more steps, as in" in page
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from robust.attacks.climb import Task
-from robust.attacks.minimal.search import minimises, nearest
-from robust.attacks.nearest import nearest as fab_towards
+from robust.attacks.iterative import Task
+from robust.attacks.minimal.fab import fab_towards
+from robust.attacks.minimal.search import minimises, smallest_changes
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier
 
@@ -61,7 +61,7 @@ def sizes(found, norm):
 
 def search(four, labels, norm, eps=None, targets=None, **table):
     call = bind("attacks", {"norm": norm, "eps": eps or LIMIT[norm], **table})
-    return nearest(call, four, IMAGES, labels, seeds=SEEDS, targets=targets)
+    return smallest_changes(call, four, IMAGES, labels, seeds=SEEDS, targets=targets)
 
 
 @norms
@@ -115,7 +115,7 @@ def test_at_the_faces_of_the_box_it_finds_what_linear_programs_find(four, norm, 
     labels = four.logits(random_images).argmax(axis=1)
     far = by_linear_programs(four, WEIGHTS.astype(np.float64), images, labels, norm)
     call = bind("attacks", {"name": name, "norm": norm, "eps": 1.0 if norm == "linf" else 12.0, "steps": 20})
-    found = nearest(call, four, images, labels, seeds=SEEDS)
+    found = smallest_changes(call, four, images, labels, seeds=SEEDS)
     change = np.abs(found.images.astype(np.float64) - images).reshape(N, -1)
     there = np.isfinite(far)
     ratio = (change.max(axis=1) if norm == "linf" else change.sum(axis=1))[there] / far[there]
@@ -141,7 +141,7 @@ def test_eps_censors_and_does_nothing_else(classifier, problem, table):
 
     def far(eps):
         call = bind("attacks", {**table, "norm": "linf", "eps": eps})
-        found = nearest(call, classifier, images, labels, seeds=seeds)
+        found = smallest_changes(call, classifier, images, labels, seeds=seeds)
         return np.where(found.by == "", np.inf, np.abs(found.images - images).max(axis=(1, 2, 3)))
 
     whole = far(1.0)
@@ -166,7 +166,7 @@ def test_who_stands_the_first_attack_at_the_largest_radius_is_not_censored_for_g
     call = bind("attacks", {"name": "pgd", "norm": "linf", "eps": 1.0, "steps": 4})
     first = call(band, images, labels, seeds=np.arange(16))
     assert (first.by == "").any()
-    found = nearest(call, band, images, labels, seeds=np.arange(16))
+    found = smallest_changes(call, band, images, labels, seeds=np.arange(16))
     assert (found.by == "pgd").all()
     np.testing.assert_allclose(np.abs(found.images - images).max(axis=(1, 2, 3)), 0.42 - greys, rtol=0.02)
 
@@ -176,9 +176,9 @@ def test_the_minimising_attacks_of_foolbox_are_upper_bounds(two, known2, norm):
     labels, exact = known2
     for name in ("deepfool", f"foolbox:{'LInf' if norm == 'linf' else 'L2'}FMNAttack"):
         found = search(two, labels, norm, name=name, steps=50)
-        fell = found.by == name
-        assert fell.mean() > 0.9, "at most one is not found within the limit"
-        ratio = (sizes(found, norm) / exact[norm])[fell]
+        is_adv = found.by == name
+        assert is_adv.mean() > 0.9, "at most one is not found within the limit"
+        ratio = (sizes(found, norm) / exact[norm])[is_adv]
         assert ratio.min() > 0.9999 and np.median(ratio) < 1.1
 
 
@@ -200,10 +200,10 @@ def test_nothing_is_looked_for_beyond_eps(four, known, norm, name):
     labels, exact = known
     limit = float(np.median(exact[norm]))
     found = search(four, labels, norm, eps=limit, name=name, steps=20)
-    fell = found.by != ""
-    assert not fell[exact[norm] > limit * 1.001].any() and (sizes(found, norm) <= limit * 1.001).all()
-    assert np.array_equal(found.images[~fell], IMAGES[~fell])  # censored: the image as it was
-    assert fell[exact[norm] < limit * 0.99].all()
+    is_adv = found.by != ""
+    assert not is_adv[exact[norm] > limit * 1.001].any() and (sizes(found, norm) <= limit * 1.001).all()
+    assert np.array_equal(found.images[~is_adv], IMAGES[~is_adv])  # censored: the image as it was
+    assert is_adv[exact[norm] < limit * 0.99].all()
 
 
 def test_with_targets_the_distance_is_to_the_region_of_the_target(affine):
@@ -214,7 +214,7 @@ def test_with_targets_the_distance_is_to_the_region_of_the_target(affine):
     for target, edge in ((1, 0.3), (2, 0.7)):
         for table in ({"name": "fab", "steps": 20}, {"name": "pgd", "steps": 20}):
             call = bind("attacks", {**table, "norm": "linf", "eps": 0.8})
-            found = nearest(call, stripes, images, labels, seeds=np.arange(3), targets=np.full(3, target))
+            found = smallest_changes(call, stripes, images, labels, seeds=np.arange(3), targets=np.full(3, target))
             assert (stripes.logits(found.images).argmax(axis=1) == target).all()
             far = np.abs(found.images - images).max(axis=(1, 2, 3))
             np.testing.assert_allclose(far, edge - images[:, 0, 0, 0], rtol=0.01)
@@ -289,8 +289,8 @@ def test_passes_are_counted(four, known):
 def test_company_and_order_do_not_matter(rows_apart, four, known, table):
     labels, _ = known
     call = bind("attacks", {**table, "norm": "linf", "eps": 0.3})
-    whole = nearest(call, four, IMAGES, labels, seeds=SEEDS)
+    whole = smallest_changes(call, four, IMAGES, labels, seeds=SEEDS)
     rows = random.permutation(N)[:9]
-    part = nearest(call, four, IMAGES[rows], labels[rows], seeds=SEEDS[rows])
+    part = smallest_changes(call, four, IMAGES[rows], labels[rows], seeds=SEEDS[rows])
     assert part.images.tobytes() == whole.images[rows].tobytes()
     assert part.n_forward.tolist() == whole.n_forward[rows].tolist()

@@ -47,7 +47,7 @@ def test_another_order_is_found_and_told(classes, n):
     order = np.roll(np.arange(classes), 1)
     answer = found(accurate(classes, 0.8)[:, order], n)
     assert answer.clear and answer.other > answer.own + 0.5
-    assert answer.reason.name == "other_classes"
+    assert answer.reason.name == "wrong_class_order"
     if classes <= 10:
         names = [f"c{i}" for i in range(classes)]
         assert answer.classes == tuple(order)
@@ -65,7 +65,9 @@ def test_two_classes_that_changed_places_are_found():
 def test_few_images_suspect_and_do_not_accuse():
     answer = found(accurate(3, 0.8)[:, [1, 2, 0]], 12)
     assert (
-        not answer.clear and answer.reason.name == "classes_guessed" and "may be chance" in answer.told(["a", "b", "c"])
+        not answer.clear
+        and answer.reason.name == "class_order_guessed"
+        and "may be chance" in answer.told(["a", "b", "c"])
     )
 
 
@@ -107,7 +109,7 @@ def test_a_model_that_is_only_bad_is_not_accused(n, classes, share):
 def test_a_bad_model_of_few_classes_is_suspected_at_most(confusion, n):
     """With few classes errors that are of a kind look like another order, and may be the model's own."""
     answer = found(np.array(confusion), n)
-    assert answer is None or (not answer.clear and answer.reason.name == "classes_guessed")
+    assert answer is None or (not answer.clear and answer.reason.name == "class_order_guessed")
     assert answer is None or "the model's own errors" in answer.told(["a", "b", "c", "d"])
 
 
@@ -129,7 +131,7 @@ def test_classes_in_another_order_are_found_although_the_pixels_are_wrong(shown)
     (words,) = [line for line in doubts if "--classes" in line]
     assert "say --classes c,a,b" in words
     assert ("--preprocessing 0 255" in words) == (shown == 255)
-    assert "other_classes" in [reason.name for reason in classifier.doubts]
+    assert "wrong_class_order" in [reason.name for reason in classifier.doubts]
 
 
 def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order():
@@ -144,7 +146,7 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
 
     classifier = Classifier(model, 4, batch_size=30)
     doubts = [worded(line, "command") for line in first_look.at(classifier, data)[1]]
-    assert [reason.name for reason in classifier.doubts] == ["other_pixels", "other_classes"]
+    assert [reason.name for reason in classifier.doubts] == ["wrong_preprocessing", "wrong_class_order"]
     assert "say --preprocessing 0 255" in doubts[0] and "say --classes b,a,c,d" in doubts[1]
     assert "asked with pixels [0, 255]" in doubts[1]
 

@@ -73,7 +73,7 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
             ["x.onnx", "--data", "photos/"],
             "robust: keras = 'x.onnx': must be a .keras file, as model.save(\"x.keras\") writes",
         ),
-        (["y.keras", "--data", "photos/", "--eps", "4/255"], "robust: --eps is how far an attack may go; say which: "),
+        (["y.keras", "--data", "photos/", "--eps", "4/255"], "robust: --eps needs an attack, as in --attack pgd"),
         (["y.keras", "--data", "photos"], "robust: model y: y.keras: is no .keras archive (0 bytes); was it cut off?"),
         (
             ["x.h5", "--data", "photos/"],

@@ -48,7 +48,7 @@ def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
     doubt = found(Classifier(wrapped(graded(low, high)), 3))
     assert (doubt.preprocessing, doubt.other, doubt.n) == ((Preprocessing(low, high),), 1.0, 300) and doubt.own < 0.6
     assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say preprocessing=[{low}, {high}]")
-    assert doubt.reason.name == "other_pixels"
+    assert doubt.reason.name == "wrong_preprocessing"
 
 
 def test_nothing_is_said_where_the_range_is_right_or_no_range_helps():
@@ -59,7 +59,7 @@ def test_nothing_is_said_where_the_range_is_right_or_no_range_helps():
 
 def test_what_is_declared_is_held_against_the_images_too():
     doubt = found(Classifier(graded(0, 255), 3, preprocessing=(0, 1)))
-    assert (doubt.preprocessing, doubt.reason.name) == ((Preprocessing(0, 255),), "other_pixels")
+    assert (doubt.preprocessing, doubt.reason.name) == ((Preprocessing(0, 255),), "wrong_preprocessing")
 
 
 def test_caffe_is_advised_and_not_the_range_that_is_half_right():
@@ -78,13 +78,13 @@ def test_ways_that_do_equally_well_are_all_named_and_none_is_advised():
     model.layers[-1].set_weights([np.repeat([[-1.0, 1.0]], 3, axis=0), np.array([0.9, -0.9])])  # is it above 0.3?
     images = np.where(np.arange(200) % 2, 0.9, 0.2)[:, None, None, None] * np.ones((1, 4, 4, 3))
     doubt = found(Classifier(model, 2, preprocessing=(0, 255)), images.astype("float32"), np.arange(200) % 2)
-    assert len(doubt.preprocessing) > 1 and doubt.other == 1 and doubt.reason.name == "other_pixels"
+    assert len(doubt.preprocessing) > 1 and doubt.other == 1 and doubt.reason.name == "wrong_preprocessing"
     assert " or " in str(doubt) and "if that is meant" not in str(doubt)
 
 
 def test_of_few_images_there_is_a_suspicion():
     doubt = found(Classifier(graded(0, 255), 3), IMAGES[:8], LABELS[:8])
-    assert doubt.reason.name == "pixels_guessed" and "which may be chance" in str(doubt)
+    assert doubt.reason.name == "preprocessing_guessed" and "which may be chance" in str(doubt)
 
 
 def test_a_function_that_refuses_other_ranges_is_believed():
@@ -107,13 +107,13 @@ def test_every_number_is_marked_and_python_is_told(wrapped):
     with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say preprocessing=\[0, 255\]"):
         table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
     assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
-    assert (table.loc[table["subset"] == "other_pixels", "n"] == 300).all()
+    assert (table.loc[table["subset"] == "wrong_preprocessing", "n"] == 300).all()
     table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", preprocessing=(0, 255))
     assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
     assert marks(table[table["case"] == "clean"]) == {""}
 
 
-@pytest.mark.parametrize(("missing", "name"), [(0.1, "pixels_contradicted"), (0.5, "other_pixels")])
+@pytest.mark.parametrize(("missing", "name"), [(0.1, "preprocessing_contradicted"), (0.5, "wrong_preprocessing")])
 def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits_it_a_little_better(missing, name):
     """As where its averages have not settled: no other declaration would be the truth, so a bound may still pass."""
     net = graded(0, 1)

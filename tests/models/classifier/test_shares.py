@@ -54,7 +54,7 @@ def test_of_logits_and_probabilities_nothing_is_said(name):
 
 @pytest.mark.parametrize("name", ["sigmoids", "per cent"])
 def test_the_remedies_work_as_they_are_typed(name):
-    remedy = FLAGS["scale_guessed"].remedy
+    remedy = FLAGS["logits_guessed"].remedy
     divided, less = (part.partition(")")[0] for part in remedy.split(" (")[1:])
     assert (divided + ")", less) == ("p / p.sum(axis=1, keepdims=True)", "z - 1")
     table = found(lambda x: eval(f"{divided})", {"p": SHARES[name](x)}))
@@ -76,7 +76,7 @@ def test_a_subclass_whose_layers_say_nothing_is_looked_at_and_one_with_a_graph_i
 
     model = Sigmoids()
     model(IMAGES[:1])
-    assert shares.found(Classifier(model, 5), IMAGES).name == "scale_guessed"
+    assert shares.found(Classifier(model, 5), IMAGES).name == "logits_guessed"
     image = keras.Input((4, 4, 1))
     graph = keras.Model(image, keras.layers.Dense(5, "relu")(keras.layers.Flatten()(image)))
     assert shares.found(Classifier(graph, 5), IMAGES) is None

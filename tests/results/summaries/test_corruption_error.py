@@ -8,8 +8,8 @@ import robust
 from robust.core import statistics
 from robust.core.declared import common_corruptions
 from robust.report import corruptions
+from robust.results import messages
 from robust.results import tables as record
-from robust.results import verdicts
 from robust.results.summaries.corruption_error import MADE, corruption_errors, own_errors
 
 ALEXNET = {name: Fraction(str(error)) for name, error in common_corruptions().items()}
@@ -186,7 +186,7 @@ def test_what_is_absent_is_told_on_the_page_and_in_the_terminal():
     errors = {**ERRORS, "base": {**ERRORS["base"], "fog": [0, 0]}}
     table = record.table(_found(_table(errors), {"weather": "base"})[1], record.RESULTS)
     why = "not given: base makes no error under fog"
-    assert f"weather[net] corruption_error_ratio[fog] is {why}" in verdicts.open_questions(table)
+    assert f"weather[net] corruption_error_ratio[fog] is {why}" in messages.unsettled(table)
     of = table[table["model"] == "net"]
     assert corruptions._total(of, "corruption_error_ratio") == f"– ({why})"
     assert corruptions._total(of, "corruption_error_ratio", "snow") == "1.25 × base"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from robust.attacks import ball
-from robust.attacks.diagnostics.attack import AttackRun
-from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.minimal.search import nearest
+from robust.attacks.diagnostics.attack_checks import AttackRun
+from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.minimal.search import smallest_changes
 from robust.core.declared import of_attack
 from robust.core.errors import ModelError
 from robust.core.signature import Call
@@ -17,25 +17,27 @@ _IMAGES = 32
 _FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
 
 
-def nearer(run: AttackRun) -> Iterator[Reason]:
+def shorter_search(run: AttackRun) -> Iterator[Reason]:
     """Does another search find clearly smaller changes? Then a distance is an upper bound that is far from tight.
 
     APGD on balls that shrink, or FAB where that was made, knows nothing of what was found: it may be stuck elsewhere,
     which is no fault of the search in question. Where there are no gradients, answers alone led the search: on a small
     convolutional net Square with 100 queries gave changes 1.6 times as large as APGD.
     """
-    found = np.flatnonzero(run.fell & ~run.wrong)
+    found = np.flatnonzero(run.is_adv & ~run.wrong)
     rows, task, given = found[:_IMAGES], run.task, run.call.arguments
     if not rows.size or run.sizes is None or given.get("norm") == "l0":
         return
     made = {run.call.name, *of_attack(run.call.name).includes}
     name, options = ("fab", _FAB) if made & {"apgd", "apgd_t"} else ("apgd", _APGD)
     call = Call("attacks", name, {**options, "norm": given.get("norm", "linf"), "eps": given["eps"]})
-    aims, images = None if task.targets is None else task.targets[rows], task.images[rows]
+    targets, images = None if task.targets is None else task.targets[rows], task.images[rows]
     try:
-        other = nearest(call, task.classifier, images, task.labels[rows], seeds=task.seeds[rows], targets=aims)
+        other = smallest_changes(
+            call, task.classifier, images, task.labels[rows], seeds=task.seeds[rows], targets=targets
+        )
     except ModelError:
-        yield Reason("answers_alone", len(found) / len(run.fell), len(run.fell))
+        yield Reason("no_model_gradients", len(found) / len(run.is_adv), len(run.is_adv))
         return
     sizes = np.where(other.by == "", np.inf, ball.distances[call.arguments["norm"]](other.images - images))
     count = int((sizes < (1 - SMALLER) * run.sizes[rows]).sum())

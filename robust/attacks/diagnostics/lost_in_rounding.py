@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.attack import AttackRun
-from robust.attacks.diagnostics.evidence import Reason
-from robust.attacks.diagnostics.model import LEVEL
-from robust.attacks.diagnostics.steps import there_and_back, white
+from robust.attacks.diagnostics.attack_checks import AttackRun
+from robust.attacks.diagnostics.diagnosis import Reason
+from robust.attacks.diagnostics.model_checks import LEVEL
+from robust.attacks.diagnostics.probes import random_signs, there_and_back
+from robust.attacks.iterative import Task
 from robust.core.signature import Call
 
 _WAYS, _LARGER = 4, 4 * LEVEL
@@ -18,7 +18,7 @@ _MOST = 0.5  # of the images
 _FEW = 10  # images that would say nothing of the others
 
 
-def lost(run: AttackRun) -> Iterator[Reason]:
+def lost_in_rounding(run: AttackRun) -> Iterator[Reason]:
     """Where changes of this eps, of less than a grey level, move the margin otherwise than four levels say.
 
     So it is where a model computes on its pixels in half precision, or takes whole grey levels only: robustness to
@@ -33,9 +33,9 @@ def lost(run: AttackRun) -> Iterator[Reason]:
     both, own, others = both[moved], own[moved], others[moved]
     size = both / others * _LARGER / step
     alike = both**2 / np.maximum(own * others, np.finfo(float).tiny)
-    hidden = (size < _SIZE) | (alike < _ALIKE)
-    if hidden.size >= _FEW and hidden.mean() > _MOST:
-        yield Reason("lost_in_rounding", float(hidden.mean()), hidden.size)
+    lost = (size < _SIZE) | (alike < _ALIKE)
+    if lost.size >= _FEW and lost.mean() > _MOST:
+        yield Reason("lost_in_rounding", float(lost.mean()), lost.size)
 
 
 def per_pixel(call: Call, images: np.ndarray) -> float:
@@ -46,4 +46,4 @@ def per_pixel(call: Call, images: np.ndarray) -> float:
 
 def moves(task: Task, size: float) -> np.ndarray:
     """How the margins change between there and back along random signs, float64 [ways, N]."""
-    return np.array([there_and_back(task, size * signs)[1] for signs in white(task.images.shape[1:], _WAYS)])
+    return np.array([there_and_back(task, size * signs)[1] for signs in random_signs(task.images.shape[1:], _WAYS)])

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import IterativeAttack, State, StepOutput, choose
+from robust.attacks.iterative import IterativeAttack, State, StepOutput, choose
 from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
 from robust.results.attack_result import within
 
 
-def walk(
-    classifier: Classifier, climb: IterativeAttack, targeted: bool
+def loop(
+    classifier: Classifier, method: IterativeAttack, targeted: bool
 ) -> Callable[[State, State, State, State], tuple]:
     """`(fixed, state, numbers, limits) -> (turns taken, state, fooled)`; who has fallen or no turns left stays there.
 
@@ -20,23 +20,23 @@ def walk(
     "stride", the turns for which the trace has one place. The state's "trace" runs backwards.
     """
 
-    def take(fixed: State, state: State, numbers: State, limits: State) -> tuple:
+    def take(fixed: State, state: State, hyperparameters: State, limits: State) -> tuple:
         def goes_on(i, state, fooled):  # type: ignore[no-untyped-def]
             idle = tf.math.count_nonzero(fooled | (state["left"] == 0), dtype=tf.int32)
             return (i < limits["turns"]) & (idle < limits["idle"])
 
         def body(i, state, fooled):  # type: ignore[no-untyped-def]
             slots, left = {**fixed, **state}, state["left"]
-            look = _look(classifier, slots, climb)
-            predicted = tf.argmax(look.logits, 1)
-            hits = predicted == slots["aim"] if targeted else predicted != slots["label"]
-            if climb.roams:
-                hits &= _inside(slots, numbers["eps"], climb.norm)
+            output = _evaluate(classifier, slots, method)
+            predicted = tf.argmax(output.logits, 1)
+            hits = predicted == slots["target"] if targeted else predicted != slots["label"]
+            if method.leaves_ball:
+                hits &= _in_ball(slots, hyperparameters["eps"], method.norm)
             moving = (left > 0) & ~hits  # whoever fools the model stays, and fools it at the next look, too
-            changes = climb.step(slots, look, numbers, climb.norm)
+            changes = method.step(slots, output, hyperparameters, method.norm)
             state = {k: choose(moving, changes[k], v) if k in changes else v for k, v in state.items()}
             state["left"] = left - tf.cast(moving, tf.int32)
-            state["trace"] = noted(state["trace"], left, look.losses, limits["stride"])
+            state["trace"] = noted(state["trace"], left, output.losses, limits["stride"])
             return i + 1, state, (left > 0) & hits
 
         start = 0, state, tf.zeros_like(state["left"], tf.bool)
@@ -51,25 +51,29 @@ def noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tenso
     return tf.where(here, tf.cast(losses, tf.float32)[:, None], trace)
 
 
-def _look(classifier: Classifier, slots: State, climb: IterativeAttack) -> StepOutput:
+def _evaluate(classifier: Classifier, slots: State, method: IterativeAttack) -> StepOutput:
     """One pass over all points, or as many as a randomised model needs for its mean loss and gradient."""
-    points, labels, aims = slots["point"], slots["label"], slots["aim"]
-    if climb.eot_iter == 0:
+    points, labels, surrogate_targets = slots["point"], slots["label"], slots["target"]
+    if method.eot_iter == 0:
         logits = classifier(points)
-        return StepOutput(tf.cast(climb.loss(logits, labels, aims), points.dtype), logits, tf.zeros_like(points))
+        return StepOutput(
+            tf.cast(method.loss(logits, labels, surrogate_targets), points.dtype), logits, tf.zeros_like(points)
+        )
 
     def once() -> StepOutput:
-        return StepOutput(*classifier.gradient(points, labels, lambda logits, labels: climb.loss(logits, labels, aims)))
+        return StepOutput(
+            *classifier.gradient(points, labels, lambda logits, labels: method.loss(logits, labels, surrogate_targets))
+        )
 
-    if climb.eot_iter == 1:
+    if method.eot_iter == 1:
         return once()
 
     def more(i: tf.Tensor, sums: StepOutput) -> tuple:
         return i + 1, StepOutput(*(a + b for a, b in zip(sums, once(), strict=True)))
 
-    _, sums = tf.while_loop(lambda i, _: i < climb.eot_iter, more, (1, once()), parallel_iterations=1)
-    return StepOutput(*(total / climb.eot_iter for total in sums))
+    _, sums = tf.while_loop(lambda i, _: i < method.eot_iter, more, (1, once()), parallel_iterations=1)
+    return StepOutput(*(total / method.eot_iter for total in sums))
 
 
-def _inside(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+def _in_ball(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
     return within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps[:, 0, 0, 0])

@@ -30,7 +30,7 @@ class Task:
     seeds: np.ndarray  # int64 [N]
     start: np.ndarray | None  # [N, H, W, C]: where the first climb begins, instead of the climb's own choice
     targets: np.ndarray | None  # int64 [N]: the model is fooled by this answer only
-    aims: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
+    surrogate_targets: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
 
 
 class StepOutput(NamedTuple):
@@ -42,12 +42,12 @@ class StepOutput(NamedTuple):
 
 
 Step = Callable[[State, StepOutput, State, AnyNorm], State]
-Draw = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, AnyNorm], tf.Tensor]
+RandomPoint = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, AnyNorm], tf.Tensor]
 
 
-def nothing(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
+def nothing(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
     """What an attack without a memory remembers."""
-    del points, numbers
+    del points, hyperparameters
     return {}
 
 
@@ -59,7 +59,7 @@ class IterativeAttack:
     numbers: what the step reads, `eps` among it; tensors in the graph, so that another value traces nothing.
         `eps` and `size` may have a value for each image, [N], and reach step, memory and draw as [B, 1, 1, 1].
     step: graph-pure `(slots, look, numbers, norm) -> what changes`, at least the next "point". In `slots`
-        are "point", "centre", "label", "aim", "seed", "left" (turns, this one included) and the memory.
+        are "point", "centre", "label", "target", "seed", "left" (turns, this one included) and the memory.
     memory: `(points, numbers) -> {name: array [n, ...]}`: what the step remembers, as a climb begins.
     draw: graph-pure `(centres, seeds, stream, eps, norm) -> points` where a random climb begins.
     plain: how many climbs begin at the image itself, before the random ones.
@@ -72,28 +72,28 @@ class IterativeAttack:
     name: str
     norm: AnyNorm
     steps: int
-    numbers: Mapping[str, float | np.ndarray]
+    hyperparameters: Mapping[str, float | np.ndarray]
     loss: Loss
     step: Step
     memory: Callable[[np.ndarray, Table], Memory] = nothing
-    draw: Draw = ball.random_point
-    plain: int = 0
+    random_point: RandomPoint = ball.random_point
+    n_clean_starts: int = 0
     restarts: int = 1
     eot_iter: int = 1
-    roams: bool = False
+    leaves_ball: bool = False
     keep: str = "point"
 
 
-def ascend(slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def ascend(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
     """A step of `size` up the loss, brought back into the ball."""
-    eps, size = numbers["eps"], numbers["size"]
-    return {"point": ball.step(slots["point"], look.gradients, slots["centre"], eps, size, norm)}
+    eps, size = hyperparameters["eps"], hyperparameters["size"]
+    return {"point": ball.step(slots["point"], output.gradients, slots["centre"], eps, size, norm)}
 
 
-def best(slots: State, look: StepOutput) -> State:
+def best(slots: State, output: StepOutput) -> State:
     """The best point so far and its loss; and its gradient, where that is remembered."""
-    better = look.losses > slots["best_loss"]
-    seen = {"best": slots["point"], "best_gradient": look.gradients, "best_loss": look.losses}
+    better = output.losses > slots["best_loss"]
+    seen = {"best": slots["point"], "best_gradient": output.gradients, "best_loss": output.losses}
     return {key: choose(better, new, slots[key]) for key, new in seen.items() if key in slots}
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import losses
-from robust.attacks.climb import Task
+from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 
 _CELLS = 4  # of a coarse grid, to a side
 
 
-def answers(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+def outputs_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are to be judged here."""
     ask = classifier.compiled("logits", lambda: classifier.__call__)
     batches = classifier.batches(images)
@@ -26,23 +26,23 @@ def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return losses.margin(tf.constant(outputs), right, right).numpy()
 
 
-def white(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
+def random_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
     """Random signs, one a number of the image [H, W, C]: always the same."""
     rng = np.random.default_rng(0)
     for _ in range(ways):
         yield rng.choice([-1.0, 1.0], shape)
 
 
-def coarse(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
+def coarse_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
     """Random signs, one for each of 4 x 4 blocks of each channel: what averages over places sees these.
 
-    >>> signs = next(coarse((8, 8, 1), 1))
+    >>> signs = next(coarse_signs((8, 8, 1), 1))
     >>> bool((signs == signs[::2, ::2].repeat(2, axis=0).repeat(2, axis=1)).all())
     True
     """
     height, width, channels = shape
     down, right = (np.arange(size) * _CELLS // size for size in (height, width))
-    for signs in white((_CELLS, _CELLS, channels), ways):
+    for signs in random_signs((_CELLS, _CELLS, channels), ways):
         yield signs[down][:, right]
 
 
@@ -52,14 +52,14 @@ def there_and_back(task: Task, step: np.ndarray) -> tuple[np.ndarray, np.ndarray
     What is curved alike on both sides is no difference.
     """
     there, back = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
-    ends = [margins_of(answers(task.classifier, each), task.labels).astype(np.float64) for each in (there, back)]
+    ends = [margins_of(outputs_of(task.classifier, each), task.labels).astype(np.float64) for each in (there, back)]
     return there - back, ends[0] - ends[1]
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def explained(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The share of the squares [ways, N] of the one that the other explains, up to its length, [N]: 1 where all.
 
-    >>> alike(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[2.0, 0.0], [4.0, 1.0]])).round(6).tolist()
+    >>> explained(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[2.0, 0.0], [4.0, 1.0]])).round(6).tolist()
     [1.0, 0.0]
     """
     room = (one**2).sum(axis=0) * (other**2).sum(axis=0)

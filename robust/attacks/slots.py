@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import tensorflow as tf
 
-from robust.attacks.climb import IterativeAttack, Memory, Task
-from robust.attacks.walk import walk
+from robust.attacks.iterative import IterativeAttack, Memory, Task
+from robust.attacks.slot_loop import loop
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, fooled
 
-LOOK = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
+CHECK_EVERY = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
 SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
 LENGTHS = ("eps", "size")  # numbers of a climb that each image may have of its own
 TRACE, STRIDE = 32, 4  # places of a trace, at the most; turns to a place, at the least
@@ -36,92 +36,113 @@ class _Slots:
     state: Memory = field(default_factory=dict)
 
 
-def attack(task: Task, climb: IterativeAttack) -> AttackResult:
+def attack(task: Task, method: IterativeAttack) -> AttackResult:
     """Run the attack from each image until it fools the model or its steps are spent; restart those not fooled yet."""
-    result = AttackResult.of(task.images, looks=_places(climb))
-    doubtful, begun = search(task, climb, task.classifier.lean(), np.arange(len(task.images)), result)
-    search(begun, climb, task.classifier, doubtful, result)
+    result = AttackResult.of(task.images, trace_length=_places(method))
+    doubtful, begun = search(task, method, task.classifier.lean(), np.arange(len(task.images)), result)
+    search(begun, method, task.classifier, doubtful, result)
     return result
 
 
 def search(
-    task: Task, climb: IterativeAttack, asked: Classifier, rows: np.ndarray, result: AttackResult
+    task: Task, method: IterativeAttack, queried: Classifier, rows: np.ndarray, result: AttackResult
 ) -> tuple[np.ndarray, Task]:
     """All climbs of these images; gives those that stand although the one asked was fooled, and where it was so."""
-    points, fell_in = task.images.copy(), np.full(len(task.images), -1)
-    for restart in range(climb.restarts):
-        standing = rows[result.by[rows] == ""]
-        if not standing.size:
+    points, fooled_at = task.images.copy(), np.full(len(task.images), -1)
+    for restart in range(method.restarts):
+        remaining = rows[result.by[rows] == ""]
+        if not remaining.size:
             break
-        last = _climb(task, climb, asked, standing, restart, result)
-        fell = standing[result.by[standing] != ""]
-        judge(task, climb, standing if asked is not task.classifier else np.setdiff1d(standing, fell), result, last)
-        new = fell[(result.by[fell] == "") & (fell_in[fell] < 0)]
-        points[new], fell_in[new] = last[new], restart
-    begun = replace(task, start=points, aims=None if task.aims is None else rolled(task.aims, np.maximum(fell_in, 0)))
-    return np.flatnonzero((fell_in >= 0) & (result.by == "")), begun
+        last = _search_once(task, method, queried, remaining, restart, result)
+        is_adv = remaining[result.by[remaining] != ""]
+        confirm(
+            task, method, remaining if queried is not task.classifier else np.setdiff1d(remaining, is_adv), result, last
+        )
+        new = is_adv[(result.by[is_adv] == "") & (fooled_at[is_adv] < 0)]
+        points[new], fooled_at[new] = last[new], restart
+    begun = replace(
+        task,
+        start=points,
+        surrogate_targets=None
+        if task.surrogate_targets is None
+        else rolled(task.surrogate_targets, np.maximum(fooled_at, 0)),
+    )
+    return np.flatnonzero((fooled_at >= 0) & (result.by == "")), begun
 
 
-def rolled(aims: np.ndarray, first: np.ndarray) -> np.ndarray:
+def rolled(surrogate_targets: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The same classes to head for, in a round that begins with the one of this restart."""
-    places = (first[:, None] + np.arange(aims.shape[1])) % aims.shape[1]
-    return np.take_along_axis(aims, places, axis=1)
+    places = (first[:, None] + np.arange(surrogate_targets.shape[1])) % surrogate_targets.shape[1]
+    return np.take_along_axis(surrogate_targets, places, axis=1)
 
 
-def stride(climb: IterativeAttack) -> int:
+def stride(method: IterativeAttack) -> int:
     """Turns for which the trace has one place: the last of them is noted."""
-    return STRIDE * -(-climb.steps // (STRIDE * TRACE))
+    return STRIDE * -(-method.steps // (STRIDE * TRACE))
 
 
-def _places(climb: IterativeAttack) -> int:
-    return -(-climb.steps // stride(climb))
+def _places(method: IterativeAttack) -> int:
+    return -(-method.steps // stride(method))
 
 
-def _climb(
-    task: Task, climb: IterativeAttack, asked: Classifier, rows: np.ndarray, restart: int, result: AttackResult
+def _search_once(
+    task: Task, method: IterativeAttack, queried: Classifier, rows: np.ndarray, restart: int, result: AttackResult
 ) -> np.ndarray:
     """One climb of each of these images; gives their last points."""
     classifier, targeted = task.classifier, task.targets is not None
-    waiting, slots, last = deque(rows), _empty(task, climb), result.images.copy()
-    last[rows] = _starts(task, climb, rows, restart)
+    waiting, slots, last = deque(rows), _empty(task, method), result.images.copy()
+    last[rows] = _starts(task, method, rows, restart)
     graph = classifier.compiled(
-        ("walk", asked is classifier, climb.step, climb.loss, climb.norm, climb.eot_iter, climb.roams, targeted),
-        lambda: walk(asked, climb, targeted),
+        (
+            "loop",
+            queried is classifier,
+            method.step,
+            method.loss,
+            method.norm,
+            method.eot_iter,
+            method.leaves_ball,
+            targeted,
+        ),
+        lambda: loop(queried, method, targeted),
     )
-    common = {k: tf.constant(v, classifier.dtype) for k, v in climb.numbers.items() if k not in LENGTHS}
+    common = {k: tf.constant(v, classifier.dtype) for k, v in method.hyperparameters.items() if k not in LENGTHS}
     while True:
-        _refill(slots, waiting, task, climb, restart, last)
+        _refill(slots, waiting, task, method, restart, last)
         if (slots.rows < 0).all():
             return last
         idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
-        limits = {"turns": LOOK, "idle": idle, "stride": stride(climb)}
+        limits = {"turns": CHECK_EVERY, "idle": idle, "stride": stride(method)}
         parts = (slots.fixed, slots.state, slots.lengths, limits)
         fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
         taken, state, hits = graph(fixed, state, {**common, **own}, limits)
         passes = int(taken) * len(slots.rows)
-        classifier.count(n_forward=passes * max(climb.eot_iter, 1), n_backward=passes * climb.eot_iter)
-        harvest(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), climb, result, last)
+        classifier.count(n_forward=passes * max(method.eot_iter, 1), n_backward=passes * method.eot_iter)
+        collect(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), method, result, last)
 
 
-def _empty(task: Task, climb: IterativeAttack) -> _Slots:
+def _empty(task: Task, method: IterativeAttack) -> _Slots:
     size = task.classifier.batch_size
-    numbers = {k: np.zeros(size, np.int64) for k in ("label", "aim", "seed")}
+    hyperparameters = {k: np.zeros(size, np.int64) for k in ("label", "target", "seed")}
     dtype = task.classifier.dtype.as_numpy_dtype
-    lengths = {k: np.zeros((size, 1, 1, 1), dtype) for k in LENGTHS if k in climb.numbers}
-    return _Slots(np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **numbers}, lengths)
+    lengths = {k: np.zeros((size, 1, 1, 1), dtype) for k in LENGTHS if k in method.hyperparameters}
+    return _Slots(
+        np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **hyperparameters}, lengths
+    )
 
 
-def _lengths(task: Task, climb: IterativeAttack, rows: np.ndarray) -> Memory:
+def _lengths(task: Task, method: IterativeAttack, rows: np.ndarray) -> Memory:
     """The radius, and the step where there is one, of each of these images, [n, 1, 1, 1]."""
     dtype = task.classifier.dtype.as_numpy_dtype
     everyone = {
-        k: np.broadcast_to(np.asarray(climb.numbers[k], dtype), len(task.images)) for k in LENGTHS if k in climb.numbers
+        k: np.broadcast_to(np.asarray(method.hyperparameters[k], dtype), len(task.images))
+        for k in LENGTHS
+        if k in method.hyperparameters
     }
     return {k: v[rows, None, None, None] for k, v in everyone.items()}
 
 
 def _refill(
-    slots: _Slots, waiting: deque, task: Task, climb: IterativeAttack, restart: int, starts: np.ndarray
+    slots: _Slots, waiting: deque, task: Task, method: IterativeAttack, restart: int, starts: np.ndarray
 ) -> None:
     free = np.flatnonzero(slots.rows < 0)[: len(waiting)]
     rows = np.array([waiting.popleft() for _ in free], int)
@@ -130,37 +151,39 @@ def _refill(
     slots.rows[free] = rows
     for key, values in (("centre", task.images), ("label", task.labels), ("seed", task.seeds)):
         slots.fixed[key][free] = values[rows]
-    slots.fixed["aim"][free] = _aims(task, restart)[rows]
-    own = _lengths(task, climb, rows)
+    slots.fixed["target"][free] = _current_targets(task, restart)[rows]
+    own = _lengths(task, method, rows)
     for key, values in own.items():
         slots.lengths[key][free] = values
     points = starts[rows].astype(slots.fixed["centre"].dtype)
     known = {
         "point": points,
-        "left": np.full(len(rows), climb.steps, np.int32),
+        "left": np.full(len(rows), method.steps, np.int32),
         "trace": np.full((len(rows), TRACE), np.nan, np.float32),
-        **climb.memory(points, {**climb.numbers, **own}),
+        **method.memory(points, {**method.hyperparameters, **own}),
     }
     for key, values in known.items():
         empty = np.zeros((len(slots.rows), *values.shape[1:]), values.dtype)
         slots.state.setdefault(key, empty)[free] = values
 
 
-def _aims(task: Task, restart: int) -> np.ndarray:
-    if task.aims is not None:
-        return task.aims[:, restart % task.aims.shape[1]]
+def _current_targets(task: Task, restart: int) -> np.ndarray:
+    if task.surrogate_targets is not None:
+        return task.surrogate_targets[:, restart % task.surrogate_targets.shape[1]]
     return task.labels if task.targets is None else task.targets
 
 
-def _starts(task: Task, climb: IterativeAttack, rows: np.ndarray, restart: int) -> np.ndarray:
+def _starts(task: Task, method: IterativeAttack, rows: np.ndarray, restart: int) -> np.ndarray:
     """Where these images begin: where they were left, or at the image, or at a random point of the ball."""
     if restart == 0 and task.start is not None:
         return task.start[rows]
-    if restart < climb.plain:
+    if restart < method.n_clean_starts:
         return task.images[rows]
-    classifier, draw, norm = task.classifier, climb.draw, climb.norm
-    graph = classifier.compiled(("draw", draw, norm), lambda: lambda c, s, r, e: draw(c, s, r, e, norm))
-    each = (task.images[rows], task.seeds[rows], _lengths(task, climb, rows)["eps"])
+    classifier, random_point, norm = task.classifier, method.random_point, method.norm
+    graph = classifier.compiled(
+        ("random_point", random_point, norm), lambda: lambda c, s, r, e: random_point(c, s, r, e, norm)
+    )
+    each = (task.images[rows], task.seeds[rows], _lengths(task, method, rows)["eps"])
     stream, batches = tf.constant(restart), zip(*(classifier.batches(values) for values in each), strict=True)
     points = [
         graph(tf.constant(c, classifier.dtype), tf.constant(s), stream, tf.constant(e)).numpy() for c, s, e in batches
@@ -168,32 +191,32 @@ def _starts(task: Task, climb: IterativeAttack, rows: np.ndarray, restart: int) 
     return np.concatenate(points)[: len(rows)]
 
 
-def harvest(
-    slots: _Slots, state: Memory, hits: np.ndarray, climb: IterativeAttack, result: AttackResult, last: np.ndarray
+def collect(
+    slots: _Slots, state: Memory, hits: np.ndarray, method: IterativeAttack, result: AttackResult, last: np.ndarray
 ) -> None:
     """Write down what the turns gave, and free the slots of those that are done."""
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
     spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
-    result.n_forward[rows] += spent * max(climb.eot_iter, 1)
-    result.n_backward[rows] += spent * climb.eot_iter
+    result.n_forward[rows] += spent * max(method.eot_iter, 1)
+    result.n_backward[rows] += spent * method.eot_iter
     done = busy & (hits | (state["left"] == 0))
-    rows, fell = slots.rows[done], hits[done]
-    result.trace[rows] = state["trace"][done, : _places(climb)][:, ::-1]
-    result.images[rows], last[rows] = state[climb.keep][done], state["point"][done]
-    result.images[rows[fell]], result.by[rows[fell]] = last[rows[fell]], climb.name
+    rows, is_adv = slots.rows[done], hits[done]
+    result.trace[rows] = state["trace"][done, : _places(method)][:, ::-1]
+    result.images[rows], last[rows] = state[method.keep][done], state["point"][done]
+    result.images[rows[is_adv]], result.by[rows[is_adv]] = last[rows[is_adv]], method.name
     slots.state.update(state)
     slots.rows[done], slots.state["left"][done] = -1, 0
 
 
-def judge(task: Task, climb: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
+def confirm(task: Task, method: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
     """Whether the model has not looked yet or only its copy has: that takes one more forward pass."""
     if not rows.size:
         return
     predicted = task.classifier.logits(last[rows]).argmax(axis=1)
     result.n_forward[rows] += 1
     hits = fooled(predicted, task.labels[rows], None if task.targets is None else task.targets[rows])
-    result.by[rows] = np.where(hits, climb.name, "")
+    result.by[rows] = np.where(hits, method.name, "")
     result.images[rows[hits]] = last[rows[hits]]
 
 

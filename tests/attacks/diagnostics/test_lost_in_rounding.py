@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics import attack
-from robust.attacks.diagnostics.rounding import lost
+from robust.attacks.diagnostics import attack_checks as attack
+from robust.attacks.diagnostics.lost_in_rounding import lost_in_rounding
+from robust.attacks.iterative import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 
@@ -33,7 +33,8 @@ def network(policy):
 def ills(model, eps, name="fgsm", **more):
     task = Task(Classifier(model, 3, batch_size=40), IMAGES, LABELS, np.arange(40), None, None)
     return {
-        reason.name: reason for reason in lost(attack.run(task, bind("attacks", {"name": name, "eps": eps, **more})))
+        reason.name: reason
+        for reason in lost_in_rounding(attack.run(task, bind("attacks", {"name": name, "eps": eps, **more})))
     }
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import IterativeAttack, Memory, State, StepOutput, Task, choose
+from robust.attacks.iterative import IterativeAttack, Memory, State, StepOutput, Task, choose
 from robust.attacks.onto_boundary import BACK, beyond, towards
-from robust.attacks.survivors import attack
+from robust.attacks.slots import attack
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult
 
@@ -17,8 +17,8 @@ ALONG = 0.5  # what the projection of the image itself counts for, where the sea
 NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search
 
 
-def nearest(
-    task: Task, aims: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
+def fab_towards(
+    task: Task, surrogate_targets: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
 ) -> AttackResult:
     """One search towards one class each; its images are the nearest that fooled the model, or where none did, any.
 
@@ -31,26 +31,30 @@ def nearest(
     Source: see `robust.attacks.fab`.
     """
     targeted = task.targets is not None
-    climb = IterativeAttack(
+    method = IterativeAttack(
         "fab", norm, steps, {"eps": NOBODY, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
-        _STEPS[targeted, along], _nothing_yet, plain=1, roams=True,
+        _STEPS[targeted, along], _nothing_yet, n_clean_starts=1, leaves_ball=True,
     )  # fmt: skip
-    one = Task(task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, aims[:, None])
-    return attack(one, climb)
+    one = Task(
+        task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, surrogate_targets[:, None]
+    )
+    return attack(one, method)
 
 
-def _nothing_yet(points: np.ndarray, numbers: Mapping[str, float]) -> Memory:
-    del numbers
+def _nothing_yet(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
+    del hyperparameters
     return {"best": points.copy(), "best_size": np.full(len(points), np.inf, points.dtype)}
 
 
-def _step(targeted: bool, bias: float | None, slots: State, look: StepOutput, numbers: State, norm: AnyNorm) -> State:
+def _step(
+    targeted: bool, bias: float | None, slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm
+) -> State:
     centre, point = slots["centre"], slots["point"]
-    fools = beyond(slots, look, targeted)
+    fools = beyond(slots, output, targeted)
     size = ball.size(point - centre, norm)[:, 0, 0, 0]
-    nearer = fools & (size < slots["best_size"]) & (size <= numbers["limit"])
+    nearer = fools & (size < slots["best_size"]) & (size <= hyperparameters["limit"])
     best = choose(nearer, point, slots["best"])
-    following = choose(fools, centre + BACK * (point - centre), towards(centre, point, look, norm, bias))
+    following = choose(fools, centre + BACK * (point - centre), towards(centre, point, output, norm, bias))
     return {
         "point": choose(slots["left"] == 1, best, following),  # the last point is the one that is left
         "best": best,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import robust.attacks.diagnostics
-from robust.attacks.diagnostics.evidence import CHANCE, Reason, Verdict, clearly
+from robust.attacks.diagnostics.diagnosis import CHANCE, Diagnosis, Reason, clearly
 from robust.core.interface import worded
 from robust.results.flags import FLAGS, LEVELS, verdict
 
@@ -59,6 +59,6 @@ def test_the_worst_reason_makes_the_verdict():
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_a_reason_reads_as_a_sentence_with_its_remedy(name):
-    said = str(Verdict((Reason(name, 0.125, 80),)))
+    said = str(Diagnosis((Reason(name, 0.125, 80),)))
     assert said.startswith(FLAGS[name].verdict + "\n  ") and said.endswith(worded(FLAGS[name].remedy))
     assert ("12.5 %" in said) == ("{value}" in FLAGS[name].words)

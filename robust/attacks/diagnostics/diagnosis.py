@@ -10,10 +10,10 @@ TOLERANCE = 0.02  # share of images on which another try may differ, and nothing
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Diagnosis:
     """Is a number to be believed, and if not, why?
 
-    >>> print(Verdict((Reason("too_few_steps", 0.1, 100),)))
+    >>> print(Diagnosis((Reason("too_few_steps", 0.1, 100),)))
     suspect
       the same attack with twice the steps, and 20 at least (100 in L1), fells 10 % of 100 images more: give it ...
     """

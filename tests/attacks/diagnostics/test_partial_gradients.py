@@ -6,15 +6,15 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.hidden import hidden
-from robust.attacks.diagnostics.steps import alike, coarse, white
+from robust.attacks.diagnostics.partial_gradients import partial_gradients
+from robust.attacks.diagnostics.probes import coarse_signs, explained, random_signs
+from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 
 
 def ills(model, examples, eps=8 / 255, norm="linf"):
     task = Task(Classifier(model, 10), examples.images, examples.labels, np.arange(len(examples.labels)), None, None)
-    return list(hidden(task, eps, norm))
+    return list(partial_gradients(task, eps, norm))
 
 
 class Sum(keras.layers.Layer):
@@ -119,16 +119,17 @@ def test_it_is_part_of_the_verdict_on_an_attack_and_on_a_distance(two, examples)
 
 def test_a_coarse_grid_keeps_what_white_signs_cancel():
     for shape in ((28, 28, 1), (32, 30, 3), (3, 5, 1)):
-        signs = next(coarse(shape, 1))
+        signs = next(coarse_signs(shape, 1))
         assert signs.shape == shape and set(np.unique(signs)) <= {-1.0, 1.0}
     means = [
-        np.abs(next(kind((28, 28, 1), 1)).reshape(4, 7, 4, 7).mean(axis=(1, 3))).mean() for kind in (coarse, white)
+        np.abs(next(kind((28, 28, 1), 1)).reshape(4, 7, 4, 7).mean(axis=(1, 3))).mean()
+        for kind in (coarse_signs, random_signs)
     ]
     assert means[0] == 1 and means[1] < 0.3
 
 
 def test_alike_is_the_squared_cosine_over_the_ways():
     one = np.random.default_rng(0).normal(size=(4, 5))
-    np.testing.assert_allclose(alike(one, -3 * one), 1)
-    np.testing.assert_allclose(alike(np.array([[1.0], [1.0]]), np.array([[1.0], [0.0]])), 0.5)
-    assert alike(0 * one, one).max() == 0
+    np.testing.assert_allclose(explained(one, -3 * one), 1)
+    np.testing.assert_allclose(explained(np.array([[1.0], [1.0]]), np.array([[1.0], [0.0]])), 0.5)
+    assert explained(0 * one, one).max() == 0

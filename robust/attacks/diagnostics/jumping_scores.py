@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.evidence import Reason
-from robust.attacks.diagnostics.steps import answers
+from robust.attacks.diagnostics.diagnosis import Reason
+from robust.attacks.diagnostics.probes import outputs_of
+from robust.attacks.iterative import Task
 
 _PAIRS, _FEW = 20, 10  # of images with different answers; fewer would say nothing
 _PLACES, _ROUNDS = 5, 8  # on a line at a time, and how often: an interval of 6^-8, a two-millionth of the line
@@ -15,7 +15,7 @@ _QUANTA = 4  # smallest differences between the answers, as of eight bits: less 
 _DIGITS = 1e-4  # of the spread of the logits: less is rounding
 
 
-def jumping(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+def jumping_scores(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """On lines between images, is the margin far from 0 on both sides of the place where the answer changes?
 
     There it is 0 where scores rule decisions: the two largest logits are equal. The place is looked for by the answers
@@ -51,7 +51,7 @@ def _sides(task: Task, before: np.ndarray, after: np.ndarray, answer: np.ndarray
 
     def ask(places: np.ndarray) -> np.ndarray:
         points = start + places[..., None, None, None] * way
-        asked = answers(task.classifier, points.reshape(-1, *points.shape[2:]).astype(task.images.dtype))
+        asked = outputs_of(task.classifier, points.reshape(-1, *points.shape[2:]).astype(task.images.dtype))
         return asked.reshape(*places.shape, -1)
 
     for _ in range(_ROUNDS):

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.jumps import jumping
-from robust.attacks.diagnostics.steps import answers
+from robust.attacks.diagnostics.jumping_scores import jumping_scores
+from robust.attacks.diagnostics.probes import outputs_of
+from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 
 SQUARE = {"name": "square", "eps": "8/255", "n_queries": 5}
@@ -100,7 +100,7 @@ def as_model(function):
 def asked(function, examples, black_box=False):
     given = (lambda x: function(tf.constant(x)).numpy()) if black_box else as_model(function)
     task = Task(Classifier(given, 10, batch_size=100), examples.images, examples.labels, np.arange(100), None, None)
-    return list(jumping(task, answers(task.classifier, task.images)))
+    return list(jumping_scores(task, outputs_of(task.classifier, task.images)))
 
 
 @pytest.mark.parametrize("black_box", [False, True], ids=["a model", "a function"])

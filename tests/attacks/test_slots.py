@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robust.attacks import pgd, survivors
+from robust.attacks import pgd, slots
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 
@@ -96,7 +96,7 @@ def test_slots_are_filled_anew_as_soon_as_enough_are_idle(band):
 def test_a_climb_cut_into_short_walks_is_the_same_climb(band, monkeypatch):
     """Ctrl-C waits for a walk, so that none is long."""
     whole = _climb(band, _grey(0.35), 9)
-    monkeypatch.setattr(survivors, "LOOK", 2)
+    monkeypatch.setattr(slots, "CHECK_EVERY", 2)
     before = band.n_backward
     found = _climb(band, _grey(0.35), 9)
     assert np.array_equal(found.images, whole.images) and np.array_equal(found.trace, whole.trace, equal_nan=True)

@@ -1,4 +1,4 @@
-"""Which part of a composed attack felled how many images, counted from the outcomes."""
+"""The images on which each part of a composed attack succeeded, counted from the outcomes."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from robust.report.conditions import Condition, TrainedModel
 from robust.report.doubt import Named, named
 from robust.report.folder import Folder
 
-BEFORE, STANDS = "wrong before", "still right"
+BEFORE, NONE = "misclassified before", "still correct"
 
 
 @dataclass(frozen=True)
-class Felled:
+class SuccessBy:
     """One chart, and its numbers: heads, and a row of counts for each model and condition."""
 
     chart: Chart
@@ -24,9 +24,9 @@ class Felled:
     rows: list[tuple[Named, str, list[str]]]
 
 
-@section(title="What felled them", after="corruptions")
-def felled(folder: Folder) -> Felled | None:
-    """The shares of every attack that names parts; None where no attack does."""
+@section(title="Which attack succeeded", after="corruptions")
+def success_by(folder: Folder) -> SuccessBy | None:
+    """The shares of every attack that consists of parts; None where no attack does."""
     counts = {cell: _counts(folder, cell) for cell in folder.outcomes if _is_composed(folder, cell)}
     if not counts:
         return None
@@ -34,8 +34,8 @@ def felled(folder: Folder) -> Felled | None:
     for each in counts.values():
         for part, n in each.items():
             sums[part] = sums.get(part, 0) + n
-    parts = sorted(sums.keys() - {BEFORE, STANDS}, key=lambda part: -sums[part])
-    order = [BEFORE, *parts, STANDS]
+    parts = sorted(sums.keys() - {BEFORE, NONE}, key=lambda part: -sums[part])
+    order = [BEFORE, *parts, NONE]
     rows = [
         (
             named(folder.name(run), folder.values[run, condition]),
@@ -44,7 +44,7 @@ def felled(folder: Folder) -> Felled | None:
         )
         for (run, condition), each in counts.items()
     ]
-    return Felled(_chart(folder, counts, order), order, rows)
+    return SuccessBy(_chart(folder, counts, order), order, rows)
 
 
 def _is_composed(folder: Folder, cell: tuple[TrainedModel, Condition]) -> bool:
@@ -53,7 +53,7 @@ def _is_composed(folder: Folder, cell: tuple[TrainedModel, Condition]) -> bool:
 
 
 def _counts(folder: Folder, cell: tuple[TrainedModel, Condition]) -> dict[str, int]:
-    names = folder.outcomes[cell]["success_by"].replace({"clean": BEFORE, "": STANDS})
+    names = folder.outcomes[cell]["success_by"].replace({"clean": BEFORE, "": NONE})
     return {str(name): int(n) for name, n in names.value_counts().items()}
 
 
@@ -74,5 +74,5 @@ def _chart(folder: Folder, counts: dict[tuple[TrainedModel, Condition], dict[str
         order="place:Q",
         tooltip=["bar:N", "part:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
     )  # fmt: skip
-    said = "; ".join(f"{b['bar']}: {b['part']} {wording.percent(b['share'])}" for b in bars)
-    return Chart("What felled the images", f"Shares of all images by what felled them. {said}.", drawn.to_dict())
+    shares = "; ".join(f"{b['bar']}: {b['part']} {wording.percent(b['share'])}" for b in bars)
+    return Chart("Which attack succeeded", f"Shares of all images by the attack that succeeded. {shares}.", drawn.to_dict())

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from robust.attacks import diagnostics
-from robust.attacks.diagnostics.evidence import Reason
+from robust.attacks.diagnostics.diagnosis import Reason
 from robust.results import reliability
 
 LABELS = ["cat", "dog"] * 50
@@ -21,7 +21,7 @@ WHITE = outcomes("white", "pgd", set(range(20)))
 
 
 def found(*tables):
-    return list(diagnostics.across(pd.concat([WHITE, *tables])))
+    return list(diagnostics.black_box_beats(pd.concat([WHITE, *tables])))
 
 
 @pytest.mark.parametrize("name", ["square", "transfer", "foolbox:BoundaryAttack"])
@@ -46,7 +46,7 @@ def test_noise_is_no_attack_to_be_beaten_and_none_that_beats():
     for name in ("noise", "foolbox:L2AdditiveGaussianNoiseAttack"):
         assert found(outcomes("control", name, set(range(100)))) == []
         beaten = pd.concat([outcomes("control", name, set()), outcomes("b", "square", {*range(50)})])
-        assert list(diagnostics.across(beaten)) == []
+        assert list(diagnostics.black_box_beats(beaten)) == []
 
 
 def test_images_that_only_one_case_has_do_not_count():
@@ -71,36 +71,38 @@ def test_a_reason_from_elsewhere_lowers_the_verdict_of_its_strength_alone():
     assert reliability.doubt(values[2], values) == ""
 
 
-def search(sizes, case="near", norm="linf", eps=0.1, fell=None):
+def search(sizes, case="near", norm="linf", eps=0.1, is_adv=None):
     """A case that looked for the smallest changes, and where it found them."""
-    fell = range(100) if fell is None else fell
-    return outcomes(case, "pgd", set(fell), norm=norm, eps=eps).assign(searched=True, linf=sizes, l2=2 * sizes)
+    is_adv = range(100) if is_adv is None else is_adv
+    return outcomes(case, "pgd", set(is_adv), norm=norm, eps=eps).assign(searched=True, linf=sizes, l2=2 * sizes)
 
 
-def attack(sizes, fell=range(100), **more):
-    return outcomes("other", "square", set(fell), **more).assign(searched=False, linf=sizes, l2=2 * sizes)
+def attack(sizes, is_adv=range(100), **more):
+    return outcomes("other", "square", set(is_adv), **more).assign(searched=False, linf=sizes, l2=2 * sizes)
 
 
-def shorter(*tables):
-    return [(where["case"], reason) for where, reason in diagnostics.shorter(pd.concat(tables))]
+def shorter_elsewhere(*tables):
+    return [(where["case"], reason) for where, reason in diagnostics.shorter_elsewhere(pd.concat(tables))]
 
 
 def test_what_another_case_finds_nearer_is_told_beside_the_search():
     near = search(np.full(100, 0.05))
-    assert shorter(near, attack(np.full(100, 0.044), range(20))) == [("near", Reason("shorter_elsewhere", 0.2, 100))]
-    assert shorter(near, attack(np.full(100, 0.046))) == [], "less than a tenth"
-    assert shorter(near, attack(np.full(100, 0.02), range(7))) == [], "may be chance"
-    assert shorter(near, attack(np.full(100, 0.02), model="b")) == []
-    assert shorter(near, attack(np.full(100, 0.02), data="zoo")) == []
+    assert shorter_elsewhere(near, attack(np.full(100, 0.044), range(20))) == [
+        ("near", Reason("shorter_elsewhere", 0.2, 100))
+    ]
+    assert shorter_elsewhere(near, attack(np.full(100, 0.046))) == [], "less than a tenth"
+    assert shorter_elsewhere(near, attack(np.full(100, 0.02), range(7))) == [], "may be chance"
+    assert shorter_elsewhere(near, attack(np.full(100, 0.02), model="b")) == []
+    assert shorter_elsewhere(near, attack(np.full(100, 0.02), data="zoo")) == []
 
 
 def test_where_none_was_found_any_change_within_eps_is_nearer():
-    near = search(np.zeros(100), fell=range(50))
-    assert shorter(near, attack(np.full(100, 0.09), range(50, 100)))[0][1].value == 0.5
-    assert shorter(near, attack(np.full(100, 0.12), range(50, 100), eps=0.2)) == []
+    near = search(np.zeros(100), is_adv=range(50))
+    assert shorter_elsewhere(near, attack(np.full(100, 0.09), range(50, 100)))[0][1].value == 0.5
+    assert shorter_elsewhere(near, attack(np.full(100, 0.12), range(50, 100), eps=0.2)) == []
 
 
 def test_a_change_has_a_size_in_each_norm():
     near = search(np.full(100, 0.05), norm="l2", eps=1.0)
-    assert shorter(near, attack(np.full(100, 0.04)))[0][1].value == 1
-    assert shorter(search(np.full(100, 0.05), norm="l1", eps=1.0), attack(np.full(100, 0.01))) == []
+    assert shorter_elsewhere(near, attack(np.full(100, 0.04)))[0][1].value == 1
+    assert shorter_elsewhere(search(np.full(100, 0.05), norm="l1", eps=1.0), attack(np.full(100, 0.01))) == []

@@ -7,29 +7,29 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.attack import AttackRun
-from robust.attacks.diagnostics.evidence import Reason, clearly
+from robust.attacks.diagnostics.attack_checks import AttackRun
+from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.iterative import Task
 from robust.core.types import Table
 from robust.results.attack_result import fooled
 
 _FORGETFUL = ("deepfool", "carlini_wagner")  # Foolbox's, under our names; our own keep each fooling image
 
 
-def silent(run: AttackRun) -> Iterator[Reason]:
+def silent_success(run: AttackRun) -> Iterator[Reason]:
     """Did a point inside the ball fool the model, while what the attack gave back does not?
 
     Asked of Foolbox' attacks alone, which judge some last iterate; the others keep whatever fooled the model.
     """
-    task, rows = run.task, np.flatnonzero(~run.fell)
+    task, rows = run.task, np.flatnonzero(~run.is_adv)
     if not rows.size or not (run.call.name in _FORGETFUL or run.call.name.startswith("foolbox:")):
         return
     rows = rows[: task.classifier.batch_size]  # one batch, so that its places tell whose iterate it is
     witness = _Witness(task, rows, run.call.arguments)
-    aims = None if task.targets is None else task.targets[rows]
-    found = run.call(witness, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=None, targets=aims)
-    fell = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels[rows], aims)
-    if clearly(count := int((witness.seen & ~fell).sum()), n := len(rows)):
+    targets = None if task.targets is None else task.targets[rows]
+    found = run.call(witness, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=None, targets=targets)
+    is_adv = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels[rows], targets)
+    if clearly(count := int((witness.seen & ~is_adv).sum()), n := len(rows)):
         yield Reason("silent_success", count / n, n)
 
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics import model as of_model
+from robust.attacks.diagnostics import model_checks as of_model
+from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 
 
@@ -28,11 +28,11 @@ def names(reasons):
 
 def test_a_linear_model_shows_nothing():
     asked = task(dense())
-    outputs = of_model.answers(asked.classifier, asked.images)
+    outputs = of_model.outputs_of(asked.classifier, asked.images)
     np.testing.assert_allclose(outputs, asked.classifier.logits(asked.images))
     for found in (
-        of_model.probabilities(outputs), of_model.changes(asked, outputs), of_model.gradients(asked),
-        of_model.shaken(asked, outputs),
+        of_model.probabilities(outputs), of_model.stateful_or_randomised(asked, outputs), of_model.gradients(asked),
+        of_model.unstable(asked, outputs),
     ):  # fmt: skip
         assert names(found) == []
 
@@ -60,7 +60,7 @@ def test_a_network_that_is_merely_sure_has_gradients():
     asked = task(model)
     labels = asked.classifier.logits(asked.images).argmax(1)
     asked = Task(asked.classifier, asked.images, labels, asked.seeds, None, None)
-    entropy = of_model.looks(asked, of_model._entropy)[1]
+    entropy = of_model.losses_and_gradients(asked, of_model._entropy)[1]
     assert (np.abs(entropy).max(axis=(1, 2, 3)) == 0).mean() > 0.9
     assert names(of_model.gradients(asked)) == []
 
@@ -90,7 +90,7 @@ def test_an_answer_that_jumps_in_a_small_box_is_told():
 
     image = keras.Input((2, 2, 1))
     asked = task(keras.Model(image, dense()(Chaos()(image))))
-    assert names(of_model.shaken(asked, of_model.answers(asked.classifier, asked.images))) == ["unstable"]
+    assert names(of_model.unstable(asked, of_model.outputs_of(asked.classifier, asked.images))) == ["unstable"]
 
 
 def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
@@ -110,7 +110,7 @@ def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
 
 def test_the_passes_of_the_checks_are_those_that_the_classifier_counts():
     asked = task(dense())
-    of_model.answers(asked.classifier, asked.images)
+    of_model.outputs_of(asked.classifier, asked.images)
     assert (asked.classifier.n_forward, asked.classifier.n_backward) == (48, 0)  # 40 images in batches of 16
     list(of_model.gradients(asked))
     random = 2 * 8 * 48  # eight steps, there and back

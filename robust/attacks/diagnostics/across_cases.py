@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.diagnostics.nearer import SMALLER
+from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.shorter_search import SMALLER
 from robust.core.declared import of_attack
 from robust.results.reliability import Doubt
 
@@ -14,7 +14,7 @@ _STRENGTH = ["case", "perturbation"]
 _SIZES = ("linf", "l2")  # norms in which the outcomes have the size of each change
 
 
-def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+def black_box_beats(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     """Where an attack without the model's gradients fells what one with them leaves standing.
 
     Args:
@@ -24,7 +24,7 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     Yields the columns that say whose number is in doubt, and the reason; of several the worst.
     """
     attacked = outcomes[outcomes["eps"].notna()]
-    attacked = attacked.assign(fell=fell(attacked))
+    attacked = attacked.assign(is_adv=is_adv(attacked))
     for shared, part in attacked.groupby(_SHARED):
         access = part["perturbation"].map({name: of_attack(name).access for name in part["perturbation"].unique()})
         black = part[access.isin(["score", "decision", "transfer"])]
@@ -35,21 +35,21 @@ def across(outcomes: pd.DataFrame) -> Iterator[Doubt]:
                 yield where, max(beaten, key=lambda reason: reason.value)
 
 
-def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+def shorter_elsewhere(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     """Where another case fools the model by a clearly smaller change than a search for the smallest has found.
 
     Args:
-        outcomes: as for `across`, and in the column `searched` whether the case looked for the smallest change. All
+        outcomes: as for `black_box_beats`, and in the column `searched` whether the case looked for the smallest change. All
             attacks on the same model and data are compared, whatever their norm and eps: a change has its size.
 
-    Yields as `across` does.
+    Yields as `black_box_beats` does.
     """
     attacked = outcomes[outcomes["eps"].notna()]
-    attacked = attacked.assign(fell=fell(attacked))
+    attacked = attacked.assign(is_adv=is_adv(attacked))
     for shared, part in attacked.groupby(["model", "seed", "data"]):
         for named, found in part[part["searched"]].groupby(["norm", "eps", *_STRENGTH]):
             where = dict(zip(["model", "seed", "data", "norm", "eps", *_STRENGTH], [*shared, *named], strict=True))
-            others = part[part["fell"] & (part["case"] != where["case"])]
+            others = part[part["is_adv"] & (part["case"] != where["case"])]
             if where["norm"] in _SIZES and (reason := _undercut(found, others, where["norm"], where["eps"])):
                 yield where, reason
 
@@ -57,12 +57,12 @@ def shorter(outcomes: pd.DataFrame) -> Iterator[Doubt]:
 def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) -> Reason | None:
     least = others.groupby(["example", "target"])[norm].min().rename("least")
     both = found.merge(least, how="left", on=["example", "target"])
-    enough = (both[norm] * (1 - SMALLER)).where(both["fell"], eps)
+    enough = (both[norm] * (1 - SMALLER)).where(both["is_adv"], eps)
     count, n = int((both["least"] < enough).sum()), len(both)
     return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
 
 
-def fell(outcomes: pd.DataFrame) -> pd.Series:
+def is_adv(outcomes: pd.DataFrame) -> pd.Series:
     """Is the model fooled: does it answer with the target, or without one not with the label?"""
     aimed = outcomes["target"] != ""
     wrong = outcomes["predicted"] != outcomes["label"]
@@ -71,5 +71,5 @@ def fell(outcomes: pd.DataFrame) -> pd.Series:
 
 def _beaten(white: pd.DataFrame, black: pd.DataFrame) -> Reason | None:
     both = white.merge(black, on=["example", "target"], suffixes=("", "_black"))
-    count, n = int((~both["fell"] & both["fell_black"]).sum()), len(both)
+    count, n = int((~both["is_adv"] & both["is_adv_black"]).sum()), len(both)
     return Reason("black_box_beats", count / n, n) if n and clearly(count, n) else None

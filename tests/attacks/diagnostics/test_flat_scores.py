@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics import attack
-from robust.attacks.diagnostics.flat import flat
+from robust.attacks.diagnostics import attack_checks as attack
+from robust.attacks.diagnostics.flat_scores import flat_scores
+from robust.attacks.iterative import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.models.loading import load
@@ -39,8 +39,8 @@ def ran(trained, examples):
             return of(tf.nn.softmax(network(images)).numpy())
 
         images, labels = examples.images, examples.labels
-        aims = None if target is None else (labels + target) % 10
-        task = Task(Classifier(answer, 10), images, labels, np.arange(100), None, aims)
+        targets = None if target is None else (labels + target) % 10
+        task = Task(Classifier(answer, 10), images, labels, np.arange(100), None, targets)
         return attack.run(task, bind("attacks", {**SQUARE, **settings}))
 
     return ran
@@ -49,18 +49,18 @@ def ran(trained, examples):
 @pytest.mark.parametrize("of", CRUDE.values(), ids=CRUDE)
 def test_answers_of_few_values_are_told(ran, of):
     run = ran(of)
-    [found] = flat(run)
-    assert found.name == "flat_answers" and found.n == 100 and 0.15 < found.value <= (~run.fell).mean()
+    [found] = flat_scores(run)
+    assert found.name == "flat_scores" and found.n == 100 and 0.15 < found.value <= (~run.is_adv).mean()
 
 
 @pytest.mark.parametrize("more", [{}, {"eps": "0.5/255"}, {"eps": 0.3, "norm": "l2"}, {"target": 1}], ids=str)
 @pytest.mark.parametrize("of", FINE.values(), ids=FINE)
 def test_answers_in_floats_are_not(ran, of, more):
-    assert list(flat(ran(of, **more))) == []
+    assert list(flat_scores(ran(of, **more))) == []
 
 
 def test_in_half_precision_and_to_six_decimals_a_ball_of_four_levels_has_enough_of_them(ran):
-    assert list(flat(ran(lambda p: p.astype(np.float16)))) == list(flat(ran(lambda p: p.round(6)))) == []
+    assert list(flat_scores(ran(lambda p: p.astype(np.float16)))) == list(flat_scores(ran(lambda p: p.round(6)))) == []
 
 
 def test_it_is_the_margin_that_the_attack_climbs_which_counts(ran):
@@ -68,15 +68,15 @@ def test_it_is_the_margin_that_the_attack_climbs_which_counts(ran):
         """It answers in floats, and says of its last class only whether that is its answer."""
         return np.where(np.arange(10) == 9, np.where(p.argmax(axis=1) == 9, 0.0, -90.0)[:, None], np.log(p))
 
-    assert list(flat(ran(blind))) == []
+    assert list(flat_scores(ran(blind))) == []
     run = ran(CRUDE["hard labels"], target=1)
-    assert next(flat(run)).value > 0.9
+    assert next(flat_scores(run)).value > 0.9
 
 
 @pytest.mark.parametrize("name", ["foolbox:BoundaryAttack", "pgd", "noise"])
 def test_only_an_attack_that_compares_how_sure_the_answers_are_is_asked(ran, name):
     run = ran(CRUDE["hard labels"])
-    assert list(flat(replace(run, call=replace(run.call, name=name)))) == []
+    assert list(flat_scores(replace(run, call=replace(run.call, name=name)))) == []
 
 
 def test_a_float_tflite_file_is_not_told(ran, trained, tmp_path):
@@ -84,4 +84,4 @@ def test_a_float_tflite_file_is_not_told(ran, trained, tmp_path):
     (tmp_path / "net.tflite").write_bytes(converter.convert())
     run = ran(CRUDE["hard labels"])
     file = Classifier(load(tmp_path / "net.tflite"), 10)
-    assert list(flat(run)) and list(flat(replace(run, task=replace(run.task, classifier=file)))) == []
+    assert list(flat_scores(run)) and list(flat_scores(replace(run, task=replace(run.task, classifier=file)))) == []

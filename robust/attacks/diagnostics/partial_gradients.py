@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.evidence import Reason, clearly
-from robust.attacks.diagnostics.model import BOX, LEVEL, beside, gradient_of
-from robust.attacks.diagnostics.steps import alike, coarse, there_and_back, white
+from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.model_checks import BOX, LEVEL, at_random_points, gradient_of
+from robust.attacks.diagnostics.probes import coarse_signs, explained, random_signs, there_and_back
+from robust.attacks.iterative import Task
 
 _WAYS, _SCALES = 4, (LEVEL, LEVEL / 4)
 _SMOOTH = 0.98  # of the squared changes, from one scale to the other; half precision and bends seldom pass
@@ -17,7 +17,7 @@ _EXCEPTIONS = 0.2  # share of the telling images that need not speak of the othe
 Directions = Callable[[tuple[int, ...], int], Iterator[np.ndarray]]
 
 
-def hidden(task: Task, eps: float | None, norm: str | None) -> Iterator[Reason]:
+def partial_gradients(task: Task, eps: float | None, norm: str | None) -> Iterator[Reason]:
     """Where the margins of two small scales agree with each other, and the gradient does not agree with them.
 
     Asked at random points around the images, of 8/255 or more: at whole grey levels an area of one colour lies in
@@ -25,16 +25,16 @@ def hidden(task: Task, eps: float | None, norm: str | None) -> Iterator[Reason]:
     which alone move what averages over places.
     """
     wide = norm == "linf" and (eps or 0) > BOX
-    task = beside(task, eps if wide else BOX, "linf")
+    task = at_random_points(task, eps if wide else BOX, "linf")
     gradient = gradient_of(task)
-    found = [reason for kind in (white, coarse) for reason in _of_kind(task, gradient, kind)]
+    found = [reason for kind in (random_signs, coarse_signs) for reason in _of_kind(task, gradient, kind)]
     yield from sorted(found, key=lambda reason: reason.value)[-1:]
 
 
 def _of_kind(task: Task, gradient: np.ndarray, directions: Directions) -> Iterator[Reason]:
     (_, large), (said, small) = (moves(task, gradient, directions, scale) for scale in _SCALES)
-    telling = alike(large, small) >= _SMOOTH
-    blind = alike(said, small)[telling] < _SEEN
+    telling = explained(large, small) >= _SMOOTH
+    blind = explained(said, small)[telling] < _SEEN
     if clearly(count := int(blind.sum()), n := blind.size, _EXCEPTIONS):
         yield Reason("partial_gradients", count / n, n)
 

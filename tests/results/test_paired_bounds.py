@@ -10,7 +10,7 @@ from robust.api.cli.run import _verdict
 from robust.core.errors import ReportError, SuiteError
 from robust.core.statistics import mcnemar, paired_proportions
 from robust.core.store import Store
-from robust.results import tables, verdicts
+from robust.results import messages, paired_bounds, tables
 from robust.suite import load
 from robust.suite.bounds import parse, read
 
@@ -85,7 +85,7 @@ def test_the_same_model_in_an_earlier_report_is_no_worse_by_nothing(run):
     base = differences(run("reports/base"))
     itself = base[base["subset"] == "top1 vs reports/base"]
     assert len(itself) == 6 and itself["passed"].isna().all()  # a report is not judged against itself
-    assert verdicts.open_questions(base)[0].startswith("not judged, what it is compared with is this report or has not")
+    assert messages.unsettled(base)[0].startswith("not judged, what it is compared with is this report or has not")
     again = differences(run())
     again = again[again["subset"] == "top1 vs reports/base"]
     assert len(again) == 6 and again["passed"].all() and (again["value"] == 0).all() and (again["ci_low"] == 0).all()
@@ -128,7 +128,7 @@ def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(r
     results = run("out", "clean and two", add=inspect, change=change, no=("reports/base", "two"))
     found = robust.value(results, "parameters")
     assert not found.passed and (tmp_path / "out/index.html").exists()
-    said = verdicts.missed(read(found._asdict()))
+    said = messages.missed(read(found._asdict()))
     wanted = "has no interval, and low >= 0 asks for one; hold the value against it"
     assert said == f"parameters {found.value:.6g} {wanted}"
 
@@ -141,7 +141,7 @@ def test_margins_that_nothing_could_miss_are_told(run):
 def test_the_rivals_of_a_cell(tmp_path):
     (tmp_path / "s.toml").write_text(SUITE.replace("than two", "than one"))
     suite = load(tmp_path / "s.toml")
-    found = {cell.id: [rival.id for rival in verdicts.rivals(suite, cell)] for cell in suite.cells()}
+    found = {cell.id: [rival.id for rival in paired_bounds.rivals(suite, cell)] for cell in suite.cells()}
     assert found["clean[two]"] == ["clean[one-0]"] and found["clean[one-1]"] == []
 
 
@@ -154,15 +154,17 @@ def test_a_rival_is_asked_at_the_same_seed_else_at_its_first(tmp_path, theirs, e
     (tmp_path / "s.toml").write_text(with_seeds)
     suite = load(tmp_path / "s.toml")
     cells = [cell for cell in suite.cells() if cell.case.name == "clean" and cell.model.name == "one"]
-    found = {cell.seed: [(rival.model.name, rival.seed) for rival in verdicts.rivals(suite, cell)] for cell in cells}
+    found = {
+        cell.seed: [(rival.model.name, rival.seed) for rival in paired_bounds.rivals(suite, cell)] for cell in cells
+    }
     assert found == {seed: [("two", other)] for seed, other in expected.items()}
 
     def answers(cell):
-        return verdicts.CaseOutcomes(None, f"{cell.model.name}-{cell.seed}")
+        return paired_bounds.CaseOutcomes(None, f"{cell.model.name}-{cell.seed}")
 
     for cell in cells:
-        (_, limit), *_ = verdicts.limits(cell)
-        assert verdicts._theirs(cell, limit, answers, suite, tmp_path).model == f"two-{expected[cell.seed]}"
+        (_, limit), *_ = paired_bounds.limits(cell)
+        assert paired_bounds._theirs(cell, limit, answers, suite, tmp_path).model == f"two-{expected[cell.seed]}"
 
 
 def test_missed_and_undecided_bounds_in_words():
@@ -178,12 +180,12 @@ def test_missed_and_undecided_bounds_in_words():
         "norm": "",
     }
     row |= {"value": 0.78, "ci_low": 0.75, "ci_high": 0.79, "bound": parse(">= 0.80"), "passed": False}
-    assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] is not >= 0.80"
+    assert messages.missed(row) == "top1 0.780 [0.750, 0.790] is not >= 0.80"
     row |= {"bound": parse("low >= 0.80")}
-    assert verdicts.missed(row) == "top1 0.780 [0.750, 0.790] misses low >= 0.80"
+    assert messages.missed(row) == "top1 0.780 [0.750, 0.790] misses low >= 0.80"
     row |= {"bound": parse(">= 0.77"), "passed": True}
     line = "undecided, the interval holds the bound: clean[net] top1"
-    assert verdicts.open_questions(tables.table([row], tables.RESULTS)) == [line]
+    assert messages.unsettled(tables.table([row], tables.RESULTS)) == [line]
     assert parse(">= 0.77").undecided(0.75, 0.79)
 
 
@@ -215,7 +217,7 @@ def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
     ({}, ""),
 ])  # fmt: skip
 def test_the_strength_of_a_row_is_said_where_there_is_one(row, words):
-    assert verdicts.strength(row) == words
+    assert messages.strength(row) == words
 
 
 def test_a_distance_not_found_says_up_to_where_and_what_to_do():
@@ -227,7 +229,7 @@ def test_a_distance_not_found_says_up_to_where_and_what_to_do():
         "ci_high": np.inf,
         "unit": "distance",
     }
-    said = verdicts.missed({**row, "eps": 0.05, "bound": parse(">= 1"), "reliability": "reliable"})
+    said = messages.missed({**row, "eps": 0.05, "bound": parse(">= 1"), "reliability": "reliable"})
     assert said == "median_distance not found up to 0.05 leaves >= 1 undecided; search farther, with a larger eps"
 
 
@@ -242,8 +244,8 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
     }
     row |= {"n": 40, "eps": 0.05, "norm": "l2", "reliability": "reliable", "ci_method": "order statistics 95 %"}
     half = "median_distance not known, as just half of the images have one up to 0.05 (low: 0.020)"
-    assert verdicts.missed({**row, "bound": parse(">= 0.03")}).startswith(f"{half} leaves >= 0.03 undecided")
-    assert verdicts.missed({**row, "bound": parse("low >= 0.03")}) == f"{half} misses low >= 0.03"
+    assert messages.missed({**row, "bound": parse(">= 0.03")}).startswith(f"{half} leaves >= 0.03 undecided")
+    assert messages.missed({**row, "bound": parse("low >= 0.03")}) == f"{half} misses low >= 0.03"
     energy = {
         "metric": "ood_auroc",
         "subset": "energy",
@@ -252,7 +254,7 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
         "ci_high": np.nan,
         "unit": "",
     }
-    told = verdicts.missed({**energy, "ci_method": "none: of one logit", "reliability": "", "bound": parse(">= 0.5")})
+    told = messages.missed({**energy, "ci_method": "none: of one logit", "reliability": "", "bound": parse(">= 0.5")})
     assert told == "ood_auroc[energy] cannot be given (of one logit), so that it is not >= 0.5"
 
 

@@ -8,16 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks import ball, losses
-from robust.attacks.climb import Task
-from robust.attacks.diagnostics.evidence import Reason
-from robust.attacks.diagnostics.steps import alike, answers, margins_of, there_and_back, white
+from robust.attacks.diagnostics.diagnosis import Reason
+from robust.attacks.diagnostics.probes import explained, margins_of, outputs_of, random_signs, there_and_back
+from robust.attacks.iterative import Task
 from robust.core.errors import ModelError
 from robust.core.types import AnyNorm
 from robust.models.classifier import Loss
 
 BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # ills that a random answer would give, too
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
-_LOUD = 1e4  # times an image: what is not bounded grows with it
+_BRIGHT = 1e4  # times an image: what is not bounded grows with it
 _AT_END = 0.01
 _CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
 LEVEL = 1 / 255  # one grey level of an 8-bit image
@@ -26,7 +26,7 @@ _ZERO = 0.01  # share of images without gradient that is still let pass
 _FEW = 10  # images that would say nothing of the others
 _MISLED = 0.1  # rise of the margin over what its gradient says; trained nets that we know stay above 0.19
 _WAYS, _SEEN = 8, 0.5  # random steps; share of their squared changes that the gradient must explain, up to its length
-_SHAKEN = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
+_UNSTABLE = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
 
 
 def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
@@ -35,23 +35,25 @@ def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
         yield Reason("probabilities", 1.0, len(outputs))
 
 
-def bounded(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+def bounded_outputs(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """Do the outputs stay within two ends and reach them, as those of a sigmoid or tanh, whatever is shown?
 
     Where these are not 0 or -1, and 1, as those of a sigmoid times 6, some answers to the images lie at them, too:
     logits that are capped far beyond lose no gradient.
     """
-    loud = answers(task.classifier, (task.images * _LOUD).astype(task.images.dtype))
-    both = np.concatenate([outputs, loud])
+    bright = outputs_of(task.classifier, (task.images * _BRIGHT).astype(task.images.dtype))
+    both = np.concatenate([outputs, bright])
     if not np.isfinite(both).all():  # half precision overflows where it has no ends
         return
     plain = both.min() >= -1 and both.max() <= 1
-    low, high = (0.0 if both.min() >= 0 else -1.0, 1.0) if plain else (float(loud.min()), float(loud.max()))
+    low, high = (0.0 if both.min() >= 0 else -1.0, 1.0) if plain else (float(bright.min()), float(bright.max()))
     lows, highs = (np.abs(both - end) < _AT_END * (high - low) for end in (low, high))
-    at, loudly = (lows | highs)[: len(outputs)], slice(len(outputs), None)
-    if outputs.ndim != 2 or (lows | highs)[loudly].mean() <= 1 / 2:
+    at, of_bright = (lows | highs)[: len(outputs)], slice(len(outputs), None)
+    if outputs.ndim != 2 or (lows | highs)[of_bright].mean() <= 1 / 2:
         return
-    if plain or (within(outputs, low, high) and turns(lows[loudly], highs[loudly]) and at.mean() > _CAPPED):
+    if plain or (
+        within(outputs, low, high) and reaches_both_ends(lows[of_bright], highs[of_bright]) and at.mean() > _CAPPED
+    ):
         yield Reason("bounded_outputs", float(at.mean()), len(outputs))
 
 
@@ -61,19 +63,19 @@ def within(outputs: np.ndarray, low: float, high: float) -> bool:
     return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)
 
 
-def turns(lows: np.ndarray, highs: np.ndarray) -> bool:
+def reaches_both_ends(lows: np.ndarray, highs: np.ndarray) -> bool:
     """Is some class at one end and at the other? All loud images may merely look alike to the model."""
     return bool((lows.any(axis=0) & highs.any(axis=0)).any())
 
 
-def changes(task: Task, first: np.ndarray) -> Iterator[Reason]:
+def stateful_or_randomised(task: Task, first: np.ndarray) -> Iterator[Reason]:
     """Asked twice more: is anything in the model changed by that (stateful), do the answers differ (randomised)?
 
     Stateful is also what repeats itself now and has answered otherwise before. What random layers keep of
     their seed does not count as a change of the model.
     """
     before = state(task)
-    second, third = (answers(task.classifier, task.images) for _ in range(2))
+    second, third = (outputs_of(task.classifier, task.images) for _ in range(2))
     turned, differ = _differ(first, second), _differ(second, third)
     if any(not np.array_equal(a, b) for a, b in zip(before, state(task), strict=True)):
         yield Reason("stateful", float((turned | differ).mean()), len(first))
@@ -106,24 +108,24 @@ def gradients(task: Task) -> Iterator[Reason]:
     sure has lost the one in single precision, and keeps the other.
     """
     try:
-        margins, gradient = looks(task, _margin)
+        margins, gradient = losses_and_gradients(task, _margin)
     except ModelError:
         yield Reason("no_gradients", 1.0, len(task.labels))
         return
     zero, finite = _largest(gradient) == 0, np.isfinite(margins) & np.isfinite(_largest(gradient))
     if zero.mean() > _ZERO:
-        entropies, other = looks(task, _entropy)
+        entropies, other = losses_and_gradients(task, _entropy)
         zero, finite = zero & (_largest(other) == 0), finite & np.isfinite(entropies) & np.isfinite(_largest(other))
     if not finite.all():
         yield Reason("non_finite", float(1 - finite.mean()), len(zero))
         return
     if zero.mean() > _ZERO:
         yield Reason("zero_gradients", float(zero.mean()), len(zero))
-    yield from misleading(task, gradient, margins, ~zero)
-    yield from partial(task, gradient, ~zero)
+    yield from misleading_gradients(task, gradient, margins, ~zero)
+    yield from locally_partial_gradients(task, gradient, ~zero)
 
 
-def misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+def misleading_gradients(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
     """Where the margin rises by less than a tenth of what its gradient says, on half of the images or more.
 
     The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
@@ -131,27 +133,27 @@ def misleading(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.nd
     """
     moved = np.clip(task.images + LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
     said = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
-    rose = margins_of(answers(task.classifier, moved), task.labels) - margins
+    rose = margins_of(outputs_of(task.classifier, moved), task.labels) - margins
     has = has & (said > 0)
     short = rose[has] < _MISLED * said[has]
     if short.size >= _FEW and short.mean() > 0.5:
         yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
 
 
-def partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
+def locally_partial_gradients(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
     """Where random steps of one grey level change the margin otherwise than the gradient says, on half of the images.
 
     So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
     it may be right. There and back, so that what is curved alike on both sides is no difference.
     """
     said, found = [], []
-    for signs in white(task.images.shape[1:], _WAYS):
+    for signs in random_signs(task.images.shape[1:], _WAYS):
         moved, change = there_and_back(task, LEVEL * signs)
         said.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
         found.append(change)
     both, apart = (np.array(each)[:, has] for each in (said, found))
     room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
-    seen = alike(both, apart)
+    seen = explained(both, apart)
     few = seen[room > 0] < _SEEN
     if few.size >= _FEW and few.mean() > 0.5:
         yield Reason("partial_gradients", float(few.mean()), few.size)
@@ -159,10 +161,10 @@ def partial(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reaso
 
 def gradient_of(task: Task) -> np.ndarray:
     """The gradient of the margins, [N, H, W, C]. Raises ModelError where there is none."""
-    return looks(task, _margin)[1]
+    return losses_and_gradients(task, _margin)[1]
 
 
-def looks(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+def losses_and_gradients(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
     """The loss of each image [N], and its gradient [N, H, W, C]."""
     classifier = task.classifier
 
@@ -191,12 +193,12 @@ def _largest(gradient: np.ndarray) -> np.ndarray:
     return np.abs(gradient).max(axis=(1, 2, 3))
 
 
-def shaken(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
+def unstable(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     """Does the margin change by more than half of its size, on average, at random points of a small box?"""
     margins, rows = margins_of(outputs, task.labels), np.arange(len(outputs))
-    moved = [answers(task.classifier, points) for points in nearby(task, rows, BOX, "linf")]
+    moved = [outputs_of(task.classifier, points) for points in nearby(task, rows, BOX, "linf")]
     change = np.mean([np.abs(margins_of(found, task.labels) - margins) for found in moved])
-    if (size := np.abs(margins).mean()) and change / size > _SHAKEN:
+    if (size := np.abs(margins).mean()) and change / size > _UNSTABLE:
         yield Reason("unstable", float(change / size), len(margins))
 
 
@@ -207,7 +209,7 @@ def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[
         yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
 
 
-def beside(task: Task, eps: float | None, norm: str | None) -> Task:
+def at_random_points(task: Task, eps: float | None, norm: str | None) -> Task:
     """The same images, each at a random point of its ball: gradients that are right at an image may be wrong there."""
     return replace(task, images=next(around(task, np.arange(len(task.labels)), eps, norm)))
 
