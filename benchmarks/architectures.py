@@ -1,4 +1,4 @@
-"""Our networks beside those of keras.applications, as ratios measured side by side in one run.
+"""Our networks and those of keras.applications, as ratios measured in one run.
 
     python benchmarks/architectures.py [--pairs 15] [--only resnet50 ...]
 
@@ -8,7 +8,7 @@ interleaved pairs with the middle half of the pairs in brackets; batch 8, the sa
     forward   inference
     train     a step of SGD on the cross-entropy
 
-and for AlexNet's two branches the same against `Conv2D(groups=2)`.
+and the same for AlexNet's two branches against `Conv2D(groups=2)`.
 """
 
 import argparse

@@ -1,23 +1,23 @@
-"""What an attack costs beside Foolbox and ART, as ratios measured side by side in one run, each with its bar.
+"""The cost of attacks compared with Foolbox and ART, as ratios measured in one run, each with its limit.
 
     python benchmarks/attacks.py [--pairs 15] [--only lenet5 resnet20]
 
-For the lenet5 and resnet20 of suites/quick.toml, which are trained at the first run and kept in
+For the lenet5 and resnet20 of suites/quick.toml, which are trained at the first run and cached in
 ROBUST_STORE, on 28x28 images at batch 128. Times are medians over interleaved pairs with the middle half
 of the pairs in brackets; passes are counted where the network is called:
 
-    step / bare              a step of pgd over a bare compiled forward pass and input gradient of what it asks
-    model / copy             that pass of the model itself over that of the copy the search asks, with BatchNorm
-                             folded; and of the copy in bfloat16
-    Foolbox, ART / ours      pgd-20 where nobody falls, and at 8/255 where ours stops at what fools, on 1,000
-                             images, since the places of those that fell are filled again; searched in float32
-                             and in bfloat16, for CPUs that multiply it; ART where pip install
-                             adversarial-robustness-toolbox has put it
-    curve / Foolbox          passes of 8 values of eps upward over those of Foolbox's 8 runs, on 256 images;
-                             and what the curve misses, for Square on 128 beside what another run alone misses
-    autoattack / its passes  time over that of as many bare passes; its passes, both ways, over those of the
-                             original, computed: there who falls goes on to the end of a climb, but in Square
-                             (fewer steps and queries than usual)
+    step / bare              a step of pgd over a bare compiled forward pass and input gradient of the same model
+    model / copy             that pass of the model itself over that of the copy used in the search, with
+                             BatchNorm folded; and of the copy in bfloat16
+    Foolbox, ART / ours      pgd-20 where no image is fooled, and at 8/255 where ours stops at success, on 1,000
+                             images, since the slots of fooled images are refilled; searched in float32 and in
+                             bfloat16, for CPUs with bfloat16 multiplication; ART if
+                             adversarial-robustness-toolbox is installed
+    curve / Foolbox          passes of 8 ascending values of eps over those of Foolbox's 8 runs, on 256 images;
+                             and what the curve misses, for Square on 128, with what an independent run misses
+    autoattack / its passes  time over that of as many bare passes; its forward and backward passes over those of
+                             the original, computed: there a fooled image stays to the end of a search, but in
+                             Square (fewer steps and queries than usual)
 """
 
 import argparse
@@ -38,7 +38,7 @@ from robust import datasets, suite  # noqa: E402
 from robust.attacks import autoattack, losses, pgd  # noqa: E402
 from robust.attacks.autoattack import parts  # noqa: E402
 from robust.attacks.iterative import IterativeAttack, ascend  # noqa: E402
-from robust.attacks.slot_loop import walk  # noqa: E402
+from robust.attacks.slot_loop import loop  # noqa: E402
 from robust.core import store  # noqa: E402
 from robust.core.progress import Silent  # noqa: E402
 from robust.core.signature import Call, bind  # noqa: E402
@@ -56,12 +56,12 @@ STEP = {"lenet5": 1.25, "resnet20": 1.11}
 FULL = {"lenet5": 2.0, "resnet20": 3.5}
 STOPPED = {("Foolbox", "resnet20"): 7.0}
 PASSES = {"lenet5": 1.0, "resnet20": 0.7, "hardened": 1.0}
-CLIMBS = {"apgd-ce": 1, "apgd-t": 9, "fab-t": 9}  # of AutoAttack's parts, at the most
+SEARCHES = {"apgd-ce": 1, "apgd-t": 9, "fab-t": 9}  # of AutoAttack's parts, at most
 XLA = bool(tf.config.list_physical_devices("GPU")) or None
 
 
 class Watched(Classifier):
-    """Counts the images that its network is asked about, as the graph runs."""
+    """Counts the images that its network is called on, as the graph runs."""
 
     seen: Counter
 
@@ -73,7 +73,7 @@ class Watched(Classifier):
         return super().__call__(watch(images))
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        """Never by XLA, which knows no calls of Python's."""
+        """Never by XLA, which supports no calls of Python."""
         if key not in self._compiled:
             self._compiled[key] = tf.function(self._counted(key, build()), autograph=False)
         return self._compiled[key]
@@ -87,14 +87,14 @@ class Watched(Classifier):
             return tf.identity(images)
 
 
-def say(name: str, what: str, values: list[float], most: float | None = None, least: float | None = None) -> None:
-    """A line of the table, with its bar and whether it is met."""
-    median, verdict = float(np.median(values)), ""
+def show(name: str, what: str, values: list[float], most: float | None = None, least: float | None = None) -> None:
+    """A line of the table, with its limit and whether it is met."""
+    median, limit = float(np.median(values)), ""
     if most is not None:
-        verdict = f"  <= {most}  {'met' if median <= most else 'missed'}"
+        limit = f"  <= {most}  {'met' if median <= most else 'missed'}"
     if least is not None:
-        verdict = f"  >= {least}  {'met' if median >= least else 'missed'}"
-    print(f"{name:9} {what:44} {middle(values, '.2f'):19}{verdict}", flush=True)
+        limit = f"  >= {least}  {'met' if median >= least else 'missed'}"
+    print(f"{name:9} {what:44} {middle(values, '.2f'):19}{limit}", flush=True)
 
 
 def paired(above: Callable[[], object], below: Callable[[], object], pairs: int) -> list[float]:
@@ -110,16 +110,16 @@ def passing(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> C
     return lambda: [bare(points).numpy() for _ in range(STEPS)]
 
 
-def asking(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
-    points, ask = tf.constant(images), tf.function(classifier.__call__, autograph=False, jit_compile=XLA)
-    return lambda: [ask(points).numpy() for _ in range(STEPS)]
+def forwarding(classifier: Classifier, images: np.ndarray) -> Callable[[], object]:
+    points, forward = tf.constant(images), tf.function(classifier.__call__, autograph=False, jit_compile=XLA)
+    return lambda: [forward(points).numpy() for _ in range(STEPS)]
 
 
 def stepping(classifier: Classifier, images: np.ndarray, labels: np.ndarray, never: np.ndarray) -> Callable[[], object]:
-    """STEPS steps of pgd of a full batch where nobody falls: the aim is a class that is not answered."""
+    """STEPS steps of pgd on a full batch where no image is fooled: the target is a class that is never predicted."""
     hyperparameters = {"eps": 0.0, "size": 0.0}
     method = IterativeAttack("pgd", "linf", STEPS, hyperparameters, losses.reach, ascend)
-    graph = tf.function(walk(classifier, method, True), autograph=False, jit_compile=XLA)
+    graph = tf.function(loop(classifier, method, True), autograph=False, jit_compile=XLA)
     fixed = {"centre": images, "label": labels, "target": never, "seed": labels}
     limits = {"turns": STEPS, "idle": BATCH, "stride": 1}
     fixed, still, limits = ({k: tf.constant(v) for k, v in part.items()} for part in (fixed, hyperparameters, limits))
@@ -133,66 +133,66 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
     first, own = images[:BATCH], labels[:BATCH]
     never = (classifier.logits(first).argmax(axis=1) + 5) % 10
     lean = classifier.lean()
-    say(name, "step / bare", paired(stepping(lean, first, own, never), passing(lean, first, own), pairs), STEP[name])
+    show(name, "step / bare", paired(stepping(lean, first, own, never), passing(lean, first, own), pairs), STEP[name])
     half = Classifier(classifier.model, 10, attack_precision="bfloat16")
     for what, other in (("model / copy", lean), ("model / copy in bfloat16", half.lean())):
-        say(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
+        show(name, what, paired(passing(classifier, first, own), passing(other, first, own), max(pairs // 3, 3)))
 
-    def full(asked: Classifier) -> AttackResult:
-        return pgd(asked, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
+    def full(of: Classifier) -> AttackResult:
+        return pgd(of, first, own, seeds=own, targets=never, eps=1e-9, steps=STEPS)
 
     assert (full(classifier).by == "").all() and (full(half).by == "").all()
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, first, own, 1e-9, STEPS, BATCH), FULL[name] if rival == "Foolbox" else None
-        for asked in (classifier, half):
-            ratios = paired(theirs, lambda asked=asked: full(asked), max(pairs // 2, 3))
-            say(name, f"{rival} / ours, pgd-{STEPS}, nobody falls, {asked.search}", ratios, least=bar)
+        for each in (classifier, half):
+            ratios = paired(theirs, lambda each=each: full(each), max(pairs // 2, 3))
+            show(name, f"{rival} / ours, pgd-{STEPS}, none fooled, {each.search}", ratios, least=bar)
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
-        for asked in (classifier, half):
-            ours = lambda asked=asked: pgd(asked, images, labels, seeds=labels, eps=EPS, steps=STEPS)  # noqa: E731
-            say(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {asked.search}", paired(theirs, ours, 3), least=bar)
+        for each in (classifier, half):
+            ours = lambda each=each: pgd(each, images, labels, seeds=labels, eps=EPS, steps=STEPS)  # noqa: E731
+            show(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {each.search}", paired(theirs, ours, 3), least=bar)
 
 
 def curve(name: str, classifier: Classifier, data: Dataset) -> None:
-    """Passes of a whole case of 8 eps over Foolbox's, and what an independent run of each eps fells besides."""
+    """Passes of a whole case of 8 eps over Foolbox's, and what an independent run of each eps fools besides."""
     examples = data.examples("test", 2 * BATCH)
     calls = tuple(bind("attacks", {"name": "pgd", "eps": eps, "steps": STEPS}) for eps in CURVE)
     before = classifier.n_forward + classifier.n_backward
     last, found = upward(classifier, calls, from_arrays(examples.images, examples.labels, data.classes))
     spent = classifier.n_forward + classifier.n_backward - before
-    theirs = len(CURVE) * len(examples.labels) * (2 * STEPS + 1)  # and a last look; nothing is padded
-    say(
+    theirs = len(CURVE) * len(examples.labels) * (2 * STEPS + 1)  # and a final check; nothing is padded
+    show(
         name,
         "curve / Foolbox, passes for the images",
         [(last.n_forward + last.n_backward).sum() / theirs],
         PASSES[name],
     )
-    say(name, "with padding and the looks that judge", [spent / theirs])
+    show(name, "with padding and the final checks", [spent / theirs])
     one = alone(classifier, calls, examples, 7)
-    say(name, "missed by the curve, of what falls alone, in %", [missed(one, found)], 1.0)
+    show(name, "missed by the curve, of independent runs, in %", [missed(one, found)], 1.0)
     calls = tuple(bind("attacks", {"name": "square", "eps": eps, "n_queries": 100}) for eps in CURVE)
     examples = data.examples("test", BATCH)
     found = upward(classifier, calls, from_arrays(examples.images, examples.labels, data.classes))[1]
     one, other = (alone(classifier, calls, examples, seed) for seed in (7, 8))
     bar = round(missed(one, other), 2)  # random search misses some of what it finds another time
-    say(name, "by Square's, and by another run alone, in %", [missed(one, found)], bar)
+    show(name, "by Square's, and by another run, in %", [missed(one, found)], bar)
 
 
 def upward(classifier: Classifier, calls: tuple[Call, ...], few: Dataset) -> tuple[EvaluationResult, np.ndarray]:
-    """The last result of the curve, and what has fallen, [eps, images]."""
+    """The last result of the curve, and which images are fooled, [eps, images]."""
     results = [o.result for o in perturb.outcomes(classifier, Case("curve", calls), few, 0, Silent())]
     return results[-1], np.array([result.predicted != result.labels for result in results])
 
 
 def alone(classifier: Classifier, calls: tuple[Call, ...], examples: Examples, seed: int) -> np.ndarray:
-    """What an independent run of each eps fells, [eps, images]."""
+    """Which images an independent run of each eps fools, [eps, images]."""
     images, labels = examples.images, examples.labels
     return np.array([call(classifier, images, labels, seeds=labels + seed).by != "" for call in calls])
 
 
-def missed(fell: np.ndarray, found: np.ndarray) -> float:
-    return 100 * float((fell & ~found).sum()) / max(fell.sum(), 1)
+def missed(fooled: np.ndarray, found: np.ndarray) -> float:
+    return 100 * float((fooled & ~found).sum()) / max(fooled.sum(), 1)
 
 
 def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: int = 20, n_queries: int = 500) -> None:
@@ -205,15 +205,15 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
     autoattack(watched, images, labels, **options)
     assert (watched.seen["n_forward"], watched.seen["n_backward"]) == (watched.n_forward, watched.n_backward)
     autoattack(plain, images, labels, **options)  # traces
-    gradient, answer = passing(plain.lean(), images[:batch], labels[:batch]), asking(plain.lean(), images[:batch])
-    gradient(), answer()
+    gradient, forward = passing(plain.lean(), images[:batch], labels[:batch]), forwarding(plain.lean(), images[:batch])
+    gradient(), forward()
     ratios = []
     for _ in range(3):
         whole = seconds(lambda: autoattack(plain, images, labels, **options))
-        per_image = [seconds(work) / STEPS / batch for work in (gradient, answer)]
+        per_image = [seconds(work) / STEPS / batch for work in (gradient, forward)]
         passes = watched.seen["n_backward"], watched.seen["n_forward"] - watched.seen["n_backward"]
         ratios.append(whole / float(np.dot(passes, per_image)))
-    say(name, "autoattack / its passes, time", ratios, 1.3)
+    show(name, "autoattack / its passes, time", ratios, 1.3)
     ours = theirs = 0
     rows = np.arange(len(labels))
     for part_name, part in parts("standard", "linf", steps, n_queries).items():
@@ -221,22 +221,22 @@ def composed(name: str, model: object, data: Dataset, batch: int = 32, steps: in
         ours += (found.n_forward + found.n_backward).sum()
         theirs += original(part_name, found, steps, n_queries).sum()
         rows = rows[found.by == ""]
-    say(name, "autoattack / the original, passes", [ours / theirs], 1.0)
+    show(name, "autoattack / the original, passes", [ours / theirs], 1.0)
 
 
 def original(part: str, found: AttackResult, steps: int, n_queries: int) -> np.ndarray:
-    """Passes of the original for each image, both ways: whole climbs, and one look for the likeliest classes."""
-    stands = found.by == ""
+    """Passes of the original for each image, both ways: whole searches, and one for the most likely classes."""
+    never = found.by == ""
     if part == "square":
-        return np.where(stands, n_queries + 1, found.n_forward)
-    ranks = CLIMBS[part] > 1
-    climbs = np.where(stands, CLIMBS[part], np.ceil((found.n_forward - ranks) / (steps + 1)))
-    return 2 * climbs * (steps + 1) + ranks
+        return np.where(never, n_queries + 1, found.n_forward)
+    ranks = SEARCHES[part] > 1
+    searches = np.where(never, SEARCHES[part], np.ceil((found.n_forward - ranks) / (steps + 1)))
+    return 2 * searches * (steps + 1) + ranks
 
 
 def main(pairs: int, only: list[str]) -> None:
     print(f"GPU: {'yes' if tf.config.list_physical_devices('GPU') else 'none, so XLA is off'}")
-    print(f"beside: {', '.join(rivals.INSTALLED)}", flush=True)
+    print(f"compared with: {', '.join(rivals.INSTALLED)}", flush=True)
     data, quick = datasets.fashion_mini(), suite.load(ROOT / "suites" / "quick.toml")
     for model in (model for model in quick.models if model.name in only):
         classifier = models.prepare(model, model.seeds[0], data, store.default(), Silent()).classifier

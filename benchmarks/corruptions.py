@@ -1,13 +1,13 @@
-"""Images a second of every corruption on one core, at 32 and 224 pixels, beside `imagecorruptions`.
+"""Images per second of every corruption on one core, at 32 and 224 pixels, compared with `imagecorruptions`.
 
     python benchmarks/corruptions.py [--images 8] [--severity 3]
 
-The package `imagecorruptions-imaug` is run, too, where it can be imported. It need not be the project's environment:
-robust.corruptions asks for NumPy, SciPy and Pillow alone, as in
+The package `imagecorruptions-imaug` is run, too, if it can be imported. The project's environment is not required:
+robust.corruptions needs only NumPy, SciPy and Pillow, as in
 
     PYTHONPATH=. /tmp/icenv/bin/python benchmarks/corruptions.py
 
-with the environment of tools/make_corruption_references.py. The bar is 20 images a second at 224 pixels.
+with the environment of tools/make_corruption_references.py. The limit is 20 images per second at 224 pixels.
 """
 
 import os
@@ -37,7 +37,7 @@ def pictures(images: int, side: int) -> np.ndarray:
 
 
 def rate(run: Callable[[], object], images: int) -> float:
-    """Images a second of processor time, the best of three: what others run on the machine does not count."""
+    """Images per second of CPU time, the best of three: other load on the machine does not count."""
     run()
     best = np.inf
     for _ in range(3):
@@ -58,17 +58,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--severity", type=int, default=3)
-    asked = parser.parse_args()
-    print(f"severity {asked.severity}, images a second on one core")
+    args = parser.parse_args()
+    print(f"severity {args.severity}, images per second on one core")
     print(f"{'':18}{'32 px':>18}{'224 px':>18}\n{'':18}{'ours':>9}{'theirs':>9}{'ours':>9}{'theirs':>9}")
     for name in registry.names("corruptions"):
         cells = []
-        for side, count in ((32, 20 * asked.images), (224, asked.images)):
+        for side, count in ((32, 20 * args.images), (224, args.images)):
             images, seeds = pictures(count, side), np.arange(count)
             ours = getattr(corruptions, name)
             cells += [
-                rate(lambda: ours(images, seeds=seeds, severity=asked.severity), count),  # noqa: B023
-                theirs(name, images, asked.severity),
+                rate(lambda: ours(images, seeds=seeds, severity=args.severity), count),  # noqa: B023
+                theirs(name, images, args.severity),
             ]
         print(f"{name:18}" + "".join(f"{'–' if cell is None else f'{cell:.0f}':>9}" for cell in cells), flush=True)
 

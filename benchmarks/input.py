@@ -1,15 +1,15 @@
-"""Does training wait for its images? The pipeline beside the step of resnet20, in one run.
+"""Does training wait for its images? The pipeline compared with the step of resnet20, in one run.
 
     python benchmarks/input.py [--rounds 5]
 
-32 x 32 colour images in batches of 128, from memory, on the processors there are. Prints
+32 x 32 colour images in batches of 128, from memory, on the available CPUs. Prints
 
-    step      images a second of resnet20's own training step, fed one batch over and over
+    step      images per second of resnet20's own training step, fed one batch over and over
     waits     the share of a training loop's time in which it waits for the next batch: median over the
               rounds and the middle half of them
     slower    the loop over one fed the same batch over and over, rounds of the two in turn, minus 1: as
-              pipeline and step share the processors, this is what the pipeline really costs
-    alone     images a second of each pipeline by itself, and how many times the step's rate that is
+              pipeline and step share the CPUs, this is the actual cost of the pipeline
+    alone     images per second of each pipeline by itself, and as a multiple of the step's rate
 """
 
 import argparse
@@ -54,20 +54,20 @@ def step(spec: object) -> Callable[..., object]:
 
 
 def loop(take: Callable[..., object], feed: Iterator) -> tuple[float, float]:
-    """Seconds in all, and of these waiting, of some steps after a few that empty what was made in advance."""
+    """Total seconds, and those spent waiting, of some steps after a few that empty the prefetch buffer."""
     for _ in range(WARM):
         take(next(feed))
     began, waited = time.perf_counter(), 0.0
     for _ in range(STEPS):
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         batch = next(feed)
-        waited += time.perf_counter() - asked
+        waited += time.perf_counter() - requested
         take(batch)
     return time.perf_counter() - began, waited
 
 
 def drained(feed: Iterator) -> float:
-    """Images a second, the median of a few tries."""
+    """Images per second, the median of a few tries."""
     for _ in range(WARM):
         next(feed)
     return BATCH * STEPS / float(np.median([seconds(lambda: [next(feed) for _ in range(STEPS)]) for _ in range(5)]))

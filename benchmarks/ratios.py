@@ -1,4 +1,4 @@
-"""Two pieces of work timed in turn: what all benchmarks here print."""
+"""Two functions timed in turn: the ratios that the benchmarks print."""
 
 import time
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from robust.core import registry
 def foolbox(
     model: Callable, images: np.ndarray, labels: np.ndarray, eps: float, steps: int, batch: int
 ) -> Callable[[], object]:
-    """Foolbox' eager loop, a batch after the other."""
+    """Foolbox' eager loop, batch by batch."""
     library = registry.foolbox()
     attack = library.attacks.LinfProjectedGradientDescentAttack(steps=steps)
     device = "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"
@@ -25,7 +25,7 @@ def foolbox(
 def art(
     model: Callable, images: np.ndarray, labels: np.ndarray, eps: float, steps: int, batch: int
 ) -> Callable[[], object]:
-    """ART's loop, with steps as long as ours; all steps of all images."""
+    """ART's loop, with the same step size as ours; all steps of all images."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it misses PyTorch
         from art.attacks.evasion import ProjectedGradientDescent

@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
         "--work",
         type=Path,
         default=Path(tempfile.gettempdir()) / "mutation",
-        help="copies of the checkout, and which lines tests execute",
+        help="the copies",
     )
     return parser.parse_args()
 

@@ -8,8 +8,8 @@ HEAD = """# Mutation testing
 Would the tests detect a fault? `python tools/mutate.py` makes one small change (an operator, a constant, a condition,
 `min` for `max`, a dropped statement, keyword or entry), runs the nearest tests until one fails, and records whether
 the mutant was killed. Which mutants are drawn depends only on the seed and on their own text, so the sample is the
-same when other lines change. A mutant that hangs (5 times as long as its tests take, and {patience} s) counts as killed.
-Docstrings, messages, annotations and changes that compile to the same code are not mutated.
+same when other lines change. A mutant that hangs (5 times as long as its tests take, and {patience} s) counts as
+killed. Docstrings, messages, annotations and changes that compile to the same code are not mutated.
 
 The nearest tests are those that tools/mutation.toml lists (the mirrored folder) and the doctests of the file itself;
 of these the ones that pass and execute the changed line, fastest first, up to {budget} s per mutant. After new tests

@@ -133,7 +133,7 @@ class Bench:
         return next(mutant for mutant in found if mutant.key == row["key"])
 
     def _order(self, mutant: mutants.Mutant, near: list[tuple[str, dict]]) -> tuple[list[str], float]:
-        """The passing tests that execute the mutant, fastest first, those named after its file as if three times as fast.
+        """The passing tests that execute the mutant, fastest first; those of its own name count as thrice as fast.
 
         After them those of a file whose fixtures execute it; for code that runs at import, all that import it. Where no
         test is recorded to (in a thread of TensorFlow none is), those that execute anything of its file.

@@ -1,4 +1,4 @@
-"""Train a small network and write model.keras: stands for whatever your project does."""
+"""Train a small network and write model.keras: a placeholder for your project's training."""
 
 import keras
 

@@ -24,7 +24,7 @@ from robust.engine import models
 from robust.engine.perturb import check
 from robust.models.classifier import Classifier, black_box, heads, inputs
 from robust.models.classifier.black_box import BlackBox, Network
-from robust.models.classifier.pixel_range import better, declared, of_one
+from robust.models.classifier.pixel_range import as_setting, better, for_one_image
 from robust.models.pretrained import load as pretrained
 from robust.models.pretrained.keras import own_shape
 from robust.report import triptych
@@ -45,7 +45,7 @@ class Attacked:
     """The attacked image as its PNG holds it, at 256 levels."""
     probabilities: tuple[np.ndarray, np.ndarray, np.ndarray]
     target: int | None
-    understood: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """How the model was interpreted, if it came from a file, and how it sees the image where that is a guess."""
 
     @property
@@ -108,7 +108,7 @@ def attack(
     attacked = search(classifier, model, call, pixels, int(before.argmax()), aim, seed)
     saved = at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
-    notes = (*classifier.understood, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
+    notes = (*classifier.notes, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
     notes += (*guess(file.name, header, pixels.shape[3]), *images.said_of_turned([header]))
     found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, notes)))
     png = Image.fromarray(triptych.levels(saved[0]))
@@ -155,7 +155,7 @@ def _classifier(network: Any, model: Model, call: Call) -> Classifier:
     if count is None:  # only a forward pass shows it
         batch, *sides = inputs.batch_shape(network)
         count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
-    wrapped = black_box.asked(network, count, model.output) if model.black_box else network
+    wrapped = black_box.as_black_box(network, count, model.output) if model.black_box else network
     found = Classifier(wrapped, count, preprocessing=model.preprocessing, output=model.output, batch_size=1)
     if found.is_black_box and call.name in registry.names("attacks") and gradient_based(call):
         what = f"model {model.name!r} gives outputs and no gradients, which {call.name} needs"
@@ -176,11 +176,11 @@ def check_outputs(classifier: Classifier, pixels: np.ndarray) -> None:
 def doubts(classifier: Classifier, pixels: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """Evidence for another preprocessing: from labelled photos for a model of ImageNet, else from this image."""
     if names != imagenet.names() or pixels.shape[3] != 3:
-        return list(filter(None, [of_one(classifier, pixels, names)]))
+        return list(filter(None, [for_one_image(classifier, pixels, names)]))
     data = photos(transform={"size": pixels.shape[1]})
     known = data.examples("test", data.size("test"))
     found = better(classifier, lambda n: (known.images[:n], known.labels[:n]), len(known.labels))
-    return [] if found is None else [f"of our own photos {found}; here {declared(found.preprocessing[0])}"]
+    return [] if found is None else [f"of our own photos {found}; here {as_setting(found.preprocessing[0])}"]
 
 
 def _names(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class CellItem(pytest.Item):
         from robust.engine import recording
 
         with quiet.dependencies(), folders.importable(session.suite.folders):
-            session.ask(self.cell)  # as `robust run`: what is wrong with a model is one line
+            session.check_model(self.cell)  # as `robust run`: what is wrong with a model is one line
             block = session.block(self.cell)
             against = session.compared(self.cell, _out(self.path, self.config))
             self.identity = session.identity(self.cell.model, self.cell.seed)
@@ -205,7 +205,7 @@ class _Pages:
                 from robust.engine import recording
                 from robust.results import messages
 
-                session.know(identities)
+                session.add_identities(identities)
                 with folders.importable(session.suite.folders):
                     results = session.record(out := _out(path, self.config))
                 self.lines += [f"robust: {words}" for words in session.notes()]

@@ -23,7 +23,7 @@ from robust.engine import models
 from robust.models.classifier import Classifier, inputs
 from robust.suite import Model, ModelFile, Weights
 from robust.training import patience
-from robust.training.hardness import kept
+from robust.training.robust_validation import kept
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def train(
     Raises RobustError for what is wrong with model, data or folder.
     """
     check(out, model, data, logs)
-    models.meet([model])
+    models.connect_workers([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
     remarks.tell([*remarks.lines([found]), *copies.found(found, learned=True)], progress)

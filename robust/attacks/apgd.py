@@ -1,4 +1,4 @@
-"""Auto-PGD: projected gradient ascent with momentum that chooses its own step size, L1 included."""
+"""Auto-PGD: projected gradient ascent with momentum and an adaptive step size, also in L1."""
 
 from dataclasses import replace
 from typing import Literal
@@ -26,20 +26,20 @@ def apgd(
     restarts: Count = 1,
     eot_iter: Count = 1,
 ) -> AttackResult:
-    """Auto-PGD: steps of 2 eps with momentum, halved where the loss does not rise, each time from the best point.
+    """Auto-PGD: steps of 2 eps with momentum, halved if the loss does not increase, each time from the best point.
 
     z = P(x_k + a g), x_(k+1) = P(x_k + 0.75 (z - x_k) + 0.25 (x_k - x_(k-1))). At the end of a window
-    a is halved and the best point taken up again if less than three quarters of the steps improved the
+    a is halved and the search continues from the best point if less than three quarters of the steps improved the
     loss, or if neither a nor the best loss has changed since the last window.
 
     Args:
         classifier, images, labels, seeds, start, targets: see `robust.attacks`.
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: of the ball; in L1 the search begins in a ball of 3 eps and takes sparse steps.
-        steps: of each climb, at the most: an image that falls stops there.
+        norm: of the ball; in L1 the search starts in a ball of 3 eps and takes sparse steps.
+        steps: of each run, at most: an image stops once it fools the model.
         loss: the cross-entropy or the difference of logits ratio; with targets, their targeted forms.
-        restarts: climbs from new random points, for the images that still stand.
-        eot_iter: passes over which the gradient is averaged, for a model that answers at random.
+        restarts: runs from new random points, for the images that do not fool the model yet.
+        eot_iter: passes over which the gradient is averaged, for a randomised model.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
@@ -64,16 +64,16 @@ def apgd_t(
 ) -> AttackResult:
     """Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other.
 
-    It heads for a class, but an image has fallen as soon as its label is left; with `targets`, once that class wins.
+    It aims at one class, but succeeds as soon as the label is left; with `targets`, once that class is predicted.
 
     Args:
         classifier, images, labels, seeds, start: see `robust.attacks`.
-        targets: the one class to head for and to reach.
+        targets: the one class to aim at and to reach.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        steps: of each climb, at the most.
-        classes: how many of the likeliest other classes are tried; all, where there are no more.
-        restarts: rounds through these classes from new random points, for the images that still stand.
+        steps: of each run, at most.
+        classes: how many of the most likely other classes are tried; all, if there are fewer.
+        restarts: rounds through these classes from new random points, for the images that do not fool the model yet.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020.

@@ -1,4 +1,4 @@
-"""The step of Auto-PGD in Linf and L2: momentum, and a step size that is halved where it does not help."""
+"""The step of Auto-PGD in Linf and L2: momentum, and a step size that is halved if it makes no progress."""
 
 from collections.abc import Mapping
 
@@ -9,23 +9,23 @@ from robust.attacks import ball
 from robust.attacks.iterative import Memory, State, StepOutput, best, choose
 from robust.core.types import AnyNorm
 
-MOMENTUM = 0.75  # share of the new step; the rest goes on as before
+MOMENTUM = 0.75  # share of the new step; the remainder is the previous one
 RHO = 0.75  # share of a window's steps that must have improved the loss
 FIRST, SHORTER, LEAST = 0.22, 0.03, 0.06  # length of the windows, as shares of all steps
 
 
 def hyperparameters(steps: int) -> dict[str, float]:
-    """The windows in whole steps: the first, by how much each is shorter than the last, the least."""
+    """The windows in whole steps: the first, by how much each is shorter than the one before, the minimum."""
     shares = {"steps": 1.0, "first": FIRST, "shorter": SHORTER, "least": LEAST}
     return {key: max(int(share * steps), 1) for key, share in shares.items()}
 
 
 def memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
-    """As a climb begins: a step of 2 eps, nothing seen."""
-    n, unseen = len(points), np.full(len(points), np.finfo(points.dtype).min)
+    """As a run begins: a step of 2 eps, no loss known."""
+    n, unknown = len(points), np.full(len(points), np.finfo(points.dtype).min)
     return {
         "previous": points, "best": points, "best_gradient": np.zeros_like(points),
-        "best_loss": unseen, "last_loss": unseen, "checked_loss": unseen,
+        "best_loss": unknown, "last_loss": unknown, "checked_loss": unknown,
         "size": np.full((n, 1, 1, 1), 2 * hyperparameters["eps"], points.dtype), "halved": np.ones(n, bool),
         "age": np.full(n, -1, np.int32), "rises": np.zeros(n, np.int32),
         "window": np.full(n, hyperparameters["first"], np.int32),
@@ -33,7 +33,7 @@ def memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
 
 
 def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
-    """Take the new point in; at the end of a window judge it; go on from here or from the best point."""
+    """Record the new point; at the end of a window, halve the step if it failed; go on from here or the best point."""
     slots = {**slots, **best(slots, output), **_rises(slots, output)}
     ends = slots["age"] == slots["window"]
     again = ends & fails(slots)
@@ -44,7 +44,7 @@ def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm
 
 
 def _rises(slots: State, output: StepOutput) -> State:
-    rose = (output.losses > slots["last_loss"]) & (slots["age"] >= 0)  # the first point has risen from nowhere
+    rose = (output.losses > slots["last_loss"]) & (slots["age"] >= 0)  # the first point has no predecessor
     return {"rises": slots["rises"] + tf.cast(rose, tf.int32), "age": slots["age"] + 1, "last_loss": output.losses}
 
 
@@ -71,8 +71,8 @@ def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, hyperparameter
 def ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, hyperparameters: State, norm: AnyNorm) -> tf.Tensor:
     """P(x + m (z - x) + (1 - m) (x - previous)) with z = P(x + a g); no momentum on the first step."""
     centre, eps = slots["centre"], hyperparameters["eps"]
-    n_clean_starts = ball.step(point, gradient, centre, eps, slots["size"], norm)
+    plain = ball.step(point, gradient, centre, eps, slots["size"], norm)
     first = slots["left"] == tf.cast(hyperparameters["steps"], tf.int32)
     share = tf.cast(tf.where(first, 1.0, MOMENTUM), point.dtype)[:, None, None, None]
-    onward = point + share * (n_clean_starts - point) + (1 - share) * (point - slots["previous"])
+    onward = point + share * (plain - point) + (1 - share) * (point - slots["previous"])
     return ball.project(onward, centre, eps, norm)

@@ -1,4 +1,4 @@
-"""AutoAttack: four attacks without parameters, each for the images that the ones before have left."""
+"""AutoAttack: four parameter-free attacks, each on the images for which the ones before have failed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,25 +40,24 @@ def autoattack(
     steps: Count = 100,
     n_queries: Count = 5000,
 ) -> AttackResult:
-    """AutoAttack: APGD on the cross-entropy, targeted APGD, targeted FAB, Square; `by` tells which felled an image.
+    """AutoAttack: APGD on the cross-entropy, targeted APGD, targeted FAB, Square; `by` names the one that succeeded.
 
     standard    apgd-ce, apgd-t towards 9 classes, fab-t towards 9 classes, square
     plus        apgd-ce and apgd-dlr 5 times each, fab-t in 5 rounds, square, apgd-t
-    rand        for models that answer at random: apgd-ce and apgd-dlr on the mean gradient of 20 passes
+    rand        for randomised models: apgd-ce and apgd-dlr on the mean gradient of 20 passes
 
-    In L1, standard has apgd-ce 5 times, and apgd-t heads for 5 classes. Where there are fewer classes,
-    fewer are headed for, and the margin stands for the difference of logits ratio (with two classes; with
-    three for the targeted one). Unlike the original, plus has no untargeted FAB: fab-t in 5 rounds stands
-    for both.
+    In L1, standard has apgd-ce 5 times, and apgd-t aims at 5 classes. With fewer classes in the data, it aims
+    at fewer, and the margin replaces the difference of logits ratio (with two classes; with three for the
+    targeted ratio). Unlike the original, plus has no untargeted FAB: fab-t in 5 rounds replaces both.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: where the first climb of each APGD begins.
+        start: the starting points of the first run of each APGD.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        version: which parts.
-        steps: of each climb of APGD and FAB, at the most.
-        n_queries: of Square, at the most.
+        version: the set of attacks, see above.
+        steps: of each run of APGD and FAB, at most.
+        n_queries: of Square, at most.
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020; for L1 Croce & Hein, Mind the box, ICML 2021.
@@ -68,10 +67,10 @@ def autoattack(
         rows = np.flatnonzero(result.by == "")
         if not rows.size:
             break
-        begun, surrogate_targets = (None if v is None else v[rows] for v in (task.start, task.targets))
+        start, targets = (None if v is None else v[rows] for v in (task.start, task.targets))
         found = part(
             task.classifier, task.images[rows], task.labels[rows], seeds=task.seeds[rows] + i,
-            start=begun, targets=surrogate_targets, eps=radii[rows], norm=norm,
+            start=start, targets=targets, eps=radii[rows], norm=norm,
         )  # fmt: skip
         result.images[rows], result.by[rows] = found.images, np.where(found.by == "", "", name)
         result.n_forward[rows] += found.n_forward
@@ -82,7 +81,7 @@ def autoattack(
 
 
 def parts(version: str, norm: AnyNorm, steps: int, n_queries: int) -> dict[str, Part]:
-    """The attacks of a version in their order, by the name that stands in `by`."""
+    """The attacks of a version in their order, by their name in `by`."""
     rounds, classes = (5, 5) if norm == "l1" else (1, 9)
     search = partial(square, n_queries=n_queries)
     if version == "standard":

@@ -1,23 +1,23 @@
-"""Exact moves in the box [0, 1]: onto an L1 ball, up the steepest way in L1, onto a hyperplane.
+"""Exact steps in the box [0, 1]: onto an L1 ball, along the steepest ascent in L1, onto a hyperplane.
 
-All of it is graph-pure TensorFlow. Shapes: images [B, H, W, C]; inside, one row of n pixels an image.
+All of it is graph-pure TensorFlow. Shapes: images [B, H, W, C]; internally, one row of n pixels per image.
 """
 
 import tensorflow as tf
 
 Scalar = float | tf.Tensor
 
-_HALVINGS = 30  # a level between 0 and 1 is then known to the last bit of single precision
+_HALVINGS = 30  # a threshold between 0 and 1 is then known to the last bit of single precision
 
 
 def onto_l1_ball(points: tf.Tensor, centres: tf.Tensor, eps: Scalar) -> tf.Tensor:
     """The nearest points (in L2) of {z in [0, 1]: ||z - centre||_1 <= eps}.
 
     With d = point - centre the change is sign(d) min(max(|d| - t, 0), room), where t >= 0 is the least
-    threshold that keeps the ball: found by halving.
+    threshold that stays in the ball, found by bisection.
 
     Args:
-        points: [B, H, W, C], anything. centres: [B, H, W, C] in [0, 1].
+        points: [B, H, W, C], any values. centres: [B, H, W, C] in [0, 1].
         eps: radius of the ball, one for all or [B, 1, 1, 1].
 
     Source: Croce & Hein, Mind the box: l1-APGD for sparse adversarial attacks, ICML 2021, proposition 2.1.
@@ -44,7 +44,7 @@ def onto_l1_ball(points: tf.Tensor, centres: tf.Tensor, eps: Scalar) -> tf.Tenso
 def steepest_l1(points: tf.Tensor, gradients: tf.Tensor, size: Scalar) -> tf.Tensor:
     """The change d that maximises g . d under ||d||_1 <= size and point + d in [0, 1].
 
-    It fills pixel after pixel up to the face of the box, those of the largest |g| first.
+    It moves one pixel after the other to the face of the box, those with the largest |g| first.
     """
     slopes, at = _rows(gradients), _rows(points)
     room = _room(at, slopes)
@@ -55,17 +55,17 @@ def steepest_l1(points: tf.Tensor, gradients: tf.Tensor, size: Scalar) -> tf.Ten
 def onto_plane(points: tf.Tensor, normals: tf.Tensor, gaps: tf.Tensor, norm: str) -> tf.Tensor:
     """The change d, least in the norm, with normal . d = gap and point + d in [0, 1].
 
-    Where the box does not reach the plane, each pixel goes as far towards it as the box lets it.
+    Where the box does not reach the plane, each pixel goes as far towards it as the box allows.
 
     Args:
         points, normals: [B, H, W, C]. gaps: [B].
         norm: "linf": d_i = min(t, room_i); "l2": d_i = |w_i| min(t, room_i / |w_i|), both at the level t at
-            which the plane is met; "l1": the pixels of the largest |w_i| first.
+            which the plane is reached; "l1": the pixels with the largest |w_i| first.
 
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
     """
     at, normal, gap = _rows(points), _rows(normals), tf.reshape(gaps, [-1, 1])
-    scale = tf.reduce_max(tf.abs(normal), axis=1, keepdims=True)  # squares of small slopes would vanish
+    scale = tf.reduce_max(tf.abs(normal), axis=1, keepdims=True)  # squares of small slopes would underflow
     normal, gap = tf.math.divide_no_nan(normal, scale) * tf.sign(gap), tf.abs(tf.math.divide_no_nan(gap, scale))
     slope, room = tf.abs(normal), _room(at, normal)
     if norm == "l1":
@@ -79,7 +79,7 @@ def onto_plane(points: tf.Tensor, normals: tf.Tensor, gaps: tf.Tensor, norm: str
 
 
 def fill(weights: tf.Tensor, room: tf.Tensor, budget: tf.Tensor, price: tf.Tensor) -> tf.Tensor:
-    """How much of its room each pixel gets, at its price, the heaviest first, until the budget is spent."""
+    """How much of its room each pixel gets, at its price, by descending weight, until the budget is spent."""
     order = tf.argsort(weights, direction="DESCENDING", stable=True)
     cost = tf.gather(room * price, order, batch_dims=1)
     before = tf.cumsum(cost, axis=1, exclusive=True)
@@ -88,10 +88,10 @@ def fill(weights: tf.Tensor, room: tf.Tensor, budget: tf.Tensor, price: tf.Tenso
 
 
 def level(slopes: tf.Tensor, caps: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-    """The t [B, 1] with sum_i slope_i min(t, cap_i) = wanted, the largest cap where that is too much."""
+    """The t [B, 1] with sum_i slope_i min(t, cap_i) = wanted; the largest cap where no t reaches that."""
     order = tf.argsort(caps)
     slopes, caps = (tf.gather(v, order, batch_dims=1) for v in (slopes, caps))
-    before = tf.cumsum(slopes * caps, axis=1, exclusive=True)  # by those whose cap is reached
+    before = tf.cumsum(slopes * caps, axis=1, exclusive=True)  # from those whose cap is reached
     still = tf.cumsum(slopes, axis=1, reverse=True)
     place = tf.reduce_sum(tf.cast(before + still * caps < wanted, tf.int32), axis=1, keepdims=True)
     inside = tf.minimum(place, tf.shape(caps)[1] - 1)
@@ -100,7 +100,7 @@ def level(slopes: tf.Tensor, caps: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
 
 
 def _room(at: tf.Tensor, towards: tf.Tensor) -> tf.Tensor:
-    """How far each pixel can go before it meets the face of the box."""
+    """How far each pixel can go before it reaches the face of the box."""
     return tf.where(towards > 0, 1 - at, at) * tf.abs(tf.sign(towards))
 
 

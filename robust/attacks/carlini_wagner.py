@@ -1,4 +1,4 @@
-"""The attack of Carlini & Wagner in L2, as Foolbox has it."""
+"""The attack of Carlini & Wagner in L2, in the implementation of Foolbox."""
 
 from typing import Literal
 
@@ -14,6 +14,7 @@ from robust.results.attack_result import AttackResult
     access="gradient",
     minimal=True,
     independent=False,
+    returns_last=True,
     quick={"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
 )
 @as_attack
@@ -31,9 +32,9 @@ def carlini_wagner(
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
-        eps: what lies further from the image does not count, in units of a [0, 1] image.
-        norm: in which the distance is made small; only L2.
-        steps: of each minimisation, at the most; in the paper 10,000.
+        eps: changes larger than this do not count, in units of a [0, 1] image.
+        norm: in which the distance is minimised; only L2.
+        steps: of each minimisation, at most; in the paper 10,000.
         searches: how many values of c are tried, one after the other.
         step_size: of Adam, in the tanh space of the image.
         constant: the first c.

@@ -1,4 +1,4 @@
-"""The signature that all attacks share, written once."""
+"""The signature that all attacks share, defined once."""
 
 import functools
 import inspect
@@ -12,10 +12,10 @@ from robust.results.attack_result import AttackResult
 
 
 def as_attack(function: Callable[..., AttackResult]) -> Callable[..., AttackResult]:
-    """Beside `f(task, *, eps, ...)`: makes it an attack as `robust.attacks` has it.
+    """Decorator of `f(task, *, eps, ...)`: makes it an attack with the signature defined in `robust.attacks`.
 
-    What `run` supplies (classifier, images, labels, seeds, start, targets) reaches the function as one `Task`.
-    What a suite may set stands in its own signature, where it is read from source; `help` shows all of it.
+    What `run` supplies (classifier, images, labels, seeds, start, targets) is passed to the function as one `Task`.
+    What a suite may set is in the function's signature, which is read from source; `help` shows all parameters.
 
     >>> @as_attack
     ... def nothing(task: Task, *, eps: float, steps=10) -> AttackResult:

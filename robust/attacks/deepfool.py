@@ -1,4 +1,4 @@
-"""DeepFool, as Foolbox has it."""
+"""DeepFool, in the implementation of Foolbox."""
 
 from robust.attacks.contract import as_attack
 from robust.attacks.foolbox import foolbox_attack
@@ -10,20 +10,20 @@ from robust.results.attack_result import AttackResult
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 
 
-@declared.attack(access="gradient", minimal=True, independent=False, quick={"steps": 3})
+@declared.attack(access="gradient", minimal=True, independent=False, returns_last=True, quick={"steps": 3})
 @as_attack
 def deepfool(
     task: Task, *, eps: Eps, norm: Norm = "l2", steps: Count = 50, overshoot: NonNegative = 0.02, candidates: Count = 10
 ) -> AttackResult:
-    """Steps to the nearest boundary of the model as it looks when it is linearised, by Foolbox.
+    """Steps to the nearest decision boundary of the linearised model, by Foolbox.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
-        eps: what lies further from the image does not count, in units of a [0, 1] image.
-        norm: in which the distance is made small.
-        steps: at the most.
+        eps: changes larger than this do not count, in units of a [0, 1] image.
+        norm: in which the distance is minimised.
+        steps: at most.
         overshoot: how far to go beyond the boundary, as a share of the way to it.
-        candidates: how many of the likeliest classes are considered.
+        candidates: how many of the most likely classes are considered.
 
     Source: Moosavi-Dezfooli, Fawzi & Frossard, DeepFool, CVPR 2016.
     """

@@ -1,4 +1,4 @@
-"""The fast adaptive boundary attack: to the nearest point of the decision boundary."""
+"""The fast adaptive boundary attack: towards the nearest point of the decision boundary."""
 
 from dataclasses import replace
 from functools import partial
@@ -15,27 +15,27 @@ from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
 
 
-@declared.attack(access="gradient", warm_start=True, searches=True, published_steps=100)
+@declared.attack(access="gradient", minimal_by_class=True, warm_start=True, searches=True, published_steps=100)
 @as_attack
 def fab(
     task: Task, *, eps: Eps, norm: AnyNorm = "linf", steps: Count = 100, classes: Count = 9, restarts: Count = 1
 ) -> AttackResult:
-    """FAB, targeted: project onto the linearised boundary with one class after the other, and come closer.
+    """FAB, targeted: projections onto the linearised boundary with one class after the other, ever closer to the image.
 
     Where z_t = z_y is linear, the nearest points of the boundary in the box are p to x_k and p0 to the
     image x; x_(k+1) = (1 - a) (x_k + 1.05 (p - x_k)) + a (x + 1.05 (p0 - x)), with a = d / (d + d0) of the
     two distances, at most 0.1. From beyond the boundary it goes back, x + 0.9 (x_k - x), which takes a
-    turn of its own. Its points may lie outside the ball; an image falls when one inside fools the model.
+    separate iteration. Its points may be outside the ball; it succeeds when one inside fools the model.
 
     Args:
         classifier, images, labels, seeds: see `robust.attacks`.
-        start: not used: where a search towards one class ended is a bad place to begin one towards another.
-        targets: the one class to head for and to reach.
+        start: not used: the end of a search towards one class is a bad starting point for one towards another.
+        targets: the one class to aim at and to reach.
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: in which the distance is made small.
-        steps: turns towards each class, at the most.
-        classes: how many of the likeliest other classes are tried; all, where there are no more.
-        restarts: rounds through these classes, the later ones from random points of half the radius.
+        norm: in which the distance is minimised.
+        steps: iterations towards each class, at most.
+        classes: how many of the most likely other classes are tried; all, if there are fewer.
+        restarts: rounds through these classes, the later ones from random points within half the radius.
 
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack,
     ICML 2020; towards one class at a time as in AutoAttack, ICML 2020.
@@ -60,9 +60,9 @@ def _step(targeted: bool, slots: State, output: StepOutput, hyperparameters: Sta
     centre, point = slots["centre"], slots["point"]
     back = centre + BACK * (point - centre)
     following = choose(beyond(slots, output, targeted), back, towards(centre, point, output, norm))
-    # the last point is the one that is left: it must lie in the ball
+    # the last point is returned if none succeeds: it must be in the ball
     last = (slots["left"] == 1)[:, None, None, None]
     return {"point": tf.where(last, ball.project(following, centre, hyperparameters["eps"], norm), following)}
 
 
-_STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: a graph is found by its step
+_STEPS = {targeted: partial(_step, targeted) for targeted in (False, True)}  # once: graphs are cached by step

@@ -16,15 +16,15 @@ from robust.results.attack_result import AttackResult
 def fgsm(
     task: Task, *, eps: Eps, norm: Norm = "linf", random_start: bool = False, step_size: Positive | None = None
 ) -> AttackResult:
-    """One step up the loss: x + eps * sign(grad CE(x, y)) for Linf, x + eps * g / ||g|| for L2.
+    """One step that increases the loss: x + eps * sign(grad CE(x, y)) for Linf, x + eps * g / ||g|| for L2.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: not used: one step from where a smaller eps ended would be another attack.
+        start: not used: one step from the result at a smaller eps would be another attack.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        random_start: begin at a random point of the ball (Wong et al., ICLR 2020).
-        step_size: length of the step; eps, or 1.25 eps after a random start, as there.
+        random_start: start from a random point of the ball (Wong et al., ICLR 2020).
+        step_size: length of the step; by default eps, or 1.25 eps after a random start, as in that paper.
 
     Source: Goodfellow, Shlens & Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
     """

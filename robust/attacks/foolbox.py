@@ -1,7 +1,7 @@
-"""Any attack of Foolbox, by the name of its class, as one of ours.
+"""Any attack of Foolbox, by the name of its class, as a native attack.
 
-Its traps are handled: labels and targets are int64, the model gives logits, inputs lie inside the bounds,
-batches have the classifier's one shape, and randomness is seeded. What is returned is judged again by `run`.
+The pitfalls are handled: labels and targets are int64, the model gives logits, inputs are within the bounds,
+batches have the classifier's fixed shape, and randomness is seeded. `run` evaluates what is returned again.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,10 +30,10 @@ def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: A
         classifier, images, labels, seeds, targets: see `robust.attacks`; `start` is not used.
         attack: the name of the class, as in "LinfDeepFoolAttack".
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: the ball's; the one that the class measures in, where it has its own.
+        norm: of the ball; the norm of the class, if it has a fixed one.
         options: arguments of the class.
 
-    Raises ContractError where Foolbox refuses the options, the criterion or the model, with its words.
+    Raises ContractError if Foolbox refuses the options, the criterion or the model, with its message.
 
     Source: Rauber, Brendel & Bethge, Foolbox, 2017; Rauber et al., Foolbox Native, JOSS 2020.
     """
@@ -65,14 +65,14 @@ def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: A
 
 
 def _made(name: str, norm: str, options: NewTable) -> foolbox.Attack:
-    """The attack: our norm is said to it where it leaves the choice, else compared with its own."""
+    """The attack: it gets the norm if it leaves the choice, else the norm is compared with its own."""
     if options.get("distance", ...) is None:
         options = {**options, "distance": getattr(foolbox.distances, norm)}
     with _refusals(name):
         made = getattr(foolbox.attacks, name)(**options)
         own = foolbox_classes.norm(made) or norm
     if own != norm:
-        raise ContractError(f'foolbox:{name} measures in {own}, not in {norm}; write norm = "{own}"')
+        raise ContractError(f'foolbox:{name} has the norm {own}, not {norm}; write norm = "{own}"')
     return made
 
 
@@ -82,7 +82,7 @@ def _refusals(name: str) -> Iterator[None]:
         yield
     except (RobustError, tf.errors.ResourceExhaustedError):
         raise
-    except Exception as error:  # Foolbox raises what it likes: ValueError, AssertionError, ImportError, AttributeError
+    except Exception as error:  # Foolbox raises many kinds: ValueError, AssertionError, ImportError, AttributeError
         raise ContractError(f"foolbox:{name} refused: {str(error) or type(error).__name__}") from error
 
 
@@ -104,16 +104,16 @@ def _batch(model, made, images, labels, targets, eps, seeds):  # type: ignore[no
 
 
 class _Counted:
-    """The classifier as Foolbox calls it: its compiled pass, and a count of passes both ways."""
+    """The classifier as Foolbox calls it: its compiled forward pass, with forward and backward passes counted."""
 
     def __init__(self, classifier: Classifier):
         self.classifier, self.n_forward, self.n_backward = classifier, 0, 0
-        self._ask = classifier.compiled("logits", lambda: classifier.__call__)
+        self._forward = classifier.compiled("logits", lambda: classifier.__call__)
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         self.n_forward += 1
         self.classifier.count(n_forward=len(images))
-        return tf.cast(self._tally(self._ask(images)), images.dtype)  # which Foolbox holds beside the images
+        return tf.cast(self._tally(self._forward(images)), images.dtype)  # Foolbox combines them with the images
 
     @tf.custom_gradient
     def _tally(self, logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

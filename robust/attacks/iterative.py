@@ -1,7 +1,7 @@
-"""What an attack brings to the engine: where it begins, its graph-pure step, and what it remembers.
+"""What an attack gives to the engine: its starting points, its graph-pure step, and its memory.
 
-An attack keeps what it remembers of an image (momentum, step size, best point) in tensors of one entry a
-slot; the engine carries them in and out of the batch with the image.
+An attack keeps its memory of an image (momentum, step size, best point) in tensors with one entry per slot; the
+engine moves them in and out of the batch with the image.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,19 +22,19 @@ Memory = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """Whom to attack: everything about the images that stays the same while they are attacked."""
+    """What to attack: everything about the images that stays the same during an attack."""
 
     classifier: Classifier
     images: np.ndarray  # [N, H, W, C] in [0, 1]
     labels: np.ndarray  # int64 [N]
     seeds: np.ndarray  # int64 [N]
-    start: np.ndarray | None  # [N, H, W, C]: where the first climb begins, instead of the climb's own choice
-    targets: np.ndarray | None  # int64 [N]: the model is fooled by this answer only
-    surrogate_targets: np.ndarray | None = None  # int64 [N, A]: the class each climb heads for, one after the other
+    start: np.ndarray | None  # [N, H, W, C]: starting points of the first run, instead of the attack's own
+    targets: np.ndarray | None  # int64 [N]: the model is fooled only if it predicts this class
+    surrogate_targets: np.ndarray | None = None  # int64 [N, A]: the class that each run aims at, one after the other
 
 
 class StepOutput(NamedTuple):
-    """What one pass says about the points [B, H, W, C]; the gradients are 0 where an attack asks for none."""
+    """What one pass returns for the points [B, H, W, C]; the gradients are 0 where an attack uses none."""
 
     losses: tf.Tensor  # [B]
     logits: tf.Tensor  # [B, C]
@@ -46,7 +46,7 @@ RandomPoint = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, ball.Scalar, AnyNorm], 
 
 
 def nothing(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
-    """What an attack without a memory remembers."""
+    """The memory of an attack that needs none."""
     del points, hyperparameters
     return {}
 
@@ -55,18 +55,21 @@ def nothing(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
 class IterativeAttack:
     """How an attack searches.
 
-    name: what stands in `by` for an image that falls.
-    numbers: what the step reads, `eps` among it; tensors in the graph, so that another value traces nothing.
-        `eps` and `size` may have a value for each image, [N], and reach step, memory and draw as [B, 1, 1, 1].
-    step: graph-pure `(slots, look, numbers, norm) -> what changes`, at least the next "point". In `slots`
-        are "point", "centre", "label", "target", "seed", "left" (turns, this one included) and the memory.
-    memory: `(points, numbers) -> {name: array [n, ...]}`: what the step remembers, as a climb begins.
-    draw: graph-pure `(centres, seeds, stream, eps, norm) -> points` where a random climb begins.
-    plain: how many climbs begin at the image itself, before the random ones.
-    restarts: climbs, for the images that still stand.
-    eot_iter: passes over which a look averages the gradients of a randomised model; 0 asks for no gradients.
-    roams: its points may leave the ball, so those outside do not count.
-    keep: what is left of an image that stands: "point", the last, or another image that is remembered.
+    name: the entry in `by` of an image on which it succeeds.
+    steps: of each run, at most.
+    hyperparameters: what the step reads, including `eps`; tensors in the graph, so that another value needs no
+        retracing. `eps` and `size` may be given per image, [N]; they reach step, memory and random_point as
+        [B, 1, 1, 1].
+    loss: `(logits, labels, targets) -> [B]`, which the attack maximises; see `robust.attacks.losses`.
+    step: graph-pure `(slots, output, hyperparameters, norm) -> what changes`, at least the next "point". `slots`
+        has "point", "centre", "label", "target", "seed", "left" (iterations, this one included) and the memory.
+    memory: `(points, hyperparameters) -> {name: array [n, ...]}`: what the step remembers, as a run begins.
+    random_point: graph-pure `(centres, seeds, stream, eps, norm) -> points`: the starting points of a random run.
+    n_clean_starts: how many runs begin at the image itself, before the random ones.
+    restarts: the number of runs, the first included, each for the images that do not fool the model yet.
+    eot_iter: passes over which the gradients of a randomised model are averaged; 0 uses no gradients.
+    leaves_ball: its points may leave the ball; those outside do not count.
+    keep: what is returned for an image on which it fails: "point", the last one, or an image in the memory.
     """
 
     name: str
@@ -85,18 +88,18 @@ class IterativeAttack:
 
 
 def ascend(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
-    """A step of `size` up the loss, brought back into the ball."""
+    """A step of `size` that increases the loss, projected onto the ball."""
     eps, size = hyperparameters["eps"], hyperparameters["size"]
     return {"point": ball.step(slots["point"], output.gradients, slots["centre"], eps, size, norm)}
 
 
 def best(slots: State, output: StepOutput) -> State:
-    """The best point so far and its loss; and its gradient, where that is remembered."""
+    """The best point so far and its loss; and its gradient, if the memory has it."""
     better = output.losses > slots["best_loss"]
     seen = {"best": slots["point"], "best_gradient": output.gradients, "best_loss": output.losses}
     return {key: choose(better, new, slots[key]) for key, new in seen.items() if key in slots}
 
 
 def choose(where: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-    """The new value of the slots where [B] says so, the old one of the others."""
+    """The new value in the slots where `where` [B] is true, the old one in the others."""
     return tf.where(tf.reshape(where, [-1] + [1] * (len(old.shape) - 1)), new, old)

@@ -27,15 +27,15 @@ def mifgsm(
 ) -> AttackResult:
     """Steps along a sum of past gradients: v <- decay * v + g / ||g||_1; x <- P(x + a * sign(v)).
 
-    What it finds is less bound to one model than what plain steps find.
+    Its adversarial examples are less specific to one model than those of plain steps.
 
     Args:
         classifier, images, labels, seeds, start, targets: see `robust.attacks`.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball; for L2 the step goes along v / ||v||.
-        steps: of the climb, at the most: an image that falls stops there.
-        step_size: of one step; eps / steps, as there.
-        decay: of what earlier gradients count; 0 leaves the plain steps.
+        steps: at most: an image stops once it fools the model.
+        step_size: of one step; by default eps / steps, as in the paper.
+        decay: of the earlier gradients; 0 gives plain steps.
 
     Source: Dong et al., Boosting adversarial attacks with momentum, CVPR 2018.
     """

@@ -29,17 +29,17 @@ def noise(
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: not used: noise has nowhere to go on from.
+        start: not used: each point is drawn afresh.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        kind: "uniform" in the ball; or normal noise of standard deviation eps / 2 in each pixel, cut at
-            eps, for Linf, and for L2 and L1 normal noise as long as eps.
-        repeats: points tried after the first one, at the most.
+        kind: "uniform" in the ball; or normal noise of standard deviation eps / 2 in each pixel, clipped to
+            eps, for Linf, and for L2 and L1 normal noise scaled to the norm eps.
+        repeats: points tried after the first one, at most.
     """
     loss = losses.margin if task.targets is None else losses.margin_of
     hyperparameters = {"eps": eps, "repeats": repeats}
     method = IterativeAttack(
-        "noise", norm, repeats, hyperparameters, loss, _STEPS[kind], random_point=_DRAWS[kind], eot_iter=0
+        "noise", norm, repeats, hyperparameters, loss, _STEPS[kind], random_point=_RANDOM_POINTS[kind], eot_iter=0
     )
     return attack(replace(task, start=None), method)
 
@@ -48,7 +48,7 @@ def _another(
     random_point: RandomPoint, slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm
 ) -> State:
     del output
-    stream = tf.cast(hyperparameters["repeats"], tf.int32) - slots["left"] + 1  # the first draw was of stream 0
+    stream = tf.cast(hyperparameters["repeats"], tf.int32) - slots["left"] + 1  # the first point used stream 0
     return {"point": random_point(slots["centre"], slots["seed"], stream, hyperparameters["eps"], norm)}
 
 
@@ -58,7 +58,7 @@ def _gaussian(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball
     return ball.project(centres + eps * change, centres, eps, norm)
 
 
-_DRAWS = {"uniform": ball.random_point, "gaussian": _gaussian}
+_RANDOM_POINTS = {"uniform": ball.random_point, "gaussian": _gaussian}
 _STEPS = {
-    kind: partial(_another, random_point) for kind, random_point in _DRAWS.items()
-}  # once: a graph is found by its step
+    kind: partial(_another, random_point) for kind, random_point in _RANDOM_POINTS.items()
+}  # once: graphs are cached by step

@@ -1,4 +1,4 @@
-"""The step of FAB, which the attack and the search for the smallest change share: onto the boundary, and beyond it.
+"""The step of FAB, shared by the attack and the search for the smallest change: onto the boundary, and beyond it.
 
 Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
 """
@@ -11,12 +11,12 @@ from robust.attacks.iterative import State, StepOutput
 from robust.core.types import AnyNorm
 
 OVERSHOOT = 1.05  # a little beyond the boundary
-BACK = 0.9  # how much of the change is left after a step back to the image
-MOST_BIAS = 0.1  # the projection of the image itself counts for at most this much
+BACK = 0.9  # share of the change that remains after a step back towards the image
+MOST_BIAS = 0.1  # the largest weight of the projection of the image itself
 
 
 def beyond(slots: State, output: StepOutput, targeted: bool) -> tf.Tensor:
-    """Is the model fooled by the points, bool [B]: with targets by the class aimed at only?"""
+    """Is the model fooled by the points, bool [B]? If targeted, only by the target class."""
     predicted = tf.argmax(output.logits, 1)
     return predicted == slots["target"] if targeted else predicted != slots["label"]
 
@@ -24,9 +24,9 @@ def beyond(slots: State, output: StepOutput, targeted: bool) -> tf.Tensor:
 def towards(
     centre: tf.Tensor, point: tf.Tensor, output: StepOutput, norm: AnyNorm, bias: Scalar | None = None
 ) -> tf.Tensor:
-    """Beyond the boundary as it looks from the point: the margin there is `losses`, and its slope the gradient.
+    """Beyond the boundary linearised at the point: the margin there is `losses`, and its slope the gradient.
 
-    The projection of the image itself counts for `bias`; where that is None, for d / (d + d0), at most 0.1.
+    The projection of the image itself has the weight `bias`; if that is None, d / (d + d0), at most 0.1.
     """
     slope = output.gradients
     margin = output.losses + tf.reduce_sum(slope * (centre - point), axis=[1, 2, 3])

@@ -21,18 +21,18 @@ def pgd(
     random_start: bool = True,
     restarts: Count = 1,
 ) -> AttackResult:
-    """Many steps up the loss, each brought back into the ball: x <- P(x + a * sign(grad CE(x, y))).
+    """Steps that increase the loss, each projected onto the ball: x <- P(x + a * sign(grad CE(x, y))).
 
     Args:
         classifier, images, labels, seeds, start, targets: see `robust.attacks`.
         eps: radius of the ball around each image, in units of a [0, 1] image.
-        norm: of the ball; for L2 the step goes along g / ||g||, for L1 it fills the pixels of the largest
-            |g| up to black or white, and the projection onto ball and box is the exact one.
-        steps: of each climb, at the most: an image that falls stops there.
-        step_size: of one step; 2.5 * eps / steps, as Madry et al. have it for L2, so that a climb can
+        norm: of the ball; for L2 the step goes along g / ||g||, for L1 it moves the pixels with the largest
+            |g| to black or white, and the projection onto ball and box is exact.
+        steps: of each run, at most: an image stops once it fools the model.
+        step_size: of one step; by default 2.5 * eps / steps, as in Madry et al. for L2, so that a run can
             reach any side of the ball.
-        random_start: begin at a random point of the ball rather than at the image.
-        restarts: climbs from new random points, for the images that still stand.
+        random_start: start from a random point of the ball instead of the image.
+        restarts: runs from new random points, for the images that do not fool the model yet.
 
     Source: Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018;
     Kurakin, Goodfellow & Bengio, ICLR 2017 workshop, without the random start.

@@ -1,4 +1,4 @@
-"""The graph of the engine: some turns of every slot, each one pass and one step of the attack."""
+"""The graph of the engine: several iterations of every slot, each one pass and one step of the attack."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,15 @@ from robust.results.attack_result import within
 def loop(
     classifier: Classifier, method: IterativeAttack, targeted: bool
 ) -> Callable[[State, State, State, State], tuple]:
-    """`(fixed, state, numbers, limits) -> (turns taken, state, fooled)`; who has fallen or no turns left stays there.
+    """`(fixed, state, hyperparameters, limits) -> (iterations, state, fooled)`; a slot that is done does not move.
 
-    Among the limits are "turns" at the most, "idle", the slots without anything to do that end it sooner, and
-    "stride", the turns for which the trace has one place. The state's "trace" runs backwards.
+    A slot is done if its point fools the model or no iterations are left. The limits: "turns", iterations at most;
+    "idle", the number of done slots that ends the loop earlier; "stride", iterations per entry of the trace. The
+    state's "trace" runs backwards.
     """
 
     def take(fixed: State, state: State, hyperparameters: State, limits: State) -> tuple:
-        def goes_on(i, state, fooled):  # type: ignore[no-untyped-def]
+        def unfinished(i, state, fooled):  # type: ignore[no-untyped-def]
             idle = tf.math.count_nonzero(fooled | (state["left"] == 0), dtype=tf.int32)
             return (i < limits["turns"]) & (idle < limits["idle"])
 
@@ -32,7 +33,7 @@ def loop(
             hits = predicted == slots["target"] if targeted else predicted != slots["label"]
             if method.leaves_ball:
                 hits &= _in_ball(slots, hyperparameters["eps"], method.norm)
-            moving = (left > 0) & ~hits  # whoever fools the model stays, and fools it at the next look, too
+            moving = (left > 0) & ~hits  # a point that fools the model is kept, and fools it next time, too
             changes = method.step(slots, output, hyperparameters, method.norm)
             state = {k: choose(moving, changes[k], v) if k in changes else v for k, v in state.items()}
             state["left"] = left - tf.cast(moving, tf.int32)
@@ -40,19 +41,19 @@ def loop(
             return i + 1, state, (left > 0) & hits
 
         start = 0, state, tf.zeros_like(state["left"], tf.bool)
-        return tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        return tf.while_loop(unfinished, body, start, parallel_iterations=1)
 
     return take
 
 
 def noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tensor) -> tf.Tensor:
-    """The trace with these losses in the place of this turn; -1, of who has no turns left, is no place."""
+    """The trace with these losses at the entry of this iteration; without iterations left it is -1, no entry."""
     here = tf.one_hot((left - 1) // stride, trace.shape[1], on_value=True, off_value=False)
     return tf.where(here, tf.cast(losses, tf.float32)[:, None], trace)
 
 
 def _evaluate(classifier: Classifier, slots: State, method: IterativeAttack) -> StepOutput:
-    """One pass over all points, or as many as a randomised model needs for its mean loss and gradient."""
+    """One pass over all points, or `eot_iter` passes for the mean loss and gradient of a randomised model."""
     points, labels, surrogate_targets = slots["point"], slots["label"], slots["target"]
     if method.eot_iter == 0:
         logits = classifier(points)

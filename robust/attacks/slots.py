@@ -1,12 +1,12 @@
-"""The engine of the native attacks: only images that still stand are attacked, in full batches.
+"""The engine of the native attacks: only images that do not fool the model yet are attacked, in full batches.
 
-The search asks a copy of the model that takes less work (`Classifier.lean`); the model itself confirms each
-success, and what fooled the copy alone is attacked from there once more, on the model itself.
+The search queries a cheaper copy of the model (`Classifier.lean`). The model itself confirms each success; an image
+that fooled only the copy is attacked once more from there, on the model itself.
 
-A batch has a fixed number of slots. Each turn looks at the points of all slots in one pass and hands what
-it saw to the attack's own step, which says where to look next. A compiled graph takes every slot some
-turns and stops each at its first point that fools the model; where enough are fooled or finished, their
-slots go to the next images that wait. An image's path hangs on its own seed, never on who shares its batch.
+A batch has a fixed number of slots. Each iteration evaluates the points of all slots in one pass and gives the
+outputs to the attack's step, which returns the next points. A compiled graph runs several iterations and stops each
+slot at its first point that fools the model; once enough slots are done, they are given to the next waiting images.
+The path of an image depends on its own seed, never on the other images of the batch.
 """
 
 from collections import deque
@@ -20,15 +20,15 @@ from robust.attacks.slot_loop import loop
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, fooled
 
-CHECK_EVERY = 16  # turns between two looks at who is done, at the most: what Ctrl-C waits for
-SHARE = 8  # one slot of so many idle, while images wait, and they are filled anew: that costs a hand-over
-LENGTHS = ("eps", "size")  # numbers of a climb that each image may have of its own
-TRACE, STRIDE = 32, 4  # places of a trace, at the most; turns to a place, at the least
+CHECK_EVERY = 16  # iterations, at most, between two checks of which slots are done: how long Ctrl-C waits
+SHARE = 8  # slots are refilled when one in this many is idle and images wait: each refill costs a transfer
+LENGTHS = ("eps", "size")  # hyperparameters that may differ per image
+TRACE, STRIDE = 32, 4  # entries of a trace, at most; iterations per entry, at least
 
 
 @dataclass(frozen=True)
 class _Slots:
-    """The batch: which image each slot holds (-1: none), what is known of it, and what the attack remembers."""
+    """The batch: which image each slot holds (-1: none), its data, and the attack's memory of it."""
 
     rows: np.ndarray
     fixed: Memory
@@ -37,17 +37,17 @@ class _Slots:
 
 
 def attack(task: Task, method: IterativeAttack) -> AttackResult:
-    """Run the attack from each image until it fools the model or its steps are spent; restart those not fooled yet."""
-    result = AttackResult.of(task.images, trace_length=_places(method))
-    doubtful, begun = search(task, method, task.classifier.lean(), np.arange(len(task.images)), result)
-    search(begun, method, task.classifier, doubtful, result)
+    """Run the attack on each image until it fools the model or its steps are used up; restart for those that do not."""
+    result = AttackResult.of(task.images, trace_length=_trace_length(method))
+    unconfirmed, resumed = search(task, method, task.classifier.lean(), np.arange(len(task.images)), result)
+    search(resumed, method, task.classifier, unconfirmed, result)
     return result
 
 
 def search(
     task: Task, method: IterativeAttack, queried: Classifier, rows: np.ndarray, result: AttackResult
 ) -> tuple[np.ndarray, Task]:
-    """All climbs of these images; gives those that stand although the one asked was fooled, and where it was so."""
+    """All runs on these images; returns those that fooled only the queried model, and the task that starts there."""
     points, fooled_at = task.images.copy(), np.full(len(task.images), -1)
     for restart in range(method.restarts):
         remaining = rows[result.by[rows] == ""]
@@ -60,35 +60,35 @@ def search(
         )
         new = is_adv[(result.by[is_adv] == "") & (fooled_at[is_adv] < 0)]
         points[new], fooled_at[new] = last[new], restart
-    begun = replace(
+    resumed = replace(
         task,
         start=points,
         surrogate_targets=None
         if task.surrogate_targets is None
         else rolled(task.surrogate_targets, np.maximum(fooled_at, 0)),
     )
-    return np.flatnonzero((fooled_at >= 0) & (result.by == "")), begun
+    return np.flatnonzero((fooled_at >= 0) & (result.by == "")), resumed
 
 
 def rolled(surrogate_targets: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The same classes to head for, in a round that begins with the one of this restart."""
-    places = (first[:, None] + np.arange(surrogate_targets.shape[1])) % surrogate_targets.shape[1]
-    return np.take_along_axis(surrogate_targets, places, axis=1)
+    """The same target classes, in a round that begins with the one of this restart."""
+    columns = (first[:, None] + np.arange(surrogate_targets.shape[1])) % surrogate_targets.shape[1]
+    return np.take_along_axis(surrogate_targets, columns, axis=1)
 
 
 def stride(method: IterativeAttack) -> int:
-    """Turns for which the trace has one place: the last of them is noted."""
+    """Iterations per entry of the trace: the last of them is recorded."""
     return STRIDE * -(-method.steps // (STRIDE * TRACE))
 
 
-def _places(method: IterativeAttack) -> int:
+def _trace_length(method: IterativeAttack) -> int:
     return -(-method.steps // stride(method))
 
 
 def _search_once(
     task: Task, method: IterativeAttack, queried: Classifier, rows: np.ndarray, restart: int, result: AttackResult
 ) -> np.ndarray:
-    """One climb of each of these images; gives their last points."""
+    """One run on each of these images; returns their last points."""
     classifier, targeted = task.classifier, task.targets is not None
     waiting, slots, last = deque(rows), _empty(task, method), result.images.copy()
     last[rows] = _starts(task, method, rows, restart)
@@ -113,8 +113,8 @@ def _search_once(
         idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
         limits = {"turns": CHECK_EVERY, "idle": idle, "stride": stride(method)}
         parts = (slots.fixed, slots.state, slots.lengths, limits)
-        fixed, state, own, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
-        taken, state, hits = graph(fixed, state, {**common, **own}, limits)
+        fixed, state, lengths, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
+        taken, state, hits = graph(fixed, state, {**common, **lengths}, limits)
         passes = int(taken) * len(slots.rows)
         classifier.count(n_forward=passes * max(method.eot_iter, 1), n_backward=passes * method.eot_iter)
         collect(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), method, result, last)
@@ -122,23 +122,21 @@ def _search_once(
 
 def _empty(task: Task, method: IterativeAttack) -> _Slots:
     size = task.classifier.batch_size
-    hyperparameters = {k: np.zeros(size, np.int64) for k in ("label", "target", "seed")}
+    integers = {k: np.zeros(size, np.int64) for k in ("label", "target", "seed")}
     dtype = task.classifier.dtype.as_numpy_dtype
     lengths = {k: np.zeros((size, 1, 1, 1), dtype) for k in LENGTHS if k in method.hyperparameters}
-    return _Slots(
-        np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **hyperparameters}, lengths
-    )
+    return _Slots(np.full(size, -1), {"centre": np.zeros((size, *task.images.shape[1:]), dtype), **integers}, lengths)
 
 
 def _lengths(task: Task, method: IterativeAttack, rows: np.ndarray) -> Memory:
-    """The radius, and the step where there is one, of each of these images, [n, 1, 1, 1]."""
+    """The radius, and the step size if there is one, of each of these images, [n, 1, 1, 1]."""
     dtype = task.classifier.dtype.as_numpy_dtype
-    everyone = {
+    per_image = {
         k: np.broadcast_to(np.asarray(method.hyperparameters[k], dtype), len(task.images))
         for k in LENGTHS
         if k in method.hyperparameters
     }
-    return {k: v[rows, None, None, None] for k, v in everyone.items()}
+    return {k: v[rows, None, None, None] for k, v in per_image.items()}
 
 
 def _refill(
@@ -152,15 +150,15 @@ def _refill(
     for key, values in (("centre", task.images), ("label", task.labels), ("seed", task.seeds)):
         slots.fixed[key][free] = values[rows]
     slots.fixed["target"][free] = _current_targets(task, restart)[rows]
-    own = _lengths(task, method, rows)
-    for key, values in own.items():
+    lengths = _lengths(task, method, rows)
+    for key, values in lengths.items():
         slots.lengths[key][free] = values
     points = starts[rows].astype(slots.fixed["centre"].dtype)
     known = {
         "point": points,
         "left": np.full(len(rows), method.steps, np.int32),
         "trace": np.full((len(rows), TRACE), np.nan, np.float32),
-        **method.memory(points, {**method.hyperparameters, **own}),
+        **method.memory(points, {**method.hyperparameters, **lengths}),
     }
     for key, values in known.items():
         empty = np.zeros((len(slots.rows), *values.shape[1:]), values.dtype)
@@ -174,7 +172,7 @@ def _current_targets(task: Task, restart: int) -> np.ndarray:
 
 
 def _starts(task: Task, method: IterativeAttack, rows: np.ndarray, restart: int) -> np.ndarray:
-    """Where these images begin: where they were left, or at the image, or at a random point of the ball."""
+    """The starting points of these images: those of the task, the image itself, or a random point of the ball."""
     if restart == 0 and task.start is not None:
         return task.start[rows]
     if restart < method.n_clean_starts:
@@ -194,15 +192,15 @@ def _starts(task: Task, method: IterativeAttack, rows: np.ndarray, restart: int)
 def collect(
     slots: _Slots, state: Memory, hits: np.ndarray, method: IterativeAttack, result: AttackResult, last: np.ndarray
 ) -> None:
-    """Write down what the turns gave, and free the slots of those that are done."""
+    """Record what the iterations found, and free the slots that are done."""
     busy = slots.rows >= 0
     rows, before = slots.rows[busy], slots.state["left"][busy]
-    spent = before - state["left"][busy] + hits[busy]  # the pass that found it fooled was spent, too
+    spent = before - state["left"][busy] + hits[busy]  # the pass that found the success counts, too
     result.n_forward[rows] += spent * max(method.eot_iter, 1)
     result.n_backward[rows] += spent * method.eot_iter
     done = busy & (hits | (state["left"] == 0))
     rows, is_adv = slots.rows[done], hits[done]
-    result.trace[rows] = state["trace"][done, : _places(method)][:, ::-1]
+    result.trace[rows] = state["trace"][done, : _trace_length(method)][:, ::-1]
     result.images[rows], last[rows] = state[method.keep][done], state["point"][done]
     result.images[rows[is_adv]], result.by[rows[is_adv]] = last[rows[is_adv]], method.name
     slots.state.update(state)
@@ -210,7 +208,7 @@ def collect(
 
 
 def confirm(task: Task, method: IterativeAttack, rows: np.ndarray, result: AttackResult, last: np.ndarray) -> None:
-    """Whether the model has not looked yet or only its copy has: that takes one more forward pass."""
+    """Evaluate the last points on the model itself, which was not queried at them yet: one more forward pass."""
     if not rows.size:
         return
     predicted = task.classifier.logits(last[rows]).argmax(axis=1)
@@ -221,7 +219,7 @@ def confirm(task: Task, method: IterativeAttack, rows: np.ndarray, result: Attac
 
 
 def ranked(task: Task, classes: int) -> tuple[np.ndarray, int]:
-    """The classes [N, A] to head for, likeliest first, and the forward passes it took to rank them."""
+    """The classes [N, A] to aim at, most likely first, and the forward passes it took to rank them."""
     if task.targets is not None:
         return task.targets[:, None], 0
     logits = task.classifier.logits(task.images)

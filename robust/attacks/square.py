@@ -1,4 +1,4 @@
-"""The square attack: random search that asks for answers only."""
+"""The square attack: random search that uses the scores of the model only."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,21 +20,21 @@ from robust.results.attack_result import AttackResult
 def square(
     task: Task, *, eps: Eps, norm: AnyNorm = "linf", n_queries: Count = 5000, p_init: Proportion = 0.8
 ) -> AttackResult:
-    """Random search with squares that shrink: change one square of the image, keep what raises the margin loss.
+    """Random search with shrinking squares: change one square of the image, keep what increases the margin loss.
 
-    For Linf the square becomes x +- eps, each colour by itself; for L2 and L1 the change of one square
-    moves to another, as two opposed pyramids. No gradients: it sees through models that mask them.
+    For Linf the square becomes x +- eps, each channel separately; for L2 and L1 the change of one square
+    moves to another, as two opposed pyramids. It uses no gradients, so models that mask them do not mislead it.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: not used: without its stripes, the search finds less than one that begins afresh.
+        start: not used: without the initial stripes the search finds less than a fresh one.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
-        n_queries: squares tried after the stripes, a forward pass each, at the most: an image that falls stops.
+        n_queries: squares tried after the stripes, one forward pass each, at most: a success ends the search.
         p_init: share of the image that the first squares cover.
 
     Source: Andriushchenko, Croce, Flammarion & Hein, Square attack, ECCV 2020; for L1 Croce & Hein, Mind the
-    box, ICML 2021: as recalled, the moves of L2 with lengths in L1. What the box cuts off a change is
+    box, ICML 2021: as recalled, the moves of L2 with lengths in L1. What the box clips off a change is
     not projected back at once, but goes to the next square.
     """
     loss = losses.margin if task.targets is None else losses.margin_of
@@ -61,7 +61,7 @@ def _memory(points: np.ndarray, hyperparameters: Mapping[str, float]) -> Memory:
 
 
 def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm) -> State:
-    """Take the answer in, and change one square of the best image."""
+    """Record the loss, and change one square of the best image."""
     slots = {**slots, **best(slots, output)}
     query = tf.cast(hyperparameters["n_queries"], tf.int32) - slots["left"] + 1  # the stripes were query 0
     share = squares.schedule(query, hyperparameters["n_queries"], hyperparameters["p_init"])

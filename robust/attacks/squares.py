@@ -1,6 +1,6 @@
-"""What the square attack proposes: where an image's squares lie, how large they are, and what fills them.
+"""The proposals of the square attack: where an image's squares are, how large they are, and what fills them.
 
-All of it is graph-pure TensorFlow, and each image has squares of its own, from its own seed.
+All of it is graph-pure TensorFlow; the squares of each image are drawn with the image's seed.
 Shapes: images [B, H, W, C]; seeds, query, share [B].
 """
 
@@ -11,9 +11,9 @@ from robust.attacks import ball
 from robust.core import randomness
 from robust.core.types import AnyNorm
 
-QUERIES = 10_000  # of the search that the schedule was made for
+QUERIES = 10_000  # of the search for which the schedule was published
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # its queries after which a square loses half its area
-_LONGEST = 4096  # side of a square, at the most
+_LONGEST = 4096  # side of a square, at most
 
 
 def schedule(query: tf.Tensor, queries: tf.Tensor, p_init: tf.Tensor) -> tf.Tensor:
@@ -28,9 +28,9 @@ def schedule(query: tf.Tensor, queries: tf.Tensor, p_init: tf.Tensor) -> tf.Tens
 
 
 def stripes(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
-    """Where a search in Linf begins: vertical stripes of +- eps, each colour by itself."""
-    _, width, colours = ball.sides(centres)
-    signs = _signs(randomness.uniform(seeds, stream, [1, width, colours], centres.dtype))
+    """The starting point of a search in Linf: vertical stripes of +- eps, each channel separately."""
+    _, width, channels = ball.sides(centres)
+    signs = _signs(randomness.uniform(seeds, stream, [1, width, channels], centres.dtype))
     return ball.project(centres + eps * signs, centres, eps, norm)
 
 
@@ -38,24 +38,24 @@ def recolour(
     best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar,
     norm: AnyNorm,
 ) -> tf.Tensor:  # fmt: skip
-    """The best image with one square of it at +- eps, each colour by itself."""
-    height, width, colours = ball.sides(best)
-    hyperparameters = randomness.uniform(seeds, query, [2 + colours], best.dtype)
+    """The best image with one square of it at +- eps, each channel separately."""
+    height, width, channels = ball.sides(best)
+    numbers = randomness.uniform(seeds, query, [2 + channels], best.dtype)
     side = _side(share * height * width, 1)
-    inside = _inside(*offsets(best, hyperparameters[:, :2], side), side)
-    filled = ball.project(centres + eps * _signs(hyperparameters[:, 2:])[:, None, None, :], centres, eps, norm)
+    inside = _inside(*offsets(best, numbers[:, :2], side), side)
+    filled = ball.project(centres + eps * _signs(numbers[:, 2:])[:, None, None, :], centres, eps, norm)
     return tf.where(inside[..., None], filled, best)
 
 
 def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Scalar, norm: AnyNorm) -> tf.Tensor:
-    """Where a search in L2 or L1 begins: five by five pairs of opposed pyramids, as long as eps together."""
-    height, width, colours = ball.sides(centres)
+    """The starting point of a search in L2 or L1: five by five pairs of opposed pyramids, of norm eps in total."""
+    height, width, channels = ball.sides(centres)
     side = max(min(height, width) // 5, 1)
     down, across = height // side, width // side
-    hyperparameters = randomness.uniform(seeds, stream, [down, across, colours + 1], centres.dtype)
+    numbers = randomness.uniform(seeds, stream, [down, across, channels + 1], centres.dtype)
     row, column = (np.arange(n) - (n - n // side * side) // 2 for n in (height, width))
-    of_pixel = tf.gather(hyperparameters, (row // side).clip(0, down - 1), axis=1)
-    of_pixel = tf.gather(of_pixel, (column // side).clip(0, across - 1), axis=2)  # [B, H, W, colours + 1]
+    of_pixel = tf.gather(numbers, (row // side).clip(0, down - 1), axis=1)
+    of_pixel = tf.gather(of_pixel, (column // side).clip(0, across - 1), axis=2)  # [B, H, W, channels + 1]
     covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
     a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
     pattern = pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
@@ -67,24 +67,24 @@ def shift(
     best: tf.Tensor, centres: tf.Tensor, seeds: tf.Tensor, query: tf.Tensor, share: tf.Tensor, eps: ball.Scalar,
     norm: AnyNorm,
 ) -> tf.Tensor:  # fmt: skip
-    """The best image with the change of one square taken to another, where it adds a pair of pyramids.
+    """The best image with the change of one square moved to another, which also gets a pair of pyramids.
 
-    There goes, too, what the box has cut off earlier.
+    What the box has clipped off earlier is added there, too.
     """
-    height, width, colours = ball.sides(best)
-    hyperparameters = randomness.uniform(seeds, query, [5 + colours], best.dtype)
+    height, width, channels = ball.sides(best)
+    numbers = randomness.uniform(seeds, query, [5 + channels], best.dtype)
     side = _side(share * height * width, 3)
     side = tf.minimum(side + 1 - tf.math.floormod(side, 2), min(height, width))
-    a, b = offsets(best, hyperparameters[:, 0:2], side)
-    here, there = _inside(a, b, side), _inside(*offsets(best, hyperparameters[:, 2:4], side), side)
+    a, b = offsets(best, numbers[:, 0:2], side)
+    here, there = _inside(a, b, side), _inside(*offsets(best, numbers[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
     change, either = best - centres, tf.maximum(here, there)
-    pattern = even(tf.cast(pyramids(a, b, side, hyperparameters[:, 4, None, None]), best.dtype)[..., None] * here, norm)
-    new = pattern * _signs(hyperparameters[:, 5:])[:, None, None, :] + unit(change * here, norm)
+    pattern = even(tf.cast(pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
+    new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + unit(change * here, norm)
     power = 2.0 if norm == "l2" else 1.0
     mass = tf.abs(change) ** power
     unused = tf.maximum(eps**power - tf.reduce_sum(mass, axis=[1, 2, 3], keepdims=True), 0)
-    length = (unused / colours + tf.reduce_sum(mass * either, axis=[1, 2], keepdims=True)) ** (1 / power)
+    length = (unused / channels + tf.reduce_sum(mass * either, axis=[1, 2], keepdims=True)) ** (1 / power)
     return _as_long_as(change * (1 - either) + unit(new, norm) * length, centres, eps, norm)
 
 
@@ -92,16 +92,16 @@ def _side(area: tf.Tensor, least: int) -> tf.Tensor:
     return tf.maximum(tf.cast(tf.round(tf.sqrt(area)), tf.int32), least)
 
 
-def offsets(images: tf.Tensor, hyperparameters: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """How far each pixel lies below and right of the corner of a square of this side [B], drawn by two numbers."""
+def offsets(images: tf.Tensor, numbers: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How far each pixel is below and right of the corner of a square of this side [B], at a random place."""
     height, width, _ = ball.sides(images)
 
-    def corner(hyperparameters: tf.Tensor, length: int) -> tf.Tensor:
+    def corner(numbers: tf.Tensor, length: int) -> tf.Tensor:
         places = tf.maximum(length - side, 0) + 1
-        return tf.cast(tf.floor(hyperparameters * tf.cast(places, hyperparameters.dtype)), tf.int32)[:, None, None]
+        return tf.cast(tf.floor(numbers * tf.cast(places, numbers.dtype)), tf.int32)[:, None, None]
 
-    down = tf.range(height)[None, :, None] - corner(hyperparameters[:, 0], height)  # [B, H, 1]
-    right = tf.range(width)[None, None, :] - corner(hyperparameters[:, 1], width)  # [B, 1, W]
+    down = tf.range(height)[None, :, None] - corner(numbers[:, 0], height)  # [B, H, 1]
+    right = tf.range(width)[None, None, :] - corner(numbers[:, 1], width)  # [B, 1, W]
     return down + 0 * right, right + 0 * down
 
 
@@ -111,7 +111,7 @@ def _inside(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
 
 
 def pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
-    """Two opposed pyramids side by side in a square, [B, H, W]; a half of the time turned by 90 degrees.
+    """Two opposed pyramids side by side in a square, [B, H, W]; half of the time rotated by 90 degrees.
 
     At distance k from the middle of its half, the height is the sum of 1 / m^2 from k + 1 on.
     """
@@ -126,17 +126,17 @@ def pyramids(down: tf.Tensor, right: tf.Tensor, side: tf.Tensor, turned: tf.Tens
     return tf.where(first, heights, -heights)
 
 
-def _signs(hyperparameters: tf.Tensor) -> tf.Tensor:
-    return tf.where(hyperparameters < 0.5, -tf.ones_like(hyperparameters), tf.ones_like(hyperparameters))
+def _signs(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
 
 
 def even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
-    """The pyramids up as long as those down, and 1 together."""
+    """Each channel scaled: its positive and negative parts to equal norms, then the whole to norm 1."""
     return unit(unit(tf.maximum(pattern, 0), norm) + unit(tf.minimum(pattern, 0), norm), norm)
 
 
 def unit(change: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
-    """Each colour of a change at length 1."""
+    """Each channel of a change scaled to norm 1."""
     sums = tf.reduce_sum(change**2 if norm == "l2" else tf.abs(change), axis=[1, 2], keepdims=True)
     return tf.math.divide_no_nan(change, tf.sqrt(sums) if norm == "l2" else sums)
 

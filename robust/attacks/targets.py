@@ -1,4 +1,4 @@
-"""Whom an attack aims at: from the words of a suite to one class an image."""
+"""The target classes of an attack: from the setting of a suite to one class per image."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ MOST = 20  # classes of which all pairs are tried: 380 pairs
 
 
 def check(target: str | Mapping[str, str], classes: tuple[str, ...]) -> None:
-    """Raise SuiteError where a target is neither one of WORDS, nor "all", nor made of the data's classes."""
+    """Raise SuiteError for a target that is neither one of WORDS, nor "all", nor made of the data's classes."""
     if target == ALL:
         _few_enough(classes)
         return
@@ -28,19 +28,19 @@ def check(target: str | Mapping[str, str], classes: tuple[str, ...]) -> None:
 def _few_enough(classes: tuple[str, ...]) -> None:
     n = len(classes)
     if n > MOST:
-        much = f"would send every image to {n - 1} classes, and is for {MOST} classes at the most"
+        reason = f"would attack every image once for each of {n - 1} classes, and is limited to {MOST} classes"
         write = setting("target", {classes[0]: classes[1]})
-        raise SuiteError(f'target: "all" {much}; write the pairs that you want to know of: {write}', "attack.target")
+        raise SuiteError(f'target: "all" {reason}; write the pairs that you need: {write}', "attack.target")
 
 
 def pairs(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """For the target "all": which image, and to which class; every image once for each class but its own.
+    """For the target "all": rows of images and their target classes; each image once per class other than its label.
 
     >>> pairs(np.array([0, 2]), 3)
     (array([0, 0, 1, 1]), array([1, 2, 0, 1]))
     """
-    images, aims = np.nonzero(np.arange(classes)[None, :] != labels[:, None])
-    return images, aims
+    images, chosen = np.nonzero(np.arange(classes)[None, :] != labels[:, None])
+    return images, chosen
 
 
 def choose(
@@ -51,20 +51,20 @@ def choose(
     seed: int,
     ids: np.ndarray,
 ) -> np.ndarray:
-    """A target class for each image, -1 for images that this target leaves out.
+    """A target class for each image, -1 for images that this target excludes.
 
-    "least-likely": the class with the smallest clean logit but for the label (Kurakin et al., 2017), so that no image
-    is left out for being wrong before; "random": any other than the label, by the image's seed; "next": label + 1,
-    the last one's next being the first; the name of a class: that one, for all images not of it;
-    {Sandal = "Sneaker"}: for the images of Sandal only.
+    "least-likely": the class other than the label with the smallest clean logit (Kurakin et al., 2017), so that no
+    image is excluded because it was misclassified before; "random": any class other than the label, by the image's
+    seed; "next": label + 1, and the first class after the last; the name of a class: that one, for all images of
+    other classes; {Sandal = "Sneaker"}: for the images of Sandal only.
 
     >>> choose("next", ("a", "b"), np.array([0, 1]), np.zeros((2, 2)), 0, np.array(["x", "y"]))
     array([1, 0])
     """
     number = {name: i for i, name in enumerate(classes)}
     if isinstance(target, Mapping):
-        aims = {number[source]: number[aim] for source, aim in target.items()}
-        chosen = np.array([aims.get(label, -1) for label in labels.tolist()])
+        mapped = {number[source]: number[name] for source, name in target.items()}
+        chosen = np.array([mapped.get(label, -1) for label in labels.tolist()])
     elif target == "least-likely":
         chosen = np.where(np.arange(len(classes)) == labels[:, None], np.inf, logits).argmin(axis=1)
     elif target == "next":

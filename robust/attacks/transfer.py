@@ -1,4 +1,4 @@
-"""Transfer: examples made on one model, shown to another."""
+"""Transfer: adversarial examples of one model, evaluated on another."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,29 +20,29 @@ from robust.suite.transfer import inner
 def transfer(
     task: Task, *, source: Source, attack: str | dict[str, Any], eps: Eps, norm: AnyNorm = "linf"
 ) -> AttackResult:
-    """Attack another model, and show this one what came out: who needs no access to a model can still fool it.
+    """Attack another model, and evaluate the adversarial examples on this one, to which no access is needed.
 
-    The attack stops at what fools the source, so its images say little of one that is harder to fool: then
-    take one that makes its whole way in a step (fgsm), or a source that is as hard.
+    The attack stops at the first point that fools the source, so its images are a weak test of a model that is harder
+    to fool. For such a model choose an attack of one full step (fgsm), or a source that is as hard to fool.
 
     Args:
         classifier, images, labels, seeds, targets: see `robust.attacks`.
-        start: not used: what a smaller eps has left fools the source already.
-        source: the other model: in a suite its name there; from Python a model of the same classes.
+        start: not used: the images found at a smaller eps fool the source already.
+        source: the other model: in a suite, its name there; from Python, a model of the same classes.
         attack: the attack on the source, as in a suite: "fgsm" or {"name": "pgd", "steps": 40}.
         eps: radius of the ball around each image, in units of a [0, 1] image.
         norm: of the ball.
 
-    Passes are those through the source, and one look of this model.
+    The passes counted are those through the source, and one forward pass of this model.
 
-    Raises SuiteError where the attack is not one, or has an eps or a norm of its own.
+    Raises SuiteError if the attack is unknown, or sets its own eps or norm.
 
     Source: Szegedy et al., Intriguing properties of neural networks, ICLR 2014; Papernot, McDaniel &
     Goodfellow, Transferability in machine learning, 2016.
     """
     made_on = source if isinstance(source, Classifier) else Classifier(source, task.classifier.classes)
     call = signature.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
-    # Of two models this is the one that may ask for too much memory here, so it is the one whose batches are halved.
+    # Of the two models the source is the one that may run out of memory here: its batches are halved.
     found = fitting(
         made_on,
         lambda: call(made_on, task.images, task.labels, seeds=task.seeds, start=None, targets=task.targets),

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, types, the registry of members, files, the store, statistics."""
+"""The base of all other packages: errors, types, the registry of members, files, the store, statistics."""

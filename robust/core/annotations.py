@@ -1,4 +1,4 @@
-"""What an annotation in a signature stands for, read from source: nothing is imported.
+"""The type denoted by an annotation in a signature, read from source: nothing is imported.
 
 >>> import ast
 >>> read(ast.parse("Optional[Count]", mode="eval").body, ast.parse("from typing import Optional").body)
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from robust.core import types as quantities
 
-_UNION, _LITERAL, _ANNOTATED = cast(Any, Union), cast(Any, Literal), cast(Any, Annotated)  # of what no checker can know
+_UNION, _LITERAL, _ANNOTATED = cast(Any, Union), cast(Any, Literal), cast(Any, Annotated)  # unknown to type checkers
 _PLAIN: Mapping[str, Any] = {
     "int": int, "float": float, "bool": bool, "str": str, "list": list, "tuple": list, "dict": dict, "object": Any,
     "None": NoneType,
@@ -37,16 +37,16 @@ _DEPTH = 10  # of aliases of aliases
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An annotation that says nothing which a suite's value could be checked by: a callable, a class, an array."""
+    """An annotation against which a suite's value cannot be checked: a callable, a class, an array."""
 
     text: str
 
 
 def read(node: ast.expr | None, module: Iterable[ast.stmt] = ()) -> Any:
-    """The type that an annotation's syntax tree stands for; None without one, `Unreadable` for what no suite can say.
+    """The type denoted by an annotation's syntax tree; None without one, `Unreadable` for what TOML cannot express.
 
     Args:
-        node: of the annotation. module: the statements around the function, in which its names are looked up.
+        node: the annotation. module: the statements of the function's module, in which its names are looked up.
     """
     if node is None:
         return None
@@ -57,7 +57,7 @@ def read(node: ast.expr | None, module: Iterable[ast.stmt] = ()) -> Any:
 
 
 def checkable(kind: object) -> bool:
-    """Can a value of a suite be held against this type?
+    """Can a value of a suite be checked against this type?
 
     >>> checkable(int | None), checkable(list[float]), checkable(print)
     (True, True, False)
@@ -80,7 +80,7 @@ class _UnreadableError(Exception):
 
 
 class _Reader:
-    """The names of a module: what was imported under another name, and aliases of types."""
+    """The names of a module: imports under another name, and type aliases."""
 
     def __init__(self, module: Sequence[ast.stmt]):
         self.imported = {name: dotted for node in module for name, dotted in _imported(node)}
@@ -105,7 +105,7 @@ class _Reader:
         raise _UnreadableError
 
     def name(self, node: ast.expr) -> str:
-        """The name of a type as its own module has it, where that is one we know the types of."""
+        """The name of a type in its own module, where that is a known module."""
         first, *rest = ast.unparse(node).split(".")
         module, _, name = ".".join([self.imported.get(first, first), *rest]).rpartition(".")
         if module not in _MODULES:
@@ -135,14 +135,14 @@ class _Reader:
         if name == "Union":
             return _UNION[tuple(parts)]
         if name in (*_LISTS, "tuple", "Tuple"):
-            return list[parts[0]]  # type: ignore[valid-type]  # TOML has lists alone
+            return list[parts[0]]  # type: ignore[valid-type]  # TOML has only lists
         if name in _TABLES:
             return dict[tuple(parts)]  # type: ignore[misc]
         raise _UnreadableError
 
 
 def _imported(node: ast.stmt) -> Iterator[tuple[str, str]]:
-    """The names that a statement imports, and what they stand for in full."""
+    """The names that a statement imports, and their qualified names."""
     if isinstance(node, ast.Import):
         yield from ((a.asname, a.name) for a in node.names if a.asname)
     if isinstance(node, ast.ImportFrom):

@@ -10,13 +10,13 @@ Made = TypeVar("Made")
 
 
 def arguments_of(first: Callable[P, Made], **defaults: object) -> Callable[[Callable[..., Made]], Callable[P, Made]]:
-    """Beside a member of a family: it takes the arguments of `first`, and is given all of them.
+    """Decorates a member of a family: it takes the arguments of `first`, and is given all of them.
 
     Python, `help` and type checkers see the signature of `first`; `robust.core.signature` reads it from source, so
-    `first` is named as it is where it is defined, and the defaults are literals.
+    `first` must be given by the name under which it is defined, and the defaults must be literals.
 
     Args:
-        first: the function that writes the arguments out.
+        first: the function whose signature lists the arguments.
         defaults: those that differ from the defaults of `first`.
 
     Raises KeyError for a default of an argument that `first` does not have.
@@ -34,7 +34,7 @@ def arguments_of(first: Callable[P, Made], **defaults: object) -> Callable[[Call
     own = inspect.signature(first).parameters
     changed = {name: own[name].replace(default=default) for name, default in defaults.items()}
 
-    def beside(function: Callable[..., Made]) -> Callable[P, Made]:
+    def decorate(function: Callable[..., Made]) -> Callable[P, Made]:
         signature = inspect.signature(function).replace(parameters=[*{**own, **changed}.values()])
 
         @functools.wraps(function)
@@ -47,4 +47,4 @@ def arguments_of(first: Callable[P, Made], **defaults: object) -> Callable[[Call
         vars(member)["__signature__"] = signature
         return member
 
-    return beside
+    return decorate

@@ -1,9 +1,9 @@
-"""Which code a result hangs on: the modules of the package that its members import, and what these import.
+"""Which code a result depends on: the modules of the package that its members import, and what these import.
 
 What a module does when it runs counts; its docstrings, comments and layout do not. A contents page counts without the
-list of its members, so that a member more changes no result of another. Modules of `core` read, check and say; one of
-them counts only where it imports a library of numbers. What a suite says stands in the keys as values, so that the
-reading of suites does not count, but for the modules of it that others import by name, as `robust.suite.preprocessing`.
+list of its members, so that a new member changes no result of another. Modules of `core` read, check and report; one of
+them counts only if it imports a numerical library. The content of a suite is in the keys as values, so its parsing does
+not count, except for modules that others import by name, such as `robust.suite.preprocessing`.
 """
 
 import ast
@@ -19,7 +19,7 @@ NUMERIC = {
     "numpy": "numpy", "scipy": "scipy", "pandas": "pandas", "sklearn": "scikit-learn", "tensorflow": "tensorflow",
     "keras": "keras", "PIL": "pillow", "ml_dtypes": "ml_dtypes", "safetensors": "safetensors", "foolbox": "foolbox",
 }  # fmt: skip
-"""Libraries that make numbers -> the names that they are installed by."""
+"""Numerical libraries by import name -> the names of their distributions."""
 _CORE, _SUITE = f"{ROOT}.core", f"{ROOT}.suite"
 
 
@@ -42,7 +42,7 @@ def closure(modules: Iterable[str]) -> list[str]:
 
 
 def counts(module: str) -> bool:
-    """Can the code of this module change a number?
+    """Can the code of this module change a result?
 
     >>> counts("robust.core.errors"), counts("robust.core.statistics"), counts("robust.results.outcome")
     (False, True, True)
@@ -53,7 +53,7 @@ def counts(module: str) -> bool:
 
 
 def libraries(modules: Iterable[str]) -> list[str]:
-    """The libraries of numbers that these modules import, by the names that they are installed by, sorted.
+    """The numerical libraries that these modules import, by the names of their distributions, sorted.
 
     >>> libraries(closure(["robust.corruptions.blur"]))
     ['numpy', 'scipy']
@@ -63,7 +63,7 @@ def libraries(modules: Iterable[str]) -> list[str]:
 
 
 def code(module: str) -> str:
-    """What a module does when it runs, as text; of a contents page all but the list of its members."""
+    """What a module does when it runs, as text; for a contents page, without the list of its members."""
     return registry.code(registry.source(module), page=registry.is_page(module))
 
 
@@ -101,7 +101,7 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _home(name: str) -> Iterator[str]:
-    """The module in which an imported name of the package stands: itself, or the module that has it.
+    """The module of an imported name of the package: itself, or the module that defines it.
 
     A package's own file runs when one of its modules is imported, so it counts, too; a contents page does nothing then.
     """

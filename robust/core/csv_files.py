@@ -1,4 +1,4 @@
-"""Tables as CSV that a spreadsheet does not run: a cell that begins like a formula is written behind a '."""
+"""CSV tables safe from formula injection: a cell that begins like a formula is prefixed with a '."""
 
 import re
 from collections import Counter
@@ -13,16 +13,16 @@ import pandas as pd
 from robust.core import files
 
 ROWS = 10**6
-"""So many rows a table may have: a thousand classes under a thousand conditions."""
+"""The maximum number of rows of a table: a thousand classes under a thousand conditions."""
 
-_HEAD = 2**14  # bytes that the names of the columns may have
-_BYTES = 2**27  # bytes that a table may have
-_SHORT = 2**24  # bytes of a table whose cells may be of any length
+_HEAD = 2**14  # maximum bytes of the header
+_BYTES = 2**27  # maximum bytes of a table
+_SHORT = 2**24  # bytes up to which cells may have any length
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def escape(cell: object) -> object:
-    """A word that no spreadsheet takes for a formula; numbers stay.
+    """The text such that no spreadsheet takes it for a formula; numbers are unchanged.
 
     >>> escape("=1+1"), escape("'=1"), escape("cat"), escape(-0.5)
     ("'=1+1", "''=1", 'cat', -0.5)
@@ -31,7 +31,7 @@ def escape(cell: object) -> object:
 
 
 def unescape(cell: object) -> object:
-    """The word that `escape` was given.
+    """The inverse of `escape`.
 
     >>> [unescape(escape(word)) for word in ("=1", "'=1", "''-", "'", "'a", "")]
     ['=1', "'=1", "''-", "'", "'a", '']
@@ -45,9 +45,9 @@ def csv(table: pd.DataFrame) -> str:
 
 
 def read(path: Path, **options: Any) -> pd.DataFrame:
-    """What `csv` wrote; options as those of `pandas.read_csv`.
+    """Read what `csv` wrote; options as in `pandas.read_csv`.
 
-    Raises ValueError for what is no such table, also for one whose first line has no end, for columns of one name,
+    Raises ValueError for anything else, for a header line without end, for columns of the same name,
     for a row with more cells than there are columns, and for more than `ROWS`.
     """
     if (size := files.regular(path).stat().st_size) > _BYTES:
@@ -62,7 +62,7 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
     if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise ValueError(f"it has the column {twice[0]!r} twice")
     found = pd.read_csv(path, nrows=ROWS + 1, **options)
-    if not isinstance(found.index, pd.RangeIndex):  # pandas takes what a first cell too many moved for names of rows
+    if not isinstance(found.index, pd.RangeIndex):  # pandas uses a surplus first cell as the index
         raise ValueError("its rows have more cells than there are columns")
     if len(found) > ROWS:
         raise ValueError(f"it has more than {ROWS:,} rows")
@@ -70,7 +70,7 @@ def read(path: Path, **options: Any) -> pd.DataFrame:
 
 
 def walk(path: Path) -> None:
-    """Raise ValueError for a cell that is longer than any is, cell after cell, as when a quote is never closed."""
+    """Raise ValueError for a cell of implausible length, as when a quote is never closed."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             for _ in csv_reader(iter(lambda: file.readline(_SHORT), "")):

@@ -1,7 +1,7 @@
-"""What the package must know about a member, as a decorator with literal keywords beside it.
+"""What the package must know about a member, as a decorator with literal keywords.
 
 The decorators do nothing when the code runs. They are read from source, as signatures are, so that suites are checked
-without an import of TensorFlow, and `"their.module:function"` is held to the same contract.
+without an import of TensorFlow, and the same contract applies to `"their.module:function"`.
 
     @metric(names=("top1", "nll"), shares=("top1",))
     def accuracy(result): ...
@@ -25,21 +25,26 @@ SPLITS = ("train", "validation")
 NEEDS = (*SPLITS, "features", "ood", "target", "minimal", "superclasses")
 GIVEN = ("six classes", "target", "attack")
 BETTER = ("higher", "lower")
+TABLES = ("structure", "calibration", "cost", "")
+"""The tables of the page that show metrics by their headings; "": none."""
 ACCESS = ("gradient", "score", "decision", "transfer", "none")
-"""What an attack uses of the model: its gradients; its logits; its answers alone; those of another model; nothing."""
+"""What an attack uses of the model: its gradients; its logits; only its predicted classes; another model; nothing."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric or a profile yields: the names of its values and, by the kind of subset they speak of, which.
+    """What a metric or a profile yields: the names of its values, by the kind of subset they refer to.
 
     names: values of all images. per_class, per_pair, per_superclass: of each class, of pairs "cat -> dog" of classes,
-    of each superclass. subsets: name -> the subsets there always are. radii: name -> the argument that says in how many
-    steps the radii from 0 to eps are, of which it speaks. found: names whose subsets only a run tells.
-    shares: those in [0, 1]. given: name -> what it needs to be given, of `GIVEN`. needs: what the metric looks at,
-    of `NEEDS`. paired: means over images, which two models can be compared by image by image -> which way is better,
-    of `BETTER`. perfect: what a classifier without an error gets. once: does an image that is sent to several targets
-    count once, with the mean of these?
+    of each superclass. subsets: name -> the subsets that always exist. radii: name -> the argument with the number of
+    steps from 0 to eps of the radii it refers to. found: names whose subsets are only known after a run.
+    shares: those in [0, 1]. given: name -> its precondition, of `GIVEN`. needs: what the metric uses, of `NEEDS`.
+    paired: means over images, by which two models can be compared image by image -> which direction is better,
+    of `BETTER`. perfect: the value of a classifier without errors. once: does an image with several targets
+    count once, with the mean of these? other_images: names that are not computed from the images of the case. units: of
+    the paired names that are not proportions. table: of `TABLES`, the table of the page that shows the names in
+    `headings`, each in a column with that heading. spread: names whose spread between trainings the page shows.
+    extreme_of: a name that is the least or largest of several values -> the name of these.
     """
 
     names: tuple[str, ...] = ()
@@ -55,6 +60,12 @@ class Metric:
     paired: Mapping[str, str] = field(default_factory=dict)
     perfect: Mapping[str, float] = field(default_factory=dict)
     once: bool = False
+    other_images: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    table: str = ""
+    headings: Mapping[str, str] = field(default_factory=dict)
+    spread: tuple[str, ...] = ()
+    extreme_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_names(self) -> tuple[str, ...]:
@@ -67,7 +78,7 @@ class Metric:
         return tuple(dict.fromkeys(name for kind in kinds for name in kind))
 
     def of(self, name: str, classes: Iterable[str], superclasses: Iterable[str]) -> tuple[str, ...]:
-        """The subsets that a value of this name may speak of, but for pairs and those that only a run tells.
+        """The subsets that a value of this name may refer to, except pairs and those only known after a run.
 
         >>> Metric(per_class=("recall",)).of("recall", ["cat", "dog"], ["pet"])
         ('cat', 'dog')
@@ -77,10 +88,11 @@ class Metric:
         return (*of_classes, *of_groups, *self.subsets.get(name, ()))
 
     def unknown(self) -> list[str]:
-        """What it says that nobody could mean."""
+        """The values that are not allowed."""
         odd = [one for one in self.needs if one not in NEEDS] + [v for v in self.given.values() if v not in GIVEN]
-        odd += [way for way in self.paired.values() if way not in BETTER]
-        about = (*self.shares, *self.given, *self.paired, *self.perfect)
+        odd += [way for way in self.paired.values() if way not in BETTER] + [t for t in [self.table] if t not in TABLES]
+        about = (*self.shares, *self.given, *self.paired, *self.perfect, *self.other_images, *self.units)
+        about += (*self.headings, *self.spread, *self.extreme_of, *self.extreme_of.values())
         return odd + [one for one in about if one not in self.all_names]
 
 
@@ -88,17 +100,19 @@ class Metric:
 class Attack:
     """How an attack searches.
 
-    access: what it uses of the model, of `ACCESS`; "none" is random noise. minimal: does it look for the smallest
-    change by itself? one_step: does it take a single step? warm_start: does it begin at `start`, where a smaller eps
-    ended? eps_per_image: may `eps` be an array [N]? independent: is what it finds for an image the same in any
-    company? random: is it random without a key `random_start`? trace: does its trace show one loss that rises with
-    the steps? includes: attacks of the catalogue that it runs, as parts. parts: what these are called in
-    `AttackResult.by`. searches: does it run several searches of `steps` steps each? published_steps: so many, as it
-    was published. quick: arguments for a run on a few tiny images.
+    access: what it uses of the model, of `ACCESS`; "none" is random noise. minimal: does it search for the smallest
+    change by itself? minimal_by_class: does this search treat one target class at a time, as FAB's? one_step: does it
+    take a single step? warm_start: does it begin at `start`, the result of a smaller eps? eps_per_image: may `eps` be
+    an array [N]? independent: is its result for an image the same in any batch? random: is it random without a key
+    `random_start`? trace: does its trace show a single loss that increases with the steps? includes: attacks of the
+    catalogue that it runs, as parts. parts: the names of these in `AttackResult.by`. returns_last: does it return its
+    last iterate, even where an earlier one fooled the model? searches: does it run several searches of `steps` steps
+    each? published_steps: the number of steps in the publication. quick: arguments for a run on a few tiny images.
     """
 
     access: str
     minimal: bool = False
+    minimal_by_class: bool = False
     one_step: bool = False
     warm_start: bool = False
     eps_per_image: bool = False
@@ -108,27 +122,28 @@ class Attack:
     includes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     searches: bool = False
+    returns_last: bool = False
     published_steps: int | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_control(self) -> bool:
-        """Does it use nothing of this model, so that it claims no strength?"""
+        """Does it use nothing of this model, so that it is only a control?"""
         return self.access in ("transfer", "none")
 
     def unknown(self) -> list[str]:
-        """What it says that nobody could mean."""
+        """The values that are not allowed."""
         return [] if self.access in ACCESS else [self.access]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """Where a corruption stands among the published ones.
+    """The place of a corruption among the published ones.
 
-    place: among the 15 common ones of Hendrycks & Dietterich, ICLR 2019, of which the mean corruption error is made, as
-    the paper lists them; None for any other. alexnet_error: AlexNet's top-1 error under it there, the mean of the five
-    severities.
-    uneven: why the change of an image does not grow with each severity; "" where it does.
+    place: among the 15 common ones of Hendrycks & Dietterich, ICLR 2019, over which the mean corruption error is taken,
+    in the order of the paper; None for any other. alexnet_error: AlexNet's top-1 error under it there, the mean of the
+    five severities.
+    uneven: why the change of an image does not increase with each severity; "" where it does.
     """
 
     place: int | None = None
@@ -136,7 +151,7 @@ class Corruption:
     uneven: str = ""
 
     def unknown(self) -> list[str]:
-        """What it says that nobody could mean."""
+        """The values that are not allowed."""
         error = self.alexnet_error
         known = (error is None) == (self.place is None) and (error is None or 0 < error < 1)
         return [] if known else [f"{self.place}, {error}"]
@@ -144,7 +159,7 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section stands on the page.
+    """The place of a section on the page.
 
     title: its heading. after: the id of the section before it; "" for the end of the page.
     """
@@ -153,54 +168,54 @@ class Section:
     after: str = ""
 
     def unknown(self) -> list[str]:
-        """What it says that nobody could mean."""
+        """The values that are not allowed."""
         return [] if self.title else ["title"]
 
 
 def metric(**about: object) -> Callable[[Member], Member]:
-    """Beside a metric: the fields of `Metric`, as literals."""
+    """Declares a metric: the fields of `Metric`, as literals."""
     del about
     return lambda member: member
 
 
 def profile(**about: object) -> Callable[[Member], Member]:
-    """Beside a profile: the fields of `Metric`, as literals."""
+    """Declares a profile: the fields of `Metric`, as literals."""
     del about
     return lambda member: member
 
 
 def attack(**about: object) -> Callable[[Member], Member]:
-    """Beside an attack: the fields of `Attack`, as literals."""
+    """Declares an attack: the fields of `Attack`, as literals."""
     del about
     return lambda member: member
 
 
 def corruption(**about: object) -> Callable[[Member], Member]:
-    """Beside a corruption: the fields of `Corruption`, as literals."""
+    """Declares a corruption: the fields of `Corruption`, as literals."""
     del about
     return lambda member: member
 
 
 def section(**about: object) -> Callable[[Member], Member]:
-    """Beside a section of the page: the fields of `Section`, as literals."""
+    """Declares a section of the page: the fields of `Section`, as literals."""
     del about
     return lambda member: member
 
 
-BESIDE: Mapping[str, tuple[str, str]] = {
+DECORATORS: Mapping[str, tuple[str, str]] = {
     "metrics": ("metric", "names=(...)"),
     "profile": ("profile", "names=(...)"),
     "attacks": ("attack", 'access="gradient"'),
     "corruptions": ("corruption", ""),
     "sections": ("section", 'title="..."'),
 }
-"""Of each kind of member the decorator that has to stand beside it, and what it has to say at least."""
+"""For each kind of member the required decorator, and its required arguments."""
 
 
 def yields(kind: str, name: str) -> Metric:
     """What a metric or a profile is declared to yield.
 
-    Raises SuiteError where the member is not decorated, or by what is no literal or no field of `Metric`.
+    Raises SuiteError where the member is not decorated, or with anything but literal fields of `Metric`.
 
     >>> yields("metrics", "accuracy").given["top5"]
     'six classes'
@@ -212,9 +227,9 @@ def yields(kind: str, name: str) -> Metric:
 
 
 def of_attack(name: str) -> Attack:
-    """How an attack searches, of ours, of Foolbox, or "their.module:function".
+    """How an attack searches: a built-in one, one of Foolbox, or "their.module:function".
 
-    Raises SuiteError where the member is not decorated, or by what is no literal or no field of `Attack`.
+    Raises SuiteError where the member is not decorated, or with anything but literal fields of `Attack`.
 
     >>> of_attack("square").access, of_attack("foolbox:LinfPGD").access, of_attack("transfer").is_control
     ('score', 'gradient', True)
@@ -223,11 +238,13 @@ def of_attack(name: str) -> Attack:
         return _read("attacks", name, Attack)
     cls = foolbox_classes.named(name)
     one_step, minimal = "FastGradient" in cls.__name__, foolbox_classes.minimal(cls.__name__)
-    return Attack(foolbox_classes.access(cls.__name__), minimal=minimal, one_step=one_step, independent=False)
+    return Attack(
+        foolbox_classes.access(cls.__name__), minimal=minimal, one_step=one_step, independent=False, returns_last=True
+    )
 
 
 def of_corruption(name: str) -> Corruption:
-    """Where a corruption stands among the published ones; raises SuiteError as `of_attack` does.
+    """The place of a corruption among the published ones; raises SuiteError as `of_attack` does.
 
     >>> of_corruption("fog").alexnet_error
     0.819
@@ -236,12 +253,12 @@ def of_corruption(name: str) -> Corruption:
 
 
 def of_section(name: str) -> Section:
-    """Where a section stands on the page; raises SuiteError as `of_attack` does."""
+    """The place of a section on the page; raises SuiteError as `of_attack` does."""
     return _read("sections", name, Section)
 
 
 def check(kind: str, name: str) -> None:
-    """Raise SuiteError where a member of this kind does not say what the package must know about it."""
+    """Raise SuiteError where a member of this kind lacks its declaration, or the declaration is invalid."""
     match kind:
         case "metrics" | "profile":
             yields(kind, name)
@@ -254,7 +271,7 @@ def check(kind: str, name: str) -> None:
 
 
 def black_box() -> list[str]:
-    """The attacks of the catalogue that need no gradients of the model, those that use most of it first.
+    """The attacks of the catalogue that need no gradients of the model, those that use most information first.
 
     >>> "square" in black_box(), "pgd" in black_box()
     (True, False)
@@ -264,7 +281,7 @@ def black_box() -> list[str]:
 
 
 def paired() -> dict[str, str]:
-    """The metrics that two models can be compared by image by image -> which way is better.
+    """The metrics by which two models can be compared image by image -> which direction is better.
 
     >>> paired()["top1"], paired()["nll"]
     ('higher', 'lower')
@@ -273,18 +290,56 @@ def paired() -> dict[str, str]:
 
 
 def shares() -> set[str]:
-    """The metrics and profiles whose values lie in [0, 1].
+    """The metrics and profiles whose values are in [0, 1].
 
     >>> "top1" in shares(), "nll" in shares()
     (True, False)
     """
-    return {
-        key for kind in ("metrics", "profile") for name in registry.names(kind) for key in yields(kind, name).shares
-    }
+    return {key for each in _declared() for key in each.shares}
+
+
+def units() -> dict[str, str]:
+    """The units of the paired metrics that are not proportions.
+
+    >>> units()["nll"]
+    'nats'
+    """
+    return {key: unit for name in registry.names("metrics") for key, unit in yields("metrics", name).units.items()}
+
+
+def headings(table: str) -> dict[str, str]:
+    """The metrics and profiles that a table of the page shows -> their column headings.
+
+    >>> list(headings("calibration"))[-2:]
+    ['ece_scaled', 'ece_adaptive_scaled']
+    """
+    return {key: head for each in _declared() if each.table == table for key, head in each.headings.items()}
+
+
+def spread() -> set[str]:
+    """The metrics whose spread between trainings from several seeds the page shows.
+
+    >>> "top1" in spread(), "top5" in spread()
+    (True, False)
+    """
+    return {key for each in _declared() for key in each.spread}
+
+
+def extremes() -> dict[str, str]:
+    """The metrics that are the least or largest of several values -> the metric of these.
+
+    >>> extremes()["worst_class"]
+    'recall'
+    """
+    return {key: among for each in _declared() for key, among in each.extreme_of.items()}
+
+
+def _declared() -> list[Metric]:
+    return [yields(kind, name) for kind in ("metrics", "profile") for name in registry.names(kind)]
 
 
 def common_corruptions() -> dict[str, float]:
-    """The corruptions of which the mean corruption error is made -> AlexNet's error, in the order of the paper.
+    """The corruptions over which the mean corruption error is taken -> AlexNet's error, in the order of the paper.
 
     >>> list(common_corruptions())[:3], len(common_corruptions())
     (['gaussian_noise', 'shot_noise', 'impulse_noise'], 15)
@@ -295,7 +350,7 @@ def common_corruptions() -> dict[str, float]:
 
 
 def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
-    decorator, least = BESIDE[kind]
+    decorator, least = DECORATORS[kind]
     keywords = registry.declaration(kind, name, decorator)
     if keywords is None:
         raise SuiteError(f"{name} is not declared: decorate it, as in @robust.{decorator}({least})")
@@ -306,6 +361,6 @@ def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
     if strange := [key for key in keywords if key not in fields]:
         raise SuiteError(f"{name}: @{decorator} takes no {strange[0]!r}{suggest(strange[0], fields)}")
     if unknown := schema(**keywords).unknown():
-        values = (*NEEDS, *GIVEN, *BETTER) if schema is Metric else ACCESS
+        values = (*NEEDS, *GIVEN, *BETTER, *filter(None, TABLES)) if schema is Metric else ACCESS
         raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{suggest(unknown[0], values)}")
     return schema(**keywords)

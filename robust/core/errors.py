@@ -1,14 +1,14 @@
 """Every error that `robust` raises on purpose.
 
     RobustError
-    ├── SuiteError      a suite file, or an argument that would stand in one, is wrong
-    ├── DataError       images, labels or a data set are not what they should be
-    ├── ModelError      a model cannot be evaluated honestly
-    ├── ContractError   a perturbation broke its promise (the ball, [0, 1], the shape)
+    ├── SuiteError      a suite file, or an equivalent argument, is wrong
+    ├── DataError       images, labels or a data set are invalid
+    ├── ModelError      a model cannot be evaluated reliably
+    ├── ContractError   a perturbation violated its contract (the ball, [0, 1], the shape)
     ├── StoreError      a folder cannot be read or written
     └── ReportError     a report folder is incomplete or damaged
 
-Each message says where, what came, what is allowed and, where it can, what was probably meant.
+Each message states where, what was given, what is allowed and, where possible, a suggestion.
 """
 
 import difflib
@@ -21,8 +21,8 @@ from robust.core.interface import Interface, worded
 class RobustError(Exception):
     """The root: catching it catches all that `robust` raises on purpose.
 
-    `interface`: in which it is read, and its remedies are worded; where that is None, the one in force.
-    `where`: the `file:line` that it is about and that its words begin with; "" where there is none.
+    `interface`: the one for which its remedies are worded; None: the one in force.
+    `where`: the `file:line` that it is about, prefixed to the message; "" where there is none.
     """
 
     interface: Interface | None = None
@@ -34,7 +34,7 @@ class RobustError(Exception):
 
 
 class SuiteError(RobustError):
-    """A suite file, or an argument that would stand in one, is wrong.
+    """A suite file, or an equivalent argument, is wrong.
 
     `key` is the key at fault, dotted.
     """
@@ -45,15 +45,15 @@ class SuiteError(RobustError):
 
 
 class DataError(RobustError):
-    """Images, labels or a data set are not what they should be."""
+    """Images, labels or a data set are invalid."""
 
 
 class ModelError(RobustError):
-    """A model cannot be evaluated honestly."""
+    """A model cannot be evaluated reliably."""
 
 
 class ContractError(RobustError):
-    """A perturbation broke its promise: it left the ball, left [0, 1] or changed the shape."""
+    """A perturbation violated its contract: it left the ball, left [0, 1] or changed the shape."""
 
 
 class StoreError(RobustError):
@@ -65,7 +65,7 @@ class ReportError(RobustError):
 
 
 def place(path: object, line: int) -> str:
-    """Where something stands, as editors and terminals take it; "" where there is no file.
+    """A location as editors and terminals recognise it; "" where there is no file.
 
     >>> place("suites/quick.toml", 3), place(None, 0)
     ('suites/quick.toml:3', '')
@@ -75,9 +75,9 @@ def place(path: object, line: int) -> str:
 
 @contextmanager
 def located(path: object, line: int, what: str = "") -> Iterator[None]:
-    """Errors that are raised inside begin with the file and the line, unless they know these already.
+    """Errors that are raised inside begin with the file and the line, unless they have these already.
 
-    path: of the file; None where there is none. what: of which of the things that stand there the words are.
+    path: of the file; None where there is none. what: the object in that line that the message is about.
 
     >>> with located("suites/quick.toml", 3):
     ...     raise DataError("no images")
@@ -89,11 +89,11 @@ def located(path: object, line: int, what: str = "") -> Iterator[None]:
     except RobustError as error:
         if error.where:
             raise
-        told = type(error)(f"{what}: {error}") if what else error
-        told.where = place(path, line)
-        if told is error:
+        prefixed = type(error)(f"{what}: {error}") if what else error
+        prefixed.where = place(path, line)
+        if prefixed is error:
             raise
-        raise told from error
+        raise prefixed from error
 
 
 RENAMED = {
@@ -104,11 +104,11 @@ RENAMED = {
     "errors_inside": "within_superclass_error_share", "errors_leaving": "cross_superclass_error_share",
     "nearest_mean_agreement": "ncc_agreement", "auroc": "ood_auroc", "fpr95": "ood_fpr95",
 }  # fmt: skip
-"""What keys and metrics were called in suites of the first edition."""
+"""The former names of keys and metrics, in suites of the first edition."""
 
 
 def suggest(word: str, allowed: Iterable[str]) -> str:
-    """The end of an error message: what was probably meant, or else what there is.
+    """The end of an error message: the most similar allowed value, or else all allowed values.
 
     >>> suggest("resnet21", ["lenet5", "resnet20"])
     "; did you mean 'resnet20'?"
@@ -127,5 +127,5 @@ def suggest(word: str, allowed: Iterable[str]) -> str:
 
 
 def likeness(one: str, other: str) -> tuple[float, list[bool]]:
-    """How much they share and, where that is equal, how long they begin alike: resnet21 is resnet20, not resnet32."""
+    """The similarity and, where that is equal, the common prefix: resnet21 is resnet20, not resnet32."""
     return difflib.SequenceMatcher(None, one, other).ratio(), [a == b for a, b in zip(one, other, strict=False)]

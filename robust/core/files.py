@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either complete or absent."""
 
 import codecs
 import fcntl
@@ -18,9 +18,9 @@ from robust.core.errors import StoreError
 _OURS = ".robust-"  # how temporary files begin
 
 TEXT = 2**26
-"""So many bytes a text that is read may have: suites, tables of classes, what a report says of itself."""
+"""The maximum size of a text file, in bytes: suites, tables of classes, the metadata of reports."""
 VALUES = 2_000_000
-"""So many values JSON of others may hold: an empty list is 3 bytes of text, and 64 of memory."""
+"""The maximum number of values in untrusted JSON: an empty list is 3 bytes of text, and 64 of memory."""
 
 
 _MARKS = (
@@ -35,24 +35,24 @@ _SAVE = "save it as UTF-8 (of Excel: CSV UTF-8), or convert it, as with"
 
 
 def regular(path: Path) -> Path:
-    """The same path, of a file that can be opened and ends.
+    """The same path, if it is a regular file or a folder.
 
-    Raises OSError where it cannot be read, and where it is a pipe or a device, whose reader would wait for ever.
+    Raises OSError where it cannot be read, and where it is a pipe or a device, whose reader would block forever.
 
     >>> regular(Path("/dev/zero"))
     Traceback (most recent call last):
-    OSError: is no file, but a pipe or a device; copy what it gives to a file
+    OSError: is not a file, but a pipe or a device; copy its content to a file
     """
     mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder, open says so
-        raise OSError("is no file, but a pipe or a device; copy what it gives to a file")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # for a folder, open raises
+        raise OSError("is not a file, but a pipe or a device; copy its content to a file")
     return path
 
 
 def text(path: Path) -> str:
-    """A text in UTF-8, or in UTF-16 or UTF-32 where a byte order mark says so; line ends are those of Unix.
+    """A text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; line ends are converted to \n.
 
-    Raises OSError where it cannot be read, and ValueError where it is none or is larger than `TEXT`.
+    Raises OSError where it cannot be read, and ValueError where it is no text or is larger than `TEXT`.
     """
     with regular(path).open("rb") as file:
         content = file.read(TEXT + 1)
@@ -61,26 +61,26 @@ def text(path: Path) -> str:
     return decoded(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parsed(said: str | bytes, **options: Any) -> Any:
-    """What JSON says; options: of `json.loads`.
+def parsed(content: str | bytes, **options: Any) -> Any:
+    """The value of a JSON text; options: of `json.loads`.
 
-    Raises ValueError where it is none, or holds more than `VALUES` values: they are counted before they take memory.
+    Raises ValueError for invalid JSON, and for more than `VALUES` values: they are counted before memory is allocated.
 
     >>> parsed('{"a": [1, 2]}')
     {'a': [1, 2]}
     """
-    text = said if isinstance(said, str) else said.decode()
+    text = content if isinstance(content, str) else content.decode()
     if sum(text.count(sign) for sign in "[{,") > VALUES:
         raise ValueError(f"it holds more than {VALUES:,} values")
     return json.loads(text, **options)
 
 
 def decoded(content: bytes) -> str:
-    """Raises ValueError that says where a text is not UTF-8, and how to make it so."""
+    """The text of bytes; raises ValueError with the place that is not UTF-8, and a remedy."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and (zero := content.find(b"\0")) >= 0:
         if content.count(b"\0") < len(content) / 4:  # of UTF-16 every other byte is 0, where letters are plain
-            raise ValueError(f"holds a byte of 0 at {zero:,}, which no text has; is it a table?")
+            raise ValueError(f"holds a byte of 0 at {zero:,}, which no text contains; is it a binary file?")
         source = "UTF-16LE" if zero % 2 else "UTF-16BE"
         raise ValueError(f"holds bytes of 0, as {source} does; {_SAVE} iconv -f {source} -t UTF-8 OLD > NEW")
     try:
@@ -94,27 +94,27 @@ def decoded(content: bytes) -> str:
 @functools.cache
 def sha256(path: Path, changed: int) -> str:
     """A hash of a file's content, read once for each version of it: `changed` is its time, st_mtime_ns."""
-    del changed  # it is part of what is remembered
+    del changed  # it is part of the cache key
     with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_folder(folder: Path, other: str) -> None:
-    """Make a folder; StoreError where nothing can be written to it, with what gives another one."""
+    """Create a folder; StoreError where nothing can be written to it, with how to choose another one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        said = f"{_short(folder)}: cannot be written ({error.strerror or error}); choose another folder, as in {other}"
-        raise StoreError(said) from error
+        what = f"{_short(folder)}: cannot be written ({error.strerror or error}); choose another folder, as in {other}"
+        raise StoreError(what) from error
 
 
 def write(path: Path, fill: Callable[[Path], object] | str | bytes) -> Path:
-    """Write a file so that a reader, or a crash, never meets half of it.
+    """Write a file atomically: no reader, and no crash, ever leaves half of it.
 
     Args:
-        path: where it shall stand; its folder is made where it is missing.
+        path: of the file; its folder is created where it is missing.
         fill: its text or bytes, or a function that fills the temporary path it is given.
 
     Raises StoreError where the folder cannot be written.
@@ -134,12 +134,12 @@ def _short(path: Path) -> str:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """A new file beside `path`, locked as long as this process is at it, so that others know that it is wanted."""
+    """A new file next to `path`, locked while this process uses it, so that others do not remove it."""
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_OURS, suffix=path.suffix)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if os.fstat(handle).st_nlink:  # else a sweep came between
+            if os.fstat(handle).st_nlink:  # else a sweep removed it
                 yield Path(name)
                 return
         finally:
@@ -148,7 +148,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 @functools.cache
 def sweep(folder: Path, process: int) -> None:
-    """Remove what processes that were killed have left in a folder; once for each folder and process is enough."""
+    """Remove temporary files left in a folder by killed processes; once per folder and process is enough."""
     for left in folder.glob(f"{_OURS}*"):
         with suppress(OSError), regular(left).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,7 +169,7 @@ def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: P
 
 
 def stand_in(path: Path) -> str:
-    """What a file is that stands in the place of the one that was wanted; "" for any other.
+    """Why a file is a placeholder for the wanted one; "" for any other.
 
     >>> stand_in(Path("pyproject.toml"))
     ''
@@ -181,5 +181,5 @@ def stand_in(path: Path) -> str:
     if begin.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself: fetch that with git lfs pull"
     if begin.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        return "is a page (HTML or XML) that a server gave in the place of the file; download the file itself"
+        return "is a page (HTML or XML) that a server returned instead of the file; download the file itself"
     return ""

@@ -1,4 +1,4 @@
-"""Modules in a suite's folder: found while the suite is read and run, and nobody else's afterwards."""
+"""Modules in a suite's folder: importable while the suite is read and run, and not afterwards."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,10 @@ _IMPORTED: dict[tuple[str, ...], dict[str, ModuleType]] = {}  # folders -> the m
 
 @contextmanager
 def importable(folders: Iterable[Path]) -> Iterator[None]:
-    """Inside, modules that lie in these folders can be imported; afterwards `sys.path` is as before.
+    """Inside, modules in these folders can be imported; afterwards `sys.path` is as before.
 
-    So are `sys.modules`: two suites may each have a `mine.py` in a folder of their own. What was imported from these
-    folders is kept, and is there again when they are entered again.
+    So are `sys.modules`: two suites may each have a `mine.py` in a folder of their own. Modules imported from these
+    folders are kept, and are restored when the folders are used again.
 
     >>> before = list(sys.path)
     >>> with importable([Path("suites")]):
@@ -42,7 +42,7 @@ def importable(folders: Iterable[Path]) -> Iterator[None]:
 
 
 def check(module: ModuleType, file: Path) -> None:
-    """Raise SuiteError unless the module is of this file: Python knows one module of a name.
+    """Raise SuiteError unless the module is from this file: Python has only one module of each name.
 
     >>> check(sys, Path("suites/sys.py"))
     Traceback (most recent call last):
@@ -59,7 +59,7 @@ def _top(name: str) -> str:
 
 
 def _folder(name: str) -> str:
-    """The folder of the path in which an imported module, or package, was found."""
+    """The folder on the path in which an imported module, or package, was found."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     inside = [*(getattr(spec, "submodule_search_locations", None) or ()), getattr(spec, "origin", None) or ""]
     return str(Path(inside[0]).resolve().parent)

@@ -1,4 +1,4 @@
-"""What the package knows of the attack classes of Foolbox; TensorFlow is not imported for it."""
+"""Properties of Foolbox's attack classes; TensorFlow is not imported for them."""
 
 import importlib
 import inspect
@@ -9,7 +9,7 @@ from typing import Any
 from robust.core.errors import SuiteError, suggest
 
 PREFIX = "foolbox:"
-"""What stands before the name of an attack class of Foolbox."""
+"""The prefix of the name of an attack class of Foolbox."""
 
 NORMS: dict[Any, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
 
@@ -27,7 +27,7 @@ def library() -> ModuleType:
 
 
 def named(name: str) -> type:
-    """The class that "foolbox:Name" stands for.
+    """The class that "foolbox:Name" denotes.
 
     Raises SuiteError, with a suggestion, where there is none.
 
@@ -42,7 +42,7 @@ def named(name: str) -> type:
 
 
 def norm(cls: object) -> str | None:
-    """The norm that a class, or an attack made of it, measures in; None where that is its caller's choice.
+    """The norm of a class, or of an attack made from it; None where the caller chooses it.
 
     >>> norm(named("foolbox:L2PGD"))
     'l2'
@@ -64,7 +64,7 @@ def access(name: str) -> str:
 
 
 def minimal(name: str) -> bool:
-    """Does a class look for the smallest change by itself?
+    """Does a class search for the smallest change by itself?
 
     >>> minimal("L2DeepFoolAttack"), minimal("L2PGD")
     (True, False)

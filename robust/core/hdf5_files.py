@@ -1,4 +1,4 @@
-"""HDF5 files of others: where they begin, what is said in them, and how much is truly there; no weight is read."""
+"""Untrusted HDF5 files: their offset, their attributes, and how much data they truly hold; no weight is read."""
 
 import math
 import zipfile
@@ -16,9 +16,9 @@ _PARTS = 20_000  # groups and arrays: several times those of the largest network
 
 
 def offset(path: Path) -> int | None:
-    """Where an HDF5 file begins in this one: at 0, or behind a block of the user's own; None where none does.
+    """The offset of an HDF5 file in this one: 0, or after a user block; None where there is none.
 
-    As the HDF5 library looks for it: at 0, 512, 1024, 2048 and so on. Raises OSError.
+    As the HDF5 library searches it: at 0, 512, 1024, 2048 and so on. Raises OSError.
     """
     with path.open("rb") as file:
         for at in _places(path.stat().st_size):
@@ -36,9 +36,9 @@ def _places(size: int) -> Iterator[int]:
 
 
 def attribute(path: Path, name: str) -> str:
-    """A text that stands beside the weights; "" where none does.
+    """A text attribute of the file; "" where there is none.
 
-    Raises ValueError for one that is damaged or takes more memory than any does; OSError or RuntimeError where the
+    Raises ValueError for one that is damaged or implausibly large; OSError or RuntimeError where the
     file cannot be opened.
     """
     import h5py
@@ -58,7 +58,7 @@ def undamaged() -> Iterator[None]:
     """Raise ValueError for whatever h5py raises of a file that it has opened."""
     try:
         yield
-    except Exception as error:  # what damaged files make of h5py has no common name
+    except Exception as error:  # h5py raises various exceptions on damaged files
         if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # ours
             raise
         raise ValueError(f"its HDF5 is damaged ({type(error).__name__}: {str(error)[:200]})") from error
@@ -66,15 +66,15 @@ def undamaged() -> Iterator[None]:
 
 @lru_cache(maxsize=64)
 def spelled(path: Path, member: str, _: int) -> None:
-    """The words of one version of a file are looked at once; what raises ValueError does so each time."""
+    """The strings of one version of a file are checked once; a ValueError is raised again each time."""
     hdf5_heaps.check(path, member)
 
 
 def numbers(path: Path, member: str = "") -> int:
-    """How many numbers stand in the weights of a file, or of the member of a zip archive.
+    """The number of parameters in the weights of a file, or of a member of a zip archive.
 
-    Raises ValueError where they claim what was never written or is packed away, or stand in other files, or are named
-    more than once, and for a file that is damaged within; OSError or RuntimeError where none can be opened.
+    Raises ValueError where they claim data that was never written or is compressed too far, or are in other files, or
+    are named more than once, and for a file that is damaged inside; OSError or RuntimeError where it cannot be opened.
     """
     if not member:
         with path.open("rb") as file:
@@ -95,7 +95,7 @@ def _counted(content: Any, path: Path, member: str, packed: int) -> int:
 
     found = parts(content)
     if other := content.visititems_links(_leads_out):
-        raise ValueError(f"its weights stand in another file, {other}; that is not opened")
+        raise ValueError(f"its weights are in another file, {other}, which is not opened")
     if any(hdf5_heaps.of_any_length(attribute) for each in found for attribute in hdf5_heaps.attributes(each)):
         spelled(path, member, path.stat().st_mtime_ns)
     weights = [each for each in found if isinstance(each, h5py.Dataset)]
@@ -111,7 +111,7 @@ def parts(content: Any) -> list[Any]:
 
     def keep(_: str | bytes, each: object) -> bool | None:
         found.append(each)
-        return len(found) > _PARTS or None  # what is not None ends the walk
+        return len(found) > _PARTS or None  # any value but None ends the walk
 
     if content.visititems(keep):
         raise ValueError(f"it has more than {_PARTS:,} groups and arrays")
@@ -126,20 +126,20 @@ def _leads_out(_: str | bytes, link: object) -> str | None:
 
 def _here(weights: list[Any]) -> None:
     if others := [each.name for each in weights if each.external or each.is_virtual]:
-        raise ValueError(f"its weights {others[0]} stand in another file; that is not opened")
+        raise ValueError(f"its weights {others[0]} are in another file, which is not opened")
     if others := [each.name for each in weights if each.dtype.hasobject]:
-        raise ValueError(f"its weights {others[0]} are no numbers")
+        raise ValueError(f"its weights {others[0]} are not numbers")
 
 
 def written(weights: list[Any], packed: int) -> None:
-    """A chunk is read whole, however little of it is asked for; chunks may stand at one place, so the file counts."""
+    """Check the claimed sizes: whole chunks are read, and several may be at one place, so the file size limits them."""
     claimed = sum(max(each.nbytes, math.prod(each.chunks or (0,)) * each.dtype.itemsize) for each in weights)
     stored = sum(each.id.get_storage_size() for each in weights)
     archives.sizes(claimed, min(stored, packed), archives.WEIGHTS)
 
 
 def once(groups: list[Any], there: int) -> None:
-    """Keras reads all that the names of a layer's weights name before it looks how many the layer has."""
+    """Check the named weights: Keras reads all that a layer's weight names list before it checks their number."""
     import h5py
 
     keys = [(group, key) for group in groups for key in group.attrs if of_names(key)]
@@ -149,15 +149,15 @@ def once(groups: list[Any], there: int) -> None:
 
 
 def of_names(key: str | bytes) -> bool:
-    """Does an attribute name layers or weights? Those of h5py are bytes where they are no UTF-8."""
+    """Does an attribute name layers or weights? h5py returns bytes for keys that are not UTF-8."""
     return isinstance(key, str) and key.startswith(("layer_names", "weight_names"))
 
 
 def names(group: Any, key: str) -> list[str]:
-    """What an attribute names; raises ValueError where these are no names."""
+    """The names in an attribute; raises ValueError where they are invalid."""
     if len(group.attrs.get_id(key).shape or ()) != 1:
-        raise ValueError(f"{key} of {group.name} is no list")
+        raise ValueError(f"{key} of {group.name} is not a list")
     found = [name.decode(errors="surrogateescape") if isinstance(name, bytes) else name for name in group.attrs[key]]
     if others := [name for name in found if not isinstance(name, str) or not name.isprintable() or not name]:
-        raise ValueError(f"{key} of {group.name} names {others[0]!r:.99}, which is no name of a part of the file")
+        raise ValueError(f"{key} of {group.name} names {others[0]!r:.99}, which is not a valid name in the file")
     return found

@@ -1,7 +1,7 @@
-"""What the words of an HDF5 file unpack to: a process of its own reads them, which may have little memory and time.
+"""The size of the strings of an HDF5 file: a separate process with limited memory and time reads them.
 
-Words of any length stand in heaps. Each place that names one says how long it is, many may name the same, and the HDF5
-library makes room for each before it looks how much is there; it has no call that tells the lengths beforehand.
+Variable-length strings are stored in heaps. Each reference declares a length, many may refer to the same string, and
+the HDF5 library allocates each before it checks the data; it has no call that returns the lengths beforehand.
 """
 
 import resource
@@ -12,21 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-_BYTES = 2**26  # that all words of a file may take; what a model says of its layers has at most an eighth of that
-_SECONDS = 20  # of a processor
+_BYTES = 2**26  # for all strings of a file; the configuration of a model has at most an eighth of that
+_SECONDS = 20  # of CPU time
 
 
 def check(path: Path, member: str = "") -> None:
-    """Raise ValueError where the words of an HDF5 file take more memory than any do, or cannot be read.
+    """Raise ValueError where the strings of an HDF5 file take an implausible amount of memory, or cannot be read.
 
     member: where the file is a zip archive, the HDF5 file in it.
     """
-    asked = [sys.executable, "-P", __file__, str(path.resolve()), member]
-    done = subprocess.run(asked, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    command = [sys.executable, "-P", __file__, str(path.resolve()), member]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
-        said = f" ({last})" if last else ""
-        raise ValueError(f"its attributes are damaged, or take more than {_BYTES:,} bytes{said}; save the model anew")
+        why = f" ({last})" if last else ""
+        raise ValueError(f"its attributes are damaged, or take more than {_BYTES:,} bytes{why}; save the model again")
 
 
 def attributes(each: Any) -> Iterator[Any]:
@@ -38,12 +38,12 @@ def attributes(each: Any) -> Iterator[Any]:
 
 
 def of_any_length(attribute: Any) -> bool:
-    """Does an attribute, a `h5py.h5a.AttrID`, hold words of any length, which stand in a heap?"""
+    """Does an attribute, a `h5py.h5a.AttrID`, hold variable-length strings, which are stored in a heap?"""
     return attribute.dtype.hasobject
 
 
 def read_all(file: IO[bytes]) -> None:
-    """Read and keep all words of any length."""
+    """Read and keep all variable-length strings."""
     import h5py
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""Remedies in the words of the interface in which they are read: a suite's TOML, options, or keyword arguments.
+"""Remedies in the syntax of the current interface: a suite's TOML, command line options, or keyword arguments.
 
-A message holds a remedy as `setting` gives it, which names a key of a suite and its value; it may be stored so, and
-is put into words where it is read, see `worded`.
+A message contains a remedy as returned by `setting`, with a key of a suite and its value; it may be stored in this
+form, and is formatted when it is shown, see `worded`.
 """
 
 import json
@@ -19,7 +19,7 @@ INTERFACES: tuple[Interface, ...] = get_args(Interface)
 _OPEN, _CLOSE = "\u27ea", "\u27eb"
 _SETTING = re.compile(rf"{_OPEN}(\[.*?\]){_CLOSE}")
 _FILE = "names.txt"
-_PLURAL = {"attack": "attacks"}  # where `robust.evaluate` calls it otherwise
+_PLURAL = {"attack": "attacks"}  # where `robust.evaluate` has another name
 _SUITE_ALONE = ("minimal", "ood", "restrict")
 _OF_ATTACK = ("target",)
 _NAMED = ("attack", "adversary")
@@ -31,7 +31,7 @@ _OF_A_SUITE: dict[Interface, Interface] = {"python": "script", "command": "suite
 _in_force: Interface = "python"
 
 Words = Callable[[str, Any], str]
-"""How an interface says a key and its value."""
+"""How an interface formats a key and its value."""
 
 
 def setting(key: str, value: object) -> str:
@@ -41,7 +41,7 @@ def setting(key: str, value: object) -> str:
 
 @contextmanager
 def spoken(interface: Interface) -> Iterator[None]:
-    """What is said inside is read in this interface; so are errors that leave it, of the innermost."""
+    """Messages inside are formatted for this interface; so are errors that leave it, for the innermost."""
     global _in_force
     before, _in_force = _in_force, interface
     try:
@@ -56,29 +56,29 @@ def spoken(interface: Interface) -> Iterator[None]:
 
 @contextmanager
 def of_a_suite() -> Iterator[None]:
-    """What is said inside is about a suite, which was begun in the interface in force."""
+    """Messages inside are about a suite that is run from the current interface."""
     with spoken(_OF_A_SUITE.get(_in_force, _in_force)):
         yield
 
 
 def in_force() -> Interface:
-    """The interface in which what is said now is read."""
+    """The interface for which messages are currently formatted."""
     return _in_force
 
 
 def worded(message: str, interface: Interface | None = None) -> str:
-    """The message with each remedy as it is typed there; where it is read now, if none is named.
+    """The message with each remedy as it is typed in `interface`, by default the current one.
 
-    >>> remedy = "say " + setting("preprocessing", [0, 255])
+    >>> remedy = "set " + setting("preprocessing", [0, 255])
     >>> [worded(remedy, each) for each in ("suite", "command", "python")]
-    ['say preprocessing = [0, 255]', 'say --preprocessing 0 255', 'say preprocessing=[0, 255]']
+    ['set preprocessing = [0, 255]', 'set --preprocessing 0 255', 'set preprocessing=[0, 255]']
     """
     words = _WORDS[interface or _in_force]
     return _SETTING.sub(lambda found: words(*json.loads(found[1])), message)
 
 
 def worded_all(value: object) -> Any:
-    """The same of every string in lists and tables."""
+    """The same for every string in lists and tables."""
     if isinstance(value, str):
         return worded(value)
     if isinstance(value, dict):
@@ -89,8 +89,8 @@ def worded_all(value: object) -> Any:
 def revised(message: str, key: str, change: Callable[[Any], object]) -> str:
     """The message in which each remedy of this key has its value changed.
 
-    >>> worded(revised("say " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
-    'say eps = "2/255"'
+    >>> worded(revised("set " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
+    'set eps = "2/255"'
     """
 
     def one(found: re.Match[str]) -> str:
@@ -103,7 +103,7 @@ def revised(message: str, key: str, change: Callable[[Any], object]) -> str:
 def named(message: str) -> list[tuple[str, Any]]:
     """The remedies of a message: keys and values.
 
-    >>> named("say " + setting("output", "main") + " or " + setting("black_box", True))
+    >>> named("set " + setting("output", "main") + " or " + setting("black_box", True))
     [('output', 'main'), ('black_box', True)]
     """
     return [tuple(json.loads(found)) for found in _SETTING.findall(message)]
@@ -117,9 +117,9 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def in_suite(key: str, value: object, beside: Words) -> str:
-    """beside: says what stands in no suite."""
-    return beside(key, value) if key in ("allow_code", "out", "tensorboard") else f"{key} = {_toml(value)}"
+def in_suite(key: str, value: object, outside: Words) -> str:
+    """outside: formats settings that are not part of a suite."""
+    return outside(key, value) if key in ("allow_code", "out", "tensorboard") else f"{key} = {_toml(value)}"
 
 
 def _in_ini(key: str, value: Any) -> str:
@@ -127,7 +127,7 @@ def _in_ini(key: str, value: Any) -> str:
 
 
 def in_python(key: str, value: object) -> str:
-    """As an argument of `robust.evaluate`; of an attack, as an entry of its table."""
+    """As an argument of `robust.evaluate`; for an attack, as an entry of its table."""
     if key in _SUITE_ALONE:
         return f"in a suite, {key} = {_toml(value)}"
     if key in _OF_ATTACK:
@@ -138,7 +138,7 @@ def in_python(key: str, value: object) -> str:
 
 
 def as_option(key: str, value: Any) -> str:
-    """As an option, or as --set of a table: --attack pgd --eps 8/255 --set steps=40."""
+    """As an option, or as --set for a table: --attack pgd --eps 8/255 --set steps=40."""
     if key in _SUITE_ALONE:
         return f"in a suite, {key} = {_toml(value)}"
     if key in _NAMED:
@@ -154,14 +154,14 @@ def _typed(key: str, value: object) -> str:
         return str(value["size"]) if {*value} == {"size"} else shlex.quote(_toml(value))
     if key == "classes" and isinstance(value, list):
         plain = not any("," in name for name in value)
-        return shlex.quote(",".join(value)) if plain else f"{_FILE}, a file of one name a line"
+        return shlex.quote(",".join(value)) if plain else f"{_FILE}, a file with one name per line"
     return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, list) else [value]))
 
 
 _WORDS: dict[Interface, Words] = {
     "python": in_python,
     "command": as_option,
-    "suite": partial(in_suite, beside=as_option),
-    "pytest": partial(in_suite, beside=_in_ini),
-    "script": partial(in_suite, beside=in_python),
+    "suite": partial(in_suite, outside=as_option),
+    "pytest": partial(in_suite, outside=_in_ini),
+    "script": partial(in_suite, outside=in_python),
 }

@@ -1,4 +1,4 @@
-"""What in a .keras or HDF5 file would run somebody's code, read from its text; nothing is loaded or imported."""
+"""What in a .keras or HDF5 file would run third-party code, read from its text; nothing is loaded or imported."""
 
 import json
 import zipfile
@@ -11,14 +11,14 @@ from robust.core import archives, files, hdf5_files
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 _CODE = {"Lambda": "a Lambda", "__lambda__": "a Lambda", "TFSMLayer": "a SavedModel"}
-_TEXT = 2**23  # bytes that config.json may have: eight times what the largest networks of Keras say
-_SHORT = 2**16  # bytes that metadata.json may have
+_TEXT = 2**23  # maximum bytes of config.json: eight times that of the largest networks of Keras
+_SHORT = 2**16  # maximum bytes of metadata.json
 _H5, _NPZ = "model.weights.h5", "model.weights.npz"
-_OURS = ("keras", "builtins")  # the modules that Keras itself brings
+_OURS = ("keras", "builtins")  # the modules of Keras itself
 
 
 class Foreign(NamedTuple):
-    """A part of a file that runs code: what it is, and for code of another module where it stands."""
+    """A part of a file that runs code: what it is, and for code of another module, its module and name."""
 
     what: str
     module: str = ""
@@ -28,18 +28,18 @@ class Foreign(NamedTuple):
 def foreign(path: Path) -> list[Foreign]:
     """The parts of a .keras or HDF5 file that run code from elsewhere: Lambdas, SavedModels, classes of other modules.
 
-    A file that is no zip archive with a config.json has none: loading it will say what is wrong with it.
+    A file that is no zip archive with a config.json has none: loading it raises the error.
     """
     return list(dict.fromkeys(_foreign(config(path))))
 
 
 def named_only(path: Path) -> list[str]:
-    """The functions and classes that a .keras file names without a module, as an activation of one's own."""
+    """The functions and classes that a .keras file names without a module, such as a custom activation."""
     return list(dict.fromkeys(_named_only(config(path))))
 
 
 def is_hdf5(path: Path) -> bool:
-    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write? Its content says so, not its name."""
+    """Is it an HDF5 file, as `model.save("x.h5")` and Keras 2 write? By its content, not its name."""
     try:
         at = hdf5_files.offset(files.regular(path))
         return at is not None and not any(start < at < end for start, end in members(path))
@@ -48,7 +48,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def members(path: Path) -> list[tuple[int, int]]:
-    """From where to where the members of a zip archive stand; none where it is no such archive."""
+    """Start and end of each member of a zip archive; empty for any other file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return [(info.header_offset, info.header_offset + info.compress_size) for info in archive.infolist()]
@@ -57,7 +57,7 @@ def members(path: Path) -> list[tuple[int, int]]:
 
 
 def saved_model(folder: Path) -> str:
-    """What the folder of a SavedModel is: Keras 2 has left a file of its own in it."""
+    """The kind of a SavedModel: that of Keras 2 contains an additional file."""
     return "a SavedModel of Keras 2" if (folder / "keras_metadata.pb").is_file() else "a SavedModel"
 
 
@@ -67,15 +67,15 @@ def of_saved_model(folder: Path) -> str:
 
 
 def weights_only(path: Path) -> bool:
-    """Does an HDF5 file say nothing of layers, as `model.save_weights` writes it?"""
+    """Does an HDF5 file lack the model's configuration, as written by `model.save_weights`?"""
     try:
         return not hdf5_files.attribute(path, "model_config")
-    except (OSError, RuntimeError, ValueError):  # damaged: loading it will say so
+    except (OSError, RuntimeError, ValueError):  # damaged: loading it raises the error
         return False
 
 
 def of_keras_2(path: Path) -> str:
-    """The version of Keras 2 (tf_keras) that has written the file; "" where another has, or it says none."""
+    """The version of Keras 2 (tf_keras) that wrote the file; "" for other versions, or if none is recorded."""
     try:
         if is_hdf5(path):
             return found if (found := hdf5_files.attribute(path, "keras_version")).startswith("2.") else ""
@@ -87,24 +87,24 @@ def of_keras_2(path: Path) -> str:
 
 
 def oversized(path: Path) -> str:
-    """Why a file would take more memory than it can mean, or reads others; "" where it does not, or is no model."""
+    """Why a file would take an implausible amount of memory, or refers to others; "" otherwise, or for no model."""
     try:
         if is_hdf5(path) and members(path):
-            return "is two files in one, HDF5 and a zip archive, and either may be meant; save the model anew"
+            return "is both an HDF5 file and a zip archive, so it is ambiguous; save the model again"
         if not is_hdf5(path):
             archives.check(path, archives.WEIGHTS)
-        if (said := described(path)) > _TEXT:
-            return f"what it says of its layers has {said:,} bytes; at most {_TEXT:,}"
+        if (length := described(path)) > _TEXT:
+            return f"its configuration has {length:,} bytes; at most {_TEXT:,}"
         numbers(path)
     except ValueError as error:
         return str(error)
     except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):  # RecursionError is a RuntimeError
-        pass  # loading it will say what is wrong with it
+        pass  # loading it raises the error
     return ""
 
 
 def described(path: Path) -> int:
-    """The bytes in which a file says what layers it has."""
+    """The size of a file's configuration, in bytes."""
     if is_hdf5(path):
         return len(hdf5_files.attribute(path, "model_config"))
     with zipfile.ZipFile(path) as archive:
@@ -112,9 +112,9 @@ def described(path: Path) -> int:
 
 
 def numbers(path: Path) -> int:
-    """How many numbers the weights of a .keras or HDF5 file are.
+    """The number of parameters in a .keras or HDF5 file.
 
-    Raises ValueError where they claim more than their bytes can hold, stand in other files, or are pickled; KeyError,
+    Raises ValueError where they claim more than their bytes can hold, are in other files, or are pickled; KeyError,
     OSError, RuntimeError or zipfile.BadZipFile where there are none.
     """
     if is_hdf5(path):
@@ -127,7 +127,7 @@ def numbers(path: Path) -> int:
 
 
 def config(path: Path) -> object:
-    """What config.json says, or the attribute of an HDF5 file; None where it cannot be read."""
+    """The content of config.json, or of the attribute of an HDF5 file; None where it cannot be read."""
     try:
         if is_hdf5(path):
             return files.parsed(hdf5_files.attribute(path, "model_config"))
@@ -176,4 +176,4 @@ def refusal(path: Path, known: Collection[str] = ()) -> str:
     """
     if not (found := [part.what for part in foreign(path) if part.what not in known]):
         return ""
-    return f"{path} holds {', '.join(found)}, which runs somebody's code"
+    return f"{path} holds {', '.join(found)}, which runs third-party code"

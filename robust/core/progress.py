@@ -1,4 +1,4 @@
-"""What the user sees while it runs: a live line on a terminal, plain lines elsewhere, or nothing."""
+"""Progress output: a live line on a terminal, plain lines elsewhere, or nothing."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 
 
 class Progress(Protocol):
-    """Something that can be told how far the work is."""
+    """The interface to which progress is reported."""
 
     def stage(self, name: str, total: int) -> None:
         """A piece of work of `total` steps begins."""
@@ -21,7 +21,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """No output."""
 
     def stage(self, name: str, total: int) -> None:
         """Nothing."""
@@ -41,11 +41,11 @@ class Lines:
         self._name, self._done, self._total, self._last = "", 0, 0, 0.0
 
     def stage(self, name: str, total: int) -> None:
-        """Remember what begins; it is said with its first step that takes long."""
+        """Store the stage; it is shown with its first step that takes long."""
         self._name, self._done, self._total, self._last = name, 0, total, time.monotonic()
 
     def advance(self, note: str = "") -> None:
-        """Say how far it is, if the last line is old enough."""
+        """Report the progress, if the last line is old enough."""
         self._done += 1
         if time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
@@ -67,7 +67,7 @@ def on(stream: TextIO) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}", markup=False),  # "pgd[resnet20]" is no markup
+        TextColumn("{task.description}", markup=False),  # "pgd[resnet20]" is not markup
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}", markup=False),
         TimeElapsedColumn(),

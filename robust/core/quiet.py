@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 
 def tensorflow() -> None:
-    """Import TensorFlow and Keras with their start-up lines held back; they are shown if the import fails.
+    """Import TensorFlow and Keras with their start-up lines suppressed; they are shown if the import fails.
 
-    TF_CPP_MIN_LOG_LEVEL keeps its later lines back, but not those from before it is read: for these the
-    process's own stderr is turned aside while the libraries load.
+    TF_CPP_MIN_LOG_LEVEL suppresses later lines, but not those from before it is read: for these the
+    process's own stderr is redirected while the libraries load.
     """
     if "tensorflow" in sys.modules:
         return
@@ -21,13 +21,13 @@ def tensorflow() -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.get_logger().setLevel("ERROR")  # advice on retracing: a graph a model is what we want
-        tf.config.list_physical_devices()  # looking for GPUs has lines of its own
+        tf.get_logger().setLevel("ERROR")  # advice on retracing: one graph per model is intended
+        tf.config.list_physical_devices()  # searching for GPUs also prints lines
 
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Hold back what is written to the process's own stderr; it is shown if an error comes out."""
+    """Suppress what is written to the process's own stderr; it is shown if an error is raised."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:

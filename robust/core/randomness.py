@@ -1,7 +1,7 @@
-"""Random numbers that belong to an image: they hang on its seed and on nothing else.
+"""Random numbers for each image: they depend only on its seed.
 
 A counter-based generator (Salmon et al., SC 2011): number k of stream s of an image is a hash of
-(seed, s, k), so results do not change with the order or the company of the images. The hash is the
+(seed, s, k), so results do not depend on the order or the batch of the images. The hash is the
 finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
 """
 
@@ -17,7 +17,7 @@ _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
 def image_seeds(seed: int, purpose: str, ids: Sequence[str]) -> np.ndarray:
-    """One int64 an image, from the suite's seed, what it is for (the case) and the example's id.
+    """One int64 per image, from the suite's seed, the purpose (the case) and the image's id.
 
     >>> image_seeds(0, "pgd", ["a", "b"])[0] == image_seeds(0, "pgd", ["b", "a"])[1]
     np.True_
@@ -30,10 +30,10 @@ def uniform(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dty
     """Uniform numbers in (0, 1), shape [len(seeds), *shape]; 23 random bits each.
 
     Args:
-        seeds: int64 [N], one an image.
-        stream: which of the image's streams, so that no two uses share numbers.
-        shape: of the numbers for one image.
-        dtype: of the result.
+        seeds: int64 [N], one per image.
+        stream: the index of the image's stream, so that no two uses share numbers.
+        shape: that of the numbers for one image.
+        dtype: that of the result.
     """
     count = math.prod(shape)
     start = _mix(tf.bitcast(seeds, tf.uint64) + _GOLDEN * (tf.cast(stream, tf.uint64) + 1))
@@ -45,7 +45,7 @@ def uniform(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dty
 
 
 def normal(seeds: tf.Tensor, stream: int | tf.Tensor, shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.Tensor:
-    """Standard normal numbers, shape [len(seeds), *shape]; the arguments are those of `uniform`."""
+    """Standard normal numbers, shape [len(seeds), *shape]; same arguments as `uniform`."""
     return tf.math.ndtri(uniform(seeds, stream, shape, dtype))
 
 

@@ -1,7 +1,7 @@
-"""Name -> object, without importing what nobody asked for.
+"""Name -> object, importing only what is requested.
 
 A catalogue is a package whose `__init__.py` is its contents page: under `if TYPE_CHECKING:` one import a member,
-`from robust.attacks.pgd import pgd as pgd`, which says in which file it stands. That is read from the source, so
+`from robust.attacks.pgd import pgd as pgd`, which names its file. That is read from the source, so
 suites are checked and listed without importing TensorFlow. The signature is the schema.
 """
 
@@ -37,9 +37,9 @@ KINDS = {
 
 # A module's own `__getattr__` (PEP 562) would not do: 39 members are functions of the name of their file, and importing
 # such a file sets it as an attribute of its package, after all of its code has run; from then on `robust.attacks.pgd`
-# would be the file, and no `__getattr__` would be asked. Only a class of the package sees that attribute being set.
+# would be the file, and no `__getattr__` would be called. Only a class of the package can intercept the assignment.
 class _Contents(ModuleType):
-    """A contents page whose names win over the files of the same name, and are imported when used."""
+    """A contents page whose names take precedence over files of the same name, and are imported when used."""
 
     def __setattr__(self, name: str, value: object) -> None:
         # The import system would put the file attacks/pgd.py where the function `pgd` belongs.
@@ -67,7 +67,7 @@ def contents(package: str) -> None:
 
 
 def names(kind: str) -> list[str]:
-    """The members of a catalogue, sorted; those that stand in the page itself are in its literal `__all__`.
+    """The members of a catalogue, sorted; those defined in the page itself are in its literal `__all__`.
 
     >>> names("attacks")[:3]
     ['apgd', 'apgd_t', 'autoattack']
@@ -84,7 +84,7 @@ def resolve(kind: str, name: str) -> Any:
     """The object itself; this imports its module.
 
     Raises SuiteError, with a suggestion, for a name that is not in the catalogue, and where Python has imported
-    another module of the name of theirs.
+    another module of the same name.
     """
     module, member = home(kind, name)
     file = source(module)
@@ -96,7 +96,7 @@ def resolve(kind: str, name: str) -> Any:
 
 
 def home(kind: str, name: str) -> tuple[str, str]:
-    """The module in which a member stands and its name there; `"their.module:function"` is taken apart."""
+    """The module of a member and its name there; `"their.module:function"` is split."""
     if name.startswith(PREFIX) and kind == "attacks":
         return "robust.attacks.foolbox", "foolbox_attack"
     if is_foreign(name):
@@ -108,12 +108,12 @@ def home(kind: str, name: str) -> tuple[str, str]:
 
 
 def is_foreign(name: str) -> bool:
-    """Is it `"their.module:function"`, code from elsewhere, rather than a name of ours?"""
+    """Is it `"their.module:function"`, third-party code, rather than a name of the catalogue?"""
     return ":" in name and not name.startswith(PREFIX)
 
 
 def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
-    """Where a member is defined, as a syntax tree; nothing is imported or run."""
+    """The definition of a member, as a syntax tree; nothing is imported or run."""
     module, function = home(kind, name)
     for node in _tree(source(module)).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -124,9 +124,9 @@ def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
 
 
 def declaration(kind: str, name: str, decorator: str) -> dict[str, Any] | None:
-    """The literal keywords of the decorator beside a member; None where it has none of this name.
+    """The literal keywords of a member's decorator; None where it has none of this name.
 
-    Raises SuiteError for a keyword that is no literal.
+    Raises SuiteError for a keyword that is not a literal.
 
     >>> declaration("metrics", "targetability", "metric")["per_pair"]
     ('sent',)
@@ -138,18 +138,18 @@ def declaration(kind: str, name: str, decorator: str) -> dict[str, Any] | None:
                 return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
             except ValueError:
                 raise SuiteError(
-                    f"{name}: what @{decorator} says is read from source, so it has to be literal"
+                    f"{name}: the arguments of @{decorator} are read from source, so they must be literals"
                 ) from None
     return None
 
 
 def siblings(kind: str, name: str) -> list[ast.stmt]:
-    """The statements of the module in which a member stands."""
+    """The statements of a member's module."""
     return _tree(source(home(kind, name)[0])).body
 
 
 def summary(kind: str, name: str) -> str:
-    """The first line of what a member says of itself."""
+    """The first line of a member's docstring."""
     node = definition(kind, name)
     if isinstance(node, ast.FunctionDef):
         return (ast.get_docstring(node) or "").split("\n")[0]
@@ -163,18 +163,18 @@ def code(path: Path, *, page: bool = False) -> str:
     tree = ast.parse(path.read_text("utf-8"))
     tree.body = [node for node in tree.body if not (page and for_type_checkers(node))]
     for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):  # a string by itself tells, and does nothing
+        if isinstance(body := getattr(node, "body", None), list):  # a string by itself does nothing
             body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return ast.dump(tree)
 
 
 def foreign_code(name: str) -> str:
-    """A hash of the file that "their.module:function" stands in; what that file imports is not looked at."""
+    """A hash of the file of "their.module:function"; what that file imports does not count."""
     return hashlib.sha256(code(source(name.partition(":")[0])).encode()).hexdigest()[:24]
 
 
 def is_page(module: str) -> bool:
-    """Is it a contents page, which does nothing but list members?"""
+    """Is it a contents page, which only lists members?"""
     return any(ast.unparse(node) == "registry.contents(__name__)" for node in _tree(source(module)).body)
 
 

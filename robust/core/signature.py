@@ -1,4 +1,4 @@
-"""The signature is the schema: what a catalogue's member may be given, read from source, and checked.
+"""The signature is the schema: the arguments of a catalogue's member, read from source, and checked.
 
 `bind` turns a table of a suite file into a `Call`: keys are bound to the member's parameters and the
 values converted by their annotations, all without importing the member.
@@ -26,7 +26,7 @@ SUPPLIED = {
 }
 """Keyword arguments that `run` or `fit` supplies, so that a suite must not."""
 
-_THEIRS = object()  # a default that only running the code would tell: left to the code
+_THEIRS = object()  # a default only known by running the code: left to the code
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -59,11 +59,11 @@ class Call:
         return registry.resolve(self.kind, self.name)
 
     def __call__(self, *args: object, **supplied: object) -> Any:
-        """Import the member and call it, with what the suite gave and what `run` supplies."""
+        """Import the member and call it, with the arguments of the suite and those that `run` supplies."""
         return self.resolve()(*args, **self.arguments, **supplied)
 
     def key(self) -> NewTable:
-        """What identifies the call, for hashing and for showing."""
+        """What identifies the call, for hashing and for display."""
         source = {"source": registry.foreign_code(self.name)} if registry.is_foreign(self.name) else {}
         return {"kind": self.kind, "name": self.name, **source, **self.arguments}
 
@@ -71,7 +71,7 @@ class Call:
 def bind(kind: str, table: str | Table) -> Call:
     """Check `{name = ..., key = value}` (or a bare name) against the member's signature.
 
-    Raises SuiteError naming the key, what came and what is allowed.
+    Raises SuiteError naming the key, the value and what is allowed.
 
     >>> bind("attacks", {"name": "fgsm", "eps": "8/255"}).arguments["eps"]
     0.03137254901960784
@@ -109,7 +109,7 @@ def signature(kind: str, name: str) -> list[Parameter]:
     if any(ast.unparse(each).split(".")[-1] == "as_attack" for each in node.decorator_list):
         taken |= supplied  # the decorator takes them, for the function's `task`
     if node.args.kwarg is None and (refused := supplied - taken):
-        raise SuiteError(f"{name} must take what it is given: {', '.join(sorted(refused))} (or **options)")
+        raise SuiteError(f"{name} must accept {', '.join(sorted(refused))} (or **options)")
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     around = registry.siblings(kind, name)
     return [
@@ -122,13 +122,13 @@ def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
     body = [
         *registry.siblings(kind, registry.names(kind)[0]),
         *registry.siblings(kind, name),
-    ]  # theirs may use our class
+    ]  # third-party code may use a class of the catalogue
     classes = {n.name: n for n in body if isinstance(n, ast.ClassDef)}
     match node.value:
         case ast.Call(func=ast.Name(id=schema), keywords=keywords) if schema in classes:
             own = {k.arg: ... if (d := _literal(k.value)) is _THEIRS else d for k in keywords}
         case _:
-            raise SuiteError(f"{name}: what it takes cannot be read; write a function, or for a recipe Recipe(...)")
+            raise SuiteError(f"{name}: its signature cannot be read; write a function, or for a recipe Recipe(...)")
     fields = [n for n in classes[schema].body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
     return [
         Parameter(f.target.id, annotations.read(f.annotation, body), own.get(f.target.id, _default(f.value)))  # type: ignore[union-attr]
@@ -137,9 +137,9 @@ def value_signature(kind: str, name: str, node: ast.Assign) -> list[Parameter]:
 
 
 def shared_signature(kind: str, name: str, node: ast.FunctionDef) -> list[Parameter] | None:
-    """The keys of a member beside which stands `@arguments_of(first, key=default)`: those of the first one.
+    """The keys of a member decorated with `@arguments_of(first, key=default)`: those of the first one.
 
-    The first one stands above in the same file, or in the catalogue. None where there is no such decorator.
+    The first one is defined above in the same file, or in the catalogue. None where there is no such decorator.
     """
     body, module = registry.siblings(kind, name), registry.home(kind, name)[0]
     above = [n.name for n in body[: body.index(node)] if isinstance(n, ast.FunctionDef)]
@@ -153,7 +153,7 @@ def shared_signature(kind: str, name: str, node: ast.FunctionDef) -> list[Parame
 
 
 def _default(node: ast.expr | None) -> object:
-    """A default as its source says it: `...` where there is none, _THEIRS where it is not a literal."""
+    """A default from the source: `...` where there is none, _THEIRS where it is not a literal."""
     return ... if node is None else _literal(node)
 
 
@@ -179,7 +179,7 @@ def _readable(kind: object) -> object:
 
 
 def convert(value: Any, wanted: Any, key: str) -> Any:
-    """The value as its annotation wants it: fractions are read exactly, words and ranges are checked.
+    """The value converted to its annotation: fractions are read exactly, words and ranges are checked.
 
     Raises SuiteError that names the key, the value and what is allowed.
 
@@ -189,16 +189,14 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
     if wanted is None or wanted is Any:
         return value
     if isinstance(wanted, Unreadable):
-        raise SuiteError(
-            f"{key}: its annotation {wanted.text} is nothing that a suite's value could be checked by", key
-        )
+        raise SuiteError(f"{key}: a suite's value cannot be checked against its annotation {wanted.text}", key)
     origin, args = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
         number = convert(value, args[0], key)
         if isinstance(args[1], quantities.Range) and number not in args[1]:
             raise SuiteError(f"{key} = {value!r}: must be {args[1]}", key)
         if isinstance(args[1], quantities.Range) and number > args[1].most:
-            raise SuiteError(f"{key} = {value!r}: surely a mistake; at most {args[1].most:,}", key)
+            raise SuiteError(f"{key} = {value!r}: probably a mistake; at most {args[1].most:,}", key)
         return number
     if origin is Literal:
         if (type(value), value) not in [(type(a), a) for a in args]:  # to Python, True is 1
@@ -213,7 +211,7 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
 
 def _first_that_fits(value: object, choices: tuple, key: str) -> object:
     errors = []
-    for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: tell of the others
+    for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: report the others
         try:
             return convert(value, choice, key)
         except SuiteError as error:
@@ -231,7 +229,7 @@ def _container(value: object, origin: type, args: tuple, key: str) -> object:
         try:
             return [convert(v, want, f"{key}[{i}]") for i, (v, want) in enumerate(zip(value, own, strict=True))]
         except SuiteError as error:
-            error.key = key  # what stands in the file
+            error.key = key  # as in the file
             raise
     if not isinstance(value, Mapping):
         raise SuiteError(f"{key} = {value!r}: must be a table", key)
@@ -239,7 +237,7 @@ def _container(value: object, origin: type, args: tuple, key: str) -> object:
 
 
 def _of_each(origin: type, args: tuple, n: int) -> list[Any]:
-    """The types of n elements: `tuple[int, str]` has exactly two, any other container as many as there are."""
+    """The types of n elements: `tuple[int, str]` has exactly two, any other container any number."""
     fixed = origin is tuple and args[-1:] != (...,)
     return list(args) if fixed else [args[0] if args else None] * n
 

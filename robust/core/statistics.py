@@ -1,7 +1,7 @@
-"""Intervals for what a sample of images can tell: they speak of the sampling of images alone.
+"""Confidence intervals from a sample of images: they cover the sampling of images only.
 
-Distributions, tests and root finding are SciPy's. Written by hand are the intervals of a bounded mean, which neither
-SciPy nor statsmodels has. The other ones are in statsmodels too: the same calls of SciPy, 80 times slower for one.
+Distributions, tests and root finding are SciPy's. Implemented here are the intervals of a bounded mean, which neither
+SciPy nor statsmodels has. The others are also in statsmodels: the same calls of SciPy, 80 times slower for one.
 """
 
 import math
@@ -11,22 +11,22 @@ import numpy as np
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 Z = 1.959963984540054  # standard errors of a normal 95 %
-OF_ANSWERS = "95 %, of mistakes no dearer than these answers allow"  # a mean has no other where values have no bound
-EXACT, BOUNDED = "exact 95 %", "distribution-free 95 %"  # what results.csv calls those of shares and of bounded means
+OF_ANSWERS = "95 %, of mistakes no dearer than these answers allow"  # the only one for a mean of unbounded values
+EXACT, BOUNDED = "exact 95 %", "distribution-free 95 %"  # names in results.csv, for proportions and bounded means
 SURE = 16.0
-"""In nats, -ln of the probability 1e-7 that single precision hardly tells from 0: what a sure mistake costs."""
+"""In nats, -ln of the probability 1e-7, at the resolution of single precision: the loss of a confident mistake."""
 
 
 def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
-    """The exact 95 % interval of a proportion: whatever the true one is, 19 of 20 samples or more cover it.
+    """The exact 95 % interval of a proportion: whatever the true value, it is covered in at least 95 % of samples.
 
-    Score intervals are shorter, but near 0 and 1 there are shares that 84 % cover, however many images there are.
+    Score intervals are shorter, but near 0 and 1 there are proportions with a coverage of 84 %, for any n.
 
     Args:
-        successes: how many of the `n` images count, 0 to n.
-        n: how many images there are, at least 1.
+        successes: the number of successes among the `n` images, 0 to n.
+        n: the number of images, at least 1.
 
-    Source: Clopper & Pearson, Biometrika 26, 1934; on its rivals Brown, Cai & DasGupta, Statistical Science 16, 2001.
+    Source: Clopper & Pearson, Biometrika 26, 1934; on alternatives Brown, Cai & DasGupta, Statistical Science 16, 2001.
 
     >>> [round(end, 4) for end in clopper_pearson(0, 10)]
     [0.0, 0.3085]
@@ -34,21 +34,21 @@ def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
     from scipy.special import betaincinv  # a thousand times faster than binomtest: each of a thousand classes has three
 
     if not 0 <= successes <= n or n < 1:
-        raise ValueError(f"{successes} of {n} is no proportion")
+        raise ValueError(f"{successes} of {n} is not a proportion")
     low = betaincinv(successes, n - successes + 1, TAIL) if successes else 0.0
     return float(low), float(betaincinv(successes + 1, n - successes, 1 - TAIL)) if successes < n else 1.0
 
 
 def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Exact intervals of several proportions that all hold at once with 95 %: the worst of many was selected.
+    """Exact intervals of several proportions that all hold simultaneously with 95 %, for a selected extreme of many.
 
-    Bonferroni: each at level 1 - 0.05 / comparisons. So the least of all true proportions lies between the
+    Bonferroni: each at level 1 - 0.05 / comparisons. So the least of all true proportions is between the
     least low and the least high end; the largest between the largest ones. Exact, as Wilson's does not keep
-    such a level for the few errors that the best of classes and pairs have.
+    such a level for the few errors of the best classes and pairs.
 
     Args:
         successes, n: of each proportion, shape [k]; n at least 1.
-        comparisons: among how many the selection was made, at least k; k where it is left out.
+        comparisons: the number among which the selection was made, at least k; by default k.
 
     Source: Dunn, Multiple comparisons among means, JASA 56, 1961; Clopper & Pearson, Biometrika 26, 1934.
 
@@ -63,24 +63,25 @@ def simultaneous(successes: np.ndarray, n: np.ndarray, comparisons: int | None =
 
 
 def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TAIL) -> tuple[float, float]:
-    """The interval of the mean of a quantity that lies between two ends, whatever its distribution: low, high.
+    """The interval of the mean of a quantity between two bounds, for any distribution: low, high.
 
-    The high end is the 1 - tail quantile of a weighted mean of the values and of `most`, which another image could
-    have had, under weights uniform on the simplex; the low end likewise with `least`. Of values that are all 0 or 1
-    it is the exact interval of Clopper and Pearson. Without such ends there is no interval of a mean that covers
+    The high end is the 1 - tail quantile of a weighted mean of the values and of `most`, the possible value of another
+    image, with weights uniform on the simplex; the low end likewise with `least`. For values that are all 0 or 1
+    it is the exact interval of Clopper and Pearson. Without such bounds no interval of a mean has its coverage
     (Bahadur & Savage, Annals of Mathematical Statistics 27, 1956).
 
     Args:
-        values: one number an image, shape [n], all finite. NaN, NaN where there is none.
-        least, most: what a value can be; one that lies outside moves its end. `most` may be infinite, as the high
-            end then is.
-        tail: the probability that the true mean lies beyond an end, below 0.3.
+        values: one number per image, shape [n], all finite. NaN, NaN for n = 0.
+        least, most: the range of a value; one outside extends it. `most` may be infinite: so is then the high
+            end.
+        tail: the probability that the true mean is beyond an end, below 0.3.
 
     Source: Gaffke, Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
     variable, Mathematical Methods of Statistics 14, 2005; Learned-Miller & Thomas, A new confidence interval for
-    the mean of a bounded random variable, 2019 (arXiv 1905.06208). The quantile is by the saddle point of Lugannani
-    & Rice, Advances in Applied Probability 12, 1980. Against numerical inversion its tail was .90 (two or three values)
-    to 1.06 times (a few levels, far below `most`) what is asked: 2.25 to 2.65 % for 2.5 %; of a share 2.36 to 2.5 %.
+    the mean of a bounded random variable, 2019 (arXiv 1905.06208). The quantile is by the saddlepoint approximation of
+    Lugannani & Rice, Advances in Applied Probability 12, 1980. Against numerical inversion its tail was .90 (two or
+    three values) to 1.06 times (a few levels, far below `most`) the nominal one: 2.25 to 2.65 % for 2.5 %; for a
+    proportion 2.36 to 2.5 %.
 
     >>> [round(end, 2) for end in bounded_mean(np.zeros(10), 0, 1)]
     [0.0, 0.31]
@@ -94,10 +95,10 @@ def bounded_mean(values: np.ndarray, least: float, most: float, tail: float = TA
 
 
 def highest_mean(values: np.ndarray, most: float, tail: float) -> float:
-    """The high end alone of `bounded_mean`.
+    """Only the high end of `bounded_mean`.
 
-    A weighted mean reaches t where the sum of E (x - t) is above 0, E exponential; its saddle point s is told by how
-    far beyond the largest x the pole t + 1 / s lies: 1 - s (x - t) is `share`.
+    A weighted mean reaches t where the sum of E (x - t) is above 0, E exponential; its saddle point s is given by
+    the distance of the pole t + 1 / s beyond the largest x: 1 - s (x - t) is `share`.
     """
     from scipy.optimize import root_scalar
     from scipy.special import ndtr
@@ -127,13 +128,13 @@ def highest_mean(values: np.ndarray, most: float, tail: float) -> float:
 def paired_proportions(ours: np.ndarray, theirs: np.ndarray, tail: float = TAIL) -> tuple[float, float, float]:
     """Difference of two proportions over the same images, with its interval: value, low, high.
 
-    That of a mean of differences that are -1, 0 or 1; see `bounded_mean`. One-sidedly it errs at most 5 times of
-    100, where from 100 images on the adjusted Wald interval of Bonett & Price (2012) errs up to 9 times and the score
-    interval of Tango (Statistics in Medicine 17, 1998) up to 6.
+    The interval is that of a mean of differences that are -1, 0 or 1; see `bounded_mean`. One-sided, it misses at most
+    5 times of 100, where from 100 images on the adjusted Wald interval of Bonett & Price (2012) misses up to 9 times
+    and the score interval of Tango (Statistics in Medicine 17, 1998) up to 6.
 
     Args:
-        ours, theirs: which images count, bool [n], in the same order.
-        tail: the probability that the true difference lies beyond an end; each end by itself is therefore a
+        ours, theirs: the outcome of each image, bool [n], in the same order.
+        tail: the probability that the true difference is beyond an end; each end by itself is therefore a
             one-sided bound of 1 - tail.
 
     >>> a, b = np.repeat([True, False], [90, 10]), np.repeat([True, False], [80, 20])
@@ -149,15 +150,15 @@ def paired_difference(
 ) -> tuple[float, float, float]:
     """Mean of the differences image by image, with its interval: value, low, high.
 
-    Differences of log-likelihoods are skewed: a few images that a sample may lack can rule the mean, and Student's
-    interval, which allows for what came alone, errs 12 to 96 times of 100 for 5 where ours are rarely much worse
-    (docs/coverage.md, from 1000 down to 20 images). Here another image may differ by `most`, either way: of few
-    images the interval is wide, and rightly so.
+    Differences of log-likelihoods are skewed: a few images that a sample may lack can dominate the mean, and Student's
+    interval, which accounts only for the observed values, misses 12 to 96 times of 100 instead of 5 where `ours` are
+    rarely much worse (docs/coverage.md, from 1000 down to 20 images). Here another image may differ by `most` in either
+    direction: for few images the interval is wide, and rightly so.
 
     Args:
-        ours, theirs: one number an image, shape [n], in the same order; all must be finite.
-        tail: as of `paired_proportions`.
-        most: the largest difference that an image is thought to have; a larger one that came takes its place.
+        ours, theirs: one number per image, shape [n], in the same order; all must be finite.
+        tail: as in `paired_proportions`.
+        most: the largest assumed difference of an image; a larger observed one replaces it.
 
     Source: see `bounded_mean`.
 
@@ -170,12 +171,12 @@ def paired_difference(
 
 
 def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The exact p-value, two-sided, of that two classifiers are right equally often; 1 where they never differ.
+    """The exact two-sided p-value of the hypothesis that two classifiers are equally accurate; 1 if they never differ.
 
-    Of the images that count with one alone, half are expected with either: a binomial test.
+    Of the images that only one gets right, half are expected for each: a binomial test.
 
     Args:
-        ours, theirs: which images count, bool [n], in the same order.
+        ours, theirs: the outcome of each image, bool [n], in the same order.
 
     Source: McNemar, Psychometrika 12, 1947; for classifiers Dietterich, Neural Computation 10, 1998.
 
@@ -189,14 +190,14 @@ def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def order_statistics(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
-    """The distribution-free interval of a quantile, of at least 95 %: two of the sorted values themselves.
+    """The distribution-free interval of a quantile, of at least 95 %: two of the sorted values.
 
-    How many of n values lie below the true quantile is Binomial(n, share); the ranks are its quantiles.
+    The number of n values below the true quantile is Binomial(n, share); the ranks are its quantiles.
 
     Args:
         values: shape [n]; infinite ones are the largest (censored). NaN, NaN for fewer than `fewest(share)`, whose
             range covers less than 95 %.
-        share: of the distribution that lies below the quantile; the median is left out.
+        share: the fraction of the distribution below the quantile; by default the median.
 
     Source: David & Nagaraja, Order Statistics, 3rd edition, 2003, section 7.1.
 
@@ -212,7 +213,7 @@ def order_statistics(values: np.ndarray, share: float = 0.5) -> tuple[float, flo
 
 
 def fewest(share: float = 0.5) -> int:
-    """How many values a quantile needs for an interval: neither end may be missed by all of them with 2.5 %.
+    """The number of values needed for the interval of a quantile: all on one side of it with a probability below 2.5 %.
 
     >>> fewest(), fewest(0.25)
     (6, 13)

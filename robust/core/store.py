@@ -1,8 +1,8 @@
-"""Fitted models and finished blocks, kept by the hash of everything that made them.
+"""Fitted models and finished blocks, stored by the hash of everything that determines them.
 
-An entry is a folder that is either whole or not there: it is filled beside its place, under a lock, and
-renamed. So a run that is killed goes on where it stopped, and two processes never do the same work. What
-changed on the disk since it was written is put aside and made again.
+An entry is a folder that is either complete or absent: it is filled in a temporary folder, under a lock, and
+renamed. So a run that is killed continues where it stopped, and two processes never do the same work. Entries
+that changed on disk since they were written are moved aside and computed again.
 """
 
 import errno
@@ -29,7 +29,7 @@ from robust.core.types import Table
 _KEY, _SUMS = "key.json", "sums.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
 PATIENCE = 2.0
-"""After so many seconds whoever waits for another process is told."""
+"""Seconds after which waiting for another process is reported."""
 
 
 def default() -> "Store":
@@ -38,23 +38,23 @@ def default() -> "Store":
     return Store(Path(os.environ.get("ROBUST_STORE") or Path(cache) / "robust"))
 
 
-def _aloud(line: str) -> None:
+def _to_stderr(line: str) -> None:
     print(f"robust: {line}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of entries: `root/kind/hash/`; `say` is told of what is damaged, and of waiting for others."""
+    """A folder of entries: `root/kind/hash/`; `say` reports damaged entries, and waiting for other processes."""
 
     root: Path
-    say: Callable[[str], None] = field(default=_aloud, compare=False)
+    say: Callable[[str], None] = field(default=_to_stderr, compare=False)
 
     def path(self, kind: str, key: Table) -> Path:
-        """Where the entry of this key stands, or would."""
+        """The path of the entry of this key, whether it exists or not."""
         return self.root / kind / digest(key)
 
     def find(self, kind: str, key: Table) -> Path | None:
-        """The entry of this key, if it is finished and whole; one that is damaged is put aside."""
+        """The entry of this key, if it is finished and intact; a damaged one is moved aside."""
         path = self.path(kind, key)
         if not (path / _KEY).is_file():  # it is written last
             return None
@@ -71,11 +71,11 @@ class Store:
         except FileNotFoundError:
             return  # another process did
         except OSError as error:
-            raise StoreError(f"{path}: {fault}, and it cannot be put aside ({error.strerror}); remove it") from None
-        self.say(f"{path}: {fault}; it is put aside as {aside.name} and made again")
+            raise StoreError(f"{path}: {fault}, and it cannot be moved aside ({error.strerror}); remove it") from None
+        self.say(f"{path}: {fault}; it is moved aside as {aside.name} and computed again")
 
     def unfinished(self, key: Table) -> Path:
-        """Where the work on an entry that takes long keeps what it has until now; whoever uses it removes it."""
+        """The folder for intermediate results of an entry that takes long; the code that uses it removes it."""
         return self.root / "unfinished" / digest(key)
 
     def keep(self, kind: str, key: Table, make: Callable[[Path], None]) -> Path:
@@ -101,7 +101,7 @@ class Store:
             try:
                 return lock.acquire(timeout=PATIENCE)
             except Timeout:
-                self.say(f"waiting for another process, which makes {path}")
+                self.say(f"waiting for another process, which computes {path}")
                 return lock.acquire()
         except OSError as error:
             raise self._error(error) from error
@@ -112,7 +112,7 @@ class Store:
 
 
 def _make(path: Path, key: Table, make: Callable[[Path], None]) -> Path:
-    for stale in path.parent.glob(f".{path.name}.*"):  # left by a run that was killed: we hold the lock
+    for stale in path.parent.glob(f".{path.name}.*"):  # left by a killed run: this process holds the lock
         shutil.rmtree(stale, ignore_errors=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -126,7 +126,7 @@ def _make(path: Path, key: Table, make: Callable[[Path], None]) -> Path:
 
 
 def clear(path: Path) -> None:
-    """Take away what stands in an entry's place: one without its key, or a stranger's file or link."""
+    """Remove whatever is at an entry's path: an entry without its key, or a foreign file or link."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     shutil.rmtree(path, ignore_errors=True)
@@ -142,12 +142,12 @@ def sums(entry: Path) -> dict[str, str]:
 
 
 def _fault(entry: Path, key: Table) -> str:
-    """What is wrong with the finished entry of a key; "" where it is as it was written."""
+    """What is wrong with the finished entry of a key; "" where it is unchanged."""
     try:
         written = files.parsed(files.text(entry / _SUMS))
         there = sums(entry)
         if odd := sorted(name for name in {*written, *there} if written.get(name) != there.get(name)):
-            return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or strange'}"
+            return f"{odd[0]} is {'damaged' if odd[0] in written and odd[0] in there else 'missing or unexpected'}"
         if files.text(entry / _KEY) != _canonical(key):
             return f"{_KEY} is damaged, or that of another entry"
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
@@ -156,7 +156,7 @@ def _fault(entry: Path, key: Table) -> str:
 
 
 def digest(key: object) -> str:
-    """A hash of anything that JSON can write; other objects count by their `str`.
+    """A hash of any JSON-serialisable value; other objects count by their `str`.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
@@ -170,7 +170,7 @@ def _canonical(key: object) -> str:
 
 @functools.cache
 def code(*modules: str) -> str:
-    """A hash of the code of these modules, of all that they import of the package, and of the libraries of numbers.
+    """A hash of the code of these modules, of all that they import of the package, and of numerical libraries.
 
     >>> code("robust.attacks.pgd") == code("robust.attacks.fab")
     False
@@ -181,6 +181,6 @@ def code(*modules: str) -> str:
 
 
 def code_of(calls: Iterable[Call | None], *modules: str) -> str:
-    """The same of the members that are called, beside these modules; a member of others has its code in its own key."""
+    """The same for the called members, and these modules; a third-party member has its code in its own key."""
     members = [call for call in calls if call is not None and not registry.is_foreign(call.name)]
     return code(*sorted({registry.home(call.kind, call.name)[0] for call in members}), *modules)

@@ -1,20 +1,20 @@
-"""Words of others: what no word has that somebody is meant to read."""
+"""Untrusted strings: characters that a displayed string must not contain."""
 
 import re
 from collections.abc import Iterable
 
 LONGEST = 10_000
-"""So many characters a word may have: a name, an id, a sentence about a model."""
+"""The maximum number of characters of a string: a name, an id, a sentence about a model."""
 
 _ODD = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 NOT_IN_A_LINE = re.compile(f"{_ODD.pattern}|[\t\n\r]")
-"""What `odd` finds, and what breaks a line or moves its end."""
+"""What `odd` finds, line breaks and tabs."""
 
 
 def odd(text: str) -> str:
-    """The first control character, one that turns the direction of writing, or half a character; "" where none is.
+    """The first control character, bidirectional override, or lone surrogate; "" where there is none.
 
-    Line ends and tabs are none of them.
+    Line ends and tabs are allowed.
 
     >>> odd("cat"), odd("ca\\x1bt"), odd("cat\\n"), odd("cat\\u202egnp") == chr(0x202E)
     ('', '\\x1b', '', True)
@@ -23,21 +23,21 @@ def odd(text: str) -> str:
 
 
 def fault(words: Iterable[str]) -> str:
-    """What is wrong with the first of these words that cannot be shown as it is; "" where all can.
+    """What is wrong with the first of these strings that cannot be displayed as it is; "" where all can.
 
     >>> fault(["cat", "a" * 10_001])
-    "must be words of 10,000 characters at most, not of 10,001: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'..."
+    "must be strings of 10,000 characters at most, not of 10,001: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'..."
     """
     for word in words:
         if len(word) > LONGEST:
-            return f"must be words of {LONGEST:,} characters at most, not of {len(word):,}: {word[:30]!a}..."
+            return f"must be strings of {LONGEST:,} characters at most, not of {len(word):,}: {word[:30]!a}..."
         if found := odd(word):
             return f"holds the control character {found!a}, in {word[:100]!a}"
     return ""
 
 
 def inside(value: object) -> Iterable[str]:
-    """All words in what JSON says, keys as well.
+    """All strings in a JSON value, including keys.
 
     >>> list(inside({"a": ["b", 1, {"c": None}]}))
     ['a', 'b', 'c']

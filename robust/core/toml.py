@@ -1,4 +1,4 @@
-"""TOML of others: `tomllib`, with a limit to the parts of a key, for each of which it makes a table."""
+"""Untrusted TOML: `tomllib`, with a limit on the parts of a key, for each of which it creates a table."""
 
 import re
 import tomllib
@@ -6,17 +6,17 @@ import tomllib
 from robust.core.types import NewTable
 
 PARTS = 50
-"""So many parts a key may have, as the three of a.b.c."""
+"""The maximum number of parts of a key, such as the three of a.b.c."""
 
 LONGEST = 2**20
-"""So many characters it may have: for each of the keys in them, a table takes a hundred times their room."""
+"""The maximum number of characters: a table takes a hundred times the memory of its keys."""
 
 _TEXT = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*""", re.DOTALL)
 _LONG = re.compile(rf"(?<![\w.\-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{PARTS}}}")
 
 
 def loads(text: str) -> NewTable:
-    """What TOML says; raises ValueError where it is none, too long, nested too deeply, or has a key of too many parts.
+    """Parse TOML; raises ValueError where it is invalid, too long, nested too deeply, or has a key of too many parts.
 
     >>> loads("a.b = 1")
     {'a': {'b': 1}}
@@ -38,7 +38,7 @@ def loads(text: str) -> NewTable:
 
 
 def refuse_long_numbers(table: NewTable) -> None:
-    """TOML's own whole numbers have 64 bits; Python reads longer ones, which nothing else can take."""
+    """Integers in TOML have 64 bits; Python also reads longer ones, which other code cannot handle."""
     waiting: list[object] = [table]
     while waiting:
         value = waiting.pop()

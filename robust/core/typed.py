@@ -1,4 +1,4 @@
-"""Settings as they are typed at a prompt: `key=value`."""
+"""Settings from the command line: `key=value`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from robust.core.types import NewTable
 def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
     """A member and its checked arguments, as `robust.core.signature.bind` reads them from a suite; nothing is imported.
 
-    Raises SuiteError for an unknown member, key or value, with what was probably meant.
+    Raises SuiteError for an unknown member, key or value, with a suggestion.
 
     >>> bind("architectures", "vgg16", ["norm=batch", "width=1/2"], "--option").arguments["width"]
     0.5
@@ -22,9 +22,9 @@ def bind(kind: str, name: str, texts: Sequence[str], flag: str) -> Call:
 
 
 def settings(kind: str, name: str, texts: Sequence[str], flag: str) -> NewTable:
-    """`["form=1998"]` as a table that `signature.bind` takes: a word is what its annotation makes of it, or else TOML.
+    """`["form=1998"]` as a table that `signature.bind` takes: a value is converted by its annotation, or else as TOML.
 
-    flag: what stands before them, for the message. Raises SuiteError for a text without "=".
+    flag: the option before them, for the message. Raises SuiteError for a text without "=".
 
     >>> settings("recipes", "short", ["epochs=3", "optimizer=sgd", "milestones=[0.5, 0.75]"], "--set")
     {'epochs': 3, 'optimizer': 'sgd', 'milestones': [0.5, 0.75]}
@@ -40,7 +40,7 @@ def refuse(names: Iterable[str], allow_code: bool) -> None:
     """
     for name in names:
         if registry.is_foreign(name) and not allow_code:
-            raise SuiteError(f"{name!r} runs somebody's code; if you trust it, say so: {setting('allow_code', True)}")
+            raise SuiteError(f"{name!r} runs third-party code; if you trust it, set {setting('allow_code', True)}")
 
 
 def _setting(text: str, known: NewTable, flag: str) -> tuple[str, object]:
@@ -56,7 +56,7 @@ def _setting(text: str, known: NewTable, flag: str) -> tuple[str, object]:
 
 
 def value(word: str) -> Any:
-    """What a word is as TOML, or else the word itself.
+    """The value of a word as TOML, or else the word itself.
 
     >>> value("{ cat = 2.0 }"), value("balanced")
     ({'cat': 2.0}, 'balanced')

@@ -1,4 +1,4 @@
-"""What the numbers and words of a suite file may be: annotations that are also checked.
+"""The allowed numbers and words of a suite file: annotations that are also checked.
 
 An extension writes them in its signature, and the suite's values are converted and checked by them
 before anything runs. They cost nothing at run time.
@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from `low` to `high`, both included unless `above` leaves `low` out.
+    """The finite numbers from `low` to `high`, both included unless `above` excludes `low`.
 
-    most: what is larger is allowed by nothing but arithmetic, and surely a mistake.
+    most: larger values are valid mathematically, but probably a mistake.
     """
 
     low: float = -inf
@@ -36,7 +36,7 @@ class Range:
 
 
 MOST = 10**7
-"""What is counted in a suite, as images, steps and queries, ends here: none would live to see the end of more."""
+"""The maximum of counts in a suite, such as images, steps and queries: more would never finish."""
 
 Eps = Annotated[float, Range(0)]  # radius of the ball, in units of a [0, 1] image and of the norm
 Positive = Annotated[float, Range(0, above=True)]
@@ -47,39 +47,39 @@ Seed = Annotated[int, Range(0, 2**31 - 1)]
 Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
 Norm = Literal["linf", "l2"]
 AnyNorm = Literal["linf", "l2", "l1"]
-Precision = Literal["float32", "bfloat16"]  # in which an attack searches; what it found is always confirmed as given
+Precision = Literal["float32", "bfloat16"]  # of an attack's search; results are confirmed in the original one
 Target = str | Mapping[str, str]  # "least-likely", "random", "next", "all", a class, or {from = "to"}
 Channels = Literal["rgb", "gray"]  # as of Keras' color_mode
-ALL = "all"  # of every class to every other, or of every corruption
+ALL = "all"  # every class to every other, or every corruption
 Source = Any  # another model: in a suite its name there, from Python the model itself
 
 Table = Mapping[str, Any]
-"""Of a suite, of JSON, or of keyword arguments: names and their values, whatever they are, until they are checked."""
+"""A table of a suite, of JSON, or of keyword arguments: names and unchecked values."""
 NewTable = dict[str, Any]
-"""A table that is just being made, or that its reader may change."""
+"""A table that is being built, or that may be modified."""
 Row = Mapping[Any, Any]
-"""Of a table of results: the names of its columns, and of each the value, as pandas reads it."""
+"""A row of a table of results: column names and values, as read by pandas."""
 NewRow = dict[str, Any]
-"""A row that is just being made, or that its reader may change."""
+"""A row that is being built, or that may be modified."""
 
 NAMED = {
     "Eps": Eps, "Positive": Positive, "NonNegative": NonNegative, "Proportion": Proportion, "Count": Count,
     "Seed": Seed, "Severity": Severity, "Norm": Norm, "AnyNorm": AnyNorm, "Precision": Precision, "Target": Target,
     "Source": Source,
 }  # fmt: skip
-"""What an annotation in a signature may name."""
+"""The types that an annotation in a signature may name."""
 
 FLOAT_BYTES = 4
-"""Of a float32, as which the activations of a network are counted."""
+"""The size of a float32, used to count the activations of a network."""
 
 
-_DIGITS = 100  # of a quotient: so many that rounding it once more to a float does no harm
+_DIGITS = 100  # of a quotient: enough that rounding it again to a float is harmless
 
 
 def exact(text: str) -> float:
-    """The number that a suite writes as a string: "8/255" is the float that is nearest to the fraction.
+    """The number given as a string in a suite: "8/255" is the float nearest to the fraction.
 
-    Above and below the line stand decimal numbers: "0.5/255", "1e-3/2", "0.5 / 255".
+    Numerator and denominator are decimal numbers: "0.5/255", "1e-3/2", "0.5 / 255".
 
     Raises ValueError for anything else, and for what is not finite.
 
@@ -98,7 +98,7 @@ def exact(text: str) -> float:
 
 
 def radius(eps: float, norm: str) -> str:
-    """An eps as the field writes it: a Linf one of whole grey levels of an 8-bit image in these.
+    """An eps in the usual notation: a Linf one of whole grey levels of an 8-bit image in these.
 
     >>> radius(8 / 255, "linf"), radius(0.03, "linf"), radius(0.5, "l2")
     ('8/255', '0.03', '0.5')
@@ -109,7 +109,7 @@ def radius(eps: float, norm: str) -> str:
 
 
 def size(distance: float, norm: str) -> str:
-    """A distance that was measured, to three digits: a Linf one in grey levels of an 8-bit image.
+    """A distance to three digits: a Linf one in grey levels of an 8-bit image.
 
     >>> size(0.01, "linf"), size(0.5, "l2")
     ('2.55/255', '0.5')
@@ -118,7 +118,7 @@ def size(distance: float, norm: str) -> str:
 
 
 def grey_levels(eps: float) -> float:
-    """A Linf radius or size in grey levels of an 8-bit image; what rounding to a float did is taken back.
+    """A Linf radius or size in grey levels of an 8-bit image; the rounding to a float is undone.
 
     >>> grey_levels(8 / 255), grey_levels(0.03)
     (8.0, 7.65)

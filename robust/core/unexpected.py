@@ -1,4 +1,4 @@
-"""Errors that are our own fault, and those of the machine: one line for the user, and the traceback in a file."""
+"""Internal errors, and those of the machine: one line for the user, and the traceback in a file."""
 
 import errno
 import tempfile
@@ -18,17 +18,17 @@ _MACHINE = {
 
 
 def environment(error: BaseException) -> str:
-    """What the machine refused, in words; "" where the error says nothing of the machine.
+    """A description of an error of the machine; "" for other errors.
 
     >>> environment(OSError(errno.EFBIG, "File too large", "reports/page"))
     'reports/page: File too large'
     >>> environment(MemoryError())
-    'it needs more memory than there is; give fewer or smaller images'
+    'it needs more memory than there is; use fewer or smaller images'
     >>> environment(ValueError("no"))
     ''
     """
     if _is_memory(error):
-        return "it needs more memory than there is; give fewer or smaller images"
+        return "it needs more memory than there is; use fewer or smaller images"
     if isinstance(error, OSError) and error.errno in _MACHINE:
         named = "" if error.filename is None else f"{_short(str(error.filename))}: "
         return f"{named}{error.strerror or error}"
@@ -38,19 +38,19 @@ def environment(error: BaseException) -> str:
 def _is_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return True
-    return any(said in str(error) for said in ("annot allocate memory", "failed to map segment", "std::bad_alloc"))
+    return any(words in str(error) for words in ("annot allocate memory", "failed to map segment", "std::bad_alloc"))
 
 
 def told(error: BaseException) -> str:
-    """A line about an error of ours, which names a file with its traceback and says how to report it."""
+    """A line about an internal error, with the file of its traceback and how to report it."""
     what = _short(" ".join(f"{type(error).__name__}: {error}".split()))
-    said = f"this is an error of robust {version('robust')}, not of yours ({what})"
+    line = f"this is an error of robust {version('robust')}, not of yours ({what})"
     try:
         with tempfile.NamedTemporaryFile("w", prefix="robust-", suffix=".txt", delete=False, encoding="utf-8") as file:
             file.write("".join(traceback.format_exception(error)).encode("utf-8", "replace").decode("utf-8"))
     except OSError:
-        return f"{said}; to report it, run it again where temporary files can be written"
-    return f"{said}; to report it, add this file to {ISSUES}: {Path(file.name)}"
+        return f"{line}; to report it, run it again where temporary files can be written"
+    return f"{line}; to report it, add this file to {ISSUES}: {Path(file.name)}"
 
 
 def _short(text: str, most: int = 200) -> str:

@@ -1,11 +1,11 @@
-"""Corruptions: what weather, cameras and files do to images, in five severities.
+"""Corruptions of images by weather, cameras and file formats, in five severities.
 
 The contract: `corruption(images, *, seeds, severity, ...) -> images`, NumPy float [N, H, W, C] in [0, 1],
-grey (C = 1) or RGB; `seeds` is int64 [N], and all randomness about an image comes from its own.
+grey (C = 1) or RGB; `seeds` is int64 [N], and all randomness for an image comes from its own seed.
 
 They are the 15 of ImageNet-C and its 4 extra ones: speckle noise, Gaussian blur, spatter and saturate. Their constants
 are the published ones: CIFAR-10-C's for images whose longer side is under 64 pixels, ImageNet-C's for all others.
-Lengths in pixels do not grow with the image, but for the elastic transform, whose authors tie them to it.
+Lengths in pixels do not scale with the image, except in the elastic transform, as in the authors' code.
 """
 
 from typing import TYPE_CHECKING

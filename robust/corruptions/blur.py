@@ -16,7 +16,7 @@ def defocus_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: radius of the disk 3, 4, 6, 8, 10 pixels and sigma of its edge .1, .5, .5, .5, .5; for
             images under 64 pixels .3, .4, .5, 1, 1.5 and .4, .5, .6, .2, .1.
 
@@ -43,7 +43,7 @@ def defocus_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 
 
 
 def _disk(radius: float, sigma: float) -> np.ndarray:
-    """A disk of sum 1 on a square grid; its edge softened by 3 or 5 pixels of a normal curve, as OpenCV does it."""
+    """A disk of sum 1 on a square grid; its edge softened by 3 or 5 pixels of a normal curve, as in OpenCV."""
     reach, half = (8, 1) if radius <= 8 else (int(radius), 2)
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (rows**2 + columns**2 <= radius**2).astype(np.float32)
@@ -59,15 +59,15 @@ def _disk(radius: float, sigma: float) -> np.ndarray:
     uneven="sigma falls from .4 to .25 between the third and fourth severity of small images",
 )
 def glass_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Seen through frosted glass: blurred, each pixel taken from one nearby, blurred again.
+    """Seen through frosted glass: blurred, each pixel replaced by one nearby, blurred again.
 
-    From the last pixel to the first, each is overwritten by one at most `reach` away, as the picture then is;
-    so did the authors' code make ImageNet-C, though it means to swap the two. Its constants are not monotone:
+    From the last pixel to the first, each is overwritten by the current value of one at most `reach` away;
+    ImageNet-C was made like this by the authors' code, which was meant to swap the two. Its constants are not monotone:
     severity 2 has fewer rounds than 1, and for small images 4 blurs less than 3.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: sigma of both blurs .7, .9, 1, 1.1, 1.5 pixels, reach 1, 2, 2, 3, 4 and rounds
             2, 1, 3, 2, 2; for images under 64 pixels .05, .25, .4, .25, .4, reach 1 and rounds 1, 1, 1, 2, 2.
 
@@ -95,13 +95,13 @@ def glass_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
 
 def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray:
-    """Which pixel's first value each pixel has after the shuffle, int [high * wide].
+    """The index of the pixel whose original value each pixel has after the shuffle, int [high * wide].
 
-    A pixel takes what its partner has: where that was overwritten before, what the partner took, and so on.
-    Jumping along all these chains at once, twice as far each time, gives what going pixel by pixel would.
+    A pixel takes the value of its partner: where that was overwritten, the value that the partner took, and so on.
+    Following all these chains at once, twice as far each time, is equivalent to going pixel by pixel.
 
     Args:
-        shifts: of the partner, (across, down), in the order of the walk: from the last row and column back.
+        shifts: those of the partner, (across, down), in the order of the walk: from the last row and column back.
     """
     size = high * wide
     inner = np.arange(size).reshape(high, wide)[reach + 1 : high - reach + 1, reach + 1 : wide - reach + 1]
@@ -109,7 +109,7 @@ def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray
     partner = here + shifts[..., 1] * wide + shifts[..., 0]
     walked = np.zeros(size, bool)
     walked[here] = True
-    # place p is what pixel p has in the end, place size + p what it had first, where a chain ends
+    # index p is the final value of pixel p, index size + p its original value, where a chain ends
     leads = np.concatenate([np.arange(size, 2 * size), np.arange(size, 2 * size)])
     leads[here] = np.where(walked[partner] & (partner > here), partner, partner + size)
     while (leads[:size] < size).any():
@@ -119,11 +119,11 @@ def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray
 
 @corruption(place=6, alexnet_error=0.786)
 def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """A camera that moves while it looks: blurred along a line between -45 and 45 degrees.
+    """A camera that moves during the exposure: blurred along a line between -45 and 45 degrees.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: radius of the line 10, 15, 15, 15, 20 pixels and sigma 3, 5, 8, 12, 15; for images under
             64 pixels 6, 6, 6, 8, 9 and 1, 1.5, 2, 2, 2.5.
 
@@ -143,11 +143,11 @@ def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3
 
 @corruption(place=7, alexnet_error=0.798)
 def zoom_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """A camera that rushes closer: the mean of the image and of its centre, enlarged in small steps.
+    """A camera that moves closer during the exposure: the mean of the image and of its centre, enlarged in small steps.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: enlarged by up to 1.11, 1.16, 1.2, 1.24, 1.3 in steps of .01, .01, .02, .02, .03; for images
             under 64 pixels up to 1.06, 1.1, 1.16, 1.2, 1.26 in steps of .01.
 
@@ -162,7 +162,7 @@ def zoom_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) 
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
         ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
     )
-    factors = np.arange(1, end, step)  # with the rounding of floats that decides whether the end is among them
+    factors = np.arange(1, end, step)  # float rounding decides whether the end is included
 
     def one(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
         return (image + sum(zoomed(image, float(factor)) for factor in factors)) / (len(factors) + 1)
@@ -172,11 +172,11 @@ def zoom_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) 
 
 @corruption()
 def gaussian_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Blurred by a normal curve.
+    """Gaussian blur.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: sigma 1, 2, 3, 4, 6 pixels, and .4, .6, .7, .8, 1 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.

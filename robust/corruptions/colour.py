@@ -13,7 +13,7 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: c = .1, .2, .3, .4, .5, and .05, .1, .15, .2, .3 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
@@ -26,7 +26,7 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
     def one(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
         value = image.max(axis=-1, keepdims=True)
-        # hue and saturation stay as they are when all channels grow by one factor; black becomes grey
+        # hue and saturation are unchanged when all channels grow by one factor; black becomes grey
         share = np.divide(image, value, out=np.ones_like(image), where=value > 0)
         return share * np.minimum(value + np.float32(more), 1)
 
@@ -35,11 +35,11 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
 @corruption(place=12, alexnet_error=0.853)
 def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Too little contrast: every channel comes closer to its mean over the image, mean + c (x - mean).
+    """Too little contrast: every channel is moved towards its mean over the image, mean + c (x - mean).
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: c = .4, .3, .2, .1, .05, and .75, .5, .4, .3, .15 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
@@ -60,13 +60,13 @@ def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
 def saturate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Less colour and then more: the saturation S of HSV becomes clip(a S + b).
 
-    A grey image has no saturation and stays as it is; grey pixels of an RGB image turn red where b > 0.
+    A grey image has no saturation and is unchanged; grey pixels of an RGB image turn red where b > 0.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N]; there is nothing random here.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: a = .3, .1, 2, 5, 20 and b = 0, 0, 0, .1, .2; for images under 64 pixels
-            a = .3, .1, 1.5, 2, 2.5. It does not grow with the severity: the second is paler than the third.
+            a = .3, .1, 1.5, 2, 2.5. The change does not increase with the severity: the second is paler than the third.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
 
@@ -86,7 +86,7 @@ def saturate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
     def one(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
         value = image.max(axis=-1, keepdims=True)
         chroma = value - image.min(axis=-1, keepdims=True)
-        # how far each channel lies below the largest, as a share of the lowest; a grey pixel has the hue of red
+        # how far each channel is below the largest, as a fraction of the lowest; a grey pixel has the hue of red
         below = np.divide(value - image, chroma, out=np.zeros_like(image), where=chroma > 0)
         below += (chroma == 0) * np.array([0, 1, 1], image.dtype)
         saturation = np.divide(chroma, value, out=np.zeros_like(value), where=value > 0)

@@ -1,4 +1,4 @@
-"""What computers do to pictures: warp, shrink, compress."""
+"""Digital corruptions: warping, downscaling, compression."""
 
 import io
 
@@ -15,15 +15,15 @@ from robust.datasets import pictures
 
 @corruption(place=13, alexnet_error=0.646, uneven="the first severities move the whole image, the others knead it")
 def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Pulled and kneaded: three points of the image move, then every pixel by a smooth random field.
+    """Elastic deformation: three points of the image move, then every pixel by a smooth random field.
 
     Each coordinate of the points moves by U(-m, m); the field is a U(-1, 1), smoothed by a normal curve of sigma g.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
-        severity: 1 to 5: a, g and m stand in the source, in lengths of the shorter side. It does not grow with
-            the severity everywhere: the first two move the whole image, the others knead it.
+        seeds: int64 [N], one per image.
+        severity: 1 to 5: a, g and m are in the source, in lengths of the shorter side. The change does not always
+            increase with the severity: the first two move the whole image, the others deform it locally.
 
     Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
     perturbations, ICLR 2019; after Simard, Steinkraus & Platt, ICDAR 2003.
@@ -43,7 +43,7 @@ def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severi
     )
     high, wide = images.shape[1:3]
     height, sigma, move = (length * min(high, wide) for length in lengths)
-    # the blur of a field as two products of matrices: its curve is longer than the image
+    # the blur of a field as two matrix products: its kernel is larger than the image
     down, across = (gaussian_filter(np.eye(n), (sigma, 0), mode="reflect", truncate=3) for n in (high, wide))
 
     def one(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -56,8 +56,8 @@ def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severi
 
 
 def pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel comes from, rows and columns [H, W], when three points about the middle move (x, y)."""
-    centre, side = np.array([high // 2, wide // 2]), min(high, wide) // 3  # taken for (x, y), as the authors do
+    """Where each pixel comes from, rows and columns [H, W], when three points around the centre move (x, y)."""
+    centre, side = np.array([high // 2, wide // 2]), min(high, wide) // 3  # used as (x, y), as in the authors' code
     points = centre + side * np.array([[1, 1], [1, -1], [-1, -1]])
     back = np.linalg.solve(np.column_stack([points + moves, np.ones(3)]), points.astype(np.float64))  # [x y 1] -> x, y
     rows, columns = np.mgrid[:high, :wide]
@@ -67,11 +67,11 @@ def pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @corruption(place=14, alexnet_error=0.718)
 def pixelate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Too few pixels: shrunk to a share c of both sides and enlarged again, by means over boxes.
+    """Too few pixels: shrunk to a fraction c of both sides and enlarged again, by means over boxes.
 
     Args:
-        images: float [N, H, W, C] in [0, 1]; what comes out are whole steps of 1/255.
-        seeds: int64 [N]; there is nothing random here.
+        images: float [N, H, W, C] in [0, 1]; the output is in whole steps of 1/255.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: c = .6, .5, .4, .3, .25, and .95, .9, .85, .75, .65 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
@@ -95,8 +95,8 @@ def jpeg_compression(images: np.ndarray, *, seeds: np.ndarray, severity: Severit
     """Saved as JPEG of low quality, and read again.
 
     Args:
-        images: float [N, H, W, C] in [0, 1]; what comes out are whole steps of 1/255.
-        seeds: int64 [N]; there is nothing random here.
+        images: float [N, H, W, C] in [0, 1]; the output is in whole steps of 1/255.
+        seeds: int64 [N]; not used, this is deterministic.
         severity: 1 to 5: quality 25, 18, 15, 10, 7, and 80, 65, 58, 50, 40 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.

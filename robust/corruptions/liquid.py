@@ -1,7 +1,7 @@
-"""Drops on a lens: where they lie, and how water breaks the light at their edges.
+"""Drops on a lens: where they are, and how water refracts the light at their edges.
 
-The steps are those of OpenCV that the authors of ImageNet-C chain: Canny's edges, distances from them, an equalised
-histogram and an emboss filter, in whole numbers of 0 to 255.
+The steps are the OpenCV functions in the code of ImageNet-C: Canny's edges, distances from them, an equalised
+histogram and an emboss filter, in integers from 0 to 255.
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ _EMBOSS = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
 
 
 def puddles(noise: np.ndarray, sigma: float, threshold: float) -> np.ndarray:
-    """Noise [H, W], smoothed; 0 where it lies under the threshold."""
+    """Noise [H, W], smoothed; 0 where it is under the threshold."""
     smooth = gaussian_filter(noise, sigma, mode="nearest")
     return np.where(smooth < threshold, 0, smooth)
 
 
 def water(liquid: np.ndarray) -> np.ndarray:
-    """How much light the edges of the drops throw, [H, W] in [0, 1]; 0 where there are no drops."""
+    """How much light the edges of the drops reflect, [H, W] in [0, 1]; 0 where there are no drops."""
     levels = (liquid * 255).astype(np.int64).astype(np.uint8)  # what exceeds 1 wraps around, as in the authors' code
     distance = chamfer(canny(levels, 50, 150), 20).astype(np.float32)
     distance = equalised(uniform_filter(distance, 3, mode="mirror").astype(np.uint8))
@@ -28,21 +28,21 @@ def water(liquid: np.ndarray) -> np.ndarray:
 
 
 def mud(liquid: np.ndarray, sigma: float) -> np.ndarray:
-    """How much of each pixel the drops cover, [H, W] in [0, 1]: the smoothed drops, but for their thin rims."""
+    """How much of each pixel the drops cover, [H, W] in [0, 1]: the smoothed drops without their thin rims."""
     cover = gaussian_filter((liquid > 0).astype(np.float32), sigma, mode="nearest")
     return np.where(cover < 0.8, 0, cover)
 
 
 def canny(levels: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Edges, bool [H, W]: the ridges of |dx| + |dy| above `low` that hang together with one above `high`.
+    """Edges, bool [H, W]: the ridges of |dx| + |dy| above `low` that are connected to one above `high`.
 
-    Source: Canny, A computational approach to edge detection, PAMI 1986; ties are broken as OpenCV breaks them.
+    Source: Canny, A computational approach to edge detection, PAMI 1986; ties are broken as in OpenCV.
     """
     across, down = (sobel(levels.astype(np.int64), axis, mode="nearest") for axis in (1, 0))
     strength = np.abs(across) + np.abs(down)
     around = np.pad(strength, 1)
 
-    def beside(y: int, x: int) -> np.ndarray:
+    def neighbour(y: int, x: int) -> np.ndarray:
         return around[1 + y : 1 + y + levels.shape[0], 1 + x : 1 + x + levels.shape[1]]
 
     flat = np.abs(down) < np.tan(np.pi / 8) * np.abs(across)
@@ -51,11 +51,11 @@ def canny(levels: np.ndarray, low: int, high: int) -> np.ndarray:
     ridge = np.select(
         [flat, steep, falling],
         [
-            (strength > beside(0, -1)) & (strength >= beside(0, 1)),
-            (strength > beside(-1, 0)) & (strength >= beside(1, 0)),
-            (strength > beside(-1, 1)) & (strength > beside(1, -1)),
+            (strength > neighbour(0, -1)) & (strength >= neighbour(0, 1)),
+            (strength > neighbour(-1, 0)) & (strength >= neighbour(1, 0)),
+            (strength > neighbour(-1, 1)) & (strength > neighbour(1, -1)),
         ],
-        (strength > beside(-1, -1)) & (strength > beside(1, 1)),
+        (strength > neighbour(-1, -1)) & (strength > neighbour(1, 1)),
     )
     ridge &= strength > low
     pieces, count = label(ridge, np.ones((3, 3)))
@@ -83,7 +83,7 @@ def chamfer(edges: np.ndarray, most: float) -> np.ndarray:
 
 
 def relaxed(distance: np.ndarray) -> np.ndarray:
-    """The distance where each pixel may also go by way of one of the pixels around it."""
+    """The distance where each pixel may also use a path through one of the pixels around it."""
     (high, wide), around = distance.shape, np.pad(distance, 2, constant_values=np.inf)
     for y, x in ((y, x) for y in range(-2, 3) for x in range(-2, 3) if max(abs(y), abs(x)) == 1 or abs(y * x) == 2):
         by_way = around[2 + y : 2 + y + high, 2 + x : 2 + x + wide] + _STEPS[abs(y) + abs(x) - 1]
@@ -92,7 +92,7 @@ def relaxed(distance: np.ndarray) -> np.ndarray:
 
 
 def equalised(levels: np.ndarray) -> np.ndarray:
-    """Levels, uint8, spread so that they are as frequent as can be, from 0 to 255."""
+    """Histogram equalisation of uint8 levels, from 0 to 255."""
     counts = np.bincount(levels.ravel(), minlength=256)
     least = counts[levels.min()]
     if least == levels.size:

@@ -13,7 +13,7 @@ def gaussian_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity 
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: sigma .08, .12, .18, .26, .38, and .04, .06, .08, .09, .10 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
@@ -32,7 +32,7 @@ def shot_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: c = 60, 25, 12, 5, 3 photons at full light, and 500, 250, 100, 75, 50 under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
@@ -47,11 +47,11 @@ def shot_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
 
 @corruption(place=3, alexnet_error=0.923)
 def impulse_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Salt and pepper: each value becomes 0 or 1, one as often as the other, with probability p.
+    """Salt and pepper: each value becomes 0 or 1, equally often, with probability p.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: p = .03, .06, .09, .17, .27, and .01, .02, .03, .05, .07 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
@@ -70,11 +70,11 @@ def impulse_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity =
 
 @corruption()
 def speckle_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Normal noise that grows with the light: clip(x + x N(0, sigma^2)).
+    """Normal noise proportional to the light: clip(x + x N(0, sigma^2)).
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: sigma .15, .2, .35, .45, .6, and .06, .1, .12, .16, .2 for images under 64 pixels.
 
     Source: Hendrycks & Dietterich, ICLR 2019.

@@ -9,7 +9,7 @@ def plasma(size: int, decay: float, random: np.random.Generator) -> np.ndarray:
     Args:
         size: a power of two.
         decay: at each halving of the step the random heights become decay^2 times smaller.
-        random: the numbers of an image.
+        random: the generator of an image.
     """
     heights, step, wobble = np.zeros((size, size)), size, 1.0
     while step >= 2:
@@ -21,8 +21,8 @@ def plasma(size: int, decay: float, random: np.random.Generator) -> np.ndarray:
         centres = heights[half::step, half::step]
         above = centres + np.roll(centres, 1, 0) + corners + np.roll(corners, -1, 1)
         heights[::step, half::step] = _mean(above, wobble, random)
-        beside = centres + np.roll(centres, 1, 1) + corners + np.roll(corners, -1, 0)
-        heights[half::step, ::step] = _mean(beside, wobble, random)
+        sides = centres + np.roll(centres, 1, 1) + corners + np.roll(corners, -1, 0)
+        heights[half::step, ::step] = _mean(sides, wobble, random)
         step, wobble = half, wobble / decay**2  # the authors draw numbers of +-decay and multiply them by decay
     heights -= heights.min()
     return heights / heights.max()

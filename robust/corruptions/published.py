@@ -1,4 +1,4 @@
-"""What all corruptions share: which published constant holds, and one image at a time with its own random numbers.
+"""Shared by all corruptions: the choice of the published constants, and processing image by image with its own seed.
 
 The constants of images from 64 pixels on are those of ImageNet-C (make_imagenet_c.py), the others those of
 CIFAR-10-C (make_cifar_c.py), both in the authors' repository hendrycks/robustness.
@@ -14,7 +14,7 @@ import numpy as np
 
 from robust.core.errors import DataError
 
-SMALL = 64  # pixels of the longer side: from here on, the constants are those for 224 pixels
+SMALL = 64  # pixels of the longer side, from which the constants for 224 pixels apply
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, ITU-R BT.601
 
 Constant = TypeVar("Constant")
@@ -41,9 +41,9 @@ def generator(seed: np.int64) -> np.random.Generator:
 def each(
     images: np.ndarray, seeds: np.ndarray, one: Callable[[np.ndarray, np.random.Generator], np.ndarray]
 ) -> np.ndarray:
-    """Every image [H, W, C] through `one`, with its own generator; cut to [0, 1].
+    """Apply `one` to every image [H, W, C], with its own generator; clipped to [0, 1].
 
-    One by one, so that an image comes out the same to the last bit whatever its company.
+    One by one, so that the result for an image is bitwise the same in any batch.
     """
     found = np.empty_like(images)
     for out, image, seed in zip(found, images, seeds, strict=True):
@@ -52,11 +52,11 @@ def each(
 
 
 def pale(colour: tuple[int, int, int], channels: int) -> np.ndarray:
-    """An RGB colour of 0 to 255 as [channels] in [0, 1]; of a grey image, its luminance."""
+    """An RGB colour of 0 to 255 as [channels] in [0, 1]; for a grey image, its luminance."""
     rgb = np.array(colour, np.float32) / 255
     return rgb if channels == 3 else (rgb @ LUMINANCE)[None]
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """How bright the pixels of an image [H, W, C] are, [H, W, 1]."""
+    """The luminance of the pixels of an image [H, W, C], [H, W, 1]."""
     return image if image.shape[-1] == 1 else (image @ LUMINANCE)[..., None]

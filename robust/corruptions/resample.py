@@ -1,11 +1,11 @@
-"""Looking at an image elsewhere: between its pixels, through a zoom, along a motion."""
+"""Resampling of images: between pixels, zoomed, along a motion."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 Fold = Callable[[np.ndarray, int], np.ndarray]
-"""Where a pixel outside lies inside: (indices, length) -> indices in [0, length)."""
+"""Maps indices outside the image to indices inside: (indices, length) -> indices in [0, length)."""
 
 
 def mirror(indices: np.ndarray, length: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def reflect(indices: np.ndarray, length: int) -> np.ndarray:
 def bilinear(image: np.ndarray, rows: np.ndarray, columns: np.ndarray, fold: Fold) -> np.ndarray:
     """The image [H, W, C] at these fractional places [H', W'], by linear interpolation: [H', W', C].
 
-    SciPy's `map_coordinates` computes in doubles, which gives 4 of 10 pixels another last digit.
+    SciPy's `map_coordinates` computes in double precision, which changes the last digit of 4 of 10 pixels.
     """
     high, wide, channels = image.shape
     top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
@@ -55,8 +55,8 @@ def zoomed(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def places(length: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the enlarged line, the pixel before it in the original and how far it lies beyond that."""
-    cut = int(np.ceil(length / factor))  # so long is the middle that is enlarged ...
+    """For each pixel of the enlarged line, the pixel before it in the original and its distance from that."""
+    cut = int(np.ceil(length / factor))  # length of the centre that is enlarged ...
     made = round(cut * factor)  # ... to so many pixels, of which those beyond `length` are trimmed
     inner = (np.arange(length) + (made - length) // 2) * ((cut - 1) / max(made - 1, 1))
     before = np.floor(inner)
@@ -64,15 +64,15 @@ def places(length: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moved(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
-    """Blurred along a line: the mean of 2 radius + 1 copies, each a pixel further, weighed by half a normal curve.
+    """Blurred along a line: the mean of 2 radius + 1 copies, each a pixel further, weighted by half a normal curve.
 
-    This is ImageMagick's motion blur; beyond the edge its pixels are repeated.
+    This is ImageMagick's motion blur; edge pixels are repeated outside the image.
 
     Args:
         image: float [H, W, C].
-        radius: of the line, in pixels.
-        sigma: of the normal curve, in pixels.
-        angle: of the line in degrees, from the right downward.
+        radius: that of the line, in pixels.
+        sigma: that of the normal curve, in pixels.
+        angle: that of the line in degrees, from the right downward.
     """
     steps = np.arange(2 * radius + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))

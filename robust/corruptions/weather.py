@@ -1,4 +1,4 @@
-"""Weather: snow, frost, fog, and what splashes onto the lens."""
+"""Weather: snow, frost, fog, and spatter on the lens."""
 
 from functools import cache
 from pathlib import Path
@@ -20,20 +20,20 @@ _WATER, _MUD = (175, 238, 238), (63, 42, 20)  # pale turquoise and brown
 
 @corruption(place=8, alexnet_error=0.867)
 def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Flakes that fall in two directions before a brighter picture.
+    """Snowflakes in two directions over a brightened image.
 
     Normal noise N(m, s^2) is enlarged z times, cut below t and blurred by motion, as flakes F; then the result is
     clip(a x + (1 - a) max(x, 1.5 grey + .5) + F + F turned by 180 degrees).
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
-        severity: 1 to 5: m, s, z, t, then radius and sigma of the motion, and a stand in the source.
+        seeds: int64 [N], one per image.
+        severity: 1 to 5: m, s, z, t, then radius and sigma of the motion, and a are in the source.
 
     Source: Hendrycks & Dietterich, Benchmarking neural network robustness to common corruptions and
     perturbations, ICLR 2019.
 
-    >>> snow(np.zeros((1, 32, 32, 3), "float32"), seeds=np.array([0])).min() > 0  # what was black is grey now
+    >>> snow(np.zeros((1, 32, 32, 3), "float32"), seeds=np.array([0])).min() > 0  # black becomes grey
     np.True_
     """
     mean, deviation, zoom, threshold, radius, sigma, share = constant(
@@ -58,7 +58,7 @@ def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np
     def one(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         noise = mean + deviation * random.standard_normal((*image.shape[:2], 1), np.float32)
         flakes = zoomed(noise, zoom)
-        # the authors hand ImageMagick a picture of 8 bits
+        # the authors pass an 8-bit image to ImageMagick
         flakes = np.floor(np.where(flakes < threshold, 0, flakes).clip(0, 1) * 255) / 255
         flakes = moved(flakes, radius, sigma, random.uniform(-135, -45))
         bright = share * image + (1 - share) * np.maximum(image, luminance(image) * 1.5 + 0.5)
@@ -73,14 +73,14 @@ def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np
     uneven="the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
 )
 def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Ice on the window: a x + b frost, where the frost is a random piece of one of five photographs.
+    """Ice on a window: a x + b frost, where the frost is a random piece of one of five photographs.
 
-    For images under 64 pixels the photographs are a fifth as large; for images that are larger than they are, they
+    For images under 64 pixels the photographs are scaled to a fifth; for images larger than the photographs, they
     are enlarged. For grey images they are grey.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: a = 1, .8, .7, .65, .6 and b = .4, .6, .7, .7, .75; for images under 64 pixels
             a = 1, 1, .9, .85, .75 and b = .2, .3, .4, .4, .45.
 
@@ -107,11 +107,11 @@ def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> n
 
 @cache
 def fitting(name: str, high: int, wide: int) -> np.ndarray:
-    """A photograph of frost, uint8 [H, W, 3], out of which an image of this size can be cut."""
+    """A photograph of frost, uint8 [H, W, 3], large enough to crop an image of this size from it."""
     with pictures.opened(Path(__file__).parent / "data/frost" / name) as file:
         photo = file.convert("RGB")
     if max(high, wide) < SMALL:
-        return np.asarray(photo)[2::5, 2::5]  # where linear interpolation at a fifth of the size looks
+        return np.asarray(photo)[2::5, 2::5]  # the pixels that linear interpolation uses at a fifth of the size
     scale = max(high / photo.height, wide / photo.width)
     if scale > 1:
         photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
@@ -120,17 +120,17 @@ def fitting(name: str, high: int, wide: int) -> np.ndarray:
 
 @corruption(place=10, alexnet_error=0.819)
 def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Clouds before the picture: (x + c P) m / (m + c), with the brightest value m of the image and a height map P.
+    """Clouds over the image: (x + c P) m / (m + c), with the brightest value m of the image and a height map P.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
+        seeds: int64 [N], one per image.
         severity: 1 to 5: c = 1.5, 2, 2.5, 2.5, 3, and how fast small clouds fade: 2, 2, 1.7, 1.5, 1.4; for images
             under 64 pixels .2, .5, .75, 1, 1.5 and 3, 3, 2.5, 2, 1.75.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
 
-    >>> fog(np.zeros((1, 32, 32, 1), "float32"), seeds=np.array([0])).max()  # at night one sees no fog
+    >>> fog(np.zeros((1, 32, 32, 1), "float32"), seeds=np.array([0])).max()  # no fog on a black image
     np.float32(0.0)
     """
     thick, decay = constant(
@@ -151,15 +151,15 @@ def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.
 
 @corruption(uneven="water up to the third severity, then mud")
 def spatter(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
-    """Splashes on the lens: water at the severities 1 to 3, mud at 4 and 5.
+    """Spatter on the lens: water at the severities 1 to 3, mud at 4 and 5.
 
-    Drops lie where noise N(m, s^2), smoothed by a normal curve of sigma g, exceeds t. Water adds a pale turquoise
-    at their edges, times a; mud covers the picture with brown where the drops, smoothed by a, are thick.
+    Drops are where noise N(m, s^2), smoothed by a normal curve of sigma g, exceeds t. Water adds a pale turquoise
+    at their edges, times a; mud covers the image with brown where the drops, smoothed by a, are thick.
 
     Args:
         images: float [N, H, W, C] in [0, 1].
-        seeds: int64 [N], one an image.
-        severity: 1 to 5: m, s, g, t and a stand in the source. It need not grow with the severity.
+        seeds: int64 [N], one per image.
+        severity: 1 to 5: m, s, g, t and a are in the source. The change need not increase with the severity.
 
     Source: Hendrycks & Dietterich, ICLR 2019.
 

@@ -62,14 +62,14 @@ def guess(data: Dataset, count: int | None) -> str:
     >>> from robust.datasets.dataset import from_arrays
     >>> from robust.core.interface import worded
     >>> worded(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
-    'takes 3 channels: the channel of the grey images of x is repeated, as with --channels rgb'
+    'takes 3 channels: the grey images of x are repeated to 3 channels, as with --channels rgb'
     """
     if seen(data, count) is data:
         return ""
     if count == 1:
         how = "the colour images of {} are converted to grey, .299 R + .587 G + .114 B as in Keras and Pillow,"
         return f"takes 1 channel: {how.format(data.name)} as with {setting('channels', 'gray')}"
-    how = f"the channel of the grey images of {data.name} is repeated,"
+    how = f"the grey images of {data.name} are repeated to 3 channels,"
     return f"takes 3 channels: {how} as with {setting('channels', 'rgb')}"
 
 

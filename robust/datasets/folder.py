@@ -79,7 +79,7 @@ def folder(
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
-        remarks=(*remarks, *files.said_of_turned(headers), *transforms.said(transform)),
+        remarks=(*remarks, *files.said_of_turned(headers), *transforms.resize_remark(transform)),
     )
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 

@@ -47,4 +47,4 @@ def tfds(
         transforms.read(transform),
         None if ids is None else Path(ids),
     )
-    return replace(found, remarks=(*found.remarks, *transforms.said(transform)))
+    return replace(found, remarks=(*found.remarks, *transforms.resize_remark(transform)))

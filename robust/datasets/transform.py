@@ -78,11 +78,11 @@ def read(given: str | Mapping[str, float | str | bool] | None) -> Transform | No
     return Transform(int(size), None if crop is None else float(crop), str(how), bool(antialias))
 
 
-def said(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...]:
+def resize_remark(given: str | Mapping[str, float | str | bool] | None) -> tuple[str, ...]:
     """A remark on how images are resized by default: models trained with another resizing get different images.
 
-    >>> said("imagenet"), said({"size": 240, "crop": 0.882}), said({"size": 32, "antialias": False})
-    ((), (), ())
+    >>> [resize_remark(each) for each in ("imagenet", {"size": 240, "crop": 0.882}, {"size": 32, "antialias": False})]
+    [(), (), ()]
     """
     if not isinstance(given, Mapping) or {"antialias", "crop"} & {*given}:  # a crop is a protocol of those libraries
         return ()

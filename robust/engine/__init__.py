@@ -1,1 +1,1 @@
-"""What runs where and what is kept: a suite's cases on its models, judged and recorded."""
+"""Running a suite: its cases are evaluated on its models, judged against bounds, recorded and cached."""

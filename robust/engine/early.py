@@ -1,4 +1,4 @@
-"""A first look at a model that was not made here, before anything is trained or attacked."""
+"""An early check of a model that was not made here, before anything is trained or attacked."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,21 +13,21 @@ from robust.models.classifier import Classifier, black_box
 from robust.models.classifier.memory import fitting
 
 
-def look(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say: Callable[[str], None]) -> None:
-    """Ask for the logits of images [N, H, W, C], and refuse what the model cannot be put to.
+def check(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say: Callable[[str], None]) -> None:
+    """Compute the logits of images [N, H, W, C], and refuse what the model does not support.
 
-    `calls`: the attacks, inspections and measures of a case. Those of ours are told early, others fail when they ask.
+    `calls`: the attacks, profiles and metrics of a case. Built-in attacks are checked here, others fail when they run.
 
-    Raises ModelError for what is wrong with the logits, and where a black box is to give gradients or be opened.
+    Raises ModelError for invalid logits, and where a black box is required to give gradients, features or layers.
     """
-    ours = registry.names("attacks")
+    built_in = registry.names("attacks")
     for call in calls if classifier.is_black_box else ():
-        gives = f"model {classifier.model.name!r} gives answers"
+        gives = f"model {classifier.model.name!r} gives outputs"
         if call.kind == "profile":
-            raise ModelError(f"{gives} only, and {call.name} looks inside; leave out profile")
+            raise ModelError(f"{gives} only, and {call.name} needs its layers; leave out profile")
         if call.kind == "metrics" and "features" in yields("metrics", call.name).needs:
-            raise ModelError(f"{gives} only, and {call.name} looks at features; leave it out of metrics")
-        if call.name in ours and gradient_based(call):
-            what = f"{gives} and no gradients, which {call.name} asks for"
+            raise ModelError(f"{gives} only, and {call.name} needs features; leave it out of metrics")
+        if call.name in built_in and gradient_based(call):
+            what = f"{gives} and no gradients, which {call.name} needs"
             raise ModelError(f"{what}; use a black-box attack: {black_box.ATTACKS}")
     fitting(classifier, lambda: classifier.logits(images), say)

@@ -12,15 +12,18 @@ from robust.results.evaluation import Predictions
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model ready to be asked: what identifies it, the classifier, what the page says of it, how many channels it
-    takes, see `robust.models.classifier.inputs.channels`."""
+    """A model ready to be evaluated.
+
+    identity: what identifies it. about: what the page reports about it. predictions: those on a split of the suite's
+    data. takes: how many channels it takes, see `robust.models.classifier.inputs.channels`.
+    """
 
     identity: str
     classifier: Classifier
     about: Table
-    answers: Callable[[str], Predictions] | None = None  # what it says of a split of the data it was made for
+    predictions: Callable[[str], Predictions] | None = None
     takes: int | None = None
 
     def seen(self, data: Dataset) -> Dataset:
-        """The data with as many channels as the model takes; ModelError where others were asked for."""
+        """The data with as many channels as the model takes; ModelError where the data requests other channels."""
         return channels.seen(data, self.takes, f"model {self.classifier.model.name}")

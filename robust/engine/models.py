@@ -1,4 +1,4 @@
-"""The models of a suite, as classifiers: fitted, or loaded, or handed in, and kept."""
+"""The models of a suite, as classifiers: trained, loaded or passed in, and cached."""
 
 import functools
 import json
@@ -24,16 +24,16 @@ from robust.core.types import NewTable, Table
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset, data_key
 from robust.engine.fitted import Fitted
-from robust.models import first_look
+from robust.models import input_checks
 from robust.models.classifier import Classifier, black_box, inputs, rows
 from robust.models.classifier.black_box import Network
-from robust.models.classifier.form import form
+from robust.models.classifier.structure_hash import structure_hash
 from robust.models.loading import fingerprint, load
 from robust.models.pretrained import load as pretrained
 from robust.suite import Architecture, InMemory, Model, ModelFile, Pretrained, Published, Python, Weights
 from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
-from robust.training.hardness import kept
+from robust.training.robust_validation import kept
 
 BATCH = 128
 
@@ -42,7 +42,7 @@ BATCH = 128
 class ModelKey:
     """Everything that makes a fitted model what it is.
 
-    source: what a training begins with. train: its recipe, adversary and objective. data: its content. code: of the
+    source: what a training starts from. train: its recipe, adversary and objective. data: its content. code: of the
     network, of the training and of all that they import.
     """
 
@@ -54,7 +54,7 @@ class ModelKey:
 
 
 def key(model: Model, seed: int, data: Dataset) -> NewTable:
-    """What a fitted model is known by in the store, see `ModelKey`."""
+    """The key of a fitted model in the store, see `ModelKey`."""
     calls = {} if model.train is None else {one.name: getattr(model.train, one.name) for one in fields(model.train)}
     train = {name: call and call.key() for name, call in calls.items()} or None
     made = [model.source.call] if isinstance(model.source, Architecture) else []
@@ -63,43 +63,43 @@ def key(model: Model, seed: int, data: Dataset) -> NewTable:
 
 
 def augmentations(model: Model) -> list[Call]:
-    """What is done to the images that a model is trained with."""
+    """The augmentations of the images that a model is trained on."""
     named = model.train.recipe.arguments.get("augment") if model.train else None
     return [bind("augmentations", each) for each in named or []]
 
 
 def identity(model: Model, seed: int, data: Dataset, store: Store) -> str | None:
-    """What identifies a model without making it; None where that cannot be known, or it is not made yet."""
+    """What identifies a model without making it; None where that is unknown, or the model is not made yet."""
     if is_made_here(model):
         made_from = key(model, seed, data)
         return stores.digest(made_from) if store.find("models", made_from) else None
     match model.source:
         case ModelFile(path):
-            return theirs(path)
+            return file_identity(path)
         case Weights() | Published() as weights:
-            return stores.digest(elsewhere(weights, data))
+            return stores.digest(weights_key(weights, data))
     return None
 
 
 def is_made_here(model: Model) -> bool:
-    """Is it built or trained here, and so kept in the store?"""
+    """Is it built or trained here, and therefore kept in the store?"""
     return isinstance(model.source, Architecture) or model.train is not None
 
 
 def _source(model: Model, data: Dataset) -> NewTable:
-    """What identifies what a training begins with."""
+    """What identifies the start of a training."""
     how = {"preprocessing": model.preprocessing, "output": model.output}
     match model.source:
         case Architecture(call):
             return call.key()
         case ModelFile(path):
-            return {"file": theirs(path), **how}
+            return {"file": file_identity(path), **how}
         case Weights() | Published() as weights:
-            return {**elsewhere(weights, data), **how}
+            return {**weights_key(weights, data), **how}
     raise untrained(model)
 
 
-def theirs(path: Path) -> str:
+def file_identity(path: Path) -> str:
     """What identifies a model's file: its content, and the code of the modules that it names; none is imported."""
     modules = sorted({part.module for part in keras_files.foreign(path)} - {"", "__main__"})
     found = [(module, code) for module in modules if (code := _code(module))]
@@ -107,15 +107,15 @@ def theirs(path: Path) -> str:
 
 
 def _code(module: str) -> str:
-    """A hash of a module's code, "" where it is not found: then loading the file will say so."""
+    """A hash of a module's code, "" where it is not found: then loading the file raises the error."""
     try:
         return registry.foreign_code(module)
     except (SuiteError, ValueError):
         return ""
 
 
-def elsewhere(source: Pretrained, data: Dataset) -> NewTable:
-    """Everything that makes a network with weights from elsewhere what it is."""
+def weights_key(source: Pretrained, data: Dataset) -> NewTable:
+    """Everything that makes a network with pretrained weights what it is."""
     key = {"name": source.name, "code": stores.code("robust.models.pretrained.load")}
     if isinstance(source, Weights):
         own = source.architecture.key(), source.layout, pretrained.normalisation(source)[0]
@@ -134,7 +134,7 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
 
 @contextmanager
 def named(model: Model) -> Iterator[None]:
-    """A ModelError says which model of the suite it is about; from Python there is but one."""
+    """A ModelError names the model of the suite; not from Python, where there is only one."""
     try:
         yield
     except ModelError as error:
@@ -152,11 +152,11 @@ def _prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Pro
             return _fitted(model, load(folder / "model.keras", allow_code=model.allow_code), data, identity_of, about)
     network = _network(model, data)
     fitted = _fitted(model, network, data, identity(model, seed, data, store) or "", {})
-    return fitted if fitted.identity else replace(fitted, identity=_as_it_is(model, network, fitted))
+    return fitted if fitted.identity else replace(fitted, identity=_identity_of(model, network, fitted))
 
 
 def _network(model: Model, data: Dataset) -> Network:
-    """A model that is not made here, as it comes."""
+    """A model that is not made here, unchanged."""
     match model.source:
         case ModelFile(path):
             return load(path, allow_code=model.allow_code)
@@ -169,7 +169,7 @@ def _network(model: Model, data: Dataset) -> Network:
             return network
 
 
-def _as_it_is(model: Model, network: Network, fitted: Fitted) -> str:
+def _identity_of(model: Model, network: Network, fitted: Fitted) -> str:
     """What identifies a model that is known only once it is made."""
     code = model.source.call.key() if isinstance(model.source, Python) else None
     return stores.digest([fitted.classifier.weights, _form(network), code])
@@ -181,9 +181,9 @@ def trained(
 ) -> Iterator[Path]:
     """A folder with the network, model.keras, and about.json; built, trained or tuned unless the store has it.
 
-    A training that was stopped goes on after its last epoch. Of several machines only the chief writes to
-    the store; the others train along and hold theirs while the `with` lasts. They share the store's folder,
-    so that all know what there is already. `logs`: a folder for TensorBoard.
+    An interrupted training continues after its last epoch. Of several machines only the chief writes to
+    the store; the others train as well and keep their results during the `with` block. They share the store's
+    folder, so that all know what is in it. `logs`: a folder for TensorBoard.
     """
     made_from = key(model, seed, data)
     unfinished = store.unfinished(made_from)
@@ -194,7 +194,7 @@ def trained(
         network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
         guess = channels.guess(data, inputs.channels(network))
         _save(network, history, time.perf_counter() - began, out, guess)
-        _tell(model, history, time.perf_counter() - began, progress)
+        _report(model, history, time.perf_counter() - began, progress)
 
     known = store.find("models", made_from)
     if known and logs and is_chief(model):
@@ -210,7 +210,7 @@ def trained(
 
 
 def _base(model: Model, data: Dataset) -> keras.Model:
-    """The network that is to be fine-tuned."""
+    """The network to fine-tune."""
     match model.source:
         case ModelFile(path):
             return load(path, allow_code=model.allow_code)
@@ -220,14 +220,14 @@ def _base(model: Model, data: Dataset) -> keras.Model:
 
 
 def untrained(model: Model) -> SuiteError:
-    """What is said of a model of which no training can begin."""
+    """The error for a model that cannot be trained here."""
     return SuiteError(f"model {model.name}: {model.source.name} is not trained here")
 
 
-def meet(models: Iterable[Model]) -> None:
-    """Where a recipe asks for several machines they meet here, which must be before TensorFlow does anything.
+def connect_workers(models: Iterable[Model]) -> None:
+    """Where a recipe requires several machines they connect here, which must be before TensorFlow does anything.
 
-    So no other strategy is made here: "mirrored" would start TensorFlow to look for its devices.
+    No other strategy is created here: "mirrored" would initialise TensorFlow to list its devices.
     """
     for model in models:
         if model.train is not None and model.train.recipe.arguments["strategy"] == "multi_worker":
@@ -235,12 +235,12 @@ def meet(models: Iterable[Model]) -> None:
 
 
 def is_chief(model: Model) -> bool:
-    """Is this the process that writes, of those that train the model together?"""
+    """Is this the process that writes, of all that train the model together?"""
     return model.train is None or strategies.is_chief(strategies.strategy(model.train.recipe.arguments["strategy"]))
 
 
 def _form(network: keras.Model) -> Table | str:
-    """What tells networks of the same weights apart: the layers, or where Keras cannot say them, this very object."""
+    """What distinguishes networks of the same weights: the layers, or where Keras has no config, this very object."""
     try:
         return network.get_config()
     except (AttributeError, NotImplementedError, TypeError, ValueError):
@@ -253,12 +253,12 @@ def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: flo
     write(out / "about.json", json.dumps(about))
 
 
-def _tell(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
+def _report(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
     if history and model.train is not None:
         names = {"accuracy": "accuracy", "val_accuracy": "validation accuracy", "val_robust": "robust accuracy"}
         epoch = kept(history, patience.column(model.train, history))
-        told = [f"{name} {history[key][epoch]:.3f}" for key, name in names.items() if key in history]
-        progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(told)}")
+        values = [f"{name} {history[key][epoch]:.3f}" for key, name in names.items() if key in history]
+        progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(values)}")
 
 
 def _fitted(model: Model, network: Network, data: Dataset, identity: str, about: NewTable) -> Fitted:
@@ -267,10 +267,10 @@ def _fitted(model: Model, network: Network, data: Dataset, identity: str, about:
     takes = inputs.channels(network, pixels)
     seen = channels.seen(data, takes, f"model {model.name}")
     network, flattened = rows.unrolled(network, seen.image_shape)
-    asked = black_box.asked(network, classes, model.output) if model.black_box else network
-    size = min(BATCH, data.size("test"))  # a dozen photos are not filled up to a hundred
+    evaluated = black_box.as_black_box(network, classes, model.output) if model.black_box else network
+    size = min(BATCH, data.size("test"))  # a dozen photos are not padded to a hundred
     classifier = Classifier(
-        asked,
+        evaluated,
         classes,
         preprocessing=pixels,
         attack_precision=model.attack_precision,
@@ -281,9 +281,9 @@ def _fitted(model: Model, network: Network, data: Dataset, identity: str, about:
     if any(w not in (None, h) for w, h in zip(shape, seen.image_shape, strict=False)):
         wants = f"model {model.name} takes images of shape {shape}, but those of {data.name} are {data.image_shape}"
         raise ModelError(f"{wants}{inputs.resized(shape, seen.image_shape)}")
-    notes, doubts = ([], []) if is_made_here(model) else first_look.at(classifier, seen)
-    told = {"architecture": model.source.name, "parameters": classifier.parameters, "weights_sha": classifier.weights}
-    told["form"] = form(network, classifier.preprocessing, model.output)
-    said = pretrained.said(model.source) if isinstance(model.source, Pretrained) else ()
-    understood = [*classifier.understood, *filter(None, [flattened]), *said, *notes, *doubts]
-    return Fitted(identity, classifier, {**told, "understood": understood, "doubts": doubts, **about}, takes=takes)
+    notes, doubts = ([], []) if is_made_here(model) else input_checks.at(classifier, seen)
+    found = {"architecture": model.source.name, "parameters": classifier.parameters, "weights_sha": classifier.weights}
+    found["form"] = structure_hash(network, classifier.preprocessing, model.output)
+    declared = pretrained.notes(model.source) if isinstance(model.source, Pretrained) else ()
+    understood = [*classifier.notes, *filter(None, [flattened]), *declared, *notes, *doubts]
+    return Fitted(identity, classifier, {**found, "notes": understood, "doubts": doubts, **about}, takes=takes)

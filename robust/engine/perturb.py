@@ -1,4 +1,4 @@
-"""One case on one model: the images perturbed, at each strength going upward, and what results."""
+"""One case on one model: the perturbed images at increasing strengths, and the results."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,9 +24,9 @@ from robust.suite import Case
 def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progress: Progress) -> Iterator[Outcome]:
     """Run a case's perturbations on the test split, weakest first, or its search; without any, the clean images.
 
-    An image that fell at one eps is not attacked again at the next: what fooled the model lies in the
-    larger ball, too. The others go on from where they were left. What was wrong before, or has fallen, is lost:
-    it is not asked again, as another answer of a randomised model would not take that back.
+    An image misclassified at one eps is not attacked again at the next: the adversarial image is also in the larger
+    ball. The others continue from their last perturbed image. An image that was misclassified before or by the attack
+    is not evaluated again: another prediction of a randomised model would not undo that.
 
     Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
     """
@@ -49,8 +49,8 @@ def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progr
             carried, rows = attack(classifier, call, search, examples, clean, seeds, carried)
             logits = logits.copy()
             logits[rows] = classifier.logits(carried.images[rows])
-            carried = replace(carried, by=felled(call, carried.by, clean, logits))
-            carried, logits = unmended(carried, logits, examples, clean)
+            carried = replace(carried, by=success_by(call, carried.by, clean, logits))
+            carried, logits = without_corrections(carried, logits, examples, clean)
         else:
             carried = _corrupt(call, examples, seeds)
             logits = classifier.logits(carried.images)
@@ -74,7 +74,7 @@ def aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> t
 
 
 def pairs(target: str | Mapping[str, str], clean: EvaluationResult, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which image is sent to which class."""
+    """Which image is attacked towards which class: the rows, and their targets."""
     if target == targets.ALL:
         return targets.pairs(clean.labels, len(clean.classes))
     chosen = targets.choose(target, clean.classes, clean.labels, clean.logits, seed, clean.ids)
@@ -90,11 +90,11 @@ def attack(
     seeds: np.ndarray,
     last: AttackResult | None,
 ) -> tuple[AttackResult, np.ndarray]:
-    """Attack the images that still stand, from where a smaller eps has left them (`last`); also gives their rows."""
+    """Attack the images that are not fooled yet, from the result at a smaller eps (`last`); also returns their rows."""
     images, labels, aims = examples.images, examples.labels, clean.targets
     result = AttackResult.of(images if last is None else last.images)
     result.by[:] = np.where(fooled(clean.predicted, labels, aims), "clean", "" if last is None else last.by)
-    if last is not None:  # what led here is part of the budget
+    if last is not None:  # the passes at smaller eps count
         result.n_forward[:], result.n_backward[:] = last.n_forward, last.n_backward
     rows = np.flatnonzero(result.by == "")
     if not rows.size:
@@ -126,32 +126,32 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
     norm = call.arguments.get("norm", "linf")
     if call.kind != "attacks":
         return
-    if (measure := ball.distances.get(norm)) is None:
+    if (distance := ball.distances.get(norm)) is None:
         raise ContractError(
             f"{call.name} has norm = {norm!r}, in which no ball is checked{suggest(norm, ball.distances)}"
         )
-    sizes, eps = measure(perturbed - original), call.arguments.get("eps", np.inf)
+    sizes, eps = distance(perturbed - original), call.arguments.get("eps", np.inf)
     if not within(sizes, eps).all():
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 
 
-def felled(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
-    """What felled each image: that it fell is what the final look says, not the attack's own word."""
+def success_by(call: Call, by: np.ndarray, clean: EvaluationResult, logits: np.ndarray) -> np.ndarray:
+    """The attack that succeeded on each image; success is decided by the final logits, not by the attack's report."""
     is_adv = fooled(logits.argmax(axis=1), clean.labels, clean.targets)
     return np.where(is_adv, np.where(by == "", call.name, by), "")
 
 
-def unmended(
+def without_corrections(
     carried: AttackResult, logits: np.ndarray, examples: Examples, clean: EvaluationResult
 ) -> tuple[AttackResult, np.ndarray]:
-    """An attack towards a class may end at the label of an image that was wrong: that is given back as it came."""
-    mended = (logits.argmax(axis=1) == clean.labels) & (clean.predicted != clean.labels)
-    images = np.where(mended[:, None, None, None], examples.images, carried.images)
-    return replace(carried, images=images), np.where(mended[:, None], clean.logits, logits)
+    """A targeted attack may make a misclassified image correct: then the original image is kept."""
+    corrected = (logits.argmax(axis=1) == clean.labels) & (clean.predicted != clean.labels)
+    images = np.where(corrected[:, None, None, None], examples.images, carried.images)
+    return replace(carried, images=images), np.where(corrected[:, None], clean.logits, logits)
 
 
 def rounded(classifier: Classifier, result: EvaluationResult, images: np.ndarray) -> np.ndarray:
-    """Which of the images that the attack felled still fool the model when they are rounded to 8 bits."""
+    """Which of the successful adversarial images still fool the model when they are rounded to 8 bits."""
     is_adv, survives = np.flatnonzero(result.attack_success), np.zeros(len(images), bool)
     if is_adv.size:
         predicted = classifier.logits(np.round(images[is_adv] * 255) / 255).argmax(axis=1)
@@ -177,7 +177,7 @@ def _evaluated(
 
 
 def with_distance(result: EvaluationResult, call: Call, change: np.ndarray) -> EvaluationResult:
-    """How far each image had to go: 0 where the model erred before, infinite where it was not fooled within eps."""
+    """The size of each change: 0 where the model erred before, infinite where it is not fooled within eps."""
     norm, is_adv = call.arguments["norm"], fooled(result.predicted, result.labels, result.targets)
     sizes = np.where(is_adv, ball.distances[norm](change), np.inf).astype(np.float32)
     return replace(result, distance=sizes, limit=call.arguments["eps"], norm=norm)

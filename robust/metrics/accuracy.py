@@ -8,7 +8,16 @@ import numpy as np
 
 from robust.core import statistics
 from robust.core.declared import metric
-from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels, by_image, mean, proportion, unsure
+from robust.results.evaluation import (
+    EvaluationResult,
+    Metric,
+    Value,
+    at_labels,
+    by_image,
+    mean,
+    proportion,
+    without_interval,
+)
 
 
 @metric(
@@ -26,6 +35,10 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, at_labels
     },
     perfect={"top1": 1.0, "top5": 1.0, "top1_error": 0.0, "top5_error": 0.0, "nll": 0.0},
     once=True,
+    units={"nll": "nats"},
+    table="calibration",
+    headings={"nll": "NLL"},
+    spread=("top1", "nll"),
 )  # fmt: skip
 def accuracy(
     result: EvaluationResult,
@@ -51,7 +64,7 @@ def accuracy(
     yield nll(result, result.log_probabilities)
     if result.rounded is not None and result.attack_success.any():
         kept: Value[Any] = proportion("success_after_8bit", result.rounded[result.attack_success])
-        yield unsure(kept) if result.several else kept
+        yield without_interval(kept) if result.has_repeated_images else kept
 
 
 def nll(result: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "nll") -> Value:
@@ -73,7 +86,7 @@ def shares(result: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Ite
 
 
 def _share(result: EvaluationResult, metric: Metric, hits: np.ndarray) -> Value[Metric]:
-    if not result.several:
+    if not result.has_repeated_images:
         return proportion(metric, hits)
     found = mean(metric, by_image(result.ids, hits), 0, 1, unit="proportion")
     rounded = math.isclose(found.value, hits.mean(), rel_tol=1e-12)  # e.g. where all images have equally many targets

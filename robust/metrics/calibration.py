@@ -16,7 +16,13 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, mean, pro
     found=("bin_accuracy", "bin_confidence"),
     shares=("bin_accuracy",),
     perfect={"aurc": 0.0},
-)
+    table="calibration",
+    headings={
+        "ece": "ECE", "ece_adaptive": "ECE, equal mass", "ece_classwise": "class-wise", "ace": "adaptive",
+        "brier": "Brier", "aurc": "AURC",
+    },
+    spread=("ece", "brier", "aurc"),
+)  # fmt: skip
 def calibration(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Calibration errors, Brier score, reliability diagram, and the gain from rejecting the least confident images.
 

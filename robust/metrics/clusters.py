@@ -18,6 +18,10 @@ SHOWN = 6  # images of a cluster that the page shows: half of them misclassified
     shares=("worst_cluster", "cluster_recall"),
     needs=("train", "features"),
     perfect={"worst_cluster": 1.0, "cluster_recall": 1.0},
+    table="structure",
+    headings={"worst_cluster": "worst cluster"},
+    spread=("worst_cluster",),
+    extreme_of={"worst_cluster": "cluster_recall"},
 )
 def clusters(result: EvaluationResult, *, k: Count = 3, smallest: Count = 10, seed: Seed = 0) -> Iterator[Value]:
     """Accuracy on each cluster of each class; clusters are found by k-means in the training images' features.

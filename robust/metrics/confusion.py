@@ -22,6 +22,10 @@ DRAWS = 2000  # of the recalls of all classes
     per_pair=("confused",),
     shares=("worst_class", "worst_pair", "recall", "precision", "confused"),
     paired={"recall": "higher"},
+    table="structure",
+    headings={"worst_class": "worst class", "worst_pair": "worst pair", "recall_std": "spread of recalls"},
+    spread=("worst_class", "worst_pair", "recall_std"),
+    extreme_of={"worst_class": "recall", "worst_pair": "confused"},
     perfect={
         "worst_class": 1.0,
         "worst_pair": 0.0,

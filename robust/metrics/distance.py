@@ -25,6 +25,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these depe
     shares=("censored", "top1_by_distance"),
     needs=("minimal",),
     once=True,
+    spread=("median_distance",),
 )
 def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
     """The median of the smallest changes found that fool the model, their quartiles, and the accuracy they imply.

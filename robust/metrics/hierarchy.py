@@ -20,6 +20,12 @@ from robust.results.evaluation import EvaluationResult, Value, mean, proportion
     needs=("superclasses",),
     paired={"superclass_accuracy": "higher"},
     perfect={"superclass_accuracy": 1.0},
+    table="structure",
+    headings={
+        "superclass_accuracy": "superclass accuracy", "within_superclass_error_share": "errors inside superclass",
+        "mistake_severity": "severity of mistakes",
+    },
+    spread=("superclass_accuracy", "mistake_severity"),
 )  # fmt: skip
 def hierarchy(result: EvaluationResult, *, tree: str | dict | None = None, level: int | None = None) -> Iterator[Value]:
     """Shares of mistakes within and across superclasses, and their mean severity in the class hierarchy.

@@ -25,6 +25,9 @@ class Scatter(NamedTuple):
     per_class=("class_scatter",),
     shares=("ncc_agreement",),
     needs=("train", "features"),
+    table="structure",
+    headings={"fisher_ratio": "Fisher ratio", "nc1": "NC1", "ncc_agreement": "agrees with nearest mean"},
+    spread=("fisher_ratio", "nc1"),
 )
 def structure(
     result: EvaluationResult,

@@ -21,7 +21,17 @@ UNITS: dict[Literal["temperature", "nll_scaled", "brier_scaled", "ece_scaled", "
 }  # fmt: skip
 
 
-@metric(names=("temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"), needs=("validation",))
+@metric(
+    names=("temperature", "nll_scaled", "brier_scaled", "ece_scaled", "ece_adaptive_scaled"),
+    needs=("validation",),
+    other_images=("temperature",),
+    table="calibration",
+    headings={
+        "temperature": "temperature", "nll_scaled": "NLL, scaled", "brier_scaled": "Brier, scaled",
+        "ece_scaled": "ECE, scaled", "ece_adaptive_scaled": "ECE, equal mass, scaled",
+    },
+    spread=("temperature",),
+)  # fmt: skip
 def temperature(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value]:
     """Temperature scaling: the logits divided by T, which is fitted on the clean images of the validation split.
 

@@ -1,1 +1,1 @@
-"""Networks: the architectures, weights from elsewhere, and any Keras model as a classifier of images in [0, 1]."""
+"""Networks: the architectures, pretrained weights, and any Keras model as a classifier of images in [0, 1]."""

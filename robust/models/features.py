@@ -1,4 +1,4 @@
-"""What a network has made of an image before it decides: the input of its last layer with weights."""
+"""Penultimate features of an image: the input of a network's last layer with weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,22 +15,22 @@ from robust.models.classifier import Classifier
 def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The penultimate features of images [N, H, W, C] in [0, 1], float32 [N, D], in fixed batches.
 
-    They are what goes into the last layer that has weights; of a map [N, h, w, D], its mean over places.
+    They are the input of the last layer that has weights; a map [N, h, w, D] is averaged over its positions.
 
-    Raises ModelError where the model has no graph of layers to find them in.
+    Raises ModelError if the model has no graph of layers to find them in.
     """
-    ask = classifier.compiled("features", lambda: _asking(classifier))
+    extract = classifier.compiled("features", lambda: _extractor(classifier))
     parts = []
     for batch in classifier.batches(images):
-        parts.append(ask(tf.constant(batch, classifier.dtype)).numpy())
+        parts.append(extract(tf.constant(batch, classifier.dtype)).numpy())
         classifier.count(n_forward=len(batch))
     return np.concatenate(parts)[: len(images)]
 
 
 class Features:
-    """The features of some images, looked at when they are first asked for.
+    """The features of some images, computed on first use.
 
-    found: they, float32 [N, D]; None while nobody has asked.
+    found: the features, float32 [N, D]; None before the first use.
     """
 
     def __init__(self, classifier: Classifier, images: np.ndarray):
@@ -38,31 +38,31 @@ class Features:
         self.found: np.ndarray | None = None
 
     def __call__(self) -> np.ndarray:
-        """Look at the images, or give what was found; raises ModelError as `features`."""
+        """Compute the features, or return those already computed; raises ModelError as `features`."""
         if self.found is None:
             self.found = features(self.classifier, self.images)
         return self.found
 
     def keep(self, path: Path) -> None:
-        """Write what was found; nothing where nobody has asked."""
+        """Save the features, if they have been computed."""
         if self.found is not None:
             np.save(path, self.found)
 
 
-def _asking(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
+def _extractor(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
     model: Any = getattr(classifier, "model", None)
     if not getattr(model, "outputs", None):
         name = getattr(model, "name", type(model).__name__)
         raise ModelError(
-            f"model {name!r} has no graph of layers, so its features cannot be found; build it as "
-            "keras.Model(inputs, outputs) or Sequential, or leave out the metrics that look at features"
+            f"model {name!r} has no graph of layers, so its features cannot be computed; build it as "
+            "keras.Model(inputs, outputs) or Sequential, or leave out the metrics that use features"
         )
     twin = keras.Model(model.inputs, penultimate(model))
     return lambda images: _flat(tf.cast(twin(classifier.inputs(images), training=False), tf.float32))
 
 
 def penultimate(model: keras.Model) -> keras.KerasTensor:
-    """The symbolic tensor that goes into the last layer with weights of a functional model with one output."""
+    """The symbolic input of the last layer with weights of a functional model with one output."""
     output = model.outputs[0]
     while True:
         layer, node = output._keras_history[:2]
@@ -73,7 +73,7 @@ def penultimate(model: keras.Model) -> keras.KerasTensor:
             return before[0]
         if len(before) != 1:
             what = f"ends in {layer.name!r}, which has {len(before)} inputs and no weights"
-            raise ModelError(f"model {model.name!r} {what}, so its features cannot be found")
+            raise ModelError(f"model {model.name!r} {what}, so its features cannot be computed")
         output = before[0]
 
 

@@ -5,7 +5,7 @@ How many values a network keeps is a convention; there are three of them, each a
 - `weighted`: the outputs of convolutions and dense layers alone;
 - `forward`: the input, and the outputs of convolutions, dense layers, pools, concatenations, sums and
   products; BatchNorm, activations, dropout, padding and reshaping work in place (as CS231n counts);
-- `training`: every output, since the backward pass needs them: an upper bound for whoever recomputes.
+- `training`: every output, since the backward pass needs them: an upper bound if activations are recomputed.
 """
 
 from collections.abc import Iterator
@@ -68,11 +68,11 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
         model: a functional or Sequential model with a fixed input shape; it may have been built under
             `unallocated`, without weights.
 
-    Columns: layer, kind ("ops.Add" for an operation that is no layer), shape, parameters (see
+    Columns: layer, kind ("ops.Add" for an operation that is not a layer), shape, parameters (see
     `robust.models.parameters`), trainable (those that are not frozen), held (parameters, statistics and constants),
     macs (<NA> for a kind that is not known), depth (of the longest path until here, in convolutions and dense
     layers), and the values kept: weighted, forward, training. The parameters of a layer that is used twice
-    stand in the row of its first use.
+    are in the row of its first use.
 
     Raises ModelError for a model without a graph (a subclassed one), and for one without fixed shapes.
 
@@ -109,7 +109,7 @@ def remark(table: pd.DataFrame) -> str:
 
 
 class _Walk:
-    """On the way through a graph: how deep each tensor lies, from which uses of layers it stems, what was counted."""
+    """The state of a walk through a graph: each tensor's depth, the uses of layers it comes from, what was counted."""
 
     def __init__(self, name: str):
         self.name, self.uses, self.counted = name, 0, set[int]()
@@ -124,7 +124,7 @@ class _Walk:
                 yield self.row(node, prefix)
 
     def nested(self, inner: keras.Model, node: "Node", prefix: str) -> Iterator[Row]:
-        """The rows of a model within the model; its inputs are what it is given, and cost nothing."""
+        """The rows of a model within the model; its inputs are given, and cost nothing."""
         graph = _graph(inner)
         self._same(node.input_tensors, graph.inputs)
         yield from (row for row in self.rows(inner, prefix) if row.kind != "InputLayer")
@@ -156,7 +156,7 @@ class _Walk:
         return shape
 
     def _is_new(self, layer: keras.Operation, inputs: list[keras.KerasTensor]) -> bool:
-        """Does its output need memory of its own under the `forward` convention?"""
+        """Does its output need additional memory under the `forward` convention?"""
         if isinstance(layer, layers.Layer):
             return package(layer) not in _IN_PLACE or isinstance(layer, _GROWING)
         return len({self.origins[id(tensor)] for tensor in inputs}) > 1  # x + y of two layers, not x + x[1:] of one

@@ -13,7 +13,7 @@ def macs(layer: Operation, inputs: Shape, outputs: Shape) -> int | None:
     """How many multiply-accumulates one image costs a layer, each time it is used.
 
     Convolutions (grouped, depthwise, separable and transposed ones included) and dense layers are
-    counted; what only normalises, activates, pools, reshapes or merges costs 0, as the field counts.
+    counted; what only normalises, activates, pools, reshapes or merges costs 0, by the usual convention.
 
     Args:
         layer: a Keras layer, or an operation of `keras.ops`.
@@ -38,7 +38,7 @@ def has_kernel(layer: Operation) -> bool:
 
 
 def package(layer: Operation) -> str:
-    """In which room of Keras a layer stands: "pooling", "merging" ...; "" for layers from elsewhere.
+    """The package of Keras that a layer belongs to: "pooling", "merging" ...; "" for third-party layers.
 
     >>> package(layers.MaxPooling2D())
     'pooling'
@@ -48,7 +48,7 @@ def package(layer: Operation) -> str:
 
 
 def is_free(layer: Operation) -> bool:
-    """Does the field count no multiplications for it?"""
+    """Does it count as free of multiplications, by the usual convention?"""
     if not isinstance(layer, layers.Layer):
         return type(layer).__name__ not in _PRODUCTS
     return isinstance(layer, layers.InputLayer | layers.Identity) or (
@@ -71,7 +71,7 @@ def _separable(layer: layers.SeparableConv1D | layers.SeparableConv2D, inputs: S
 def _transposed(
     layer: layers.Conv1DTranspose | layers.Conv2DTranspose | layers.Conv3DTranspose, inputs: Shape, outputs: Shape
 ) -> int:
-    return _places(layer, inputs) * prod(layer.kernel.shape)  # each place of the input is spread by a kernel
+    return _places(layer, inputs) * prod(layer.kernel.shape)  # each position of the input is multiplied by the kernel
 
 
 def _dense(layer: Any, inputs: Shape, outputs: Shape) -> int:

@@ -1,8 +1,8 @@
 """How many parameters a model has, as papers count: what training can change.
 
-Kernels, biases, the scales and shifts of normalisations, whether they are frozen or not. No parameters are what is
-measured and not learned: the running mean and variance of a BatchNorm, and the constants of a Normalization layer,
-a mean image among them. So ResNet-18 has 11,689,512, as torchvision says; Keras' `count_params` adds the rest.
+Kernels, biases, the scales and shifts of normalisations, whether they are frozen or not. What is measured and
+not learned is no parameter: the running mean and variance of a BatchNorm, and the constants of a Normalization layer,
+a mean image among them. So ResNet-18 has 11,689,512, as torchvision reports; Keras' `count_params` adds the others.
 """
 
 from math import prod
@@ -22,7 +22,7 @@ def count(model: keras.layers.Layer) -> int:
 def learned(layer: keras.layers.Layer) -> list[keras.Variable]:
     """The weights of a layer, and of those inside it, that training changes unless they are frozen, each once.
 
-    Keras tells them by how they were made, `add_weight(trainable=...)`; freezing a layer does not change that.
+    They are identified by how they were created, `add_weight(trainable=...)`; freezing a layer does not change that.
     """
     found = [weight for part in layer._flatten_layers() for weight in part._trainable_variables]
     return list({id(weight): weight for weight in found}.values())

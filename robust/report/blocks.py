@@ -112,9 +112,7 @@ def block(value: object, name: str) -> Text | Frame | Figure:
         return Frame([str(column) for column in value], [[_text(v) for v in row] for row in value.values], numeric)
     if isinstance(value, alt.TopLevelMixin):
         return Figure(name, f"A chart of {name}", value.to_dict())
-    raise ReportError(
-        f"{name}: a section yields sentences, DataFrames and Altair charts, not {type(value).__name__}"
-    )
+    raise ReportError(f"{name}: a section yields sentences, DataFrames and Altair charts, not {type(value).__name__}")
 
 
 def _text(value: object) -> str:

@@ -175,4 +175,6 @@ def _names(field: str, names: tuple[str, ...], angle: int) -> Any:
 def _matrix_description(confusion: Confusion, name: str) -> str:
     worst = [f"{p.label} classified as {p.predicted} {p.times} times" for p in confusion.worst(3).itertuples()]
     most_often = f"; most often {', '.join(worst)}" if worst else ""
-    return f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} correct{most_often}."
+    return (
+        f"Confusion matrix of {confusion.model}, {name}: {confusion.right} of {confusion.images} correct{most_often}."
+    )

@@ -50,7 +50,7 @@ class Card:
 
 @section(title="Clusters", after="flows")
 def clusters(folder: Folder) -> list[Card]:
-    """One for every cell whose classes were clustered; of a model that was trained several times the first training."""
+    """One for every cell whose classes were clustered; for a model with several trainings, of the first one."""
     shown = _shown(folder.path / "samples" / "shown.csv")
     firsts = {run.model: run for run in reversed(folder.runs)}
     found = []
@@ -77,7 +77,9 @@ def _listed(
     found = []
     for row in rows.to_dict("records"):
         named = here.loc[(here["metric"] == row["metric"]) & (here["subset"] == row["subset"]), "example"]
-        pictures = [_picture(name, images, predictions) for name in named if name in images and name in predictions.index]
+        pictures = [
+            _picture(name, images, predictions) for name in named if name in images and name in predictions.index
+        ]
         interval = wording.interval(row["ci_low"], row["ci_high"], row["unit"])
         found.append(Cluster(row["subset"], wording.percent(row["value"]), interval, str(row["n"]), pictures))
     return found

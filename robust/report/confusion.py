@@ -39,7 +39,7 @@ class Confusion:
 
 
 def confusions(folder: Folder) -> list[Confusion]:
-    """The confusion of every model under every condition whose predictions were evaluated, in the order of the suite."""
+    """The confusion of every model under every condition with evaluated predictions, in the order of the suite."""
     cells = [
         (model, condition, *_outcomes(folder, model, condition))
         for model in dict.fromkeys(run.model for run in folder.runs)

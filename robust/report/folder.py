@@ -15,7 +15,7 @@ from robust.core.interface import INTERFACES, Interface
 from robust.core.types import NewTable
 from robust.report import reading
 from robust.report.conditions import Cells, Condition, TrainedModel, cells
-from robust.report.recount import Telling, measured
+from robust.report.recount import Recounts, measured
 from robust.report.resummed import summed
 from robust.report.verified import Expected, absent, allows, verified
 from robust.results.summaries.corruption_error import MADE
@@ -27,11 +27,11 @@ _GRID = 200_000  # cells of a table of every trained model under every condition
 
 @dataclass(frozen=True)
 class Folder:
-    """What stands in a report folder, checked.
+    """The contents of a report folder, checked.
 
     `results` is results.csv; `outcomes` has the rows of outcomes.parquet that the page needs, by model and
-    condition; `samples` the .npz file of each; `suite` the text of suite.toml or ""; `told` the numbers that the
-    outcomes give.
+    condition; `samples` the .npz file of each; `suite` the text of suite.toml or ""; `recounted` the numbers
+    computed from the outcomes.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Folder:
     outcomes: Cells
     samples: dict[tuple[TrainedModel, Condition], Path]
     suite: str
-    told: Telling = field(default_factory=dict)
+    recounted: Recounts = field(default_factory=dict)
 
     @cached_property
     def values(self) -> Cells:
@@ -60,12 +60,12 @@ class Folder:
 
     @cached_property
     def absent(self) -> list[Expected]:
-        """The bounds of suite.toml that no value answers."""
-        return absent(self.results, toml.loads(self.suite), self.outcomes, self.told)
+        """The bounds of suite.toml without a value."""
+        return absent(self.results, toml.loads(self.suite), self.outcomes, self.recounted)
 
     @cached_property
     def sweeps(self) -> list[str]:
-        """The cases with several corruptions: they have a section of their own, and no conditions."""
+        """The cases with several corruptions: they have their own section, and no conditions."""
         corrupted = self.results[self.results["severity"].notna()]
         count = corrupted.groupby("case", sort=False)["perturbation"].nunique()
         return [str(case) for case in count[count > 1].index]
@@ -100,21 +100,21 @@ class Folder:
         )
 
     def clean_of_same_data(self, run: TrainedModel, condition: Condition) -> list[Condition]:
-        """The clean cases of a model with kept answers, on the data that a condition was measured on."""
+        """The clean cases of a model with kept predictions, on the data of a condition."""
         data = self.data_of(run, condition)
         clean = [c for other, c in self.outcomes if other == run and c.clean]
         return [c for c in clean if self.data_of(run, c) == data]
 
     def data_of(self, run: TrainedModel, condition: Condition) -> str:
-        """The name of the data that a model was shown under a condition; "" where nothing was measured."""
+        """The name of the data on which a model was evaluated under a condition; "" where nothing was measured."""
         rows = self.values.get((run, condition))
         return "" if rows is None else str(rows["data"].iloc[0])
 
     @property
     def interface(self) -> Interface:
-        """The interface whose user filled it: its remedies are typed there."""
-        told = self.environment.get("interface")
-        return told if told in INTERFACES else "suite"
+        """The interface through which it was filled: remedies are given in its terms."""
+        interface = self.environment.get("interface")
+        return interface if interface in INTERFACES else "suite"
 
     @property
     def classes(self) -> list[str]:
@@ -122,7 +122,7 @@ class Folder:
         return self.environment["data"]["classes"]
 
     def superclasses(self, case: str) -> dict[str, list[str]]:
-        """The superclasses that a case judges by: of its own hierarchy, or of the data; may be empty."""
+        """The superclasses of a case: of its hierarchy, or of the data; may be empty."""
         return self.environment.get("groups", {}).get(case) or self.environment["data"].get("superclasses", {})
 
     def name(self, run: TrainedModel) -> str:
@@ -136,7 +136,7 @@ def _places(names: Iterable[Hashable]) -> dict[Hashable, int]:
 
 
 def read(path: Path) -> Folder:
-    """Read and check a report folder; the arrays of the samples are read when they are drawn.
+    """Read and check a report folder; the arrays of the samples are read when they are shown.
 
     Raises ReportError, naming the file, what is wrong with it and the command that makes it.
     """
@@ -146,17 +146,17 @@ def read(path: Path) -> Folder:
     results = _load(path, "results.csv", reading.results)
     outcomes = _load(path, "outcomes.parquet", reading.outcomes)
     suite = _load(path, "suite.toml", reading.suite) if (path / "suite.toml").exists() else ""
-    asked = toml.loads(suite)
-    told = _load(path, "outcomes.parquet", lambda _: _told(outcomes, results, environment, asked))
+    table = toml.loads(suite)
+    recounted = _load(path, "outcomes.parquet", lambda _: _recounted(outcomes, results, environment, table))
     return shown(
         Folder(
             path=path,
             environment=environment,
-            results=_load(path, "results.csv", lambda _: verified(results, asked, told, outcomes)),
+            results=_load(path, "results.csv", lambda _: verified(results, table, recounted, outcomes)),
             outcomes=outcomes,
             samples=_load(path, "samples/index.csv", reading.samples),
             suite=suite,
-            told=told,
+            recounted=recounted,
         )
     )
 
@@ -171,9 +171,9 @@ def shown(folder: Folder) -> Folder:
     return folder
 
 
-def _told(outcomes: Cells, results: pd.DataFrame, environment: NewTable, suite: NewTable) -> Telling:
-    one = measured(outcomes, cells(results), environment, suite)
-    return {**one, **summed(outcomes, results, environment, suite)}
+def _recounted(outcomes: Cells, results: pd.DataFrame, environment: NewTable, suite: NewTable) -> Recounts:
+    single = measured(outcomes, cells(results), environment, suite)
+    return {**single, **summed(outcomes, results, environment, suite)}
 
 
 def _load(path: Path, name: str, reader: Callable[[Path], Read]) -> Read:
@@ -183,7 +183,7 @@ def _load(path: Path, name: str, reader: Callable[[Path], Read]) -> Read:
         return reader(path / name)
     except ReportError as error:
         raise ReportError(f"{error}{_remedy(path)}") from error
-    except Exception as error:  # a damaged file makes its parser fail in ways that no list names
+    except Exception as error:  # a damaged file can make its parser raise any exception
         raise ReportError(f"{path / name}: is damaged ({_first_line(error)}){_remedy(path)}") from error
 
 

@@ -1,4 +1,4 @@
-"""The pictures: original, perturbation and what came of it, for the same examples everywhere."""
+"""The pictures: original, perturbation and result, for the same examples everywhere."""
 
 import base64
 import io
@@ -19,12 +19,12 @@ from robust.report.folder import Folder
 
 SMALL = 64  # images up to this side are enlarged in whole steps, pixel by pixel
 _STRONGEST = 10**9
-EXAMPLES = {True: 10, False: 3}  # so many are shown, of small images and of large ones
+EXAMPLES = {True: 10, False: 3}  # the number shown, of small images and of large ones
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model said of an image."""
+class Prediction:
+    """The prediction of a model for an image."""
 
     predicted: str
     confidence: str
@@ -34,12 +34,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Shot:
-    """One example under one condition; `answer` is None where the outcomes do not have it."""
+    """One example under one condition; `prediction` is None where the outcomes do not have it."""
 
     difference: str
     perturbed: str
     unchanged: bool
-    answer: Answer | None
+    prediction: Prediction | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Example:
     id: str
     label: str
     original: str
-    answer: Answer | None
+    prediction: Prediction | None
     shots: list[Shot | None]
 
 
@@ -79,7 +79,7 @@ Samples = dict[tuple[TrainedModel, Condition], _Sample]
 
 @section(title="Pictures", after="trainings")
 def pictures(folder: Folder) -> list[Gallery]:
-    """A gallery for each model that has samples, all of the same examples, those that come first.
+    """A gallery for each model that has samples, all of the same examples, the first ones.
 
     Of a model whose cases have several sets of data one for each: there an example of the same id is another image.
     """
@@ -101,13 +101,13 @@ def _of_data(folder: Folder, data: str, samples: Samples, *, several: bool) -> I
 
 def _gallery(folder: Folder, run: TrainedModel, name: str, samples: Samples, ids: list[str]) -> Gallery:
     own = {c: samples[run, c] for c in _ordered(folder, run, samples)}
-    answers = {c: _answers(folder, run, c, ids, sample) for c, sample in own.items()}
+    predictions = {c: _predictions(folder, run, c, ids, sample) for c, sample in own.items()}
     before: NewRow = {}
     for clean in folder.clean_of_same_data(run, next(iter(own))) if own else ():
-        before = {**_answers(folder, run, clean, ids), **before}  # a case may show some of the images only
+        before = {**_predictions(folder, run, clean, ids), **before}  # a case may show some of the images only
     heads = [(condition, sample.factor) for condition, sample in own.items()]
     shown = [name for name in ids if any(name in sample.ids for sample in own.values())]
-    return Gallery(name, heads, [_example(name, own, before, answers) for name in shown])
+    return Gallery(name, heads, [_example(name, own, before, predictions) for name in shown])
 
 
 def _ordered(folder: Folder, run: TrainedModel, samples: Samples) -> list[Condition]:
@@ -116,33 +116,33 @@ def _ordered(folder: Folder, run: TrainedModel, samples: Samples) -> list[Condit
     return sorted(kept, key=lambda condition: order.get(condition, len(order)))
 
 
-def _answers(
+def _predictions(
     folder: Folder, run: TrainedModel, condition: Condition, ids: list[str], sample: _Sample | None = None
 ) -> NewRow:
-    """What the model said of these examples; where they were sent to many classes, to the one that is shown."""
+    """The outcomes of these examples; where they were attacked with many targets, those of the target that is shown."""
     rows = folder.outcomes.get((run, condition), pd.DataFrame({"example": []}))
     found = rows[rows["example"].isin(ids)].to_dict("records")
     shown = dict(zip(sample.ids, sample.targets, strict=True)) if sample else {}
     return {row["example"]: row for row in sorted(found, key=lambda row: shown.get(row["example"]) == row["target"])}
 
 
-def _example(name: str, own: dict, before: NewRow, answers: dict[Condition, NewRow]) -> Example:
+def _example(name: str, own: dict, before: NewRow, predictions: dict[Condition, NewRow]) -> Example:
     sample = next(sample for sample in own.values() if name in sample.ids)
-    said = [before.get(name), *(answers[c].get(name) for c in own)]
+    outcomes = [before.get(name), *(predictions[c].get(name) for c in own)]
     return Example(
         name,
-        next((row["label"] for row in said if row), ""),
+        next((row["label"] for row in outcomes if row), ""),
         png(pixels(sample.original[sample.ids.index(name)])),
-        _answer(said[0]),
-        [_shot(sample, name, row) for sample, row in zip(own.values(), said[1:], strict=True)],
+        _prediction(outcomes[0]),
+        [_shot(sample, name, row) for sample, row in zip(own.values(), outcomes[1:], strict=True)],
     )
 
 
-def _answer(row: NewRow | None) -> Answer | None:
+def _prediction(row: NewRow | None) -> Prediction | None:
     if row is None:
         return None
     right = row["predicted"] == row["label"]
-    return Answer(row["predicted"], f"{100 * row['confidence']:.0f} %", right, row["target"])
+    return Prediction(row["predicted"], f"{100 * row['confidence']:.0f} %", right, row["target"])
 
 
 def _shot(sample: _Sample, name: str, row: NewRow | None) -> Shot | None:
@@ -151,7 +151,7 @@ def _shot(sample: _Sample, name: str, row: NewRow | None) -> Shot | None:
     place = sample.ids.index(name)
     original, perturbed = sample.original[place], sample.perturbed[place]
     change = png(difference(original, perturbed, sample.factor))
-    return Shot(change, png(pixels(perturbed)), bool((original == perturbed).all()), _answer(row))
+    return Shot(change, png(pixels(perturbed)), bool((original == perturbed).all()), _prediction(row))
 
 
 def read(path: Path) -> _Sample:
@@ -186,13 +186,13 @@ def shape_fault(name: str, images: np.ndarray) -> str:
 
 
 def range_fault(name: str, images: np.ndarray) -> str:
-    """The same of its numbers; NaN is none."""
+    """The same for its numbers; NaN is not in range."""
     right = images.dtype.kind == "f" and bool(((images >= 0) & (images <= 1)).all())
     return "" if right else f"{name} must hold floats in [0, 1]"
 
 
 def amplification(delta: np.ndarray) -> int:
-    """The largest whole factor, from 1 to a milliard, that keeps a perturbation within half the range of a pixel.
+    """The largest whole factor, from 1 to a billion, that keeps a perturbation within half the range of a pixel.
 
     >>> amplification(np.array([8 / 255, -2 / 255])), amplification(np.array([1e-310]))
     (15, 1000000000)

@@ -1,4 +1,4 @@
-"""How gradients flow: for each case a chart over the layers, and the verdict on each model."""
+"""Gradient flow: for each case a chart over the layers, and the state of each model."""
 
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
@@ -17,15 +17,15 @@ from robust.report.folder import Folder
 NORMS = {"output_gradient": "by its output, dL/dh", "weight_gradient": "by its weights, dL/dW"}
 OF_LAYERS = (*NORMS, "activation_std", "dead", "saturated", "update_ratio")
 """The metrics that `gradient_flow` gives for each layer."""
-DRAWN = (1e-15, 1e15)  # what lies beyond is drawn at the edge, or it would flatten everything else
-COLOURS = 8  # so many the page can tell apart
+DRAWN = (1e-15, 1e15)  # values beyond are drawn at the edge, or they would flatten everything else
+COLOURS = 8  # the number that the page can distinguish
 
 _COLUMNS = ("output_gradient_ratio", "weight_gradient_ratio", "weight_gradient", "update_ratio")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One case: its chart, and for each model the verdict and the numbers that it rests on."""
+    """One case: its chart, and for each model the state and the numbers that it is based on."""
 
     chart: Chart
     rows: list[dict[str, str]]
@@ -33,44 +33,44 @@ class Profile:
 
 @section(title="Gradients", after="targetability")
 def gradients(folder: Folder) -> list[Profile]:
-    """One for each case that looked at the gradients, in the order of the suite."""
+    """One for each case with gradient_flow, in the order of the suite."""
     found = []
     for condition in folder.conditions:
-        runs = {run: rows for run in folder.runs if len(rows := _inspected(folder, run, condition))}
+        runs = {run: rows for run in folder.runs if len(rows := _profiled(folder, run, condition))}
         if runs:
-            verdicts = [verdict(folder.name(run), rows) for run, rows in runs.items()]
-            found.append(Profile(_chart(folder, condition, runs, verdicts), verdicts))
+            states = [state(folder.name(run), rows) for run, rows in runs.items()]
+            found.append(Profile(_chart(folder, condition, runs, states), states))
     return found
 
 
-def _inspected(folder: Folder, run: TrainedModel, condition: Condition) -> pd.DataFrame:
+def _profiled(folder: Folder, run: TrainedModel, condition: Condition) -> pd.DataFrame:
     rows = folder.values.get((run, condition))
     if rows is None or "output_gradient" not in set(rows["metric"]):
         return pd.DataFrame()
     return rows
 
 
-def verdict(name: str, rows: pd.DataFrame) -> dict[str, str]:
-    """The words of a row; the smallest and largest of what stands for each layer."""
+def state(name: str, rows: pd.DataFrame) -> dict[str, str]:
+    """A row of the table: the state of a model and its numbers, as text."""
     of_all = {str(row["metric"]): row["value"] for row in rows[rows["subset"] == ""].to_dict("records")}
     of_weights = rows.loc[(rows["metric"] == "weight_gradient") & (rows["subset"] != ""), "value"]
-    said = [word for word in ("healthy", "vanishing", "exploding") if of_all.get(word) == 1]
+    words = [word for word in ("healthy", "vanishing", "exploding") if of_all.get(word) == 1]
     shares = {metric: wording.percent(of_all.get(metric, float("nan"))) for metric in ("dead", "saturated")}
     numbers = {metric: wording.scientific(of_all.get(metric, float("nan"))) for metric in _COLUMNS}
     numbers["probe_loss"] = wording.number(of_all.get("probe_loss", float("nan")))
     numbers["smallest"] = wording.scientific(of_weights.min())
-    return {"model": named(name, rows), "said": ", ".join(said), **numbers, **shares}
+    return {"model": named(name, rows), "state": ", ".join(words), **numbers, **shares}
 
 
 def _chart(
-    folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.DataFrame], verdicts: list[dict[str, str]]
+    folder: Folder, condition: Condition, runs: dict[TrainedModel, pd.DataFrame], states: list[dict[str, str]]
 ) -> Chart:
     points = [point for run, rows in runs.items() for point in _points(folder.name(run), rows)]
     title = wording.title(condition)
-    said = "; ".join(f"{row['model']}: {row['said']}" for row in verdicts)
-    everybody, shown = [folder.name(run) for run in folder.runs], [folder.name(run) for run in runs]
-    colours = everybody if len(everybody) <= COLOURS else shown
-    return Chart(title, f"Norms of the gradients by layer, {title}. {said}.", _specification(points, colours, shown))
+    text = "; ".join(f"{row['model']}: {row['state']}" for row in states)
+    models, shown = [folder.name(run) for run in folder.runs], [folder.name(run) for run in runs]
+    colours = models if len(models) <= COLOURS else shown
+    return Chart(title, f"Norms of the gradients by layer, {title}. {text}.", _specification(points, colours, shown))
 
 
 def _points(model: str, rows: pd.DataFrame) -> list[NewRow]:

@@ -1,10 +1,10 @@
-"""The tables of models by conditions: how accurate each is, and what asking cost."""
+"""The tables of models by conditions: how accurate each is, and the cost of the queries."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from robust.core.declared import section
+from robust.core.declared import headings, section
 from robust.core.types import NewRow, Row
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
@@ -15,7 +15,7 @@ from robust.report.verdict import Judgement
 
 @dataclass(frozen=True)
 class GridCell:
-    """One model under one condition. `state` is "measured", or says why there is no number."""
+    """One model under one condition. `state` is "measured", or why there is no number."""
 
     state: str
     value: str = ""
@@ -29,23 +29,23 @@ class GridCell:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of cells; `heads` has the case and what its name leaves unsaid, one for each column."""
+    """Rows of cells; `heads` has the case and the details that its name omits, one for each column."""
 
     heads: list[tuple[str, str]]
     rows: list[tuple[str, list[GridCell]]]
 
     @property
     def missing(self) -> int:
-        """How many cells were asked for and not run yet."""
+        """How many cells were requested and not run yet."""
         return sum(cell.state == "not run" for _, row in self.rows for cell in row)
 
 
 def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
-    """Top-1 of every model under every condition that has one, and what the bounds say of each."""
+    """Top-1 of every model under every condition that has one, and the bounds on each."""
     measured = {condition for (_, condition), rows in folder.values.items() if _row(rows, "top1")}
     columns: list[Condition | str] = [c for c in folder.conditions if c in measured]
     seen = {condition.case for _, condition in folder.values}
-    columns += [case for case in folder.cases if case not in seen]  # nothing of it has run yet
+    columns += [case for case in folder.cases if case not in seen]  # not run yet
     heads = [(c, "") if isinstance(c, str) else (c.case, wording.details(c)) for c in columns]
     rows = [(folder.name(run), [_cell(folder, run, c, judgements) for c in columns]) for run in folder.runs]
     return Grid(heads, rows)
@@ -74,7 +74,7 @@ def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgeme
 
 def _absence(folder: Folder, run: TrainedModel, case: str) -> str:
     limited_to = folder.cases.get(case)
-    return "not run" if limited_to is None or run.model in limited_to else "not asked for"
+    return "not run" if limited_to is None or run.model in limited_to else "not requested"
 
 
 def _row(rows: pd.DataFrame, metric: str) -> NewRow | None:
@@ -83,14 +83,14 @@ def _row(rows: pd.DataFrame, metric: str) -> NewRow | None:
 
 
 def _track(row: NewRow) -> dict[str, float] | None:
-    """Where the value and its interval lie on a line from 0 to 100 %."""
+    """The positions of the value and its interval on a line from 0 to 100 %."""
     if not 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1:
         return None
     return {name: round(100 * row[name], 2) for name in ("ci_low", "value", "ci_high")}
 
 
 def costs(folder: Folder) -> list[dict[str, str]]:
-    """What each condition cost on each model: passes an image, and seconds."""
+    """The cost of each condition on each model: passes an image, and seconds."""
     return [
         {
             "model": folder.name(run),
@@ -104,29 +104,26 @@ def costs(folder: Folder) -> list[dict[str, str]]:
     ]
 
 
-_SIZES = {
-    "parameters": "parameters", "macs": "MACs", "depth": "depth", "forward_memory": "memory, forward",
-    "training_memory": "memory, training", "weights_size": "weights", "latency": "latency", "throughput": "images/s",
-}  # fmt: skip
-_SAID_BY_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a cell need not repeat
+_IN_THE_HEAD = {"parameters", "MACs", "layers", "images/s"}  # units that a cell need not repeat
 
 
 @section(title="Size and speed", after="published")
 def sizes(folder: Folder) -> tuple[list[str], list[tuple[Named, list[tuple[str, str]]]]] | None:
-    """What profiles found each model to cost: heads, and for each model values with their intervals."""
-    costs = folder.results[folder.results["metric"].isin(_SIZES) & (folder.results["subset"] == "")]
-    metrics = [metric for metric in _SIZES if metric in set(costs["metric"])]
+    """The costs of each model from profiles: heads, and for each model values with their intervals."""
+    heads = headings("cost")
+    costs = folder.results[folder.results["metric"].isin(heads) & (folder.results["subset"] == "")]
+    metrics = [metric for metric in heads if metric in set(costs["metric"])]
     found = {(TrainedModel(row["model"], row["seed"]), row["metric"]): row for row in costs.to_dict("records")}
     runs = [run for run in folder.runs if any((run, metric) in found for metric in metrics)]
-    shown = {TrainedModel(*whose): of for whose, of in costs.groupby(["model", "seed"])}
+    shown = {TrainedModel(*key): of for key, of in costs.groupby(["model", "seed"])}
     rows = [
         (named(folder.name(run), shown[run]), [_size(found.get((run, metric))) for metric in metrics]) for run in runs
     ]
-    return ([_SIZES[metric] for metric in metrics], rows) if rows else None
+    return ([heads[metric] for metric in metrics], rows) if rows else None
 
 
 def _size(row: Row | None) -> tuple[str, str]:
     if row is None:
         return "", ""
-    say = wording.amount if row["unit"] in _SAID_BY_THE_HEAD else wording.quantity
-    return say(row["value"], row["unit"]), wording.interval(row["ci_low"], row["ci_high"], row["unit"])
+    text = wording.amount if row["unit"] in _IN_THE_HEAD else wording.quantity
+    return text(row["value"], row["unit"]), wording.interval(row["ci_low"], row["ci_high"], row["unit"])

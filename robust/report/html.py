@@ -1,4 +1,4 @@
-"""A template and what it shows, as one file of HTML that works offline."""
+"""A template and its context, rendered as one file of HTML that works offline."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from robust.report.doubt import marked
 
 
 def render(template: str, context: Table) -> str:
-    """The page as text: a template of `robust/report/templates`, filled; style and scripts stand inside."""
+    """The page as text: a template of `robust/report/templates`, filled; style and scripts are inline."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("robust.report"),
         autoescape=True,

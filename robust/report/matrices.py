@@ -9,7 +9,7 @@ from robust.report import confusion as counted
 from robust.report.doubt import named
 from robust.report.folder import Folder
 
-CELLS = 60_000  # of all confusion matrices together, so that the page opens at once
+CELLS = 60_000  # of all confusion matrices together, so that the page opens quickly
 
 
 @section(title="Confusion", after="gradients")
@@ -33,5 +33,5 @@ def confusion(folder: Folder) -> dict[str, list[NewTable]]:
 
 
 def pooled(folder: Folder, one: counted.Confusion) -> list[pd.DataFrame]:
-    """The rows of results.csv of the trainings whose answers were added up."""
+    """The rows of results.csv of the trainings whose predictions were added up."""
     return [rows for (run, where), rows in folder.values.items() if (run.model, where) == (one.model, one.condition)]

@@ -1,4 +1,4 @@
-"""Put the page together: what the folder says, through the template, into one file."""
+"""Render the page: the contents of the folder, through the template, into one file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +12,12 @@ from robust.results.flags import doubted
 
 
 def write(path: Path, sections: Iterable[Call] = ()) -> Path:
-    """Draw `index.html` from the folder; see `robust.report.write`."""
+    """Render `index.html` from the folder; see `robust.report.write`."""
     return files.write(path / "index.html", render(read(path), sections).encode("utf-8", "replace"))
 
 
 def render(folder: Folder, sections: Iterable[Call] = ()) -> str:
-    """The page as text, with sections of others."""
+    """The page as text, with third-party sections."""
     return html.render("page.html.j2", _context(folder, [*sections]))
 
 
@@ -47,7 +47,7 @@ def _context(folder: Folder, sections: list[Call]) -> NewTable:
 
 
 def suspect(folder: Folder) -> list[dict[str, str]]:
-    """The cells whose number the reliability checks doubt."""
+    """The cells whose number is not reliable by the checks."""
     return [
         {"place": f"{folder.name(run)} on {wording.title(condition)}", "reliability": word}
         for (run, condition), rows in folder.values.items()

@@ -1,4 +1,4 @@
-"""The files of a report folder: read and checked, with what is wrong told by file and key."""
+"""The files of a report folder: read and checked; an error names the file and the key."""
 
 from collections.abc import Collection, Hashable, Iterable
 from numbers import Real
@@ -43,12 +43,12 @@ _MODEL = {
     "parameters": int,
     "training_seconds": Real,
     "seeds": list,
-    "understood": list,
+    "notes": list,
 }  # each may also be null or absent
 
 
 def environment(path: Path) -> NewTable:
-    """environment.json: where the numbers come from."""
+    """environment.json: the origin of the numbers."""
     environment = files.parsed(files.text(path))
     readable(path, "it", words.inside(environment))
     _check(path, "", environment, _ENVIRONMENT)
@@ -57,8 +57,8 @@ def environment(path: Path) -> NewTable:
         _check(path, f"models.{name}.", model, {})
         known = {key: kind for key, kind in _MODEL.items() if model.get(key) is not None}
         _check(path, f"models.{name}.", model, known)
-        if not all(isinstance(each, str) for each in model.get("understood") or []):
-            raise ReportError(f"{path}: models.{name}.understood must hold sentences")
+        if not all(isinstance(each, str) for each in model.get("notes") or []):
+            raise ReportError(f"{path}: models.{name}.notes must hold sentences")
         if any(type(seed) is not int for seed in model.get("seeds") or []):
             raise ReportError(f"{path}: models.{name}.seeds must be whole numbers")
     if not all(isinstance(each, str) for each in environment.get("sections", [])):
@@ -99,7 +99,7 @@ def _check(path: Path, where: str, value: object, kinds: dict[str, type]) -> Non
 
 
 def results(path: Path) -> pd.DataFrame:
-    """results.csv as it was written; `robust.report.verified` holds it against the rest."""
+    """results.csv as it was written; `robust.report.verified` checks it against the other files."""
     results = tables.read_results(path)
     _readable_table(path, results)
     for text in set(results["bound"]) - {""}:
@@ -117,14 +117,14 @@ def outcomes(path: Path) -> Cells:
     except ValueError as error:
         raise ReportError(f"{path}: {str(error)[:300]}") from error
     sane(path, found)
-    for name, (low, high, said) in _WITHIN.items():
+    for name, (low, high, allowed) in _WITHIN.items():
         if (odd := found[name][~found[name].between(low, high)]).size:
-            raise ReportError(f"{path}: {name} must be {said}, not {odd.iloc[0]}")
+            raise ReportError(f"{path}: {name} must be {allowed}, not {odd.iloc[0]}")
     return conditions.cells(found)
 
 
 def sane(path: Path, table: pd.DataFrame) -> None:
-    """Radii are finite and can be written in units of 1/255; cells are so few that a page shows them."""
+    """Radii are finite and can be written in units of 1/255; cells are few enough for a page."""
     if (odd := table["eps"][table["eps"].abs() > _RADIUS]).size:
         raise ReportError(f"{path}: eps must be finite and no larger than {_RADIUS:g}, not {odd.iloc[0]}")
     if (many := table.groupby(COLUMNS, sort=False, dropna=False).ngroups) > _CELLS:
@@ -133,10 +133,10 @@ def sane(path: Path, table: pd.DataFrame) -> None:
 
 def samples(path: Path) -> dict[tuple[TrainedModel, Condition], Path]:
     """The .npz file of each model and condition, by samples/index.csv."""
-    said: dict[Hashable, type] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
-    index = csv_files.read(path, dtype=said, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
+    kinds: dict[Hashable, type] = {name: str for name, kind in _SAMPLES.items() if kind == "str"}
+    index = csv_files.read(path, dtype=kinds, keep_default_na=False, na_values={"eps": [""], "severity": [""]})
     _columns(path, index.columns, list(_SAMPLES))
-    _readable_table(path, index[list(said)])
+    _readable_table(path, index[list(kinds)])
     sane(path, index.astype({"eps": "float64"}))
     found = conditions.cells(index.astype(_SAMPLES))
     return {cell: _sample_file(path, rows["file"].iloc[0]) for cell, rows in found.items()}
@@ -144,7 +144,7 @@ def samples(path: Path) -> dict[tuple[TrainedModel, Condition], Path]:
 
 def _sample_file(index: Path, name: str) -> Path:
     if Path(name).name != name:  # the index must not lead out of its folder
-        raise ReportError(f"{index}: file {name!r} must be the name of a file beside it")
+        raise ReportError(f"{index}: file {name!r} must be the name of a file in the same folder")
     if not (index.parent / name).is_file():
         raise ReportError(f"{index}: names {name!r}, which is missing")
     return index.parent / name
@@ -169,7 +169,7 @@ def suite(path: Path) -> str:
 
 
 def readable(path: Path, where: str, found: Iterable[str]) -> None:
-    """Raise ReportError for words that a page cannot show as they are: endless ones, or with control characters."""
+    """Raise ReportError for text that a page cannot show as it is: too long, or with control characters."""
     if why := words.fault(found):
         raise ReportError(f"{path}: {where} {why}")
 
@@ -180,6 +180,6 @@ def _readable_table(path: Path, table: pd.DataFrame) -> None:
             readable(path, f"the column {name}", table[name].unique())
 
 
-def _columns(path: Path, found: Collection[Hashable], wanted: list[str]) -> None:
-    if missing := [column for column in wanted if column not in found]:
+def _columns(path: Path, found: Collection[Hashable], required: list[str]) -> None:
+    if missing := [column for column in required if column not in found]:
         raise ReportError(f"{path}: lacks the column {missing[0]}")

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often a model is right, over how sure it says it is."""
+"""Reliability diagrams: accuracy over confidence."""
 
 import altair as alt
 import pandas as pd
@@ -11,7 +11,7 @@ from robust.report.folder import Folder
 
 def reliability(folder: Folder) -> list[Chart]:
     """One chart for each condition whose bins were measured, of all models."""
-    everybody = [folder.name(run) for run in folder.runs]
+    models = [folder.name(run) for run in folder.runs]
     found = []
     for condition in folder.conditions:
         points = [
@@ -22,25 +22,27 @@ def reliability(folder: Folder) -> list[Chart]:
         ]
         if points:
             title = wording.title(condition)
-            found.append(Chart(title, _say(title, points), _specification(points, everybody)))
+            found.append(Chart(title, _description(title, points), _specification(points, models)))
     return found
 
 
 def _points(rows: pd.DataFrame) -> list[NewRow]:
     """A point a bin: mean confidence, accuracy with its interval, and how many images it holds."""
-    sure = dict(rows.loc[rows["metric"] == "bin_confidence", ["subset", "value"]].itertuples(index=False, name=None))
+    confidences = dict(
+        rows.loc[rows["metric"] == "bin_confidence", ["subset", "value"]].itertuples(index=False, name=None)
+    )
     return [
-        {"bin": row["subset"], "confidence": round(sure[row["subset"]], 4), "images": row["n"],
+        {"bin": row["subset"], "confidence": round(confidences[row["subset"]], 4), "images": row["n"],
          **{key: round(row[key], 4) for key in ("value", "ci_low", "ci_high")}}
         for row in rows[rows["metric"] == "bin_accuracy"].to_dict("records")
     ]  # fmt: skip
 
 
-def _specification(points: list[NewRow], everybody: list[str]) -> NewTable:
+def _specification(points: list[NewRow], models: list[str]) -> NewTable:
     share = alt.Scale(domain=[0, 1])
     shown = list(dict.fromkeys(point["model"] for point in points))
     colour = alt.Color(
-        "model:N", scale=alt.Scale(domain=everybody), legend=alt.Legend(values=shown, title=None, columns=3)
+        "model:N", scale=alt.Scale(domain=models), legend=alt.Legend(values=shown, title=None, columns=3)
     )
     base = alt.Chart(alt.InlineData(values=points), height=300, width="container").encode(
         x=alt.X("confidence:Q", scale=share, axis=alt.Axis(format="%"), title="mean confidence in the bin"),
@@ -59,9 +61,9 @@ def _specification(points: list[NewRow], everybody: list[str]) -> NewTable:
     return alt.layer(diagonal, rules, line, dots).to_dict()
 
 
-def _say(title: str, points: list[NewRow]) -> str:
+def _description(title: str, points: list[NewRow]) -> str:
     lines: dict[str, list[str]] = {}
     for point in points:
-        said = f"{wording.percent(point['value'])} right where {wording.percent(point['confidence'])} sure"
-        lines.setdefault(point["model"], []).append(said)
-    return f"Reliability, {title}. " + "; ".join(f"{name}: {', '.join(said)}" for name, said in lines.items()) + "."
+        text = f"{wording.percent(point['value'])} correct at a confidence of {wording.percent(point['confidence'])}"
+        lines.setdefault(point["model"], []).append(text)
+    return f"Reliability, {title}. " + "; ".join(f"{name}: {', '.join(texts)}" for name, texts in lines.items()) + "."

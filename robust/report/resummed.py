@@ -1,4 +1,4 @@
-"""What sums up several conditions or compares two models, told by the outcomes of all: see `recount` for the others."""
+"""Summaries of several conditions and comparisons of models, from the outcomes: see `recount` for other numbers."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,19 +6,19 @@ import pandas as pd
 
 from robust.core.types import Table
 from robust.report.conditions import Cells, TrainedModel, strength
-from robust.report.recount import Key, Told
+from robust.report.recount import Key, Recounted
 from robust.results.summaries import comparison
-from robust.results.summaries.corruption_error import BESIDE, MADE, corruption_errors, own_errors
+from robust.results.summaries.corruption_error import MADE, RELATIVE_METRICS, corruption_errors, own_errors
 from robust.results.summaries.earlier import one_model
 from robust.suite.bounds import NoWorse
 
 _RIVAL = " vs "  # between a metric and what it is compared with
 
 
-def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Table) -> dict[Key, Told]:
-    """The corruption errors of each case, beside a baseline, too, and the differences between models.
+def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Table) -> dict[Key, Recounted]:
+    """The corruption errors of each case, also relative to a baseline, and the differences between models.
 
-    What is compared with an earlier report is not told.
+    Comparisons with an earlier report are not included.
 
     Args:
         outcomes: by model and condition. results, environment, suite: as they were read.
@@ -27,11 +27,11 @@ def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Ta
     found = {}
     for (run, case), rows in cases.items():
         if rows["severity"].notna().any():
-            found |= {_key(run, case, row): _told(row) for row in own_errors(rows)}
+            found |= {_key(run, case, row): _recounted(row) for row in own_errors(rows)}
     if (results["perturbation"] == MADE).any():
         whole = pd.concat([rows.assign(data=_data(results, run, case)) for (run, case), rows in cases.items()])
         for row in corruption_errors(results, whole, baselines(results, suite), _imagenet(environment)):
-            found[_key(TrainedModel(row["model"], row["seed"]), row["case"], row)] = _told(row)
+            found[_key(TrainedModel(row["model"], row["seed"]), row["case"], row)] = _recounted(row)
     return found | dict(_differences(cases, results, environment))
 
 
@@ -39,7 +39,7 @@ def _cases(outcomes: Cells) -> Iterator[tuple[tuple[TrainedModel, str], pd.DataF
     parts: dict[tuple[TrainedModel, str], list[pd.DataFrame]] = {}
     for (run, condition), rows in outcomes.items():
         parts.setdefault((run, condition.case), []).append(rows)
-    return ((whose, pd.concat(rows)) for whose, rows in parts.items())
+    return ((key, pd.concat(rows)) for key, rows in parts.items())
 
 
 def _key(run: TrainedModel, case: str, row: Table) -> Key:
@@ -47,16 +47,16 @@ def _key(run: TrainedModel, case: str, row: Table) -> Key:
     return (*run, case, *strength({"norm": "", "eps": None, "severity": None, **row}), name)
 
 
-def _told(row: Table) -> Told:
-    return Told(row["value"], int(row["n"]), row.get("ci_low", float("nan")), row.get("ci_high", float("nan")))
+def _recounted(row: Table) -> Recounted:
+    return Recounted(row["value"], int(row["n"]), row.get("ci_low", float("nan")), row.get("ci_high", float("nan")))
 
 
 def _data(results: pd.DataFrame, run: TrainedModel, case: str) -> str:
     return next(iter(_of(results, run, case)["data"]), "")
 
 
-def who(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
-    """Which model it is, see `one_model`."""
+def identity(results: pd.DataFrame, run: TrainedModel, case: str, environment: Table) -> str:
+    """The identity of a model, see `one_model`."""
     weights = next(iter(_of(results, run, case)["weights_sha"]), "")
     return one_model(weights, environment["models"].get(run.model, {}))
 
@@ -67,25 +67,25 @@ def _of(results: pd.DataFrame, run: TrainedModel, case: str) -> pd.DataFrame:
 
 def baselines(results: pd.DataFrame, suite: Table) -> dict[str, str]:
     """The suite's; of cases that it does not have, as the units of results.csv name them."""
-    units = results[results["metric"].isin([*BESIDE])]
+    units = results[results["metric"].isin([*RELATIVE_METRICS])]
     named = dict(zip(units["case"], units["unit"].str.removeprefix("× "), strict=True))
     known = suite.get("case", {})
-    asked = {name: str(case["baseline"]) for name, case in known.items() if case.get("baseline")}
-    return {name: model for name, model in named.items() if name not in known} | asked
+    given = {name: str(case["baseline"]) for name, case in known.items() if case.get("baseline")}
+    return {name: model for name, model in named.items() if name not in known} | given
 
 
 def _imagenet(environment: Table) -> str:
     data = environment["data"]
-    alike = len(data["classes"]) == 1000 and data["image_shape"][:2] == [224, 224]
-    return data["name"] if alike and data["name"].replace(":", "/").split("/")[0] == "imagenet2012" else ""
+    is_imagenet = len(data["classes"]) == 1000 and data["image_shape"][:2] == [224, 224]
+    return data["name"] if is_imagenet and data["name"].replace(":", "/").split("/")[0] == "imagenet2012" else ""
 
 
 def _differences(
     cases: Mapping[tuple[TrainedModel, str], pd.DataFrame], results: pd.DataFrame, environment: Table
-) -> Iterator[tuple[Key, Told]]:
-    beside = results[results["metric"].isin(["difference", "mcnemar"])]
-    asked = beside[["model", "seed", "case", "subset"]].drop_duplicates().itertuples(index=False, name=None)
-    for model, seed, case, group in asked:
+) -> Iterator[tuple[Key, Recounted]]:
+    compared = results[results["metric"].isin(["difference", "mcnemar"])]
+    keys = compared[["model", "seed", "case", "subset"]].drop_duplicates().itertuples(index=False, name=None)
+    for model, seed, case, group in keys:
         run, (key, _, than) = TrainedModel(model, int(seed)), group.rpartition(_RIVAL)
         if "/" in than or (ours := cases.get((run, case))) is None:
             continue
@@ -95,7 +95,7 @@ def _differences(
         if theirs is None:
             rows = comparison.not_judged(key, limit, ours)
         else:
-            one, other = (who(results, each, case, environment) for each in (run, rival))
+            one, other = (identity(results, each, case, environment) for each in (run, rival))
             groups = environment.get("groups", {}).get(case) or environment["data"].get("superclasses", {})
             rows = comparison.judged(key, limit, ours, theirs, groups, same=one == other != "")
-        yield from ((_key(run, case, row), _told(row)) for row in rows)
+        yield from ((_key(run, case, row), _recounted(row)) for row in rows)

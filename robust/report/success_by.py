@@ -75,4 +75,6 @@ def _chart(folder: Folder, counts: dict[tuple[TrainedModel, Condition], dict[str
         tooltip=["bar:N", "part:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
     )  # fmt: skip
     shares = "; ".join(f"{b['bar']}: {b['part']} {wording.percent(b['share'])}" for b in bars)
-    return Chart("Which attack succeeded", f"Shares of all images by the attack that succeeded. {shares}.", drawn.to_dict())
+    return Chart(
+        "Which attack succeeded", f"Shares of all images by the attack that succeeded. {shares}.", drawn.to_dict()
+    )

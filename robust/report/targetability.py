@@ -1,4 +1,4 @@
-"""Which class can be sent to which: a matrix for each model, and the pairs that are easiest."""
+"""Targeted success by pair of classes: a matrix for each model, and the easiest pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class Pairs:
     distances: bool
 
 
-@section(title="From class to class", after="distances")
+@section(title="Targeted attacks", after="distances")
 def targetability(folder: Folder) -> dict[str, list[Pairs]]:
-    """For each model its cases that sent images from class to class, in the order of the suite."""
+    """For each model its cases with `targetability`, in the order of the suite."""
     cards: dict[str, list[Pairs]] = {}
     for run in folder.runs:
         for condition in folder.conditions:
@@ -49,7 +49,7 @@ def _pairs(folder: Folder, run: TrainedModel, condition: Condition, rows: pd.Dat
     return Pairs(
         named(wording.title(condition), rows),
         _chart(folder, run, condition, cells),
-        [_said(cell, condition) for cell in easiest],
+        [_text(cell, condition) for cell in easiest],
         bool(far),
     )
 
@@ -61,14 +61,14 @@ def _cell(row: Row, far: Mapping[str, float]) -> NewRow:
 
 
 def at_once(cells: list[NewRow]) -> list[NewRow]:
-    """The cells with intervals that hold for all of them together, as the largest are picked from them."""
+    """The cells with intervals that hold for all of them together, as the largest are selected from them."""
     n = np.array([cell["n"] for cell in cells])
     low, high = simultaneous(np.round([cell["share"] for cell in cells] * n), n)
     ends = zip(low.tolist(), high.tolist(), strict=True)
     return [{**cell, "ci_low": a, "ci_high": b} for cell, (a, b) in zip(cells, ends, strict=True)]
 
 
-def _said(cell: NewRow, condition: Condition) -> dict[str, str]:
+def _text(cell: NewRow, condition: Condition) -> dict[str, str]:
     return {
         "pair": f"{cell['label']} → {cell['target']}",
         "share": wording.percent(cell["share"]),
@@ -86,8 +86,8 @@ def _chart(folder: Folder, run: TrainedModel, condition: Condition, cells: list[
     ]  # fmt: skip
     title = wording.title(condition)
     most = max(cells, key=lambda cell: cell["share"])
-    said = f"most of all {most['label']} to {most['target']}, {wording.percent(most['share'])}"
-    words = f"Shares of the images of a class that are sent to another, {folder.name(run)}, {title}: {said}."
+    easiest = f"most of all {most['label']} to {most['target']}, {wording.percent(most['share'])}"
+    words = f"Shares of the images of a class that reach a target class, {folder.name(run)}, {title}: {easiest}."
     names = [name for name in folder.classes if any(name in (cell["label"], cell["target"]) for cell in cells)]
     return Chart(title, words, _heat_map(shown, names))
 
@@ -99,8 +99,8 @@ def _heat_map(cells: list[NewRow], names: list[str]) -> NewTable:
     scale = alt.Scale(domain=names)
     height = 28 * len(names) if len(names) <= NUMBERED else 400
     base = alt.Chart(alt.InlineData(values=cells), height=height, width="container").encode(
-        x=alt.X("target:N", scale=scale, axis=axis(-90), title="sent to"),
-        y=alt.Y("label:N", scale=scale, axis=axis(0), title="images of"),
+        x=alt.X("target:N", scale=scale, axis=axis(-90), title="target class"),
+        y=alt.Y("label:N", scale=scale, axis=axis(0), title="label"),
     )
     tips = ["label:N", "target:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("n:Q", title="images")]
     colour = alt.Color("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None)

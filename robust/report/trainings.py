@@ -1,7 +1,8 @@
-"""The spread between trainings of one model from several seeds, beside the sampling interval."""
+"""The spread between trainings of one model from several seeds, compared with the sampling interval."""
 
 from math import isinf
 
+from robust.core import declared
 from robust.core.declared import section
 from robust.report import wording
 from robust.report.conditions import Condition
@@ -9,21 +10,15 @@ from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.results.summaries.spread import spread
 
-ROWS = 60  # more than these stand in results.csv alone
+ROWS = 60  # further ones are in results.csv only
 
 
 @section(title="Trainings", after="outliers")
 def trainings(folder: Folder) -> list[tuple[str, ...]]:
     """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
     found = spread(folder.results[folder.results["subset"] == ""])
-    found = found[found["metric"].isin(_TOLD)]
+    found = found[found["metric"].isin(declared.spread())]
     return [_row(folder, row) for row in found.head(ROWS).to_dict("records")]
-
-
-_TOLD = (
-    "top1", "nll", "worst_class", "worst_pair", "worst_cluster", "recall_std", "superclass_accuracy",
-    "mistake_severity", "fisher_ratio", "nc1", "ece", "brier", "aurc", "temperature", "median_distance",
-)  # fmt: skip
 
 
 def _row(folder: Folder, row: dict) -> tuple[str, ...]:
@@ -34,8 +29,8 @@ def _row(folder: Folder, row: dict) -> tuple[str, ...]:
     )
     unit = "distance" if row["unit"] == "distance" and isinf(row["most"]) else unit
     spread = [wording.quantity(row[key], unit).replace("%", "pp") for key in ("deviation", "sampling")]
-    behind = [rows for (run, where), rows in folder.values.items() if (run.model, where) == (row["model"], condition)]
+    values = [rows for (run, where), rows in folder.values.items() if (run.model, where) == (row["model"], condition)]
     return (
-        named(row["model"], *behind), wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
+        named(row["model"], *values), wording.title(condition), wording.metric(row["metric"]), str(row["trainings"]),
         wording.quantity(row["mean"], unit), spread[0], wording.interval(row["least"], row["most"], unit), spread[1],
     )  # fmt: skip

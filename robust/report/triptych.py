@@ -10,10 +10,10 @@ _INK, _PAPER = (26, 26, 26), (255, 255, 255)
 
 
 def draw(image: np.ndarray, attacked: np.ndarray, before: tuple[str, float], after: tuple[str, float]) -> Image.Image:
-    """Three panels with what the network sees in the first and the last, as Goodfellow et al. (ICLR 2015) drew them.
+    """Three panels: original, change and attacked image, with the predictions; as in Goodfellow et al. (ICLR 2015).
 
     image, attacked: [H, W, C] in [0, 1]. before, after: the class and its probability.
-    The middle panel is the change, spread to fill the range of a pixel; grey is none.
+    The middle panel is the change, scaled to the range of a pixel; grey is no change.
 
     >>> draw(np.zeros((8, 8, 1)), np.ones((8, 8, 1)), ("panda", 0.9), ("gibbon", 0.99)).size
     (1488, 578)
@@ -23,8 +23,12 @@ def draw(image: np.ndarray, attacked: np.ndarray, before: tuple[str, float], aft
     spread = 0.5 + change / (2 * size) if size else np.full_like(change, 0.5)
     sheet = Image.new("RGB", (3 * _PANEL + 2 * _GAP + 2 * _MARGIN, _PANEL + 2 * _MARGIN + 3 * _TEXT + 8), _PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT)
-    said = (_says(*before), f"the change, of which\nthe largest is {measured(size, 'linf')}", _says(*after))
-    for place, (panel, lines) in enumerate(zip((image, spread, attacked), said, strict=True)):
+    texts = (
+        _prediction(*before),
+        f"the change, of which\nthe largest is {measured(size, 'linf')}",
+        _prediction(*after),
+    )
+    for place, (panel, lines) in enumerate(zip((image, spread, attacked), texts, strict=True)):
         left = _MARGIN + place * (_PANEL + _GAP)
         sheet.paste(_panel(panel), (left, _MARGIN))
         below = left + _PANEL // 2, _PANEL + 2 * _MARGIN
@@ -45,5 +49,5 @@ def _panel(image: np.ndarray) -> Image.Image:
     return Image.fromarray(levels(image)).convert("RGB").resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
 
 
-def _says(name: str, probability: float) -> str:
+def _prediction(name: str, probability: float) -> str:
     return f"{name}\n{probability:.1%}"

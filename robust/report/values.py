@@ -17,7 +17,7 @@ _COLUMNS = [
 
 
 class Entry(NamedTuple):
-    """One cell: what is read, and for numbers what is sorted by."""
+    """One cell: its text, and for numbers the key to sort by."""
 
     text: str
     key: str = ""
@@ -30,12 +30,12 @@ def listed(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns(results: pd.DataFrame) -> list[str]:
-    """The columns in which anything stands."""
+    """The columns that are not empty."""
     return [name for name in _COLUMNS if (results[name].notna() & (results[name].astype(str) != "")).any()]
 
 
 def rows(results: pd.DataFrame) -> list[list[Entry]]:
-    """The table as it is read."""
+    """The table as text."""
     names = columns(results)
     return [[_entry(name, row[name], row) for name in names] for row in results.to_dict("records")]
 

@@ -1,4 +1,4 @@
-"""The bounds of the suite and what became of them."""
+"""The bounds of the suite and their states."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from robust.results.flags import doubted
 from robust.suite import bounds
 
 ABSENT = "absent"
-"""The state of a bound that no value answers."""
+"""The state of a bound without a value."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One bound and the value it was held against."""
+    """One bound and the value that it was compared with."""
 
     run: TrainedModel
     condition: Condition
@@ -36,18 +36,18 @@ class Judgement:
     def words(self) -> str:
         """The whole judgement as a sentence, without its mark."""
         if self.state == ABSENT:
-            return f"the suite asks for {self.metric} {self.bound}, and results.csv has no such value everywhere"
-        sure = f"95 % interval {self.interval}, {self.n} images" if self.interval else f"{self.n} images"
-        return f"{self.metric} is {self.value} ({sure}); the suite asks for {self.bound}"
+            return f"the suite requires {self.metric} {self.bound}, and results.csv does not have this value everywhere"
+        interval = f"95 % interval {self.interval}, {self.n} images" if self.interval else f"{self.n} images"
+        return f"{self.metric} is {self.value} ({interval}); the suite requires {self.bound}"
 
     @property
     def doubted(self) -> str:
-        """What the reliability checks say against the value, in brackets; "" for nothing."""
+        """The reliability, in brackets, where the value is not reliable; else ""."""
         return f" ({self.reliability})" if doubted(self.reliability) else ""
 
     @property
     def taken(self) -> str:
-        """Whether the value is taken as recorded, in brackets; "" where the outcomes tell it."""
+        """Whether the value is taken as recorded, in brackets; "" where it is recounted from the outcomes."""
         return " (as recorded)" if self.as_recorded else ""
 
     @property
@@ -57,7 +57,7 @@ class Judgement:
 
 
 def judgements(folder: Folder) -> list[Judgement]:
-    """Every bound that was judged, in the order of the table, and those that no value answers."""
+    """Every bound that was judged, in the order of the table, and those without a value."""
     return [*_judgements(folder), *_absent(folder)]
 
 
@@ -77,18 +77,18 @@ def _judgements(folder: Folder) -> Iterator[Judgement]:
                 condition,
                 folder.name(run),
                 wording.metric(row["metric"], row["subset"]),
-                *said(row),
+                *texts(row),
                 wording.images(row),
                 wording.bound(limits, row["unit"]),
                 state(folder, row),
                 bool(limits.undecided(row["ci_low"], row["ci_high"])),
                 row["reliability"],
-                recorded(row, folder.told),
+                recorded(row, folder.recounted),
             )
 
 
-def said(row: Row) -> tuple[str, str]:
-    """The value and its interval, with as many digits as tell on which side of the bound they lie."""
+def texts(row: Row) -> tuple[str, str]:
+    """The value and its interval, with as many digits as show on which side of the bound they are."""
     value, ends, unit, limits = row["value"], (row["ci_low"], row["ci_high"]), row["unit"], row["bound"]
     digits = limits.digits(row, 3) - 2
     if row["metric"] == "difference":
@@ -101,12 +101,12 @@ def said(row: Row) -> tuple[str, str]:
 
 
 def state(folder: Folder, row: Row) -> str:
-    """What becomes of a bound: recomputed from the row, see `robust.suite.bounds.state`, never read from `passed`."""
+    """The state of a bound: recomputed from the row, see `robust.suite.bounds.state`, never read from `passed`."""
     return bounds.state(row, allow_invalid=row["case"] in folder.allow_invalid)
 
 
 def taken(found: list[Judgement]) -> str:
-    """How many bounds hang on numbers that results.csv alone tells, in a sentence; "" for none.
+    """How many bounds depend on numbers that only results.csv contains, in a sentence; "" for none.
 
     >>> taken([])
     ''
@@ -114,8 +114,8 @@ def taken(found: list[Judgement]) -> str:
     n = sum(one.as_recorded for one in found)
     if not n:
         return ""
-    of = "1 bound rests on a number" if n == 1 else f"{n} bounds rest on numbers"
-    return f"as recorded: {of} of results.csv that nothing else in the folder tells"
+    of = "1 bound depends on a number" if n == 1 else f"{n} bounds depend on numbers"
+    return f"as recorded: {of} of results.csv that cannot be recounted from the other files"
 
 
 def headline(found: list[Judgement]) -> str:

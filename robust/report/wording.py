@@ -1,4 +1,4 @@
-"""How numbers and conditions read on the page."""
+"""The text of numbers and conditions on the page."""
 
 from math import inf, isfinite, isnan
 
@@ -13,11 +13,11 @@ _METRICS = {
     "forward_memory": "memory an image, forward", "training_memory": "memory an image, training",
     "weights_size": "size of the weights",
 }  # fmt: skip
-_SCALED = {"MACs", "values", "bytes"}  # counts of which nobody reads the last digits
+_SCALED = {"MACs", "values", "bytes"}  # counts whose last digits do not matter
 
 
 def percent(proportion: float, digits: int = 1) -> str:
-    """One digit after the point, as a sample of a thousand images carries it, or more.
+    """One digit after the point, as a sample of a thousand images supports it, or more.
 
     >>> percent(0.8741)
     '87.4 %'
@@ -49,7 +49,7 @@ def size(value: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A value in a unit that stands elsewhere: large counts and sizes with three digits; what a search did not find.
+    """A value whose unit is shown elsewhere: large counts and sizes with three digits; infinite distances as text.
 
     >>> amount(15_470_264_320, "MACs"), amount(60_950_432, "bytes"), amount(9118, "values"), amount(61706, "parameters")
     ('15.5 G', '61.0 M', '9,118', '61,706')
@@ -75,7 +75,7 @@ def scaled(value: float) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number without a unit: whole ones in full, others with four digits, or as many as are wanted.
+    """A number without a unit: whole ones in full, others with four digits, or `digits` of them.
 
     >>> number(1000.0), number(0.05)
     ('1,000', '0.05')
@@ -86,7 +86,7 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def images(row: Row) -> str:
-    """How many images a row of results.csv speaks of, and whether they were chosen so that each class has as many.
+    """The number of images of a row of results.csv, and whether classes were sampled in equal numbers.
 
     >>> images({"n": 1000, "choice": "all"}), images({"n": 150, "choice": "balanced"})
     ('1,000', '150 balanced')
@@ -172,7 +172,7 @@ def _end(value: float, unit: str) -> str:
 
 
 def metric(name: str, group: str = "") -> str:
-    """The name of a metric, and the class or group it speaks of.
+    """The name of a metric, and its class or group.
 
     >>> metric("recall", "Shirt")
     'recall of Shirt'
@@ -187,7 +187,7 @@ def norm(name: str) -> str:
 
 
 def level(condition: Condition) -> str:
-    """How strong the perturbation was, "" where that is not said.
+    """The strength of the perturbation, "" where there is none.
 
     >>> level(Condition("pgd", "pgd", "linf", 8 / 255, None))
     'L∞, ε = 8/255'
@@ -201,13 +201,13 @@ def level(condition: Condition) -> str:
 
 
 def details(condition: Condition) -> str:
-    """What the name of the case leaves unsaid: the perturbation, where it is another word, and the level."""
+    """The details that the name of the case omits: the perturbation, where it has another name, and the level."""
     named = condition.perturbation not in (condition.case, "clean", "")
     return ", ".join(filter(None, [condition.perturbation if named else "", level(condition)]))
 
 
 def title(condition: Condition) -> str:
-    """The case and what its name leaves unsaid.
+    """The case and the details that its name omits.
 
     >>> title(Condition("strong", "pgd", "linf", 8 / 255, None))
     'strong (pgd, L∞, ε = 8/255)'

@@ -1,1 +1,1 @@
-"""What was found: predictions, tables, flags of reliability, verdicts on bounds, summaries."""
+"""Results: predictions, tables, reliability flags, verdicts on bounds, summaries."""

@@ -1,4 +1,4 @@
-"""What one case did to one model, and the values that measures draw from it."""
+"""The result of one case on one model, and the values that metrics compute from it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +21,9 @@ IMPOSSIBLE = "none: the model gives an image's own class the probability 0, or l
 
 
 class Value(NamedTuple, Generic[Metric]):
-    """One number: what it is called, of which group it speaks ("" for all), from how many, how sure.
+    """One number: its metric, its subset of the images ("" for all), their number n, its interval.
 
-    `examples` are ids of a few images that show what it speaks of; the page shows them beside the number.
+    `examples` are ids of a few images that illustrate it; the page shows them next to the number.
     """
 
     metric: Metric
@@ -38,7 +38,7 @@ class Value(NamedTuple, Generic[Metric]):
 
 
 def proportion(metric: Metric, hits: np.ndarray, subset: str = "") -> Value[Metric]:
-    """The share of `hits` (bool [n]) with its exact interval; NaN where there is nothing to count.
+    """The share of `hits` (bool [n]) with its exact interval; NaN where n is 0.
 
     >>> proportion("top1", np.array([True, False])).value
     0.5
@@ -59,9 +59,9 @@ def mean(
     unit: str = "",
     ci_method: str = statistics.BOUNDED,
 ) -> Value[Metric]:
-    """The mean of `values` (float [n]) that lie between two ends, with its interval; NaN where there are none.
+    """The mean of `values` (float [n]) in [least, most], with its interval; NaN where there are none.
 
-    Infinite values make it infinite, without an interval; an infinite end is that of the interval.
+    Infinite values make it infinite, without an interval; an infinite end is also that of the interval.
 
     >>> mean("brier", np.array([0.5, 0.7]), 0, 2).value
     0.6
@@ -75,7 +75,7 @@ def mean(
 
 
 def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of values [n, C], such as logits, those of the labels, [n].
+    """The values [n, C], such as logits, at the labels, [n].
 
     >>> at_labels(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
     array([2., 3.])
@@ -84,7 +84,7 @@ def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The mean of the values of each image, float64 [M], of rows [N] that may show one several times.
+    """The mean of the values of each image, float64 [M], from rows [N] that may contain an image several times.
 
     >>> by_image(np.array(["a", "b", "a"]), np.array([True, True, False]))
     array([0.5, 1. ])
@@ -94,7 +94,7 @@ def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 class Predictions(NamedTuple):
-    """What a model says of unperturbed images: labels int64 [M], logits [M, C], penultimate features [M, D]."""
+    """Predictions of a model on unperturbed images: labels int64 [M], logits [M, C], penultimate features [M, D]."""
 
     labels: np.ndarray
     logits: np.ndarray
@@ -108,10 +108,11 @@ class EvaluationResult:
     classes: names, by label. superclasses: name -> its classes; may be empty.
     ids: str [N]; labels: int64 [N]; logits: float [N, C], of the perturbed images.
     targets: int64 [N] where the attack had some. clean: the same images unperturbed; None where this is it.
-    by: str [N]: the attack that succeeded on the image; linf, l2: float [N], sizes of the change; n_forward, n_backward: passes [N].
+    by: str [N]: the attack that succeeded on the image; linf, l2: float [N], sizes of the change; n_forward,
+    n_backward: passes [N].
     rounded: bool [N] after an attack: does the image, rounded to 8 bits, fool the model?
     distance: float32 [N], the least change found that fools the model, in `norm` and at most `limit`: 0 where it
-    erred before, infinite (censored) where none was found; None where nobody looked for it.
+    erred before, infinite (censored) where none was found; None where it was not searched for.
     get_features, get_predictions: how `features` and `predictions` are computed, when a metric first uses them.
     """
 
@@ -136,7 +137,7 @@ class EvaluationResult:
 
     @cached_property
     def features(self) -> np.ndarray:
-        """What the model makes of these images before its last layer, float32 [N, D].
+        """The penultimate features of these images, the inputs of the last layer, float32 [N, D].
 
         Raises ModelError where the result was made without a model, and for a model without a graph of layers.
         """
@@ -145,9 +146,9 @@ class EvaluationResult:
         return self.get_features()
 
     def predictions(self, split: str) -> Predictions:
-        """What the model says of the unperturbed images of "train", of "validation", or of the case's "ood" images.
+        """Predictions on the unperturbed images of "train", of "validation", or on the case's "ood" images.
 
-        Raises ModelError where the result was made without a model, DataError for a split that is not there.
+        Raises ModelError where the result was made without a model, DataError for a missing split.
         """
         if self.get_predictions is None:
             raise ModelError(
@@ -157,22 +158,22 @@ class EvaluationResult:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """The class with the largest logit, the first of equals, int64 [N]."""
+        """The class with the largest logit, the first of equal ones, int64 [N]."""
         return self.logits.argmax(axis=1)
 
     @cached_property
-    def several(self) -> bool:
-        """Does an image stand in several rows, as it was sent to several targets?"""
+    def has_repeated_images(self) -> bool:
+        """Does an image occur in several rows, as it was attacked with several targets?"""
         return len(np.unique(self.ids)) < len(self.ids)
 
     @property
     def attack_success(self) -> np.ndarray:
-        """Which images the attack made the model misclassify, bool [N]: not those that were wrong before it."""
+        """On which images the attack succeeded, bool [N]: not those that were misclassified before."""
         return np.zeros(len(self.ids), bool) if self.by is None else (self.by != "") & (self.by != "clean")
 
     @cached_property
     def log_probabilities(self) -> np.ndarray:
-        """log softmax of the logits, float64 [N, C]; minus infinity of a probability that the model gave as 0."""
+        """log softmax of the logits, float64 [N, C]; minus infinity where the model gave the probability 0."""
         from scipy.special import log_softmax
 
         found = log_softmax(self.logits.astype(np.float64), axis=1)
@@ -184,7 +185,7 @@ class EvaluationResult:
         return -self._at_label(self.log_probabilities)
 
     def in_top(self, k: int) -> np.ndarray:
-        """Is the label among the k largest logits? Of equals the first classes win, as for `predicted`."""
+        """Is the label among the k largest logits? Ties are resolved to the first classes, as for `predicted`."""
         own = self._at_label(self.logits)[:, None]
         before = np.arange(self.logits.shape[1])[None, :] < self.labels[:, None]
         return ((self.logits > own) | ((self.logits == own) & before)).sum(axis=1) < k
@@ -200,7 +201,7 @@ class EvaluationResult:
         return at_labels(values, self.labels)
 
     def outcomes(self, **same: Any) -> pd.DataFrame:
-        """One row an example, in the columns of outcomes.parquet; `same` fills those that do not vary."""
+        """One row per example, in the columns of outcomes.parquet; `same` fills those that do not vary."""
         names = np.array(self.classes, dtype=object)
         superclass = {c: s for s, members in self.superclasses.items() for c in members}
         zeros = np.zeros(len(self.ids))
@@ -223,29 +224,29 @@ class EvaluationResult:
         return tables.table(pd.DataFrame(columns).assign(**same), tables.OUTCOMES)
 
 
-SEVERAL = "none: an image counts, in n too, once for each of its targets, and these hang together"
+SEVERAL = "none: an image counts, also in n, once for each of its targets, and these are not independent"
 
 
-def with_honest_intervals(
-    measure: str, values: Iterable[Value[Metric]], result: EvaluationResult
+def with_valid_intervals(
+    metric: str, values: Iterable[Value[Metric]], result: EvaluationResult
 ) -> Iterator[Value[Metric]]:
-    """The values of a measure; without intervals where these would take several rows of an image for several images.
+    """The values of a metric; without intervals where these would count several rows of an image as several images.
 
-    The temperature is of other images, those held out.
+    Values that are not computed from the images of the case keep theirs.
     """
-    once = yields("metrics", measure).once
+    about = yields("metrics", metric)
     for value in values:
-        counts = once or value.metric == "temperature"
-        yield value if counts or not result.several else unsure(value)
+        counts = about.once or value.metric in about.other_images
+        yield value if counts or not result.has_repeated_images else without_interval(value)
 
 
-def unsure(value: Value[Metric]) -> Value[Metric]:
-    """The value without its interval, as images stand in several rows."""
+def without_interval(value: Value[Metric]) -> Value[Metric]:
+    """The value without its interval, as images occur in several rows."""
     return value._replace(ci_low=math.nan, ci_high=math.nan, ci_method=SEVERAL)
 
 
 def pairs(result: EvaluationResult) -> Iterator[tuple[str, np.ndarray]]:
-    """Every pair "label -> target" of a result with targets, and the places of its images."""
+    """Every pair "label -> target" of a result with targets, and the rows of its images."""
     targets = result.labels if result.targets is None else result.targets
     for label, target in np.unique(np.stack([result.labels, targets], axis=1), axis=0):
         places = np.flatnonzero((result.labels == label) & (targets == target))

@@ -12,7 +12,7 @@ from robust.suite.bounds import Bound, NoWorse
 
 
 def value_with_interval(row: Row) -> str:
-    """A value with its interval: `0.251 [0.225, 0.279]`, or with the one end that it has.
+    """A value with its interval: `0.251 [0.225, 0.279]`, or with the only end that it has.
 
     >>> value_with_interval({"value": 0.5, "ci_low": 0.4, "ci_high": 0.6})
     '0.500 [0.400, 0.600]'
@@ -21,13 +21,14 @@ def value_with_interval(row: Row) -> str:
     >>> value_with_interval({"value": inf, "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
     'not found up to 0.05 (low: 0.020)'
     >>> value_with_interval({"value": float("nan"), "ci_low": 0.02, "ci_high": inf, "unit": "distance", "eps": 0.05})
-    'not known, as just half of the images have one up to 0.05 (low: 0.020)'
-    >>> value_with_interval({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": bounds.parse(">= 0.80")})  # so it is missed
+    'unknown, as exactly half of the images have one up to 0.05 (low: 0.020)'
+    >>> missed = bounds.parse(">= 0.80")  # more digits, so that the value is visibly below the bound
+    >>> value_with_interval({"value": 0.79951, "ci_low": 0.7, "ci_high": 0.9, "bound": missed})
     '0.7995 [0.7000, 0.9000]'
     """
     if row.get("unit") == "distance" and not isfinite(row["value"]):
         low = f" (low: {row['ci_low']:.3f})" if row["ci_low"] < inf else ""
-        half = "not known, as just half of the images have one" if isnan(row["value"]) else "not found"
+        half = "unknown, as exactly half of the images have one" if isnan(row["value"]) else "not found"
         return f"{half} up to {radius(row['eps'], row.get('norm', ''))}{low}"
     if isnan(row["ci_low"]) and isnan(row["ci_high"]):
         return f"{row['value']:.6g}"
@@ -38,7 +39,7 @@ def value_with_interval(row: Row) -> str:
 
 
 def strength(row: Row) -> str:
-    """How strong the perturbation was, with a space before it; "" where there is none.
+    """The strength of the perturbation, with a leading space; "" where there is none.
 
     >>> strength({"severity": None, "eps": 8 / 255, "norm": "linf"})
     ' at eps 8/255'
@@ -52,43 +53,41 @@ def strength(row: Row) -> str:
 
 
 def missed(row: Row) -> str:
-    """A missed bound in words; the row has it as an object, see `robust.suite.bounds.read`.
+    """The message of a missed bound; the row has it as an object, see `robust.suite.bounds.read`.
 
     >>> limit = bounds.parse(">= 0.80")
     >>> missed({"metric": "top1", "subset": "", "value": 0.78, "ci_low": 0.75, "ci_high": 0.81, "bound": limit})
-    'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval holds the bound'
+    'top1 0.780 [0.750, 0.810] is not >= 0.80, but undecided: the interval contains the bound'
     >>> missed({"metric": "recall", "subset": "horse", "value": float("nan"), "bound": limit})
-    'recall[horse] cannot be given (there is no image for it), so that it is not >= 0.80'
+    'recall[horse] has no value (there is no image for it), so it is not >= 0.80'
     """
     limit = row["bound"]
-    if isinstance(limit, Bound) and limit.untold(row):
-        return f"{bounds.name(row)} {value_with_interval(row)} leaves {row['bound']} undecided; search farther, with a larger eps"
-    if isinstance(limit, Bound) and isnan(row["value"]) and isnan(row[limit.of]):
+    untold = isinstance(limit, Bound) and limit.untold(row)
+    if isinstance(limit, Bound) and not untold and isnan(row["value"]) and isnan(row[limit.of]):
         why = row.get("ci_method", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
-        return f"{bounds.name(row)} cannot be given ({why}), so that it is not {row['bound']}"
+        return f"{bounds.name(row)} has no value ({why}), so it is not {limit}"
+    value = f"{bounds.name(row)} {value_with_interval(row)}"
+    if untold:
+        return f"{value} leaves {limit} undecided; search farther, with a larger eps"
     if limit.judge(row):
-        kind = (
-            "is an invalid number"
-            if row["reliability"] == "invalid"
-            else "has no verdict of the reliability checks on record"
-        )
-        return f"{bounds.name(row)} {value_with_interval(row)} {kind}, so that {row['bound']} is unsupported"
+        kind = "is an invalid number" if row["reliability"] == "invalid" else "has no reliability level on record"
+        return f"{value} {kind}, so {limit} is unsupported"
     if isinstance(limit, NoWorse) and limit.open(row):
-        return f"{bounds.name(row)} {value_with_interval(row)} leaves {row['bound']} undecided: the sample cannot tell; more images can"
+        return f"{value} leaves {limit} undecided: the sample is too small to decide; use more images"
     if isinstance(limit, Bound) and limit.lacks_its_end(row):
-        return f"{bounds.name(row)} {value_with_interval(row)} has no interval, and {row['bound']} asks for one; hold the value against it"
+        return f"{value} has no interval, and {limit} requires one; bound the value instead"
     verb = "is not" if str(limit)[0] in "<>i" else "misses"
-    doubt = ", but undecided: the interval holds the bound" if undecided(row) else ""
-    return f"{bounds.name(row)} {value_with_interval(row)} {verb} {row['bound']}{doubt}"
+    doubt = ", but undecided: the interval contains the bound" if undecided(row) else ""
+    return f"{value} {verb} {limit}{doubt}"
 
 
 def undecided(row: Row) -> bool:
-    """Does the interval of a judged row straddle its bound, so that another sample could turn the verdict?"""
+    """Does the interval of a judged row contain its bound, so that another sample could change the verdict?"""
     return row["bound"] is not None and row["bound"].undecided(row["ci_low"], row["ci_high"])
 
 
 def in_doubt(row: Row) -> str:
-    """What the reliability checks say against a number, in brackets; "" for nothing.
+    """The reliability level of a number in doubt, in brackets; "" for others.
 
     >>> in_doubt({"reliability": "suspect"}), in_doubt({"reliability": "reliable"})
     (' (suspect)', '')
@@ -97,12 +96,14 @@ def in_doubt(row: Row) -> str:
 
 
 def unsettled(results: pd.DataFrame) -> list[str]:
-    """The verdicts of a table that are not settled, in a line each: undecided, passed in doubt, and not judged ones."""
+    """The unsettled verdicts of a table, in a line each: undecided, passed in doubt, and not judged ones."""
     rows = [*map(bounds.read, results[results["bound"] != ""].to_dict("records"))]
     kinds = {
         "passed, on a number in doubt": [row for row in rows if row["passed"] is True and in_doubt(row)],
-        "undecided, the interval holds the bound": [row for row in rows if undecided(row)],
-        "not judged, what it is compared with is this report or has not run": [r for r in rows if pd.isna(r["passed"])],
+        "undecided, the interval contains the bound": [row for row in rows if undecided(row)],
+        "not judged, compared with this report or with a model that has not run": [
+            row for row in rows if pd.isna(row["passed"])
+        ],
     }
     models = several(results)
     places = {what: [place(row, models) + in_doubt(row) for row in found] for what, found in kinds.items()}
@@ -110,7 +111,7 @@ def unsettled(results: pd.DataFrame) -> list[str]:
 
 
 def absent(results: pd.DataFrame) -> list[str]:
-    """The numbers that were asked for and could not be given, with the reason, a line for each.
+    """The requested numbers that have no value, with the reason, a line for each.
 
     >>> row = {"model": "net", "seed": 0, "case": "weather", "metric": "corruption_error_ratio", "subset": "fog"}
     >>> absent(pd.DataFrame([{**row, "ci_method": "not given: lenet5 makes no error under fog"}]))
@@ -122,8 +123,8 @@ def absent(results: pd.DataFrame) -> list[str]:
 
 
 def place(row: Row, several: set[str]) -> str:
-    """Case, model and metric of a row, as messages name them."""
-    return f"{cell(row, several)} {bounds.name(row)}{strength(row)}"
+    """Case, model and metric of a row, as in messages."""
+    return f"{evaluation_id(row, several)} {bounds.name(row)}{strength(row)}"
 
 
 def several(results: pd.DataFrame) -> set[str]:
@@ -136,10 +137,10 @@ def several(results: pd.DataFrame) -> set[str]:
     return {*seeds.index[seeds > 1]}
 
 
-def cell(row: Row, several: set[str]) -> str:
-    """The case and the model of a row, with the seed of a model that was trained with several.
+def evaluation_id(row: Row, several: set[str]) -> str:
+    """The case and the model of a row, with the seed for a model that was trained with several.
 
-    >>> cell({"case": "pgd", "model": "net", "seed": 3}, several={"net"})
+    >>> evaluation_id({"case": "pgd", "model": "net", "seed": 3}, several={"net"})
     'pgd[net-3]'
     """
     seed = f"-{row['seed']}" if row["model"] in several else ""

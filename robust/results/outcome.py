@@ -1,4 +1,4 @@
-"""What one strength of a case came to: the call, the images before and after, and the result."""
+"""The outcome of one strength of a case: the call, the images before and after, and the result."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from robust.results.evaluation import EvaluationResult
 
 @dataclass(frozen=True)
 class Outcome:
-    """One strength of a case: the call that perturbed (None: nothing did), the images, the result, the time."""
+    """One strength of a case: the perturbation (None: clean), the images, the result, the time."""
 
     call: Call | None
     original: np.ndarray

@@ -1,4 +1,4 @@
-"""Bounds against another model or an earlier report: what they need, what they gave, and how verdicts are said."""
+"""Bounds against another model or an earlier report: their requirements and their rows in results.csv."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,9 +15,12 @@ from robust.suite.bounds import NoWorse
 
 
 class CaseOutcomes(NamedTuple):
-    """What a model said in a case: rows of outcomes, which model it is, see
-    `robust.results.summaries.earlier.one_model`, which one made the images, and,
-    of an earlier report, the rows of results.csv and the superclasses of the case."""
+    """The outcomes of a model in a case.
+
+    model: what identifies it, see `robust.results.summaries.earlier.one_model`; source: that of the model that made
+    the images of a transfer. results, superclasses: of an earlier report, the rows of results.csv and the superclasses
+    of the case.
+    """
 
     outcomes: pd.DataFrame
     model: str
@@ -26,97 +29,99 @@ class CaseOutcomes(NamedTuple):
     superclasses: Superclasses | None = None
 
 
-def rivals(suite: Suite, cell: Evaluation) -> Iterator[Evaluation]:
-    """The cells of other models of the suite that the bounds of a cell compare it with.
+def rivals(suite: Suite, evaluation: Evaluation) -> Iterator[Evaluation]:
+    """The evaluations of other models of the suite with which the bounds of an evaluation compare it.
 
-    A model is not compared with itself. Of a rival with several seeds it is the cell's own seed, else its first.
+    A model is not compared with itself. For a rival with several seeds: the same seed, if it has that, else its first.
     """
-    for _, limit in limits(cell):
+    for _, limit in limits(evaluation):
         for model in suite.models:
             if limit.than == model.name:
-                yield Evaluation(cell.case, model, cell.seed if cell.seed in model.seeds else model.seeds[0])
+                seed = evaluation.seed if evaluation.seed in model.seeds else model.seeds[0]
+                yield Evaluation(evaluation.case, model, seed)
 
 
 def check(
-    suite: Suite, cells: Iterable[Evaluation], out: Path, data: str, fingerprint: str, contents: Mapping[str, str]
+    suite: Suite, evaluations: Iterable[Evaluation], out: Path, data: str, fingerprint: str, contents: Mapping[str, str]
 ) -> None:
-    """Raise ReportError, with file and line, where an earlier report that a bound names cannot be compared with.
+    """Raise ReportError, with file and line, where no comparison with the earlier report of a bound is possible.
 
     Args:
-        suite: the suite, and those of its cells that are to be judged. out: where the report goes: one that is
-            itself the earlier one is made anew, and no bound is judged against it.
+        suite, evaluations: the suite, and those of its evaluations that are judged. out: the folder of the report:
+            where it is itself the earlier report it is overwritten, and no bound is judged against it.
         data, fingerprint: of the suite's data. contents: the fingerprint of the images of each case.
     """
-    for cell in cells:
-        for key, limit in limits(cell):
+    for evaluation in evaluations:
+        for key, limit in limits(evaluation):
             if limit.of_report and not _itself(limit, out):
-                with located(suite.path, cell.case.line, f"expect.{key}"):
+                with located(suite.path, evaluation.case.line, f"expect.{key}"):
                     report = earlier.read(Path(limit.than))
                     earlier.comparable(report, suite.name, data, fingerprint)
-                    _there(report, cell)
-                    here = earlier.settings(cell.case.definition)
-                    earlier.same_case(report, cell.case.name, here, contents[cell.case.name])
+                    _there(report, evaluation)
+                    here = earlier.settings(evaluation.case.definition)
+                    earlier.same_case(report, evaluation.case.name, here, contents[evaluation.case.name])
 
 
-def _there(report: earlier.Report, cell: Evaluation) -> None:
-    if _earlier(report, cell) is None:
+def _there(report: earlier.Report, evaluation: Evaluation) -> None:
+    if _earlier(report, evaluation) is None:
         known = report.outcomes[["model", "seed", "case"]].drop_duplicates().itertuples(index=False)
         listed = ", ".join(f"{one.case}[{one.model}] at seed {one.seed}" for one in known)
-        wanted = f"{cell.case.name}[{cell.model.name}] at seed {cell.seed}"
+        wanted = f"{evaluation.case.name}[{evaluation.model.name}] at seed {evaluation.seed}"
         raise ReportError(f"{report.path}: has no {wanted}; it has {listed}")
 
 
 def compared(
-    cell: Evaluation,
+    evaluation: Evaluation,
     ours: CaseOutcomes,
     rival: Callable[[Evaluation], CaseOutcomes | None],
     suite: Suite,
     superclasses: Superclasses,
     out: Path,
 ) -> Iterator[NewRow]:
-    """The rows that the bounds of a cell against others give; see `robust.results.summaries.comparison.judged`.
+    """The rows for the bounds of an evaluation against others; see `robust.results.summaries.comparison.judged`.
 
     Args:
-        ours: of the cell. rival: gives those of another cell, None while it has not run.
-        superclasses: of the cell's data. out: the folder of the report.
+        ours: of the evaluation. rival: returns those of another evaluation, None until it has run.
+        superclasses: of the evaluation's data. out: the folder of the report.
 
     Raises ReportError where the images cannot be paired.
     """
-    for key, limit in limits(cell):
-        theirs = _theirs(cell, limit, rival, suite, out)
+    for key, limit in limits(evaluation):
+        theirs = _theirs(evaluation, limit, rival, suite, out)
         if theirs is None:
             yield from comparison.not_judged(key, limit, ours.outcomes)
             continue
         if theirs.results is not None:
-            earlier.same_source(limit.than, cell.case.name, theirs.source, ours.source)
-            earlier.same_superclasses(limit.than, key, cell.case.name, theirs.superclasses or {}, superclasses)
+            earlier.same_source(limit.than, evaluation.case.name, theirs.source, ours.source)
+            earlier.same_superclasses(limit.than, key, evaluation.case.name, theirs.superclasses or {}, superclasses)
         same = ours.model == theirs.model != ""
         for row in comparison.judged(key, limit, ours.outcomes, theirs.outcomes, superclasses, same=same):
-            yield {**row, "reliability": comparison.verdict(theirs.results, row, key.partition("[")[0])}
+            yield {**row, "reliability": comparison.level(theirs.results, row, key.partition("[")[0])}
 
 
 def _theirs(
-    cell: Evaluation, limit: NoWorse, rival: Callable[[Evaluation], CaseOutcomes | None], suite: Suite, out: Path
+    evaluation: Evaluation, limit: NoWorse, rival: Callable[[Evaluation], CaseOutcomes | None], suite: Suite, out: Path
 ) -> CaseOutcomes | None:
     if limit.of_report:
-        return None if _itself(limit, out) else _earlier(earlier.read(Path(limit.than)), cell)
-    return rival(next(other for other in rivals(suite, cell) if other.model.name == limit.than))
+        return None if _itself(limit, out) else _earlier(earlier.read(Path(limit.than)), evaluation)
+    return rival(next(other for other in rivals(suite, evaluation) if other.model.name == limit.than))
 
 
-def _earlier(report: earlier.Report, cell: Evaluation) -> CaseOutcomes | None:
-    who = {"model": cell.model.name, "seed": cell.seed, "case": cell.case.name}
-    rows = at(report.outcomes, who)
+def _earlier(report: earlier.Report, evaluation: Evaluation) -> CaseOutcomes | None:
+    run = {"model": evaluation.model.name, "seed": evaluation.seed, "case": evaluation.case.name}
+    rows = at(report.outcomes, run)
     if rows.empty:
         return None
-    source = report.source(cell.model.name, cell.seed, cell.case.name)
-    groups = report.superclasses_of(cell.case.name)
-    return CaseOutcomes(rows, report.model(cell.model.name, cell.seed), source, at(report.results, who), groups)
+    source = report.source(evaluation.model.name, evaluation.seed, evaluation.case.name)
+    groups = report.superclasses_of(evaluation.case.name)
+    model = report.model(evaluation.model.name, evaluation.seed)
+    return CaseOutcomes(rows, model, source, at(report.results, run), groups)
 
 
-def limits(cell: Evaluation) -> Iterator[tuple[str, NoWorse]]:
-    """The bounds of a cell against others, with their keys; none of a model against itself."""
-    for key, limit in cell.case.expect.items():
-        if isinstance(limit, NoWorse) and limit.than != cell.model.name:
+def limits(evaluation: Evaluation) -> Iterator[tuple[str, NoWorse]]:
+    """The bounds of an evaluation against others, with their keys; none of a model against itself."""
+    for key, limit in evaluation.case.expect.items():
+        if isinstance(limit, NoWorse) and limit.than != evaluation.model.name:
             yield key, limit
 
 

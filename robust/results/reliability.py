@@ -1,55 +1,55 @@
-"""Verdicts in the rows of results.csv: the column `reliability` and the rows of metric "reliability"."""
+"""Reliability levels in the rows of results.csv: the column `reliability` and the rows of metric "reliability"."""
 
 from collections.abc import Iterable
 
 from robust.core.types import NewRow, Row
-from robust.results.flags import FLAGS, LEVELS, Reason, Word, doubted, verdict
+from robust.results.flags import FLAGS, LEVELS, Level, Reason, doubted, level
 
 Doubt = tuple[Row, Reason]
 _STRENGTH = ("perturbation", "norm", "eps", "severity")
 
 
 def joined(values: Iterable[Row], doubts: Iterable[Doubt]) -> list[NewRow]:
-    """The rows, and one for each reason that other cases gave, beside the verdict at its strength.
+    """The rows, and one for each reason that follows from other cases, added to the level at its strength.
 
-    doubts: columns that say whose number is in doubt, and the reason.
+    doubts: the columns that identify the number in doubt, and the reason.
     """
     rows = [dict(row) for row in values]
     for where, (name, value, n) in doubts:
         of = [
-            row for row in rows if _is_verdict(row) and all(row[k] == where[k] for k in ("perturbation", "norm", "eps"))
+            row for row in rows if _is_level(row) and all(row[k] == where[k] for k in ("perturbation", "norm", "eps"))
         ]
         rows += [{**row, "subset": name, "value": value, "n": n, "unit": "proportion"} for row in of]
     return rows
 
 
 def marked(values: Iterable[Row]) -> list[NewRow]:
-    """The rows with their column `reliability`, and the level of each verdict as all its reasons give it.
+    """The rows with their column `reliability`, and each level as given by all its reasons.
 
-    An ill of the model itself marks all its rows, those without a strength of their own, too.
+    A flag of the model itself marks all its rows, also those without a strength.
     """
     rows = [dict(row) for row in values]
-    names: dict[tuple, list[str]] = {_strength(row): [] for row in rows if _is_verdict(row)}
+    names: dict[tuple, list[str]] = {_strength(row): [] for row in rows if _is_level(row)}
     for row in rows:
         if row["metric"] == "reliability" and row["subset"]:
             names[_strength(row)].append(row["subset"])
-    words: dict[tuple, Word] = {strength: verdict(found) for strength, found in names.items()}
+    levels: dict[tuple, Level] = {strength: level(found) for strength, found in names.items()}
     whole = of_model(rows)
     for row in rows:
-        row["reliability"] = words.get(_strength(row), verdict(whole) if whole else "")
-        if _is_verdict(row):
-            row["value"] = LEVELS[words[_strength(row)]]
+        row["reliability"] = levels.get(_strength(row), level(whole) if whole else "")
+        if _is_level(row):
+            row["value"] = LEVELS[levels[_strength(row)]]
     return rows
 
 
 def of_model(values: Iterable[Row]) -> list[str]:
-    """The ills among the rows that put every number of the model in doubt."""
+    """The flags among the rows that put all numbers of the model in doubt."""
     names = {row["subset"] for row in values if row["metric"] == "reliability"}
-    return [name for name, ill in FLAGS.items() if ill.of_model and name in names]
+    return [name for name, flag in FLAGS.items() if flag.of_model and name in names]
 
 
 def doubt(row: Row, values: Iterable[Row]) -> str:
-    """What stands behind a number that is in doubt: ` (suspect: too few steps)`; "" where it is not."""
+    """The level and the reasons of a number in doubt: ` (suspect: too few steps)`; "" where it is not in doubt."""
     if not doubted(row["reliability"]):
         return ""
     rows = list(values)
@@ -60,7 +60,7 @@ def doubt(row: Row, values: Iterable[Row]) -> str:
     return f" ({row['reliability']}: {', '.join(reasons).replace('_', ' ')})"
 
 
-def _is_verdict(row: Row) -> bool:
+def _is_level(row: Row) -> bool:
     return row["metric"] == "reliability" and not row["subset"]
 
 

@@ -1,4 +1,4 @@
-"""The pictures that measures name: for each of their values the ids of a few images, and the images themselves."""
+"""The example images of metrics: for each of their values the ids of a few images, and the images themselves."""
 
 import json
 import shutil
@@ -16,9 +16,9 @@ COLUMNS = [
 
 
 def write(folder: Path, found: Iterable[tuple[Evaluation, Path]]) -> None:
-    """Fill `folder` from finished blocks: shown.csv, a row an image of a value, and an .npz for each strength."""
+    """Fill `folder` from finished blocks: shown.csv, a row per image of a value, and an .npz for each strength."""
     rows, names = [], []
-    for cell, block in found:
+    for evaluation, block in found:
         strengths = json.loads((block / "about.json").read_text("utf-8"))["strengths"]
         values = json.loads((block / "values.json").read_text("utf-8"))
         for i, where in enumerate(strengths):
@@ -27,7 +27,8 @@ def write(folder: Path, found: Iterable[tuple[Evaluation, Path]]) -> None:
                 continue
             names.append(f"shown-{len(names):04d}.npz")
             files.write(folder / names[-1], lambda path, of=block / f"shown-{i}.npz": shutil.copyfile(of, path))
-            same = {"file": names[-1], "model": cell.model.name, "seed": cell.seed, "case": cell.case.name, **where}
+            run = {"model": evaluation.model.name, "seed": evaluation.seed, "case": evaluation.case.name}
+            same = {"file": names[-1], **run, **where}
             rows += [
                 {**same, "metric": v["metric"], "subset": v["subset"], "example": each}
                 for v in named

@@ -1,6 +1,6 @@
 """The columns of both tables, reading and writing them.
 
-`results.csv` has one row a value; `outcomes.parquet` one row for each example of each case. Both are
+`results.csv` has one row per value; `outcomes.parquet` one row for each example of each case. Both are
 plain `pandas.DataFrame`s in Python.
 """
 
@@ -19,9 +19,9 @@ RESULTS = {
     "ci_low": "float64", "ci_high": "float64", "ci_method": "str", "bound": "str", "passed": "boolean",
     "reliability": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64", "weights_sha": "str",
 }  # fmt: skip
-"""Columns of results.csv and their types. `forward` and `backward` are passes an image, on average.
+"""Columns of results.csv and their types. `n_forward` and `n_backward` are passes per image, on average.
 
-`choice` says which test images they were: "all", "in proportion" to the classes, or "balanced", as many of each class.
+`choice` is the sample of test images: "all", "in proportion" to the classes, or "balanced", equally many per class.
 """
 
 OUTCOMES = {
@@ -32,24 +32,25 @@ OUTCOMES = {
 }  # fmt: skip
 """Columns of outcomes.parquet and their types; `label`, `target` and `predicted` are class names.
 
-Of a sure model single precision would make many confidences alike, and calibration errors could not be told again.
+`confidence` is float64: in single precision many confidences of a confident model would be equal, and calibration
+errors could not be recomputed.
 """
 
 
 def table(rows: list[NewRow] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     """Rows as a table with exactly these columns and types."""
     frame = pd.DataFrame(rows).reindex(columns=list(columns))
-    words = [name for name, kind in columns.items() if kind == "str"]
-    return frame.assign(**{name: frame[name].astype(object).fillna("") for name in words}).astype(columns)
+    text = [name for name, kind in columns.items() if kind == "str"]
+    return frame.assign(**{name: frame[name].astype(object).fillna("") for name in text}).astype(columns)
 
 
 def write_results(results: pd.DataFrame, path: Path) -> Path:
-    """Write results.csv, whole or not at all; numbers keep every digit."""
+    """Write results.csv atomically; numbers keep every digit."""
     return files.write(path, csv_files.csv(results))
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read results.csv as it was written; an empty word is "", never NaN."""
+    """Read results.csv as it was written; empty text is "", never NaN."""
     try:
         frame = csv_files.read(path, dtype=str, keep_default_na=False)
         if missing := [name for name in RESULTS if name not in frame]:
@@ -59,17 +60,17 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ReportError(f"{path}: cannot be read ({str(error)[:300]})") from error
 
 
-def parsed(words: pd.Series, kind: str) -> pd.Series:
-    """Words as numbers, each digit of which counts: Python reads them, not the CSV reader."""
+def parsed(text: pd.Series, kind: str) -> pd.Series:
+    """Text as numbers with all digits: parsed by Python, not by the CSV reader."""
     if kind == "str":
-        return words.astype("str")
+        return text.astype("str")
     read = {"float64": float, "int64": int, "Int64": int, "boolean": {"True": True, "False": False}.__getitem__}[kind]
     empty = float("nan") if kind == "float64" else pd.NA
-    return pd.Series([read(word) if word else empty for word in words], dtype=kind)
+    return pd.Series([read(each) if each else empty for each in text], dtype=kind)
 
 
 def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:
-    """Write outcomes.parquet, whole or not at all."""
+    """Write outcomes.parquet atomically."""
     return files.write(path, lambda temporary: outcomes.to_parquet(temporary, index=False))
 
 

@@ -41,7 +41,7 @@ class Bound:
         return self.low <= value <= self.high and not (self.strict and at_an_end)
 
     def judge(self, row: Row) -> bool:
-        """Does a row of results.csv meet the bound? False where it applies to an end of the interval and the row has none.
+        """Does a row of results.csv meet the bound? False for a bound on an end of the interval if there is none.
 
         >>> parse("low >= 0.80").judge({"metric": "top1", "value": 0.82, "ci_low": 0.79, "ci_high": 0.85})
         False

@@ -50,7 +50,7 @@ def source(value: object, call: Callable[[str, object, str], Call], found: Calla
         raise SuiteError(f"pretrained.layout = {layout!r}: not known{suggest(layout, LAYOUTS)}", "pretrained.layout")
     architecture = call("architectures", table["architecture"], "pretrained.architecture")
     if registry.is_foreign(architecture.name):
-        raise SuiteError("pretrained.architecture must be one of this package, whose layers are known", "pretrained.architecture")
+        raise SuiteError("pretrained.architecture must be a built-in one, with known layers", "pretrained.architecture")
     return Weights(
         found(convert(table["file"], str, "pretrained.file"), "pretrained.file"),
         architecture,

@@ -22,7 +22,7 @@ from robust.suite.tables import distinct, known
 from robust.suite.training import training
 
 _NAME = r"\w[\w.+-]*"
-_MODEL = (*source.KINDS, "train", "seeds", *source.ASKED, "attack_precision")
+_MODEL = (*source.KINDS, "train", "seeds", *source.CALL_OPTIONS, "attack_precision")
 _CASE = (
     "attack", "corruption", "minimal", "data", "restrict", "ood", "metrics", "profile", "max_images", "balanced",
     "models", "expect", "baseline",
@@ -165,7 +165,7 @@ class _Reader:
                 what = "created by third-party code" if given == ["python"] else "of a TFLite file"
                 raise SuiteError(f"train: a model {what} cannot be trained", "train")
             if "seeds" in table and "train" not in table and given != ["architecture"]:
-                raise SuiteError(f"seeds: this model is {given[0]} without train, so all models would be the same", "seeds")
+                raise SuiteError(f"seeds: this model is {given[0]} without train, so all would be the same", "seeds")
             found = source.source(given[0], table[given[0]], self.call, self.path.parent)
             if not self.allow_code and (why := source.foreign(found)):
                 raise SuiteError(f"{why}; if you trust this suite, set {setting('allow_code', True)}", given[0])
@@ -179,7 +179,7 @@ class _Reader:
                 tuple(seeds),
                 attack_precision=attack_precision,
                 allow_code=self.allow_code,
-                **source.asked(table),
+                **source.call_options(table),
             )
 
     def case(self, name: str, table: NewTable, models: tuple[Model, ...]) -> Case:
@@ -276,7 +276,7 @@ def restricts(table: Table) -> bool:
     restrict = convert(table.get("restrict", False), bool, "restrict")
     if restrict and "data" not in table:
         what = setting("restrict", True)
-        raise SuiteError(f"{what} restricts the prediction to the classes of a case's own data, and it has none", "restrict")
+        raise SuiteError(f"{what} restricts predictions to the classes of a case's own data: add data", "restrict")
     return restrict
 
 

@@ -14,7 +14,7 @@ from robust.suite.nouns import Architecture, ModelFile, Python, Source
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
 _ENDINGS = {"keras": keras_files.ENDINGS, "tflite": (".tflite",)}
-ASKED = ("preprocessing", "output", "black_box")
+CALL_OPTIONS = ("preprocessing", "output", "black_box")
 
 
 def source(kind: str, value: object, call: Callable[[str, object, str], Call], folder: Path) -> Source:
@@ -39,14 +39,14 @@ def source(kind: str, value: object, call: Callable[[str, object, str], Call], f
     if kind == "architecture":
         return Architecture(bound)
     if not registry.is_foreign(bound.name):
-        raise SuiteError(f'python = {value!r}: must be "module:function"; for a built-in model write architecture =', kind)
+        raise SuiteError(f'python = {value!r}: must be "module:function"; for built-in ones write architecture =', kind)
     return Python(bound)
 
 
-def asked(table: Table) -> NewTable:
-    """How a model is called, from the keys `ASKED` of its table; else SuiteError.
+def call_options(table: Table) -> NewTable:
+    """How a model is called, from the keys `CALL_OPTIONS` of its table; else SuiteError.
 
-    >>> asked({"output": "main"})
+    >>> call_options({"output": "main"})
     {'preprocessing': None, 'output': 'main', 'black_box': False}
     """
     return {

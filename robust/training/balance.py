@@ -1,4 +1,4 @@
-"""Classes of unequal size: what an image of each counts in the loss, and how often it is seen."""
+"""Classes of unequal size: the weight of an image of each in the loss, and how often it is seen."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -13,14 +13,14 @@ from robust.datasets.encoded import Encoded
 
 
 def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data: Dataset) -> np.ndarray | None:
-    """What the loss of an image counts, float32 [C] by its class; None where all count 1.
+    """The weight of an image's loss, float32 [C] by its class; None if all weigh 1.
 
     Args:
-        given: "balanced": n / (C n_c) for the n_c of n training images in C classes, as scikit-learn has it, so that
-            all together count n; or weights by the names of classes, 1 for the others.
+        given: "balanced": n / (C n_c) for the n_c of n training images in C classes, as in scikit-learn, so that
+            all together weigh n; or weights by the names of classes, 1 for the others.
         data: its training split is counted.
 
-    Raises DataError for a class that the data has not, and where no image would count anything.
+    Raises DataError for a class that the data does not have, and if every image would weigh 0.
 
     King & Zeng, Logistic regression in rare events data, 2001.
     """
@@ -40,12 +40,12 @@ def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data:
             raise DataError(f"class_weights: {data.name} has no class {name!r}{suggest(name, data.classes)}")
     weights = np.array([given.get(name, 1.0) for name in data.classes], "float32")
     if not (weights * counts).any():
-        raise DataError(f"class_weights = {dict(given)}: no training image of {data.name} would count anything")
+        raise DataError(f"class_weights = {dict(given)}: every training image of {data.name} would weigh 0")
     return weights
 
 
 def order(labels: np.ndarray, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which images an epoch of balanced sampling sees, int64 [N], and for the how-manieth time each, from 0.
+    """Which images an epoch of balanced sampling sees, int64 [N], and how often each was seen before in it.
 
     As many images as there are, of each class the same number (one more of some, drawn anew each epoch); those of a
     class follow each other in permutations, so that none is seen twice before all have been seen once.
@@ -83,7 +83,7 @@ def balanced(
 
     Args:
         rows: (image as the source stores it, label, id); they are held in memory. source: decodes them.
-        base: the images' own seeds, int64 [N]; of an image that an epoch sees again, the seed is another one.
+        base: the images' own seeds, int64 [N]; an image that an epoch sees again gets another seed.
         labels: int64 [N]. seed: of the training.
     """
     with tf.device("CPU"):

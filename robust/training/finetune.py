@@ -1,4 +1,4 @@
-"""Fine-tuning: a network that has weights, for other images and other classes, and what of it learns when."""
+"""Fine-tuning: a network that has weights, for other images and other classes, and which parts learn when."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,13 +21,13 @@ from robust.training.recipes import Recipe
 def adapted(
     network: keras.Model, data: Dataset, recipe: Recipe, pixels: Preprocessing | None = None, output: str | None = None
 ) -> keras.Model:
-    """The network for [0, 1] images of the data's shape, ending in logits of its classes; the rest is as it was.
+    """The network for [0, 1] images of the data's shape, ending in logits of its classes; otherwise unchanged.
 
     Args:
-        network: with its weights. pixels: what it wants; found where its layers or the type of its inputs say it.
+        network: with its weights. pixels: what it expects; inferred from its layers or the type of its inputs.
         output: which of several classifies.
         data: seen with the channels that the network takes; its height and width may be others than the network's,
-            where no weight hangs on the size.
+            if no weight depends on the size.
         recipe: head = "new" replaces the last layer, "kept" needs as many classes as before.
 
     Raises ModelError for networks that are not functional, and for images or classes that do not fit.
@@ -55,7 +55,7 @@ def adapted(
 def held(network: keras.Model, recipe: Recipe) -> list[keras.layers.Layer]:
     """The layers that the recipe freezes, at least for some epochs.
 
-    Raises ModelError for a layer that is not there, and where there is nothing to unfreeze.
+    Raises ModelError for a layer that does not exist, and if there is nothing to unfreeze.
     """
     if recipe.freeze is None and recipe.tune == "all":
         if (recipe.unfreeze_after, recipe.rate_below) != (None, 1.0):
@@ -112,7 +112,7 @@ def is_frozen(recipe: Recipe, epoch: int) -> bool:
 
 
 def with_head(network: keras.Model, classes: int) -> keras.Model:
-    """The network with a new last layer, linear, for so many classes."""
+    """The network with a new last layer, linear, for this many classes."""
     last = heads.last(network)
     if not isinstance(last, keras.layers.Dense):
         raise ModelError(
@@ -126,9 +126,9 @@ def with_head(network: keras.Model, classes: int) -> keras.Model:
 
 def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessing) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
-    answers = network.outputs[0]
-    image = keras.Input(shape, name=heads.unused("image", answers))
-    x = preprocessed(image, pixels, answers)
+    logits = network.outputs[0]
+    image = keras.Input(shape, name=heads.unused("image", logits))
+    x = preprocessed(image, pixels, logits)
     made: dict[str, object] = {}
 
     def call(layer: keras.Operation, *args: object, **options: object) -> object:
@@ -136,7 +136,7 @@ def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessi
         made[layer.name] = layer(*args, **options)
         return made[layer.name]
 
-    source = keras.Model(network.inputs[0], answers)
+    source = keras.Model(network.inputs[0], logits)
     try:
         keras.models.clone_model(source, input_tensors=x, call_function=call)
     except ValueError as error:
@@ -160,7 +160,7 @@ def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessi
 
 
 def check_nested(layer: keras.Operation, given: object) -> None:
-    """Raise ValueError where a nested model takes no such images; Keras notices some of that when it trains."""
+    """Raise ValueError if a nested model takes no such images; Keras notices some of that when it trains."""
     listed = getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
     if not listed or not hasattr(given, "shape"):
         return
@@ -169,16 +169,16 @@ def check_nested(layer: keras.Operation, given: object) -> None:
         raise ValueError(f"{layer.name!r} takes {own}, not {shape}")
 
 
-def preprocessed(image: keras.KerasTensor, pixels: Preprocessing, answers: keras.KerasTensor) -> keras.KerasTensor:
-    """[0, 1] images as the network wants them, in float32 and by layers and operations that are saved as data."""
+def preprocessed(image: keras.KerasTensor, pixels: Preprocessing, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """[0, 1] images as the network expects them, in float32 and by layers and operations that are saved as data."""
     x = keras.ops.flip(image, axis=-1) if pixels.order == "bgr" else image
     mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
     scale, offset = (pixels.high - pixels.low) / std, (pixels.low - mean) / std
     if (scale != 1).any() or (offset != 0).any():
-        name = heads.unused("preprocessing", answers)
+        name = heads.unused("preprocessing", logits)
         x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
     if pixels.layout == "channels_first":
-        x = keras.layers.Permute((3, 1, 2), dtype="float32", name=heads.unused("channels_first", answers))(x)
+        x = keras.layers.Permute((3, 1, 2), dtype="float32", name=heads.unused("channels_first", logits))(x)
     return x
 
 

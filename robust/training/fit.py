@@ -1,4 +1,4 @@
-"""Fitting a network: `fit(model, data, seed, progress) -> the network and what its training was like`."""
+"""Fitting a network: `fit(model, data, seed, progress) -> the network and the history of its training`."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from robust.datasets.dataset import Dataset
 from robust.models.architectures.normalization import set_normalization
 from robust.models.classifier import heads, inputs
 from robust.suite import Architecture, Model, Training
-from robust.training import balance, finetune, hardness, lacks, loop, patience, precision, strategies
+from robust.training import balance, data_warnings, finetune, loop, patience, precision, robust_validation, strategies
 from robust.training.checkpoints import History
 from robust.training.objectives import Objective, objective, weighed
 from robust.training.optimizers import optimizer
@@ -26,8 +26,8 @@ from robust.training.recipes import Recipe
 from robust.training.remat import Rematerialised
 from robust.training.step import Learner, averaged
 
-LOOKED_AT = 2**30
-"""Bytes of training images whose mean and variance are taken; of a larger split, so much of each class."""
+STATISTICS_BYTES = 2**30
+"""Bytes of training images whose mean and variance are taken; of a larger split, part of each class."""
 
 
 def fit(
@@ -48,23 +48,23 @@ def fit(
         data: its training split is learned, its validation split watched, its test split never seen.
         seed: of the initialisation (and so of Keras' and TensorFlow's global generators), the order of the
             images, their augmentation and the adversary.
-        progress: told every step.
-        unfinished: a folder for a checkpoint after each epoch; where it holds one, training goes on there.
+        progress: updated every step.
+        unfinished: a folder for a checkpoint after each epoch; if it holds one, training resumes there.
         logs: a folder for TensorBoard.
         base: makes a network that has weights already, to be fine-tuned; None builds the architecture.
 
     Returns the network and its history: one number an epoch for loss, accuracy, val_loss, val_accuracy and,
-    where it trains against an adversary, val_robust. What was trained ends in its main logits alone;
-    auxiliary heads stay where nothing was.
+    if it trains against an adversary, val_robust. A trained network ends in its main logits alone;
+    an untrained one keeps its auxiliary heads.
 
-    Raises ModelError where the training diverges, DataError where the data has no training split.
+    Raises ModelError if the training diverges, DataError if the data has no training split.
     """
     if model.train is None:
         return _built(model, data, seed, "float32"), {}
     if "train" not in data.sizes:
         raise DataError(f"data set {data.name!r} has no training split, so {model.name} cannot be trained on it")
     train, recipe = model.train, Recipe(**model.train.recipe.arguments)
-    for line in (*data.notes, *lacks.of(data, train.adversary)):
+    for line in (*data.notes, *data_warnings.of(data, train.adversary)):
         progress.say(f"{model.name}: {line}")
     patience.check(recipe, data)
     make = partial(_built, model, data, seed, recipe.precision)
@@ -103,12 +103,12 @@ def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, d
         if recipe.auxiliary_weight and len(getattr(network, "outputs", None) or []) == 1:
             raise ModelError(
                 f"auxiliary_weight = {recipe.auxiliary_weight:g}: {network.name} has no auxiliary heads; leave it out"
-                ', or ask for them: heads = "all" of googlenet'
+                ', or build them: heads = "all" of googlenet'
             )
         averages = [tf.Variable(weight.numpy()) for weight in averaged(network)] if recipe.ema else []
         made = optimizer(recipe, network, strategy.num_replicas_in_sync)
         spared = Rematerialised(network) if recipe.remat == "blocks" else None
-        keeps = recipe.keeps_best(hardness.is_watched(train.adversary, data))
+        keeps = recipe.keeps_best(robust_validation.is_watched(train.adversary, data))
         best = [tf.Variable(weight.numpy()) for weight in averaged(network)] if keeps else []
     held, weights = finetune.held(network, recipe), balance.class_weights(recipe.class_weights, data)
     return Learner(network, made, _objective(train, recipe), recipe, strategy, averages, spared, held, best, weights)
@@ -121,20 +121,21 @@ def _objective(train: Training, recipe: Recipe) -> Objective:
     return objective(train.adversary, *weights)
 
 
-def _robustness(train: Training, learner: Learner, data: Dataset) -> hardness.Asked | None:
-    if train.adversary is None or not hardness.is_watched(train.adversary, data):
+def _robustness(train: Training, learner: Learner, data: Dataset) -> robust_validation.Evaluation | None:
+    if train.adversary is None or not robust_validation.is_watched(train.adversary, data):
         return None
-    return hardness.robust_accuracy(learner.network, data, train.adversary, learner.recipe.batch_size)
+    return robust_validation.robust_accuracy(learner.network, data, train.adversary, learner.recipe.batch_size)
 
 
 def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
     keras.utils.set_random_seed(seed)
     if not isinstance(model.source, Architecture):
-        raise ModelError(f"model {model.name}: {model.source.name} is no architecture; `base` has to make its network")
+        what = f"{model.source.name} is not an architecture; `base` has to make its network"
+        raise ModelError(f"model {model.name}: {what}")
     network = model.source.call(input_shape=data.image_shape, classes=len(data.classes))
-    precision.give(network, policy)
+    precision.set_precision(network, policy)
     if "train" in data.sizes:
-        most = LOOKED_AT // (4 * math.prod(data.image_shape))
+        most = STATISTICS_BYTES // (4 * math.prod(data.image_shape))
         size = data.sizes["train"]
         set_normalization(network, data.examples("train", most if most < size else None).images)
     return network
@@ -143,7 +144,7 @@ def _built(model: Model, data: Dataset, seed: int, policy: str) -> keras.Model:
 def _adapted(base: Callable[[], keras.Model], model: Model, recipe: Recipe, data: Dataset, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     network = finetune.adapted(base(), data, recipe, model.preprocessing, model.output)
-    precision.give(network, recipe.precision)
+    precision.set_precision(network, recipe.precision)
     return network
 
 

@@ -1,4 +1,4 @@
-"""The one loop of training: epochs, checkpoints, validation, and an alarm where numbers stop being numbers."""
+"""The one loop of training: epochs, checkpoints, validation, and an alarm for numbers that are not finite."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from robust.core.errors import ModelError
 from robust.core.progress import Progress
-from robust.training import alarm, checkpoints, finetune, hardness, patience, strategies, tensorboard
+from robust.training import checkpoints, finetune, nonfinite, patience, robust_validation, strategies, tensorboard
 from robust.training.checkpoints import History
 from robust.training.objectives import cross_entropy, outputs
 from robust.training.schedule import learning_rate
@@ -19,34 +19,34 @@ from robust.training.step import Learner, State, averaged, compiled
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training: who learns, and from what."""
+    """One training: what learns, and from what."""
 
     name: str
     learner: Learner
     batches: Callable[[int], tf.data.Dataset]
-    """The epoch to begin with -> batches of the rest of the training."""
+    """The epoch to begin with -> batches of the remaining training."""
     steps: int
-    """Batches an epoch."""
+    """Batches per epoch."""
     validation: tf.data.Dataset | None = None
     """(images, labels) in batches."""
-    robustness: hardness.Asked | None = None
+    robustness: robust_validation.Evaluation | None = None
     """Robust accuracy on the validation split, if it is watched."""
     watched: str = "val_accuracy"
     """The column of the history by which epochs are compared."""
 
 
 def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, logs: Path | None = None) -> History:
-    """Train, leaving the network with its last weights, or their averages where the recipe asks for these.
+    """Train, leaving the network with its last weights, or their averages if the recipe requests these.
 
-    Where the learner has a `best` they are those of the epoch that was best in what the run watches; under a patience
+    If the learner has a `best`, they are those of the epoch that was best in what the run watches; under a patience
     that is at its end, training stops.
 
     Args:
-        run: what to do. progress: told every step.
-        unfinished: a folder for a checkpoint after each epoch; where it holds one, training goes on there.
+        run: what to do. progress: updated every step.
+        unfinished: a folder for a checkpoint after each epoch; if it holds one, training resumes there.
         logs: a folder for TensorBoard.
 
-    Raises ModelError where a loss or a gradient is not finite, naming the layer in which that began.
+    Raises ModelError if a loss or a gradient is not finite, naming the layer in which that began.
     """
     learner, recipe = run.learner, run.learner.recipe
     history = checkpoints.restore(unfinished, learner) if unfinished else {}
@@ -65,8 +65,8 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
             if unfinished and writes:
                 checkpoints.save(unfinished, learner, history)
             if patience.stops(recipe, history.get(run.watched, [])):
-                told = patience.told(run.watched, history[run.watched], bool(learner.best))
-                progress.say(f"{run.name}: stopped after epoch {epoch + 1}, {told}")
+                reason = patience.stop_reason(run.watched, history[run.watched], bool(learner.best))
+                progress.say(f"{run.name}: stopped after epoch {epoch + 1}, {reason}")
                 break
     use_averages(learner)
     if learner.best:
@@ -77,18 +77,18 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
 
 
 def watch(run: TrainingRun, history: History, progress: Progress) -> None:
-    """Keep the weights of an epoch that is the best until now; sound the alarm where robust accuracy collapsed."""
+    """Keep the weights of an epoch that is the best until now; report it if robust accuracy collapsed."""
     learner = run.learner
-    if learner.best and hardness.kept(history, run.watched) == len(history["loss"]) - 1:
+    if learner.best and robust_validation.kept(history, run.watched) == len(history["loss"]) - 1:
         _put(learner.best, checkpoints.arrays(learner.averages or averaged(learner.network)))
-    if told := hardness.overfitting(history, "the best" if learner.best else "the last"):
-        progress.say(f"{run.name}: {told}")
+    if warning := robust_validation.overfitting(history, "the best" if learner.best else "the last"):
+        progress.say(f"{run.name}: {warning}")
 
 
 def _epochs(run: TrainingRun, done: int, history: History, progress: Progress) -> Iterator[Mapping[str, float]]:
-    """Do the epochs that are left, yielding the loss and the accuracy of each.
+    """Run the epochs that are left, yielding the loss and the accuracy of each.
 
-    history: of all epochs; by the time that the next one begins, it has what the validation split told of this one.
+    history: of all epochs; when the next one begins, it includes the results of this one on the validation split.
     """
     learner, epochs, note = run.learner, run.learner.recipe.epochs, ""
     if done == epochs:
@@ -112,7 +112,7 @@ def _epochs(run: TrainingRun, done: int, history: History, progress: Progress) -
 
 
 def _last(history: History) -> str:
-    """What the last epoch came to, for the line that shows how far training is."""
+    """The results of the last epoch, for the line that shows the progress of training."""
     robust = f"  robust {history['val_robust'][-1]:.3f}" if "val_robust" in history else ""
     return f"  loss {history['loss'][-1]:.3f}{robust}"
 
@@ -130,7 +130,7 @@ def check(run: TrainingRun, place: int, images: object, loss: float, finite: np.
     scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
     if np.isfinite(loss) and (scaled or finite.all()):
         return
-    began = alarm.where(learner.network, learner.strategy.experimental_local_results(images)[0], finite)
+    began = nonfinite.where(learner.network, learner.strategy.experimental_local_results(images)[0], finite)
     epoch, step = divmod(place, run.steps)
     what = "its gradient is not finite" if np.isfinite(loss) else f"its loss became {loss}"
     raise ModelError(
@@ -140,17 +140,17 @@ def check(run: TrainingRun, place: int, images: object, loss: float, finite: np.
 
 
 def validator(run: TrainingRun) -> Callable[[], dict[str, float]]:
-    """What gives the loss and the accuracy on the validation split, or nothing where there is none."""
+    """A function that gives the loss and the accuracy on the validation split, or nothing if there is none."""
     if run.validation is None:
         return dict
     network, batches = run.learner.network, run.validation
 
-    def ask(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         logits = outputs(network, images, training=False)[0]
         right = tf.math.count_nonzero(tf.argmax(logits, 1) == labels)
         return tf.reduce_sum(cross_entropy(logits, labels, 0.0)), right, tf.size(labels)
 
-    compiled = tf.function(ask, autograph=False, input_signature=batches.element_spec)
+    compiled = tf.function(evaluate, autograph=False, input_signature=batches.element_spec)
 
     def validate() -> dict[str, float]:
         with averages(run.learner):

@@ -40,7 +40,7 @@ def weighed(adversary: Call, against: Call, label_smoothing: float = 0.0, auxili
     """A loss of each image and of what the adversary makes of it: TRADES, MART; the logits are the latter's.
 
     Args:
-        adversary: from `robust.training.adversaries`; it climbs what `against` says.
+        adversary: from `robust.training.adversaries`; it maximises what `against` returns first.
         against: from `robust.training.robust_losses`.
         label_smoothing, auxiliary_weight: see `objective`; each head is weighed by itself.
     """
@@ -82,7 +82,7 @@ def _shares(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def divergence(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Kullback-Leibler divergence [B] of the distributions that logits [B, C] stand for.
+    """Kullback-Leibler divergence [B] of the distributions that logits [B, C] represent.
 
     Keras' takes probabilities, and cuts them at 1e-7: below that nothing would be learned.
     """
@@ -97,7 +97,7 @@ def _plain(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 def image_gradient(
     network: Network, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _plain
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The gradient by the images of a loss of (logits, labels); in inference mode, as TRADES has it.
+    """The gradient by the images of a loss of (logits, labels); in inference mode, as in TRADES.
 
     Making an example must not move the network's statistics.
     """

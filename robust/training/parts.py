@@ -15,7 +15,7 @@ def up_to(network: keras.Model, name: str) -> set[keras.layers.Layer]:
         network: a functional model.
         name: of a layer, of a nested model, or of a layer in one, which may be written "backbone/conv1", too.
 
-    Raises ModelError where there is no such layer, and where several nested models have one.
+    Raises ModelError if there is no such layer, and if several nested models have one.
     """
     paths = list(_paths(network))
     found = [path for path in paths if "/".join(path) == name] or [path for path in paths if path[-1] == name]

@@ -1,4 +1,4 @@
-"""The best epoch of a training, and when to wait for no better one."""
+"""The best epoch of a training, and when to stop waiting for a better one."""
 
 from collections.abc import Container, Sequence
 
@@ -6,22 +6,22 @@ from robust.core.errors import DataError
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
 from robust.suite import Training
-from robust.training import hardness
+from robust.training import robust_validation
 from robust.training.recipes import Recipe
 
 
 def watched(adversary: Call | None, data: Dataset) -> str:
-    """The column of the history that tells which epoch is best: robust accuracy, or that on the validation split."""
-    return "val_robust" if hardness.is_watched(adversary, data) else "val_accuracy"
+    """The column of the history that decides which epoch is best: robust accuracy, or that on the validation split."""
+    return "val_robust" if robust_validation.is_watched(adversary, data) else "val_accuracy"
 
 
 def check(recipe: Recipe, data: Dataset) -> None:
-    """Raise DataError where epochs are to be compared and there are no images to do it by."""
+    """Raise DataError if epochs are to be compared and there are no images to do it on."""
     if "validation" in data.sizes or (recipe.patience is None and recipe.keep != "best"):
         return
     what = 'keep = "best"' if recipe.patience is None else f"patience = {recipe.patience}"
     raise DataError(
-        f"{what}: {data.name} has no validation split to tell which epoch is best; name one, or leave it out"
+        f"{what}: {data.name} has no validation split to decide which epoch is best; name one, or leave it out"
     )
 
 
@@ -36,18 +36,18 @@ def stops(recipe: Recipe, values: Sequence[float]) -> bool:
     return len(values) - 1 - list(values).index(max(values)) >= recipe.patience
 
 
-def told(name: str, values: Sequence[float], best: bool) -> str:
+def stop_reason(name: str, values: Sequence[float], best: bool) -> str:
     """Why it has stopped, and which weights are kept; best: those of the best epoch, of which the latest counts.
 
-    >>> told("val_accuracy", [0.5, 0.7, 0.6], best=True)
+    >>> stop_reason("val_accuracy", [0.5, 0.7, 0.6], best=True)
     'as val_accuracy was never better than in epoch 2, whose weights are kept'
-    >>> told("val_accuracy", [0.5, 0.7, 0.7], best=True)
+    >>> stop_reason("val_accuracy", [0.5, 0.7, 0.7], best=True)
     'as val_accuracy was never better than in epoch 2; the weights of epoch 3, which is as good, are kept'
-    >>> told("val_accuracy", [0.5, 0.7, 0.6], best=False)
+    >>> stop_reason("val_accuracy", [0.5, 0.7, 0.6], best=False)
     'as val_accuracy was never better than in epoch 2; the weights of the last epoch are kept'
     """
     first = list(values).index(max(values))
-    kept = hardness.kept({"loss": values, name: values}, name)
+    kept = robust_validation.kept({"loss": values, name: values}, name)
     what = ", whose weights are kept"
     if not best:
         what = "; the weights of the last epoch are kept"

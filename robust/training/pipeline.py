@@ -14,7 +14,7 @@ from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
 from robust.datasets.encoded import Encoded
 from robust.training import balance
-from robust.training.augmentations import MIXES
+from robust.training.augmentations import takes_labels
 
 IN_MEMORY = 4 * 2**30
 """Bytes of decoded images up to which a split is kept in memory; a larger one is read again each epoch."""
@@ -38,9 +38,9 @@ def training_batches(
 ) -> tf.data.Dataset:
     """The epochs from `start_epoch` to `epochs - 1`, one after the other, in batches.
 
-    Each epoch has every example once, in an order that hangs on `seed` and the epoch alone; its last batch
-    may be smaller. What is random about an example hangs on `seed`, the epoch and its id. So a run that is
-    taken up at an epoch sees, byte for byte, what one that was never stopped sees.
+    Each epoch has every example once, in an order that depends on `seed` and the epoch alone; its last batch
+    may be smaller. What is random about an example depends on `seed`, the epoch and its id. So a run that is
+    resumed at an epoch sees, byte for byte, what one that was never stopped sees.
 
     Args:
         data: a data set. split: which part of it.
@@ -53,11 +53,11 @@ def training_batches(
     Returns (images float32 [B, H, W, C] in [0, 1]; labels int64 [B], or float32 [B, classes] where
     `augment` mixes images; seeds int64 [B], the examples' own in this epoch).
 
-    All rows are shuffled together: images in memory, paths, encoded images up to `BUFFER`, and beyond that the places
-    at which they lie in files or arrays. Where images can only be read one after the other and are more, they are
+    All rows are shuffled together: images in memory, paths, encoded images up to `BUFFER`, and beyond that their
+    positions in files or arrays. Where images can only be read one after the other and are more, they are
     shuffled among as many as `BUFFER` holds.
 
-    Raises DataError where the split is not there, and where its order is by class and it cannot be shuffled.
+    Raises DataError if the split does not exist, and if it is ordered by class and cannot be shuffled.
 
     >>> from robust import datasets
     >>> from robust.core.signature import bind
@@ -123,7 +123,7 @@ def _from_memory(rows: tf.data.Dataset, seed: int, numbers: tf.data.Dataset, bat
 def together(data: Dataset, split: str) -> tuple[Encoded, int]:
     """How rows are read and how many of them are shuffled together: all, where they are light or fit into `BUFFER`.
 
-    Raises DataError where neither is so, and a buffer of them is of other classes than the whole.
+    Raises DataError if neither holds, and a buffer of them is of other classes than the whole.
     """
     source, size = data.encoded or Encoded(data.read), data.size(split)
     if source.light:
@@ -137,7 +137,7 @@ def together(data: Dataset, split: str) -> tuple[Encoded, int]:
         return source.scattered(), size
     if buffer < size and (apart := _apart(data.labels(split), buffer)) > MIXED:
         raise DataError(
-            f"data set {data.name!r}: split {split!r} stands in the order of its classes ({apart:.0%} of a stretch of "
+            f"data set {data.name!r}: split {split!r} is ordered by class ({apart:.0%} of a stretch of "
             f"{buffer:,} images is of other classes than the whole), its {size:,} images are too many to be shuffled "
             "in memory, and no image can be read without those before it; store it in a random order, as a folder of "
             "images, or as TFRecord files of tensorflow-datasets"
@@ -162,7 +162,7 @@ def streamed(
     rows = source.rows(split)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        # The seed of this graph alone: else the global one would count. At 0 it takes no tensor beside it.
+        # The seed of this graph alone: else the global one would count. At 0 it takes no tensor as the other seed.
         tf.random.set_seed(seed + 1)
         seeded = rows.map(lambda image, label, id: (image, label, randomness.fold(example_seeds(id, seed), number)))
         shuffled = seeded.shuffle(buffer, seed=number, reshuffle_each_iteration=False)
@@ -178,7 +178,7 @@ def example_seeds(ids: tf.Tensor, seed: int) -> tf.Tensor:
 
 def augmented(data: Dataset, augment: Sequence[Call]) -> Callable[..., tuple[tf.Tensor, ...]]:
     """The function from (images, labels, seeds) as they are read to the same as they are trained on."""
-    mixes = any(call.name in MIXES for call in augment)
+    mixes = any(takes_labels(call.name) for call in augment)
 
     @tf.autograph.experimental.do_not_convert
     def prepare(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -187,7 +187,7 @@ def augmented(data: Dataset, augment: Sequence[Call]) -> Callable[..., tuple[tf.
         labels = tf.one_hot(labels, len(data.classes)) if mixes else labels
         for place, call in enumerate(augment):
             own = randomness.fold(seeds, place)  # so that no two augmentations of an image share numbers
-            if call.name in MIXES:
+            if takes_labels(call.name):
                 images, labels = call(images, labels, seeds=own)
             else:
                 images = call(images, seeds=own)

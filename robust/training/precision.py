@@ -1,4 +1,4 @@
-"""In what precision the layers of a network compute that has weights already; its weights are float32 always."""
+"""The precision in which the layers of a network with weights compute; the weights are always float32."""
 
 import keras
 
@@ -9,16 +9,16 @@ from robust.models.classifier import heads
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 
 
-def give(network: keras.Model, policy: str) -> None:
+def set_precision(network: keras.Model, policy: str) -> None:
     """Let each layer compute under this policy, but in float32 what touches pixels, and what gives the logits.
 
-    What touches pixels is what stands before the first weights and the layers that have these: bfloat16 knows 256
+    What touches pixels are the layers before the first weights and those that have these: bfloat16 has 256
     levels of [0.5, 1], so that most changes of less than 1/255 would be lost, and attacks with them.
 
     Args:
-        network: a functional model; nested ones are seen through. policy: "float32" or a mixed one.
+        network: a functional model; nested ones are included. policy: "float32" or a mixed one.
 
-    Raises ModelError where a layer has weights that are not float32, and where no layer is left that could take it.
+    Raises ModelError if a layer has weights that are not float32, and if no layer is left that could take it.
     """
     exact = [*touching(network), *(output._keras_history.operation for output in network.outputs)]
     spared = {id(part) for layer in exact for part in _parts(layer)}
@@ -36,7 +36,7 @@ def give(network: keras.Model, policy: str) -> None:
     if policy != "float32" and not given:
         raise ModelError(
             f"precision = {policy!r}: {network.name} has no layer that could compute in it, as what touches pixels and "
-            f"what gives the logits is float32 always; leave it out, or write {setting('precision', 'float32')}"
+            f"what gives the logits is always float32; leave it out, or write {setting('precision', 'float32')}"
         )
 
 
@@ -47,7 +47,7 @@ def _parts(layer: keras.Operation) -> list[keras.layers.Layer]:
 
 
 def touching(network: keras.Model) -> list[keras.Operation]:
-    """What stands before the first weights, on every way, and what has these."""
+    """The layers before the first weights, on every path, and those that have these."""
     graph = getattr(network, "_functional", None) or network
     return _from(graph, {id(graph.inputs[0])})
 

@@ -3,7 +3,7 @@
 `train = { recipe = "resnet_cifar", epochs = 3 }`
 
 Where a paper divides the rate "when the validation error stalls", the recipe does so at equal shares of
-the training. Where a paper says nothing, the release of its authors counts, and the recipe says so.
+the training. What a paper leaves open is taken from the release of its authors, and the recipe notes that.
 """
 
 from dataclasses import dataclass
@@ -43,11 +43,11 @@ class Recipe:
         warmup_shape = "flat" stays there.
     milestones: shares of all steps; factor: one for all of them, or one for each.
     weight_decay, decay: "l2" adds weight_decay * w to the gradient, so that it goes through the momentum, as
-        the papers before 2017 have it; "decoupled" takes rate * weight_decay * w from w.
+        in papers before 2017; "decoupled" takes rate * weight_decay * w from w.
         Where it is not given, that of "adamw" is decoupled and that of the others l2.
-    decayed: which weights; kernels are those that are no bias and no normalisation.
+    decayed: which weights; kernels are those that are neither biases nor of a normalisation.
     label_smoothing: share of the target that is spread over all classes (Szegedy et al., CVPR 2016).
-    class_weights: what the loss of an image counts: "balanced", n / (C n_c) for the n_c of n images in C classes; or
+    class_weights: the weight of the loss of an image: "balanced", n / (C n_c) for the n_c of n images in C classes; or
         weights by the names of classes, 1 for the others. As in Keras, the loss of a batch is the sum over its size.
     sampling: "balanced" sees the same number of images of each class in an epoch, those of small classes several
         times with other augmentations, and not all of large ones; at most one of it and class_weights.
@@ -62,8 +62,8 @@ class Recipe:
         they are what is validated and kept. 0 keeps the last weights themselves.
     clip_norm: bound of the norm of all gradients together (Pascanu, Mikolov & Bengio, ICML 2013);
         clip_value: of each of their entries; at most one of the two.
-    accumulation: in so many parts, one after the other, the gradient of a batch is computed, to save memory.
-    precision: of the layers; weights are float32 always, and so is what is computed up to the first of them and with
+    accumulation: the number of parts, one after the other, in which a batch's gradient is computed, to save memory.
+    precision: of the layers; weights are always float32, and so is what is computed up to the first of them and with
         them, as that sees pixels: bfloat16 would lose 7 % of changes of .4/255 of normalised photographs and distort
         the others by a third. That is 1 to 15 % of the multiplications of a convolutional network, and more of a
         perceptron. The loss is scaled under "mixed_float16".
@@ -123,16 +123,16 @@ class Recipe:
 
     @property
     def decays(self) -> str:
-        """How weights decay, where nothing is said as the optimiser's name promises."""
+        """How weights decay: by default as the optimiser's name implies."""
         return self.decay or ("decoupled" if self.optimizer == "adamw" else "l2")
 
     def keeps_best(self, hardened: bool) -> bool:
-        """Are the weights kept of the epoch that was best? hardened: is robust accuracy watched?"""
+        """Are the weights of the best epoch kept? hardened: is robust accuracy watched?"""
         return self.keep == "best" or (self.keep is None and (hardened or self.patience is not None))
 
     @property
     def auxiliary(self) -> float:
-        """What the loss of each auxiliary head counts."""
+        """The weight of the loss of each auxiliary head."""
         return 0.3 if self.auxiliary_weight is None else self.auxiliary_weight
 
 
@@ -150,7 +150,7 @@ modern = Recipe(
     decay="decoupled", label_smoothing=0.1, ema=0.999,
     augment=["pad_and_crop", "flip", "mixup"],
 )  # fmt: skip
-"""Today's usual: cosine after a warm-up, label smoothing, MixUp, crops and flips, and averaged weights.
+"""Common today: cosine after a warm-up, label smoothing, MixUp, crops and flips, and averaged weights.
 
 Rate and decay are those of `short`. He et al., Bag of tricks, CVPR 2019; MixUp: Zhang et al., ICLR 2018.
 """
@@ -248,6 +248,6 @@ efficientnet2019 = Recipe(
 )  # fmt: skip
 """RMSprop from .256 for 4,096 images, 3 % less every 2.4 epochs after 5 of warm-up, smoothing, averaged weights.
 
-The rate grows with the batch: .016 for each 256 images. RandAugment stands for the paper's AutoAugment.
+The rate grows with the batch: .016 for each 256 images. RandAugment replaces the paper's AutoAugment.
 Tan & Le, ICML 2019, section 5.2, and its release.
 """

@@ -17,7 +17,7 @@ from robust.core.errors import ModelError
 
 
 class Rematerialised:
-    """A network that, called in training, stores only what stands at its cuts; the weights are the network's own.
+    """A network that, called in training, stores only the tensors at its cuts; the weights are the network's own.
 
     Raises ModelError for networks with random layers, which would draw anew, and with several outputs.
     """
@@ -55,7 +55,7 @@ def blocks(network: keras.Model) -> list[keras.Model]:
 
 
 def cuts(network: keras.Model) -> list[keras.KerasTensor]:
-    """The tensors, in order, through which alone what comes later depends on what came before; last, the output."""
+    """The tensors, in order, through which alone later ones depend on earlier ones; last, the output."""
     places = {id(layer.output): place for place, layer in enumerate(network.layers)}
     last = list(range(len(places)))  # where an output is used for the last time
     for place, layer in enumerate(network.layers[1:], start=1):  # the first is the input

@@ -9,7 +9,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The rate of update number `step`, counted from 0, where an epoch has `steps` of them.
 
     A warm-up rises linearly. The cosine begins where it ends; the others count from the first step, as
-    the papers that warm up have it.
+    in the papers that warm up.
 
     Not Keras' schedules: they compute in single precision, which moves the last cosine rates by 5e-4 of themselves;
     only their cosine warms up; and called anew for each step, as here, one takes milliseconds.

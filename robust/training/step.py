@@ -35,14 +35,14 @@ class Learner:
     best: list[tf.Variable] = field(default_factory=list)
     """Weights and statistics of the epoch that was best; empty where those of the last are kept."""
     class_weights: np.ndarray | None = None
-    """What the loss of an image counts, float32 [C] by its class; None: 1."""
+    """The weight of an image's loss, float32 [C] by its class; None: 1."""
 
     def averaged(self) -> list[keras.Variable]:
         """The weights and statistics that `averages` belong to."""
         return averaged(self.network) if self.averages else []
 
     def states(self) -> list[keras.Variable]:
-        """What a step changes beside the weights that learn: statistics, random states, but nothing that is frozen."""
+        """What a step changes besides the weights that learn: statistics, random states, but nothing that is frozen."""
         frozen = {id(w) for layer in heads.flat(self.network) if not layer.trainable for w in layer.weights}
         return [variable for variable in self.network.non_trainable_variables if id(variable) not in frozen]
 
@@ -52,24 +52,24 @@ class Learner:
 
 
 def compiled(learner: Learner, spec: object) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """The step as a graph: a batch of `spec` -> mean loss, how many are right, of how many, and a bool a gradient.
+    """The step as a graph: a batch of `spec` -> mean loss, how many are correct, of how many, and a bool per gradient.
 
-    The last says of each weight whether its gradient is finite everywhere. If one is not, and no loss scale
-    looks after that, all count as 0, so that the weights are still there to be looked at.
+    The last is whether each weight's gradient is finite everywhere. If one is not, and no loss scale handles
+    that, all count as 0, so that the weights can still be inspected.
     """
     strategy, rate = learner.strategy, learner.recipe.rate_below
     slower = [w for layer in learner.held for w in layer.trainable_weights] if rate < 1 else []
 
     def step(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         before = [tf.identity(weight.value) for weight in slower]
-        told, states = strategy.run(update, args=(learner, batch))
+        results, states = strategy.run(update, args=(learner, batch))
         for weight, value in zip(slower, before, strict=True):  # a share of the update, whatever the optimiser
             weight.assign(value + rate * (weight.value - value))
         for variable, state in zip(learner.states(), states, strict=True):
             variable.assign(first(strategy, state))
         for average, weight in zip(learner.averages, learner.averaged(), strict=True):
             strategy.extended.update(average, _average, args=(weight.value, learner))
-        return tuple(first(strategy, each) for each in told)
+        return tuple(first(strategy, each) for each in results)
 
     on_gpu = bool(tf.config.list_logical_devices("GPU"))  # on a CPU, XLA makes these networks slower
     alone = strategy.num_replicas_in_sync == 1
@@ -99,7 +99,7 @@ def update(learner: Learner, batch: Batch) -> tuple[tuple[tf.Tensor, ...], list[
 
 
 def gradient(learner: Learner, batch: Batch, count: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-    """[the gradient of each weight, loss, right] and the new states, from as many parts as the recipe asks for."""
+    """[the gradient of each weight, loss, right] and the new states, from as many parts as the recipe requests."""
     states = [tf.convert_to_tensor(v) for v in learner.states()]
     if learner.recipe.accumulation == 1:
         return part(learner, batch, count, states)

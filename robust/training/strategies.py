@@ -1,4 +1,4 @@
-"""On which devices a network is trained, and who sees which images."""
+"""On which devices a network is trained, and which of them gets which images."""
 
 import functools
 import os
@@ -10,9 +10,9 @@ from robust.core.errors import ModelError
 
 @functools.cache
 def strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy of this name; "multi_worker" must be asked for before TensorFlow has run anything.
+    """The strategy of this name; "multi_worker" must be created before TensorFlow has run anything.
 
-    Raises ModelError where TF_CONFIG is missing, or TensorFlow has been started already.
+    Raises ModelError if TF_CONFIG is missing, or TensorFlow has been started already.
     """
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -64,7 +64,7 @@ def share(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> tf.data
 
 
 def batches(images: int, batch_size: int, strategy: tf.distribute.Strategy) -> int:
-    """How many batches an epoch of so many images has after `share`; raises ModelError where it is none."""
+    """How many batches an epoch of this many images has after `share`; raises ModelError if it has none."""
     devices = strategy.num_replicas_in_sync
     if batch_size < devices:
         raise ModelError(f"batch_size = {batch_size}: there are {devices} devices, and each needs an image")

@@ -12,7 +12,7 @@ _FILES = "events.out.tfevents.*"
 
 @contextmanager
 def written(folder: Path | None) -> Iterator[Log]:
-    """What is told an epoch, from 0, and its numbers: it adds them to one file of scalars in the folder, if any."""
+    """A function of an epoch, from 0, and its numbers that adds them to one file of scalars in the folder, if any."""
     if folder is None:
         yield lambda epoch, row: None
         return

@@ -171,12 +171,12 @@ def test_of_several_outputs_one_is_named(folder, monkeypatch, capsys):
     headed(folder, keras.layers.Dense(3, name="kind"), keras.layers.Dense(3, name="pose"), names=["kind", "pose"])
     words = ["attack", "grey.png", "--model", "headed.keras", "--eps", "8/255"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "say which one classifies, as in --output kind" in capsys.readouterr().err
+    assert "specify which one classifies, as in --output kind" in capsys.readouterr().err
     seen = keras.saving.load_model(folder / "headed.keras")(np.full((1, SIDE, SIDE, 3), 128 / 255, np.float32))
     for output in ("kind", "pose"):
         assert robust(*words, "--output", output, monkeypatch=monkeypatch) in (0, 1)
         told = capsys.readouterr().out.splitlines()
-        assert told[0].startswith(f"headed.keras: output {output!r} of kind, pose; pixels [0, 1], since nothing says")
+        assert told[0].startswith(f"headed.keras: output {output!r} of kind, pose; pixels [0, 1], since nothing else")
         assert told[2].split()[0] == str(seen[output].numpy().argmax())
 
 
@@ -212,8 +212,8 @@ def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(fold
     words = ["attack", "grey.png", "--model", "graded.keras", "--classes", "names.txt", "--eps", "1/255"]
     robust(*words, monkeypatch=monkeypatch)
     told = capsys.readouterr().out.splitlines()[0]
-    assert "the image is dark with these pixels, middle with pixels [0, 255]" in told
-    remedy = re.search(r"say which, as in (--preprocessing \S+ \S+?);", told)[1]
+    assert "the image is classified as dark with these pixels, middle with pixels [0, 255]" in told
+    remedy = re.search(r"declare one, as in (--preprocessing \S+ \S+?);", told)[1]
     assert remedy == "--preprocessing 0 255"
     robust(*words, *remedy.split(), monkeypatch=monkeypatch)
     told, _, first, *_ = capsys.readouterr().out.splitlines()
@@ -251,5 +251,5 @@ def test_what_cannot_be_taken_off_is_attacked_as_a_black_box(folder, monkeypatch
     words = ["attack", "grey.png", "--model", "both.keras", "--eps", "8/255", "--attack", "square"]
     words += ["--set", "n_queries=60"]
     assert robust(*words, monkeypatch=monkeypatch) == 2
-    assert "or say --black-box" in capsys.readouterr().err
+    assert "or set --black-box" in capsys.readouterr().err
     assert robust(*words, "--black-box", monkeypatch=monkeypatch) == 0

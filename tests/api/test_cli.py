@@ -79,7 +79,7 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
     [
         (["run", "suites/quik.toml"], "suites/quik.toml: there is no such file; did you mean 'suites/quick.toml'?"),
         (["run", "suites/quick.toml", "-k", "pgd and ("], "-k 'pgd and (': write words with and, or, not"),
-        (["run", "suites/quick.toml", "-k", "fog"], "nothing fits -k 'fog'"),
+        (["run", "suites/quick.toml", "-k", "fog"], "nothing matches -k 'fog'"),
         (["run", "suites/quick.toml", "--oot", "x"], "Did you mean --out"),
         (["run"], "requires an argument"),
         (["list", "atacks"], "there is no catalogue 'atacks'; did you mean 'attacks'?"),

@@ -230,7 +230,7 @@ def test_of_several_outputs_one_is_named(held_out):
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images, labels = held_out
     fit = {"x": images, "y": {"kind": labels, "pose": labels}, "epochs": 1, "verbose": 0}
-    with pytest.raises(ModelError, match="say which one classifies, as in output='kind'"):
+    with pytest.raises(ModelError, match="specify which one classifies, as in output='kind'"):
         model.fit(**fit, callbacks=[robust.RobustAccuracy(held_out, QUICK, eps=0.05)])
     watch = robust.RobustAccuracy(held_out, QUICK, eps=0.05, output="pose")
     found = model.fit(**fit, callbacks=[watch]).history[KEYS[0]][-1]

@@ -125,5 +125,5 @@ def test_a_suspect_value_is_handed_out_with_a_warning(judged):
 def test_an_ill_of_the_model_is_told_at_every_strength(judged):
     found = judged("wrong_preprocessing", "invalid")
     found.loc[found["model"].eq("lenet5") & found["case"].eq("pgd"), "reliability"] = "invalid"
-    with pytest.raises(ModelError, match="in another than its own"):
+    with pytest.raises(ModelError, match="with another one than with its own"):
         value(found, "top1", case="pgd", eps="2/255")

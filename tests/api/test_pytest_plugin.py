@@ -123,7 +123,7 @@ def test_foreign_code_needs_the_ini_option(pytester, suite):
     pytester.makepyfile(elsewhere="def net(*, input_shape, classes): ...")
     pytester.syspathinsert()
     refused = pytester.runpytest("suites/s.toml", "--collect-only")
-    refused.stdout.fnmatch_lines(["*runs somebody's code*"])
+    refused.stdout.fnmatch_lines(["*runs third-party code*"])
     pytester.makeini("[pytest]\nrobust_allow_code = true\n")
     assert ids(pytester.runpytest("suites/s.toml", "--collect-only", "-q")) == ["c[m]"]
     assert "elsewhere" not in sys.modules
@@ -181,5 +181,5 @@ def test_what_a_model_cannot_be_put_to_is_told_in_a_line(pytester, suite):
     path.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\nprofile = ["cost"]\n')
     result = pytester.runpytest_subprocess("lite.toml", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*model 'net' gives answers only, and cost looks inside; leave out profile"])
+    result.stdout.fnmatch_lines(["*model 'net' gives outputs only, and cost needs its layers; leave out profile"])
     assert "Traceback" not in result.stdout.str() and "AttributeError" not in result.stdout.str()

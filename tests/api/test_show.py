@@ -70,7 +70,7 @@ def test_names_that_are_nobodys_are_told():
 
 
 def test_more_images_than_there_are_is_told(noise, tmp_path):
-    with pytest.raises(DataError, match="7 images asked of its split 'train'; allowed: 1 to 6"):
+    with pytest.raises(DataError, match="7 images requested from its split 'train'; allowed: 1 to 6"):
         picture(noise, [], tmp_path / "p.png", images=7)
 
 

@@ -55,7 +55,7 @@ def test_only_several_machines_meet_as_another_strategy_would_start_tensorflow_b
     monkeypatch.setattr("robust.training.strategies.strategy", made.append)
     trains = [{"recipe": "short", "strategy": name} for name in ("mirrored", "one_device", "multi_worker")]
     built = [read_model("net", {"architecture": "lenet5", "train": train}) for train in trains]
-    models.meet([read_model("untrained", {"architecture": "lenet5"}), *built])
+    models.connect_workers([read_model("untrained", {"architecture": "lenet5"}), *built])
     assert made == ["multi_worker"]
 
 
@@ -73,7 +73,7 @@ def test_an_augmentation_that_does_not_exist_is_told_before_anything_is_trained(
         (["lenet5", "--data", "fashion"], "; did you mean 'fashion_mini'?"),
         (["lenet5", "--set", "epohs=3"], "short takes no 'epohs'; did you mean 'epochs'?"),
         (["lenet5", "--epochs", "0"], "epochs = 0: must be a number >= 1"),
-        (["lenet5", "--objective", "trades"], "what an adversary makes: write --adversary pgd --eps 8/255"),
+        (["lenet5", "--objective", "trades"], "requires an adversary: also write --adversary pgd --eps 8/255"),
         (["none.keras"], "keras = 'none.keras': there is no such file"),
         (["keras:resnet51"], "pretrained = 'keras:resnet51': not known; did you mean 'keras:resnet50'?"),
         (["keras:resnet50", "--option", "width=2"], "--option width=2: keras:resnet50 is built already; its training"),

@@ -129,11 +129,11 @@ def test_the_norm_is_said_to_attacks_that_leave_the_choice(attack, data):
     [
         (
             {"name": "LinfDeepFoolAttack", "norm": "l2"},
-            'foolbox:LinfDeepFoolAttack measures in linf, not in l2; write norm = "linf"',
+            'foolbox:LinfDeepFoolAttack has the norm linf, not l2; write norm = "linf"',
         ),
         (
             {"name": "HopSkipJumpAttack", "norm": "l1"},
-            'foolbox:HopSkipJumpAttack measures in l2, not in l1; write norm = "l2"',
+            'foolbox:HopSkipJumpAttack has the norm l2, not l1; write norm = "l2"',
         ),
         (
             {"name": "DatasetAttack", "norm": "l2"},

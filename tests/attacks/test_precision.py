@@ -74,12 +74,12 @@ def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fo
     greys = np.array([0.49, 0.495, 0.499], np.float32)
     images = np.ones((3, 2, 2, 1), np.float32) * greys[:, None, None, None]
     call = bind("attacks", {"name": "fab", "eps": 0.05, "steps": 20})
-    found = search.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3))
+    found = search.smallest_changes(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3))
     assert set(found.by) == {"fab"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
     change = np.abs(found.images - images).max(axis=(1, 2, 3))
     assert (change < 1.1 * (EDGE - greys)).all()
     monkeypatch.setattr(known, "FURTHER", (1.01,))
-    assert set(search.nearest(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
+    assert set(search.smallest_changes(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
 
 
 def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):

@@ -81,7 +81,6 @@ def test_all_is_refused_where_it_would_be_too_many():
     targets.check("all", many[:20])
     with pytest.raises(SuiteError) as caught:
         targets.check("all", many)
-    assert str(caught.value) == (
-        'target: "all" would send every image to 20 classes, and is for 20 classes at the most; '
-        "write the pairs that you want to know of: \"target\": {'class 0': 'class 1'}"
-    )
+    message = str(caught.value)
+    assert message.startswith('target: "all"') and "20 classes" in message
+    assert message.endswith("\"target\": {'class 0': 'class 1'}")

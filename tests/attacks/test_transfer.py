@@ -82,7 +82,7 @@ def test_what_cannot_be_is_refused(models, affine):
     y = labels(models)
     with pytest.raises(ModelError, match="outputs of shape"):
         transfer(models["target"], IMAGES, y, seeds=SEEDS, source=affine(np.eye(6)[:, :3]), attack="fgsm", eps=0.1)
-    with pytest.raises(SuiteError, match="write eps beside source"):
+    with pytest.raises(SuiteError, match="write eps next to source"):
         transfer(
             models["target"], IMAGES, y, seeds=SEEDS, source=models["near"], attack={"name": "pgd", "eps": 1}, eps=0.1
         )

@@ -30,7 +30,7 @@ from robust.core.types import Eps, Norm
 def sign_step(task: Task, *, eps: Eps, norm: Norm = "linf"):
     """One step of full size along the signs of the gradient."""
     loss = losses.leave if task.targets is None else losses.reach
-    climb = IterativeAttack("sign_step", norm, 1, {"eps": eps, "size": eps}, loss, ascend, plain=1)
+    climb = IterativeAttack("sign_step", norm, 1, {"eps": eps, "size": eps}, loss, ascend, n_clean_starts=1)
     return attack(replace(task, start=None), climb)
 ''',
     "metrics/top2": '''"""Two guesses."""
@@ -195,10 +195,10 @@ def test_a_section_that_fails_says_so_in_its_place(suite, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"mine:slowest"', '"slowest"', "'slowest' must be \"their.module:function\"; ours are always drawn"),
+        ('"mine:slowest"', '"slowest"', "'slowest' must be \"their.module:function\"; others are always included"),
         ('"mine:slowest"', '"mine:top2"', "mine:top2 is not declared: decorate it, as in @robust.section(title="),
-        ('"mine:dimmed"', '"mine:top2"', "mine:top2 must take what it is given: seeds"),
-        ('"mine:sign_step"', '"mine:dimmed"', "mine:dimmed must take what it is given: start, targets"),
+        ('"mine:dimmed"', '"mine:top2"', "mine:top2 must accept seeds"),
+        ('"mine:sign_step"', '"mine:dimmed"', "mine:dimmed must accept start, targets"),
     ],
 )
 def test_a_member_of_another_kind_is_refused(suite, old, new, says):
@@ -210,5 +210,5 @@ def test_a_member_of_another_kind_is_refused(suite, old, new, says):
 def test_their_code_is_refused_where_it_is_not_allowed(suite):
     suite.write_text(SUITE.replace("mine:dimmed", "fog").replace("mine:sign_step", "fgsm").replace(', "mine:top2"', ""))
     suite.write_text(suite.read_text().replace('profile = ["mine:layer_count"]', "").replace("top2", "top1"))
-    with pytest.raises(robust.RobustError, match=r"toy.toml:3: sections = 'mine:slowest' runs somebody's code"):
+    with pytest.raises(robust.RobustError, match=r"toy.toml:3: sections = 'mine:slowest' runs third-party code"):
         robust.load(suite)

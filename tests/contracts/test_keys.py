@@ -36,7 +36,7 @@ def other(value):
 KEYS = [
     blocks.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
     models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
-    reference.AnswersKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
+    reference.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
 ]
 
 
@@ -71,13 +71,13 @@ def fields(kind, apart):
     return [one.name for one in dataclasses.fields(kind) if one.name not in apart]
 
 
-@pytest.mark.parametrize("field", fields(Case, blocks.JUDGING))
+@pytest.mark.parametrize("field", fields(Case, blocks.JUDGING_FIELDS))
 def test_each_field_of_a_case_makes_another_block(cell, data, field):
     changed = dataclasses.replace(cell, case=dataclasses.replace(cell.case, **{field: CASE[field]}))
     assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
 
 
-@pytest.mark.parametrize("field", fields(Model, blocks.MAKING))
+@pytest.mark.parametrize("field", fields(Model, blocks.ORIGIN_FIELDS))
 def test_each_field_of_a_model_that_says_how_it_is_evaluated_makes_another_block(cell, data, field):
     changed = dataclasses.replace(cell, model=dataclasses.replace(cell.model, **{field: MODEL[field]}))
     assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))

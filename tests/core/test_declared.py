@@ -62,7 +62,7 @@ def test_the_keywords_are_the_fields(theirs):
     [
         *((name, "is not declared: decorate it, as in @robust.metric(names=(...))") for name in
           ("mute", "other", "value")),
-        ("indirect", "what @metric says is read from source, so it has to be literal"),
+        ("indirect", "the arguments of @metric are read from source, so they must be literals"),
         ("unknown", "@metric takes no 'name'; did you mean 'names'?"), ("foreign", "@metric does not know 'width'"),
         ("needy", "@metric does not know 'traim'; did you mean 'train'?"), ("sunny", "@metric does not know 'sun'"),
         ("nothing", "yields nothing"),

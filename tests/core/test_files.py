@@ -147,7 +147,7 @@ def test_a_name_that_is_too_long_is_told_in_a_short_line(tmp_path):
 
 def test_one_byte_of_0_makes_no_utf_16(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"file,label\n0.png,a\n1.png,\x00b\n")
-    with pytest.raises(ValueError, match="holds a byte of 0 at 25, which no text has"):
+    with pytest.raises(ValueError, match="holds a byte of 0 at 25, which no text contains"):
         files.text(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_bytes("file,label\n".encode("utf-16-be"))
     with pytest.raises(ValueError, match="as UTF-16BE does"):

@@ -43,7 +43,7 @@ def test_an_npz_that_unpacks_to_gigabytes_or_says_so_is_refused(tmp_path, frugal
     bomb = zeros(tmp_path / "bomb.npz", "x.npy", GIGA, header((GIGA,)))
     terabytes = npz(tmp_path / "t.npz", x=header((10**12, 8, 8)), y=header((3,), "<i8") + bytes(24))
     nothing = npz(tmp_path / "n.npz", x=header((10**12,), "<U0"), y=header((3,), "<i8") + bytes(24))
-    for path, why in ((bomb, "unpack to 1,073,7"), (terabytes, "and holds 0"), (nothing, "of nothing")):
+    for path, why in ((bomb, "unpack to 1,073,7"), (terabytes, "and holds 0"), (nothing, "of an empty type")):
         with frugal(), pytest.raises(DataError, match=why):
             arrays(path=str(path))
         with frugal(), pytest.raises(ReportError, match=why):
@@ -193,7 +193,7 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, at_once, reader, kind, f
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    with frugal(), pytest.raises((RobustError, OSError), match="is no file, but a pipe or a device"):
+    with frugal(), pytest.raises((RobustError, OSError), match="is not a file, but a pipe or a device"):
         read(path)
 
 
@@ -228,14 +228,14 @@ def test_nouns_that_are_none_are_an_error_of_ours(tmp_path, at_once, text, words
         (
             "",
             'attack = { name = "pgd", eps = 0.1, steps = 1000000000000000000 }',
-            "steps = 1000000000000000000: surely a mis",
+            "steps = 1000000000000000000: probably a mis",
         ),
         (
             "",
             "max_images = 1000000000000000000",
-            "max_images = 1000000000000000000: surely a mistake; at most 10,000,000",
+            "max_images = 1000000000000000000: probably a mistake; at most 10,000,000",
         ),
-        (f"seeds = {list(range(10_001))}", "", "seeds: 10,001 of them, surely a mistake; at most 10,000"),
+        (f"seeds = {list(range(10_001))}", "", "seeds: 10,001 of them, probably a mistake; at most 10,000"),
         ("", f'attack = {{ name = "pgd", eps = {[i / 20_000 for i in range(10_001)]} }}', "eps: 10,001 of them"),
     ],
 )

@@ -132,13 +132,13 @@ def referring(file):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (referring, "names <HDF5 object reference.*which is no name"),
-        ([3, 4], "which is no name"),
-        ([[b"a"]], "is no list"),
-        (b"kernel", "is no list"),
-        ([b"\xff\xfe"], "which is no name"),
-        ([b""], "which is no name"),
-        (np.zeros(2, [("a", "i4"), ("b", "f4")]), "which is no name"),
+        (referring, "names <HDF5 object reference.*which is not a valid name"),
+        ([3, 4], "which is not a valid name"),
+        ([[b"a"]], "is not a list"),
+        (b"kernel", "is not a list"),
+        ([b"\xff\xfe"], "which is not a valid name"),
+        ([b""], "which is not a valid name"),
+        (np.zeros(2, [("a", "i4"), ("b", "f4")]), "which is not a valid name"),
     ],
     ids=["references", "integers", "a table", "one word", "no UTF-8", "nothing", "records"],
 )
@@ -201,7 +201,7 @@ def test_weights_that_are_named_more_than_once_or_are_no_numbers_are_refused(tmp
         load(tmp_path / "a.h5")
     with h5py.File(tmp_path / "b.h5", "a") as file:
         file["model_weights/words"] = ["a", "b"]
-    with pytest.raises(ModelError, match="its weights /model_weights/words are no numbers"):
+    with pytest.raises(ModelError, match="its weights /model_weights/words are not numbers"):
         load(tmp_path / "b.h5")
 
 
@@ -233,7 +233,7 @@ def test_two_files_in_one_are_refused(tmp_path, size):
         path = with_a_block(tmp_path / "m.h5", tmp_path / name, size)
         with path.open("ab") as file:
             file.write((tmp_path / "m.keras").read_bytes())
-        with pytest.raises(ModelError, match="is two files in one, HDF5 and a zip archive"):
+        with pytest.raises(ModelError, match="is both an HDF5 file and a zip archive"):
             load(path)
 
 

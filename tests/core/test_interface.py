@@ -179,7 +179,7 @@ def test_it_is_typed_in_python(key, value):
 
 def test_names_of_classes_that_hold_commas_are_a_file_on_the_command_line():
     said = setting("classes", ["great white, a shark", "b"])
-    assert worded(said, "command") == "--classes names.txt, a file of one name a line"
+    assert worded(said, "command") == "--classes names.txt, a file with one name per line"
     assert toml.loads(worded(said, "suite")) == {"classes": ["great white, a shark", "b"]}
 
 

@@ -277,7 +277,7 @@ def test_foreign_code_must_take_what_it_is_given(theirs):
         "@attack(access='score')\ndef free(*args, eps, **given): ...\n"
     )
     told = says(bind, "attacks", {"name": f"{module}:attack", "eps": 1})
-    assert told.endswith("must take what it is given: start, targets (or **options)")
+    assert told.endswith("must accept start, targets (or **options)")
     assert bind("attacks", {"name": f"{module}:free", "eps": 1}).arguments == {"eps": 1}
 
 
@@ -287,7 +287,7 @@ def test_an_attack_beside_as_attack_takes_what_it_is_given_as_a_task(theirs):
         "@attack(access='score')\ndef bare(task, *, eps): ...\n"
     )
     assert bind("attacks", {"name": f"{module}:attack", "eps": "1/2"}).arguments == {"eps": 0.5, "steps": 3}
-    assert "must take what it is given" in says(bind, "attacks", {"name": f"{module}:bare", "eps": 1})
+    assert "must accept " in says(bind, "attacks", {"name": f"{module}:bare", "eps": 1})
 
 
 def test_an_linf_eps_above_1_is_told_with_what_was_probably_meant():
@@ -334,7 +334,7 @@ def test_foreign_annotations_and_defaults_are_never_evaluated(theirs):
     call = bind("attacks", {"name": f"{module}:attack", "eps": {"any": "thing"}, "how": "b"})
     assert call.arguments == {"eps": {"any": "thing"}, "how": "b", "size": 3}  # no literal: left to the code
     for key, text in {"size": "exit(1)", "mode": "print('ran')", "norm": "np.Norm"}.items():
-        told = f"{key}: its annotation {text} is nothing that a suite's value could be checked by"
+        told = f"{key}: a suite's value cannot be checked against its annotation {text}"
         assert says(bind, "attacks", {"name": f"{module}:attack", "eps": 1, key: 1}) == told
     assert says(bind, "attacks", f"{module}:attack") == f"{module}:attack needs eps"
 
@@ -349,8 +349,8 @@ def test_a_foreign_recipe_is_read_as_ours_are(theirs):
     call = bind("recipes", {"name": f"{module}:long", "learning_rate": "1/10"})
     assert (call.arguments["epochs"], call.arguments["learning_rate"], call.arguments["warmup"]) == (200, 0.1, 0.0)
     for name in ("alias", "three", "x"):
-        assert says(bind, "recipes", f"{module}:{name}").startswith(f"{module}:{name}: what it takes cannot be read")
-    assert says(bind, "attacks", f"{module}:three").startswith(f"{module}:three: what it takes cannot be read")
+        assert says(bind, "recipes", f"{module}:{name}").startswith(f"{module}:{name}: its signature cannot be read")
+    assert says(bind, "attacks", f"{module}:three").startswith(f"{module}:three: its signature cannot be read")
 
 
 def test_a_member_of_a_family_takes_what_the_first_of_it_takes(theirs):

@@ -261,8 +261,8 @@ def flip(path):
     [
         (lambda entry: flip(entry / "value"), "value is damaged"),
         (lambda entry: (entry / "value").write_text(""), "value is damaged"),
-        (lambda entry: (entry / "value").unlink(), "value is missing or strange"),
-        (lambda entry: (entry / "more").write_text(""), "more is missing or strange"),
+        (lambda entry: (entry / "value").unlink(), "value is missing or unexpected"),
+        (lambda entry: (entry / "more").write_text(""), "more is missing or unexpected"),
         (lambda entry: (entry / "key.json").write_text("{"), "key.json is damaged, or that of another entry"),
         (lambda entry: (entry / "sums.json").write_text("[1]"), "cannot be read"),
         (lambda entry: (entry / "sums.json").write_text("[" * 10**5), "cannot be read"),
@@ -280,7 +280,7 @@ def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, tol
         assert kept.keep("models", KEY, made("again")) == path
         assert (path / "value").read_text() == "again" and kept.find("models", KEY) == path
         [line] = lines
-        assert line == f"{path}: {told}; it is put aside as {path.name}.damaged and made again"
+        assert line == f"{path}: {told}; it is moved aside as {path.name}.damaged and computed again"
         assert (tmp_path / f"models/{path.name}.damaged").is_dir()
         lines.clear()
 
@@ -296,7 +296,7 @@ def test_a_damaged_entry_that_cannot_be_put_aside_is_no_silent_loss(tmp_path, mo
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(StoreError) as error:
         kept.find("models", KEY)
-    assert str(error.value) == f"{path}: value is damaged, and it cannot be put aside (Permission denied); remove it"
+    assert str(error.value) == f"{path}: value is damaged, and it cannot be moved aside (Permission denied); remove it"
 
 
 @pytest.mark.parametrize(("error", "why"), [
@@ -327,7 +327,7 @@ def test_who_waits_for_another_process_is_told_after_two_seconds(tmp_path, monke
         kept = Store(tmp_path, lambda line: (lines.append(line), (tmp_path / "go").touch()))
         path = kept.keep("models", KEY, lambda folder: pytest.fail("made twice"))
         other.communicate()
-    assert lines == [f"waiting for another process, which makes {path}"]
+    assert lines == [f"waiting for another process, which computes {path}"]
     assert (path / "value").read_text() == "theirs"
 
 

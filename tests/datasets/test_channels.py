@@ -88,7 +88,7 @@ def test_channels_that_were_asked_for_are_no_guess(kind, takes, photos):
         warnings.simplefilter("ignore")
         robust.evaluate("net.keras", f"{kind}/")
     wrong = WORD[4 - takes]
-    words = f"{takes} channels?, .*channels='{wrong}'; leave that out, or say channels='{WORD[takes]}'"
+    words = f"{takes} channels?, .*channels='{wrong}'; leave that out, or set channels='{WORD[takes]}'"
     with pytest.raises(ModelError, match=words):
         robust.evaluate("net.keras", f"{kind}/", channels=wrong)
 
@@ -216,7 +216,7 @@ def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering
     head = SUITE.format(kind="grey").partition("[case")[0]
     (tmp_path / "s.toml").write_text(head + case)
     found = run("s.toml", "out", store=Store(tmp_path / "store"), progress=(progress := remembering()))
-    told = [line.partition(" are seen")[0] for line in progress.lines if " are seen" in line]
+    told = [line.partition(" are ")[0] for line in progress.lines if any(each in line for each in SAID.values())]
     assert told == [f"one {SAID[1]} of colour", f"three {SAID[3]} of grey"]
     assert {*found["model"]} == {"one", "three"}
     rows = found[(found["metric"] == "top1") & (found["case"] == "shifted")].set_index("model")["value"]
@@ -227,7 +227,7 @@ def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering
 def test_a_transfer_from_grey_to_colours_is_refused(photos):
     photos("grey")
     table = {"name": "transfer", "source": network(1), "attack": "fgsm"}
-    with warnings.catch_warnings(), pytest.raises(RobustError, match="takes 3 channels and cannot be shown"):
+    with warnings.catch_warnings(), pytest.raises(RobustError, match="takes 3 channels and cannot be evaluated"):
         warnings.simplefilter("ignore")
         robust.evaluate(network(3), "grey/", [table], eps="2/255")
 

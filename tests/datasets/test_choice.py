@@ -117,8 +117,8 @@ def test_what_cannot_be_balanced_is_refused_and_the_remedy_works(images, tmp_pat
     if images == 15:  # three or four of each
         assert robust.value(robust.evaluate(model, (pixels, labels), max_images=15, balanced=True), "top1").n == 15
         return
-    told = rf"{images // 4} of each of 4 classes, and '3' has 3; say max_images=15 at most"
+    told = rf"{images // 4} of each of 4 classes, and '3' has 3; set max_images=15 at most"
     with pytest.raises(DataError, match=told):
         robust.evaluate(model, (pixels, labels), max_images=images, balanced=True)
-    with pytest.raises(DataError, match="and '3' has 3; say max_images=15 at most"):
+    with pytest.raises(DataError, match="and '3' has 3; set max_images=15 at most"):
         robust.RobustAccuracy((pixels, labels), "fgsm", eps="1/255", max_images=images, balanced=True)

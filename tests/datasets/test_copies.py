@@ -38,7 +38,7 @@ def test_each_test_image_but_one_of_a_kind_is_a_copy(test, n):
 
 def test_copies_of_another_label_are_told():
     data = from_arrays(IMAGES[[0, 0, 0, 1]], [1, 2, 2, 0], 4)
-    assert "; 1 of these with another label" in copies.found(data, learned=False)[0]
+    assert "; 1 of these with a different label" in copies.found(data, learned=False)[0]
 
 
 def test_floats_and_bytes_of_one_picture_are_copies():
@@ -88,6 +88,6 @@ def test_a_run_warns_of_copies_and_says_which_figures_are_balanced(tmp_path):
     assert set(table["choice"]) == set(written["choice"]) == {"balanced"}
     notes = json.loads((tmp_path / "environment.json").read_text())["data"]["notes"]
     assert any("exact copy" in note for note in notes)
-    assert any(note.endswith("so that all classes count alike: clean, fgsm") for note in notes)
+    assert any(note.endswith("so that all classes weigh the same: clean, fgsm") for note in notes)
     page = (tmp_path / "index.html").read_text()
     assert "n = 20 balanced" in page and "exact copy" in page

@@ -81,7 +81,7 @@ def test_an_unknown_split():
 
 
 def test_more_images_than_there_are_and_fewer_than_one():
-    expected = "data set 'pets': {} images asked of its split 'train'; allowed: 1 to 6"
+    expected = "data set 'pets': {} images requested from its split 'train'; allowed: 1 to 6"
     for images in (7, 0, -1):
         assert complaint(dataset().examples, "train", images) == expected.format(images)
 

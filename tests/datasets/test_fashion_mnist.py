@@ -73,6 +73,6 @@ def test_where_it_is_not_to_be_had_the_error_says_what_to_install(tmp_path, monk
         fashion_mnist(data_dir=str(tmp_path))
     assert str(caught.value) == (
         f"data set 'fashion_mnist' is not in {tmp_path}/fashion_mnist/3.0.1, and a.example cannot be reached; "
-        'this prepares it, where it can be had: python -c "import tensorflow_datasets as tfds; '
+        'if it is available, this prepares it: python -c "import tensorflow_datasets as tfds; '
         f"tfds.load('fashion_mnist', data_dir='{tmp_path}')\"; or, on Debian, apt-get install dataset-fashion-mnist"
     )

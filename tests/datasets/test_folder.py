@@ -221,14 +221,14 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
         (photos / place).write_bytes(b"x")
     model = keras.Sequential([keras.Input((5, 7, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
     model.save(tmp_path / "m.keras")
-    said = "data photos: passed by, as no images: 2 ('LICENSE', 'cat/notes.txt')"
+    said = "data photos: skipped, as no images: 2 ('LICENSE', 'cat/notes.txt')"
     with pytest.warns(UserWarning) as caught:
         robust.evaluate(model, f"{photos}/", out=tmp_path / "out")
     told = [str(each.message) for each in caught]
     assert said in told and "'cat/Thumbs.db', 'dog/.DS_Store'" in " ".join(told)
     notes = json.loads((tmp_path / "out/environment.json").read_text())["data"]["notes"]
     assert said in notes and sum(note.startswith("data photos: ") for note in notes) == 3
-    assert "passed by, as no images: 2" in (tmp_path / "out/index.html").read_text()
+    assert "skipped, as no images: 2" in (tmp_path / "out/index.html").read_text()
     with pytest.warns(UserWarning) as caught:
         robust.RobustAccuracy(folder(path=str(photos)), "fgsm", max_images=2)
     assert said in [str(each.message) for each in caught]
@@ -242,7 +242,7 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
     [
         (
             "file\ncat/b.png\n",
-            "labels.csv:2: has no 'label'; its columns are file; allowed: file, label and, if wanted",
+            "labels.csv:2: has no 'label'; its columns are file; allowed: file, label and, optionally",
         ),
         ("file,label\ncat/b.png,x\ncat/q.png,x\n", "labels.csv:3: there is no file 'cat/q.png' in "),
         ("file,label,split\ncat/b.png,x,tset\n", "labels.csv:2: a split 'tset'; did you mean 'test'?"),
@@ -250,7 +250,7 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
         ("file,label\ncat/b.png,x\ncat/b.png,y\n", "labels.csv:3: names the file 'cat/b.png' again, as line 2 does"),
         (
             "file,label,\ncat/b.png,x,\ncat/e.png,clothes, upper\n",
-            "labels.csv:3: has 3 cells, but the table 2 columns, file, label; 'upper' stands in none; put a label that",
+            "labels.csv:3: has 3 cells, but the table 2 columns, file, label; 'upper' is in none of them; quote",
         ),
         ("file;label\ncat/b.png;a;;b\n", "labels.csv:2: has 4 cells, but the table 2 columns, file, label; 'b' stands"),
         ("label,file\nclothes, upper,cat/b.png\n", "labels.csv:2: has 3 cells, but the table 2 columns, label, file"),

@@ -78,7 +78,7 @@ def test_what_damaged_files_make_of_their_readers_is_told_in_its_first_line(monk
     monkeypatch.setattr(tfds, "builder", builder)
     with pytest.raises(DataError) as caught:
         load(builder="mnist", data_dir=str(tmp_path))
-    assert str(caught.value) == f"data set 'mnist': what is kept of it is damaged ({said})"
+    assert str(caught.value) == f"data set 'mnist': its files are damaged ({said})"
 
 
 def counted(kind, count):
@@ -101,7 +101,7 @@ def test_classes_that_are_only_counted_are_not_made_up_by_the_milliard(theirs):
     edit(theirs, counted("label", 10**9))
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=r"features.json says that label has 1,000,000,000 classes; at most 1,000"):
+        with pytest.raises(DataError, match=r"features.json declares 1,000,000,000 classes for label; at most 1,000"):
             load(**asked)
         assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
     finally:
@@ -113,5 +113,5 @@ def test_a_set_of_more_files_than_any_has_is_refused(theirs):
     said = json.loads(file.read_text())
     said["splits"][0]["shardLengths"] = ["1"] * 200_000
     file.write_text(json.dumps(said))
-    with pytest.raises(DataError, match=r"dataset_info.json says that it has 200,000 files; at most 10,000"):
+    with pytest.raises(DataError, match=r"dataset_info.json declares 200,000 files; at most 10,000"):
         load(builder="strange", data_dir=str(theirs.parents[1]))

@@ -82,7 +82,7 @@ def test_two_classes_as_keras_reads_them(photos):
         assert dataset_of(rows).labels("test").tolist() == [0, 0, 0, 1, 1, 1]
     both = keras.utils.image_dataset_from_directory(photos, validation_split=0.5, subset="both", seed=0, **options)
     with pytest.raises(
-        DataError, match=r"a pair with a tf\.data\.Dataset in it came; allowed: one of them, or a table"
+        DataError, match=r"got a pair with a tf\.data\.Dataset in it; allowed: one of them, or a dictionary"
     ):
         dataset_of(both)
     assert dict(dataset_of({"train": both[0], "test": both[1]}).sizes) == {"train": 3, "test": 3}
@@ -137,7 +137,7 @@ def test_grey_images_without_a_channel(grey):
     [
         (
             X,
-            "data 'arrays': a ndarray came; allowed: (images, labels), a tf.data.Dataset of (image, label), or a data ",
+            "data 'arrays': got a ndarray; allowed: (images, labels), a tf.data.Dataset of (image, label), or a data ",
         ),
         (ROWS.repeat(), "data 'arrays': the tf.data.Dataset never ends; leave out its repeat()"),
         (ROWS.take(0), "data 'arrays': the tf.data.Dataset is empty"),
@@ -152,7 +152,7 @@ def test_grey_images_without_a_channel(grey):
         ),
         (ROWS.map(lambda x, y: (y, y)), "data 'arrays': images of shape (); allowed: [H, W, C], or [N, H, W, C] in "),
         ({"tset": ROWS}, "data 'arrays': a split 'tset'; did you mean 'test'?"),
-        ({}, "data 'arrays': an empty table; allowed: (images, labels) by split, train, validation, test"),
+        ({}, "data 'arrays': an empty dictionary; allowed: (images, labels) by split, train, validation, test"),
     ],
 )
 def test_what_is_refused(data, expected):
@@ -213,5 +213,5 @@ def test_a_suite_may_name_code_that_gives_the_data(tmp_path):
     assert robust.value(table, "top1", case="other").n == 5
     assert set(table["data"]) == {"code_for_data:rows", "code_for_data:pair"}
     (tmp_path / "s.toml").write_text(text.replace(":pair", ":wrong"))
-    with pytest.raises(DataError, match=r"s\.toml:5: data 'code_for_data:wrong': a int came; allowed: \(images, lab"):
+    with pytest.raises(DataError, match=r"s\.toml:5: data 'code_for_data:wrong': got a int; allowed: \(images, lab"):
         robust.run(tmp_path / "s.toml", tmp_path / "out", allow_code=True, store=Store(tmp_path / "store"))

@@ -75,4 +75,4 @@ def test_photos_are_the_pictures_at_the_size_asked_for():
 def test_a_word_of_two_classes_is_refused(word, names):
     with pytest.raises(DataError) as caught:
         imagenet.index(word)
-    assert str(caught.value) == f"{word!r} is {names}; say which"
+    assert str(caught.value) == f"{word!r} is {names}; specify which"

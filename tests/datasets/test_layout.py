@@ -55,7 +55,7 @@ def test_a_split_inside_a_folder_of_its_own_name_as_archives_have_it(tmp_path):
     assert (data.classes, dict(data.sizes)) == (("a", "b"), {"train": 2, "test": 2})
     assert data.remarks == (
         "taken as splits by their names: 'seg_train/seg_train' for train, 'seg_test/seg_test' for test",
-        "passed by, as folders beside the splits: 1 ('seg_pred')",
+        "skipped, as folders next to the splits: 1 ('seg_pred')",
     )
 
 
@@ -63,9 +63,7 @@ def test_images_in_the_folder_of_no_class_alone_are_told(tmp_path):
     save(tmp_path / "1.png", tmp_path / "2.png")
     (tmp_path / "notes.txt").write_text("")
     said = complaint(tmp_path)
-    assert said.startswith(
-        f"folder '{tmp_path}': no images in the folder of a class; passed by, as images in the folder"
-    )
+    assert said.startswith(f"folder '{tmp_path}': no images in the folder of a class; skipped, as images in the folder")
     assert "of no class: 2 ('1.png', '2.png'); allowed: a folder for each class" in said
 
 
@@ -75,7 +73,7 @@ def test_a_split_without_classes_is_told(tmp_path):
     assert dict(data.sizes) == {"train": 2}
     assert data.remarks == (
         "splits without images in folders of classes: 'test'",
-        "passed by, as images in the folder of no class: 1 ('test/1.png')",
+        "skipped, as images in the folder of no class: 1 ('test/1.png')",
     )
 
 
@@ -105,7 +103,7 @@ def test_sibling_folders_that_hold_the_same_are_refused_and_each_remedy_works(tm
 
 def test_an_image_beside_their_classes_does_not_hide_splits(tmp_path):
     save(*(tmp_path / s / name for s in ("train", "valid", "a", "b") for name in ("x/1.png", "y/1.png", "stray.png")))
-    assert "'train', 'valid' hold folders as a split does, beside 'a', 'b'" in complaint(tmp_path)
+    assert "'train', 'valid' hold folders as a split does, next to 'a', 'b'" in complaint(tmp_path)
     for extra in ("a", "b"):
         (tmp_path / extra).rename(tmp_path.parent / f"{tmp_path.name}-{extra}")
     assert folder(path=str(tmp_path)).classes == ("x", "y")
@@ -119,7 +117,7 @@ def test_two_names_of_one_split_are_refused(tmp_path):
 def test_one_folder_around_all_is_refused(tmp_path):
     save(tmp_path / "PetImages/cat/1.png", tmp_path / "PetImages/dog/1.png")
     said = complaint(tmp_path)
-    assert "'PetImages' stands alone and holds folders, 'cat', 'dog'" in said
+    assert "'PetImages' is the only folder and holds folders, 'cat', 'dog'" in said
     assert folder(path=re.search("alone, as '([^']+)'", said)[1]).classes == ("cat", "dog")
 
 
@@ -127,14 +125,14 @@ def test_inner_folders_of_classes_are_told(tmp_path):
     save(tmp_path / "cat/persian/1.png", tmp_path / "dog/pug/1.png", tmp_path / "dog/2.png")
     data = folder(path=str(tmp_path))
     assert data.classes == ("cat", "dog") and data.size("test") == 3
-    assert data.remarks == ("classes that hold folders, whose images are theirs, too: 'cat', 'dog'",)
+    assert data.remarks == ("classes that hold folders, whose images are included: 'cat', 'dog'",)
 
 
 def test_classes_with_images_of_their_own_may_hold_the_same_folders(tmp_path):
     save(*(tmp_path / label / name for label in ("cat", "dog") for name in ("1.png", "batch2/2.png")))
     data = folder(path=str(tmp_path))
     assert (data.classes, data.size("test")) == (("cat", "dog"), 4)
-    assert data.remarks == ("classes that hold folders, whose images are theirs, too: 'cat', 'dog'",)
+    assert data.remarks == ("classes that hold folders, whose images are included: 'cat', 'dog'",)
 
 
 @pytest.mark.parametrize("stray", [1, 2])
@@ -156,7 +154,7 @@ def test_an_empty_folder_is_a_class_without_images(tmp_path):
 
 def test_names_that_differ_in_what_is_not_seen_are_refused(tmp_path):
     save(tmp_path / "cat/1.png", tmp_path / "cat /1.png")
-    assert "'cat' and 'cat ' are one name but for spaces or accents; rename one" in complaint(tmp_path)
+    assert "'cat' and 'cat ' differ only in spaces or coded accents; rename one" in complaint(tmp_path)
 
 
 def test_spaces_and_the_form_of_accents_are_no_part_of_a_name(tmp_path):
@@ -167,7 +165,7 @@ def test_spaces_and_the_form_of_accents_are_no_part_of_a_name(tmp_path):
 
 def test_to_judge_another_split_its_folder_is_given_alone(tmp_path):
     save(*(tmp_path / split / label / "1.png" for split in ("train", "valid") for label in ("a", "b")))
-    with pytest.raises(DataError, match="no split 'test'; allowed: train, validation; to judge another split, give it"):
+    with pytest.raises(DataError, match="no split 'test'; allowed: train, validation; to evaluate another split"):
         folder(path=str(tmp_path)).examples("test")
     assert folder(path=f"{tmp_path}/valid/").size("test") == 2
 
@@ -175,7 +173,7 @@ def test_to_judge_another_split_its_folder_is_given_alone(tmp_path):
 def test_splits_inside_of_classes_are_refused_with_what_to_do(tmp_path):
     save(*(tmp_path / label / split / "1.png" for label in ("cat", "dog") for split in ("test", "train")))
     said = complaint(tmp_path)
-    assert "splits stand around classes, not in them: test/dog/ for dog/test/; or write a table" in said
+    assert "splits contain classes, not the reverse: test/dog/ instead of dog/test/; or write a table" in said
     rows = [f"{label}/{split}/1.png,{label},{split}" for label in ("cat", "dog") for split in ("test", "train")]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
     assert dict(folder(path=str(tmp_path), labels="labels.csv").sizes) == {"train": 2, "test": 2}

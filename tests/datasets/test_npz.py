@@ -84,7 +84,7 @@ def test_of_several_pairs_none_is_taken_in_silence(tmp_path, monkeypatch, others
     path = saved(tmp_path, x=X, y=Y, **others)
     with pytest.raises(DataError) as caught:
         arrays(path=path)
-    message, remedy = str(caught.value).split("; save those that are meant: ")
+    message, remedy = str(caught.value).split("; save only those you mean: ")
     assert message == f"{path}: holds several pairs of images and labels, {said}"
     monkeypatch.chdir(tmp_path)
     exec(remedy, typed := {"np": np})
@@ -101,7 +101,7 @@ def test_a_validation_split_by_its_usual_names(tmp_path, held):
 
 def test_one_name_of_another_pair_is_passed_by_and_that_is_said(tmp_path):
     found = arrays(path=saved(tmp_path, x=X, y=Y, labels=np.array(["a", "b"])))
-    assert found.size("test") == 4 and found.remarks == ("passed by, as no images or labels of a split: labels",)
+    assert found.size("test") == 4 and found.remarks == ("skipped, as no images or labels of a split: labels",)
     named = {f"{a}_{split}": of for split in ("train", "test", "dev") for a, of in (("x", X), ("y", Y))}
     assert "x_dev, y_dev" in arrays(path=saved(tmp_path, **named)).remarks[0]
     assert arrays(path=saved(tmp_path, x=X, images=X, labels=Y)).size("test") == 4

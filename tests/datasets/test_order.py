@@ -60,14 +60,14 @@ def test_a_class_that_the_model_has_not_is_told_with_the_one_that_was_meant(pets
 
 def test_two_names_of_one_number_are_no_places():
     both = from_arrays(np.zeros((2, 1, 1, 1)), [0, 1], ["07", "7"])
-    with pytest.raises(DataError, match="two classes of one number, '07' among them"):
+    with pytest.raises(DataError, match="two classes of the same number, '07' among them"):
         ordered(both, list("abcdefgh"))
 
 
 def test_classes_that_are_numbers_are_places_among_the_names():
     data = from_arrays(np.zeros((2, 1, 1, 1)), [0, 2])
     assert ordered(data, ["x", "y", "z", "w"]).labels("test").tolist() == [0, 2]
-    what = "data set 'arrays' has a class 2, and 2 classes are named"
+    what = "data set 'arrays' has a class 2, and 2 classes are given"
     assert what in refused(ordered, data, ["x", "y"])
     assert ordered(data, ["2", "1", "0"]).labels("test").tolist() == [2, 0]
 
@@ -109,7 +109,7 @@ def test_names_may_be_typed_or_come_from_numpy():
     ("value", "said"),
     [
         ("nams.txt", "classes = 'nams.txt': there is no such file; must be a list of names"),
-        (["a", "a"], "classes: 'a' stands there twice"),
+        (["a", "a"], "classes: 'a' occurs twice"),
         ("a,,b", "no name is empty"),
         ([1, 2], "classes = [1, 2]: must be a list of names"),
         ([], "classes = []: no name is empty"),
@@ -128,7 +128,7 @@ def test_files_that_hold_no_names(tmp_path, content):
 @pytest.mark.parametrize("content", ['{"cat": 0, "dog": 1, "fox": 1}', '{"0": "cat", "1": "dog", "1": "fox"}'])
 def test_no_name_is_lost_for_its_place_is_taken(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
-    assert "'1' stands there twice" in refused(names, "x.json", tmp_path, of=SuiteError)
+    assert "'1' occurs twice" in refused(names, "x.json", tmp_path, of=SuiteError)
 
 
 def test_a_suite_names_a_file_beside_it_and_somebody_s_code_has_keys_of_its_own(tmp_path, monkeypatch):

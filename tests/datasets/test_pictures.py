@@ -136,7 +136,7 @@ def test_a_gif_of_comments_is_refused_before_they_are_gathered(tmp_path):
     head, whole = (tmp_path / "fine.gif").read_bytes(), tmp_path / "wordy.gif"
     start = head.index(b"\x2c" if b"\x21" not in head else b"\x21", 13)
     whole.write_bytes(head[:start] + b"\x21\xfe\x01a\x00" * 1_000_000 + head[start:])
-    with pytest.raises(DataError, match=r"a GIF of 28 x 28 pixels and 5,00\S+ bytes: save its picture alone"):
+    with pytest.raises(DataError, match=r"a GIF of 28 x 28 pixels and 5,00\S+ bytes: save the image without comments"):
         pictures.opened(whole)
     with whole.open("rb") as file, pytest.raises(DataError, match="wordy: cannot be read as an image"):
         pictures.opened(file, "wordy")

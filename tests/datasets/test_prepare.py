@@ -38,7 +38,7 @@ def test_without_a_network_the_error_says_what_to_do_and_at_once(tmp_path, asked
     (tmp_path / "downloads/other").mkdir(parents=True)  # of a set that was had before
     assert complaint(builder="cifar10", data_dir=str(tmp_path)) == (
         f"data set 'cifar10' is not in {tmp_path}/cifar10/3.0.2, and www.cs.toronto.edu cannot be reached; this "
-        'prepares it, where it can be had: python -c "import tensorflow_datasets as tfds; '
+        'if it is available, this prepares it: python -c "import tensorflow_datasets as tfds; '
         f"tfds.load('cifar10', data_dir='{tmp_path}')\""
     )
     said = capfd.readouterr()

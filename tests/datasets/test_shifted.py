@@ -92,10 +92,10 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
         one, other = (robust.value(each, metric, case=name) for each in (table, whole))
         assert (one.value, one.ci_low, one.ci_high, one.n) == (other.value, other.ci_low, other.ci_high, other.n)
     assert robust.value(table, "top1", case="plain").value == np.mean(LOGITS.argmax(axis=1) == labels) < 1
-    says = "data arrays: has 2 of the 4 classes of arrays, all of which compete; in a suite, restrict = true lets"
+    says = "data arrays: has 2 of the 4 classes of arrays, all can be predicted; in a suite, restrict = true"
     assert any(line.startswith(says) for line in SAID.lines)
     run(tmp_path / "alone", some)
-    assert "data arrays, its classes alone: has 2 of the 4 classes of arrays, which alone compete" in SAID.lines
+    assert "data arrays, its classes alone: has 2 of the 4 classes of arrays, only these can be predicted" in SAID.lines
 
 
 def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
@@ -105,7 +105,7 @@ def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
 
 def test_it_is_the_classes_of_data_that_the_case_has():
     with pytest.raises(
-        SuiteError, match="in a suite, restrict = true lets the classes of a case's own data alone compete"
+        SuiteError, match="in a suite, restrict = true restricts predictions to the classes of a case's own data"
     ):
         read_case("plain", {"restrict": True})
     assert read_case("plain", {"restrict": True, "data": "fashion_mini"}).definition["restrict"]
@@ -140,7 +140,7 @@ def test_a_class_that_the_model_has_not_is_refused(tmp_path):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
     with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))
-    said = r"case cost: an inspection looks at all outputs of a model, and arrays has 2 of the 4 classes of arrays"
+    said = r"case cost: a profile uses all outputs of a model, and arrays has 2 of the 4 classes of arrays"
     with pytest.raises(DataError, match=said):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"profile": ["cost"]})
 

@@ -194,7 +194,7 @@ def test_a_set_without_a_test_split_is_tested_on_what_is_chosen(mock):
     said = complaint(builder="tf_flowers", transform={"size": 8})
     assert said == (
         "data set 'tf_flowers' has no test split, only train; "
-        'choose one, as in test = "train[80%:]": train is then what is left'
+        'choose one, as in test = "train[80%:]": train is then the remainder'
     )
     data = load(builder="tf_flowers", transform={"size": 8}, test="train[80%:]")
     assert dict(data.sizes) == {"train": 15, "validation": 1, "test": 4}
@@ -213,8 +213,8 @@ def test_imagenet_a_has_the_classes_it_holds_images_of(mock):
         ({"builder": "cifar1O"}, "no data set named 'cifar1O': neither robust nor tensorflow-datasets has it; did you "
          "mean 'cifar10'?"),
         ({"builder": "zzzzzz"}, "no data set named 'zzzzzz': neither robust nor tensorflow-datasets has it"),
-        ({"builder": "/photos/"}, "no data set named '/photos/': one of tensorflow-datasets is named as \"cifar10\", "
-         '"cifar10_corrupted/fog_3" or "mnist:3.0.1", and an own file or folder { folder = "/photos/" }'),
+        ({"builder": "/photos/"}, "no data set named '/photos/': sets of tensorflow-datasets are written as "
+         '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1", and your own file or folder as { folder'),
         ({"builder": "cifar10_corrupted/fog3"}, "data set 'cifar10_corrupted/fog3': tensorflow-datasets has no such "
          "configuration or version; did you mean 'fog_3'?"),
         ({"test": "tset"}, "data set 'striped': test = 'tset': no split 'tset'; did you mean 'test'?"),

@@ -40,7 +40,7 @@ def test_ids_tell_which_file_and_how_manieth(files):
 def test_a_file_that_is_cut_short_is_told(files, tmp_path, cut):
     whole = (tmp_path / "s-00000-of-00002").read_bytes()
     (short := tmp_path / "short").write_bytes(whole[:-cut])
-    with pytest.raises(DataError, match=r"short: is cut short, it ends within its record 3$"):
+    with pytest.raises(DataError, match=r"short: is truncated, it ends within its record 3$"):
         tfrecord.places(short)
 
 

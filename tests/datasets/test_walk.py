@@ -42,7 +42,7 @@ def test_hidden_ones_and_those_of_systems_are_passed_by_at_every_level_and_count
     assert data.classes == ("cat", "dog")
     assert data.examples("test").ids.tolist() == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/deep/3.png"]
     note = data.remarks[-1]
-    assert note.startswith("passed by, as hidden, or left by an operating system: 9 ('.DS_Store', '.git', '__MACOSX', ")
+    assert note.startswith("skipped, as hidden, or left by an operating system: 9 ('.DS_Store', '.git', '__MACOSX', ")
 
 
 def test_what_is_no_picture_is_passed_by_and_counted(photos):
@@ -51,8 +51,8 @@ def test_what_is_no_picture_is_passed_by_and_counted(photos):
         (photos / name).write_text("x")
     save(photos / "beside.png")
     assert folder(path=str(photos)).remarks[1:] == (
-        "passed by, as images in the folder of no class: 1 ('beside.png')",
-        "passed by, as no images: 4 ('README.txt', 'cat/labels.xml', 'dog/deep/notes', 'dog/numbers.npy')",
+        "skipped, as images in the folder of no class: 1 ('beside.png')",
+        "skipped, as no images: 4 ('README.txt', 'cat/labels.xml', 'dog/deep/notes', 'dog/numbers.npy')",
     )
     assert folder(path=str(photos)).size("test") == 3
 
@@ -60,22 +60,20 @@ def test_what_is_no_picture_is_passed_by_and_counted(photos):
 @pytest.mark.parametrize("name", ["3", "3.jfif", "3.dat", "3.png.bak"])
 def test_a_picture_under_another_name_is_refused(photos, name):
     save(photos / "cat/deep" / name)
-    assert f"{photos}/cat/deep/{name}: a picture, but not called as one that is read; allowed: .png" in complaint(
-        photos
-    )
+    assert f"{photos}/cat/deep/{name}: an image, but not with a supported suffix; allowed: .png" in complaint(photos)
 
 
 @pytest.mark.parametrize("name", ["3.tif", "3.HEIC", "3.ppm"])
 def test_a_picture_of_another_format_is_refused(photos, name):
     (photos / "cat" / name).write_bytes(b"x")
-    assert f"{photos}/cat/{name}: a picture, but not called as" in complaint(photos)
+    assert f"{photos}/cat/{name}: an image, but not with" in complaint(photos)
 
 
 def test_a_pipe_is_not_waited_for(photos):
     os.mkfifo(photos / "cat/3")
-    assert folder(path=str(photos)).remarks == ("passed by, as no images: 1 ('cat/3')",)
+    assert folder(path=str(photos)).remarks == ("skipped, as no images: 1 ('cat/3')",)
     os.mkfifo(photos / "cat/3.png")
-    assert complaint(photos) == f"{photos}/cat/3.png: no file that can be read, but a pipe or a device"
+    assert complaint(photos) == f"{photos}/cat/3.png: not a regular file, but a pipe or a device"
 
 
 def test_links_are_followed(photos, tmp_path):
@@ -90,7 +88,7 @@ def test_links_are_followed(photos, tmp_path):
     assert data.examples("test").ids.tolist() == [
         "bird/5.png", "cat/1.png", "cat/2.png", "cat/6.png", "dog/1.png", "dog/batch/3.png", "dog/batch/deep/4.png",
     ]  # fmt: skip
-    assert data.remarks == ("classes that hold folders, whose images are theirs, too: 'dog'",)
+    assert data.remarks == ("classes that hold folders, whose images are included: 'dog'",)
 
 
 @pytest.mark.parametrize("place", ["cat/3.png", "cat/3", "cat/deep/more", "bird"])
@@ -98,7 +96,7 @@ def test_a_link_that_leads_nowhere_is_refused(photos, place):
     (photos / place).parent.mkdir(exist_ok=True)
     (photos / place).symlink_to("/nowhere/annex/3.png")
     said = complaint(photos)
-    assert f"{photos}/{place}: a link that leads nowhere, to /nowhere/annex/3.png; fetch what it stands for" in said
+    assert f"{photos}/{place}: a link that leads nowhere, to /nowhere/annex/3.png; fetch its target" in said
 
 
 def test_a_hidden_link_that_leads_nowhere_is_passed_by(photos):

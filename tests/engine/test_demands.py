@@ -25,14 +25,14 @@ def test_a_split_that_a_measure_asks_for(measure, split):
     outside = {"ood": "digits"} if measure == "outliers" else {}
     with pytest.raises(DataError) as error:
         _check({"metrics": [measure], **outside})
-    wanted = f"{measure} asks for the split '{split}', which arrays has not; it has test. Give it one, or leave"
+    wanted = f"{measure} needs the split '{split}', which arrays does not have; it has test. Add the split, or leave"
     assert str(error.value).startswith(wanted)
 
 
 def test_a_hierarchy_needs_groups_of_all_classes():
     with pytest.raises(DataError, match="the data has no superclasses; write tree = "):
         _check({"metrics": ["hierarchy"]})
-    with pytest.raises(DataError, match="'dog' stands in no group"):
+    with pytest.raises(DataError, match="'dog' is in no group"):
         _check({"metrics": [{"name": "hierarchy", "tree": {"pet": ["cat"]}}]})
     _check({"metrics": [{"name": "hierarchy", "tree": {"pet": ["cat", "dog"]}}]})
 
@@ -46,9 +46,9 @@ def test_bounds_on_groups_that_only_the_answers_tell():
         "bin_confidence[(0, 0.1]]": ">= 0",
     }
     _check({"metrics": ["clusters", "calibration"], "expect": bounds}, data)
-    with pytest.raises(SuiteError, match=r"cluster_recall\[cat #3\] >= 80: a proportion lies in \[0, 1\]"):
+    with pytest.raises(SuiteError, match=r"cluster_recall\[cat #3\] >= 80: a proportion is in \[0, 1\]"):
         _check({"metrics": ["clusters"], "expect": {"cluster_recall[cat #3]": ">= 80"}}, data)
-    with pytest.raises(SuiteError, match="'cluster_recall' is not a value of this case; say of which class"):
+    with pytest.raises(SuiteError, match="'cluster_recall' is not a value of this case; name the class"):
         _check({"metrics": ["clusters"], "expect": {"cluster_recall": ">= 0.8"}}, data)
 
 
@@ -56,7 +56,7 @@ def test_bounds_on_groups_that_only_the_answers_tell():
     "text", ["<= 25", "< 1.5", ">= -1", "> -0.5", "> 1", "< 0", ">= 80", "in [0, 100]", "low >= -1"]
 )
 def test_a_bound_on_a_share_that_nothing_could_miss_or_meet_is_told(text):
-    with pytest.raises(SuiteError, match=r"a proportion lies in \[0, 1\]; 80 % is 0.80"):
+    with pytest.raises(SuiteError, match=r"a proportion is in \[0, 1\]; 80 % is 0.80"):
         _check({"expect": {"top1_error": text}})
     _check({"expect": {"top1_error": "<= 0.25", "top1": "in [0.5, 1]", "nll": "<= 25"}})
 
@@ -71,7 +71,7 @@ def test_two_sets_of_one_name_are_told_apart_or_refused():
 
 def test_where_it_stands_is_told():
     suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"metrics": ["temperature"]}), line=7)
-    with pytest.raises(DataError, match=r"^s.toml:7: temperature asks for the split 'validation'"):
+    with pytest.raises(DataError, match=r"^s.toml:7: temperature needs the split 'validation'"):
         demands.check(suite, case, DATA, DATA)
 
 

@@ -305,7 +305,7 @@ def test_other_cases_have_no_distances(run):
 
 def test_a_search_that_leaves_its_ball_is_an_error(split, monkeypatch):
     call = bind("attacks", {"name": "fab", "eps": 0.1})
-    monkeypatch.setattr(perturb, "nearest", lambda call, *a, **k: _across(0.2)(*a, **k))
+    monkeypatch.setattr(perturb, "smallest_changes", lambda call, *a, **k: _across(0.2)(*a, **k))
     with pytest.raises(ContractError, match=r"^fab left the ball: a change of 0\.2 where eps is 0\.1$"):
         list(perturb.outcomes(split, Case("far", minimal=call), from_arrays(IMAGES, LABELS, CLASSES), 0, Silent()))
 

@@ -12,7 +12,7 @@ from robust.core.store import Store
 from robust.engine import recording
 from robust.report import folder as folders
 from robust.results import tables
-from robust.results.summaries.corruption_error import BESIDE
+from robust.results.summaries.corruption_error import RELATIVE_METRICS
 from robust.suite import Suite
 
 COMMON = [*common_corruptions()]
@@ -34,7 +34,7 @@ def test_errors_over_those_of_alexnet_need_the_images_these_were_measured_on(sui
     same = {"model": "m", "case": "c", "data": case_data, "metric": "top1_error", "value": 0.5, "seed": 0, "n": 9}
     rows = [{**same, "perturbation": name, "severity": s} for name in COMMON for s in range(1, 6)]
     results, outcomes = tables.table(rows, tables.RESULTS), tables.table([], tables.OUTCOMES).assign(data="")
-    found = recording.summed_up(Suite("s", (), (), data), data, results, outcomes)
+    found = recording.summaries(Suite("s", (), (), data), data, results, outcomes)
     assert ("mce" in {row["metric"] for row in found}) is told
 
 
@@ -105,11 +105,12 @@ def test_a_ratio_is_as_doubtful_as_the_model_whose_errors_are_its_unit(tmp_path,
     with pytest.warns(UserWarning, match=r"doubtful: .* with pixels \[0, 1\]"):
         table = robust.run("s.toml", store=Store(tmp_path / "store"))
     of = table[table["model"] == "sound"]
-    ratios = of["metric"].isin(BESIDE)
+    ratios = of["metric"].isin(RELATIVE_METRICS)
     assert ratios.sum() == 4 and (of.loc[ratios, "reliability"] == "invalid").all()
     assert (of.loc[~ratios, "reliability"] == "").all()
     results = tables.read_results(tmp_path / "reports/s/results.csv")
-    hidden = results["reliability"].where(~results["metric"].isin(BESIDE), "")
+    hidden = results["reliability"].where(~results["metric"].isin(RELATIVE_METRICS), "")
     tables.write_results(results.assign(reliability=hidden), tmp_path / "reports/s/results.csv")
     again = folders.read(tmp_path / "reports/s").results
-    assert (again.loc[(again["model"] == "sound") & again["metric"].isin(BESIDE), "reliability"] == "invalid").all()
+    relative = (again["model"] == "sound") & again["metric"].isin(RELATIVE_METRICS)
+    assert (again.loc[relative, "reliability"] == "invalid").all()

@@ -23,7 +23,7 @@ def data(problem):
 
 def test_the_answers_to_a_split_are_those_of_the_model(classifier, data, monkeypatch):
     monkeypatch.setattr(reference, "_CHUNK", 2)  # parts of 16 images
-    found, examples = reference.look(classifier, data, "train"), data.examples("train")
+    found, examples = reference.predict(classifier, data, "train"), data.examples("train")
     assert (found.labels == examples.labels).all()
     assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
     assert found.features == pytest.approx(features(classifier, examples.images), abs=1e-5)
@@ -31,7 +31,7 @@ def test_the_answers_to_a_split_are_those_of_the_model(classifier, data, monkeyp
 
 def test_of_a_large_split_as_many_of_each_class_are_looked_at(classifier, data, monkeypatch):
     monkeypatch.setattr(reference, "MOST", 12)
-    found, examples = reference.look(classifier, data, "train"), data.examples("train", 12, balanced=True)
+    found, examples = reference.predict(classifier, data, "train"), data.examples("train", 12, balanced=True)
     assert np.bincount(found.labels).tolist() == [4, 4, 4]
     assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
 
@@ -56,7 +56,7 @@ def test_without_features_there_are_logits(data):
 
     model = Own()
     model(data.examples("test").images)
-    found = reference.look(Classifier(model, 3, batch_size=8), data, "train")
+    found = reference.predict(Classifier(model, 3, batch_size=8), data, "train")
     assert found.logits.shape == (70, 3) and found.features.shape == (70, 0)
 
 
@@ -92,9 +92,9 @@ def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(c
         return known
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reference, "look", look)
+        patched.setattr(reference, "predict", look)
         for _ in range(2):
-            assert blocks._answers(fitted, case, data, tmp_path, "ood") is known
+            assert blocks._predictions(fitted, case, data, tmp_path, "ood") is known
     assert asked == [((6, 6, 1), "test")] * 2 and any((tmp_path / "ood").iterdir())
 
 
@@ -124,23 +124,23 @@ def test_whatever_is_asked_of_whomever_makes_another_block(data):
 
 def test_where_a_number_stands_is_told_by_its_perturbation():
     fgsm = {"perturbation": "fgsm", "norm": "l2", "eps": 0.1, "severity": None}
-    assert blocks._where(bind("attacks", {"name": "fgsm", "eps": 0.1, "norm": "l2"})) == fgsm
-    assert blocks._where(bind("attacks", {"name": "fgsm", "eps": 0.1})) == {**fgsm, "norm": "linf"}
+    assert blocks._strength(bind("attacks", {"name": "fgsm", "eps": 0.1, "norm": "l2"})) == fgsm
+    assert blocks._strength(bind("attacks", {"name": "fgsm", "eps": 0.1})) == {**fgsm, "norm": "linf"}
     fog = {"perturbation": "fog", "norm": "", "eps": None, "severity": 3}
-    assert blocks._where(bind("corruptions", {"name": "fog", "severity": 3})) == fog
-    assert blocks._where(None) == {"perturbation": "clean", "norm": "", "eps": None, "severity": None}
+    assert blocks._strength(bind("corruptions", {"name": "fog", "severity": 3})) == fog
+    assert blocks._strength(None) == {"perturbation": "clean", "norm": "", "eps": None, "severity": None}
 
 
 def test_a_split_that_is_not_there_is_named_with_the_remedy(classifier, data, tmp_path):
     fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
-    with pytest.raises(DataError, match=r"has no split 'validation', which a measure asks for; give it one, as"):
-        reference.answers(fitted, model, data, Store(tmp_path), "validation")
+    with pytest.raises(DataError, match=r"has no split 'validation', which a metric needs; add it, as"):
+        reference.predictions(fitted, model, data, Store(tmp_path), "validation")
 
 
 def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypatch):
     fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
-    once = reference.answers(fitted, model, data, Store(tmp_path), "train")
-    monkeypatch.setattr(reference, "look", None)  # it is not asked again
-    again = reference.answers(fitted, model, data, Store(tmp_path), "train")
+    once = reference.predictions(fitted, model, data, Store(tmp_path), "train")
+    monkeypatch.setattr(reference, "predict", None)  # it is not asked again
+    again = reference.predictions(fitted, model, data, Store(tmp_path), "train")
     assert isinstance(again.features, np.memmap) and (again.features == once.features).all()
     assert (again.labels == data.labels("train")).all()

@@ -157,7 +157,7 @@ def test_k_gives_the_rows_asked_for_and_the_folder_all_that_is_known(ran, suite,
     results = robust.run(suite, tmp_path, k="pgd or noise", store=store)
     assert set(results.case) == {"pgd", "noise"}
     assert set(tables.read_results(tmp_path / "results.csv").case) == {"clean", "pgd", "noise", "aimed"}
-    with pytest.raises(SuiteError, match=r"nothing fits -k 'fog'; there are clean\[small\], pgd\[small\]"):
+    with pytest.raises(SuiteError, match=r"nothing matches -k 'fog'; there are clean\[small\], pgd\[small\]"):
         robust.run(suite, tmp_path, k="fog", store=store)
 
 
@@ -175,9 +175,9 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(suite, tmp_path
         ('{ Sandal = "Sneaker" }', '{ Sandal = "Sneeker" }', r":23: target: .*'Sneeker'; did you mean 'Sneaker'"),
         ("recall[Bag]", "recall[Bug]", r":10: expect: there is no class 'Bug'; did you mean 'Bag'"),
         ("max_images = 30", "max_images = 3000", r":19: max_images = 3000: the test split of fashion_mini has 1000"),
-        ('"recall[Bag]"', "recall", r":10: expect: 'recall' is not a value .*; say of which class: \"recall\[T-shirt"),
+        ('"recall[Bag]"', "recall", r":10: expect: 'recall' is not a value .*; name the class: \"recall\[T-shirt"),
         ('"recall[Bag]"', '"top1[Bag]"', r":10: expect: 'top1\[Bag\]' is not a value .*; top1 is one value"),
-        (">= 0.99", ">= 99", r":10: expect: top1 >= 99: a proportion lies in \[0, 1\]"),
+        (">= 0.99", ">= 99", r":10: expect: top1 >= 99: a proportion is in \[0, 1\]"),
     ],
 )
 def test_what_only_the_data_can_tell_is_told_with_file_and_line(ran, store, tmp_path, old, new, message):
@@ -310,9 +310,9 @@ def test_evaluate_refuses_what_is_wrong(tiny):
         robust.evaluate(model, (images[:0], labels[:0]))
     with pytest.raises(ModelError, match="the data has 5 classes"):
         robust.evaluate(model, (images, labels), classes=5)
-    with pytest.raises(ModelError, match=r"a int is no model; give a keras\.Model, or a function from images to"):
+    with pytest.raises(ModelError, match=r"a int is not a model; pass a keras\.Model, or a function from images to"):
         robust.evaluate(7, (images, labels))
-    with pytest.raises(DataError, match=r"a ndarray came; allowed: \(images, labels\)"):
+    with pytest.raises(DataError, match=r"got a ndarray; allowed: \(images, labels\)"):
         robust.evaluate(model, images)
     with pytest.raises(SuiteError, match=r"attack.eps = \[\]: the list is empty"):
         robust.evaluate(model, (images, labels), ["pgd"], eps=[])
@@ -339,7 +339,7 @@ def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
     results = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
     assert 0 < robust.value(results, "top1").value < 0.5
     (tmp_path / "s.toml").write_text(text.replace("plain", "shady"))
-    with pytest.raises(SuiteError, match=r"s.toml:3: .*shady.keras holds a Lambda, which runs somebody's code"):
+    with pytest.raises(SuiteError, match=r"s.toml:3: .*shady.keras holds a Lambda, which runs third-party code"):
         robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
 
 
@@ -356,7 +356,7 @@ def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
         "[case.c]\nmax_images = 20\n"
     )
     with pytest.raises(
-        SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs somebody's code; .*allow_code=True"
+        SuiteError, match=r"s.toml:3: python = 'nets_of_theirs:net' runs third-party code; .*allow_code=True"
     ):
         load(path)
     assert "nets_of_theirs" not in sys.modules

@@ -170,7 +170,7 @@ def test_from_python_the_source_is_a_keras_model(build, problem):
     top1 = results[results.metric == "top1"].set_index("case").value
     assert top1["clean"] > top1["transfer"] > top1["transfer-2"] and set(results.model) == {"toy"}
     assert given["source"] is source  # what was given is left as it was
-    with pytest.raises(SuiteError, match="it would be shown its own images"):
+    with pytest.raises(SuiteError, match="it would be evaluated on its own images"):
         robust.evaluate(model, (data.images, data.labels), attacks={**given, "source": model})
     with pytest.raises(ModelError, match="source = 'other': from Python it is another"):
         robust.evaluate(model, (data.images, data.labels), attacks={**given, "source": "other"})
@@ -184,5 +184,5 @@ def test_a_source_that_cannot_be_is_told_by_its_name(path, store, monkeypatch):
     asked = []
     monkeypatch.setattr(session, "fitted", lambda model, seed: asked.append(model.name) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        session.ask(cell)
+        session.check_model(cell)
     assert asked == ["source"]

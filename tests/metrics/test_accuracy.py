@@ -9,7 +9,7 @@ from robust import metrics
 from robust.core import statistics
 from robust.metrics import accuracy
 from robust.models.classifier.black_box import BlackBox
-from robust.results.evaluation import SEVERAL, EvaluationResult, told
+from robust.results.evaluation import SEVERAL, EvaluationResult, with_valid_intervals
 
 CLASSES = tuple("abcdefg")
 LOGITS = np.array(
@@ -114,6 +114,6 @@ def test_other_measures_have_no_intervals_where_images_stand_in_several_rows(nam
     measure, groups = getattr(metrics, name), {"ci_low": ("a", "b", "c"), "ci_high": ("d", "e", "f", "g")}
     once, often = (replace(_sent(each), superclasses=groups) for each in (1, 6))
     given = [value for value in measure(once) if value.n]
-    assert list(told(name, given, once)) == given
-    found = list(told(name, measure(often), often))
+    assert list(with_valid_intervals(name, given, once)) == given
+    found = list(with_valid_intervals(name, measure(often), often))
     assert all(math.isnan(value.ci_low) and math.isnan(value.ci_high) and value.ci_method == SEVERAL for value in found)

@@ -52,7 +52,7 @@ def test_groups_of_one_name_in_two_larger_ones_are_two():
 
 @pytest.mark.parametrize("level", [0, -1, 3])
 def test_a_level_that_is_not_there_is_refused(level):
-    with pytest.raises(DataError, match=rf"level = {level}: there are 2, of which 1 is that of the largest groups"):
+    with pytest.raises(DataError, match=rf"level = {level}: there are 2, and 1 is that of the largest groups"):
         _values(level=level)
 
 
@@ -93,7 +93,7 @@ def test_what_is_in_the_file_counts_not_its_name(tmp_path, monkeypatch):
     [
         ({"pet": ["cat", "dgo"]}, "there is no class 'dgo'; did you mean 'dog'"),
         ({"pet": ["cat"], "other": ["cat"]}, "'cat' stands in 'pet' and in 'other'"),
-        ({"pet": ["cat", "dog"]}, "'deer' stands in no group; 3 of 5 classes do not"),
+        ({"pet": ["cat", "dog"]}, "'deer' is in no group; in all, 3 of 5 classes"),
         ({"pet": "cat"}, "'cat' must be a table of groups, or a list of names"),
         (None, "the data has no superclasses; write tree ="),
     ],

@@ -66,7 +66,7 @@ def layers(*described):
 )
 def test_layers_too_wide_for_their_weights_are_refused_before_room_is_made_for_them(tmp_path, described, frugal):
     path = keras_archive(tmp_path / "a.keras", layers(*described), claiming((2000, 1000), written=True))
-    with frugal(), pytest.raises(ModelError, match=r"its layers want [0-9,]+ weights and more, and it holds 2,000,000"):
+    with frugal(), pytest.raises(ModelError, match=r"its layers need [0-9,]+ weights or more, and it holds 2,000,000"):
         load(path)
     assert keras.Variable([1.0]).shape == (1,)
 
@@ -160,7 +160,7 @@ def test_a_mean_that_is_one_number_takes_no_room_for_all_inputs(tmp_path, axis, 
 
     assert load(saved(4, "few.keras"))(np.full((1, 4, 1, 4), 0.5, "float32")).numpy().max() == 0
     if axis != 2:
-        with frugal(), pytest.raises(ModelError, match="its layers want"):
+        with frugal(), pytest.raises(ModelError, match="its layers need"):
             load(saved(20_000, "many.keras"))
 
 

@@ -66,7 +66,7 @@ def test_a_file_of_ones_own(tmp_path, first, frozen):
     model = loading.load(tmp_path / "own.keras")
     assert parameters.count(model) == totals(layer_table(model))["parameters"] == OWN
     assert Classifier(model, 3).parameters == OWN
-    assert black_box.asked(model, 3).parameters == OWN
+    assert black_box.as_black_box(model, 3).parameters == OWN
 
 
 def test_the_record_says_what_papers_say(tmp_path):

@@ -33,7 +33,7 @@ def theirs(tmp_path, monkeypatch):
 )
 def test_it_is_refused_unimported(theirs, words):
     (theirs.parent / "m.keras").write_bytes(b"")
-    with pytest.raises(SuiteError, match="'theirs_only_here:f' runs somebody's code; if you trust it, say so"):
+    with pytest.raises(SuiteError, match="'theirs_only_here:f' runs third-party code; if you trust it, set"):
         app(words, exit_on_error=False, result_action="return_value")
     assert not theirs.exists()
 

@@ -193,8 +193,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How numbers are drawn that a test has made up: nothing else in the folder tells them."""
-    monkeypatch.setattr("robust.report.folder._told", lambda *_: {})
+    """How numbers are shown that a test has made up: they are not recounted from the outcomes."""
+    monkeypatch.setattr("robust.report.folder._recounted", lambda *_: {})
 
 
 @pytest.fixture

@@ -92,7 +92,10 @@ def test_a_flow_counts_what_the_outcomes_say(folder):
     before = own[own["case"] == "clean"].set_index("example")["right"]
     after = own[own["case"] == "fgsm"].set_index("example")["right"]
     lost = int((before & ~after).sum())
-    assert found["fgsm (L∞, ε = 8/255)"].summary == f"{lost} of {int(before.sum())} images that were correct are misclassified"
+    assert (
+        found["fgsm (L∞, ε = 8/255)"].summary
+        == f"{lost} of {int(before.sum())} images that were correct are misclassified"
+    )
 
 
 def test_a_reliability_diagram_has_a_point_a_bin(folder, document):

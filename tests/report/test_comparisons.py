@@ -53,7 +53,7 @@ def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_th
         assert words in third
     assert "2 of 7 bounds missed" in text
     assert "difference of top1 vs lenet5 is -1.2 pp (95 % interval ≥ -3.4 pp, 40 images)" in text
-    assert "the suite asks for no worse than lenet5 by 2 pp" in text
+    assert "the suite requires no worse than lenet5 by 2 pp" in text
 
 
 def test_a_suite_without_such_bounds_has_no_such_part(folder):
@@ -70,5 +70,5 @@ def test_a_bound_on_the_interval_says_so_and_is_never_undecided(folder, document
     (folder / "suite.toml").unlink()  # whose bound counts
     text = document(report.write(folder)).text
     assert f"interval with its low end ≥ {100 * (low + 0.001):.4f}".rstrip("0")[:40] in text
-    (line,) = [line for line in text.splitlines() if "the suite asks for interval with its low end" in line]
+    (line,) = [line for line in text.splitlines() if "the suite requires interval with its low end" in line]
     assert "undecided" not in line

@@ -89,7 +89,7 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
     with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
         case = read_case("c", {"corruption": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
         demands.check(Suite("s", (), (), None), case, fashion_mini(), fashion_mini())
-    with pytest.raises(SuiteError, match="this case measures no 'mean_corruption_error'"):
+    with pytest.raises(SuiteError, match="this case has no metric 'mean_corruption_error'"):
         read_case("c", {"expect": {"mean_corruption_error": "<= 1"}})
 
 

@@ -57,9 +57,9 @@ def test_each_section_marks_the_model_whose_numbers_are_in_doubt_and_no_other(na
     cards = shown.split("<summary>")[1:]  # a model's own, with its titles
     of_model = {card.split("<")[0].split(",")[0].strip(): card for card in cards}
     assert all((MARK in card) == (model == "doubtful") for model, card in of_model.items())
-    answers = re.findall(r'<span class="answer".*?>(doubtful|sound)( <span.*?</span>)? <strong>', shown)
-    assert all(mark == (f" {MARK}" if model == "doubtful" else "") for model, mark in answers)
-    assert len([*heads, *cards, *answers]) >= 2
+    cells = re.findall(r'<span class="prediction".*?>(doubtful|sound)( <span.*?</span>)? <strong>', shown)
+    assert all(mark == (f" {MARK}" if model == "doubtful" else "") for model, mark in cells)
+    assert len([*heads, *cards, *cells]) >= 2
 
 
 def test_a_name_that_looks_like_a_mark_stays_text():

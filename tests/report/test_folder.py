@@ -207,10 +207,10 @@ def test_radii_that_no_image_has_are_refused(folder, eps):
 def test_outcomes_that_are_no_words_or_more_than_the_file_can_hold_are_refused(folder):
     table = pd.read_parquet(folder / "outcomes.parquet")
     table.assign(predicted=None).to_parquet(folder / "outcomes.parquet", index=False)
-    refuses(folder, "the column predicted must hold words, not None")
+    refuses(folder, "the column predicted must hold strings, not None")
     constant = table.iloc[np.zeros(2_000_000, int)]
     constant.to_parquet(folder / "outcomes.parquet", index=False)
-    refuses(folder, "outcomes.parquet: says that it has 2,000,000 rows, and has ")
+    refuses(folder, "outcomes.parquet: it declares 2,000,000 rows, and has ")
 
 
 def test_more_seeds_than_any_report_has_are_refused(folder):

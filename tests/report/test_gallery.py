@@ -56,10 +56,10 @@ def test_answers_come_from_the_outcomes(folder):
     clean, fgsm = (outcomes[outcomes["case"] == case].iloc[0] for case in ("clean", "fgsm"))
     example = first.examples[1]
     assert (example.id, example.label) == ("1", "Trouser")
-    assert example.answer.predicted == clean["predicted"]
-    assert example.answer.confidence == f"{100 * clean['confidence']:.0f} %"
-    assert example.shots[0].answer.predicted == fgsm["predicted"]
-    assert example.shots[0].answer.right == (fgsm["predicted"] == "Trouser")
+    assert example.prediction.predicted == clean["predicted"]
+    assert example.prediction.confidence == f"{100 * clean['confidence']:.0f} %"
+    assert example.shots[0].prediction.predicted == fgsm["predicted"]
+    assert example.shots[0].prediction.right == (fgsm["predicted"] == "Trouser")
 
 
 def test_examples_are_the_same_for_every_model(folder):
@@ -81,8 +81,8 @@ def test_without_a_clean_case_the_original_has_no_answer(folder, document):
     path = folder / "outcomes.parquet"
     pd.read_parquet(path).query("case != 'clean'").to_parquet(path)
     known = gallery.pictures(read(folder))[0]
-    assert known.examples[0].answer is None and known.examples[0].label == "T-shirt/top"
-    assert "no answer kept" in document(report.write(folder)).text
+    assert known.examples[0].prediction is None and known.examples[0].label == "T-shirt/top"
+    assert "no prediction kept" in document(report.write(folder)).text
 
 
 def test_targets_are_named(folder, document):
@@ -105,7 +105,7 @@ def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_p
     with np.load(sample) as arrays:
         np.savez(sample, **{**arrays, "targets": np.array(["Coat", "Trouser", "Shirt"])})
     first = gallery.pictures(read(folder))[0].examples
-    shots = [next(s.answer for s in example.shots if s and s.answer.target) for example in first]
+    shots = [next(s.prediction for s in example.shots if s and s.prediction.target) for example in first]
     assert [(a.target, a.predicted) for a in shots] == [(n, n) for n in ("Coat", "Trouser", "Shirt")]
 
 
@@ -133,5 +133,5 @@ def test_a_clean_answer_is_of_the_same_data(folder):
     by_name = {one.model: one for one in gallery.pictures(moved)}
     assert {"lenet5, other", "lenet5, fake"} <= set(by_name)
     assert [head.case for head, _ in by_name["lenet5, other"].heads] == ["fgsm"]
-    assert by_name["lenet5, other"].examples[1].answer is not None
-    assert by_name["lenet5, fake"].examples[1].answer is None
+    assert by_name["lenet5, other"].examples[1].prediction is not None
+    assert by_name["lenet5, fake"].examples[1].prediction is None

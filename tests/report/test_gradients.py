@@ -45,9 +45,9 @@ def test_one_profile_for_each_case_that_looked(inspected):
     assert profile.chart.alt.endswith("lenet5: healthy; resnet20: vanishing; hardened: exploding.")
 
 
-def test_the_verdict_and_what_it_rests_on(inspected):
+def test_the_state_and_the_numbers_it_is_based_on(inspected):
     rows = {row["model"]: row for row in gradients.gradients(inspected)[0].rows}
-    assert [row["said"] for row in rows.values()] == list(NORMS)
+    assert [row["state"] for row in rows.values()] == list(NORMS)
     assert rows["resnet20"]["smallest"] == "0" and rows["lenet5"]["smallest"] == "0.1"
     assert rows["hardened"]["output_gradient_ratio"] == "inf"
     assert rows["lenet5"]["dead"] == "40.0 %" and rows["lenet5"]["saturated"] == "–"

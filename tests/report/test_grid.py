@@ -72,7 +72,7 @@ def test_bounds_on_other_metrics_stand_in_their_cell(change, folder):
     said = next(one.words for one in judged if one.metric == "negative log-likelihood")
     row = next(row for row in read(folder).results.to_dict("records") if row["metric"] == "nll")
     interval = f"95 % interval {row['ci_low']:.4g} – {row['ci_high']:.4g}, 40 images"
-    assert said == f"negative log-likelihood is {row['value']:.4g} nats ({interval}); the suite asks for ≤ 0.1"
+    assert said == f"negative log-likelihood is {row['value']:.4g} nats ({interval}); the suite requires ≤ 0.1"
 
 
 def test_what_has_not_run_and_what_was_not_asked_for(change, folder):
@@ -80,7 +80,7 @@ def test_what_has_not_run_and_what_was_not_asked_for(change, folder):
     table, _ = change(lambda results: results[(results["model"] != "resnet20") | (results["case"] != "pgd")])
     states = {name: [cell.state for cell in row] for name, row in table.rows}
     assert table.heads[-1] == ("square", "")
-    assert states["resnet20"][2:] == ["not run", "not run", "measured", "not asked for", "not run"]
+    assert states["resnet20"][2:] == ["not run", "not run", "measured", "not requested", "not run"]
     assert states["hardened"] == ["measured"] * 6 + ["not run"]
     assert table.missing == 5
 
@@ -91,7 +91,7 @@ def test_a_model_that_was_not_run_at_all_has_its_row(change, folder):
     environment["models"]["vgg"] = {"architecture": "vgg16", "seeds": [0]}
     path.write_text(json.dumps(environment))
     table, _ = change(lambda results: results)
-    assert {cell.state for cell in table.rows[3][1]} == {"not run", "not asked for"}
+    assert {cell.state for cell in table.rows[3][1]} == {"not run", "not requested"}
 
 
 def test_a_case_without_top1_has_no_column_and_a_cell_without_it_says_so(change):
@@ -153,4 +153,4 @@ def test_a_suite_that_only_inspects_shows_no_table_of_accuracies(change, folder)
     table, _ = change(lambda results: results[results["metric"] == "nll"])
     assert table.heads == []
     text = page.render(read(folder))
-    assert "Top-1 accuracy" not in text and 'class="grid"' not in text and "What asking cost" in text
+    assert "Top-1 accuracy" not in text and 'class="grid"' not in text and "Cost of the queries" in text

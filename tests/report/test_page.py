@@ -40,7 +40,7 @@ def test_the_verdict_says_each_missed_bound_in_words(folder, document):
     text = document(report.write(folder)).text
     assert "1 of 4 bounds missed" in text
     said = re.search(r"hardened on survives \(pgd, L∞, ε = 8/255\): top-1 accuracy is (.*?)\.\n", text)
-    assert re.fullmatch(r"[\d.]+ % \(95 % interval [\d.]+ – [\d.]+ %, 40 images\); the suite asks for ≥ 95 %", said[1])
+    assert re.fullmatch(r"[\d.]+ % \(95 % interval [\d.]+ – [\d.]+ %, 40 images\); the suite requires ≥ 95 %", said[1])
 
 
 def test_nothing_is_loaded_from_elsewhere(folder, document):
@@ -113,7 +113,7 @@ def test_cells_that_are_missing_are_said(folder, document):
     results[(results["model"] != "lenet5") | (results["case"] != "fgsm")].to_csv(path, index=False)
     text = document(report.write(folder)).text
     assert "1 cell has not run yet" in text
-    assert text.count("not run\n") == 1 and text.count("\nnot asked for\n") == 2
+    assert text.count("not run\n") == 1 and text.count("\nnot requested\n") == 2
 
 
 def test_a_run_that_has_just_begun_has_a_page(folder, document):
@@ -140,7 +140,9 @@ def test_trust_is_shown_where_it_is_filled(folder, document):
     checked = [{**of, "metric": "reliability", "subset": group, "value": 0.5} for group in ("", "too_few_steps")]
     pd.concat([results, pd.DataFrame(checked)]).to_csv(path, index=False)
     page = document(report.write(folder))
-    assert "suspect lenet5 on fgsm (L∞, ε = 8/255): the checks doubt this number; why." in page.text
+    assert (
+        "suspect lenet5 on fgsm (L∞, ε = 8/255): the reliability checks do not support this number; why." in page.text
+    )
 
 
 def test_a_thousand_classes_have_pairs_and_no_matrix(make, document):

@@ -171,7 +171,9 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
             assert f"{row['case']}[one] {bound.name(row)}" in str(error)
             continue
         assert said.loc[place, "value"] == forged(row)
-        assert recorded({**row, "bound": bound.parse(limit)}, honest.told), f"{bound.name(row)} is believed in silence"
+        assert recorded({**row, "bound": bound.parse(limit)}, honest.recounted), (
+            f"{bound.name(row)} is believed in silence"
+        )
         believed.add(row["metric"])
     assert believed <= AS_RECORDED
     assert {"ece", "aurc", "bin_confidence", "precision", "mean_corruption_error", "difference", "mcnemar"} <= metrics
@@ -181,7 +183,7 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
 def verified(folder, table):
     from robust.report import verified
 
-    return verified.verified(table, {}, folder.told, folder.outcomes)
+    return verified.verified(table, {}, folder.recounted, folder.outcomes)
 
 
 @pytest.mark.parametrize("end", ["ci_low", "ci_high"])
@@ -198,7 +200,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
         except ReportError as error:
             assert f": {end} is" in str(error)
         else:
-            assert recorded({**row, "bound": bound.parse(f"{end.removeprefix('ci_')} >= 0")}, honest.told)
+            assert recorded({**row, "bound": bound.parse(f"{end.removeprefix('ci_')} >= 0")}, honest.recounted)
             free.add(row["metric"])
     assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "ci_high" else set())
 
@@ -216,7 +218,7 @@ def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):
         (rich / "suite.toml").write_text(SUITE)
     lines = [line for line in said.splitlines() if line.endswith("(as recorded)")]
     assert len(lines) == 4 and not any("ece is" in line for line in lines)
-    of = "as recorded: 4 bounds rest on numbers of results.csv that nothing else in the folder tells"
+    of = "as recorded: 4 bounds depend on numbers of results.csv that cannot be recounted from the other files"
     assert of in said.splitlines() and "6 of 6 bounds passed" in said
     # of each bound in the verdict and in the table
     assert of in page and page.count('href="#as-recorded">as recorded</a>') == 8

@@ -44,12 +44,12 @@ def shared(word):
 @pytest.mark.parametrize("column", ["example", "success_by", "model", "label"])
 def test_a_word_of_megabytes_that_all_rows_share_is_not_spelt_out(folder, column):
     written(folder, column, shared("x" * 20_000_000))
-    refuses(folder, f"outcomes.parquet: the column {column} holds a word of 20,000,000 bytes; at most 10,000")
+    refuses(folder, f"outcomes.parquet: the column {column} holds a string of 20,000,000 bytes; at most 10,000")
 
 
 def test_a_long_word_is_no_name_and_one_that_is_long_enough_is(folder):
     written(folder, "success_by", shared("é" * 10_001))
-    refuses(folder, "the column success_by must be words of 10,000 characters at most, not of 10,001: ")
+    refuses(folder, "the column success_by must be strings of 10,000 characters at most, not of 10,001: ")
     written(folder, "success_by", shared("é" * 10_000))
     assert set(parquet_files.read(folder / "outcomes.parquet", {"success_by": "str"})["success_by"]) == {"é" * 10_000}
 
@@ -64,13 +64,13 @@ def test_words_that_are_gigabytes_only_all_together_are_refused(tmp_path):
 def test_a_description_of_megabytes_is_not_read(folder):
     table = parquet.read_table(folder / "outcomes.parquet")
     parquet.write_table(table.replace_schema_metadata({"k": "y" * 2**21}), folder / "outcomes.parquet")
-    refuses(folder, r"the description of its columns has [0-9,]+ bytes; at most 1,048,576")
+    refuses(folder, r"its metadata has [0-9,]+ bytes; at most 1,048,576")
 
 
 @pytest.mark.parametrize("codec", ["zstd", "gzip", "brotli"])
 def test_columns_are_packed_as_robust_does(folder, codec):
     written(folder, "example", shared("a"), compression=codec)
-    refuses(folder, f"its columns are packed as {codec.upper()}; allowed: SNAPPY or UNCOMPRESSED")
+    refuses(folder, f"its columns are compressed as {codec.upper()}; allowed: SNAPPY or UNCOMPRESSED")
     written(folder, "example", shared("a"), compression="none")
     parquet_files.read(folder / "outcomes.parquet", {"example": "str"})
 
@@ -92,8 +92,8 @@ def full(number, kind="float32"):
         ("linf", full(np.inf), "linf must be finite and not negative, not inf"),
         ("l2", full(-1), "l2 must be finite and not negative, not -1.0"),
         ("margin", lambda n: pa.array([{"a": 1.0}] * n), "the column margin must hold floats, not struct<a: double>"),
-        ("label", lambda n: pa.array([["a"]] * n), "the column label must hold words, not list<"),
-        ("label", lambda n: pa.array([True] * n), "the column label must hold words, not bool"),
+        ("label", lambda n: pa.array([["a"]] * n), "the column label must hold strings, not list<"),
+        ("label", lambda n: pa.array([True] * n), "the column label must hold strings, not bool"),
         ("seed", lambda n: pa.array(["0"] * n), "the column seed must hold whole numbers, not string"),
         ("seed", lambda n: pa.array([None] * n, pa.int64()), r"the column seed lacks [0-9]+ of its values"),
         ("in_top5", full(1, "int64"), "the column in_top5 must hold truth values, not int64"),
@@ -139,7 +139,7 @@ def test_nor_does_a_word_of_its_tables_or_its_suite(folder, odd):
 def test_a_cell_without_an_end_is_none(folder, name):
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("fgsm", "x" * 10_001, 1))
-    refuses(folder, f"{name}: the column (case|file|perturbation) must be words of 10,000 characters at most")
+    refuses(folder, f"{name}: the column (case|file|perturbation) must be strings of 10,000 characters at most")
     (folder / name).write_text(text.replace("fgsm", '"fgsm', 1))
     refuses(folder, name)
     with (folder / name).open("w") as file:
@@ -159,7 +159,7 @@ def test_reports_to_compare_with_are_read_with_the_same_care(folder):
     path = folder / "outcomes.parquet"
     assert list(tables.read_outcomes(path)) == list(tables.OUTCOMES)
     written(folder, "superclass", shared("x" * 20_000_000))
-    with pytest.raises(ReportError, match="the column superclass holds a word of 20,000,000 bytes"):
+    with pytest.raises(ReportError, match="the column superclass holds a string of 20,000,000 bytes"):
         tables.read_outcomes(path)
 
 

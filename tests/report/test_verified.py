@@ -155,7 +155,7 @@ def test_passed_is_computed_anew(gate):
 )
 def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
     assert gate(lost) == 1
-    assert f"absent: {said}: the suite asks for top1" in capsys.readouterr().out
+    assert f"absent: {said}: the suite requires top1" in capsys.readouterr().out
     page = (gate.folder / "index.html").read_text()
     assert "∅ absent" in page and "Not every bound was judged" in page and "1 absent" in page
 
@@ -170,7 +170,7 @@ def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys
         return table[~(coats & (table["case"] == "pgd") & (table["eps"] > 0.02))]
 
     assert gate(lost, asked) == 1
-    assert "absent: hardened on pgd: the suite asks for recall[Coat]" in capsys.readouterr().out
+    assert "absent: hardened on pgd: the suite requires recall[Coat]" in capsys.readouterr().out
 
 
 def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
@@ -178,7 +178,7 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
         "[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n'
     )
     assert gate(suite=asked) == 1
-    assert "absent: lenet5 on fgsm: the suite asks for recall[Boot]" in capsys.readouterr().out
+    assert "absent: lenet5 on fgsm: the suite requires recall[Boot]" in capsys.readouterr().out
     assert gate(suite=asked.replace("Boot", "Coat")) in (0, 1), "which is there"
     assert "absent" not in capsys.readouterr().out
 
@@ -186,7 +186,7 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
-        ("value", 1.7, r"results.csv: pgd\[hardened\] top1: value is 1.7, and must lie in \[0, 1\]"),
+        ("value", 1.7, r"results.csv: pgd\[hardened\] top1: value is 1.7, and must be in \[0, 1\]"),
         ("value", -0.1, "value is -0.1"),
         ("ci_high", np.inf, "high is inf"),
         ("ci_low", 0.99, "its interval ends at .*, before it begins at 0.99"),

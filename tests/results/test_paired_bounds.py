@@ -85,7 +85,7 @@ def test_the_same_model_in_an_earlier_report_is_no_worse_by_nothing(run):
     base = differences(run("reports/base"))
     itself = base[base["subset"] == "top1 vs reports/base"]
     assert len(itself) == 6 and itself["passed"].isna().all()  # a report is not judged against itself
-    assert messages.unsettled(base)[0].startswith("not judged, what it is compared with is this report or has not")
+    assert messages.unsettled(base)[0].startswith("not judged, compared with this report")
     again = differences(run())
     again = again[again["subset"] == "top1 vs reports/base"]
     assert len(again) == 6 and again["passed"].all() and (again["value"] == 0).all() and (again["ci_low"] == 0).all()
@@ -103,7 +103,7 @@ def test_k_runs_the_rival_too(run, tmp_path):
         (None, "s.toml:15: expect.top1: reports/base: there is no such folder in "),
         (
             ("max_images = 20", "max_images = 30"),
-            "reports/base: the case fgsm is another one: max_images is 20 there and 30 here",
+            "reports/base: the case fgsm has other settings: max_images is 20 there and 30 here",
         ),
         (("[model.two]", "[model.three]"), "reports/base: has no fgsm[three] at seed 0; it has clean[one] at seed 0,"),
         (('name = "fashion_mini"', 'name = "fashion_mini", test = 500'), "fashion_mini"),
@@ -129,12 +129,12 @@ def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(r
     found = robust.value(results, "parameters")
     assert not found.passed and (tmp_path / "out/index.html").exists()
     said = messages.missed(read(found._asdict()))
-    wanted = "has no interval, and low >= 0 asks for one; hold the value against it"
+    wanted = "has no interval, and low >= 0 requires one; bound the value instead"
     assert said == f"parameters {found.value:.6g} {wanted}"
 
 
 def test_margins_that_nothing_could_miss_are_told(run):
-    with pytest.raises(SuiteError, match=r"top1 no worse than two by 1: a proportion lies in \[0, 1\]"):
+    with pytest.raises(SuiteError, match=r"top1 no worse than two by 1: a proportion is in \[0, 1\]"):
         run(change=("by 0.5", "by 1"))
 
 
@@ -184,7 +184,7 @@ def test_missed_and_undecided_bounds_in_words():
     row |= {"bound": parse("low >= 0.80")}
     assert messages.missed(row) == "top1 0.780 [0.750, 0.790] misses low >= 0.80"
     row |= {"bound": parse(">= 0.77"), "passed": True}
-    line = "undecided, the interval holds the bound: clean[net] top1"
+    line = "undecided, the interval contains the bound: clean[net] top1"
     assert messages.unsettled(tables.table([row], tables.RESULTS)) == [line]
     assert parse(">= 0.77").undecided(0.75, 0.79)
 
@@ -203,7 +203,7 @@ def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
     tested = subprocess.run(command, capture_output=True, text=True, check=False)
     assert tested.returncode == 1, tested.stdout
     assert "difference[top1 vs two] " in tested.stdout and "misses no worse than two by 0 (40 images" in tested.stdout
-    wanted = "undecided, the interval holds the bound: clean[one"
+    wanted = "undecided, the interval contains the bound: clean[one"
     assert f"robust: {wanted}" in tested.stdout and wanted in done.stdout
 
 
@@ -243,7 +243,7 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
         "unit": "distance",
     }
     row |= {"n": 40, "eps": 0.05, "norm": "l2", "reliability": "reliable", "ci_method": "order statistics 95 %"}
-    half = "median_distance not known, as just half of the images have one up to 0.05 (low: 0.020)"
+    half = "median_distance unknown, as exactly half of the images have one up to 0.05 (low: 0.020)"
     assert messages.missed({**row, "bound": parse(">= 0.03")}).startswith(f"{half} leaves >= 0.03 undecided")
     assert messages.missed({**row, "bound": parse("low >= 0.03")}) == f"{half} misses low >= 0.03"
     energy = {
@@ -255,7 +255,7 @@ def test_a_median_between_found_and_not_found_is_undecided_and_other_numbers_wit
         "unit": "",
     }
     told = messages.missed({**energy, "ci_method": "none: of one logit", "reliability": "", "bound": parse(">= 0.5")})
-    assert told == "ood_auroc[energy] cannot be given (of one logit), so that it is not >= 0.5"
+    assert told == "ood_auroc[energy] has no value (of one logit), so it is not >= 0.5"
 
 
 @pytest.mark.parametrize(("seeds", "told"), [((0, 1), "clean[net-1] top1"), ((1, 1), "clean[net] top1")])

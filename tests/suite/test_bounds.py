@@ -81,7 +81,7 @@ def test_what_is_no_finite_number_is_refused_at_once(digits):
 def test_swapped_ends_are_noticed():
     with pytest.raises(SuiteError) as error:
         parse("in [0.3, 0]")
-    assert str(error.value) == "bound 'in [0.3, 0]': nothing lies in [0.3, 0]; were the ends swapped?"
+    assert str(error.value) == "bound 'in [0.3, 0]': the range [0.3, 0] is empty; were the ends swapped?"
 
 
 @settings(deadline=None)

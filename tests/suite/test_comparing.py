@@ -58,10 +58,10 @@ def test_bounds_against_others_and_on_intervals_are_read(tmp_path, bound):
         ([('"lenet5", "resnet20"', '"lenet5"')], "this case runs on no other model"),
         (
             [("top1 =", "ece =")],
-            "ece is no mean over images that could be paired; those are top1, top5, top1_error, top5_error, nll, "
-            "targeted_success_rate, recall, superclass_accuracy",
+            "ece is not a mean over images, so it cannot be paired; those that can are top1, top5, top1_error, "
+            "top5_error, nll, targeted_success_rate, recall, superclass_accuracy",
         ),
-        ([("top1 =", "worst_class =")], "worst_class is no mean over images"),
+        ([("top1 =", "worst_class =")], "worst_class is not a mean over images"),
         ([("by 0.01", "by -1")], "bound 'no worse than lenet5 by -1': by -1: how much worse it may be is at least 0"),
     ],
 )
@@ -74,5 +74,5 @@ def test_what_cannot_be_compared_is_told_with_file_and_line(tmp_path, changes, m
 
 def test_from_python_the_models_are_not_known_but_the_metrics_are():
     assert read_case("clean", {"expect": {"top1": "no worse than other by 0"}}).expect["top1"].than == "other"
-    with pytest.raises(SuiteError, match="ece is no mean over images"):
+    with pytest.raises(SuiteError, match="ece is not a mean over images"):
         read_case("clean", {"metrics": ["calibration"], "expect": {"ece": "no worse than other by 0"}})

@@ -75,7 +75,7 @@ def test_paths_are_beside_the_suite_or_where_we_are(tmp_path, monkeypatch):
 
 def test_code_of_somebody_s_needs_trust(tmp_path):
     (tmp_path / "theirs_for_data.py").write_text("def pair(*, n: int = 3):\n    return None\n")
-    said = "1: data = 'theirs_for_data:pair' runs somebody's code; if you trust this suite, say so: allow_code=True"
+    said = "1: data = 'theirs_for_data:pair' runs third-party code; if you trust this suite, set allow_code=True"
     assert refused(tmp_path, '{ python = "theirs_for_data:pair" }') == said
     found = read(tmp_path, '{ python = "theirs_for_data:pair", n = 4 }', allow_code=True)
     assert found == Call("datasets", "theirs_for_data:pair", {"n": 4})
@@ -116,7 +116,7 @@ def test_a_command_line_may_name_a_path(tmp_path, monkeypatch):
         with pytest.raises(SuiteError, match=rf"(arrays|folder) = '{path}': is not in {tmp_path}$"):
             read_data(path)
     for path in ("/photos", "~/photos", "/x.npz"):
-        with pytest.raises(SuiteError, match=rf"(arrays|folder) = '{path}': there is no such thing$"):
+        with pytest.raises(SuiteError, match=rf"(arrays|folder) = '{path}': there is no such file or folder$"):
             read_data(path)
 
 

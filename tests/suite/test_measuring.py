@@ -15,7 +15,7 @@ def test_outliers_without_images_from_outside_are_refused():
 
 
 def test_images_from_outside_that_nobody_looks_at_are_refused():
-    with pytest.raises(SuiteError, match='nothing looks at these images; add "outliers" to metrics'):
+    with pytest.raises(SuiteError, match='no metric uses these images; add "outliers" to metrics'):
         read_case("clean", {"ood": {"name": "digits"}})
 
 
@@ -28,5 +28,5 @@ def test_bounds_speak_of_the_worst_and_of_scores():
     measures = ["confusion", "clusters", "outliers"]
     bounds = {"worst_class": ">= 0.5", "worst_cluster": ">= 0.1", "ood_auroc[energy]": ">= 0.9"}
     assert set(read_case("c", {"ood": "digits", "metrics": measures, "expect": bounds}).expect) == set(bounds)
-    with pytest.raises(SuiteError, match="this case measures no 'worst_clas'"):
+    with pytest.raises(SuiteError, match="this case has no metric 'worst_clas'"):
         read_case("c", {"metrics": ["confusion"], "expect": {"worst_clas": ">= 0.5"}})

@@ -75,12 +75,12 @@ def test_the_file_may_stand_where_we_are(read, tmp_path, monkeypatch):
         (FILE.format("").replace("w.pth", "x.pth"), "pretrained.file = 'x.pth': there is no such file in "),
         (FILE.format("").replace('"w.pth"', "3"), "pretrained.file = 3: must be a string"),
         (FILE.format(", mean = [123.0, 117.0, 104.0]"),
-         "pretrained.mean = [123.0, 117.0, 104.0]: must be of pixels in [0, 1], so at most 1; did you mean "
+         "pretrained.mean = [123.0, 117.0, 104.0]: must be for pixels in [0, 1], so at most 1; did you mean "
          "mean = [0.4824, 0.4588, 0.4078]?"),
         (FILE.format(", std = [58.4, 57.1, 57.4]"), "did you mean std = [0.229, 0.2239, 0.2251]?"),
         (FILE.format(", mean = 3"), "pretrained.mean = 3: must be a list"),
         (FILE.format(', std = ["0/255"]'), "pretrained.std[0] = '0/255': must be a number > 0"),
-        (FILE.format("").replace("resnet34", "their:net"), "runs somebody's code; if you trust this suite"),
+        (FILE.format("").replace("resnet34", "their:net"), "runs third-party code; if you trust this suite"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_file_and_line(value, message, read):
@@ -98,7 +98,7 @@ def test_somebody_elses_network_is_refused_though_the_suite_is_trusted(tmp_path)
     (tmp_path / "w.pth").write_bytes(b"weights")
     (tmp_path / "their.py").write_text("def net(*, input_shape, classes): ...\n")
     (tmp_path / "s.toml").write_text(SUITE.format(FILE.format("").replace("resnet34", "their:net")))
-    with pytest.raises(SuiteError, match="architecture must be one of ours, whose layers we know"):
+    with pytest.raises(SuiteError, match="architecture must be a built-in one"):
         load(tmp_path / "s.toml", allow_code=True)
 
 

@@ -24,9 +24,9 @@ def test_every_recipe_of_ours_can_be_followed(name):
         ({"schedule": "steps", "milestones": []}, 'schedule = "steps" needs milestones'),
         (
             {"schedule": "steps", "milestones": [0.6, 0.3]},
-            "must rise, below 1; 0.3 stands after one that is not smaller",
+            "must increase, below 1; 0.3 follows one that is not smaller",
         ),
-        ({"schedule": "steps", "milestones": [0.3, 0.3]}, "0.3 stands after one that is not smaller"),
+        ({"schedule": "steps", "milestones": [0.3, 0.3]}, "0.3 follows one that is not smaller"),
         ({"schedule": "steps", "milestones": [0.5, 1]}, "at 1 all steps are done"),
         ({"schedule": "steps", "milestones": [0.5, 0.7], "factor": [0.1]}, "1 of them for 2 milestones; write one for"),
         ({"schedule": "steps", "milestones": [0.5], "factor": [0.1, 0.1]}, "2 of them for 1 milestones"),

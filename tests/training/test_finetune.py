@@ -252,7 +252,7 @@ def test_a_suite_fine_tunes_a_saved_model_and_keeps_it(base, stripes, tmp_path):
 
 def test_an_objective_needs_an_adversary():
     wrong = {"architecture": "lenet5", "train": {"recipe": "short", "objective": "trades"}}
-    with pytest.raises(SuiteError, match=r"train\.objective weighs what an adversary makes: write adversary="):
+    with pytest.raises(SuiteError, match=r"train\.objective requires an adversary: also write adversary="):
         read_model("net", wrong)
 
 

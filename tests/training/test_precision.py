@@ -131,8 +131,8 @@ def test_a_network_in_half_precision_is_tuned_in_float32_where_nothing_else_is_s
 def test_a_precision_that_cannot_be_given_is_refused():
     small = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)], name="small")
     with pytest.raises(ModelError, match=r"small has no layer that could compute in it.*leave it out"):
-        precision.give(small, "mixed_bfloat16")
-    precision.give(small, "float32")
+        precision.set_precision(small, "mixed_bfloat16")
+    precision.set_precision(small, "float32")
     half = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="bfloat16", name="one")], name="half")
     with pytest.raises(ModelError, match="layer 'one' of half has weights of type bfloat16; save the network with"):
-        precision.give(half, "float32")
+        precision.set_precision(half, "float32")

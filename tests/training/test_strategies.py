@@ -82,7 +82,7 @@ def test_a_worker_that_saw_only_its_own_images_would_be_found_out(found):
 
 def test_the_alarm_works_on_two_devices(found):
     assert "ModelError: job: its loss became" in found["told"]
-    assert "the first that is not finite is what comes out of layer 'logits'" in found["told"]
+    assert "the first that is not finite is the output of layer 'logits'" in found["told"]
 
 
 @pytest.mark.parametrize(

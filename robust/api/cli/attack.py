@@ -82,8 +82,8 @@ def attack(
     place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
     folder = out or Path("reports") / place
     found = attack_one(image, chosen, call, target=target, classes=names, seed=seed, out=folder)
-    if found.understood:
-        print(f"{model}: {'; '.join(found.understood)}; the image as {' x '.join(map(str, found.image.shape))}")
+    if found.notes:
+        print(f"{model}: {'; '.join(found.notes)}; the image as {' x '.join(map(str, found.image.shape))}")
     _print_result(found, f"{image} shown to {model}, and after {call.name}:")
     print(f"{folder / 'triptych.png'} {folder / 'adversarial.png'}")
     return 0 if found.fooled else 1

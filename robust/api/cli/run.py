@@ -65,7 +65,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
     missed = judged[~judged["passed"].astype(bool)]
     several = messages.several(results)
     for row in map(bounds.read, missed.to_dict("records")):
-        where = f"{messages.cell(row, several)}{messages.strength(row)}"
+        where = f"{messages.evaluation_id(row, several)}{messages.strength(row)}"
         print(f"{bounds.state(row)}: {where} {messages.missed(row)}{messages.in_doubt(row)}")
     for line in messages.unsettled(results):
         print(line)

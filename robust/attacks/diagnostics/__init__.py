@@ -1,4 +1,4 @@
-"""Is the number itself believable? A verdict on the accuracy under an attack, with reasons.
+"""Is the accuracy under an attack reliable, suspect or invalid, and for what reasons?
 
 print(robust.attacks.diagnostics.examine(classifier, {"name": "pgd", "eps": "8/255"}, images, labels))
 """

@@ -1,4 +1,4 @@
-"""What only several cases of a suite tell together."""
+"""Checks that compare several cases of a suite."""
 
 from collections.abc import Iterator
 
@@ -11,36 +11,36 @@ from robust.results.reliability import Doubt
 
 _SHARED = ["model", "seed", "data", "norm", "eps"]
 _STRENGTH = ["case", "perturbation"]
-_SIZES = ("linf", "l2")  # norms in which the outcomes have the size of each change
+_SIZES = ("linf", "l2")  # the norms of each change that the outcomes have
 
 
 def black_box_beats(outcomes: pd.DataFrame) -> Iterator[Doubt]:
-    """Where an attack without the model's gradients fells what one with them leaves standing.
+    """Where an attack without the model's gradients succeeds on images on which one with them fails.
 
     Args:
-        outcomes: as `robust.results.tables.OUTCOMES`, and the name of the data in the column `data`. Cases of the same
+        outcomes: as `robust.results.tables.OUTCOMES`, with the name of the data in the column `data`. Cases of the same
             model, data, norm and eps are compared on the images (and targets) that they share.
 
-    Yields the columns that say whose number is in doubt, and the reason; of several the worst.
+    Yields the columns that identify the affected number, and the reason; of several reasons the worst.
     """
     attacked = outcomes[outcomes["eps"].notna()]
     attacked = attacked.assign(is_adv=is_adv(attacked))
     for shared, part in attacked.groupby(_SHARED):
         access = part["perturbation"].map({name: of_attack(name).access for name in part["perturbation"].unique()})
-        black = part[access.isin(["score", "decision", "transfer"])]
-        for named, white in part[access == "gradient"].groupby(_STRENGTH):
-            beaten = [r for _, other in black.groupby(_STRENGTH) if (r := _beaten(white, other))]
+        black_box = part[access.isin(["score", "decision", "transfer"])]
+        for named, gradient in part[access == "gradient"].groupby(_STRENGTH):
+            beaten = [r for _, other in black_box.groupby(_STRENGTH) if (r := _beaten(gradient, other))]
             if beaten:
                 where = dict(zip([*_SHARED, *_STRENGTH], [*shared, *named], strict=True))
                 yield where, max(beaten, key=lambda reason: reason.value)
 
 
 def shorter_elsewhere(outcomes: pd.DataFrame) -> Iterator[Doubt]:
-    """Where another case fools the model by a clearly smaller change than a search for the smallest has found.
+    """Where another case fools the model by a clearly smaller change than a search for the smallest one has found.
 
     Args:
-        outcomes: as for `black_box_beats`, and in the column `searched` whether the case looked for the smallest change. All
-            attacks on the same model and data are compared, whatever their norm and eps: a change has its size.
+        outcomes: as for `black_box_beats`, with the column `searched`: did the case search for the smallest change? All
+            attacks on the same model and data are compared, at any norm and eps: each change has a size in each norm.
 
     Yields as `black_box_beats` does.
     """
@@ -63,13 +63,13 @@ def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) 
 
 
 def is_adv(outcomes: pd.DataFrame) -> pd.Series:
-    """Is the model fooled: does it answer with the target, or without one not with the label?"""
-    aimed = outcomes["target"] != ""
+    """Is the model fooled: does it predict the target, or without a target another class than the label?"""
+    targeted = outcomes["target"] != ""
     wrong = outcomes["predicted"] != outcomes["label"]
-    return (aimed & (outcomes["predicted"] == outcomes["target"])) | (~aimed & wrong)
+    return (targeted & (outcomes["predicted"] == outcomes["target"])) | (~targeted & wrong)
 
 
-def _beaten(white: pd.DataFrame, black: pd.DataFrame) -> Reason | None:
-    both = white.merge(black, on=["example", "target"], suffixes=("", "_black"))
+def _beaten(gradient: pd.DataFrame, black_box: pd.DataFrame) -> Reason | None:
+    both = gradient.merge(black_box, on=["example", "target"], suffixes=("", "_black"))
     count, n = int((~both["is_adv"] & both["is_adv_black"]).sum()), len(both)
     return Reason("black_box_beats", count / n, n) if n and clearly(count, n) else None

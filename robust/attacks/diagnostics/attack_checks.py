@@ -1,4 +1,4 @@
-"""What an attack's own path shows, and how it does beside noise, without limit, with more steps, at another eps."""
+"""Checks of an attack: its trace, and comparisons with noise, without a bound, with more steps, at another eps."""
 
 import math
 from collections.abc import Iterator
@@ -15,29 +15,30 @@ from robust.core.signature import Call
 from robust.core.statistics import mcnemar
 from robust.results.attack_result import AttackResult, fooled
 
-_ENOUGH = 100  # steps of each part of AutoAttack: its definition
-_SAMPLES = 20  # looks at a random model that AutoAttack takes for a gradient
-_LUCK = 0.02  # of images that fall to one of the two alone, on both sides
-_STEPS = 20  # of pgd where it stands in for an attack
-_STEPS_IN_L1 = 100  # where a step changes few pixels: with 20, apgd_t left 17 of 300 images that 100 of apgd fell
-_QUERIES, _MOST_QUERIES = 200, 5000  # of Square where it has hardly any; and of its definition
-_USUAL_QUERIES = 1000  # queries of Square; with fewer, twice as many still fell some images of sound models
-_PLACES = 5  # a trace of fewer cannot be cut in halves
-_STILL_RISING = 1 / 3  # of the whole rise in the last half: a straight line has 1/2, a trained net at most 1/4
-_FEW = 10  # standing images whose traces would say nothing
-_FEW_MISS = 0.0015  # share of images that may fall to more steps, or in half the ball: three of a hundred are too many
-_SQUARE = 0.002  # the share that Croce & Hein let Square fell after the others
+_ENOUGH = 100  # steps of each part of AutoAttack, as published
+_SAMPLES = 20  # passes that AutoAttack averages for a gradient of a randomised model
+_LEVEL = 0.02  # level of McNemar's test of the images on which only one of two attacks succeeds, two-sided
+_STEPS = 20  # of pgd where it replaces an attack
+_STEPS_IN_L1 = 100  # few pixels a step: apgd_t with 20 failed on 17 of 300 images, apgd with 100 did not
+_QUERIES, _MOST_QUERIES = 200, 5000  # of Square: at least, if it has few; as published
+_USUAL_QUERIES = 1000  # of Square; with fewer, twice as many still succeed on more images of sound models
+_ENTRIES = 5  # entries: a shorter trace cannot be halved
+_STILL_RISING = 1 / 3  # of the whole increase in the last half: a straight line has 1/2, a trained network at most 1/4
+_FEW = 10  # with fewer traces there is no result
+_EXCEPTIONS = 0.0015  # share on which more steps, or half the ball, may succeed: three of a hundred are too many
+_SQUARE = 0.002  # share of images that Croce & Hein allow Square after the others
 
 
 @dataclass(frozen=True)
 class AttackRun:
-    """What an attack did to some images at one strength.
+    """The outcome of an attack on some images at one strength.
 
     task: the model and the images. call: the attack.
-    before: [n, C]: the logits without an attack, before it. fell: bool [n]: is the model fooled, by the final look.
-    trace: float [n, T], see `AttackResult`. by: str [N]: what felled each image, of all that were attacked.
-    sizes: [n], of a search for the smallest change, so that eps is only where it gave up: how large it is, infinite
-        where none was found.
+    before: [n, C]: the logits of the clean images, before the attack. is_adv: bool [n]: is the model fooled, by a
+        final forward pass.
+    trace: float [n, T], see `AttackResult`. by: str [N]: the attack that succeeded on each of all attacked images.
+    sizes: [n], for a search for the smallest change, where eps is only the limit of the search: the size of the
+        change, infinite where none was found.
     """
 
     task: Task
@@ -55,12 +56,12 @@ class AttackRun:
 
 
 def gradient_based(call: Call) -> bool:
-    """Does the attack ask for the gradients of the model?"""
+    """Does the attack use the gradients of the model?"""
     return of_attack(call.name).access == "gradient"
 
 
 def one_step(call: Call) -> bool:
-    """Does it look at the gradient once, whatever its name?"""
+    """Does it evaluate the gradient once, whatever its name?"""
     about = of_attack(call.name)
     once = call.arguments.get("steps") == 1 and not about.searches
     return about.one_step or (once and about.access == "gradient")
@@ -73,7 +74,7 @@ def uses_eot(call: Call) -> bool:
 
 
 def threat_model(call: Call) -> dict[str, object]:
-    """The eps and the norm of an attack, for another in the same ball.
+    """The eps and the norm of an attack, for another attack in the same ball.
 
     >>> threat_model(Call("attacks", "pgd", {"eps": 0.1, "norm": "l2", "steps": 5}))
     {'eps': 0.1, 'norm': 'l2'}
@@ -82,7 +83,7 @@ def threat_model(call: Call) -> dict[str, object]:
 
 
 def attacked_again(task: Task, call: Call, rows: np.ndarray | None = None) -> tuple[AttackResult, np.ndarray]:
-    """Attack some of the images afresh; also gives which of them fool the model, bool [len(rows)]."""
+    """Attack some of the images again from scratch; also returns which fool the model, bool [len(rows)]."""
     rows = np.arange(len(task.labels)) if rows is None else rows
     targets = None if task.targets is None else task.targets[rows]
     images, labels, seeds = task.images[rows], task.labels[rows], task.seeds[rows]
@@ -91,7 +92,7 @@ def attacked_again(task: Task, call: Call, rows: np.ndarray | None = None) -> tu
 
 
 def run(task: Task, call: Call) -> AttackRun:
-    """Attack the images that the model has right."""
+    """Attack the images that the model classifies correctly."""
     before = task.classifier.logits(task.images)
     wrong = fooled(before.argmax(axis=1), task.labels, task.targets)
     is_adv, by, rows = wrong.copy(), np.where(wrong, "clean", "").astype(object), np.flatnonzero(~wrong)
@@ -108,9 +109,9 @@ def _with(call: Call, **arguments: object) -> Call:
 
 
 def unbounded_fails(task: Task, call: Call) -> Iterator[Reason]:
-    """With eps as large as the box every label must be left: 1 for Linf, sqrt(d) for L2, d for L1.
+    """With eps as large as the box the attack must succeed on every image: 1 for Linf, sqrt(d) for L2, d for L1.
 
-    For an attack of one step, and for AutoAttack, whose parts would take long, PGD stands in.
+    PGD replaces an attack of one step, and AutoAttack, whose parts would take long.
     """
     if "eps" not in call.arguments:
         return
@@ -121,14 +122,14 @@ def unbounded_fails(task: Task, call: Call) -> Iterator[Reason]:
         call = _with(call, n_queries=min(_QUERIES, call.arguments["n_queries"]))
     call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
     found, is_adv = attacked_again(replace(task, targets=None), call)
-    if averaged:  # at the boundary, where the search stops, another look may see another answer
+    if averaged:  # at the boundary, where the search stops, another pass may predict another class
         is_adv |= found.by != ""
-    if clearly(standing := int((~is_adv).sum()), n := len(is_adv)):
-        yield Reason("unbounded_fails", standing / n, n)
+    if clearly(count := int((~is_adv).sum()), n := len(is_adv)):
+        yield Reason("unbounded_fails", count / n, n)
 
 
 def noise_beats_attack(run: AttackRun) -> Iterator[Reason]:
-    """Random points of the ball, shown to the images that the attack has left standing."""
+    """Random points of the ball, for the images on which the attack failed."""
     task, rows, given = run.task, np.flatnonzero(~run.is_adv), run.call.arguments
     if not rows.size or given.get("norm") == "l0" or "eps" not in given:
         return
@@ -140,14 +141,14 @@ def noise_beats_attack(run: AttackRun) -> Iterator[Reason]:
 
 
 def late_rise(run: AttackRun) -> float | None:
-    """The share of the loss' rise that came in the last half of the search: the median over standing images.
+    """The share of the increase of the loss in the last half of the search: the median over images it failed on.
 
-    None where that cannot be told: no trace, or of several attacks or balls, too few places, too few images; nor
-    does it tell anything of Square's, which rises in ever smaller steps.
+    None where it is unknown: no trace, or one of several attacks or balls, too few entries, too few images. Nor is
+    it known for Square, whose loss increases in ever smaller steps.
     """
     trace = run.trace[~run.is_adv]
     given = run.call.arguments
-    if not of_attack(run.call.name).trace or given.get("norm") == "l1" or trace.shape[1] < _PLACES:
+    if not of_attack(run.call.name).trace or given.get("norm") == "l1" or trace.shape[1] < _ENTRIES:
         return None
     trace = trace[np.isfinite(trace).all(axis=1)]
     best = np.maximum.accumulate(trace, axis=1)
@@ -157,10 +158,10 @@ def late_rise(run: AttackRun) -> float | None:
 
 
 def more_steps(run: AttackRun) -> Iterator[Reason]:
-    """Was the loss still rising? If so, or if that cannot be told: do twice the steps fell clearly more?
+    """Was the loss still increasing? If so, or if unknown: do twice the steps succeed on clearly more images?
 
-    A rise that lets no further image fall, in twice the steps, was of no account: in L2 the loss of APGD rises last by
-    little, where its step is short, on the soundest of models.
+    An increase is ignored if twice the steps fool the model on no further image: in L2 the loss of APGD still
+    increases a little at the end, where its step is short, on the soundest of models.
     """
     share, rows = late_rise(run), np.flatnonzero(~run.is_adv)
     rising = share is not None and share > _STILL_RISING
@@ -171,12 +172,12 @@ def more_steps(run: AttackRun) -> Iterator[Reason]:
     if rising and (count or not (longer or as_defined(run.call))):
         yield Reason("incomplete", float(share or 0), len(rows))
     few = one_step(run.call) or below_usual_budget(run.call)
-    if longer and clearly(count, n, _FEW_MISS if few else TOLERANCE):
+    if longer and clearly(count, n, _EXCEPTIONS if few else TOLERANCE):
         yield Reason(flag_of_longer(run.call), count / n, n)
 
 
 def flag_of_longer(call: Call) -> str:
-    """What it means that the attack of `doubled` fells more."""
+    """The flag for a larger success of the attack of `doubled`."""
     if one_step(call):
         return "one_step"
     if "n_queries" in call.arguments and "steps" not in call.arguments:
@@ -185,9 +186,9 @@ def flag_of_longer(call: Call) -> str:
 
 
 def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
-    """Where the model answers by chance: do twice the steps, at least 20, fell clearly more than the same steps again?
+    """Of a randomised model: do twice the steps, at least 20, fool it on clearly more images than the same steps again?
 
-    Some images fall to the same again, too, as the model looks otherwise each time: McNemar's test tells these apart.
+    The same steps again succeed on some images, too, as the model differs each time: McNemar's test separates the two.
     """
     rows, call, steps = np.flatnonzero(~run.is_adv), run.call, int(run.call.arguments.get("steps", 1))
     if not rows.size or "eps" not in call.arguments or steps >= _ENOUGH:
@@ -196,36 +197,36 @@ def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
     longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "eot_iter": eot_samples(call)})
     more, again = (attacked_again(run.task, each, rows)[1] for each in (longer, call))
     count, n = int(more.sum()) - int(again.sum()), len(run.is_adv)
-    if clearly(count, n, _FEW_MISS if below_usual_budget(call) else TOLERANCE) and mcnemar(more, again) < _LUCK:
+    if clearly(count, n, _EXCEPTIONS if below_usual_budget(call) else TOLERANCE) and mcnemar(more, again) < _LEVEL:
         yield Reason("too_few_averaged_steps", count / n, n)
 
 
 def eot_samples(call: Call) -> int:
-    """How many looks each of its gradients is the mean of; those of AutoAttack for random models are of 20."""
+    """How many passes each of its gradients averages; AutoAttack for randomised models averages 20."""
     return int(call.arguments.get("eot_iter", _SAMPLES))
 
 
 def as_defined(call: Call) -> bool:
-    """Has it as many steps as it was published with?"""
+    """Has it at least as many steps as published?"""
     published = of_attack(call.name).published_steps
     return published is not None and call.arguments.get("steps", 0) >= published
 
 
 def below_usual_budget(call: Call) -> bool:
-    """Has it fewer steps, or queries, than it takes to leave a sound model at rest?"""
+    """Has it fewer steps, or queries, than suffice for a sound model?"""
     steps, n_queries = (call.arguments.get(key, math.inf) for key in ("steps", "n_queries"))
     return steps < usual_steps(call) or n_queries < _USUAL_QUERIES
 
 
 def usual_steps(call: Call) -> int:
-    """The steps after which a sound model loses no more images to twice as many; more in L1."""
+    """The steps after which twice as many succeed on no more images of a sound model; more in L1."""
     return _STEPS_IN_L1 if call.arguments.get("norm") == "l1" else _STEPS
 
 
 def doubled(call: Call) -> Call | None:
-    """The attack with twice the steps, at least 20 or, in L1, 100; None where it has none, or as many as by definition.
+    """The attack with twice the steps, at least 20 or, in L1, 100; None if it has no steps, or as many as published.
 
-    PGD stands in for an attack of one step, and targeted APGD for AutoAttack; Square is given twice the queries.
+    PGD replaces an attack of one step, and targeted APGD AutoAttack; Square gets twice the queries.
     """
     arguments = threat_model(call)
     if one_step(call):
@@ -242,7 +243,7 @@ def doubled(call: Call) -> Call | None:
 
 
 def eps_order(weaker: AttackRun, run: AttackRun) -> Iterator[Reason]:
-    """Do images that fell at the smaller eps fall here, too, when nothing is carried from there?"""
+    """Do images that fool the model at the smaller eps do so here, too, without the points found there?"""
     rows = np.flatnonzero(weaker.is_adv & ~weaker.wrong)
     if not rows.size or run.call.arguments.get("eps") == weaker.call.arguments.get("eps"):
         return
@@ -252,22 +253,22 @@ def eps_order(weaker: AttackRun, run: AttackRun) -> Iterator[Reason]:
 
 
 def half_eps(run: AttackRun) -> Iterator[Reason]:
-    """Does APGD fell in half of the ball what this attack has left standing in all of it?
+    """Does APGD succeed within half of the radius on images on which this attack fails in the whole ball?
 
-    So it is where a model answers rightly near the rim alone, where attacks walk. Of a case with a weaker eps
-    `eps_order` tells.
+    This is so where a model is correct only near the boundary of the ball, where attacks search. A case with a
+    smaller eps is checked by `eps_order`.
     """
     rows, given = np.flatnonzero(~run.is_adv), run.call.arguments
     if not rows.size or not gradient_based(run.call) or "eps" not in given or given.get("norm") == "l0":
         return
     half = {"eps": given["eps"] / 2, "norm": given.get("norm", "linf"), "steps": _STEPS}
     is_adv = attacked_again(run.task, Call("attacks", "apgd", half), rows)[1]
-    if clearly(count := int(is_adv.sum()), n := len(run.is_adv), _FEW_MISS):
+    if clearly(count := int(is_adv.sum()), n := len(run.is_adv), _EXCEPTIONS):
         yield Reason("half_eps", count / n, n)
 
 
 def square_beats_gradients(run: AttackRun) -> Iterator[Reason]:
-    """Within AutoAttack: did Square fell clearly more than 0.2 % of all images?"""
+    """Within AutoAttack: did Square succeed on clearly more than 0.2 % of all images?"""
     count, n = int((run.by == "square").sum()), len(run.by)
     if run.call.name == "autoattack" and clearly(count, n, _SQUARE):
         yield Reason("square_beats_gradients", count / n, n)

@@ -1,4 +1,4 @@
-"""The same verdicts on what a suite's case has found already: the case's images are not attacked again."""
+"""The same checks on the stored outcome of a case of a suite: the attack of the case is not run again."""
 
 from collections.abc import Iterator, Set
 
@@ -19,17 +19,17 @@ IMAGES = 100
 
 
 def attack_run(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> AttackRun:
-    """What the attack did, at one strength, to the examples of these ids, at most 100, each once.
+    """The outcome of the attack, at one strength, on the examples of these ids, at most 100, each once.
 
     Args:
-        classifier, outcome: the model, and what a case found on it.
-        ids: of the examples. seed: the suite's. name: the case's, which its images' seeds hang on.
+        classifier, outcome: the model, and the outcome of a case on it.
+        ids: of the examples. seed: of the suite. name: of the case, on which the seeds of its images depend.
 
-    Raises ValueError for an outcome of no attack.
+    Raises ValueError for an outcome without an attack.
     """
     result = outcome.result
     if outcome.call is None or result.clean is None or result.by is None:
-        raise ValueError("there is no attack to judge")
+        raise ValueError("the outcome is not that of an attack")
     rows = once(result.ids, np.flatnonzero([i in ids for i in result.ids.tolist()]))[:IMAGES]
     seeds = image_seeds(seed, name, result.ids.tolist())[rows]
     labels, targets = result.labels[rows], None if result.targets is None else result.targets[rows]
@@ -40,14 +40,14 @@ def attack_run(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: in
 
 
 def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Each image once: of one that is sent to several targets one row, of the next image the next."""
+    """Each image once: of an image with several targets one row, a different target from image to image."""
     _, place = np.unique(ids[rows], return_inverse=True)
-    turn = pd.Series(place).groupby(place).cumcount().to_numpy()
-    return rows[turn == place % np.bincount(place)[place]]
+    rank = pd.Series(place).groupby(place).cumcount().to_numpy()
+    return rows[rank == place % np.bincount(place)[place]]
 
 
 def values(diagnosis: Diagnosis, n: int) -> Iterator[Value]:
-    """The verdict as rows of the table, `n` images having been looked at: its level, and each reason as a group."""
+    """The reliability as rows of the table, from `n` images: its level, and each reason as a subset."""
     yield Value("reliability", LEVELS[diagnosis.word], n, unit="")
     for name, value, of in diagnosis.reasons:
         yield Value("reliability", value, of, subset=name)

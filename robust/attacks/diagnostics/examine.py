@@ -1,4 +1,4 @@
-"""The checks in their order, on a hundred images or fewer."""
+"""The checks in their order, on at most a hundred images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,21 +34,20 @@ def examine(
     targets: np.ndarray | None = None,
     seed: int = 0,
 ) -> Diagnosis:
-    """Run an attack on at most 100 images, and judge whether the accuracy under it can be believed.
+    """Run an attack on at most 100 images, and check whether the accuracy under it is reliable.
 
     Args:
         classifier: the model, as `robust.Classifier` wraps it.
         attack: as in a suite: {"name": "pgd", "eps": "8/255", "steps": 20}.
-        images: float [N, H, W, C] in [0, 1]; the first 100 are looked at. labels: int64 [N].
-        targets: int64 [N] where the attack is to reach a class.
-        seed: of all that is random.
+        images: float [N, H, W, C] in [0, 1]; the first 100 are used. labels: int64 [N].
+        targets: int64 [N] for a targeted attack.
+        seed: of all random numbers.
 
-    Returns the verdict with its reasons: which ills there are, how bad each is and what helps stands in
-    `robust.results.flags.FLAGS`. A count of images is held against chance by an exact binomial test, see
-    `robust.attacks.diagnostics.clearly`, so that a healthy model is accused by one check in fewer than one of
-    1,000 runs.
+    Returns the reliability with its reasons: all flags, their severity and their remedies are in
+    `robust.results.flags.FLAGS`. A count of images is tested against chance by an exact binomial test, see
+    `robust.attacks.diagnostics.clearly`, so that a check flags a sound model in fewer than one of 1,000 runs.
 
-    Raises SuiteError for what is wrong with the attack, ModelError where the model's outputs do not fit.
+    Raises SuiteError if the attack is not valid, ModelError if the model's outputs do not fit.
 
     >>> import keras
     >>> keras.utils.set_random_seed(0)
@@ -75,15 +74,15 @@ def examine(
 
 
 def doubts(runs: Sequence[AttackRun]) -> list[Diagnosis]:
-    """The verdict on each strength of a case, weakest first: what is wrong with the model is wrong with all.
+    """The reliability at each strength of a case, weakest first: a reason from the model applies to all.
 
-    Where the model does not answer twice alike, no other check could tell its ill from that; but for an
-    attack that averages over its randomness: then it is asked for gradients, to fall without a limit, and to fall no
-    more to more steps than to the same again.
-    A search for distances is judged by its model, by what its attack does without a limit, by what noise and
-    another attack fell where it found nothing, and by another search where it found something.
-    The passes are those of the checks, and no part of what the attack has cost. What is known of the model
-    already (`Classifier.doubts`) comes first, whatever the attack.
+    If the outputs of the model are not repeatable, the other checks are skipped: none could tell its reason from that.
+    The exception is an attack that averages over the randomness. Then the checks are: are there gradients, does the
+    attack succeed without a bound, and do more steps succeed on more images than the same steps again?
+    A search for distances is checked by its model, by its attack without a bound, by noise and another attack where
+    it found nothing, and by another search where it found something.
+    The passes of the checks are not part of the cost of the attack. What is known of the model already
+    (`Classifier.doubts`) comes first, whatever the attack.
     """
     if not runs:
         return []
@@ -105,12 +104,12 @@ def _doubts(runs: Sequence[AttackRun]) -> list[Diagnosis]:
         return [Diagnosis((*by_others(run), *lost_in_rounding(run))) for run in runs]
     general = [*_of_model(task, call, outputs, runs[-1].call)]
     own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
-    general += of_model.stateful_or_randomised(task, outputs)  # by all that the checks have asked
+    general += of_model.stateful_or_randomised(task, outputs)  # after all evaluations of the checks
     return [Diagnosis((*general, *reasons)) for reasons in own]
 
 
 def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> Iterator[Reason]:
-    """What is wrong with the model; its gradients are looked at where the attack begins, and where it then walks."""
+    """Reasons from the model; its gradients are checked where the attack starts, and where it searches after that."""
     if of_attack.gradient_based(call):
         yield from of_model.bounded_outputs(task, outputs)
         at_random_points = of_model.at_random_points(
@@ -127,7 +126,7 @@ def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> I
 
 
 def by_others(run: AttackRun) -> Iterator[Reason]:
-    """What another attack fells, or finds nearer; that there are no gradients for one is said once."""
+    """What a stronger attack and a shorter search show; missing gradients are reported once."""
     found = [*stronger_attack(run)]
     yield from found
     if "no_model_gradients" not in {reason.name for reason in found}:
@@ -137,7 +136,7 @@ def by_others(run: AttackRun) -> Iterator[Reason]:
 def _of_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
     yield from of_attack.noise_beats_attack(run)
     yield from flat_scores(run)
-    if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps what fooled the model
+    if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps each point that fooled the model
         yield from by_others(run)
         return
     yield from of_attack.square_beats_gradients(run)

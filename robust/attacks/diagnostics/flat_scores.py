@@ -1,4 +1,4 @@
-"""Answers that are alike all around an image, so that a search by answers cannot see where it goes."""
+"""Scores that are constant around an image, so that a search by scores gets no direction."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from robust.attacks.diagnostics.model_checks import around
 from robust.attacks.diagnostics.probes import margins_of, outputs_of
 from robust.core.declared import of_attack
 
-_ALIKE = 5  # different margins of eleven, at the most: float32 gives eleven of them
+_ALIKE = 5  # different margins of eleven, at most: float32 gives eleven
 
 
 def flat_scores(run: AttackRun) -> Iterator[Reason]:
-    """Has an image that stands at most five different margins, at itself and at ten random points of its ball?
+    """Are there at most five different margins at an image and ten random points of its ball, where the attack failed?
 
-    So it is of hard labels, of probabilities rounded to few decimals or to eight bits, and of a softmax that is
-    sure beyond float32. Asked of attacks that climb the margin by the answers alone.
+    This is so for hard labels, for probabilities rounded to few decimals or to eight bits, and for a softmax that
+    saturates in float32. Only for attacks that maximise the margin by scores alone.
     """
     task, given, rows = run.task, run.call.arguments, np.flatnonzero(~run.is_adv)
     if not rows.size or of_attack(run.call.name).access != "score":

@@ -1,4 +1,4 @@
-"""Changes of the pixels that are lost, or drowned, in rounding before they reach the answers."""
+"""Changes of the pixels that are lost in rounding, or dominated by it, before they reach the outputs."""
 
 import math
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from robust.attacks.diagnostics.probes import random_signs, there_and_back
 from robust.attacks.iterative import Task
 from robust.core.signature import Call
 
-_WAYS, _LARGER = 4, 4 * LEVEL
-_SIZE, _ALIKE = 0.75, 0.5  # of what larger changes say, and of the squared changes that these explain: 1 where all pass
+_DIRECTIONS, _LARGER = 4, 4 * LEVEL
+_SIZE, _ALIKE = 0.75, 0.5  # of what larger changes predict; of the squared changes that these explain: 1 without loss
 _MOST = 0.5  # of the images
-_FEW = 10  # images that would say nothing of the others
+_FEW = 10  # with fewer images there is no result
 
 
 def lost_in_rounding(run: AttackRun) -> Iterator[Reason]:
-    """Where changes of this eps, of less than a grey level, move the margin otherwise than four levels say.
+    """Where changes of this eps, below one grey level, move the margin differently than changes of four levels predict.
 
-    So it is where a model computes on its pixels in half precision, or takes whole grey levels only: robustness to
-    what it does not see is none of what follows after the rounding.
+    This is so where a model computes on its pixels in half precision, or uses whole grey levels only: robustness to
+    changes that the rounding removes says nothing of the layers after it.
     """
     step = per_pixel(run.call, run.task.images)
     if not 0 < step < LEVEL:
@@ -39,11 +39,12 @@ def lost_in_rounding(run: AttackRun) -> Iterator[Reason]:
 
 
 def per_pixel(call: Call, images: np.ndarray) -> float:
-    """How far each pixel may go where all go alike; 0 where nothing is known, or few go far."""
+    """How far each pixel may change if all change equally; 0 if unknown, or if the norm lets few change far."""
     norm, eps = call.arguments.get("norm", "linf"), float(call.arguments.get("eps", 0))
     return {"linf": eps, "l2": eps / math.sqrt(math.prod(images.shape[1:]))}.get(norm, 0.0)
 
 
 def moves(task: Task, size: float) -> np.ndarray:
-    """How the margins change between there and back along random signs, float64 [ways, N]."""
-    return np.array([there_and_back(task, size * signs)[1] for signs in random_signs(task.images.shape[1:], _WAYS)])
+    """Central differences of the margins along random signs, float64 [ways, N]."""
+    directions = random_signs(task.images.shape[1:], _DIRECTIONS)
+    return np.array([there_and_back(task, size * signs)[1] for signs in directions])

@@ -1,4 +1,4 @@
-"""What the model itself shows: its answers, whether asking changes them, its gradients, its neighbourhood."""
+"""Checks of the model itself: its outputs, whether they change when repeated, its gradients, its stability."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,35 +15,36 @@ from robust.core.errors import ModelError
 from robust.core.types import AnyNorm
 from robust.models.classifier import Loss
 
-BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # ills that a random answer would give, too
-_ROUNDING = 1e-4  # of a row's spread of logits: what the order of sums may change
-_BRIGHT = 1e4  # times an image: what is not bounded grows with it
+BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # reasons that random outputs would give, too
+_ROUNDING = 1e-4  # of a row's spread of logits: what the order of summation may change
+_BRIGHT = 1e4  # factor on an image: outputs without bounds grow with it
 _AT_END = 0.01
-_CAPPED = 0.05  # share of outputs at ends that are not those of a plain sigmoid or tanh
+_CAPPED = 0.05  # share of outputs at bounds other than those of a plain sigmoid or tanh
 LEVEL = 1 / 255  # one grey level of an 8-bit image
 BOX, _POINTS = 8 / 255, 10  # how far a random point near the images is, in each pixel
-_ZERO = 0.01  # share of images without gradient that is still let pass
-_FEW = 10  # images that would say nothing of the others
-_MISLED = 0.1  # rise of the margin over what its gradient says; trained nets that we know stay above 0.19
-_WAYS, _SEEN = 8, 0.5  # random steps; share of their squared changes that the gradient must explain, up to its length
-_UNSTABLE = 0.5  # change of the margin by noise, over the margin; trained nets that we know stay under 0.1
+_ZERO = 0.01  # share of images without gradient that is still accepted
+_FEW = 10  # with fewer images there is no result
+_SHORT = 0.1  # increase of the margin over that predicted by its gradient; known trained networks stay above 0.19
+_DIRECTIONS = 8  # random steps
+_EXPLAINED = 0.5  # share of their squared changes that the gradient must explain, up to a factor
+_UNSTABLE = 0.5  # change of the margin by noise, over the margin; known trained networks stay under 0.1
 
 
 def probabilities(outputs: np.ndarray) -> Iterator[Reason]:
-    """Do the outputs lie in [0, 1] and sum to 1?"""
+    """Are the outputs in [0, 1], and do they sum to 1?"""
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
         yield Reason("probabilities", 1.0, len(outputs))
 
 
 def bounded_outputs(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
-    """Do the outputs stay within two ends and reach them, as those of a sigmoid or tanh, whatever is shown?
+    """Do the outputs stay within two bounds and reach them, as those of a sigmoid or tanh, for any input?
 
-    Where these are not 0 or -1, and 1, as those of a sigmoid times 6, some answers to the images lie at them, too:
-    logits that are capped far beyond lose no gradient.
+    If the bounds are not 0 or -1, and 1, as with a sigmoid times 6, some outputs of the images must be at them, too:
+    logits that are clipped far beyond lose no gradient.
     """
     bright = outputs_of(task.classifier, (task.images * _BRIGHT).astype(task.images.dtype))
     both = np.concatenate([outputs, bright])
-    if not np.isfinite(both).all():  # half precision overflows where it has no ends
+    if not np.isfinite(both).all():  # half precision overflows where there are no bounds
         return
     plain = both.min() >= -1 and both.max() <= 1
     low, high = (0.0 if both.min() >= 0 else -1.0, 1.0) if plain else (float(bright.min()), float(bright.max()))
@@ -58,21 +59,21 @@ def bounded_outputs(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
 
 
 def within(outputs: np.ndarray, low: float, high: float) -> bool:
-    """Does no output leave the ends, but for rounding?"""
+    """Is every output within the bounds, up to rounding?"""
     slack = _AT_END * (high - low)
     return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)
 
 
 def reaches_both_ends(lows: np.ndarray, highs: np.ndarray) -> bool:
-    """Is some class at one end and at the other? All loud images may merely look alike to the model."""
+    """Is some class at both bounds? Otherwise all bright images may merely look alike to the model."""
     return bool((lows.any(axis=0) & highs.any(axis=0)).any())
 
 
 def stateful_or_randomised(task: Task, first: np.ndarray) -> Iterator[Reason]:
-    """Asked twice more: is anything in the model changed by that (stateful), do the answers differ (randomised)?
+    """Evaluated twice more: does that change a variable of the model (stateful), do the outputs differ (randomised)?
 
-    Stateful is also what repeats itself now and has answered otherwise before. What random layers keep of
-    their seed does not count as a change of the model.
+    A model is also stateful if the two outputs are equal, but differ from those before. The seed state of random
+    layers does not count as a change of the model.
     """
     before = state(task)
     second, third = (outputs_of(task.classifier, task.images) for _ in range(2))
@@ -91,21 +92,21 @@ def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def state(task: Task) -> list[np.ndarray]:
-    """Every variable that a pass touches, those in a Lambda included, but the states of random layers."""
+    """Every variable that a pass uses, those in a Lambda included, except the states of random layers."""
     classifier = task.classifier
     if classifier.is_black_box:
         return [v.numpy() for v in classifier.network.weights]
     shape = [classifier.batch_size, *task.images.shape[1:]]
-    ask: tf.types.experimental.PolymorphicFunction = classifier.compiled("logits", lambda: classifier.__call__)
-    touched = ask.get_concrete_function(tf.TensorSpec(shape, classifier.dtype)).graph.variables
-    return [v.numpy() for v in touched if "seed_generator" not in v.name]
+    forward: tf.types.experimental.PolymorphicFunction = classifier.compiled("logits", lambda: classifier.__call__)
+    used = forward.get_concrete_function(tf.TensorSpec(shape, classifier.dtype)).graph.variables
+    return [v.numpy() for v in used if "seed_generator" not in v.name]
 
 
 def gradients(task: Task) -> Iterator[Reason]:
-    """Are there gradients, finite ones, and does the margin go where they say?
+    """Are there gradients, are they finite, and does the margin change as they predict?
 
-    Of an image without a gradient under the margin the cross-entropy is asked, too: a network that is merely
-    sure has lost the one in single precision, and keeps the other.
+    For an image without a gradient of the margin, that of the cross-entropy is checked, too: a network that is merely
+    confident has lost the one in single precision, and keeps the other.
     """
     try:
         margins, gradient = losses_and_gradients(task, _margin)
@@ -126,35 +127,35 @@ def gradients(task: Task) -> Iterator[Reason]:
 
 
 def misleading_gradients(task: Task, gradient: np.ndarray, margins: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
-    """Where the margin rises by less than a tenth of what its gradient says, on half of the images or more.
+    """Where the margin increases by less than a tenth of what its gradient predicts, on more than half of the images.
 
-    The step is of one grey level along the sign: less than that no image can hold. On it, a trained network
-    of 224 x 224 pixels still rises by about a fifth of what is said or more, and a shattered one by next to nothing.
+    The step is one grey level along the sign, the smallest change that an image can store. The margin of a trained
+    network of 224 x 224 pixels still increases by about a fifth of the prediction or more, that of a network with
+    shattered gradients by next to nothing.
     """
     moved = np.clip(task.images + LEVEL * np.sign(gradient), 0, 1).astype(task.images.dtype)
-    said = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
-    rose = margins_of(outputs_of(task.classifier, moved), task.labels) - margins
-    has = has & (said > 0)
-    short = rose[has] < _MISLED * said[has]
+    predicted = (gradient.astype(np.float64) * (moved - task.images)).sum(axis=(1, 2, 3))
+    increase = margins_of(outputs_of(task.classifier, moved), task.labels) - margins
+    has = has & (predicted > 0)
+    short = increase[has] < _SHORT * predicted[has]
     if short.size >= _FEW and short.mean() > 0.5:
         yield Reason("misleading_gradients", float(short.mean()), int(has.sum()))
 
 
 def locally_partial_gradients(task: Task, gradient: np.ndarray, has: np.ndarray) -> Iterator[Reason]:
-    """Where random steps of one grey level change the margin otherwise than the gradient says, on half of the images.
+    """Where random steps of one grey level do not change the margin as its gradient predicts, on most of the images.
 
-    So it is where the gradient sees a part of the model only, as past a rounding or a `stop_gradient`: along itself
-    it may be right. There and back, so that what is curved alike on both sides is no difference.
+    This is so where the gradient covers a part of the model only, as with a rounding or a `stop_gradient` in it: along
+    itself it may be right. The differences are central, so that curvature that is equal on both sides cancels.
     """
-    said, found = [], []
-    for signs in random_signs(task.images.shape[1:], _WAYS):
+    predicted, found = [], []
+    for signs in random_signs(task.images.shape[1:], _DIRECTIONS):
         moved, change = there_and_back(task, LEVEL * signs)
-        said.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
+        predicted.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
         found.append(change)
-    both, apart = (np.array(each)[:, has] for each in (said, found))
-    room = (both**2).sum(axis=0) * (apart**2).sum(axis=0)
-    seen = explained(both, apart)
-    few = seen[room > 0] < _SEEN
+    predicted, found = (np.array(each)[:, has] for each in (predicted, found))
+    room = (predicted**2).sum(axis=0) * (found**2).sum(axis=0)
+    few = explained(predicted, found)[room > 0] < _EXPLAINED
     if few.size >= _FEW and few.mean() > 0.5:
         yield Reason("partial_gradients", float(few.mean()), few.size)
 
@@ -168,11 +169,11 @@ def losses_and_gradients(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray
     """The loss of each image [N], and its gradient [N, H, W, C]."""
     classifier = task.classifier
 
-    def look(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         values, _, gradient = classifier.gradient(images, labels, loss)
         return values, gradient
 
-    graph = classifier.compiled(("reliability", loss), lambda: look)
+    graph = classifier.compiled(("reliability", loss), lambda: evaluate)
     pairs = zip(classifier.batches(task.images), classifier.batches(task.labels), strict=True)
     found = [graph(tf.constant(images, classifier.dtype), tf.constant(labels)) for images, labels in pairs]
     classifier.count(*[classifier.batch_size * len(found)] * 2)
@@ -203,7 +204,7 @@ def unstable(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
 
 
 def nearby(task: Task, rows: np.ndarray, eps: float, norm: AnyNorm) -> Iterator[np.ndarray]:
-    """Ten times a random point of the ball around each of these images, [n, H, W, C]."""
+    """Ten random points of the ball around each of these images, one at a time, [n, H, W, C]."""
     images, seeds = tf.constant(task.images[rows], task.classifier.dtype), tf.constant(task.seeds[rows])
     for stream in range(_POINTS):
         yield ball.random_point(images, seeds, tf.constant(stream), eps, norm).numpy()
@@ -215,6 +216,6 @@ def at_random_points(task: Task, eps: float | None, norm: str | None) -> Task:
 
 
 def around(task: Task, rows: np.ndarray, eps: float | None, norm: Any) -> Iterator[np.ndarray]:
-    """As `nearby`; in a small box where the attack has no ball, or one of L0, as Foolbox' may."""
+    """As `nearby`; in a small box if the attack has no ball, or one in L0, as some of Foolbox."""
     box = not eps or norm not in get_args(AnyNorm)
     return nearby(task, rows, *((BOX, "linf") if box else (eps, norm)))

@@ -1,4 +1,4 @@
-"""What a model answers, unchecked, and how its margins move by small steps there and back."""
+"""The unchecked outputs of a model, and central differences of its margins."""
 
 from collections.abc import Iterator
 
@@ -9,32 +9,32 @@ from robust.attacks import losses
 from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
 
-_CELLS = 4  # of a coarse grid, to a side
+_CELLS = 4  # per side of a coarse grid
 
 
 def outputs_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are to be judged here."""
-    ask = classifier.compiled("logits", lambda: classifier.__call__)
+    """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are checked here."""
+    forward = classifier.compiled("logits", lambda: classifier.__call__)
     batches = classifier.batches(images)
     classifier.count(n_forward=len(batches) * classifier.batch_size)
-    return np.concatenate([ask(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
+    return np.concatenate([forward(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
 
 
 def margins_of(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The largest other logit minus the label's, [N]."""
-    right = tf.constant(labels)
-    return losses.margin(tf.constant(outputs), right, right).numpy()
+    classes = tf.constant(labels)
+    return losses.margin(tf.constant(outputs), classes, classes).numpy()
 
 
 def random_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
-    """Random signs, one a number of the image [H, W, C]: always the same."""
+    """Random signs, one for each number of the image [H, W, C]: always the same."""
     rng = np.random.default_rng(0)
     for _ in range(ways):
         yield rng.choice([-1.0, 1.0], shape)
 
 
 def coarse_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
-    """Random signs, one for each of 4 x 4 blocks of each channel: what averages over places sees these.
+    """Random signs, one for each of 4 x 4 blocks of each channel: averages over places do not cancel these.
 
     >>> signs = next(coarse_signs((8, 8, 1), 1))
     >>> bool((signs == signs[::2, ::2].repeat(2, axis=0).repeat(2, axis=1)).all())
@@ -47,9 +47,9 @@ def coarse_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
 
 
 def there_and_back(task: Task, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far apart the two ends are within the box, [N, H, W, C], and the margins there, float64 [N].
+    """The difference of image + step and image - step within the box, [N, H, W, C], and of their margins, float64 [N].
 
-    What is curved alike on both sides is no difference.
+    Curvature that is equal on both sides cancels.
     """
     there, back = (np.clip(task.images + way, 0, 1).astype(task.images.dtype) for way in (step, -step))
     ends = [margins_of(outputs_of(task.classifier, each), task.labels).astype(np.float64) for each in (there, back)]
@@ -57,7 +57,7 @@ def there_and_back(task: Task, step: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def explained(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The share of the squares [ways, N] of the one that the other explains, up to its length, [N]: 1 where all.
+    """The share of the squares of `one` [ways, N] that `other` explains, up to a factor, [N]: 1 if all.
 
     >>> explained(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[2.0, 0.0], [4.0, 1.0]])).round(6).tolist()
     [1.0, 0.0]

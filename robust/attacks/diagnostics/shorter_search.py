@@ -1,4 +1,4 @@
-"""Another search for the smallest change than the one that was made, on images for which that has found one."""
+"""A different search for the smallest change, on images for which the search of the case has found one."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from robust.core.declared import of_attack
 from robust.core.errors import ModelError
 from robust.core.signature import Call
 
-SMALLER = 0.1  # by so much two searches may differ, and nothing is wrong
+SMALLER = 0.1  # two searches may differ by this share although nothing is wrong
 _IMAGES = 32
 _FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
 
@@ -20,8 +20,8 @@ _FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
 def shorter_search(run: AttackRun) -> Iterator[Reason]:
     """Does another search find clearly smaller changes? Then a distance is an upper bound that is far from tight.
 
-    APGD on balls that shrink, or FAB where that was made, knows nothing of what was found: it may be stuck elsewhere,
-    which is no fault of the search in question. Where there are no gradients, answers alone led the search: on a small
+    APGD in shrinking balls, or FAB if the case used APGD, does not use what was found: it may get stuck elsewhere,
+    which is no fault of the search that is checked. Without gradients, the search used scores alone: on a small
     convolutional net Square with 100 queries gave changes 1.6 times as large as APGD.
     """
     found = np.flatnonzero(run.is_adv & ~run.wrong)

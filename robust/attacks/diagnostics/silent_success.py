@@ -1,4 +1,4 @@
-"""Successes that an attack did not give back."""
+"""Successes that an attack did not return."""
 
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
@@ -10,21 +10,20 @@ from robust.attacks import ball
 from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.diagnosis import Reason, clearly
 from robust.attacks.iterative import Task
+from robust.core.declared import of_attack
 from robust.core.types import Table
 from robust.results.attack_result import fooled
 
-_FORGETFUL = ("deepfool", "carlini_wagner")  # Foolbox's, under our names; our own keep each fooling image
-
 
 def silent_success(run: AttackRun) -> Iterator[Reason]:
-    """Did a point inside the ball fool the model, while what the attack gave back does not?
+    """Did a point inside the ball fool the model, while the image that the attack returned does not?
 
-    Asked of Foolbox' attacks alone, which judge some last iterate; the others keep whatever fooled the model.
+    Only for attacks that return a last iterate, as those of Foolbox; the others keep each point that fooled the model.
     """
     task, rows = run.task, np.flatnonzero(~run.is_adv)
-    if not rows.size or not (run.call.name in _FORGETFUL or run.call.name.startswith("foolbox:")):
+    if not rows.size or not of_attack(run.call.name).returns_last:
         return
-    rows = rows[: task.classifier.batch_size]  # one batch, so that its places tell whose iterate it is
+    rows = rows[: task.classifier.batch_size]  # one batch, so that the position in it identifies the image
     witness = _Witness(task, rows, run.call.arguments)
     targets = None if task.targets is None else task.targets[rows]
     found = run.call(witness, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=None, targets=targets)
@@ -34,29 +33,29 @@ def silent_success(run: AttackRun) -> Iterator[Reason]:
 
 
 class _Witness:
-    """The classifier, and whether it was fooled by any point of the ball that it was asked about."""
+    """The classifier, and whether any point inside the ball at which it was evaluated has fooled it."""
 
     def __init__(self, task: Task, rows: np.ndarray, arguments: Table):
         self._classifier, self._eps = task.classifier, arguments["eps"]
-        self._measure = ball.distances[arguments.get("norm", "linf")]
+        self._distance = ball.distances[arguments.get("norm", "linf")]
         self._images, self._labels = task.images[rows], task.labels[rows]
-        self._aims = None if task.targets is None else task.targets[rows]
+        self._targets = None if task.targets is None else task.targets[rows]
         self.seen = np.zeros(len(rows), bool)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._classifier, name)
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        ask = self._classifier.compiled(key, build)
+        forward = self._classifier.compiled(key, build)
 
         def watched(images: tf.Tensor) -> tf.Tensor:
-            logits = ask(images)
-            self._look(images.numpy(), logits.numpy())
+            logits = forward(images)
+            self._record(images.numpy(), logits.numpy())
             return logits
 
-        return watched if key == "logits" else ask
+        return watched if key == "logits" else forward
 
-    def _look(self, points: np.ndarray, logits: np.ndarray) -> None:
+    def _record(self, points: np.ndarray, logits: np.ndarray) -> None:
         n = len(self._images)
-        inside = self._measure(points[:n] - self._images) <= self._eps * (1 + 1e-5) + 1e-6
-        self.seen |= inside & fooled(logits[:n].argmax(axis=1), self._labels, self._aims)
+        inside = self._distance(points[:n] - self._images) <= self._eps * (1 + 1e-5) + 1e-6
+        self.seen |= inside & fooled(logits[:n].argmax(axis=1), self._labels, self._targets)

@@ -1,4 +1,4 @@
-"""Another attack than the one that was made, on the images that it has left standing."""
+"""A different attack on the images on which the attack of the case failed."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,17 +15,17 @@ from robust.core.errors import ModelError
 from robust.core.randomness import fold
 from robust.core.signature import Call
 
-_STEPS, _AIMED, _CLASSES, _QUERIES = 20, 50, 3, 500  # as the reasons say; the second is with a target
-_EXCEPTIONS = 0.0015  # share of images that a sound attack may leave to another: three of a hundred are too many
+_STEPS, _TARGETED_STEPS, _CLASSES, _QUERIES = 20, 50, 3, 500  # as the flags state; the second with a target
+_EXCEPTIONS = 0.0015  # share of images on which only the other attack may succeed: three of a hundred are too many
 
 
 def stronger_attack(run: AttackRun) -> Iterator[Reason]:
-    """Does another attack of the same ball fell more: towards single classes, up a loss that knows no scale of logits?
+    """Does another attack in the same ball succeed on more: towards single classes, on a loss that ignores logit scale?
 
-    Whatever falls there stands wrongly in the number: an attack of few steps, one that is misled by a bend of the
-    model or by logits too small for the cross-entropy, or noise, is shown by that, whatever its name. Where there are
-    no gradients, none such can be tried, and what answers alone lead to leaves more standing: of 50 images on a small
-    convolutional net, within 8/255, Square with 1,000 queries left .52, APGD with its gradients .34.
+    Each such image is wrongly counted as robust. This detects an attack of few steps, one that is misled by kinks of
+    the model or by logits too small for the cross-entropy, and noise, whatever the name. Without gradients no such
+    attack can be tried, and scores alone are weaker: of 50 images on a small convolutional net, within 8/255, Square
+    with 1,000 queries left an accuracy of .52, APGD with its gradients .34.
     """
     rows, given = np.flatnonzero(~run.is_adv), run.call.arguments
     if not rows.size or "eps" not in given or given.get("norm") == "l0":
@@ -38,9 +38,9 @@ def stronger_attack(run: AttackRun) -> Iterator[Reason]:
 
 
 def fooled_by_stronger(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Which of these images fall, bool [len(rows)]: to APGD, or where there are no gradients to Square.
+    """On which of these images APGD succeeds, or Square if there are no gradients, bool [len(rows)].
 
-    And were there gradients?
+    Also: are there gradients?
     """
     none = np.zeros(len(rows), bool)
     task = run.task if run.task.targets is None else with_other_seeds(run.task)
@@ -54,17 +54,17 @@ def fooled_by_stronger(run: AttackRun, rows: np.ndarray) -> tuple[np.ndarray, bo
 
 
 def with_other_seeds(task: Task) -> Task:
-    """The same with other random beginnings: towards one class alone, the same again finds the same."""
+    """The same task with other random starts: towards one class, the same starts would give the same result."""
     return replace(task, seeds=fold(tf.constant(task.seeds), 1).numpy())
 
 
 def stronger_attacks(run: AttackRun) -> Iterator[Call]:
-    """Attacks by gradients that do what the one that was made does not.
+    """Attacks by gradients that do what the attack of the case does not.
 
-    With a target APGD up the cross-entropy, too: towards the least likely class, within .25 of digits, `apgd_t` with
-    30 steps reached 52 of 100 on a plain net, and `apgd` with 20 steps 62.
+    With a target also APGD on the cross-entropy: towards the least likely class, within .25 of digits, `apgd_t` with
+    30 steps reached 52 of 100 on a plainly trained network, and `apgd` with 20 steps 62.
     """
-    call, steps = run.call, _STEPS if run.task.targets is None else _AIMED
+    call, steps = run.call, _STEPS if run.task.targets is None else _TARGETED_STEPS
     enough, same = call.arguments.get("steps", 0) >= steps, {**threat_model(call), "steps": steps}
     runs = (call.name, *of_attack(call.name).includes)
     if not ("apgd_t" in runs and enough):

@@ -1,4 +1,4 @@
-"""FAB that goes on: of all points that fool the model it remembers the nearest."""
+"""FAB that does not stop at a success: it remembers the nearest of all points that fool the model."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,20 +13,20 @@ from robust.attacks.slots import attack
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult
 
-ALONG = 0.5  # what the projection of the image itself counts for, where the search goes along the boundary
-NOBODY = -1.0  # a radius inside which nothing lies, so that no point ends the search
+ALONG = 0.5  # weight of the projection of the image itself, in a search along the boundary
+NOBODY = -1.0  # an empty ball, so that no point ends the search
 
 
 def fab_towards(
     task: Task, surrogate_targets: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
 ) -> AttackResult:
-    """One search towards one class each; its images are the nearest that fooled the model, or where none did, any.
+    """One search towards one class per image; returns the nearest point that fooled the model, or any if none did.
 
     Args:
-        task: model and images, where to start, and the targets where only these count.
-        aims: int64 [N], the class that each heads for.
-        eps: how far a point may lie, at the most. norm: in which it is measured. steps: turns.
-        along: go along the boundary towards the image as far as across it, from a start that lies far off.
+        task: model and images, starting points, and the targets if only these count.
+        surrogate_targets: int64 [N], the class that each search aims at.
+        eps: the largest distance of a point. norm: of that distance. steps: iterations.
+        along: move along the boundary towards the image as much as across it, from a start far from the image.
 
     Source: see `robust.attacks.fab`.
     """
@@ -56,7 +56,7 @@ def _step(
     best = choose(nearer, point, slots["best"])
     following = choose(fools, centre + BACK * (point - centre), towards(centre, point, output, norm, bias))
     return {
-        "point": choose(slots["left"] == 1, best, following),  # the last point is the one that is left
+        "point": choose(slots["left"] == 1, best, following),  # the last point is the result
         "best": best,
         "best_size": tf.where(nearer, size, slots["best_size"]),
     }
@@ -66,4 +66,4 @@ _STEPS = {
     (targeted, along): partial(_step, targeted, ALONG if along else None)
     for targeted in (False, True)
     for along in (False, True)
-}  # once: a graph is found by its step
+}  # once: graphs are cached by step

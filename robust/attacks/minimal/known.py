@@ -1,4 +1,4 @@
-"""What is known of the least change by now: the nearest point of each image that fools the model."""
+"""What is known so far of the smallest change: the nearest point of each image that fools the model."""
 
 from dataclasses import dataclass, replace
 
@@ -12,17 +12,17 @@ from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult, fooled
 
-HALVINGS = 8  # of the way from an image to the point that fools the model
-TURNS = 16  # of a walk along the boundary, at the least
-# Times the change, for a point so near the boundary that the model itself does not see what its lean copy saw.
+HALVINGS = 8  # of the segment from an image to the point that fools the model
+TURNS = 16  # iterations of a search along the boundary, at least
+# Times the change, for a point so near the boundary that it fools the copy (`Classifier.lean`) but not the model.
 FURTHER = (1.01, 1.03, 1.1, 1.3, 2, 4)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is asked, and the nearest point of each image that fools the model by now, with its distance.
+    """The call, and the nearest point of each image found so far that fools the model, with its distance.
 
-    Nothing here hangs on the call's eps, which only censors what was found.
+    Nothing here depends on the call's eps, which only censors what was found.
     """
 
     call: Call
@@ -32,7 +32,7 @@ class Known:
 
     @property
     def norm(self) -> AnyNorm:
-        """In which distances are measured."""
+        """The norm of the distances."""
         return self.call.arguments["norm"]
 
     @property
@@ -42,17 +42,17 @@ class Known:
 
     @property
     def found(self) -> np.ndarray:
-        """The rows of the images of which a point is known."""
+        """The rows of the images for which a point is known."""
         return np.flatnonzero(np.isfinite(self.sizes))
 
     @property
     def room(self) -> float:
-        """As far as any change in [0, 1] can go in the norm."""
+        """The largest norm of any change within [0, 1]."""
         pixels = self.task.images[0].size if len(self.sizes) else 1
         return {"linf": 1.0, "l2": pixels**0.5}.get(self.norm, float(pixels))
 
     def part(self, rows: np.ndarray, start: np.ndarray | None) -> Task:
-        """These images alone, and where their search begins."""
+        """The task of these images only, with these starting points."""
         task = self.task
         targets = None if task.targets is None else task.targets[rows]
         return Task(task.classifier, task.images[rows], task.labels[rows], task.seeds[rows], start, targets)
@@ -63,7 +63,7 @@ class Known:
         self.result.n_backward[rows] += found.n_backward
 
     def keep(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Take the points that fool the model and lie nearer than what is known; says which of them fool it."""
+        """Keep the points that fool the model and are nearer than the known ones; returns which of them fool it."""
         if not rows.size:
             return np.zeros(0, bool)
         task = self.part(rows, None)
@@ -75,12 +75,12 @@ class Known:
         return is_adv
 
     def shrunk(self, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """The known points on their way back to the images, with these shares of the change left."""
+        """The known points moved towards the images, to these shares of the change."""
         images = self.task.images[rows]
         return images + shares.astype(np.float32)[:, None, None, None] * (self.result.images[rows] - images)
 
     def halve(self, rows: np.ndarray) -> None:
-        """On the straight way from each image to its point, go to where the model is fooled first, if that is seen."""
+        """Bisect the segment from each image to its point, towards the first place found where the model is fooled."""
         rows = rows[np.isfinite(self.sizes[rows])]
         images, change = self.task.images[rows], self.result.images[rows] - self.task.images[rows]
         low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
@@ -90,7 +90,7 @@ class Known:
             low, high = np.where(is_adv, low, middle), np.where(is_adv, middle, high)
 
     def search_towards(self, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
-        """FAB with all images, each towards one class, [N]."""
+        """FAB on all images, each towards one class, [N]."""
         found = self._fab(self.all_rows, surrogate_targets, begin, steps, along=False)
         is_adv = self.keep(self.all_rows, found)
         change = found - self.task.images
@@ -100,7 +100,7 @@ class Known:
             missed = missed[~self.keep(missed, points)]
 
     def along_boundary(self, classes: int) -> None:
-        """From the known points along the boundary towards the images: that of the likeliest classes there."""
+        """From the known points towards the images, along the boundary of each of the most likely classes there."""
         if not (rows := self.found).size:
             return
         task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)

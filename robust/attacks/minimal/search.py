@@ -28,28 +28,28 @@ def smallest_changes(
 ) -> AttackResult:
     """For every image the nearest point within the call's eps that fools the model; `by` is "" where none was found.
 
-    FAB heads for one class after the other and remembers the nearest point; DeepFool, Carlini & Wagner and
-    the minimising attacks of Foolbox do so by themselves. Any other attack gets a ball of its own for each
-    image: it begins at the image, a little larger than the distance of the linearised model, grows until the
-    attack succeeds, and shrinks as long as it succeeds in a smaller one, down to 1/128 less; see
+    FAB (`minimal_by_class`) aims at one class after the other and remembers the nearest point; DeepFool, Carlini &
+    Wagner and the minimising attacks of Foolbox search for the smallest change themselves. Any other attack runs in a
+    separate ball around each image. Its radius starts a little above the distance of the linearised model, grows until
+    the attack succeeds, and shrinks as long as it succeeds in a smaller ball, down to 1/128 less; see
     `robust.attacks.minimal.shrinking`.
-    At last the way from each image to its point is halved 8 times. Whatever counts was confirmed by the
-    model itself.
+    Finally, the segment from each image to its point is bisected 8 times. Every point that counts was confirmed by
+    the model itself.
 
-    Neither radii nor starts hang on eps, which only ends the growing and censors: what is found within one
-    eps is found at the same distance within a larger one. A step of a fixed size is a length, at most a
+    Neither radii nor starting points depend on eps, which only ends the growth and censors: what is found within
+    one eps is found at the same distance within a larger one. A step of a fixed size is a length, at most a
     quarter of the radius.
 
     Args:
         call: the attack, with its norm, and the eps beyond which nothing counts.
         classifier, images, labels, seeds, targets: see `robust.attacks`; no image fools the model yet.
-        start: where a first search begins, instead of the image.
+        start: the starting points of a first search, instead of the images.
 
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
     """
     task = Task(classifier, images, labels, seeds, start, targets)
     known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
-    if call.name == "fab":
+    if of_attack(call.name).minimal_by_class:
         towards_each_class(known)
     elif of_attack(call.name).minimal:
         run(known, known.all_rows, at(call, known.room), start)
@@ -63,7 +63,7 @@ def smallest_changes(
 
 
 def at(call: Call, eps: float) -> Call:
-    """The call at another eps; a step of a fixed size changes along, but that of an attack that minimises.
+    """The call at another eps; a step of a fixed size is scaled with it, except that of an attack that minimises.
 
     >>> at(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.25}), 0.25).arguments
     {'eps': 0.25, 'step_size': 0.125}
@@ -76,7 +76,7 @@ def at(call: Call, eps: float) -> Call:
 
 
 def towards_each_class(known: Known) -> None:
-    """Towards each class from the image itself, then from random points within half of what is known."""
+    """Towards each class, from the image itself, then from random points within half the known distance."""
     task, given = known.task, known.call.arguments
     surrogate_targets, passes = ranked(task, given["classes"])
     known.result.n_forward[:] += passes

@@ -13,21 +13,22 @@ from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
 
-FIRST = 1.5  # times the distance of the linearised model: where a ball begins
-BLIND, LEAST = 1 / 64, 2.0**-12  # of the largest change: where it begins without a gradient, and at the least
-SHARES = 1 / 64, 1 / 128, 1 / 2  # by which it is made smaller than what is known: at first, at the least, at the most
-MOST = 24  # balls within what is known, at the most
-RUNGS, SHARE = 16, 1 / 16  # of attacks of one radius for all: radii in an octave, by which a ball is made smaller
-LEAST_AIMS, STEPS_AN_AIM, MOST_AIMS = 3, 25, 9  # classes of the last walk: so many, and one more for so many steps
-STEP_SIZES = ("step_size", "abs_stepsize")  # ours, and Foolbox's
-_STEP = 1 / 4  # of the radius: a step of a fixed size, at the most
+FIRST = 1.5  # the first radius of a ball, over the distance of the linearised model
+BLIND, LEAST = 1 / 64, 2.0**-12  # of the largest possible change: the first radius without gradients, and the least
+SHARES = 1 / 64, 1 / 128, 1 / 2  # by which a ball is smaller than the known distance: at first, at least, at most
+MOST = 24  # balls smaller than the known distance, at most
+RUNGS, SHARE = 16, 1 / 16  # for attacks with one radius for all: radii per factor of 2, and how much smaller a ball is
+LEAST_AIMS, STEPS_AN_AIM, MOST_AIMS = 3, 25, 9  # classes of the last search along the boundary: see `shrink`
+STEP_SIZES = ("step_size", "abs_stepsize")  # of the native attacks, and of Foolbox
+_STEP = 1 / 4  # of the radius: a step of a fixed size, at most
 
 
 def shrink(known: Known) -> None:
-    """Find each image some point that fools the model, then look in ever smaller balls within what is known.
+    """Find a point that fools the model for each image, then search in ever smaller balls below the known distance.
 
-    An attack that asks for gradients also walks along the boundary, towards the class that was found and at last
-    towards the likeliest at its point: a point far along the boundary, or of a farther class, is not left there.
+    For an attack by gradients the search also moves along the boundary: towards the class that was found, and finally
+    towards the most likely ones at its point. So it does not stop far along the boundary, or at a farther class.
+    The last search has 3 classes, one more for every 25 steps, and 9 at most.
     """
     follows_boundary = by_gradients(known.call)
     find(known)
@@ -50,7 +51,7 @@ def by_gradients(call: Call) -> bool:
 
 
 def find(known: Known) -> None:
-    """Balls of 1, 1/2, 2, 4, 8 ... times the first radius, up to eps, for whoever stands."""
+    """Balls of 1, 1/2, 2, 4, 8 ... times the first radius, up to eps, for images without a known point."""
     first, rows, times = first_radii(known), known.all_rows, 1.0
     begin = known.task.images if known.task.start is None else known.task.start
     top = min(known.call.arguments["eps"], known.room)
@@ -61,7 +62,7 @@ def find(known: Known) -> None:
 
 
 def _try(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """The attack from there, and where it fails from where the call itself begins; says whom it felled."""
+    """Attack from `begin`, and where that fails, from the attack's own start; returns for which images it succeeds."""
     is_adv = _attack_within(known, rows, radii, begin)
     again = np.flatnonzero(~is_adv)
     if of_attack(known.call.name).warm_start:
@@ -70,7 +71,7 @@ def _try(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray) -
 
 
 def tighten(known: Known) -> None:
-    """Each ball a share smaller than what is known: a larger share where that succeeds, a smaller one where not."""
+    """Each ball is a share smaller than the known distance: after a success a larger share, else a smaller one."""
     first, least, most = SHARES if of_attack(known.call.name).eps_per_image else (SHARE, SHARE, SHARES[2])
     shares = np.where(np.isfinite(known.sizes), first, 0.0)
     for _ in range(MOST):
@@ -83,7 +84,7 @@ def tighten(known: Known) -> None:
 
 
 def _attack_within(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.ndarray | None) -> np.ndarray:
-    """Run the attack on these images at these radii; says whom it felled."""
+    """Run the attack on these images at these radii; returns for which it succeeds."""
     if of_attack(known.call.name).eps_per_image:
         return run(known, rows, within(known.call, radii), begin)
     is_adv, radii = np.zeros(len(rows), bool), 2.0 ** (np.floor(RUNGS * np.log2(radii)) / RUNGS)
@@ -94,7 +95,7 @@ def _attack_within(known: Known, rows: np.ndarray, radii: np.ndarray, begin: np.
 
 
 def run(known: Known, rows: np.ndarray, call: Call, begin: np.ndarray | None) -> np.ndarray:
-    """Run this call on these images; says whom it felled."""
+    """Run this call on these images; returns for which it succeeds."""
     if not rows.size:
         return np.zeros(0, bool)
     task = known.part(rows, begin)
@@ -108,7 +109,7 @@ def run(known: Known, rows: np.ndarray, call: Call, begin: np.ndarray | None) ->
 
 
 def within(call: Call, radii: float | np.ndarray) -> Call:
-    """The call at another radius, or at one for each image; a fixed step is at most a quarter of it, FGSM's all of it.
+    """The call at another radius, or one per image; a fixed step is at most a quarter of it, that of FGSM all of it.
 
     >>> within(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.1}), 0.2).arguments
     {'eps': 0.2, 'step_size': 0.05}
@@ -121,14 +122,14 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
 
 
 def first_radii(known: Known) -> np.ndarray:
-    """A little more than the distance to the boundary of the model as it looks when it is linearised, [N]."""
+    """A little more than the distance to the boundary of the linearised model, [N]."""
     sizes = linearised(known) if by_gradients(known.call) else np.zeros(len(known.sizes))
     sizes = np.where(np.isfinite(sizes) & (sizes > 0), FIRST * sizes, BLIND * known.room)
     return np.clip(sizes, LEAST * known.room, known.room)
 
 
 def linearised(known: Known) -> np.ndarray:
-    """How far the boundary is if the model is linear, [N]: the least change onto the plane where its margin is 0."""
+    """The distance to the boundary of the linearised model, [N]: the least change to where its margin is 0."""
     task, classifier, targeted = known.task, known.task.classifier, known.task.targets is not None
     surrogate_targets = task.labels if task.targets is None else task.targets
     compute = classifier.compiled(

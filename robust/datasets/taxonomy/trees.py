@@ -48,7 +48,7 @@ def _place(tree: NewTable, row: list[str], where: str) -> None:
     for group in upper:
         tree = tree.setdefault(group, {}) if isinstance(tree, dict) else tree
     if not isinstance(tree, dict) or not isinstance(tree.setdefault(nearest, []), list):
-        raise DataError(f"{where}: {nearest!r} holds both groups and classes; put its classes into a group of their own")
+        raise DataError(f"{where}: {nearest!r} holds groups and classes; put its classes into a group of their own")
     tree[nearest].append(name)
 
 
@@ -87,9 +87,7 @@ def paths(tree: Tree, classes: Sequence[str]) -> list[tuple[str, ...]]:
         for name in (name for name in found if name not in set(classes)):
             if "did you mean" in (meant := suggest(name, missing)):
                 raise DataError(f"hierarchy: there is no class {name!r}{meant}")
-        raise DataError(
-            f"hierarchy: {missing[0]!r} is in no group; in all, {len(missing)} of {len(classes)} classes"
-        )
+        raise DataError(f"hierarchy: {missing[0]!r} is in no group; in all, {len(missing)} of {len(classes)} classes")
     return below_the_root([found[name] for name in classes])
 
 

@@ -53,9 +53,7 @@ def _above(wnid: str, nouns: dict[str, tuple[str, str]], path: Path) -> tuple[st
     found, parent = [], nouns[wnid][1]
     while parent:
         if parent not in nouns or len(found) == len(nouns):
-            raise DataError(
-                f"{path}: is damaged: the parent {parent} of {wnid} is missing, or its own ancestor"
-            )
+            raise DataError(f"{path}: is damaged: the parent {parent} of {wnid} is missing, or its own ancestor")
         found.append(f"{nouns[parent][0]} ({parent})")
         parent = nouns[parent][1]
     return tuple(found[::-1])

@@ -21,6 +21,11 @@ from robust.results.evaluation import Value
         "forward_activations", "forward_memory", "training_activations", "training_memory", "uncounted_layers",
     ),
     found=("uncounted_layers",),
+    table="cost",
+    headings={
+        "parameters": "parameters", "macs": "MACs", "depth": "depth", "forward_memory": "memory, forward",
+        "training_memory": "memory, training", "weights_size": "weights",
+    },
 )  # fmt: skip
 def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
     """Parameters, multiply-accumulates, activations and their memory, size and depth, for one image.

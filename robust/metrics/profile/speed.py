@@ -21,7 +21,11 @@ from robust.results.evaluation import Value
 LEAST = 6  # repeats that an interval of the median needs
 
 
-@profile(names=("latency", "throughput"))
+@profile(
+    names=("latency", "throughput"),
+    table="cost",
+    headings={"latency": "latency", "throughput": "images/s"},
+)
 def speed(classifier: Classifier, data: Dataset, *, batch: Count = 32, repeats: Count = 30) -> Iterator[Value]:
     """Latency of one image (ms) and throughput of a batch (images a second): medians with 95 % intervals.
 

@@ -1,4 +1,4 @@
-"""The networks that made the field, as plain Keras functional models.
+"""Well-known networks of the field, as plain Keras functional models.
 
 An architecture is a function of keyword arguments `input_shape` (height, width, channels) and
 `classes`, which the run supplies, and of options that a suite may set. Its model takes float images

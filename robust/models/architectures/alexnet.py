@@ -24,8 +24,8 @@ def alexnet(
     """AlexNet (Krizhevsky, Sutskever & Hinton, NIPS 2012): a large network, trained on two GPUs.
 
     It introduced ReLUs, dropout, local response normalisation, overlapping pools and colour
-    augmentation to large convolutional networks. ReLUs cured the saturation that made deep tanh
-    networks learn six times slower; dropout cured the overfitting of 60 million parameters.
+    augmentation to large convolutional networks. ReLUs solved the saturation that made deep tanh
+    networks learn six times slower; dropout solved the overfitting of 60 million parameters.
 
     image [N, H, W, C] in [0, 1], minus the training set's mean image, times 255 -> conv1 96@55x55 (11x11,
     stride 4) -> normalisation, pool -> conv2 256@27x27 (5x5) -> normalisation, pool -> conv3 384@13x13

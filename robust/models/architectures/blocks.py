@@ -39,7 +39,7 @@ def check_choice(name: str, option: str, value: Any, allowed: Iterable[str]) -> 
 def chosen_stem(
     name: str, stem: str | None, input_shape: tuple[int, int, int], least: int = 32
 ) -> Literal["imagenet", "small"]:
-    """The stem that an image's size calls for when none is named: "small" under 64 pixels.
+    """The stem for an image's size when none is named: "small" under 64 pixels.
 
     `least`: the smallest height and width that the stem "imagenet" leaves anything of. Raises
     ModelError for smaller images with that stem, and for a stem that does not exist.
@@ -88,7 +88,7 @@ def bordered(x: keras.KerasTensor, kernel: int, stride: int, *, name: str) -> tu
     """What a convolution is to see, with zeros around it if need be, and the padding that is left to Keras.
 
     With a stride, the border is the same on both sides, as in Caffe and Torch: Keras' "same" would
-    shift the picture by a pixel.
+    shift the image by a pixel.
     """
     if stride == 1:
         return x, "same"
@@ -144,7 +144,7 @@ def local_response_normalization(x: keras.KerasTensor, bias: float, alpha: float
     `tf.nn.local_response_normalization`; Caffe and Torch divide it, so their alpha is ours times 5.
     """
     channels = shape(x)[-1]
-    squares = keras.ops.square(keras.ops.cast(x, "float32"))  # bfloat16 would lose 1e-4 beside the bias
+    squares = keras.ops.square(keras.ops.cast(x, "float32"))  # bfloat16 would lose 1e-4 next to the bias
     squares = keras.ops.pad(squares, ((0, 0), (0, 0), (0, 0), (2, 2)))
     total = squares[..., :channels]
     for shift in range(1, 5):

@@ -42,8 +42,8 @@ def densenet121(
     """DenseNet-121 (Huang et al., CVPR 2017): every layer sees the maps of all layers before it.
 
     Concatenation instead of addition: features are used again rather than learned again, and each
-    layer is a few steps from the loss. It cured the waste of parameters in residual networks (8 M
-    are as good as ResNet-50's 25 M) and, like them, gradients that fade with depth; the price is
+    layer is a few steps from the loss. It solved the waste of parameters in residual networks (8 M
+    are as good as ResNet-50's 25 M) and, like them, gradients that fade with depth; the cost is
     memory, since all maps of a block stay alive.
 
     image [N, H, W, C] in [0, 1] -> 7x7/2 convolution, 3x3/2 max pool -> dense blocks of 6, 12, 24

@@ -21,7 +21,7 @@ def efficientnet_b0(
     """EfficientNet-B0 (Tan & Le, ICML 2019): a searched network, made to be scaled on three axes at once.
 
     It introduced compound scaling: depth, width and resolution grow together by fixed powers. It
-    cured one-sided growth, where a net that only gets deeper, wider or sharper soon gains nothing.
+    solved one-sided growth, where a net that only gets deeper, wider or sharper soon gains nothing.
 
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 32 -> 16 inverted residuals with
     squeeze-and-excitation (a quarter of the block's input channels) and swish, up to 320 channels,
@@ -151,7 +151,7 @@ def efficientnet_lite0(
     """EfficientNet-Lite0 (Liu, TensorFlow blog 2020): `efficientnet_b0` for integer arithmetic on a phone.
 
     No squeeze-and-excitation, ReLU6 instead of swish; first and last convolution and the repeats of
-    the first and last stage are never scaled. It cured what quantisation to 8 bits does to swish.
+    the first and last stage are never scaled. It avoids what quantisation to 8 bits does to swish.
     4,652,008 trainable parameters; ImageNet top-1 75.1 %. Arguments and errors as for `efficientnet_b0`.
 
     >>> compound.SCALES["efficientnet_lite0"].side

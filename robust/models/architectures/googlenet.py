@@ -21,7 +21,7 @@ from robust.models.architectures.blocks import (
 from robust.models.architectures.normalization import normalization
 
 AUXILIARY_WEIGHT = 0.3
-"""What the loss of each auxiliary head counts beside that of the main one (section 5)."""
+"""The weight of the loss of each auxiliary head, relative to that of the main one (section 5)."""
 
 STAGES = (
     {"3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64)},
@@ -36,7 +36,7 @@ STAGES = (
 )
 """Channels of 1x1, 3x3 reduction, 3x3, 5x5 reduction, 5x5, pool projection (table 1); a pool before 4a and 5a."""
 
-AUXILIARY = {"4a": "aux1", "4d": "aux2"}  # module -> the head that hangs on it
+AUXILIARY = {"4a": "aux1", "4d": "aux2"}  # module -> the head that is attached to it
 
 
 def googlenet(
@@ -51,7 +51,7 @@ def googlenet(
 
     An inception module sees its input through 1x1, 3x3 and 5x5 kernels and a pool, and 1x1 convolutions
     keep that affordable. With a global average instead of hidden layers it has a ninth of the weights of
-    `alexnet`, whose bulk it cured; the auxiliary heads were to cure the weak gradient far from the loss.
+    `alexnet`, whose size it reduced; the auxiliary heads were to fix the weak gradient far from the loss.
 
     image [N, H, W, C] in [0, 1], standardised per channel -> 7x7 convolution, pool, 1x1 and 3x3
     convolution, pool -> modules 3a, 3b at H/8 x W/8, pool, 4a to 4e, pool, 5a, 5b -> global average ->

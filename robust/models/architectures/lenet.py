@@ -28,7 +28,7 @@ def lenet5(
     """LeNet-5 (LeCun, Bottou, Bengio & Haffner, Proc. IEEE 1998): small detectors, learned and shared.
 
     It introduced the order convolution, subsampling, convolution, subsampling, full connection.
-    Sharing weights cured two ills of fully connected networks on pixels: far too many weights, and
+    Sharing weights solved two problems of fully connected networks on pixels: far too many weights, and
     no notion that a shifted digit is the same digit.
 
     image [N, H, W, C] in [0, 1], padded with black to 32x32 -> C1 6@28x28 -> S2 6@14x14 ->
@@ -45,7 +45,7 @@ def lenet5(
     each class: 2 code . F6, which is minus the squared distance of the paper's RBF units but for
     a term common to all classes that no softmax, margin or ranking sees. Our codes are rows of
     a Hadamard matrix, any two differing in 42 places (the paper names an error correcting code as
-    an alternative to its 7x12 bitmaps). Trained by whatever the recipe says, not by the paper's
+    an alternative to its 7x12 bitmaps). Trained as the recipe specifies, not by the paper's
     loss and second-order method; SGD at a learning rate of 0.1 saturates it, 0.01 does not.
 
     Args:

@@ -1,7 +1,7 @@
 """What the networks for phones share: rounded widths, depthwise convolutions, inverted residuals.
 
 Borders are TensorFlow's own ("same": the odd pixel goes below and to the right) and BatchNorm's epsilon
-is 1e-3, as in the releases, unless `padding` and `epsilon` ask for what the ports to Torch have.
+is 1e-3, as in the releases, unless `padding` and `epsilon` select what the ports to Torch use.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -51,7 +51,7 @@ def mobilenet(
     """MobileNet (Howard et al., arXiv 2017): convolutions split into a filter a channel and a 1x1 mixture.
 
     It made depthwise separable convolutions the whole network, and added two dials: the width
-    multiplier alpha (`width`) and the resolution multiplier rho (`input_shape`). It cured the price
+    multiplier alpha (`width`) and the resolution multiplier rho (`input_shape`). It reduced the cost
     of convolutions: a ninth of the work of full 3x3 ones at about one percent less accuracy.
 
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 32 -> 13 times (3x3 depthwise, BatchNorm,
@@ -98,7 +98,7 @@ def mobilenet_v2(
     """MobileNet V2 (Sandler et al., CVPR 2018): shortcuts between thin layers, filters on wide ones.
 
     It introduced the inverted residual with a linear bottleneck: 1x1 expands six times, 3x3 filters
-    each channel, 1x1 projects back without activation. It cured what ReLU destroys in layers of few
+    each channel, 1x1 projects back without activation. It avoids what ReLU destroys in layers of few
     channels, and the memory that wide maps between blocks cost.
 
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 32 -> 17 inverted residuals up to 320
@@ -140,7 +140,7 @@ def mobilenet_v3_large(**options) -> keras.Model:
 
     It introduced hard-swish (x relu6(x + 3) / 6) and put squeeze-and-excitation, with a gate of
     relu6(x + 3) / 6 and a quarter of the expanded channels, into inverted residuals; its last layers
-    run after the pooling. It cured operations that are cheap in MACs and dear on a phone.
+    run after the pooling. It avoids operations that are cheap in MACs and expensive on a phone.
 
     image [N, H, W, C] in [0, 1] -> 3x3/2 convolution to 16 -> 15 inverted residuals up to 160
     channels, H/32 x W/32 -> 1x1 to 960 -> global average, dense 1280, dropout 0.2 -> logits

@@ -1,4 +1,4 @@
-"""The normalisation inside a network: it takes [0, 1] images and brings its own statistics."""
+"""The normalisation inside a network: it takes [0, 1] images and has its own statistics."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from robust.core.errors import DataError
 
 GREY_LEVEL = 1 / 255  # one step of an 8-bit image
-BATCH = 512  # images looked at together: 6 MB of 32x32 RGB
+BATCH = 512  # images processed together: 6 MB of 32x32 RGB
 
 
 def normalization(x: keras.KerasTensor, per: Literal["channel", "pixel"]) -> keras.KerasTensor:
@@ -19,7 +19,7 @@ def normalization(x: keras.KerasTensor, per: Literal["channel", "pixel"]) -> ker
     minus the mean image, as AlexNet and the small ResNets do, and not divided by anything.
     """
     axis = -1 if per == "channel" else (1, 2, 3)
-    # float32 under any mixed policy: bfloat16 cannot tell the 255 grey levels apart
+    # float32 under any mixed policy: bfloat16 cannot distinguish the 255 grey levels
     return keras.layers.Normalization(axis=axis, dtype="float32", name="normalization")(x)
 
 

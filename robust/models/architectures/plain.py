@@ -1,4 +1,4 @@
-"""Plain networks: the residual ones without their shortcuts, to show what the shortcuts cure."""
+"""Plain networks: the residual ones without their shortcuts, to show what the shortcuts solve."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ def plain20(
     """Plain-20 (He, Zhang, Ren & Sun, CVPR 2016): `resnet20` without shortcuts.
 
     The control of the residual experiment: as deep, as wide and with as many parameters (269,722)
-    as its residual twin, BatchNorm included. It still trains well; its deeper sisters do not.
+    as its residual twin, BatchNorm included. It still trains well; its deeper variants do not.
 
     Args:
         input_shape: height and width of at least 8 pixels, and the channels.

@@ -18,7 +18,7 @@ OPTIONS = {"strides": "form", "padding": "padding", "epsilon": "epsilon"}
 def port(source: keras.Model, target: keras.Model) -> None:
     """Copy the weights of a `keras.applications` model into ours, if both are the same function.
 
-    Shapes do not tell: a wrong stride, border, epsilon or activation fits and is silently wrong. So
+    Shapes do not show it: a wrong stride, border, epsilon or activation fits and is silently wrong. So
     both graphs are walked in parallel, from the logits back to the image; every pair of units has to
     agree in kind, kernel, strides, padded pixels, dilation, groups, epsilon, activation and pooling.
     Nothing is copied before all do. Biases that the target lacks go into the moving means of
@@ -61,7 +61,7 @@ def port(source: keras.Model, target: keras.Model) -> None:
 
 
 def matched(theirs: list[Unit], ours: list[Unit]) -> list[tuple[Unit, Unit]]:
-    """Which unit stands where in both, from their ends back to the images; in the order of ours."""
+    """Which units correspond in both, from their ends back to the images; in the order of ours."""
     pairs, waiting = {}, [(theirs[-1], ours[-1])]  # a dict, for its order
     while waiting:
         pair = their, our = waiting.pop()

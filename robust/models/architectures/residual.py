@@ -64,7 +64,7 @@ def initialized(
     *where: object,
     name: str,
 ) -> keras.KerasTensor:
-    """A convolution whose weights start from an initialiser of their own."""
+    """A convolution with its own initialiser for its weights."""
     return convolution(*where, kernel_initializer=drawn(), name=name)
 
 
@@ -175,7 +175,7 @@ def projection(
 def projections(
     x: keras.KerasTensor, channels: int, stride: int, *, convolution: Convolution, name: str
 ) -> keras.KerasTensor:
-    """Option C: a 1x1 convolution beside every block."""
+    """Option C: a 1x1 convolution parallel to every block."""
     return convolution(x, channels, 1, stride, name=name)
 
 
@@ -187,6 +187,6 @@ NORMS: dict[str, Convolution] = {"batch": conv_bn, "none": conv}
 SHORTCUTS: dict[str, Convolution] = {"A": identity, "B": projection, "C": projections}
 FORMS: dict[str, Callable[[int], tuple[int, int]]] = {
     "v1": lambda stride: (stride, 1),  # in the first 1x1, as published
-    "v1.5": lambda stride: (1, stride),  # in the 3x3, as Torch has it
+    "v1.5": lambda stride: (1, stride),  # in the 3x3, as in Torch
 }
 STEMS = {"imagenet": imagenet_stem, "small": _small_stem}

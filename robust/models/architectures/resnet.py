@@ -19,13 +19,13 @@ def resnet18(
 ) -> keras.Model:
     """ResNet-18 (He, Zhang, Ren & Sun, CVPR 2016): layers learn what to add to their input.
 
-    The sum carries the signal and its gradient past every block unchanged, which cured degradation:
+    The sum carries the signal and its gradient past every block unchanged, which solved degradation:
     beyond some twenty layers, plain networks (`plain34`) fit even their training images worse.
 
     image [N, H, W, C] in [0, 1], minus the mean image -> 7x7 convolution, max-pool -> 2 blocks of two 3x3
     convolutions at each of H/4 x W/4 x 64 to H/32 x W/32 x 512 -> global average -> logits [N, classes].
     11,689,512 trainable parameters; 1.81 G multiply-accumulates at 224x224; ImageNet top-1 error 27.88 %
-    (10 crops), no better than `plain18`: depth is not yet the trouble.
+    (10 crops), no better than `plain18`: depth is not yet the problem.
 
     Args:
         input_shape: height and width of at least 8 pixels (32 with stem="imagenet"), and the channels.
@@ -70,7 +70,7 @@ def resnet50(
     """ResNet-50 (He, Zhang, Ren & Sun, CVPR 2016): bottlenecks make depth cheap.
 
     A block is 1x1, 3x3, 1x1, the 3x3 among a quarter of the channels: a layer more than in ResNet-34 at about
-    the same cost, which cured the price of going deeper. 25,557,032 trainable parameters; 3.86 G
+    the same cost, which removed the cost of going deeper. 25,557,032 trainable parameters; 3.86 G
     multiply-accumulates; ImageNet top-1 error 22.85 % (10 crops).
 
     form: "v1" halves the image in a block's first 1x1 convolution, as published and in Keras; "v1.5"

@@ -20,7 +20,7 @@ def resnet20(
 ) -> keras.Model:
     """ResNet-20 for small images (He et al., CVPR 2016): layers learn what to add to their input.
 
-    The sum carries the signal and its gradient past every block unchanged. It cured degradation:
+    The sum carries the signal and its gradient past every block unchanged. It solved degradation:
     deeper plain networks (`plain56`) fitted even their training images worse than shallow ones.
 
     image [N, H, W, C] in [0, 1] -> 3x3 convolution, 3 blocks at each of H x W x 16, H/2 x W/2 x 32

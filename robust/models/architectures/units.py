@@ -1,7 +1,7 @@
 """A Keras network as a list of units: what each computes and from what, in one canonical form.
 
 Two networks of the same function come out alike, however they are spelt: padding is counted in pixels
-that windows see beyond the picture; activations stand alone; a bias before a BatchNorm belongs to it;
+that windows see beyond the image; activations are separate; a bias before a BatchNorm belongs to it;
 a dense layer is a 1x1 convolution; what does nothing at inference is left out.
 """
 
@@ -37,7 +37,7 @@ class Unit:
 
     @cached_property
     def height(self) -> int:
-        """Units on the longest way from an image: tells the terms of a sum apart, whatever their order."""
+        """Units on the longest path from an image: distinguishes the terms of a sum, whatever their order."""
         return 1 + max((unit.height for unit in self.inputs), default=0)
 
 
@@ -134,7 +134,7 @@ def _batch_norm(layer: keras.layers.BatchNormalization, x: Unit) -> Iterator[Uni
 
 def _activation(layer: keras.layers.Activation | Convolution | keras.layers.Dense, x: Unit) -> Iterator[Unit]:
     if not layer.activation.__module__.startswith("keras."):  # any two lambdas have the same name
-        raise ModelError(f"{layer.name} has an activation of its own; known: those of keras.activations")
+        raise ModelError(f"{layer.name} has a custom activation; known: those of keras.activations")
     if layer.activation is not keras.activations.linear:
         yield Unit(ACTIVATION, layer.name, (x,), {"activation": layer.activation.__name__})
 
@@ -151,7 +151,7 @@ def pooling(layer: Pooling, x: Unit) -> Iterator[Unit]:
     settings = {
         "pooling": type(layer).__name__, "size": layer.pool_size, "strides": layer.strides,
         "padding": _borders(layer, layer.pool_size, (1, 1), zeros),
-        "border": "zeros" if any(map(any, zeros)) else "nothing",  # a pool's own padding is not looked at
+        "border": "zeros" if any(map(any, zeros)) else "nothing",  # a pool's own padding is ignored
     }  # fmt: skip
     yield Unit(POOLING, layer.name, (x,), settings)
 
@@ -210,12 +210,12 @@ def unpadded(x: Unit) -> tuple[Unit, tuple[tuple[int, int], ...]]:
 
 
 def _borders(layer: Convolution | Pooling, size: tuple, dilation: tuple, zeros: tuple) -> tuple[tuple[int, int], ...]:
-    """How far the first window begins before the picture and the last one ends behind it, for both axes."""
+    """How far the first window begins before the image and the last one ends after it, for both axes."""
     borders = []
     for axis, (before, after) in enumerate(zeros):
         given, places = layer.input.shape[axis + 1], layer.output.shape[axis + 1]
         if given is None:
-            raise ModelError(f"{layer.name} takes images of any size; where they are padded hangs on their size")
+            raise ModelError(f"{layer.name} takes images of any size; where they are padded depends on their size")
         seen = (places - 1) * layer.strides[axis] + (size[axis] - 1) * dilation[axis] + 1
         first = before + (max(0, seen - given) // 2 if layer.padding == "same" else 0)
         borders.append((first, seen - (given - before - after) - first))

@@ -26,8 +26,8 @@ def vgg16(
     """VGG-16, configuration D (Simonyan & Zisserman, ICLR 2015): 3x3 convolutions, and many of them.
 
     Two in a row see 5x5 pixels and three see 7x7, with fewer weights and more nonlinearities than one
-    large kernel. It cured the guessing of kernel sizes and strides, layer by layer, that `alexnet`
-    needed; its price is 102 million weights in the first fully connected layer alone.
+    large kernel. It ended the guessing of kernel sizes and strides, layer by layer, that `alexnet`
+    needed; its cost is 102 million weights in the first fully connected layer alone.
 
     image [N, H, W, C] in [0, 1], standardised per channel -> 2 convolutions with 64 maps, 2 with 128,
     3 with 256, 3 with 512 and 3 with 512, a 2x2 max-pool after each group -> 4096 -> 4096 -> logits
@@ -60,7 +60,7 @@ def vgg16(
 def vgg11(**options) -> keras.Model:
     """VGG-11, configuration A (Simonyan & Zisserman, ICLR 2015): `vgg16` with 8 convolutions.
 
-    Shallow enough to be trained from small Gaussian weights; the paper starts its deeper sisters from
+    Shallow enough to be trained from small Gaussian weights; the paper starts its deeper variants from
     it. 132,863,336 trainable parameters. Arguments and errors as for `vgg16`.
 
     >>> vgg11(input_shape=(32, 32, 3), width=0.1).name
@@ -85,7 +85,7 @@ def vgg13(**options) -> keras.Model:
 def vgg19(**options) -> keras.Model:
     """VGG-19, configuration E (Simonyan & Zisserman, ICLR 2015): `vgg16` with 16 convolutions.
 
-    No better than `vgg16` (top-5 error 9.0 % at one scale of 256): here depth alone has run its course.
+    No better than `vgg16` (top-5 error 9.0 % at one scale of 256): here depth alone brings no more gain.
     143,667,240 trainable parameters, with norm="batch" 143,678,248. Arguments and errors as for `vgg16`.
 
     >>> vgg19(input_shape=(32, 32, 3), width=0.1).name

@@ -1,4 +1,4 @@
-"""What a preprocessor that is attached to a model makes of pixels, as keras-hub's image classifiers have one.
+"""The pixel format implied by a preprocessor that is attached to a model, as to keras-hub's image classifiers.
 
 `predict` and `fit` of such a model call it, the model itself does not.
 """
@@ -12,16 +12,16 @@ from robust.core.errors import ModelError
 from robust.core.interface import setting
 from robust.suite.preprocessing import Preprocessing
 
-_SIDE = 32  # of the images that it is shown, where the model takes any size
-_NEAR = 1e-3  # of the range of what it gives: by so much a straight line may miss it
+_SIDE = 32  # of the images that it is called on, if the model takes any size
+_NEAR = 1e-3  # of the range of its outputs: the largest deviation from a straight line
 
 
 def pixels(model: Any) -> Preprocessing | None:
-    """What the attached preprocessor makes of grey levels in [0, 255]; None without one.
+    """The pixel format that the attached preprocessor makes of grey levels in [0, 255]; None without one.
 
-    It is shown images of one colour each: every channel of what it gives must be a straight line of one of theirs.
+    It is called on images of one colour each: every channel of its output must be a straight line in one of theirs.
 
-    Raises ModelError where it is not, so that a range, a mean and a deviation do not tell what the model wants.
+    Raises ModelError if it is not, since a range, a mean and a deviation cannot describe it then.
     """
     preprocessor = getattr(model, "preprocessor", None)
     if preprocessor is None or getattr(preprocessor, "image_converter", None) is None:
@@ -33,7 +33,7 @@ def pixels(model: Any) -> Preprocessing | None:
         if np.abs(seen * lines[:, 0] + lines[:, 1] - given).max() <= _NEAR * np.ptp(given):
             return wanted(lines, order)
     raise ModelError(
-        f"model {model.name!r} has a preprocessor that does more than to scale each channel; declare what the network "
+        f"model {model.name!r} has a preprocessor that does more than scale each channel; declare what the network "
         f"behind it takes, as in {setting('preprocessing', [0, 255])}"
     )
 
@@ -46,7 +46,7 @@ def colours(shape: tuple[int | None, ...]) -> np.ndarray:
 
 
 def wanted(lines: np.ndarray, order: str) -> Preprocessing:
-    """Of slopes and intercepts, [C, 2], of grey levels; a plain range where all channels have the same.
+    """The pixel format of slopes and intercepts [C, 2] of grey levels; a plain range if all channels share them.
 
     >>> wanted(np.array([[1 / 127.5, -1.0]] * 3), "rgb")
     Preprocessing(low=-1.0, high=1.0, mean=(), std=(), order='rgb', layout='channels_last')

@@ -22,27 +22,27 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]
 
 
 class Classifier:
-    """A model in inference mode, asked in batches of one fixed shape, that counts what it is asked.
+    """A model in inference mode, called in batches of one fixed shape, that counts its passes.
 
     Args:
         model: any `keras.Model` that takes images alone; a softmax head is taken off. Or a `BlackBox`, or a
             function from images [N, H, W, C] to probabilities or logits [N, classes], which has no gradients.
-        classes: how many classes the data has; the model must give as many logits.
-        preprocessing: what the model wants, see `robust.suite.preprocessing`: (lowest, highest), "caffe" ...; found
-            where its first layer says it, else [0, 1].
+        classes: how many classes the data has; the model must return as many logits.
+        preprocessing: the pixels that the model expects, see `robust.suite.preprocessing`: (lowest, highest),
+            "caffe" ...; inferred from its first layers if possible, else [0, 1].
         batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
-            built for a batch of one size is asked in that.
-        output: which of several outputs classifies, where its name does not tell.
-        attack_precision: that in which attacks search; what they find is confirmed by the model as it is.
+            built for a batch of one size is called with that.
+        output: which of several outputs classifies, if its name does not show it.
+        attack_precision: of the search of attacks; what they find is confirmed by the model as it is.
 
     Attributes:
-        network: the model as it was given; model: what is asked, ending in the main logits.
+        network: the model as it was given; model: what is called, ending in the main logits.
         n_forward, n_backward: passes of single images so far, padding included.
-        kept: the outputs that are asked about, where these are not all.
-        doubts: ills of the model itself, such as a wrong range of pixels; they mark every number of it.
+        kept: the outputs that are used, if not all.
+        doubts: problems of the model itself, such as a wrong range of pixels; they flag all of its results.
         graphs: how often something was traced, by its key: more than once a key is a defect.
 
-    Raises ModelError for what cannot be attacked honestly, saying why and what to do.
+    Raises ModelError for what cannot be attacked reliably, with the reason and the remedy.
 
     >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
     >>> Classifier(model, classes=3).logits(np.zeros((2, 4, 4, 1), "float32")).shape
@@ -61,8 +61,8 @@ class Classifier:
         self.network, (self.model, notes) = network, heads.understood(network, classes, output)
         self.batch_size = inputs.batch_size(self.model) or batch_size
         self.preprocessing, found = inputs.pixels(network, preprocessing)
-        told = [black_box.NOTE] if self.is_black_box else []
-        self.understood = (*told, *notes, found)
+        kind = [black_box.NOTE] if self.is_black_box else []
+        self.notes = (*kind, *notes, found)
         self.dtype = inputs.dtype(self.model)
         self.kept: list[int] | None = None
         self.doubts: tuple[Reason, ...] = ()
@@ -74,10 +74,10 @@ class Classifier:
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Logits [B, C] of images [B, H, W, C], for use inside a graph; not counted.
 
-        Raises ModelError where they do not match the classes, if the graph tells: before anybody works with them.
+        Raises ModelError if they do not match the classes and the graph shows it: before they are used.
         """
         logits = heads.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
-        if logits.shape.rank == 2:  # a SavedModel does not say how many images come out
+        if logits.shape.rank == 2:  # a SavedModel does not state how many images it returns
             logits = tf.ensure_shape(logits, [images.shape[0], None])
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
         if logits.shape.is_fully_defined():
@@ -85,27 +85,27 @@ class Classifier:
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
 
     def restricted(self, kept: Sequence[int]) -> "Classifier":
-        """The same model asked about some of its classes only: its logits are theirs, in the order of `kept`."""
+        """The same model for some of its classes only: its logits are theirs, in the order of `kept`."""
         part = self._twin()
         part.kept, part.classes = list(kept), len(kept)
         return part
 
-    def wanting(self, pixels: Preprocessing) -> "Classifier":
-        """The same model asked as if it wanted its pixels otherwise."""
+    def with_preprocessing(self, pixels: Preprocessing) -> "Classifier":
+        """The same model with another preprocessing."""
         other = self._twin()
         other.preprocessing = pixels._replace(layout=self.preprocessing.layout)
         return other
 
     def _twin(self) -> "Classifier":
-        """The same, with graphs and a tally of its own."""
+        """A copy with separate graphs and pass counts."""
         twin = copy.copy(self)
         twin.n_forward, twin.n_backward, twin.graphs, twin._compiled, twin._lean = 0, 0, {}, {}, None
         return twin
 
     def lean(self) -> "Classifier":
-        """What attacks search on: a copy with less work that answers alike; itself where there is none.
+        """What attacks search on: a cheaper copy, equal up to rounding; the classifier itself if there is none.
 
-        It has the weights of this moment. What fools it need not fool the model: every success is confirmed.
+        It has the current weights. What fools it need not fool the model: every success is confirmed.
         """
         if self._lean is None:
             copied = folding.folded(self.model, self.attack_precision)
@@ -116,9 +116,9 @@ class Classifier:
         return self._lean
 
     def refresh(self) -> None:
-        """Take over what the network has learned since: a head that was taken off is asked as a twin.
+        """Copy what the network has learned since, if a head was taken off: the model then has its own copies.
 
-        Raises ModelError where its weights hold NaN or infinite numbers by now.
+        Raises ModelError if its weights hold NaN or infinite numbers by now.
         """
         self.weights = _digest(self.network)
         if self.model is not self.network:
@@ -127,12 +127,12 @@ class Classifier:
                 held.assign(now)
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
-        """Images in [0, 1] as the model wants its pixels."""
+        """Images in [0, 1], converted to the pixels that the model expects."""
         return inputs.prepared(images, self.preprocessing)
 
     @property
     def parameters(self) -> int | None:
-        """How many the model that is asked has, see `robust.models.parameters`; None where that is not known."""
+        """How many the model that is called has, see `robust.models.parameters`; None if that is not known."""
         return self.model.parameters if isinstance(self.model, BlackBox) else parameters.count(self.model)
 
     @property
@@ -142,7 +142,7 @@ class Classifier:
 
     @property
     def is_black_box(self) -> bool:
-        """Does it give answers only?"""
+        """Does it give outputs only, without gradients?"""
         return isinstance(self.model, BlackBox)
 
     def gradient(self, images: tf.Tensor, labels: tf.Tensor, loss: Loss) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -155,15 +155,15 @@ class Classifier:
             logits = self(images)
             losses = loss(logits, labels)
         gradient = tape.gradient(losses, images)
-        if gradient is None or self._leads_nowhere(gradient, images.shape):
+        if gradient is None or self._is_missing(gradient, images.shape):
             raise ModelError(
                 f"model {self.model.name!r} has no gradient from its logits to its pixels; "
                 f"use a black-box attack: {black_box.ATTACKS}"
             )
         return tf.cast(losses, images.dtype), logits, tf.ensure_shape(gradient, images.shape)
 
-    def _leads_nowhere(self, gradient: tf.Tensor, shape: tf.TensorShape) -> bool:
-        """Is it what tf.py_function gives in place of no gradient, of no shape? A graph does not tell: it is tried."""
+    def _is_missing(self, gradient: tf.Tensor, shape: tf.TensorShape) -> bool:
+        """Is it what tf.py_function returns for a missing gradient, without shape? If unknown, it is tried."""
         if gradient.shape.rank is not None:
             return gradient.shape.rank != shape.rank
         with tf.init_scope(), tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -173,7 +173,7 @@ class Classifier:
         return found is None or found.shape.rank != shape.rank
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        """The graph of this key, built when it is first asked for; XLA only on a GPU. A black box is asked eagerly."""
+        """The graph of this key, built on first use; XLA only on a GPU. A black box is called eagerly."""
         if self.is_black_box:
             return build()
         if key not in self._compiled:
@@ -189,25 +189,25 @@ class Classifier:
         return traced
 
     def halve(self) -> None:
-        """Ask in batches of half the size from now on: every graph is traced anew."""
+        """Use batches of half the size from now on: every graph is traced again."""
         self.batch_size, self.graphs, self._compiled, self._lean = max(self.batch_size // 2, 1), {}, {}, None
 
     def count(self, n_forward: int, n_backward: int = 0) -> None:
-        """Add passes of single images to the tally."""
+        """Add passes of single images to the counts."""
         self.n_forward += n_forward
         self.n_backward += n_backward
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits [N, C] of images [N, H, W, C] in [0, 1], in fixed batches.
 
-        Raises ModelError where they are not finite, are probabilities, or do not match the classes.
+        Raises ModelError if they are not finite, are probabilities, or do not match the classes.
         """
         if not len(images):
             return np.zeros((0, self.classes), np.float32)
-        ask = self.compiled("logits", lambda: self.__call__)
+        call = self.compiled("logits", lambda: self.__call__)
         parts = []
         for batch in self.batches(images):
-            parts.append(ask(tf.constant(batch, self.dtype)).numpy())
+            parts.append(call(tf.constant(batch, self.dtype)).numpy())
             self.count(n_forward=len(batch))
         return self._checked(np.concatenate(parts)[: len(images)], images)
 
@@ -222,10 +222,11 @@ class Classifier:
             return
         more = len(shape) == 2 and shape[1] > self.classes
         in_order = (
-            f"; if it lacks some of the model's, name all in its order: {setting('classes', 'names.txt')}, one a line"
+            "; if the data lacks some of the model's classes, name all in the model's order: "
+            f"{setting('classes', 'names.txt')}, one per line"
         )
         one = (
-            "; end it in Dense(1) whose last axis stays, or, where that is the probability of the second class, say "
+            "; end it in Dense(1) and keep its last axis, or, if that is the probability of the second class, set "
             f"{setting('black_box', True)}"
         )
         raise ModelError(
@@ -240,12 +241,12 @@ class Classifier:
             of = f"{len(bad)} of {len(logits)} images"
             if not np.isfinite(images).all():  # an attack has stepped along such a gradient
                 raise ModelError(
-                    f"model {self.model.name!r} has gradients that are NaN or infinite, on the way of {of}"
+                    f"model {self.model.name!r} has gradients that are NaN or infinite, in the attack on {of}"
                 )
-            what = "answers" if self.is_black_box else "logits"
+            what = "outputs" if self.is_black_box else "logits"
             raise ModelError(f"model {self.model.name!r} gives NaN or infinite {what} for {of}")
         if are_probabilities(logits):
-            if self.is_black_box:  # of those that it gave at first the logarithm would have been taken
+            if self.is_black_box:  # had its first ones been probabilities, these would be logarithms
                 raise ModelError(
                     f"model {self.model.name!r} gave other numbers at first, and now probabilities; it must give one "
                     "of the two: probabilities for every image, or logits"
@@ -253,14 +254,14 @@ class Classifier:
             remedy = logarithm(self.model, self.inputs(tf.constant(images[:1])))
             raise ModelError(
                 f"model {self.model.name!r} gives probabilities, through which gradients cannot be trusted; give "
-                f"logits: end it in Dense(classes) and train with from_logits=True, or, in Python, give {remedy}; "
-                f"or say {setting('black_box', True)}, for attacks that ask for answers only: {black_box.ATTACKS}"
+                f"logits: end it in Dense(classes) and train with from_logits=True, or, in Python, pass {remedy}; "
+                f"or set {setting('black_box', True)}, for attacks that need outputs only: {black_box.ATTACKS}"
             )
         return logits
 
 
 def logarithm(model: keras.Model, image: tf.Tensor) -> str:
-    """What makes logits of a model's probabilities, to be typed; 1e-30 keeps those that underflow finite."""
+    """The code that makes logits of a model's probabilities; 1e-30 keeps those that underflow finite."""
     if (layer := next((each for each in model.layers if isinstance(each, keras.layers.TFSMLayer)), None)) is not None:
         return of_saved_model(layer, model.outputs[0], image)
     if getattr(model, "outputs", None):
@@ -269,26 +270,26 @@ def logarithm(model: keras.Model, image: tf.Tensor) -> str:
 
 
 def of_saved_model(layer: keras.layers.TFSMLayer, output: object, image: tf.Tensor) -> str:
-    """The same of a SavedModel, which is a folder and no model with layers: what names the folder makes one of it."""
+    """The same for a SavedModel, which is a folder and no model with layers: the code names the folder."""
     given = getattr(layer.call_endpoint_fn, "structured_outputs", None)
     keys = dict.fromkeys(given, layer.output) if isinstance(given, dict) and len(given) == 1 else layer.output
     of = (
         next((f"[{key!r}]" for key, each in dict(keys).items() if each is output), "") if isinstance(keys, dict) else ""
     )
-    asked = f"keras.layers.TFSMLayer({layer.filepath!r}, call_endpoint={layer.call_endpoint!r})(x){of}"
-    logits = f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log({asked} + 1e-30))"
+    probabilities = f"keras.layers.TFSMLayer({layer.filepath!r}, call_endpoint={layer.call_endpoint!r})(x){of}"
+    logits = f"keras.Model(x := keras.Input({tuple(image.shape[1:])}), keras.ops.log({probabilities} + 1e-30))"
     return f"{logits} with {setting('allow_code', True)}"
 
 
 def are_probabilities(logits: np.ndarray) -> bool:
-    """Do they look like it? Of one image logits may by chance, where all get the same, and as (0, z) of one logit z."""
+    """Do they look like it? Logits may by chance for one image, if all get the same, and as (0, z) of one logit z."""
     sums = (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
     one_logit = logits.shape[1] == 2 and (logits[:, 0] == 0).all()
     return bool(sums and len(logits) > 1 and np.ptp(logits, axis=0).max() > 0 and not one_logit)
 
 
 def _digest(model: keras.Model) -> str:
-    """A hash of the weights, "" where none are known; refuses those not built yet, and NaN or infinite ones."""
+    """A hash of the weights, "" if none are known; refuses those not built yet, and NaN or infinite ones."""
     if not model.built:
         raise ModelError(
             f"model {model.name!r} is not built, so it has no weights yet; call it on a batch of images first, "
@@ -297,7 +298,7 @@ def _digest(model: keras.Model) -> str:
     if not model.weights:
         return ""
     digest = hashlib.sha256()
-    for variable in model.weights:  # not `variables`: the states of random layers are not what the model knows
+    for variable in model.weights:  # not `variables`: the states of random layers are not what the model has learned
         array = variable.numpy()
         if array.dtype.kind in "fV" and not np.isfinite(array).all():  # V: bfloat16
             what = f"the weight {variable.path} holds NaN or infinite numbers"

@@ -1,4 +1,4 @@
-"""The network that attacks search on: BatchNorm folded into what stands before it, in half precision if wanted."""
+"""The network that attacks search on: BatchNorm folded into the layer before it, optionally in half precision."""
 
 from collections.abc import Iterator
 from types import FunctionType
@@ -11,7 +11,7 @@ from robust.core.types import Precision
 from robust.models.classifier import heads
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-_SCALING = (  # of the pixels: bfloat16 cannot tell 255 grey levels apart
+_SCALING = (  # of the pixels: bfloat16 cannot distinguish 255 grey levels
     keras.layers.Normalization,
     keras.layers.Rescaling,
     keras.layers.Resizing,
@@ -21,13 +21,13 @@ _GIVEN = ("activation", "initializer", "regularizer", "constraint")  # what a la
 
 
 def folded(model: keras.Model, precision: Precision = "float32") -> keras.Model:
-    """A copy that computes the same at inference with less work; the model itself where it cannot be had.
+    """A cheaper copy that computes the same at inference; the model itself if there is none.
 
     After a convolution or a dense layer, BatchNorm is a factor and a bias of it, with
     s = sqrt(variance + epsilon): g (W x + b - mean) / s + c = (g W / s) x + (g (b - mean) / s + c).
 
     Args:
-        model: a functional model of Keras' own layers and functions: those of others are not copied.
+        model: a functional model of Keras' own layers and functions: third-party ones are not copied.
         precision: of the layers between the scaling of the pixels and the logits; weights stay float32.
 
     Source: Jacob et al., Quantization and training of neural networks for efficient
@@ -68,12 +68,12 @@ def _copy(model: keras.Model, precision: Precision) -> keras.Model:
 
 
 def called(operation: keras.Operation, *tensors: object, **others: object) -> object:
-    """What was a BatchNorm takes no mask."""
+    """Call an operation; an Identity in place of a BatchNorm takes no mask."""
     return operation(tensors[0]) if isinstance(operation, keras.layers.Identity) else operation(*tensors, **others)
 
 
 def refresh(twin: keras.Model, model: keras.Model) -> None:
-    """Give a copy that `folded` made the weights that the model has by now."""
+    """Copy the model's current weights into a copy that `folded` made."""
     norms = {at.name: norm for at, norm in _pairs(model)}
     gone = {norm.name for norm in norms.values()}
     for layer in (layer for layer in model.layers if layer.weights):
@@ -94,12 +94,12 @@ def merged(layer: Any, norm: Any) -> list[np.ndarray]:
     factor = (norm.gamma.numpy() if norm.scale else 1) / np.sqrt(variance + norm.epsilon)
     bias = ((layer.bias.numpy() if layer.use_bias else 0) - mean) * factor + (norm.beta.numpy() if norm.center else 0)
     kernel = layer.kernel.numpy()
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # its maps stand in the last two axes
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # its maps are in the last two axes
     return [kernel * (factor.reshape(kernel.shape[2:]) if depthwise else factor), bias]
 
 
 def _pairs(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
-    """Linear layers without activation, each with the BatchNorm that alone sees what it gives.
+    """Linear layers without activation, each with the BatchNorm that alone uses its output.
 
     One that LoRA adapts or that is quantised has more weights than a kernel and a bias, and stays as it is.
     """
@@ -123,7 +123,7 @@ def _can_be_halved(layer: keras.Operation) -> bool:
 
 
 def is_known(model: keras.Model) -> bool:
-    """Is it a graph of operations that Keras itself brings, so that a copy computes the same?"""
+    """Is it a graph of operations of Keras itself, so that a copy computes the same?"""
     if not _is_keras_own(model) or not getattr(model, "inputs", None) or len(model.inputs) + len(model.outputs) != 2:
         return False
     operations = keras.Model(model.inputs[0], model.outputs[0]).operations

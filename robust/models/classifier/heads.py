@@ -1,4 +1,4 @@
-"""Where a Keras model's logits are, and what range of pixels it wants."""
+"""Where a Keras model's logits are, and what range of pixels it expects."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output
 
 
 class Understood(NamedTuple):
-    """A model that ends in logits, and how it was read where it is not as it was given."""
+    """A model that ends in logits, and notes on what was changed for that."""
 
     model: keras.Model
     notes: tuple[str, ...] = ()
@@ -38,12 +38,12 @@ def understood(model: keras.Model, classes: int | None = None, output: str | Non
     `MAIN`; else the only one with as many numbers as there are classes. A last activation that is a softmax
     is taken off. One number z, or its sigmoid, becomes the logits (0, z) of two classes.
 
-    Raises ModelError for several inputs, for outputs among which nothing tells, and for several sigmoids.
+    Raises ModelError for several inputs, for outputs of which none can be selected, and for several sigmoids.
     """
     if not getattr(model, "outputs", None):
-        return Understood(model)  # a subclassed model: what its numbers look like is checked when they are there
+        return Understood(model)  # a subclassed model: its outputs are checked once they are computed
     if len(model.inputs) != 1:
-        raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; give one that takes images alone")
+        raise ModelError(f"model {model.name!r} has {len(model.inputs)} inputs; pass one that takes only images")
     main, chosen = _main(model, classes, output)
     logits, taken = _logits(main)
     notes = tuple(note for note in (*saved(model), chosen, taken, left_on(model)) if note)
@@ -53,7 +53,7 @@ def understood(model: keras.Model, classes: int | None = None, output: str | Non
     return Understood(model, notes)
 
 
-def answers(model: keras.Model, classes: int | None = None, output: str | None = None) -> keras.Model:
+def main_output(model: keras.Model, classes: int | None = None, output: str | None = None) -> keras.Model:
     """The model ending in the one output that classifies, as it is; see `understood`."""
     if not getattr(model, "outputs", None):
         return model
@@ -61,22 +61,22 @@ def answers(model: keras.Model, classes: int | None = None, output: str | None =
 
 
 def outputs(model: keras.Model, output: str | None = None, *, black_box: bool = False) -> int | None:
-    """How many classes the model tells apart, where its last layer says it; asked as a black box, one number is two.
+    """How many classes the model distinguishes, if its last layer shows it; for a black box, one number means two.
 
-    Raises ModelError as `understood`, or as `answers` where its answers are all that may be asked.
+    Raises ModelError as `understood`, or, for a black box, as `main_output`.
     """
-    asked = answers(model, output=output) if black_box else understood(model, output=output).model
-    shape = getattr(asked, "output_shape", None)
+    ending = main_output(model, output=output) if black_box else understood(model, output=output).model
+    shape = getattr(ending, "output_shape", None)
     count = shape[-1] if isinstance(shape, tuple) else None
     return 2 if black_box and count == 1 else count
 
 
 def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[keras.KerasTensor, str]:
-    """The output that classifies, and how it was told from the others."""
-    told = getattr(model, "output", None)  # a Sequential has none before it is called
+    """The output that classifies, and how it was selected."""
+    whole = getattr(model, "output", None)  # a Sequential has none before it is called
     by_layer = [(o._keras_history.operation.name, o) for o in model.outputs]
-    flat = isinstance(told, dict) and all(hasattr(o, "_keras_history") for o in told.values())
-    by_key = list(told.items()) if flat else by_layer  # Keras lists outputs in another order
+    flat = isinstance(whole, dict) and all(hasattr(o, "_keras_history") for o in whole.values())
+    by_key = list(whole.items()) if flat else by_layer  # Keras lists outputs in another order
     shown = ", ".join(key for key, _ in by_key)
     for name in MAIN if output is None else (output,):
         for named in (by_key, by_layer):
@@ -88,29 +88,29 @@ def _main(model: keras.Model, classes: int | None, output: str | None) -> tuple[
         return by_key[0][1], ""
     fits = [(key, o) for key, o in by_key if tuple(o.shape[1:]) == (classes,)]
     if len(fits) != 1:
-        pick = f"say which one classifies, as in {setting('output', by_key[0][0])}"
+        pick = f"specify which one classifies, as in {setting('output', by_key[0][0])}"
         raise ModelError(f"model {model.name!r} has {len(by_key)} outputs, {shown}; {pick}")
     return fits[0][1], f"output {fits[0][0]!r} of {shown}: it has {classes} numbers"
 
 
-def pick(answers: object, output: str | None, name: str) -> Any:
-    """Of what a subclassed model gives, the one that classifies; see `understood`."""
-    if not isinstance(answers, dict | list | tuple):
-        return answers
-    listed = answers if isinstance(answers, dict) else {str(i): each for i, each in enumerate(answers)}
+def pick(results: object, output: str | None, name: str) -> Any:
+    """The output of a subclassed model that classifies; see `understood`."""
+    if not isinstance(results, dict | list | tuple):
+        return results
+    listed = results if isinstance(results, dict) else {str(i): each for i, each in enumerate(results)}
     for key in MAIN if output is None else (output,):
         if key in listed:
             return listed[key]
     if len(listed) != 1 or output is not None:
         given = f"model {name!r} gives {', '.join(listed)}"
-        raise ModelError(f"{given}; say which one classifies, as in {setting('output', next(iter(listed), ''))}")
+        raise ModelError(f"{given}; specify which one classifies, as in {setting('output', next(iter(listed), ''))}")
     return next(iter(listed.values()))
 
 
 def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
     """The logits behind an output, and what was taken off: what goes into its softmax, if it ends in one.
 
-    What stands behind the softmax and leaves its numbers as they are is taken off with it.
+    What follows the softmax and leaves its numbers unchanged is taken off with it.
     """
     if (inner := unchanged(output)) is not None:
         logits, taken = _logits(inner)
@@ -124,8 +124,8 @@ def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
     single = set(output.shape[1:]) == {1}
     if single and not squashed and function is not keras.activations.linear:
         raise ModelError(
-            f"{last.name!r} ends the model in one number, and nothing says whether it is a logit or a probability; "
-            f"end it in Dense(1) or Dense(1, 'sigmoid'); or, where it is the probability of the second class, say "
+            f"{last.name!r} ends the model in one number, which may be a logit or a probability; "
+            f"end it in Dense(1) or Dense(1, 'sigmoid'); or, if it is the probability of the second class, set "
             f"{setting('black_box', True)}"
         )
     if squashed:
@@ -134,14 +134,14 @@ def _logits(output: Any) -> tuple[keras.KerasTensor, str]:
         of = f"the sigmoid of {last.name!r} taken off" if squashed else f"{last.name!r} gives one logit z"
         return of_two(output), f"{of}: two classes, of logits 0 and z"
     if squashed == "sigmoid":
-        raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in one logit a class, without activation")
+        raise ModelError(f"{last.name!r} ends the model in a sigmoid; end it in a logit per class, without activation")
     return output, f"{squashed} of {last.name!r} taken off" if squashed else ""
 
 
 def unchanged(output: Any) -> keras.KerasTensor | None:
-    """What goes into a last operation that only hands it on, as Dropout, a linear activation or Reshape; else None.
+    """The input of a last operation that only passes it on, as Dropout, a linear activation or Reshape; else None.
 
-    It is tried: the same numbers in the same order.
+    It is called on numbers: the same must come out, in the same order.
     """
     node = output._keras_history.operation._inbound_nodes[output._keras_history.node_index]
     last = node.operation
@@ -157,7 +157,7 @@ def unchanged(output: Any) -> keras.KerasTensor | None:
         options = {key: value for key, value in options.items() if key != "training"}
         found = last(*args, **options, **inference(last))
         same = np.array_equal(np.asarray(tf.cast(found, tf.float32)).ravel(), numbers.ravel())
-    except Exception:  # somebody's code: it cannot be told
+    except Exception:  # third-party code: unknown
         return None
     return before if same else None
 
@@ -170,7 +170,7 @@ def _flat(logits: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def activation(last: keras.Operation) -> Callable | None:
-    """What a last operation does to the numbers without weights of its own; None where that cannot be told."""
+    """What a last operation does to the numbers without its weights; None if that is unknown."""
     if not isinstance(last, keras.layers.Layer) or isinstance(
         last, keras.layers.Softmax | keras.layers.Activation | keras.layers.Lambda
     ):
@@ -179,11 +179,11 @@ def activation(last: keras.Operation) -> Callable | None:
 
 
 def squashing(function: Callable, width: int | None) -> str:
-    """What the function does to numbers: softmax, sigmoid or "". It is tried, since a Lambda says nothing."""
+    """What the function does to numbers: softmax, sigmoid or "". It is called, as a Lambda has no description."""
     numbers = np.random.default_rng(0).normal(0, 2, (3, width or 2))
     try:
         found = tf.convert_to_tensor(function(tf.constant(numbers, tf.float32)))
-    except Exception:  # somebody's code, or an operation on several tensors: it cannot be told
+    except Exception:  # third-party code, or an operation on several tensors: unknown
         return ""
     exact = 1e-5 if found.dtype == tf.float32 else 5e-3
     powers = np.exp(numbers)
@@ -210,22 +210,22 @@ def of_two(z: Any) -> keras.KerasTensor:
 
 
 def saved(model: keras.Model) -> Iterator[str]:
-    """What is asked of SavedModels among the layers, which cannot be looked into."""
+    """How SavedModels among the layers are called, which cannot be inspected."""
     for layer in flat(model):
         if isinstance(layer, keras.layers.TFSMLayer):
             kind = keras_files.saved_model(Path(layer.filepath))
-            yield f"{kind}: its graph is asked by {layer.call_endpoint!r}, with gradients; its layers are not seen"
+            yield f"{kind}: its graph is called by {layer.call_endpoint!r}, with gradients; its layers are not visible"
 
 
 def left_on(model: keras.Model) -> str:
-    """Layers that were called with training=True: Keras asks them as `predict` does, with training=False.
+    """Layers that were called with training=True: Keras calls them as `predict` does, with training=False.
 
-    Of those whose default it is, as of RandomFlip, nobody knows whether it was said, and it says nothing new.
+    Those with that default, as RandomFlip, are left out: whether it was set is unknown, and would change nothing.
     """
-    said = [op for op in getattr(model, "operations", []) if not _trains_by_default(op)]
-    nodes = [(op.name, node) for op in said for node in op._inbound_nodes]
+    others = [op for op in getattr(model, "operations", []) if not _trains_by_default(op)]
+    nodes = [(op.name, node) for op in others for node in op._inbound_nodes]
     names = dict.fromkeys(name for name, node in nodes if node.arguments.kwargs.get("training") is True)
-    return f"{', '.join(names)}: called with training=True, asked in inference mode as by predict" if names else ""
+    return f"{', '.join(names)}: called with training=True, evaluated in inference mode as by predict" if names else ""
 
 
 def _trains_by_default(operation: keras.Operation) -> bool:
@@ -250,18 +250,18 @@ def last(model: keras.Model) -> keras.Operation:
 
 
 def features(model: keras.Model) -> keras.KerasTensor:
-    """What goes into that layer."""
+    """The input of that layer."""
     return _before(model.outputs[0])
 
 
 def _before(output: Any) -> keras.KerasTensor:
-    """What goes into the layer that makes an output."""
+    """The input of the layer that makes an output."""
     layer, node = output._keras_history[:2]
     return layer._inbound_nodes[node].input_tensors[0]  # not `layer.input`: other models may use the layer, too
 
 
 def pixel_range(model: keras.Model) -> tuple[float, float]:
-    """What the model's own first layers say of its inputs: [0, 255] where they divide by that, else [0, 1]."""
+    """What the model's own first layers imply of its inputs: [0, 255] where they divide by that, else [0, 1]."""
     return (0.0, 255.0) if takes_bytes(model) else (0.0, 1.0)
 
 

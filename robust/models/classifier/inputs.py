@@ -1,4 +1,4 @@
-"""What a Keras model wants as inputs: pixels, their type, and how many images at once."""
+"""What a Keras model expects as inputs: pixels, their type, and how many images at once."""
 
 import math
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from robust.core.errors import ModelError, SuiteError
 from robust.core.interface import setting
 from robust.models.classifier import attached
 from robust.models.classifier.black_box import BlackBox, Network
-from robust.models.classifier.graph import UNSURE, says_bytes
+from robust.models.classifier.graph import UNSURE, bytes_reason
 from robust.suite import preprocessing as wanted
 from robust.suite.preprocessing import Preprocessing
 
 _COLOURS = (1, 3)
 DECLARED = "as declared"
-UNSAID = "since nothing says otherwise"
+ASSUMED = "since nothing else is known"
 GUESSED = "the usual range nearest to that of its calibration"
 
 
-def is_said(understood: Sequence[str]) -> bool:
-    """Does the user or the model say how it wants its pixels, by what `Classifier.understood` ends in?"""
-    return not understood[-1].endswith((UNSAID, GUESSED, UNSURE))
+def is_stated(understood: Sequence[str]) -> bool:
+    """Is the pixel format declared or shown by the model, by the end of `Classifier.notes`?"""
+    return not understood[-1].endswith((ASSUMED, GUESSED, UNSURE))
 
 
 def pixels(model: Network, declared: object = None) -> tuple[Preprocessing, str]:
-    """How the model wants its pixels, and who says so: the user, its first layer or quantised input, or nobody.
+    """The pixels that the model expects, and the source of that: the user, its first layer or input, or the default.
 
     Args:
         model: a Keras model, or anything else that takes images.
@@ -42,14 +42,14 @@ def pixels(model: Network, declared: object = None) -> tuple[Preprocessing, str]
             raise ModelError(str(error)) from None
     elif isinstance(model, BlackBox) and model.preprocessing is not None:
         found, why = wanted.read(model.preprocessing), model.why
-    elif not isinstance(model, BlackBox) and (layer := says_bytes(model)):
+    elif not isinstance(model, BlackBox) and (layer := bytes_reason(model)):
         found, why = Preprocessing(0.0, 255.0), layer
     elif (behind := attached.pixels(model)) is not None:
         found, why = behind, "from its preprocessor"
     elif (kind := _kind(model)).is_integer:
         found, why = Preprocessing(0.0, 255.0), f"from its inputs of type {kind.name}"
     else:
-        found, why = Preprocessing(), UNSAID
+        found, why = Preprocessing(), ASSUMED
     found = found._replace(layout="channels_first") if first else found
     channels = shape[1 if found.layout == "channels_first" else 3] if len(shape) == 4 else None
     for key in ("mean", "std"):
@@ -61,7 +61,7 @@ def pixels(model: Network, declared: object = None) -> tuple[Preprocessing, str]
 
 
 def prepared(images: tf.Tensor, want: Preprocessing) -> tf.Tensor:
-    """Images [B, H, W, C] in [0, 1] as the model wants them.
+    """Images [B, H, W, C] in [0, 1] as the model expects them.
 
     >>> prepared(tf.constant([[[[0.0, 0.5, 1.0]]]]), Preprocessing(0, 255, order="bgr")).numpy().ravel().tolist()
     [255.0, 127.5, 0.0]
@@ -83,7 +83,7 @@ def batch_size(model: Network) -> int | None:
 
 
 def image_shape(model: Network, want: Preprocessing) -> tuple[int | None, ...]:
-    """Height, width and channels of the images that the model takes; None where any will do, () where it is not said.
+    """Height, width and channels of the images that the model takes; None where any will do, () if it is not known.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()])
@@ -95,9 +95,9 @@ def image_shape(model: Network, want: Preprocessing) -> tuple[int | None, ...]:
 
 
 def channels(model: Network, declared: object = None) -> int | None:
-    """How many channels the images have that the model takes; None where any will do, or it is not said.
+    """How many channels the images have that the model takes; None if any will do, or it is not known.
 
-    declared: how it wants its pixels, see `pixels`.
+    declared: the pixels that it expects, see `pixels`.
 
     >>> import keras
     >>> channels(keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten()]))
@@ -126,7 +126,7 @@ def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
 
 
 def batch_shape(model: Network) -> tuple[int | None, ...]:
-    """The shape of a batch, as the model's only input says it; () where it does not."""
+    """The shape of a batch, as declared by the model's only input; () if it is not."""
     listed = getattr(model, "inputs", None)
     return tuple(listed[0].shape) if listed else ()
 
@@ -142,9 +142,9 @@ def dtype(model: Network) -> tf.DType:
     if not own.is_floating:
         raise ModelError(
             f"model {model.name!r} takes inputs of type {own.name}, which have no gradient; give it "
-            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], say "
-            f"{setting('preprocessing', [0, 255])}; or say {setting('black_box', True)}, for attacks that ask for "
-            "answers only"
+            "keras.Input(..., dtype='float32') and, if its pixels range over [0, 255], set "
+            f"{setting('preprocessing', [0, 255])}; or set {setting('black_box', True)}, for attacks that need "
+            "outputs only"
         )
     return tf.float64 if own == tf.float64 else tf.float32
 

@@ -1,4 +1,4 @@
-"""Work that asks a model, done again in smaller batches where the memory does not suffice."""
+"""Work that calls a model, repeated in smaller batches if memory does not suffice."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,13 +12,13 @@ Found = TypeVar("Found")
 
 
 def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[str], None]) -> Found:
-    """What the work gives; where a batch does not fit in memory it is halved, and the work begun anew.
+    """The result of the work; if a batch does not fit in memory, its size is halved, and the work started again.
 
     Args:
-        classifier: whom the work asks.
-        say: is told the new size.
+        classifier: what the work calls.
+        say: gets a message with the new size.
 
-    Raises ModelError where not even one image fits.
+    Raises ModelError if not even one image fits.
     """
     while True:
         try:
@@ -29,4 +29,4 @@ def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[st
                 what = "one image does" if size == 1 else f"the {size} images it is built for do"
                 raise ModelError(f"model {name!r}: {what} not fit in memory; take smaller images") from error
             classifier.halve()
-            say(f"model {name!r}: {size} images at once do not fit in memory; going on with {classifier.batch_size}")
+            say(f"model {name!r}: {size} images at once do not fit in memory; continuing with {classifier.batch_size}")

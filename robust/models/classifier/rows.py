@@ -9,13 +9,13 @@ from robust.models.classifier.black_box import Network
 
 
 def unrolled(network: Network, image_shape: Sequence[int]) -> tuple[Network, str]:
-    """The model with images in front of it, where it takes rows of as many numbers, and a word about it; "" elsewhere.
+    """The model with an image input in front, if it takes rows of as many numbers, and a note on that; else "".
 
     A row is an image [H, W, C] as NumPy's `reshape` flattens it: line after line, the channels of a pixel together.
 
     >>> model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(3)])
-    >>> found, said = unrolled(model, (2, 2, 3))
-    >>> found.input_shape, said
+    >>> found, note = unrolled(model, (2, 2, 3))
+    >>> found.input_shape, note
     ((None, 2, 2, 3), 'images flattened to rows of 12 numbers')
     """
     shape = getattr(network, "input_shape", None)

@@ -1,4 +1,4 @@
-"""A TFLite file as a black box: images in, answers out."""
+"""A TFLite file as a black box: images in, outputs out."""
 
 import functools
 import warnings
@@ -14,31 +14,31 @@ from robust.core.errors import ModelError
 from robust.core.interface import setting
 from robust.core.types import Table
 from robust.models.classifier.black_box import BlackBox
-from robust.models.classifier.inputs import GUESSED, UNSAID
+from robust.models.classifier.inputs import ASSUMED, GUESSED
 from robust.suite.preprocessing import MODES, Preprocessing
 
 _USUAL = (Preprocessing(), Preprocessing(0.0, 255.0), *MODES.values())
 _OF_SOFTMAX = 1 / 256  # the scale that TFLite gives the outputs of every quantised softmax
 
-_NEGATIVE = "number of elements overflowed"  # what TFLite says of a height or width below zero
+_NEGATIVE = "number of elements overflowed"  # TFLite's error for a height or width below zero
 
 
 def read(path: Path) -> BlackBox:
-    """The model of a .tflite file; its quantised inputs and outputs are numbers again.
+    """The model of a .tflite file; its quantised inputs and outputs are converted to numbers.
 
-    Raises ModelError for a file that is none, for one with operations of TensorFlow itself ("Flex", which may
-    read and write files) or somebody's own, and for one with several inputs or outputs.
+    Raises ModelError for any other file, for one with operations of TensorFlow itself ("Flex", which may
+    read and write files) or custom ones, and for one with several inputs or outputs.
     """
     content = _content(path)
     interpreter = _interpreter(path, content)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         has = f"{len(inputs)} inputs and {len(outputs)} outputs"
-        raise ModelError(f"{path}: has {has}; give a model that takes images and gives one number a class")
+        raise ModelError(f"{path}: has {has}; pass a model that takes images and gives one number per class")
     size, at, to = batch(inputs[0]), inputs[0]["index"], outputs[0]["index"]
     fit = functools.cache(functools.partial(check_size, content))
 
-    def ask(images: np.ndarray) -> np.ndarray:
+    def predict(images: np.ndarray) -> np.ndarray:
         count = size or len(images)
         if tuple(interpreter.get_input_details()[0]["shape"]) != (count, *images.shape[1:]):
             resize(interpreter, inputs[0], (count, *images.shape[1:]), fit)
@@ -52,13 +52,13 @@ def read(path: Path) -> BlackBox:
 
     pixels, why = _pixels(inputs[0])
     shape = [None, *(None if side < 0 else int(side) for side in inputs[0]["shape_signature"][1:])]
-    return BlackBox(ask, path.stem, preprocessing=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
+    return BlackBox(predict, path.stem, preprocessing=pixels, why=why, inputs=[tf.TensorSpec(shape, tf.float32)])
 
 
 def resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Callable[[tuple[int, ...]], None]) -> None:
-    """Make room for images of another number or size; ModelError where its weights do not fit that.
+    """Allocate for images of another number or size; ModelError if its weights do not fit that.
 
-    fit: raises RuntimeError for the shape of an image that is too small for a file of any size; see `_check_size`.
+    fit: raises RuntimeError for the shape of an image that is too small for a file of any size; see `check_size`.
     """
     try:
         if (details["shape_signature"][1:] < 0).any():
@@ -67,16 +67,16 @@ def resize(interpreter: Any, details: Table, shape: tuple[int, ...], fit: Callab
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
-        first = "too small: a layer is left with nothing to see" if _NEGATIVE in first else first
-        what = f"cannot take images of shape {shape[1:]} ({first}); give the data the size of its training"
+        first = "too small: the output of a layer is empty" if _NEGATIVE in first else first
+        what = f"cannot take images of shape {shape[1:]} ({first}); resize the data to what it was trained on"
         raise ModelError(f"{what}, as in {setting('transform', {'size': 224})}") from None
 
 
 def check_size(content: bytes, shape: tuple[int, ...]) -> None:
-    """RuntimeError where an image of this shape leaves nothing for a layer to see, as of 3 x 3 for a kernel of 5 x 5.
+    """RuntimeError if the output of a layer is empty for an image of this shape, as of 3 x 3 for a kernel of 5 x 5.
 
-    XNNPACK, by which TFLite computes, ends the process there, or gives an answer that hangs on no pixel. The kernels
-    without it raise an error, or give tensors of no height or width.
+    XNNPACK, with which TFLite computes, ends the process there, or gives an output that depends on no pixel. The
+    kernels without it raise an error, or give tensors of no height or width.
     """
     plain = _made(content, getattr(tf, "lite").experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)  # noqa: B009
     details = plain.get_input_details()[0]
@@ -94,7 +94,7 @@ def _check_seen(interpreter: Any) -> None:
     for operation in interpreter._get_ops_details():
         for made in (shapes.get(index, ()) for index in operation["outputs"]):
             if len(made) > 2 and min(made) < 1:
-                raise RuntimeError(f"too small: its {operation['op_name']} is left with nothing to see")
+                raise RuntimeError(f"too small: the output of its {operation['op_name']} is empty")
 
 
 def _content(path: Path) -> bytes:
@@ -117,7 +117,7 @@ def _interpreter(path: Path, content: bytes) -> Any:
         _check_operations(path, interpreter)
         if all((each["shape_signature"][1:] > 0).all() for each in interpreter.get_input_details()):
             with quiet.aside():
-                interpreter.allocate_tensors()  # else it knows its size when images are there
+                interpreter.allocate_tensors()  # else its size is known once images are given
     except (ValueError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"{path}: is not a TFLite model that can be run ({first})") from error
@@ -132,15 +132,15 @@ def _check_operations(path: Path, interpreter: Any) -> None:
 
 
 def batch(details: Table) -> int | None:
-    """The batch size that the file insists on; None: any."""
+    """The batch size that the file requires; None: any."""
     return None if details["shape_signature"][0] < 0 else int(details["shape"][0])
 
 
 def _pixels(details: Table) -> tuple[Preprocessing | None, str]:
-    """How a quantised input wants its pixels, and how that is known; None where it takes floats.
+    """The pixels that a quantised input expects, and how that is known; None if it takes floats.
 
-    Its whole numbers stand for the range of the images that it was calibrated with, which need not have held every
-    grey level: the narrowest of the usual ways that holds this range, and is not five times as wide.
+    Its integers span the range of the images that it was calibrated with, which need not have had every grey level: the
+    result is the narrowest of the usual formats that contains this range, and is not five times as wide.
     """
     if np.issubdtype(details["dtype"], np.floating):
         return None, ""
@@ -157,12 +157,12 @@ def _pixels(details: Table) -> tuple[Preprocessing | None, str]:
     ]
     calibrated = Preprocessing(low, high)
     if not fits:
-        return calibrated, f"from its calibration, {UNSAID}"
+        return calibrated, f"from its calibration, {ASSUMED}"
     return min(fits, key=lambda fit: fit[0])[1], f"its calibration being {calibrated}: {GUESSED}"
 
 
 def _ends(way: Preprocessing) -> tuple[float, float]:
-    """The least and the largest number that an image may hold, given so."""
+    """The smallest and the largest number that an image may hold in this format."""
     mean, std = np.array(way.mean or (0.0,)), np.array(way.std or (1.0,))
     return float(((way.low - mean) / std).min()), float(((way.high - mean) / std).max())
 
@@ -176,11 +176,11 @@ def _quantised(images: np.ndarray, details: Table) -> np.ndarray:
     return np.clip(np.rint(images / (scale or 1) + zero), limits.min, limits.max).astype(dtype)
 
 
-def _plain(answers: np.ndarray, details: Table) -> np.ndarray:
+def _plain(outputs: np.ndarray, details: Table) -> np.ndarray:
     scale, zero = details["quantization"]
     if np.issubdtype(details["dtype"], np.floating):
-        return answers
-    numbers = (answers.astype(np.float32) - zero) * scale
+        return outputs
+    numbers = (outputs.astype(np.float32) - zero) * scale
     if numbers.ndim == 2 and numbers.shape[1] > 1 and abs(scale - _OF_SOFTMAX) < 1e-9:
         return unrounded(numbers, scale)
     return numbers

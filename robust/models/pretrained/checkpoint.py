@@ -13,11 +13,11 @@ WRAPPERS = (
     "state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net", "weights",
     "params", "teacher", "last",
 )  # fmt: skip
-"""Under what a training's checkpoint keeps the weights; averaged ones first, as timm and torchvision publish those."""
+"""The keys of the weights in a training checkpoint; averaged ones first, as timm and torchvision publish those."""
 
 
 class Tensors(dict[str, Tensor]):
-    """By name; `of` says which of several tables of a checkpoint they are, "" where it holds one."""
+    """By name; `of` names the table of a checkpoint that they are from, if it has several, else ""."""
 
     of = ""
 
@@ -26,8 +26,7 @@ def read(path: str | Path) -> Tensors:
     """The tensors of a `.pth` (older and zip form) or `.safetensors` file, by name.
 
     A checkpoint's table of weights ("state_dict", "model", averaged ones first) is found in it, and
-    so is one alone under another name. Values are only read from
-    the file when they are asked for.
+    so is a single one under another name. Values are only read from the file when they are used.
 
     Raises ModelError, which names the file, for one that is none of these, that is damaged, or that
     holds anything but tensors and plain data.
@@ -42,7 +41,7 @@ def read(path: str | Path) -> Tensors:
         return _unwrapped(_read(Path(path)))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except Exception as error:  # what a damaged zip, pickle or header makes of Python's readers has no common name
+    except Exception as error:  # Python's readers raise errors of no common type for a damaged zip, pickle or header
         why = f"{type(error).__name__}: {str(error)[:200]}"
         raise ModelError(f"{path}: cannot be read as weights ({why}); is it whole?") from error
 

@@ -46,7 +46,7 @@ def _check(network: str, places: dict[str, Slot], tensors: Mapping[str, Tensor])
         f"tensors that {network} needs are missing": [name for name in places if name not in tensors],
         f"tensors for which {network} has no place are left over": [name for name in tensors if name not in places],
         "shapes differ": [
-            f"{name} is {tensors[name].shape}, {slot.layer} wants {slot.shapes[0]}{sizes(slot, tensors[name].shape)}"
+            f"{name} is {tensors[name].shape}, {slot.layer} needs {slot.shapes[0]}{sizes(slot, tensors[name].shape)}"
             for name, slot in places.items()
             if name in tensors and tensors[name].shape not in slot.shapes
         ],
@@ -56,7 +56,7 @@ def _check(network: str, places: dict[str, Slot], tensors: Mapping[str, Tensor])
 
 
 def sizes(slot: Slot, shape: Shape) -> str:
-    """Which images a dense layer behind maps is for, where only their size differs."""
+    """Which images a dense layer after maps is for, if only their size differs."""
     if slot.stride is None or slot.channels is None or len(shape) not in (2, 4) or shape[0] != slot.shapes[0][0]:
         return ""
     side = math.isqrt(math.prod(shape[1:]) // slot.channels)
@@ -79,7 +79,7 @@ def slots(model: keras.Model, modules: Mapping[str, str]) -> dict[str, Slot]:
             continue
         parts = BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else ("weight", "bias")
         for part, weight in zip(parts, layer.weights, strict=False):  # a convolution may have no bias
-            shapes, turned = form(layer, tuple(weight.shape))
+            shapes, turned = structure_hash(layer, tuple(weight.shape))
             maps = _maps(model, layer) if part == "weight" else (None, None)
             found[f"{modules[layer.name]}.{part}"] = Slot(layer.name, weight, shapes, turned, *maps)
     return found
@@ -94,8 +94,8 @@ def _maps(model: keras.Model, layer: keras.Layer) -> tuple[int | None, int | Non
     return before.input.shape[-1], math.prod(pool.strides[0] for pool in pools)
 
 
-def form(layer: keras.Layer, shape: Shape) -> tuple[tuple[Shape, ...], Callable[[np.ndarray], np.ndarray]]:
-    """The shapes that Torch gives a weight of this layer, and the way from there to ours."""
+def structure_hash(layer: keras.Layer, shape: Shape) -> tuple[tuple[Shape, ...], Callable[[np.ndarray], np.ndarray]]:
+    """The shapes that Torch gives a weight of this layer, and the conversion to ours."""
     if len(shape) == 1:
         return (shape,), np.asarray
     if isinstance(layer, keras.layers.Dense):
@@ -106,7 +106,7 @@ def form(layer: keras.Layer, shape: Shape) -> tuple[tuple[Shape, ...], Callable[
 
 
 def dense(layer: keras.Layer, shape: Shape) -> tuple[tuple[Shape, ...], Callable[[np.ndarray], np.ndarray]]:
-    """A matrix, or a convolution that sees all there is; behind a Flatten, Torch counts channels first and we last."""
+    """A matrix, or a convolution over the whole map; after a Flatten, Torch counts channels first and we last."""
     before = layer.input._keras_history.operation
     flat = isinstance(before, keras.layers.Flatten)
     height, width, channels = before.input.shape[1:] if flat else (1, 1, shape[0])

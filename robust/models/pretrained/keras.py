@@ -13,7 +13,7 @@ from robust.core import registry
 from robust.core.errors import ModelError
 from robust.models.architectures.normalization import set_statistics
 from robust.models.architectures.port import port
-from robust.models.pretrained.layout import MEAN, STD
+from robust.suite.preprocessing import MODES
 
 
 class Release(NamedTuple):
@@ -29,16 +29,26 @@ class Release(NamedTuple):
     reversed: bool = False
 
 
-_CAFFE = {"mean": (123.68 / 255, 116.779 / 255, 103.939 / 255), "std": (1 / 255,) * 3, "reversed": True}
-_TF = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
-_TORCH = {"mean": MEAN, "std": STD}
+def release(function: str, mode: str) -> Release:
+    """A function of keras.applications whose `preprocess_input` has this mode, see `robust.suite.preprocessing.MODES`.
+
+    >>> release("MobileNet", "tf").mean, release("VGG16", "caffe").reversed
+    ((0.5, 0.5, 0.5), True)
+    """
+    low, high, mean, std, order, _ = MODES[mode]
+    means, stds = (tuple(each)[:: -1 if order == "bgr" else 1] for each in (mean or (0.0,) * 3, std or (1.0,) * 3))
+    width = high - low
+    return Release(
+        function, tuple((m - low) / width for m in means), tuple(s / width for s in stds), reversed=order == "bgr"
+    )
+
 
 RELEASES = {
-    **{f"vgg{n}": Release(f"VGG{n}", **_CAFFE) for n in (16, 19)},
-    **{f"resnet{n}": Release(f"ResNet{n}", **_CAFFE) for n in (50, 101, 152)},
-    **{f"densenet{n}": Release(f"DenseNet{n}", **_TORCH) for n in (121, 169, 201)},
-    "mobilenet": Release("MobileNet", **_TF),
-    "mobilenet_v2": Release("MobileNetV2", **_TF),
+    **{f"vgg{n}": release(f"VGG{n}", "caffe") for n in (16, 19)},
+    **{f"resnet{n}": release(f"ResNet{n}", "caffe") for n in (50, 101, 152)},
+    **{f"densenet{n}": release(f"DenseNet{n}", "torch") for n in (121, 169, 201)},
+    "mobilenet": release("MobileNet", "tf"),
+    "mobilenet_v2": release("MobileNetV2", "tf"),
     "mobilenet_v3_large": Release("MobileNetV3Large"),
     "mobilenet_v3_small": Release("MobileNetV3Small"),
     **{f"efficientnet_b{n}": Release(f"EfficientNetB{n}") for n in range(8)},
@@ -54,8 +64,8 @@ def from_keras(name: str, input_shape: tuple[int, int, int], classes: int) -> ke
         input_shape: (height, width, channels) of the images: those that the twin was trained on.
         classes: 1000.
 
-    Raises ModelError for other images and classes, and where the weights cannot be downloaded: it
-    says where Keras looks for them.
+    Raises ModelError for other images and classes, and where the weights cannot be downloaded: the
+    message has the folder in which Keras looks for them.
 
     >>> sorted(RELEASES)[:3]
     ['densenet121', 'densenet169', 'densenet201']
@@ -95,10 +105,10 @@ def _home() -> str:
 def _downloaded(name: str, release: Release, shape: tuple[int, int, int]) -> keras.Model:
     try:
         return getattr(keras.applications, release.function)(weights="imagenet", input_shape=shape)
-    except Exception as error:  # what Keras' downloads raise has no type of its own
+    except Exception as error:  # Keras' downloads raise no specific type
         url = re.search(r"https?://\S+?(?=:?\s)", str(error))
         file = url[0].rsplit("/", 1)[-1] if url else "its file"
         raise ModelError(
-            f"keras:{name}: its weights cannot be had ({type(error).__name__}: {str(error)[:300]}). "
+            f"keras:{name}: its weights cannot be downloaded ({type(error).__name__}: {str(error)[:300]}). "
             f"Keras looks for {file} in {_home()}/models: download it elsewhere and put it there"
         ) from error

@@ -1,4 +1,4 @@
-"""What a library's weights take for granted: names of layers, and facts that the weights do not show."""
+"""What a library's weights assume: names of layers, and facts that the weights do not show."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from robust.core.signature import Call
 from robust.core.types import Table
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's training images in [0, 1], red, green and blue, as Torch's libraries have them."""
+"""Of ImageNet's training images in [0, 1], red, green and blue, as Torch's libraries use them."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ def check(call: Call, layout: Layout, name: str) -> None:
         given = call.arguments.get(option)
         if given != wanted:
             raise ModelError(
-                f"{call.name} with {_said(option, given)} is not what weights of layout {name!r} were trained as, "
-                f"which is {_said(option, wanted)}; write architecture = {{ name = {_toml(call.name)}, "
+                f"{call.name} with {_described(option, given)} is not what weights of layout {name!r} were trained as, "
+                f"which is {_described(option, wanted)}; write architecture = {{ name = {_toml(call.name)}, "
                 + ", ".join(f"{key} = {_toml(value)}" for key, value in layout.options.items())
                 + " }"
             )
 
 
-def _said(option: str, value: Any) -> str:
+def _described(option: str, value: Any) -> str:
     meaning = MEANING.get((option, value))
     return f"{option} = {_toml(value)}" + (f" ({meaning})" if meaning else "")
 

@@ -1,4 +1,4 @@
-"""A network with weights from elsewhere, ready to be asked."""
+"""A network with pretrained weights, ready for use."""
 
 import re
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ LAYOUTS: dict[str, dict[str, Layout]] = {
 
 
 def load(source: Pretrained, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """The network that a suite's `pretrained` asks for, for images of this shape and this many classes.
+    """The network that a suite's `pretrained` names, for images of this shape and this many classes.
 
-    Raises ModelError where the weights are not here, cannot be read, or are another function's.
+    Raises ModelError if the weights are missing, cannot be read, or belong to another function.
 
     >>> load(Published("keras:resnet50"), (32, 32, 3), 10)
     Traceback (most recent call last):
@@ -60,10 +60,10 @@ def original(source: Pretrained, input_shape: tuple[int, int, int]) -> keras.Mod
 
 
 def channels(source: Pretrained) -> int | None:
-    """How many channels the images have that the weights were trained on; None where the file does not tell.
+    """How many channels the images have that the weights were trained on; None if the file does not show it.
 
-    Only a convolution of the pixels themselves has three of them, and only one of grey pixels, or of each channel by
-    itself, has one.
+    Only a convolution of the pixels themselves has three of them, and only one of grey pixels, or a depthwise one, has
+    one.
     """
     if not isinstance(source, Weights):
         return 3
@@ -78,11 +78,11 @@ def _packaged(source: Published) -> Weights:
 def from_file(weights: Weights, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The network of a file of weights that Torch's libraries have trained; it takes [0, 1] images.
 
-    What weights do not show (strides, borders, epsilon) is known of each library and has to be what
-    the architecture was asked for with; its mean and deviation of pixels go into the normalisation.
+    What weights do not show (strides, borders, epsilon) is known for each library and has to match
+    the options of the architecture; its mean and deviation of pixels go into the normalisation.
 
     Args:
-        weights: the file, the architecture and whose layout it has, as a suite's `pretrained` says.
+        weights: the file, the architecture and whose layout it has, as in a suite's `pretrained`.
         input_shape: (height, width, channels) of the images, from 32x32.
         classes: as many as the file's last layer has.
 
@@ -109,32 +109,32 @@ def _read(weights: Weights) -> dict[str, Tensor]:
 
 
 def normalisation(weights: Weights, held: Normalisation | None = None) -> tuple[Normalisation, str]:
-    """Mean and deviation of [0, 1] pixels, and who says so: the user, the file, its name, or else its layout.
+    """Mean and deviation of [0, 1] pixels, and their source: the user, the file, its name, or else its layout.
 
     held: what the file itself holds.
     """
     layout, named = _layout(weights), releases.of(weights.file)
-    (mean, std), why = (layout.mean, layout.std), f"as layout {weights.layout!r} has it, unless the file says otherwise"
+    (mean, std), why = (layout.mean, layout.std), f"as in layout {weights.layout!r}, unless the file has others"
     if held is not None:
-        (mean, std), why = held, "as the file holds them"
+        (mean, std), why = held, "as stored in the file"
     elif named is not None:
-        (mean, std), why = named[0], f"as the name says ({named[1]}, of {weights.file.name})"
+        (mean, std), why = named[0], f"inferred from its name ({named[1]}, of {weights.file.name})"
     if weights.mean or weights.std:
         return (weights.mean or mean, weights.std or std), "as declared"
     return (mean, std), why
 
 
-def said(source: Pretrained) -> tuple[str, ...]:
+def notes(source: Pretrained) -> tuple[str, ...]:
     """Which of several weights in a file are taken, and how their pixels are normalised, in words."""
     if not isinstance(source, Weights):
         return ()
     (mean, std), why = normalisation(source)
     numbers = [f"({', '.join(f'{n:g}' for n in each)})" for each in (mean, std)]
     taken = checkpoint.read(source.file).of if source.file.is_file() else ""
-    told = (f"{taken}; for others save them by themselves: torch.save(checkpoint[...], file)",) if taken else ()
+    choice = (f"{taken}; for others save them separately: torch.save(checkpoint[...], file)",) if taken else ()
     return (
-        *told,
-        f"normalised inside by mean {numbers[0]} and deviation {numbers[1]}, {why}; mean and std say others",
+        *choice,
+        f"normalised inside by mean {numbers[0]} and deviation {numbers[1]}, {why}; set others with mean and std",
     )
 
 
@@ -181,9 +181,9 @@ def modern(name: str) -> str:
 
 def _check_norm(call: Call, tensors: Table) -> None:
     held = "batch" if any(name.endswith(".running_mean") for name in tensors) else "none"
-    if (asked := call.arguments.get("norm", held)) != held:
+    if (wanted := call.arguments.get("norm", held)) != held:
         raise ModelError(
-            f'norm = "{asked}" is asked for, and the file is {"with" if held == "batch" else "without"} BatchNorm; '
+            f'norm = "{wanted}" is requested, and the file is {"with" if held == "batch" else "without"} BatchNorm; '
             f'write architecture = {{ name = "{call.name}", norm = "{held}" }}'
         )
 

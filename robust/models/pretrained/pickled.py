@@ -1,7 +1,7 @@
-"""The pickles in Torch's files, read as data by a machine that can call nothing.
+"""The pickles in Torch's files, read as data by a machine that cannot call anything.
 
-Python's own unpickler would do with a few names allowed, but it still makes room for whatever
-numbers a file holds. This one knows the operations that `torch.save` writes for tensors, and no more.
+Python's own unpickler would do with a few names allowed, but it still allocates whatever
+numbers a file declares. This one knows the operations that `torch.save` writes for tensors, and no more.
 """
 
 import pickletools
@@ -28,10 +28,10 @@ STORAGES = {
     "torch.BoolStorage": np.dtype("?"),
 }
 MADE = 100_000
-"""So many tensors and tables a pickle may make: several times those of the largest classifier with its optimizer."""
+"""The most tensors and tables a pickle may make: several times those of the largest classifier with its optimizer."""
 
 OPERATIONS = 2_000_000
-"""So many operations it may have, each of which may make a number, a list or a table.
+"""The most operations it may have, each of which may make a number, a list or a table.
 
 `torch.save` writes 34 for a tensor, so that this is room for 58,000.
 """
@@ -40,14 +40,14 @@ REBUILT = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 WRAPPED = {"torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter", "torch.Size"}
 """What only wraps its first argument."""
 _NUMPY = {f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")}
-BESIDE = {
+IGNORED = {
     *_NUMPY, "numpy.dtype", "numpy.ndarray", "argparse.Namespace", "_codecs.encode", "copy_reg._reconstructor",
     "copyreg._reconstructor", "__builtin__.object", "builtins.object", "torch.device", "__builtin__.set",
     "builtins.set",
 }  # fmt: skip
-"""What trainings save beside the tensors, arguments and single numbers: passed over, and never made."""
+"""What trainings save in addition to tensors, as arguments and single numbers: skipped, and never made."""
 TABLES = {"collections.OrderedDict", "collections.Counter", "collections.defaultdict"}
-KNOWN = {*STORAGES, *REBUILT, *WRAPPED, *BESIDE, *TABLES, "__builtin__.dict", "builtins.dict"}
+KNOWN = {*STORAGES, *REBUILT, *WRAPPED, *IGNORED, *TABLES, "__builtin__.dict", "builtins.dict"}
 
 _LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
@@ -65,15 +65,15 @@ class Name:
 
 
 @dataclass(frozen=True)
-class PassedOver:
-    """Something of no use here that the file wants to be made: it is not."""
+class Skipped:
+    """An object of no use here that the file requests: it is not made."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of `count` numbers that stands elsewhere in the file, under `key`."""
+    """A run of `count` numbers that is elsewhere in the file, under `key`."""
 
     key: str
     dtype: np.dtype
@@ -110,7 +110,7 @@ class Machine:
         self.made = 0
 
     def read(self, stream: Any) -> Any:
-        """The object; the stream, a file or a mmap, then stands after it.
+        """The object; the stream, a file or a mmap, is then positioned after it.
 
         Raises ModelError for what is not plain data or a tensor.
         """
@@ -174,7 +174,7 @@ class Machine:
             raise ModelError(f"the pickle holds the operation {name}, which no file of weights needs")
 
     def popped(self, start: int) -> list[Any]:
-        """What stands on the stack from `start` on, taken off it."""
+        """The items on the stack from `start` on, removed from it."""
         if start < 0:
             raise ModelError("the pickle takes more than it has")
         items = self.stack[start:]
@@ -182,36 +182,36 @@ class Machine:
         return items
 
     def stored(self, reference: Any) -> Storage:
-        """The storage that ("storage", type, key, place, count) speaks of; a sixth part must be None."""
+        """The storage that ("storage", type, key, place, count) refers to; a sixth part must be None."""
         match reference:
             case ("storage", Name(kind), str(key), _, int(count), *views) if kind in STORAGES and not any(views):
                 storage = Storage(key, STORAGES[kind], count)
             case _:
                 raise ModelError("the pickle refers to something that is not a storage of numbers")
         if count < 0 or self.storages.setdefault(key, storage) != storage:
-            raise ModelError(f"the storage {key[:99]!r} is said to be two different things")
+            raise ModelError(f"the storage {key[:99]!r} is declared in two different ways")
         return storage
 
 
 def entries(arguments: object) -> int:
-    """How many entries a table that is made of them may have: one list in the file can be made many tables."""
+    """How many entries a table that is made of them may have: one list in the file can make many tables."""
     return sum(len(each) for each in arguments if isinstance(each, list)) if isinstance(arguments, tuple) else 0
 
 
 def _named(name: str) -> Name:
     if name not in KNOWN:
         raise ModelError(
-            f"it names {name[:200]!r}, and only tensors are read: nothing of it was imported or run. Save the weights "
-            "by themselves: torch.save(model.state_dict(), file), or as .safetensors"
+            f"it refers to {name[:200]!r}, and only tensors are read: nothing of it was imported or run. Save the "
+            "weights separately: torch.save(model.state_dict(), file), or as .safetensors"
         )
     return Name(name)
 
 
 def made(function: Any, arguments: Any) -> Any:
-    """What the file wants to be made of the arguments; by us, for the few functions that we know."""
+    """What the file requests to make of the arguments; made here, for the few functions that are known."""
     match function, arguments:
-        case Name(name), tuple() if name in BESIDE:
-            return PassedOver(name)
+        case Name(name), tuple() if name in IGNORED:
+            return Skipped(name)
         case Name("collections.defaultdict"), (Name("__builtin__.dict" | "builtins.dict"),):
             return {}
         case Name("collections.Counter"), (dict() as counts,):
@@ -230,7 +230,7 @@ def made(function: Any, arguments: Any) -> Any:
 def _table(pairs: Iterable[tuple[object, Any]]) -> dict[str | int, Any]:
     table = {}
     for key, value in pairs:
-        if not isinstance(key, str | int):  # a tuple of tuples of tuples takes for ever to hash
+        if not isinstance(key, str | int):  # a tuple of tuples of tuples takes forever to hash
             raise ModelError(f"a table has a {type(key).__name__} as a key; only names and numbers are read")
         table[key] = value
     return table

@@ -1,4 +1,4 @@
-"""Under which prefix a file keeps the tensors of a network, and what may stand beside them."""
+"""Under which prefix a file keeps the tensors of a network, and what may be stored next to them."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ from robust.core.errors import ModelError
 from robust.models.pretrained.tensor import Tensor
 
 UNUSED = {"num_batches_tracked", "n_averaged"}
-"""Counters of BatchNorms and of averaged weights, which no prediction hangs on."""
+"""Counters of BatchNorms and of averaged weights, which no prediction depends on."""
 MEANS, STDS = ("mean", "mu", "new_mean"), ("std", "sigma", "new_std")
 """How the buffers of a layer that normalises pixels are called."""
 
@@ -17,12 +17,12 @@ Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def stripped(tensors: Mapping[str, Tensor], wanted: Collection[str]) -> tuple[dict[str, Tensor], Normalisation | None]:
-    """The tensors under the names that a network wants, and the mean and deviation of pixels kept beside them.
+    """The tensors under the names that a network needs, and the mean and deviation of pixels kept with them.
 
-    A prefix, as "module." and torch.compile's "_orig_mod.", also nested, is taken off where what is behind it
-    are the wanted names. What else the file holds stays, for it has to be told.
+    A prefix, as "module." and torch.compile's "_orig_mod.", also nested, is taken off if the wanted names
+    follow it. What else the file holds is kept, since it has to be reported.
 
-    Raises ModelError where two prefixes hold networks of other numbers: nothing says which is meant.
+    Raises ModelError if two prefixes hold networks of other numbers: which one is meant is unclear.
     """
     tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] not in UNUSED}
     prefixes = _prefixes(tensors, set(wanted))
@@ -30,7 +30,7 @@ def stripped(tensors: Mapping[str, Tensor], wanted: Collection[str]) -> tuple[di
     copies = [prefix for prefix in prefixes[1:] if not first.startswith(prefix)]
     for other in copies:
         if not all(_same(tensors[first + name], tensors[other + name]) for name in wanted):
-            raise ModelError(f"holds two networks, under {first!r} and {other!r}; save one of them by itself")
+            raise ModelError(f"holds two networks, under {first!r} and {other!r}; save one of them separately")
     rest = {n: t for n, t in tensors.items() if not (first and n.startswith(first))}
     if first:
         rest = {n: t for n, t in rest.items() if not any(n.startswith(c) and n[len(c) :] in wanted for c in copies)}
@@ -40,7 +40,7 @@ def stripped(tensors: Mapping[str, Tensor], wanted: Collection[str]) -> tuple[di
 
 
 def _prefixes(tensors: Mapping[str, Tensor], wanted: set[str]) -> list[str]:
-    """Before which wanted names stand: all where some hold a whole network, else the one that holds the most."""
+    """The prefixes of wanted names: all that hold a whole network, if any, else the one that holds the most."""
     counts: Counter[str] = Counter()
     for name in tensors:
         parts = name.split(".")

@@ -1,4 +1,4 @@
-"""With which mean and deviation of pixels a release was trained, where that is not its layout's: its name says so."""
+"""The mean and deviation of pixels that a release was trained with, if not its layout's: its name shows it."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ KNOWN: tuple[tuple[str, Normalisation, str], ...] = (
 
 
 def of(file: Path) -> tuple[Normalisation, str] | None:
-    """Mean and deviation that the name of a file, or of a folder around it, says; None where it says nothing.
+    """Mean and deviation that the name of a file, or of a folder around it, implies; None if it implies nothing.
 
     A cache of downloads keeps the name of the release in a folder: models--timm--tf_efficientnet_b0.ap_in1k.
 

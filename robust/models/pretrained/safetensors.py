@@ -11,14 +11,14 @@ from robust.models.pretrained.tensor import Tensor, floats
 DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 
 TENSORS = 20_000
-"""So many tensors a file may hold: ten times those of the largest image classifiers."""
+"""The most tensors that a file may hold: ten times those of the largest image classifiers."""
 
 HEADER = 400 * TENSORS
-"""So many bytes its header may have: the library allows 100 MB, and makes twenty times as much memory of them."""
+"""The most bytes that its header may have: the library allows 100 MB, and needs twenty times as much memory."""
 
 
 def read(path: Path, data: mmap.mmap) -> dict[str, Tensor]:
-    """The tensors of a file, by name, each read when its values are asked for.
+    """The tensors of a file, by name, each read when its values are used.
 
     The library checks that the header describes tensors which fill the file without gaps or overlaps.
 
@@ -33,7 +33,7 @@ def read(path: Path, data: mmap.mmap) -> dict[str, Tensor]:
     file = safe_open(path, framework="np")
     names = file.keys()
     if len(names) > TENSORS:
-        raise ModelError(f"it says that it holds {len(names):,} tensors; at most {TENSORS:,}")
+        raise ModelError(f"its header declares {len(names):,} tensors; at most {TENSORS:,}")
     return {name: tensor(file, name) for name in names}
 
 

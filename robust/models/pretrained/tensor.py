@@ -1,4 +1,4 @@
-"""A tensor of a file of weights: its shape at once, its values when they are asked for."""
+"""A tensor of a file of weights: its shape at once, its values when they are used."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What timm calls the layers of our networks, and what its weights want of them."""
+"""What timm calls the layers of our networks, and what its weights require of them."""
 
 from functools import partial
 from itertools import accumulate

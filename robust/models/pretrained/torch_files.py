@@ -24,7 +24,7 @@ Places = dict[str, tuple[int, int]]
 
 
 def read_zip(file: IO[bytes], data: mmap.mmap) -> NewTable:
-    """What was saved in the zip form: data.pkl, and every storage in a member of its own, data/<key>."""
+    """What was saved in the zip form: data.pkl, and every storage in a separate member, data/<key>."""
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
     if "data.pkl" not in members:
@@ -38,7 +38,7 @@ def read_zip(file: IO[bytes], data: mmap.mmap) -> NewTable:
 
 
 def place(data: mmap.mmap, info: zipfile.ZipInfo) -> tuple[int, int]:
-    """From where to where a member's bytes stand in the file. Torch never compresses, so nothing can swell."""
+    """Start and end of a member's bytes in the file. Torch never compresses, so nothing can expand."""
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ModelError(f"{info.filename[:99]!r} is compressed; torch.save writes zips that are not")
     head = data[info.header_offset : info.header_offset + _LOCAL_HEADER]
@@ -69,19 +69,19 @@ def read_legacy(data: mmap.mmap) -> NewTable:
     for key in Machine().read(data):
         storage = machine.storages[key]
         if data.read(8) != storage.count.to_bytes(8, "little"):
-            raise ModelError(f"the storage {key[:99]!r} is not as long as it is said to be")
+            raise ModelError(f"the storage {key[:99]!r} is not as long as declared")
         start = data.tell()
         places[key] = start, start + storage.count * storage.dtype.itemsize
         data.seek(places[key][1])  # a ValueError beyond the end
     return tensors(tree, data, places)
 
 
-_DEPTH = 4  # of tables within tables: deeper, nobody keeps weights
-_ENTRIES = 100_000  # of all tables, each as often as it is named: one in one in one of a thousand each are a milliard
+_DEPTH = 4  # of tables within tables: no one keeps weights deeper
+_ENTRIES = 100_000  # of all tables, each as often as it is named: three nested ones of a thousand each are a billion
 
 
 def tensors(tree: object, data: mmap.mmap, places: Places) -> NewTable:
-    """The tree with a `Tensor` for every `View` in its tables; the rest is left out."""
+    """The tree with a `Tensor` for every `View` in its tables; anything else is left out."""
     if not isinstance(tree, dict):
         raise ModelError(f"it holds a {type(tree).__name__}, not a table of tensors")
     return _of_views(tree, data, places, _DEPTH, count(1))
@@ -107,7 +107,7 @@ def _tensor(view: View, data: mmap.mmap, places: Places) -> Tensor:
 
     def values() -> np.ndarray:
         numbers = np.frombuffer(data, storage.dtype, storage.count, start)[view.offset :]
-        steps = zip(view.shape, view.strides, strict=True)  # of one number, or of none, a file may name any
+        steps = zip(view.shape, view.strides, strict=True)  # of one number, or of none, a file may declare any
         strides = [stride * storage.dtype.itemsize if n > 1 and all(view.shape) else 0 for n, stride in steps]
         return floats(as_strided(numbers, view.shape, strides, writeable=False))
 

@@ -1,4 +1,4 @@
-"""What torchvision calls the layers of our networks, and what its weights want of them."""
+"""What torchvision calls the layers of our networks, and what its weights require of them."""
 
 import keras
 

@@ -1,5 +1,5 @@
-"""Summaries: what only the finished table of all models and cases tells.
+"""Summaries: values that need the finished table of all models and cases.
 
-The contract: a summary takes rows of `robust.results.tables.RESULTS` and gives further rows, as dictionaries. It needs
-neither a model nor TensorFlow.
+The contract: a summary takes rows of `robust.results.tables.RESULTS` and returns further rows, as dictionaries. It
+needs neither a model nor TensorFlow.
 """

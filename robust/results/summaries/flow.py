@@ -1,4 +1,4 @@
-"""The flow clean -> perturbed: which classes lose their images, and to which."""
+"""The flow clean -> perturbed: which classes lose images, and to which classes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,18 +9,18 @@ _IMAGE = ["model", "seed", "data", "example"]
 
 
 def flow(outcomes: pd.DataFrame, superclasses: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """What became of the images that were right before, counted.
+    """Counts of the predictions under perturbation of the images that were correct clean.
 
     Args:
         outcomes: a table with the columns of `robust.results.tables.OUTCOMES`, and `data`: the set of each image, since
-            two sets may call their images alike. The clean images of a cell are those of the same model, seed
-            and data that no perturbation has touched.
+            two sets may have equal image names. The clean images of an evaluation are the unperturbed ones of the same
+            model, seed and data.
         superclasses: of the data, name -> its classes; may be empty.
 
-    Returns a row for each model, seed, case and strength, and each label and class `taken_for` that came:
-    `images` counts those of the label that were right clean and are answered so now, the label itself
-    included; `of` all images of the label. `inside`: is the answer in the superclass of the label? False
-    where there are none. Cells without clean images of the same examples are left out.
+    Returns a row for each model, seed, case and strength, and each label and predicted class `taken_for`:
+    `images` counts those of the label that were correct clean and are predicted so now, the label itself
+    included; `of` all images of the label. `inside`: is the prediction in the superclass of the label? False
+    where there are none. Evaluations without clean images of the same examples are left out.
 
     >>> clean = pd.DataFrame({"example": ["1", "2"], "label": "cat", "predicted": "cat", "perturbation": "clean"})
     >>> fog = clean.assign(perturbation="fog", predicted=["cat", "dog"])

@@ -1,4 +1,4 @@
-"""How much the values of one model differ between its trainings."""
+"""How much the values of one model vary between its trainings."""
 
 import pandas as pd
 
@@ -11,10 +11,10 @@ def spread(results: pd.DataFrame) -> pd.DataFrame:
     Args:
         results: a table with the columns of `robust.results.tables.RESULTS`.
 
-    Returns the columns model, case, perturbation, norm, eps, severity, metric, group, unit; trainings: how
-    many; mean, deviation (over n - 1), least, most: of the value over the trainings; sampling: half the mean
-    width of their 95 % intervals, which speak of the images alone. One says what another training would
-    give, the other what other images would.
+    Returns the columns model, case, perturbation, norm, eps, severity, metric, subset, unit; trainings:
+    their number; mean, deviation (over n - 1), least, most: of the value over the trainings; sampling: half the mean
+    width of their 95 % intervals, which account for the images only. `deviation` is the variation between trainings,
+    `sampling` that between samples of images.
 
     >>> rows = {"seed": [0, 1], "value": [0.8, 0.9], "ci_low": [0.7, 0.8], "ci_high": [0.9, 1.0], "unit": "proportion"}
     >>> same = {"model": "m", "case": "clean", "perturbation": "clean", "norm": "", "eps": None, "severity": None}

@@ -1,8 +1,8 @@
-"""Adversaries: what a hardened model is trained against.
+"""Adversaries: what a robust model is trained against.
 
 The contract: `adversary(gradient, images, labels, *, seeds, step, ...) -> images`, graph-pure TensorFlow.
 `gradient(images, labels)` is that of the model's loss by the images [B, H, W, C]; `seeds` is int64 [B] and
-`step` the optimiser's count: together they make all that is random.
+`step` the optimiser's count: together they determine all that is random.
 """
 
 from typing import TYPE_CHECKING

@@ -26,7 +26,7 @@ def pgd(
     Args:
         gradient, images, labels, seeds, step: see `robust.training.adversaries`.
         eps: radius of the ball, in units of a [0, 1] image. norm: of the ball.
-        steps: of the climb; an epoch costs 1 + steps plain ones.
+        steps: of the ascent; an epoch costs 1 + steps plain ones.
         step_size: of one step; eps / 4, which is their 2/255 at 8/255.
         random_start: begin at a random point of the ball rather than at the image.
 

@@ -1,7 +1,7 @@
 """Random chains of simple operations.
 
 Keras has layers of these names; theirs draw one choice for a whole batch or, AugMix, for a whole tf.data
-pipeline, and from a state that parallel calls disturb. Here each image has its own, from its own seed.
+pipeline, and from a state that parallel calls change. Here each image has its own, from its own seed.
 """
 
 import tensorflow as tf

@@ -35,8 +35,8 @@ def pca_colour(images: tf.Tensor, *, seeds: tf.Tensor, std: NonNegative = 0.1) -
     np.float32(0.5)
     """
     if images.shape[-1] != 3:
-        came = f"the images have {images.shape[-1]} channel(s)"
-        raise DataError(f"pca_colour shifts red, green and blue, and {came}; leave it out of augment")
+        given = f"the images have {images.shape[-1]} channel(s)"
+        raise DataError(f"pca_colour shifts red, green and blue, and {given}; leave it out of augment")
     strengths = std * randomness.normal(seeds, 0, [3]) * tf.constant(EIGENVALUES)  # [B, 3]
     shift = tf.matmul(strengths, tf.constant(EIGENVECTORS), transpose_b=True)  # [B, 3]
     return tf.clip_by_value(images + shift[:, None, None, :], 0.0, 1.0)

@@ -53,7 +53,7 @@ def scale_jitter(
 ) -> tf.Tensor:
     """Resize so that the shorter side is anything from `smallest` to `largest`, then crop anywhere.
 
-    The result has the size of the images, which stands for the paper's crop of 224: the window is
+    The result has the size of the images, which replaces the paper's crop of 224: the window is
     crop / S of each side, S uniform over the whole numbers of the range.
 
     Args:
@@ -61,13 +61,13 @@ def scale_jitter(
         smallest, largest: the shorter side S, in pixels. He et al., CVPR 2016: 256 to 480.
         crop: the side of the crop, in the same pixels.
 
-    Raises SuiteError where the crop does not fit into the smallest image, or the range is upside down.
+    Raises SuiteError if the crop does not fit into the smallest image, or the range is reversed.
 
     Source: Simonyan & Zisserman, Very deep convolutional networks, ICLR 2015.
     """
     if not crop <= smallest <= largest:
-        came = f"crop = {crop}, smallest = {smallest}, largest = {largest}"
-        raise SuiteError(f"scale_jitter: {came}; they must not fall from one to the next", "crop")
+        given = f"crop = {crop}, smallest = {smallest}, largest = {largest}"
+        raise SuiteError(f"scale_jitter: {given}; they must not decrease from one to the next", "crop")
     height, width, _ = windows.sides(images)
     side = smallest + tf.floor(randomness.uniform(seeds, 0, [1]) * (largest - smallest + 1))
     whole = tf.constant([height, width], tf.float32)

@@ -1,7 +1,7 @@
 """Mixtures of two images, and of their labels.
 
-Who is mixed with whom: a batch is put into the order of a hash of its seeds, and each image takes the next
-one in it. That is a random ring, and it does not change with the order in which the images came.
+Which images are mixed: a batch is put into the order of a hash of its seeds, and each image takes the next
+one in it. That is a random ring, and it does not change with the order of the images.
 """
 
 import tensorflow as tf
@@ -40,7 +40,7 @@ def cutmix(
     """Paste a window of another image over each, and mix the labels by the areas that are then seen.
 
     The window has the shape of the image and 1 - w of its area, w ~ Beta(alpha, alpha); its centre is
-    anywhere, and what would stand out of the image is cut off.
+    anywhere, and what would be outside of the image is cut off.
 
     Args:
         images, seeds: see `robust.training.augmentations`.

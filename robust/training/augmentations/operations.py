@@ -1,6 +1,6 @@
 """The operations that policies choose from: those of AutoAugment, with its ranges, one image at a time.
 
-Each takes an image [1, H, W, C] and a signed level in [-1, 1]; at 1 it is as strong as AutoAugment ever has
+Each takes an image [1, H, W, C] and a signed level in [-1, 1]; at 1 it is as strong as AutoAugment ever makes
 it. They are Pillow's operations; what a geometric one uncovers is mid-grey.
 
 Source: Cubuk et al., AutoAugment: Learning augmentation policies from data, CVPR 2019, Table 6.

@@ -1,4 +1,4 @@
-"""Windows of an image: drawing one for each, and looking through it."""
+"""Windows of an image: drawing one for each, and enlarging it."""
 
 import math
 
@@ -36,7 +36,7 @@ def draw(seeds: tf.Tensor, size: tuple[int, int], areas: tuple[float, float], as
 
 
 def inside(low: tf.Tensor, high: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Which pixels of an image of `size` lie between two corners, both [B, 2] in whole pixels: bool [B, H, W, 1]."""
+    """Which pixels of an image of `size` are between two corners, both [B, 2] in whole pixels: bool [B, H, W, 1]."""
     down, across = (tf.range(side, dtype=tf.float32) for side in size)
     rows = (down >= low[:, :1]) & (down < high[:, :1])
     columns = (across >= low[:, 1:]) & (across < high[:, 1:])

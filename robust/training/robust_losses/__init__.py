@@ -1,8 +1,8 @@
-"""Robust losses: what weighs an image against what an adversary makes of it; the `objective` of a training.
+"""Robust losses: of an image and of what an adversary makes of it; the `objective` of a training.
 
-The contract: `member(clean, adversarial, shares, *, ...) -> (climbed, losses)`, both [B], graph-pure TensorFlow,
+The contract: `member(clean, adversarial, shares, *, ...) -> (maximised, losses)`, both [B], graph-pure TensorFlow,
 from the logits [B, C] of the images and of the adversary's, and the label's shares of the classes [B, C]. The
-adversary climbs the first, training descends the second.
+adversary maximises the first, training minimises the second.
 """
 
 from typing import TYPE_CHECKING

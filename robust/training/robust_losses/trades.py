@@ -9,11 +9,11 @@ from robust.training.objectives import cross_entropy, divergence
 def trades(
     clean: tf.Tensor, adversarial: tf.Tensor, shares: tf.Tensor, *, beta: Positive = 6.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """TRADES: CE(f(x), y) + beta KL(f(x) || f(x')), where x' climbs the divergence and not the cross-entropy.
+    """TRADES: CE(f(x), y) + beta KL(f(x) || f(x')), where x' maximises the divergence and not the cross-entropy.
 
     Args:
         clean, adversarial, shares: see `robust.training.robust_losses`.
-        beta: what robustness is worth in accuracy; 1 and 6 are theirs.
+        beta: weight of robustness against accuracy; 1 and 6 are theirs.
 
     Give its adversary a random start: at the image itself the divergence is flat.
 

@@ -165,7 +165,7 @@ def test_steps_that_do_not_suffice_are_told(task):
             "targeted_beats_autoattack",
             "apgd_t with twice the steps",
         ),
-        ({"name": "pgd", "steps": 2}, "too_few_steps", "twice the steps, and 20 at least"),
+        ({"name": "pgd", "steps": 2}, "too_few_steps", "twice the steps, at least 20"),
     ],
 )
 def test_a_reason_names_the_experiment_that_was_made(task, monkeypatch, table, ill, experiment):

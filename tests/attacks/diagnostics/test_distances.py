@@ -45,7 +45,7 @@ def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measur
     assert report(tmp_path / "out") == 1
     assert "unsupported: net on far" in capsys.readouterr().out
     page = (tmp_path / "out/index.html").read_text()
-    assert "with eps as large as the whole box" in page and "⊘ unsupported" in page
+    assert "with eps so large that the ball contains every image" in page and "⊘ unsupported" in page
 
 
 def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):

@@ -88,7 +88,7 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
 
 
 def test_the_run_ends_with_how_many_are_in_doubt(ran):
-    assert recording.doubted(ran[3]) == "2 numbers are suspect; the page says why"
+    assert recording.doubted(ran[3]) == "2 numbers are suspect; the page gives the reasons"
     assert recording.doubted(ran[3].query("case == 'sound'")) == ""
 
 

@@ -6,7 +6,8 @@ from scipy.optimize import linprog
 
 from robust.attacks.iterative import Task
 from robust.attacks.minimal.fab import fab_towards
-from robust.attacks.minimal.search import minimises, smallest_changes
+from robust.attacks.minimal.search import smallest_changes
+from robust.core.declared import of_attack
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier
 
@@ -191,7 +192,7 @@ def test_carlini_wagner_is_one_of_those_that_minimise(two, known2):
 
 def test_which_attacks_minimise_by_themselves():
     said = {"fab": False, "pgd": False, "foolbox:LinfPGD": False, "foolbox:LInfFMNAttack": True, "deepfool": True}
-    assert {name: minimises(Call("attacks", name)) for name in said} == said
+    assert {name: of_attack(name).minimal for name in said} == said
 
 
 @norms

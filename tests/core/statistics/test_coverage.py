@@ -1,4 +1,4 @@
-"""How often the intervals hold what is true: the simulation of docs/coverage.md, with fewer samples."""
+"""The coverage of the intervals: the simulation of docs/coverage.md, with fewer samples."""
 
 import importlib
 import math

@@ -51,7 +51,7 @@ def test_what_is_frozen_is_not_trained():
 
 
 def test_of_a_black_box_the_parameters_at_most():
-    asked = Classifier(black_box.asked(_net(layers.Dense(3)), 3), 3)
+    asked = Classifier(black_box.as_black_box(_net(layers.Dense(3)), 3), 3)
     assert [(v.metric, v.value) for v in cost(asked, DATA)] == [("parameters", 243)]
     assert not list(cost(Classifier(lambda images: np.full((len(images), 3), 1 / 3), 3), DATA))
 

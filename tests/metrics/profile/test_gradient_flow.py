@@ -164,7 +164,7 @@ def test_a_softmax_head_is_looked_through(read):
 
 
 def test_more_images_than_there_are(built):
-    with pytest.raises(DataError, match="64 images asked of its split 'test'; allowed: 1 to 1"):
+    with pytest.raises(DataError, match="64 images requested from its split 'test'; allowed: 1 to 1"):
         network = built("mlp", depth=1)
         list(gradient_flow(Classifier(network, 10), data(np.zeros((1, 28, 28, 1)), [0], 10)))
 
@@ -176,7 +176,7 @@ def test_a_model_that_hides_its_layers():
 
     own = Own(name="own")
     own(np.zeros((1, 2, 2, 1), np.float32))
-    with pytest.raises(ModelError, match="'own' .* must be a functional model"):
+    with pytest.raises(ModelError, match=r"'own' .* must be a functional model"):
         list(gradient_flow(Classifier(own, 2), data(np.zeros((1, 2, 2, 1)), [0], 2), images=1))
 
 

@@ -92,7 +92,7 @@ def test_layers_that_do_nothing_and_activations_by_themselves(randomized, apart)
      layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="ours"),
      "theirs is a linear layer where the target's ours is a depthwise convolution"),
     (layers.Activation(lambda x: x, name="theirs"), layers.ReLU(name="ours"),
-     "theirs has an activation of its own; known: those of keras.activations"),
+     "theirs has a custom activation; known: those of keras.activations"),
     (layers.BatchNormalization(name="theirs"), layers.BatchNormalization(scale=False, name="ours"),
      "theirs has scale True, the target's ours has False"),
     (layers.ReLU(name="theirs"), layers.Lambda(abs, name="ours"), "ours is a Lambda; known: Activation, Add"),

@@ -19,7 +19,7 @@ from robust.core.errors import ContractError, ModelError
 from robust.core.interface import spoken
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
-from robust.models import first_look
+from robust.models import input_checks
 from robust.models.classifier import Classifier, tflite
 from robust.models.classifier.black_box import BlackBox
 from robust.models.loading import load
@@ -47,7 +47,7 @@ def test_a_function_of_probabilities_answers_with_their_logarithms(predict, doze
     found = classifier.logits(images)
     np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=1e-5)
     assert (classifier.is_black_box, classifier.n_forward, classifier.n_backward) == (True, 16, 0)
-    assert classifier.understood[0].startswith("a black box without gradients, for square, transfer or noise; ")
+    assert classifier.notes[0].startswith("a black box without gradients, for square, transfer or noise; ")
 
 
 def test_logits_are_taken_as_they_are(dozen):
@@ -95,7 +95,7 @@ def test_attacks_by_gradients_are_refused_with_the_way_out(predict, dozen):
     assert str(caught.value) == f"model 'lambda' has no gradient from its logits to its pixels; {NO_GRADIENT}"
     with pytest.raises(ModelError) as caught:
         robust.evaluate(predict, (images, labels), ["square", "pgd"], eps=0.1)
-    told = "model 'lambda' gives answers and no gradients, which pgd asks for"
+    told = "model 'lambda' gives outputs and no gradients, which pgd needs"
     assert str(caught.value) == f"{told}; {NO_GRADIENT}"
     with pytest.raises((ModelError, ContractError)):
         robust.evaluate(predict, (images, labels), ["foolbox:LinfPGD"], eps=0.1)
@@ -117,8 +117,8 @@ def test_evaluate_takes_a_function(predict, dozen, tmp_path):
         (lambda x: x, r"float32 of shape \(\d+, 4, 4, 1\) for \d+ images; it must give a number for each class"),
         (lambda x: x[:1, 0, :3, 0], "float32 of shape \\(1, 3\\) for"),
         (lambda x: "no", "<U2 of shape \\(\\) for"),
-        (lambda x: x[:, 0, 0, 0] - 7, "gives one number an image, from .* which is no probability; give that of the"),
-        (lambda x: 1 / 0, "failed when it was asked: ZeroDivisionError: division by zero"),
+        (lambda x: x[:, 0, 0, 0] - 7, "gives one number per image, from .* which is no probability; give that of the"),
+        (lambda x: 1 / 0, "failed when it was called: ZeroDivisionError: division by zero"),
         (lambda x: x[:, 0, :2, 0], r"gives outputs of shape \(2,\), but the data has 3 classes"),
     ],
 )
@@ -138,7 +138,7 @@ def test_an_error_in_the_middle_of_an_attack_is_told_in_its_own_words(dozen):
             raise ConnectionError("the service has gone")
         return np.eye(3)[[0] * len(x)]
 
-    with pytest.raises(ModelError, match=r"square\[answer\]: model 'answer' failed when it was asked: ConnectionError"):
+    with pytest.raises(ModelError, match=r"square\[answer\]: model 'answer' failed .*: ConnectionError"):
         robust.evaluate(answer, (images, 0 * labels), ["square"], eps=0.1, classes=3)
 
 
@@ -149,7 +149,7 @@ def test_answers_by_chance_are_told(dozen):
         "Told", (), {"stage": lambda *_: None, "advance": lambda *_: None, "say": lambda _, line: lines.append(line)}
     )()
     robust.evaluate(lambda x: random.normal(size=(len(x), 3)), (dozen[0], dozen[2]), progress=progress)
-    assert any("its answers differ from call to call" in line for line in lines)
+    assert any("its outputs differ from call to call" in line for line in lines)
 
 
 def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tmp_path, data):
@@ -164,7 +164,7 @@ def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tm
         == 1
         > robust.value(table, "top1", case="square", allow_invalid=True).value
     )
-    with pytest.raises(ModelError, match=f"^model 'net' gives answers and no gradients.*{NO_GRADIENT}"):
+    with pytest.raises(ModelError, match=f"^model 'net' gives outputs and no gradients.*{NO_GRADIENT}"):
         robust.evaluate(tmp_path / "net.tflite", str(data), ["fgsm"], eps=0.3)
     assert (labels == found.argmax(axis=1)).all()
 
@@ -193,19 +193,19 @@ def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
     lite(tmp_path / "net.tflite")
     suite = tmp_path / "s.toml"
     suite.write_text('data = { arrays = "data.npz" }\n[model.m]\ntflite = "net.tflite"\n[case.c]\nprofile = ["cost"]\n')
-    with pytest.raises(ModelError, match="model 'net' gives answers only, and cost looks inside; leave out profile"):
+    with pytest.raises(ModelError, match="gives outputs only, and cost needs its layers; leave out profile"):
         robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"))
 
 
 @pytest.mark.parametrize("measure", ["structure", "clusters", "outliers"])
 def test_a_measure_that_looks_at_features_is_refused_for_a_black_box(predict, dozen, measure):
     from robust.core.signature import bind
-    from robust.engine.early import look
+    from robust.engine.early import check
 
     classifier = Classifier(predict, 3, batch_size=8)
-    look(classifier, dozen[0][:1], [bind("metrics", "confusion")], print)
-    with pytest.raises(ModelError, match=f"answers only, and {measure} looks at features; leave it out of metrics"):
-        look(classifier, dozen[0][:1], [bind("metrics", measure)], print)
+    check(classifier, dozen[0][:1], [bind("metrics", "confusion")], print)
+    with pytest.raises(ModelError, match=f"{measure} needs features; leave it out of metrics"):
+        check(classifier, dozen[0][:1], [bind("metrics", measure)], print)
 
 
 def test_what_is_no_tflite_file_is_refused(tmp_path):
@@ -222,7 +222,7 @@ def test_a_model_whose_softmax_cannot_be_taken_off_can_be_asked_as_a_black_box(d
     powers = keras.ops.exp(keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     model = keras.Model(inputs, {"p": powers / keras.ops.sum(powers, axis=1, keepdims=True), "x": powers}, name="net")
     labels = model(images)["p"].numpy().argmax(axis=1)
-    with pytest.raises(ModelError, match="or say black_box=True"):
+    with pytest.raises(ModelError, match="or set black_box=True"):
         robust.evaluate({"model": model, "output": "p"}, (images, labels), classes=3)
     asked = {"model": model, "output": "p", "black_box": True}
     table = robust.evaluate(asked, (images, labels), ["square"], eps=0.5, classes=3)
@@ -238,7 +238,7 @@ def test_a_model_whose_softmax_cannot_be_taken_off_can_be_asked_as_a_black_box(d
 def test_the_graph_of_a_model_is_not_asked_for_gradients_through_its_answers(linear, dozen):
     from robust.models.classifier import black_box
 
-    classifier = Classifier(black_box.asked(linear(activation="softmax"), 3), 3, batch_size=4)
+    classifier = Classifier(black_box.as_black_box(linear(activation="softmax"), 3), 3, batch_size=4)
     assert classifier.weights == Classifier(linear(activation="softmax"), 3).weights
     with pytest.raises(ModelError, match="has no gradient"):
         classifier.gradient(tf.constant(dozen[0]), tf.constant(dozen[2]), lambda z, y: z[:, 0])
@@ -314,7 +314,7 @@ def test_the_range_of_a_calibration_is_taken_for_the_usual_one_that_holds_it(det
 def test_a_calibration_of_no_usual_range_is_taken_as_it_is(details):
     found, why = tflite._pixels({**details(np.uint8, 3.25 / 255, 33), "shape": [1, 8, 8, 1]})
     np.testing.assert_allclose((found.low, found.high), (-0.42, 2.83), atol=0.01)
-    assert why == "from its calibration, since nothing says otherwise"
+    assert why == "from its calibration, since nothing else is known"
     assert tflite._pixels({**details(np.float32, 0.0, 0), "shape": [1, 8, 8, 1]}) == (None, "")
     found, why = tflite._pixels({**details(np.uint8, 0.0, 0), "shape": [1, 8, 8, 1]})
     assert (found, why) == (Preprocessing(0, 255), "from its inputs of type uint8")
@@ -322,11 +322,11 @@ def test_a_calibration_of_no_usual_range_is_taken_as_it_is(details):
 
 def test_a_quantised_file_is_asked_in_the_usual_range(lite, tmp_path):
     found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3)
-    assert found.preprocessing == Preprocessing() and found.understood[-1].startswith(
+    assert found.preprocessing == Preprocessing() and found.notes[-1].startswith(
         "pixels [0, 1], its calibration being [0, 0."
     )
     said = Classifier(load(tmp_path / "q.tflite"), 3, preprocessing=(0, 1))
-    assert said.understood[-1] == "pixels [0, 1], as declared"
+    assert said.notes[-1] == "pixels [0, 1], as declared"
 
 
 def test_any_function_that_runs_tensorflow_answers_on_one_core(tmp_path):
@@ -399,7 +399,7 @@ def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_l
         return pd.read_csv("out/results.csv")
 
     with (
-        pytest.raises(ModelError, match="has 2 outputs, kind, pose; say which one classifies, as in ") as told,
+        pytest.raises(ModelError, match="has 2 outputs, kind, pose; specify which one classifies, as in ") as told,
         spoken(how),
     ):
         asked()
@@ -436,7 +436,7 @@ def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, pre
     for some in (images, images[:1]):
         data = from_arrays(some, labels[: len(some)], ("a", "b", "c"))
         found, same = (Classifier(each, 3, batch_size=len(some)) for each in (ask, plain))
-        assert first_look.at(found, data) == first_look.at(same, data) == ([], [])
+        assert input_checks.at(found, data) == input_checks.at(same, data) == ([], [])
         np.testing.assert_array_equal(found.logits(some), same.logits(some))
         assert found.model.gives_probabilities == (answer == "probabilities")
 
@@ -454,7 +454,7 @@ def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, 
             return found
 
         classifier = Classifier(ask, 3 if answer(images).ndim == 2 else 2)
-        first_look.at(classifier, from_arrays(images, labels % classifier.classes))
+        input_checks.at(classifier, from_arrays(images, labels % classifier.classes))
         assert all(np.isfinite(doubt.value) and doubt.n <= 40 - len(places) for doubt in classifier.doubts)
         with pytest.raises(ModelError) as caught:
             classifier.logits(images)
@@ -464,7 +464,7 @@ def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, 
 def test_evaluate_names_a_function_that_gives_nan(predict):
     images, labels = greys()
     images[30:33, 0, 0, 0] = 0.99
-    with pytest.raises(ModelError, match=r"model 'ask' gives NaN or infinite answers for 3 of 40 images$"):
+    with pytest.raises(ModelError, match=r"model 'ask' gives NaN or infinite outputs for 3 of 40 images$"):
         robust.evaluate(named_ask(predict), (images, labels))
 
 

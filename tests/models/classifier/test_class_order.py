@@ -6,7 +6,7 @@ import pytest
 
 from robust.core.interface import worded
 from robust.datasets.dataset import from_arrays
-from robust.models import first_look
+from robust.models import input_checks
 from robust.models.classifier import Classifier
 from robust.models.classifier.class_order import better
 
@@ -51,9 +51,9 @@ def test_another_order_is_found_and_told(classes, n):
     if classes <= 10:
         names = [f"c{i}" for i in range(classes)]
         assert answer.classes == tuple(order)
-        assert f"say --classes {','.join(names[k] for k in order)}" in worded(answer.told(names), "command")
+        assert f"set --classes {','.join(names[k] for k in order)}" in worded(answer.message(names), "command")
     else:
-        assert "as in --classes names.txt" in worded(answer.told([str(i) for i in range(classes)]), "command")
+        assert "as in --classes names.txt" in worded(answer.message([str(i) for i in range(classes)]), "command")
 
 
 def test_two_classes_that_changed_places_are_found():
@@ -67,7 +67,7 @@ def test_few_images_suspect_and_do_not_accuse():
     assert (
         not answer.clear
         and answer.reason.name == "class_order_guessed"
-        and "may be chance" in answer.told(["a", "b", "c"])
+        and "may be chance" in answer.message(["a", "b", "c"])
     )
 
 
@@ -110,7 +110,7 @@ def test_a_bad_model_of_few_classes_is_suspected_at_most(confusion, n):
     """With few classes errors that are of a kind look like another order, and may be the model's own."""
     answer = found(np.array(confusion), n)
     assert answer is None or (not answer.clear and answer.reason.name == "class_order_guessed")
-    assert answer is None or "the model's own errors" in answer.told(["a", "b", "c", "d"])
+    assert answer is None or "the model's own errors" in answer.message(["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize("shown", [1.0, 255.0], ids=["classes alone", "pixels, too"])
@@ -127,9 +127,9 @@ def test_classes_in_another_order_are_found_although_the_pixels_are_wrong(shown)
         return np.eye(3)[np.array(order)[np.searchsorted(ends, means)]] * 0.9 + 0.1 / 3
 
     classifier = Classifier(model, 3, batch_size=30)
-    doubts = [worded(line, "command") for line in first_look.at(classifier, data)[1]]
+    doubts = [worded(line, "command") for line in input_checks.at(classifier, data)[1]]
     (words,) = [line for line in doubts if "--classes" in line]
-    assert "say --classes c,a,b" in words
+    assert "set --classes c,a,b" in words
     assert ("--preprocessing 0 255" in words) == (shown == 255)
     assert "wrong_class_order" in [reason.name for reason in classifier.doubts]
 
@@ -145,17 +145,17 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
         return np.eye(4)[np.array([1, 0, 2, 3])[level]] * 0.9 + 0.1 / 4
 
     classifier = Classifier(model, 4, batch_size=30)
-    doubts = [worded(line, "command") for line in first_look.at(classifier, data)[1]]
+    doubts = [worded(line, "command") for line in input_checks.at(classifier, data)[1]]
     assert [reason.name for reason in classifier.doubts] == ["wrong_preprocessing", "wrong_class_order"]
-    assert "say --preprocessing 0 255" in doubts[0] and "say --classes b,a,c,d" in doubts[1]
-    assert "asked with pixels [0, 255]" in doubts[1]
+    assert "set --preprocessing 0 255" in doubts[0] and "set --classes b,a,c,d" in doubts[1]
+    assert "evaluated with pixels [0, 255]" in doubts[1]
 
 
 def test_names_that_hold_commas_or_spaces():
     answer = found(accurate(3, 0.9)[:, [1, 2, 0]])
-    told = [worded(answer.told(names), "command") for names in (["d", "a b", "c"], ["shark, great white", "a", "b"])]
-    assert "say --classes 'a b,c,d'" in told[0].replace("'c,d,a b'", "'a b,c,d'")
-    assert "say --classes names.txt, a file of one name a line" in told[1]
+    told = [worded(answer.message(names), "command") for names in (["d", "a b", "c"], ["shark, great white", "a", "b"])]
+    assert "set --classes 'a b,c,d'" in told[0].replace("'c,d,a b'", "'a b,c,d'")
+    assert "set --classes names.txt, a file with one name per line" in told[1]
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_agai
         _, out, err = told(*command, cwd=wrong)
         assert "classes in this order: 0 ant, 1 cat, 2 dog" in err
         assert "invalid" in out and "100% in another: if that is the model's" in err
-        remedy = next(part for part in (err + out).split("say ") if part.startswith("--classes")).splitlines()[0]
+        remedy = next(part for part in (err + out).split("set ") if part.startswith("--classes")).splitlines()[0]
     assert "invalid" in (wrong / "report/results.csv").read_text()
     _, out, err = told(*command[:-1], "better", *shlex.split(remedy), cwd=wrong)
     assert "classes in this order: 0 cat, 1 dog, 2 ant" in err
@@ -203,7 +203,7 @@ def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_agai
 def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
     import robust
 
-    with pytest.warns(UserWarning, match=r"say classes=\['cat', 'dog', 'ant'\]"):
+    with pytest.warns(UserWarning, match=r"set classes=\['cat', 'dog', 'ant'\]"):
         table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", "fgsm", eps="1/255")
     assert set(table["reliability"]) == {"invalid"}
     table = robust.evaluate(str(wrong / "m.keras"), f"{wrong}/data", classes=["cat", "dog", "ant"])
@@ -249,7 +249,7 @@ def test_outputs_of_other_classes_are_refused_before_anything_is_looked_for(entr
     with pytest.raises(ModelError) as caught:
         entry(five_classes if is_function else model, f"{wrong}/data", wrong)
     said = str(caught.value)
-    assert "gives outputs of shape (5,), but the data has 3 classes; if it lacks some of the model's, name all" in said
+    assert "gives outputs of shape (5,), but the data has 3 classes; if the data lacks some of the model's" in said
 
 
 def test_the_command_says_the_same_of_other_classes(wrong):
@@ -258,11 +258,11 @@ def test_the_command_says_the_same_of_other_classes(wrong):
     from robust.core.interface import spoken
 
     (wrong / "data" / "dog").rename(wrong / "dog")
-    said = "gives outputs of shape (3,), but the data has 2 classes; if it lacks some of the model's, name all in its"
+    said = "gives outputs of shape (3,), but the data has 2 classes; if the data lacks some of the model's classes"
     command = ["evaluate", f"{wrong}/m.keras", "--data", f"{wrong}/data"]
     with pytest.raises(ModelError) as caught, spoken("command"):
         cli.app(command, exit_on_error=False, result_action="return_value")
-    assert f"{said} order: --classes names.txt, one a line" in str(caught.value)
+    assert said in str(caught.value) and "order: --classes names.txt, one per line" in str(caught.value)
     (wrong / "names.txt").write_text("cat\ndog\nant\n")
     command += ["--classes", f"{wrong}/names.txt"]
     assert cli.app(command, exit_on_error=False, result_action="return_value") == 0

@@ -161,9 +161,9 @@ def test_the_hash_is_of_the_weights_and_of_nothing_else(build):
 
 
 def test_what_is_not_a_model_is_refused():
-    expected = "a str is no model; give a keras.Model, or a function from images to probabilities"
+    expected = "a str is not a model; pass a keras.Model, or a function from images to probabilities"
     assert _refusal("model.keras") == expected
-    assert _refusal(keras.Model).startswith("the class Model is no model; give a keras.Model")
+    assert _refusal(keras.Model).startswith("the class Model is not a model; pass a keras.Model")
 
 
 def test_a_model_without_weights_yet_is_refused():
@@ -242,8 +242,8 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     for model in (subclassed, unknown, ensemble):
         told = re.fullmatch(
             "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
-            r"Dense\(classes\) and train with from_logits=True, or, in Python, give (.*); or say black_box=True, "
-            "for attacks that ask for answers only: square, transfer or noise",
+            r"Dense\(classes\) and train with from_logits=True, or, in Python, pass (.*); or set black_box=True, "
+            "for attacks that need outputs only: square, transfer or noise",
             _refusal(model, ask=True),
         )
         remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed
@@ -260,7 +260,7 @@ def test_whole_numbers_as_inputs_are_refused_with_the_way_out():
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inputs))), name="bytes")
     message = _refusal(model)
     assert message.startswith("model 'bytes' takes inputs of type uint8, which have no gradient; give it keras.Input(")
-    assert "say preprocessing=[0, 255]; or say black_box=True" in message
+    assert "set preprocessing=[0, 255]; or set black_box=True" in message
 
 
 def test_another_backend_is_refused_by_name(monkeypatch):

@@ -74,10 +74,10 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
             "robust: keras = 'x.onnx': must be a .keras file, as model.save(\"x.keras\") writes",
         ),
         (["y.keras", "--data", "photos/", "--eps", "4/255"], "robust: --eps needs an attack, as in --attack pgd"),
-        (["y.keras", "--data", "photos"], "robust: model y: y.keras: is no .keras archive (0 bytes); was it cut off?"),
+        (["y.keras", "--data", "photos"], "robust: model y: y.keras: is not a .keras archive (0 bytes)"),
         (
             ["x.h5", "--data", "photos/"],
-            "robust: model x: x.h5: is no .keras archive (0 bytes); was it cut off?",
+            "robust: model x: x.h5: is not a .keras archive (0 bytes); was it cut off?",
         ),
         (["x.h5", "--data", "photos/", "--attack", "pdg"], "robust: no attacks named 'pdg'; did you mean 'pgd'?"),
         (["x.h5", "--data", "photos/", "--attack", "pgd"], "robust: pgd needs eps"),
@@ -123,7 +123,7 @@ def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_
     )
     result = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(["*ModelError: *shady.keras holds a Lambda, which runs somebody's code*"])
+    result.stdout.fnmatch_lines(["*ModelError: *shady.keras holds a Lambda, which runs third-party code*"])
     pytester.makeini("[pytest]\nrobust_allow_code = true\n")
     pytester.runpytest_subprocess("-k", "shady").assert_outcomes(passed=1)
 

@@ -103,9 +103,9 @@ def suite(path, key='keras = "{}"'):
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("shady", "shady.keras holds a Lambda, which runs somebody's code"),
+        ("shady", "shady.keras holds a Lambda, which runs third-party code"),
         ("saved", "saved is a SavedModel, whose graph can read and write files"),
-        ("custom", "custom.keras holds theirs.Twice, which runs somebody's code"),
+        ("custom", "custom.keras holds theirs.Twice, which runs third-party code"),
     ],
 )
 def test_code_in_a_file_runs_only_when_trusted(kind, told, request, marker, data, tmp_path, dozen, monkeypatch):
@@ -113,12 +113,12 @@ def test_code_in_a_file_runs_only_when_trusted(kind, told, request, marker, data
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     with pytest.raises(ModelError) as caught:
         load(path)
-    assert str(caught.value) == f"{tmp_path}/{told}; if you trust whoever made it, say so: allow_code=True"
-    with pytest.raises(ModelError, match="say so: allow_code=True"):
+    assert str(caught.value) == f"{tmp_path}/{told}; if you trust its author, set allow_code=True"
+    with pytest.raises(ModelError, match="set allow_code=True"):
         robust.evaluate(path, str(data), classes=3)
     with pytest.raises(SuiteError) as refused:
         robust.load(suite(path))
-    assert str(refused.value).startswith(f"{tmp_path}/s.toml:3: {tmp_path}/{told}; if you trust this suite, say so")
+    assert str(refused.value).startswith(f"{tmp_path}/s.toml:3: {tmp_path}/{told}; if you trust this suite, set")
     assert not marker.exists() and "theirs" not in sys.modules
     classifier = Classifier(load(path, allow_code=True), 3)
     assert classifier.logits(dozen[0]).shape == (12, 3)
@@ -177,7 +177,7 @@ def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_pa
     for attack in ("pgd", "apgd", "square"):
         code, said = typed(capfd, monkeypatch, *words, "--allow-code", "--attack", attack)
         assert code == 0 and "\nfooled: read back, the PNG is " in said, said
-        assert f"{kind}: its graph is asked by 'serving_default', with gradients; its layers are not seen" in said
+        assert f"{kind}: its graph is called by 'serving_default', with gradients" in said
 
 
 def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp_path, monkeypatch, capfd):
@@ -186,8 +186,8 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save("grey.png")
     words = ["attack", "grey.png", "--model", "exported", "--eps", "60/255", "--allow-code"]
     code, said = typed(capfd, monkeypatch, *words)
-    assert code == 2 and "gives probabilities" in said and "or say --black-box, for attacks that ask" in said
-    remedy = re.search(r"or, in Python, give (keras\.Model.*) with --allow-code; or say", said)[1]
+    assert code == 2 and "gives probabilities" in said and "or set --black-box, for attacks that need" in said
+    remedy = re.search(r"or, in Python, pass (keras\.Model.*) with --allow-code; or set", said)[1]
     images = np.random.default_rng(0).random((30, 8, 8, 3), "float32")
     logits = eval(remedy, {"keras": keras})
     labels = np.asarray(logits(images)).argmax(axis=1)
@@ -217,7 +217,7 @@ def test_a_case_of_a_suite_attacks_a_saved_model(exported, tmp_path, data, monke
     clean, attacked = (robust.value(table, "top1", eps=eps, allow_invalid=True).value for eps in (0, "60/255"))
     known = images[:, 0, 0, 0] * 20 * np.array([[-1], [0], [1]]) + np.array([[8], [0], [-14]])
     assert clean == np.mean(known.argmax(axis=0) == labels) > attacked
-    assert f"{kind}: its graph is asked by" in (tmp_path / "out/index.html").read_text().replace("&#39;", "'")
+    assert f"{kind}: its graph is called by" in (tmp_path / "out/index.html").read_text().replace("&#39;", "'")
 
 
 def test_a_layer_for_a_saved_model_is_understood_in_memory(saved, dozen):
@@ -231,7 +231,7 @@ def test_a_layer_for_a_saved_model_in_a_keras_file_is_refused_too(saved, tmp_pat
     inputs = keras.Input((4, 4, 1))
     layer = keras.layers.TFSMLayer(str(saved), call_endpoint="serving_default")
     keras.Model(inputs, layer(inputs)["logits"]).save(tmp_path / "wrapped.keras")
-    with pytest.raises(ModelError, match=r"wrapped.keras holds a SavedModel, which runs somebody's code"):
+    with pytest.raises(ModelError, match=r"wrapped.keras holds a SavedModel, which runs third-party code"):
         load(tmp_path / "wrapped.keras")
     assert not marker.exists()
 
@@ -264,13 +264,13 @@ def test_a_tflite_file_with_operations_of_tensorflow_is_refused(tmp_path, marker
 
 
 def test_a_folder_that_is_no_saved_model_and_files_that_are_no_models_are_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"is a folder without saved_model.pb, so no SavedModel; give a .keras file"):
+    with pytest.raises(ModelError, match=r"is a folder without saved_model.pb, so not a SavedModel"):
         load(tmp_path, allow_code=True)
     (tmp_path / "x.keras").write_bytes(b"PK\3\4 no zip")
-    with pytest.raises(ModelError, match=r"x.keras: is no .keras archive \(11 bytes\); was it cut off\?"):
+    with pytest.raises(ModelError, match=r"x.keras: is not a .keras archive \(11 bytes\); was it cut off\?"):
         load(tmp_path / "x.keras")
     (tmp_path / "h.keras").write_bytes(b"\x89HDF\r\n")
-    with pytest.raises(ModelError, match=r"h.keras: is no .keras archive \(6 bytes\); was it cut off\?"):
+    with pytest.raises(ModelError, match=r"h.keras: is not a .keras archive \(6 bytes\); was it cut off\?"):
         load(tmp_path / "h.keras")
     with zipfile.ZipFile(tmp_path / "z.keras", "w") as archive:
         archive.writestr("config.json", "{}")
@@ -284,7 +284,7 @@ def test_the_command_line_asks_for_trust(shady, data, marker):
     command = [sys.executable, "-m", "robust", "evaluate", str(shady), "--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "shady.keras holds a Lambda, which runs somebody's code" in done.stderr and "Traceback" not in done.stderr
+    assert "shady.keras holds a Lambda, which runs third-party code" in done.stderr and "Traceback" not in done.stderr
     assert not marker.exists()
     done = subprocess.run([*command, "--allow-code"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -347,8 +347,9 @@ def test_two_classes_of_one_name_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "both.keras", allow_code=True)
     assert str(caught.value) == (
-        f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times, which Keras takes for one; register "
-        "them under names of their own, @keras.saving.register_keras_serializable(package=...), and save the model anew"
+        f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times, which Keras treats as one class; "
+        "register them under different names, @keras.saving.register_keras_serializable(package=...), and save the "
+        "model again"
     )
 
 
@@ -361,7 +362,7 @@ def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
         load(tmp_path / "own.keras")
     assert str(caught.value) == (
         f"{tmp_path}/own.keras: names swoosh, whose code is not in the file; load it in Python where that is "
-        "registered, and give the model itself to robust.evaluate"
+        "registered, and pass the model itself to robust.evaluate"
     )
 
 
@@ -411,7 +412,7 @@ def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monke
         monkeypatch.setattr(sys, "argv", ["robust", *words])
         with pytest.raises(SystemExit) as stop:
             main()
-        told = "robust: 'stranger:f' runs somebody's code; if you trust it, say so: --allow-code\n"
+        told = "robust: 'stranger:f' runs third-party code; if you trust it, set --allow-code\n"
         assert (stop.value.code, capsys.readouterr().err) == (2, told)
     assert not marker.exists() and "stranger" not in sys.modules
 

@@ -9,7 +9,7 @@ from keras import layers, ops
 import robust
 from robust.models.classifier import Classifier, black_box
 from robust.models.classifier.graph import takes_bytes
-from robust.models.classifier.inputs import is_said
+from robust.models.classifier.inputs import is_stated
 
 RANDOM = [
     layers.RandomFlip, layers.RandomContrast, layers.RandomBrightness, layers.RandomShear, layers.RandomZoom,
@@ -146,10 +146,10 @@ def test_a_layer_of_a_subclass_that_predict_does_not_ask_says_nothing():
         model = Trained(always)
         model(images[:1])
         nested = keras.Sequential([keras.Input((8, 8, 3)), Trained(always)])
-        for each in (model, nested, black_box.asked(model, 3)):
+        for each in (model, nested, black_box.as_black_box(model, 3)):
             found = Classifier(each, 3)
             assert found.preprocessing.high == (255 if always else 1)
-            assert is_said(found.understood) is always
+            assert is_stated(found.notes) is always
         labels = model.predict(images * (255 if always else 1), verbose=0).argmax(axis=1)
         assert robust.value(robust.evaluate(model, (images, labels), classes=3), "top1").value == 1
 
@@ -164,8 +164,8 @@ def test_of_a_subclass_that_cannot_be_watched_its_first_layers_are_a_guess():
     model = Picky()
     model(np.zeros((1, 8, 8, 3), "float32"))
     found = Classifier(model, 3)
-    assert found.understood[-1].startswith("pixels [0, 255], from its layer 'rescaling")
-    assert found.understood[-1].endswith(", if its call asks it") and not is_said(found.understood)
+    assert found.notes[-1].startswith("pixels [0, 255], from its layer 'rescaling")
+    assert found.notes[-1].endswith(", if its call uses it") and not is_stated(found.notes)
 
 
 def test_a_layer_that_takes_no_such_image_says_nothing():
@@ -181,7 +181,7 @@ def test_a_layer_that_takes_no_such_image_says_nothing():
 @pytest.mark.parametrize("name", SAYING)
 def test_a_black_box_keeps_what_the_layers_say(name):
     model = net(*SAYING[name])
-    whole, asked = Classifier(model, 3), Classifier(black_box.asked(model, 3), 3)
+    whole, asked = Classifier(model, 3), Classifier(black_box.as_black_box(model, 3), 3)
     assert asked.preprocessing == whole.preprocessing and asked.preprocessing.high == 255
     images = np.random.default_rng(0).random((5, 8, 8, 3), "float32")
     np.testing.assert_allclose(asked.logits(images), whole.logits(images), rtol=1e-4, atol=1e-4)
@@ -191,7 +191,7 @@ def test_a_black_box_keeps_type_layout_and_batch():
     inputs = keras.Input(batch_shape=(4, 3, 8, 8), dtype="uint8")
     out = layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0))
     model = keras.Model(inputs, out)
-    asked = Classifier(black_box.asked(model, 3), 3)
+    asked = Classifier(black_box.as_black_box(model, 3), 3)
     assert (asked.preprocessing.layout, asked.preprocessing.high, asked.batch_size) == ("channels_first", 255, 4)
     images = (np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)) / np.float32(255)).astype("float32")
     whole = np.rint(images * 255).astype("uint8").transpose(0, 3, 1, 2)
@@ -202,8 +202,8 @@ def test_a_black_box_keeps_type_layout_and_batch():
 def test_whole_numbers_without_a_word_are_bytes():
     inputs = keras.Input((8, 8, 3), dtype="uint8")
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32"))))
-    asked = Classifier(black_box.asked(model, 3), 3)
-    assert asked.preprocessing.high == 255 and asked.understood[-1] == "pixels [0, 255], from its inputs of type uint8"
+    asked = Classifier(black_box.as_black_box(model, 3), 3)
+    assert asked.preprocessing.high == 255 and asked.notes[-1] == "pixels [0, 255], from its inputs of type uint8"
 
 
 def test_evaluate_asks_a_black_box_in_the_range_of_its_layers():
@@ -226,7 +226,7 @@ def test_a_model_of_bytes_is_evaluated_by_its_answers():
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0)))
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
     labels = model.predict(images.transpose(0, 3, 1, 2), batch_size=4, verbose=0).argmax(axis=1)
-    with pytest.raises(robust.RobustError, match="or say black_box=True"):
+    with pytest.raises(robust.RobustError, match="or set black_box=True"):
         robust.evaluate(model, (images, labels), classes=3)
     found = robust.evaluate({"model": model, "black_box": True}, (images, labels), ["noise"], eps="1/255", classes=3)
     assert robust.value(found, "top1", case="clean").value == 1

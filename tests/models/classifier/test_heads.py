@@ -94,7 +94,7 @@ def test_several_outputs_are_refused_with_the_way_out():
     with pytest.raises(ModelError) as caught:
         heads.linear(model)
     first, second = model.output_names
-    expected = f"has 2 outputs, {first}, {second}; say which one classifies, as in output={first!r}"
+    expected = f"has 2 outputs, {first}, {second}; specify which one classifies, as in output={first!r}"
     assert str(caught.value) == f"model 'two' {expected}"
     assert heads.understood(model, output=second).model.output is model.outputs[1]  # the way out works
 
@@ -102,7 +102,7 @@ def test_several_outputs_are_refused_with_the_way_out():
 def test_several_inputs_are_refused():
     one, two = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
     model = keras.Model([one, two], _dense()(layers.Flatten()(one + two)), name="pair")
-    with pytest.raises(ModelError, match=r"model 'pair' has 2 inputs; give one that takes images alone"):
+    with pytest.raises(ModelError, match=r"model 'pair' has 2 inputs; pass one that takes only images"):
         heads.linear(model)
 
 
@@ -147,7 +147,7 @@ def test_a_division_behind_augmentation_or_in_a_nested_model_is_found(layers):
 
 def test_a_sigmoid_head_is_refused():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")])
-    with pytest.raises(ModelError, match="ends the model in a sigmoid; end it in one logit a class"):
+    with pytest.raises(ModelError, match="ends the model in a sigmoid; end it in a logit per class"):
         heads.linear(model)
 
 
@@ -211,7 +211,7 @@ def with_scale(kind):
     ("kind", "why"),
     [
         (Scaled, "a Scaled, cannot be built again (TypeError: "),
-        (Forgetful, "a Forgetful, cannot be built again (what is built of its get_config() gives other numbers)"),
+        (Forgetful, "a Forgetful, cannot be built again (what is built from its get_config() gives other numbers)"),
     ],
 )
 def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_out_that_works(kind, why):
@@ -219,7 +219,7 @@ def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_ou
         heads.linear(with_scale(kind))
     said = str(caught.value)
     assert said.startswith("'own' ends the model in an activation that cannot be taken off, as the layer, ")
-    assert why in said and "; or say black_box=True, for attacks" in said
+    assert why in said and "; or set black_box=True, for attacks" in said
     labels = with_scale(kind)(IMAGES).numpy().argmax(axis=1)
     table = robust.evaluate(with_scale(kind), (IMAGES, labels), classes=3, black_box=True)
     assert robust.value(table, "top1").value == 1

@@ -56,8 +56,8 @@ def test_an_evaluation_goes_on_in_smaller_batches_and_says_so(linear, dozen):
     attacks = [{"name": "pgd", "steps": 5, "random_start": False}]
     narrow = robust.evaluate(linear(Narrow(5)), (images, labels), attacks, eps=0.05, progress=told)
     assert [line for line in told.lines if "memory" in line] == [
-        "model 'net': 12 images at once do not fit in memory; going on with 6",
-        "model 'net': 6 images at once do not fit in memory; going on with 3",
+        "model 'net': 12 images at once do not fit in memory; continuing with 6",
+        "model 'net': 6 images at once do not fit in memory; continuing with 3",
     ]
     wide = robust.evaluate(linear(), (images, labels), attacks, eps=0.05)
     for case in ("clean", "pgd"):
@@ -99,7 +99,7 @@ def test_a_function_that_runs_out_of_memory_is_asked_for_less(dozen):
 
     told = Told()
     robust.evaluate(answer, (images, labels), ["noise"], eps=0.1, progress=told)
-    assert sum("going on with" in line for line in told.lines) == 2
+    assert sum("continuing with" in line for line in told.lines) == 2
 
 
 def test_other_errors_of_tensorflow_are_left_as_they_are(linear, dozen):

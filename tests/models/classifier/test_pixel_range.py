@@ -47,7 +47,7 @@ def black_box(model):
 def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
     doubt = found(Classifier(wrapped(graded(low, high)), 3))
     assert (doubt.preprocessing, doubt.other, doubt.n) == ((Preprocessing(low, high),), 1.0, 300) and doubt.own < 0.6
-    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is meant, say preprocessing=[{low}, {high}]")
+    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is intended, set preprocessing=[{low}, {high}]")
     assert doubt.reason.name == "wrong_preprocessing"
 
 
@@ -69,7 +69,7 @@ def test_caffe_is_advised_and_not_the_range_that_is_half_right():
     labels = (images[:, 0, 0, ::-1] * 255 - np.array(MODES["caffe"].mean)).argmax(axis=1)
     doubt = found(Classifier(model, 3), images.astype("float32"), labels)
     assert doubt.preprocessing == (MODES["caffe"],) and doubt.other == 1
-    assert str(doubt).endswith(": if that is meant, say preprocessing='caffe'")
+    assert str(doubt).endswith(": if that is intended, set preprocessing='caffe'")
     assert found(Classifier(model, 3, preprocessing="caffe"), images.astype("float32"), labels) is None
 
 
@@ -79,7 +79,7 @@ def test_ways_that_do_equally_well_are_all_named_and_none_is_advised():
     images = np.where(np.arange(200) % 2, 0.9, 0.2)[:, None, None, None] * np.ones((1, 4, 4, 3))
     doubt = found(Classifier(model, 2, preprocessing=(0, 255)), images.astype("float32"), np.arange(200) % 2)
     assert len(doubt.preprocessing) > 1 and doubt.other == 1 and doubt.reason.name == "wrong_preprocessing"
-    assert " or " in str(doubt) and "if that is meant" not in str(doubt)
+    assert " or " in str(doubt) and "if that is intended" not in str(doubt)
 
 
 def test_of_few_images_there_is_a_suspicion():
@@ -104,7 +104,7 @@ def marks(table):
 
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 def test_every_number_is_marked_and_python_is_told(wrapped):
-    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say preprocessing=\[0, 255\]"):
+    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is intended, set preprocessing=\[0, 255\]"):
         table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
     assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
     assert (table.loc[table["subset"] == "wrong_preprocessing", "n"] == 300).all()
@@ -125,8 +125,8 @@ def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits
 
     doubt = found(Classifier(unsettled, 3, preprocessing=(0, 255)))
     assert doubt.reason.name == name and doubt.other == 1 and abs(1 - doubt.own - missing) < 0.08
-    assert found(Classifier(unsettled, 3, preprocessing=(0, 255))).asked == Preprocessing(0, 255)
-    assert FLAGS[name].verdict == ("suspect" if missing < 0.2 else "invalid")
+    assert found(Classifier(unsettled, 3, preprocessing=(0, 255))).used == Preprocessing(0, 255)
+    assert FLAGS[name].level == ("suspect" if missing < 0.2 else "invalid")
 
 
 def test_few_images_are_marked_too():
@@ -143,11 +143,11 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
         '[case.fog]\ncorruption = { name = "brightness" }\n'
     )
     for _ in range(2):
-        with pytest.warns(UserWarning, match="net: .* if that is meant, say pixels"):
+        with pytest.warns(UserWarning, match="net: .* if that is intended, set pixels"):
             table = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
         assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
     page = (tmp_path / "out" / "index.html").read_text()
-    assert "if that is meant, say preprocessing = [0, 255]" in page and "invalid" in page
+    assert "if that is intended, set preprocessing = [0, 255]" in page and "invalid" in page
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -164,14 +164,14 @@ def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
         (tmp_path / "net.tflite").write_bytes(converter.convert())
     wanted = [-1, 1] if whole else [0, 255]
     if not whole:
-        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is meant, say preprocessing=\[0, 255\]"):
+        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: .* set preprocessing=\[0, 255\]"):
             table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3)
         assert marks(table) == {"invalid"}
     table = robust.evaluate(
         tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=None if whole else wanted
     )
     assert "invalid" not in marks(table) and robust.value(table, "top1").value > 0.8
-    with pytest.warns(UserWarning, match="if that is meant, say pixels"):
+    with pytest.warns(UserWarning, match="if that is intended, set pixels"):
         table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=(0, 1))
     assert marks(table) == {"invalid"}
 
@@ -185,10 +185,10 @@ def test_a_callback_tells_once_and_the_remedy_is_right():
         watch = robust.RobustAccuracy((IMAGES, LABELS), "fgsm", eps="1/255", max_images=300, **options)
         return model.fit(IMAGES * 255, LABELS, epochs=2, verbose=0, callbacks=[watch]).history["val_robust_accuracy"]
 
-    with pytest.warns(UserWarning, match=r"graded: .* of 300 images are right with pixels \[0, 1\], 100%") as told:
+    with pytest.warns(UserWarning, match=r"graded: .* of 300 images .* with pixels \[0, 1\], 100%") as told:
         wrong = fitted()
     (said,) = [str(each.message) for each in told]
-    remedy = tomllib.loads(said.partition("say ")[2])  # as it is to be typed
+    remedy = tomllib.loads(said.partition("set ")[2])  # as it is to be typed
     assert remedy == {"preprocessing": [0, 255]}
     assert fitted(**remedy)[-1] > 0.9 > 0.6 > wrong[-1]
 

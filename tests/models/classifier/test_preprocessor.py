@@ -54,7 +54,7 @@ def agrees(model):
     wanted = model.predict(IMAGES * 255, verbose=0)
     asked = Classifier(model, 3)
     np.testing.assert_allclose(keras.ops.softmax(asked.logits(IMAGES)), wanted, atol=1e-4)
-    assert asked.understood[-1].endswith("from its preprocessor")
+    assert asked.notes[-1].endswith("from its preprocessor")
 
 
 @pytest.mark.parametrize("name", CONVERTERS)
@@ -72,7 +72,7 @@ def test_an_evaluation_finds_what_predict_finds():
 
 
 def test_a_preprocessor_that_does_more_is_told():
-    with pytest.raises(ModelError, match=r"does more than to scale each channel; declare .* preprocessing=\[0, 255\]"):
+    with pytest.raises(ModelError, match=r"does more than scale each channel; declare .* preprocessing=\[0, 255\]"):
         Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3)
     declared = Classifier(ImageClassifier(layers.Lambda(lambda x: x**2)), 3, preprocessing=(0, 255))
     assert declared.preprocessing == Preprocessing(0, 255)

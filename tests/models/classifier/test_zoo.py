@@ -9,14 +9,14 @@ from keras import layers
 import robust
 from robust.attacks import pgd
 from robust.core.errors import ModelError
-from robust.models.classifier import Classifier, heads, steady
+from robust.models.classifier import Classifier, heads, independence
 
 SHAPE = (4, 4, 3)
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (9, *SHAPE)).astype(np.float32)
 KERNEL, BIAS = random.normal(size=(48, 3)).astype(np.float32), np.array([0.5, -1, 2], np.float32)
 LOGITS = IMAGES.reshape(9, 48) @ KERNEL + BIAS
-PLAIN = "pixels [0, 1], since nothing says otherwise"
+PLAIN = "pixels [0, 1], since nothing else is known"
 
 
 def dense(width=3, **arguments):
@@ -41,7 +41,7 @@ def asked(model, classes=3, **arguments):
 def refusal(model, classes=3, **arguments):
     with pytest.raises(ModelError) as caught:
         classifier = asked(model, classes, **arguments)
-        steady.examine(classifier, IMAGES)
+        independence.examine(classifier, IMAGES)
         classifier.logits(IMAGES)
     return str(caught.value)
 
@@ -67,7 +67,7 @@ def test_a_softmax_is_taken_off(head, build):
     assert model(IMAGES).numpy().sum(axis=1) == pytest.approx(1)
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
-    assert classifier.understood == ("softmax of 'head' taken off", PLAIN)
+    assert classifier.notes == ("softmax of 'head' taken off", PLAIN)
 
 
 def test_a_softmax_of_keras_ops_is_taken_off():
@@ -103,7 +103,7 @@ def test_a_softmax_is_taken_off_with_what_hands_it_on(behind):
     model = functional(layers.Flatten(), dense(activation="softmax", name="head"), *BEHIND[behind]())
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
-    assert classifier.understood[0] == "softmax of 'head' taken off"
+    assert classifier.notes[0] == "softmax of 'head' taken off"
 
 
 @pytest.mark.parametrize("last", [layers.Reshape((3,)), layers.Flatten()])
@@ -134,7 +134,7 @@ def test_a_softmax_inside_a_nested_model_is_taken_off():
     for model in (functional(layers.Identity(), inner), keras.Sequential([keras.Input(SHAPE), inner])):
         classifier = asked(model)
         np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
-        assert classifier.understood[0] == "softmax of 'head' taken off"
+        assert classifier.notes[0] == "softmax of 'head' taken off"
 
 
 def test_a_lambda_that_is_no_softmax_stays():
@@ -157,7 +157,7 @@ def test_one_output_becomes_the_logits_of_two_classes(head, told):
     classifier = asked(model, classes=2)
     logits = classifier.logits(IMAGES)
     np.testing.assert_allclose(logits, np.stack([np.zeros(9), LOGITS[:, 0]], axis=1), atol=1e-5)
-    assert classifier.understood[0] == f"{told}: two classes, of logits 0 and z"
+    assert classifier.notes[0] == f"{told}: two classes, of logits 0 and z"
     assert np.array_equal(model(IMAGES), before)  # the model itself stays as it is
     found = pgd(classifier, IMAGES, logits.argmax(axis=1), seeds=np.arange(9), eps=1.0, steps=10)
     assert (found.by != "").any()
@@ -173,15 +173,15 @@ def test_one_sigmoid_before_a_reshape_is_understood_all_the_same():
 def test_one_number_that_nothing_explains_is_refused_with_the_way_out():
     model = functional(layers.Flatten(), dense(1), layers.Lambda(lambda z: 1 / (1 + 3**-z), name="odd"))
     expected = (
-        "'odd' ends the model in one number, and nothing says whether it is a logit or a probability; end it in "
-        "Dense(1) or Dense(1, 'sigmoid'); or, where it is the probability of the second class, say black_box=True"
+        "'odd' ends the model in one number, which may be a logit or a probability; end it in "
+        "Dense(1) or Dense(1, 'sigmoid'); or, if it is the probability of the second class, set black_box=True"
     )
     assert refusal(model, classes=2) == expected
 
 
 def test_several_sigmoids_are_refused():
     model = functional(layers.Flatten(), dense(activation="sigmoid", name="head"))
-    assert refusal(model) == "'head' ends the model in a sigmoid; end it in one logit a class, without activation"
+    assert refusal(model) == "'head' ends the model in a sigmoid; end it in a logit per class, without activation"
 
 
 def two_heads(structure):
@@ -209,14 +209,14 @@ def two_heads(structure):
 def test_of_several_outputs_the_one_that_classifies_is_found(structure, output, told):
     classifier = asked(two_heads(structure), output=output)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
-    assert classifier.understood == (*([told] if told else []), "softmax of 'right' taken off", PLAIN)
+    assert classifier.notes == (*([told] if told else []), "softmax of 'right' taken off", PLAIN)
 
 
 def test_an_auxiliary_head_of_as_many_classes_must_be_told_from_the_main_one():
     inputs = keras.Input(SHAPE)
     flat = layers.Flatten()(inputs)
     model = keras.Model(inputs, [dense(name="one")(flat), layers.Dense(3, name="two")(flat)], name="net")
-    assert refusal(model) == "model 'net' has 2 outputs, one, two; say which one classifies, as in output='one'"
+    assert refusal(model) == "model 'net' has 2 outputs, one, two; specify which one classifies, as in output='one'"
     assert refusal(model, output="onn") == "model 'net' has no output 'onn'; did you mean 'one'?"
     np.testing.assert_allclose(asked(model, output="one").logits(IMAGES), LOGITS, atol=1e-5)
 
@@ -257,7 +257,7 @@ def test_a_subclassed_model_is_taken_at_its_word(wrap, output):
 
 def test_outputs_of_a_subclassed_model_that_nothing_tells_apart_are_refused():
     model = subclassed(dense(), wrap=lambda x: {"a": x, "b": x})
-    assert refusal(model) == "model 'net' gives a, b; say which one classifies, as in output='a'"
+    assert refusal(model) == "model 'net' gives a, b; specify which one classifies, as in output='a'"
 
 
 # What the inputs range over. The twin takes [0, 1]; each of these must answer as it does.
@@ -287,7 +287,7 @@ def preprocessed(mode):
 def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
     classifier = asked(preprocessed(mode), preprocessing=mode)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-4)
-    assert classifier.understood == (told,)
+    assert classifier.notes == (told,)
     theirs = keras.applications.imagenet_utils.preprocess_input(IMAGES * 255, data_format="channels_last", mode=mode)
     np.testing.assert_allclose(classifier.inputs(tf.constant(IMAGES)), theirs, atol=1e-3)
 
@@ -305,7 +305,7 @@ def test_the_modes_of_keras_applications_are_declared_by_name(mode, told):
 def test_other_inputs_are_declared(pixels, undo):
     classifier = asked(functional(layers.Lambda(undo), layers.Flatten(), dense()), preprocessing=pixels)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-4)
-    assert classifier.understood[-1].endswith(", as declared")
+    assert classifier.notes[-1].endswith(", as declared")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_first_layer_that_says_it_is_believed(first, asked_with):
     model = functional(first, layers.Flatten(), dense())
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), asked_with.reshape(9, 48) @ KERNEL + BIAS, atol=1e-4)
-    assert classifier.understood == ("pixels [0, 255], from its layer 'first'",)
+    assert classifier.notes == ("pixels [0, 255], from its layer 'first'",)
 
 
 def test_channels_first_is_seen_by_the_shape():
@@ -328,7 +328,7 @@ def test_channels_first_is_seen_by_the_shape():
     model = functional(back, layers.Flatten(), dense(), shape=(3, 4, 4))
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
-    assert classifier.understood == ("pixels [0, 1], channels first, since nothing says otherwise",)
+    assert classifier.notes == ("pixels [0, 1], channels first, since nothing else is known",)
     table = robust.evaluate(model, (IMAGES, LOGITS.argmax(axis=1)), ["fgsm"], eps=0.1)
     assert robust.value(table, "top1", case="clean").value == 1
 
@@ -413,7 +413,7 @@ def test_a_model_built_for_a_batch_of_one_size_is_asked_in_that():
     inputs = keras.Input(batch_shape=(2, *SHAPE))
     classifier = Classifier(keras.Model(inputs, dense()(layers.Flatten()(inputs))), 3)
     assert classifier.batch_size == 2
-    assert steady.examine(classifier, IMAGES) == ()
+    assert independence.examine(classifier, IMAGES) == ()
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
 
 
@@ -427,7 +427,7 @@ def test_half_precision_policies_are_asked_with_single_precision_images(policy):
     logits = classifier.logits(IMAGES)
     assert (logits.dtype, classifier.dtype) == (np.float32, tf.float32)
     np.testing.assert_allclose(logits, LOGITS, atol=0.15)
-    assert classifier.understood[0] == "softmax of 'head' taken off"
+    assert classifier.notes[0] == "softmax of 'head' taken off"
 
 
 def test_dropout_that_was_built_with_training_on_is_asked_as_by_predict():
@@ -437,7 +437,7 @@ def test_dropout_that_was_built_with_training_on_is_asked_as_by_predict():
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), LOGITS, atol=1e-5)
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), LOGITS, atol=1e-5)
-    assert classifier.understood[0] == "drop: called with training=True, asked in inference mode as by predict"
+    assert classifier.notes[0] == "drop: called with training=True, evaluated in inference mode as by predict"
 
 
 def test_augmentation_that_nobody_called_with_training_on_is_not_said_to_be():
@@ -447,24 +447,24 @@ def test_augmentation_that_nobody_called_with_training_on_is_not_said_to_be():
     model = keras.Model(inputs, dense()(layers.Flatten()(flipped)))
     classifier = asked(model)
     np.testing.assert_allclose(classifier.logits(IMAGES), model.predict(IMAGES, verbose=0), atol=1e-5)
-    assert not any("training" in said for said in classifier.understood)
+    assert not any("training" in said for said in classifier.notes)
 
 
 def test_dropout_left_on_inside_is_told():
     model = subclassed(layers.Dropout(0.5), dense(), training=layers.Dropout)
-    told = "its answers differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
-    assert steady.examine(asked(model), IMAGES) == (told,)
-    assert steady.examine(asked(subclassed(layers.Dropout(0.5), dense())), IMAGES) == ()
+    told = "its outputs differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
+    assert independence.examine(asked(model), IMAGES) == (told,)
+    assert independence.examine(asked(subclassed(layers.Dropout(0.5), dense())), IMAGES) == ()
 
 
 def test_batch_normalisation_in_training_mode_is_refused():
     model = subclassed(layers.BatchNormalization(), dense(), training=layers.BatchNormalization)
     message = refusal(model)
-    assert message.startswith("model 'net' is changed by being asked: a layer runs in training mode; ")
-    assert message.endswith("write training=False, or hand the argument on: layer(x, training=training)")
-    assert steady.examine(asked(subclassed(layers.BatchNormalization(), dense())), IMAGES) == ()
+    assert message.startswith("model 'net' is changed by a call: a layer runs in training mode; ")
+    assert message.endswith("write training=False, or pass the argument on: layer(x, training=training)")
+    assert independence.examine(asked(subclassed(layers.BatchNormalization(), dense())), IMAGES) == ()
 
 
 def test_an_answer_that_hangs_on_the_company_is_refused():
     model = subclassed(layers.Lambda(lambda x: x - tf.reduce_mean(x, axis=0, keepdims=True)), dense())
-    assert refusal(model).startswith("model 'net' answers differently for an image in other company: ")
+    assert refusal(model).startswith("model 'net' gives other outputs for an image among other images: ")

@@ -170,8 +170,8 @@ def test_code_in_a_pickle_is_refused_by_name_and_not_run(kind, protocol, tmp_pat
 def test_what_is_refused_says_what_to_do(read):
     message = refusal(read, pickle.dumps({"args": Path("a")}, 2))
     assert message.endswith(
-        "it names 'pathlib.PosixPath', and only tensors are read: nothing of it was imported or run. Save the "
-        "weights by themselves: torch.save(model.state_dict(), file), or as .safetensors"
+        "it refers to 'pathlib.PosixPath', and only tensors are read: nothing of it was imported or run. Save the "
+        "weights separately: torch.save(model.state_dict(), file), or as .safetensors"
     )
 
 
@@ -222,7 +222,7 @@ def test_a_zip_that_torch_would_not_write_is_refused(form, read):
 def test_an_older_file_that_is_cut_short_or_does_not_add_up_is_refused(form, read):
     whole = form["legacy"](SAMPLE)
     assert "cannot be read as weights (ValueError" in refusal(read, whole[:-20])
-    assert "the storage '0' is not as long as it is said to be" in refusal(
+    assert "the storage '0' is not as long as declared" in refusal(
         read, whole.replace((12).to_bytes(8, "little") + bytes(4), (13).to_bytes(8, "little") + bytes(4))
     )
     assert "its numbers are big-endian" in refusal(read, whole.replace(b"little_endian\x88", b"little_endian\x89"))
@@ -248,7 +248,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(offset, shape, stri
 
 def test_a_file_of_more_tensors_than_any_network_has_is_refused(read):
     many = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}
-    assert "it says that it holds 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))
+    assert "its header declares 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))
     assert len(read(safe(json.dumps(dict(list(many.items())[:20_000])).encode()))) == 20_000
 
 

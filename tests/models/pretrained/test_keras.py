@@ -85,7 +85,7 @@ def test_without_a_network_the_error_says_where_to_put_the_file(monkeypatch):
     with pytest.raises(ModelError) as error:
         load.load(Published("keras:mobilenet_v2"), (224, 224, 3), 1000)
     assert str(error.value) == (
-        "keras:mobilenet_v2: its weights cannot be had (Exception: URL fetch failure on "
+        "keras:mobilenet_v2: its weights cannot be downloaded (Exception: URL fetch failure on "
         "https://example.org/keras/resnet50.h5: None -- [Errno -2] Name not known). Keras looks for resnet50.h5 in "
         "/home/her/.keras/models: download it elsewhere and put it there"
     )

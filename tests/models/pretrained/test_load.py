@@ -162,9 +162,9 @@ def without(tensors, *names):
         (lambda t: {**t, "head.fc.weight": np.ones(3, np.float32)},
          "1 tensors for which mobilenet_v2 has no place are left over: head.fc.weight"),
         (lambda t: {**t, "features.18.1.bias": np.ones(3, np.float32)},
-         "1 shapes differ: features.18.1.bias is (3,), last_bn wants (1280,)"),
+         "1 shapes differ: features.18.1.bias is (3,), last_bn needs (1280,)"),
         (lambda t: {**t, "features.18.0.weight": t["features.18.0.weight"].transpose(2, 3, 1, 0)},
-         "1 shapes differ: features.18.0.weight is (1, 1, 320, 1280), last_conv wants (1280, 320, 1, 1)"),
+         "1 shapes differ: features.18.0.weight is (1, 1, 320, 1280), last_conv needs (1280, 320, 1, 1)"),
         (lambda t: {**t, "classifier.1.weight": np.ones((1000, 1280), np.float32)},
          "classifier.1.weight, the last layer, has 1000 classes, and the data has 10"),
     ],
@@ -213,15 +213,15 @@ def test_two_different_networks_in_a_file_are_told(reference, loaded):
 def test_a_name_that_says_the_normalisation_is_believed_unless_another_is_declared(name, mean, std):
     weights = Weights(Path(name), bind("architectures", "efficientnet_b0"), "timm_tf")
     (found, why), declared = load.normalisation(weights), dataclasses.replace(weights, mean=(0.1,) * 3)
-    assert found == ((mean,) * 3, (std,) * 3) and "as the name says" in why
+    assert found == ((mean,) * 3, (std,) * 3) and "inferred from its name" in why
     assert load.normalisation(declared) == (((0.1,) * 3, (std,) * 3), "as declared")
-    assert "as the name says" in load.said(weights)[0]
+    assert "inferred from its name" in load.notes(weights)[0]
 
 
 def test_which_of_several_weights_are_taken_is_told(pickle_of, tensor, tmp_path):
     array = np.zeros(2, np.float32)
     for tables, told in (
-        (("state_dict_ema", "state_dict"), "weights of 'state_dict_ema', not of state_dict; for others save them by"),
+        (("state_dict_ema", "state_dict"), "weights of 'state_dict_ema', not of state_dict; for others save them"),
         (("model", "optimizer"), "normalised inside by"),
         (("state_dict",), "normalised inside by"),
     ):
@@ -229,7 +229,7 @@ def test_which_of_several_weights_are_taken_is_told(pickle_of, tensor, tmp_path)
         head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, tree, ["A"])
         content = b"".join(map(pickle_of, head)) + array.size.to_bytes(8, "little") + array.tobytes()
         (tmp_path / "w.pth").write_bytes(content)
-        assert load.said(Weights(tmp_path / "w.pth", bind("architectures", "resnet18"), "timm"))[0].startswith(told)
+        assert load.notes(Weights(tmp_path / "w.pth", bind("architectures", "resnet18"), "timm"))[0].startswith(told)
 
 
 @pytest.mark.parametrize("name", ["capital.pth", "resnet34.pth", "tf_efficientnet_b0.ns_jft_in1k.safetensors"])
@@ -282,7 +282,7 @@ def test_mean_and_std_have_a_number_for_each_channel(reference, tmp_path, form):
 @pytest.mark.parametrize(("file", "asked", "held"), [("vgg11_bn", "none", "with"), ("vgg11", "batch", "without")])
 def test_a_vgg_with_and_one_without_batch_norm_are_told_apart(file, asked, held, reference, loaded):
     other = "batch" if asked == "none" else "none"
-    message = f'norm = "{asked}" is asked for, and the file is {held} BatchNorm; write .* norm = "{other}" }}'
+    message = f'norm = "{asked}" is requested, and the file is {held} BatchNorm; write .* norm = "{other}" }}'
     with pytest.raises(ModelError, match=message):
         loaded(reference("torchvision", file), norm=asked)
 

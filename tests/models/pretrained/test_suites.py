@@ -64,7 +64,7 @@ def test_grey_images_are_shown_to_a_network_of_colours(grey, suite, tmp_path):
     dark[range(10), range(10), 0] = 1 if grey is np.uint8 else 1 / 255  # none is a copy of another
     np.savez(tmp_path / "x.npz", x=np.concatenate([levels, dark]), y=np.concatenate([answers, np.arange(10)]))
     (tmp_path / "s.toml").write_text(SUITE.replace('expect = { top1 = ">= 1" }', ""))
-    guess = "takes 3 channels: the grey images of x are seen with theirs repeated, as (channels = .*) has it"
+    guess = "takes 3 channels: the grey images of x are repeated to 3 channels, as with (channels = .*)"
     with pytest.warns(UserWarning, match=guess) as told:
         table = robust.run("s.toml", store=Store(tmp_path / "store"))
     assert robust.value(table, "top1").value == (len(levels) + 1) / (len(levels) + 10)
@@ -73,7 +73,7 @@ def test_grey_images_are_shown_to_a_network_of_colours(grey, suite, tmp_path):
     again = robust.value(robust.run("s.toml", store=Store(tmp_path / "store")), "top1")
     assert again.value == (len(levels) + 1) / (len(levels) + 10)
     (tmp_path / "s.toml").write_text(SUITE.replace('"x.npz"', '"x.npz", channels = "gray"'))
-    with pytest.raises(ModelError, match=r'images of 3 channels.* or say channels = "rgb"'):
+    with pytest.raises(ModelError, match=r'images of 3 channels.* or set channels = "rgb"'):
         robust.run("s.toml", store=Store(tmp_path / "store"))
 
 

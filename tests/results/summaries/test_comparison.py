@@ -161,7 +161,7 @@ def test_one_model_that_answers_otherwise_at_random_differs_within_an_interval()
 
 def test_targets_reached_are_compared_as_they_were_aimed_at():
     ours, theirs = (answers(said).assign(target="ship") for said in (["ship"] * 3 + ["dog"], ["ship"] + ["dog"] * 3))
-    found = difference(ours, theirs, "targeted_success_rate", ABOVE, whose="base", tail=0.05)
+    found = difference(ours, theirs, "targeted_success_rate", ABOVE, name="base", tail=0.05)
     assert (found.ours, found.theirs, found.value) == (0.75, 0.25, 0.5)
 
 
@@ -237,16 +237,16 @@ def test_black_boxes_that_answer_alike_are_not_surely_the_same(tmp_path):
 
 def test_targets_that_hang_on_the_model_do_not_part_the_images():
     ours, theirs = (skilled(6, 0.5, s).assign(target=t) for s, t in ((1, "cat"), (2, "dog")))
-    assert difference(ours, theirs, "top1", ABOVE, whose="base", tail=0.05).n == 6
+    assert difference(ours, theirs, "top1", ABOVE, name="base", tail=0.05).n == 6
     every = [pd.concat([one.assign(target=t) for t in CLASSES]) for one in (ours, theirs)]
-    assert difference(*every, "top1", ABOVE, whose="base", tail=0.05).n == 6  # its targets hang together
+    assert difference(*every, "top1", ABOVE, name="base", tail=0.05).n == 6  # its targets hang together
 
 
 def test_superclasses_of_a_thousand_classes_are_looked_up_and_classes_in_none_stay():
     ours = skilled(6, 1)
     many = {f"group {i}": [f"class {i}"] for i in range(1000)}
     for above in (many, {}, {"animal": ["cat", "dog"]}):
-        assert difference(ours, ours, "superclass_accuracy", above, whose="base", tail=0.05).ours == 1
+        assert difference(ours, ours, "superclass_accuracy", above, name="base", tail=0.05).ours == 1
 
 
 @pytest.mark.parametrize(("key", "end"), [("top1", "ci_low"), ("top1_error", "ci_high"), ("nll", "ci_high")])
@@ -296,21 +296,21 @@ def test_what_is_not_there_is_not_judged_at_any_strength():
 
 def test_images_that_the_other_has_not_are_counted_in_the_error_and_further_ones_do_not_matter():
     many, few = skilled(30, 0.8), skilled(20, 0.8)
-    assert difference(few, many, "top1", ABOVE, whose="base", tail=0.05).n == 20
+    assert difference(few, many, "top1", ABOVE, name="base", tail=0.05).n == 20
     with pytest.raises(ReportError) as error:
-        difference(many, few, "top1", ABOVE, whose="base", tail=0.05)
-    few = "base has 20 of the 30 images; a comparison needs all of them: where a suite chooses images, give both the "
-    assert str(error.value) == f"{few}same seed and as many images"
+        difference(many, few, "top1", ABOVE, name="base", tail=0.05)
+    few = "base has 20 of the 30 images; a comparison needs all of them: where a suite samples images, give both the "
+    assert str(error.value) == f"{few}same seed and number of images"
 
 
 def test_other_labels_and_images_that_come_twice_are_refused():
     ours = skilled(6, 1)
-    with pytest.raises(ReportError, match="image 0 is 'cat' here and 'dog' in base: these are other data"):
-        difference(ours, ours.replace({"label": {"cat": "dog"}}), "top1", ABOVE, whose="base", tail=0.05)
-    with pytest.raises(ReportError, match="an image comes twice"):
-        difference(pd.concat([ours, ours]), ours, "top1", ABOVE, whose="base", tail=0.05)
+    with pytest.raises(ReportError, match="image 0 is 'cat' here and 'dog' in base: the data differ"):
+        difference(ours, ours.replace({"label": {"cat": "dog"}}), "top1", ABOVE, name="base", tail=0.05)
+    with pytest.raises(ReportError, match="an image occurs twice"):
+        difference(pd.concat([ours, ours]), ours, "top1", ABOVE, name="base", tail=0.05)
     with pytest.raises(ReportError, match="there is no image to compare"):
-        difference(ours, ours, "recall[horse]", ABOVE, whose="base", tail=0.05)
+        difference(ours, ours, "recall[horse]", ABOVE, name="base", tail=0.05)
 
 
 @pytest.mark.parametrize(
@@ -321,16 +321,16 @@ def test_other_labels_and_images_that_come_twice_are_refused():
         ({"data": "cifar10", "fingerprint": "c"}, "a: its images are of cifar10, here they are of fake;"),
         (
             {"suite": SUITE.replace("steps = 10", "steps = 20")},
-            "a: the case pgd is another one: steps is 20 there and 10 here",
+            "a: the case pgd has other settings: steps is 20 there and 10 here",
         ),
-        ({"contents": {"pgd": "f01"}}, "a: the images of the case pgd are others"),
+        ({"contents": {"pgd": "f01"}}, "a: the images of the case pgd are different"),
         (
             {"sources": {'["net", 0, "pgd"]': "v"}},
-            "a: the case pgd has images that were made on another model",
+            "a: the case pgd has images made on another model",
         ),
         (
             {"suite": SUITE + "max_images = 100"},
-            "a: the case pgd is another one: max_images is 100 there and nothing here",
+            "a: the case pgd has other settings: max_images is 100 there and nothing here",
         ),
     ],
 )
@@ -371,7 +371,7 @@ def test_a_single_row_of_results_tells_the_weights(tmp_path):
 def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
     a = report(tmp_path / "a", skilled(6, 0.5))
     for options, message in [
-        ({"case": "claen"}, "'claen': is no case of both; did you mean 'clean'?"),
+        ({"case": "claen"}, "'claen': is not a case of both; did you mean 'clean'?"),
         ({"metric": "top2"}, "'top2' cannot be compared image by image; did you mean 'top1'?"),
         ({"metric": "ece"}, "'ece' cannot be compared image by image; allowed: top1, top5"),
         ({"metric": "top5"}, "no case has top5 in both"),
@@ -386,10 +386,10 @@ def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
     about = json.loads((a / "environment.json").read_text())
     del about["data"]["fingerprint"]
     (a / "environment.json").write_text(json.dumps(about))
-    with pytest.raises(ReportError, match="does not say what was done to which images; run its suite again"):
+    with pytest.raises(ReportError, match="does not record its images and cases; run its suite again"):
         robust.compare(a, a)
     (a / "environment.json").write_text("{}")
-    with pytest.raises(ReportError, match=r"is no report that can be compared \(KeyError"):
+    with pytest.raises(ReportError, match=r"is not a report that can be compared \(KeyError"):
         robust.compare(a, a)
 
 
@@ -397,7 +397,7 @@ def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
 def test_a_report_that_does_not_say_what_a_case_did_is_refused(tmp_path, change):
     a, b = report(tmp_path / "a", skilled(6, 0.5), **change), report(tmp_path / "b", skilled(6, 0.5))
     for pair in ((a, b), (b, a)):
-        with pytest.raises(ReportError, match="a: does not say what the case clean did to its images"):
+        with pytest.raises(ReportError, match="a: does not record the settings of the case clean"):
             robust.compare(*pair)
 
 
@@ -458,6 +458,6 @@ def test_an_image_that_is_sent_to_several_targets_is_paired_once():
     ours, theirs = skilled(40, 0.9, 1), skilled(40, 0.6, 2)
     several = [pd.concat([each.assign(target=f"t{i}") for i in range(9)]) for each in (ours, theirs)]
     for key in ("top1", "nll", "recall[dog]"):
-        one, other = (difference(*pair, key, ABOVE, whose="b", tail=0.05) for pair in ((ours, theirs), several))
+        one, other = (difference(*pair, key, ABOVE, name="b", tail=0.05) for pair in ((ours, theirs), several))
         assert other[:5] == pytest.approx(one[:5]) and (other.n, other.alike) == (one.n, one.alike)
         assert np.isnan(other.mcnemar)

@@ -87,7 +87,7 @@ def test_scale_jitter_shows_a_crop_of_224_of_a_shorter_side_between_256_and_512(
 
 
 def test_scale_jitter_says_what_does_not_fit():
-    with pytest.raises(SuiteError, match="crop = 300, smallest = 256, largest = 512; they must not fall"):
+    with pytest.raises(SuiteError, match="crop = 300, smallest = 256, largest = 512; they must not decrease"):
         scale_jitter(tf.zeros([1, 8, 8, 1]), seeds=SEEDS[:1], crop=300)
 
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import layers
 
-from robust.models.classifier.form import form
+from robust.models.classifier.structure_hash import structure_hash
 
 
 def net(activation, name="hidden", outer="net"):
@@ -15,15 +15,19 @@ def net(activation, name="hidden", outer="net"):
 
 @pytest.mark.parametrize("other", [net("relu6", "relu6"), net("tanh", "tanh"), net("linear", "hidden")])
 def test_another_activation_is_another_form_whatever_its_layer_is_called(other):
-    assert "" != form(net("relu", "relu")) != form(other) != ""
+    assert "" != structure_hash(net("relu", "relu")) != structure_hash(other) != ""
 
 
 def test_names_and_how_often_layers_were_made_before_say_nothing():
-    assert form(net("relu", "relu")) == form(net("relu", "a", "b")) == form(keras.models.clone_model(net("relu")))
+    assert (
+        structure_hash(net("relu", "relu"))
+        == structure_hash(net("relu", "a", "b"))
+        == structure_hash(keras.models.clone_model(net("relu")))
+    )
 
 
 def test_what_it_is_asked_with_tells():
-    assert len({form(net("relu"), how) for how in (None, (0, 255), "caffe")}) == 3
+    assert len({structure_hash(net("relu"), how) for how in (None, (0, 255), "caffe")}) == 3
 
 
 def test_layers_that_are_joined_otherwise_are_another_form():
@@ -32,7 +36,7 @@ def test_layers_that_are_joined_otherwise_are_another_form():
         one, other = layers.ReLU()(image), layers.Activation("tanh")(image)
         return keras.Model(image, layers.Subtract()([other, one] if swapped else [one, other]))
 
-    assert form(joined(False)) != form(joined(True))
+    assert structure_hash(joined(False)) != structure_hash(joined(True))
 
 
 def test_of_code_that_no_configuration_holds_nothing_is_said():
@@ -49,5 +53,5 @@ def test_of_code_that_no_configuration_holds_nothing_is_said():
             return 2 * images
 
     for layer in (Own(), Twice(), layers.Lambda(lambda images: images, output_shape=(4,))):
-        assert form(keras.Sequential([keras.Input((4,)), layer])) == ""
-    assert form(Own()) == form(lambda images: images) == ""
+        assert structure_hash(keras.Sequential([keras.Input((4,)), layer])) == ""
+    assert structure_hash(Own()) == structure_hash(lambda images: images) == ""

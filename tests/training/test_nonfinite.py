@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.training.alarm import where
+from robust.training.nonfinite import where
 
 IMAGES = tf.ones((2, 4, 4, 1))
 
@@ -20,7 +20,7 @@ def test_the_first_output_that_is_not_finite_is_named_and_no_statistic_moves():
     kernel = net.get_layer("second").kernel
     kernel.assign(kernel * np.inf)
     before = [v.numpy() for v in net.get_layer("norm").weights]
-    assert where(net, IMAGES, np.ones(8, bool)) == "what comes out of layer 'second'"
+    assert where(net, IMAGES, np.ones(8, bool)) == "the output of layer 'second'"
     assert all(np.array_equal(a, b) for a, b in zip(before, net.get_layer("norm").weights, strict=True))
 
 

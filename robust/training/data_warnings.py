@@ -1,4 +1,4 @@
-"""What data lacks for a training, and what that costs: said before it begins."""
+"""What data lacks for a training, and what that costs: reported before it begins."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ SHOWN = 5
 
 
 def of(data: Dataset, adversary: Call | None) -> Iterator[str]:
-    """Lines on a validation split that is not there, and on classes of which train has no image.
+    """Lines on a missing validation split, and on classes of which train has no image.
 
     adversary: what is trained against; None trains plainly.
     """

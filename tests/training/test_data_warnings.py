@@ -8,7 +8,7 @@ import pytest
 from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.datasets.dataset import from_splits
-from robust.training import lacks
+from robust.training import data_warnings
 from robust.training.fit import fit
 
 
@@ -17,12 +17,12 @@ def without(data, split):
 
 
 def test_data_that_lacks_nothing_is_silent(stripes):
-    assert list(lacks.of(stripes, bind("adversaries", {"name": "pgd", "eps": 0.1}))) == []
+    assert list(data_warnings.of(stripes, bind("adversaries", {"name": "pgd", "eps": 0.1}))) == []
 
 
 def test_a_validation_split_that_is_not_there_says_what_it_costs(stripes):
-    (plain,) = lacks.of(without(stripes, "validation"), None)
-    (hard,) = lacks.of(without(stripes, "validation"), bind("adversaries", {"name": "pgd", "eps": 0.1}))
+    (plain,) = data_warnings.of(without(stripes, "validation"), None)
+    (hard,) = data_warnings.of(without(stripes, "validation"), bind("adversaries", {"name": "pgd", "eps": 0.1}))
     assert plain.startswith("stripes has no validation split, so nothing shows") and "robust" not in plain
     assert "overfitting to the adversary goes unnoticed" in hard and "of the last epoch are kept" in hard
 
@@ -33,7 +33,7 @@ def test_classes_of_which_train_has_no_image_are_named(classes, told):
     data = from_splits(
         {"train": (images, [0, 2] * 6), "validation": (images, [0] * 12)}, [f"c{i}" for i in range(classes)]
     )
-    (line,) = lacks.of(data, None)
+    (line,) = data_warnings.of(data, None)
     assert line.startswith("train of arrays has no image ") and told in line
 
 

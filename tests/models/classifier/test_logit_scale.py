@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, softmax
 
 import robust
-from robust.models.classifier import Classifier, shares
+from robust.models.classifier import Classifier, logit_scale
 from robust.results.flags import FLAGS
 
 random = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def found(model):
 
 @pytest.mark.parametrize("name", SHARES)
 def test_every_number_of_such_a_model_is_marked(name):
-    with pytest.warns(UserWarning, match="they are no probabilities, and were taken for logits"):
+    with pytest.warns(UserWarning, match="they are not probabilities, and were taken as logits"):
         table = found(SHARES[name])
     told = table[table["metric"] == "nll"].iloc[0]
     assert (table["reliability"] == "suspect").all() and np.isfinite(told["value"])
@@ -76,12 +76,12 @@ def test_a_subclass_whose_layers_say_nothing_is_looked_at_and_one_with_a_graph_i
 
     model = Sigmoids()
     model(IMAGES[:1])
-    assert shares.found(Classifier(model, 5), IMAGES).name == "logits_guessed"
+    assert logit_scale.found(Classifier(model, 5), IMAGES).name == "logits_guessed"
     image = keras.Input((4, 4, 1))
     graph = keras.Model(image, keras.layers.Dense(5, "relu")(keras.layers.Flatten()(image)))
-    assert shares.found(Classifier(graph, 5), IMAGES) is None
+    assert logit_scale.found(Classifier(graph, 5), IMAGES) is None
 
 
 def test_a_few_numbers_may_all_be_shares_by_chance():
     model = Classifier(robust.models.classifier.black_box.wrapped(SHARES["sigmoids"]), 5)
-    assert shares.found(model, IMAGES[:3]) is None and shares.found(model, IMAGES[:4]) is not None
+    assert logit_scale.found(model, IMAGES[:3]) is None and logit_scale.found(model, IMAGES[:4]) is not None

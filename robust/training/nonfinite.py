@@ -1,4 +1,4 @@
-"""Where in a network the first number stopped being one."""
+"""Where in a network the first non-finite number arose."""
 
 import keras
 import numpy as np
@@ -13,14 +13,14 @@ def where(network: keras.Model, images: tf.Tensor, finite: np.ndarray) -> str:
 
     >>> network = keras.Sequential([keras.Input([2]), keras.layers.Dense(1, name="one")])
     >>> where(network, tf.constant([[1.0, float("inf")]]), np.array([True, True]))
-    "what comes out of layer 'one'"
+    "the output of layer 'one'"
     """
     layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
     with keras.StatelessScope():
         seen = keras.Model(network.inputs, [layer.output for layer in layers])(images, training=True)
     for layer, output in zip(layers, tf.nest.flatten(seen), strict=True):
         if not _finite(output):
-            return f"what comes out of layer {layer.name!r}"
+            return f"the output of layer {layer.name!r}"
     at_fault = [w for w, is_finite in zip(network.trainable_weights, finite, strict=True) if not is_finite]
     if not at_fault:
         return "the loss itself"

@@ -9,7 +9,7 @@ from robust import attacks
 from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
-from robust.training import hardness
+from robust.training import robust_validation
 from robust.training.fit import fit
 
 
@@ -33,19 +33,21 @@ def test_it_is_watched_only_where_there_is_a_ball_and_a_validation_split(stripes
     assert len(fit(model(PGD, epochs=2), stripes, 0, Silent())[1]["val_robust"]) == 2
     sizes = {key: size for key, size in stripes.sizes.items() if key != "validation"}
     assert set(fit(model(PGD, epochs=1), replace(stripes, sizes=sizes), 0, Silent())[1]) == {"loss", "accuracy"}
-    assert not hardness.is_watched(bind("adversaries", {"name": "pgd", "eps": 0.1}), replace(stripes, sizes=sizes))
-    assert not hardness.is_watched(None, stripes)
+    assert not robust_validation.is_watched(
+        bind("adversaries", {"name": "pgd", "eps": 0.1}), replace(stripes, sizes=sizes)
+    )
+    assert not robust_validation.is_watched(None, stripes)
 
 
 def test_it_is_the_share_that_is_right_after_pgd(stripes, model):
     network, _ = fit(model(epochs=6), stripes, 0, Silent())
     adversary = bind("adversaries", {"name": "fgsm", "eps": 0.1})
-    found = hardness.robust_accuracy(network, stripes, adversary, 32)()
+    found = robust_validation.robust_accuracy(network, stripes, adversary, 32)()
     examples, classifier = stripes.examples("validation"), Classifier(network, 3)
     seeds = np.arange(len(examples.labels))
     theirs = attacks.pgd(classifier, examples.images, examples.labels, seeds=seeds, eps=0.1, steps=10)
     assert found == pytest.approx(share_right(network, theirs.images, examples.labels), abs=0.05)
-    clean = hardness.robust_accuracy(network, stripes, bind("adversaries", {"name": "fgsm", "eps": 0}), 32)()
+    clean = robust_validation.robust_accuracy(network, stripes, bind("adversaries", {"name": "fgsm", "eps": 0}), 32)()
     assert clean == pytest.approx(share_right(network, examples.images, examples.labels))
     assert found < clean - 0.2
 
@@ -54,7 +56,7 @@ def test_it_is_the_share_that_is_right_after_pgd(stripes, model):
 def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch, ema):
     told = [0.3, 0.5, 0.5, 0.1]
     left = []
-    monkeypatch.setattr(hardness, "robust_accuracy", lambda *_: lambda: left.pop(0))
+    monkeypatch.setattr(robust_validation, "robust_accuracy", lambda *_: lambda: left.pop(0))
     options = {"ema": ema, "schedule": "constant", "warmup": 0.0, "learning_rate": 0.01}
     ends = []
     for epochs in (4, 3):  # at a constant rate, the third epoch is the same in both
@@ -70,7 +72,7 @@ def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch,
 
 def test_what_is_kept_survives_a_stop_and_is_bit_equal(stripes, model, stops_in, monkeypatch, tmp_path):
     told = {"left": [0.2, 0.6, 0.1]}
-    monkeypatch.setattr(hardness, "robust_accuracy", lambda *_: lambda: told["left"].pop(0))
+    monkeypatch.setattr(robust_validation, "robust_accuracy", lambda *_: lambda: told["left"].pop(0))
     whole, history = fit(model(PGD, epochs=3), stripes, 0, Silent())
     told["left"] = [0.2, 0.6, 0.1]
     with pytest.raises(KeyboardInterrupt):
@@ -82,12 +84,12 @@ def test_what_is_kept_survives_a_stop_and_is_bit_equal(stripes, model, stops_in,
 
 def test_the_alarm_sounds_once_where_robustness_collapses_while_the_loss_falls():
     history = {"loss": [2.0, 1.5, 1.0, 0.8, 0.7], "val_robust": [0.1, 0.4, 0.1, 0.05, 0.3]}
-    heard = [hardness.overfitting({k: v[:n] for k, v in history.items()}) for n in range(1, 6)]
+    heard = [robust_validation.overfitting({k: v[:n] for k, v in history.items()}) for n in range(1, 6)]
     assert [line is not None for line in heard] == [False, False, True, False, False]
     assert heard[2] == (
-        "in epoch 3 robust accuracy on the validation split fell to 0.100 from 0.400 in epoch 2, while the training "
-        "loss fell: catastrophic overfitting; the weights of the best epoch are kept; train against pgd, or with a "
-        "random start and a smaller step_size"
+        "in epoch 3 robust accuracy on the validation split dropped to 0.100 from 0.400 in epoch 2, while the training "
+        "loss decreased: catastrophic overfitting; the weights of the best epoch are kept; train against pgd, or with "
+        "a random start and a smaller step_size"
     )
 
 
@@ -101,7 +103,7 @@ def test_the_alarm_sounds_once_where_robustness_collapses_while_the_loss_falls()
     ],
 )
 def test_the_alarm_is_silent_otherwise(history):
-    assert hardness.overfitting(history) is None
+    assert robust_validation.overfitting(history) is None
 
 
 def test_it_is_shown_while_training(stripes, model):
@@ -117,6 +119,6 @@ def test_it_is_shown_while_training(stripes, model):
 
 def test_the_alarm_is_heard_while_training(stripes, model, monkeypatch):
     left, heard = [0.4, 0.1], Heard()
-    monkeypatch.setattr(hardness, "robust_accuracy", lambda *_: lambda: left.pop(0))
+    monkeypatch.setattr(robust_validation, "robust_accuracy", lambda *_: lambda: left.pop(0))
     fit(model(PGD, epochs=2), stripes, 0, heard)
     assert [line for line in heard.lines if line.startswith("net: in epoch 2 robust accuracy on the validation")]

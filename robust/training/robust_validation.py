@@ -12,14 +12,14 @@ from robust.training.adversaries import pgd
 from robust.training.objectives import Network, image_gradient, outputs
 
 History = Mapping[Any, Sequence[float]]
-"""Of a training: the columns that were recorded, and what stood in each, epoch by epoch."""
+"""Of a training: the columns that were recorded, and the values of each, epoch by epoch."""
 
 IMAGES = 256
 """Of the validation split, chosen at random; fewer where it has fewer."""
 STEPS = 10
-"""Of the climb, a quarter of eps each."""
+"""Of the attack, a quarter of eps each."""
 
-Asked = Callable[[], float]
+Evaluation = Callable[[], float]
 
 
 def is_watched(adversary: Call | None, data: Dataset) -> bool:
@@ -27,14 +27,14 @@ def is_watched(adversary: Call | None, data: Dataset) -> bool:
     return adversary is not None and "eps" in adversary.arguments and "validation" in data.sizes
 
 
-def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size: int) -> Asked:
-    """What gives the share of validation images that are right after PGD in the adversary's own ball.
+def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size: int) -> Evaluation:
+    """A function that gives the share of validation images that are correct after PGD in the adversary's own ball.
 
     Args:
-        network: as it is when it is asked, in inference mode. data: its validation split is read, once.
-        adversary: of the catalogue `adversaries`; its eps and norm count, not how it climbs, so that a network
+        network: as it is when it is called, in inference mode. data: its validation split is read, once.
+        adversary: of the catalogue `adversaries`; its eps and norm count, not how it searches, so that a network
             which has learned to fool one step is found out.
-        batch_size: images a pass.
+        batch_size: images per pass.
 
     PGD: Madry et al., ICLR 2018. Watching it on held-out images: Wong, Rice & Kolter, ICLR 2020.
     """
@@ -43,12 +43,12 @@ def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size
     batches = tf.data.Dataset.from_tensor_slices((examples.images, examples.labels, seeds)).batch(batch_size)
     eps, norm = adversary.arguments["eps"], adversary.arguments.get("norm", "linf")
 
-    def ask(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def count(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         gradient = image_gradient(network)
         found = pgd(gradient, images, labels, seeds=seeds, step=tf.constant(0), eps=eps, norm=norm, steps=STEPS)
         return tf.math.count_nonzero(tf.argmax(outputs(network, found, training=False)[0], 1) == labels)
 
-    compiled = tf.function(ask, autograph=False, input_signature=batches.element_spec)
+    compiled = tf.function(count, autograph=False, input_signature=batches.element_spec)
     return lambda: sum(int(compiled(*batch)) for batch in batches) / len(examples.labels)
 
 
@@ -65,13 +65,13 @@ def kept(history: History, by: str | None = "val_robust") -> int:
 
 
 def overfitting(history: History, keeps: str = "the best") -> str | None:
-    """What to say if the last epoch is one of catastrophic overfitting and the one before it was not.
+    """A message if the last epoch is one of catastrophic overfitting and the one before it was not.
 
-    It is where `val_robust` has fallen below half of its best so far while the training loss is lower than
+    It is one if `val_robust` has dropped below half of its best so far while the training loss is lower than
     it was then: the network has learned to fool its adversary. keeps: the epoch whose weights are kept, in words.
 
     >>> overfitting({"loss": [1.5, 1.2, 0.7], "val_robust": [0.3, 0.4, 0.02]})
-    'in epoch 3 robust accuracy on the validation split fell to 0.020 from 0.400 in epoch 2, while the training ...'
+    'in epoch 3 robust accuracy on the validation split dropped to 0.020 from 0.400 in epoch 2, while the training ...'
     >>> overfitting({"loss": [1.5, 1.2, 1.3], "val_robust": [0.3, 0.4, 0.02]})
 
     Named by Wong, Rice & Kolter, Fast is better than free, ICLR 2020.
@@ -81,8 +81,8 @@ def overfitting(history: History, keeps: str = "the best") -> str | None:
         return None
     best, robust = kept(history), history["val_robust"]
     return (
-        f"in epoch {len(robust)} robust accuracy on the validation split fell to {robust[-1]:.3f} from "
-        f"{robust[best]:.3f} in epoch {best + 1}, while the training loss fell: catastrophic overfitting; the "
+        f"in epoch {len(robust)} robust accuracy on the validation split dropped to {robust[-1]:.3f} from "
+        f"{robust[best]:.3f} in epoch {best + 1}, while the training loss decreased: catastrophic overfitting; the "
         f"weights of {keeps} epoch are kept; train against pgd, or with a random start and a smaller step_size"
     )
 

@@ -7,12 +7,12 @@ import tensorflow as tf
 
 import robust
 from robust.core.errors import ModelError
-from robust.models.classifier import Classifier, steady
+from robust.models.classifier import Classifier, independence
 
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (9, 4, 4, 3)).astype(np.float32)
 KERNEL = random.normal(size=(48, 3)).astype(np.float32)
-BY_CHANCE = "its answers differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
+BY_CHANCE = "its outputs differ from call to call: attack it with eot_iter = 10, or autoattack with version = rand"
 
 
 class Of(keras.layers.Layer):
@@ -41,7 +41,7 @@ def net(after=None, before=None, head=None, **arguments):
 
 
 def look(model, size=7):
-    return steady.examine(Classifier(model, 3, batch_size=size), IMAGES)
+    return independence.examine(Classifier(model, 3, batch_size=size), IMAGES)
 
 
 def places(z):
@@ -49,12 +49,12 @@ def places(z):
 
 
 HANGING = {
-    "another from the third place on": (lambda z: tf.where(places(z) > 2.5, z[:, ::-1], z), "at another place of the"),
-    "another at one place": (lambda z: tf.where(places(z) == 5, z[:, ::-1], z), "at another place of the"),
-    "a running sum": (lambda z: tf.cumsum(z, axis=0), "at another place of the"),
-    "beside its neighbour": (lambda z: z + 0.8 * tf.concat([0 * z[:1], z[:-1]], axis=0), "at another place of the"),
-    "beside the mean": (lambda z: z - 0.5 * tf.reduce_mean(z, axis=0, keepdims=True), "in other company"),
-    "beside the largest": (lambda z: z / tf.reduce_max(tf.abs(z)), "in other company"),
+    "another from the third place on": (lambda z: tf.where(places(z) > 2.5, z[:, ::-1], z), "at another position"),
+    "another at one place": (lambda z: tf.where(places(z) == 5, z[:, ::-1], z), "at another position"),
+    "a running sum": (lambda z: tf.cumsum(z, axis=0), "at another position"),
+    "beside its neighbour": (lambda z: z + 0.8 * tf.concat([0 * z[:1], z[:-1]], axis=0), "at another position"),
+    "beside the mean": (lambda z: z - 0.5 * tf.reduce_mean(z, axis=0, keepdims=True), "among other images"),
+    "beside the largest": (lambda z: z / tf.reduce_max(tf.abs(z)), "among other images"),
     "by the number of images": (lambda z: z * (1 + tf.cast(tf.shape(z)[0], tf.float32)), "alone"),
 }  # fmt: skip
 
@@ -63,20 +63,20 @@ HANGING = {
 @pytest.mark.parametrize("name", HANGING)
 def test_what_hangs_on_the_batch_is_refused(name, size):
     function, where = HANGING[name]
-    with pytest.raises(ModelError, match=f"model 'net' answers differently for an image {where}"):
+    with pytest.raises(ModelError, match=f"model 'net' gives other outputs for an image {where}"):
         look(net(function), size)
 
 
 def test_as_a_function_and_in_a_table_of_numbers_it_is_refused_too():
     model = net(HANGING["another from the third place on"][0])
     for given in (model, lambda images: model(images).numpy()):
-        with pytest.raises(ModelError, match="answers differently for an image at another place of the batch: 4 of 9"):
+        with pytest.raises(ModelError, match="other outputs for an image at another position in the batch: 4 of 9"):
             robust.evaluate(given, (IMAGES, np.zeros(9, int)), ["noise"], eps=0.1, classes=3)
 
 
 def test_a_batch_of_fixed_size_is_asked_in_it_alone():
     assert look(net(batch_shape=(4, 4, 4, 3))) == ()
-    with pytest.raises(ModelError, match="in other company"):
+    with pytest.raises(ModelError, match="among other images"):
         look(net(HANGING["beside the mean"][0], batch_shape=(4, 4, 4, 3)))
 
 
@@ -135,7 +135,7 @@ def test_where_memory_does_not_suffice_fewer_are_asked():
         return images.reshape(-1, 48) @ KERNEL
 
     assert look(narrow(sound), 40) == ()
-    with pytest.raises(ModelError, match="at another place of the batch"):
+    with pytest.raises(ModelError, match="at another position in the batch"):
         look(narrow(lambda images: np.cumsum(sound(images), axis=0)), 40)
 
 

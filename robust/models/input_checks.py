@@ -1,4 +1,4 @@
-"""What a first look at a model from elsewhere shows: is it asked as it was trained?"""
+"""Quick checks of a third-party model: does it get its pixels and classes as it was trained?"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -9,33 +9,33 @@ import numpy as np
 import tensorflow as tf
 
 from robust.datasets.dataset import Dataset
-from robust.models.classifier import Classifier, class_order, pixel_range, shares, steady
+from robust.models.classifier import Classifier, class_order, independence, logit_scale, pixel_range
 from robust.models.classifier.class_order import Order
 from robust.results.flags import FLAGS, Reason
 from robust.suite.preprocessing import Preprocessing
 
-_TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the case will be told, and go on with fewer
+_TOO_MANY = (tf.errors.ResourceExhaustedError, MemoryError)  # the evaluation reports it, and uses smaller batches
 
 
 @dataclass(frozen=True)
 class _Doubt:
-    """Why no number of the model is reliable, and what to do about it."""
+    """Why no result of the model is reliable, and what to do about it."""
 
     reason: Reason
     words: str
 
 
 def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
-    """Notes on how it is asked, and doubts, which mark every number of it, in `Classifier.doubts`, too.
+    """Notes on how the model is evaluated, and doubts, which flag all of its results, also set in `Classifier.doubts`.
 
-    Is it asked for its pixels in the way that suits it, and are the classes those of its outputs? The one may hide the
-    other: where its pixels are in doubt the classes are looked at with those that suit it better, too, and where
-    nothing else explains that the model is hardly right, with each other kind of pixels.
+    Does it get its pixels in the format it was trained with, and do its outputs match the classes? One error may hide
+    the other: if the pixels are in doubt, the classes are also checked with the pixels that fit better; if nothing
+    else explains a low accuracy, they are checked with every other pixel format.
     """
-    if classifier.is_black_box:  # whether it gives probabilities is to be seen from these, and not from images of ours
+    if classifier.is_black_box:  # whether it gives probabilities is decided on these, not on synthetic images
         with suppress(*_TOO_MANY):
-            pixel_range.answers(classifier, data.first("test", pixel_range.SMALL))
-    notes, found = [*steady.examine(classifier, data.first("test", steady.IMAGES))], []
+            pixel_range.predictions(classifier, data.first("test", pixel_range.SMALL))
+    notes, found = [*independence.examine(classifier, data.first("test", independence.IMAGES))], []
     with suppress(*_TOO_MANY):
         found = [*_doubts(classifier, data)]
     classifier.doubts = tuple(doubt.reason for doubt in found)
@@ -46,34 +46,34 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     pixels = pixel_range.better(classifier, partial(_pair, data), data.size("test"))
     order = class_order.better(classifier, partial(_of_few, data), data.size("test"))
     if pixels and not (order and order.other > pixels.other):
-        yield _Doubt(pixels.reason, pixels.told)
+        yield _Doubt(pixels.reason, pixels.message)
         others = orders(classifier, data, pixels.preprocessing[:1], data.size("test"))
     else:
         others = [] if order else orders(classifier, data, _ways(classifier, data), class_order.FIRST)
     way, order = max(others, key=lambda pair: pair[1].other, default=(None, order))
     if order:
-        asked = f", asked with pixels {way}," if way else ""
-        too = f"; and {pixel_range.declared(way)}" if way and not pixels else ""
-        yield _Doubt(order.reason, order.told(data.classes, asked) + too)
-    if pixels:  # answers to other images than it was trained with have no scale
+        how = f", evaluated with pixels {way}," if way else ""
+        too = f"; and {pixel_range.as_setting(way)}" if way and not pixels else ""
+        yield _Doubt(order.reason, order.message(data.classes, how) + too)
+    if pixels:  # the scale of its outputs means nothing with wrong pixels
         return
-    if scale := shares.found(classifier, data.first("test", pixel_range.FIRST)):
+    if scale := logit_scale.found(classifier, data.first("test", pixel_range.FIRST)):
         yield _Doubt(scale, f"{scale}; {FLAGS[scale.name].remedy}")
 
 
 def _ways(classifier: Classifier, data: Dataset) -> Sequence[Preprocessing]:
-    """The other ways to give it pixels, where in its own it is hardly right."""
+    """The other pixel formats to try, if accuracy is low with the current one."""
     images, labels = _of_few(data, min(data.size("test"), class_order.FIRST))
-    hardly = (pixel_range.answers(classifier, images) == labels).mean() < class_order.WELL
-    return pixel_range.ways(classifier, images) if hardly else ()
+    is_low = (pixel_range.predictions(classifier, images) == labels).mean() < class_order.WELL
+    return pixel_range.ways(classifier, images) if is_low else ()
 
 
 def orders(
     classifier: Classifier, data: Dataset, ways: Sequence[Preprocessing], most: int
 ) -> list[tuple[Preprocessing, Order]]:
-    """Where classes in another order suit it far better, asked in one of these ways."""
-    look, available = partial(_of_few, data), min(data.size("test"), most)
-    found = [(way, class_order.better(classifier.wanting(way), look, available)) for way in ways]
+    """The pixel formats, of these, with which another class order fits far better."""
+    sample, available = partial(_of_few, data), min(data.size("test"), most)
+    found = [(way, class_order.better(classifier.with_preprocessing(way), sample, available)) for way in ways]
     return [(way, order) for way, order in found if order]
 
 
