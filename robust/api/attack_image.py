@@ -13,8 +13,8 @@ from PIL import Image
 from robust.attacks.diagnostics.attack_checks import gradient_based
 from robust.core import files, registry
 from robust.core.errors import ContractError, DataError, ModelError, suggest
-from robust.core.interface import setting, worded
 from robust.core.randomness import image_seeds
+from robust.core.remedies import formatted, setting
 from robust.core.signature import Call
 from robust.datasets import files as images
 from robust.datasets.photos import FOLDER, photos
@@ -100,7 +100,7 @@ def attack(
     classifier = _classifier(network, model, call)
     names = _names(classifier.classes, classes)
     file = find(image)
-    header = images.look(file)  # raises DataError for what is no readable image
+    header = images.read_header(file)  # raises DataError for what is no readable image
     pixels = _pixels(file, header, model, network)[None]
     before = _softmax(classifier, pixels)
     check_outputs(classifier, pixels)
@@ -109,8 +109,8 @@ def attack(
     saved = at_levels(call, pixels, attacked)
     shown = before, _softmax(classifier, attacked), _softmax(classifier, saved)
     notes = (*classifier.notes, *doubts(classifier, pixels, names)) if isinstance(model.source, ModelFile) else ()
-    notes += (*guess(file.name, header, pixels.shape[3]), *images.said_of_turned([header]))
-    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(worded, notes)))
+    notes += (*guess(file.name, header, pixels.shape[3]), *images.orientation_remark([header]))
+    found = Attacked(names, pixels[0], attacked[0], saved[0], shown, aim, tuple(map(formatted, notes)))
     png = Image.fromarray(triptych.levels(saved[0]))
     files.write(out / "adversarial.png", lambda path: png.save(path, "PNG"))
     sheet = triptych.draw(found.image, found.saved, found.top(0, 1)[0], found.top(2, 1)[0])

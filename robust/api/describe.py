@@ -9,8 +9,8 @@ import pandas as pd
 
 from robust.core import csv_files, files, keras_files
 from robust.core.errors import ModelError
+from robust.core.key_values import bind
 from robust.core.progress import Progress, Silent
-from robust.core.typed import bind
 from robust.core.types import FLOAT_BYTES, NewRow, Row
 from robust.engine.models import load
 from robust.models.layer_table import layer_table, remark, sized, totals, unallocated

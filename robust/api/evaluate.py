@@ -18,8 +18,8 @@ from robust.core.signature import convert
 from robust.core.store import Store, default
 from robust.core.types import Channels, NewTable, Precision, Table
 from robust.datasets import channels as as_channels
-from robust.datasets import given, order
-from robust.datasets.asked import asked as asked_data
+from robust.datasets import from_python, order
+from robust.datasets.data_call import presented
 from robust.datasets.dataset import Dataset
 from robust.engine.session import run
 from robust.models.classifier import black_box, heads
@@ -27,7 +27,7 @@ from robust.models.loading import load
 from robust.suite import Case, InMemory, Model, ModelFile, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
 from robust.suite.preprocessing import read as read_preprocessing
-from robust.suite.source import ASKED, asked
+from robust.suite.source import CALL_OPTIONS, call_options
 
 
 def evaluate(
@@ -151,16 +151,16 @@ def _model(given: Any, seed: int, allow_code: bool) -> Model:
         path = next((table[key] for key in ("keras", "tflite") if key in table), "model")
         return read_model(Path(path).stem, plain(table), seed, allow_code=allow_code)
     model = black_box.wrapped(table.pop("model"))
-    if unknown := next((key for key in table if key not in ASKED), None):
-        raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *ASKED))}")
-    return Model(model.name, InMemory(model), seeds=(seed,), **asked(plain(table)))
+    if unknown := next((key for key in table if key not in CALL_OPTIONS), None):
+        raise SuiteError(f"a model has no {unknown!r}{suggest(unknown, ('model', *CALL_OPTIONS))}")
+    return Model(model.name, InMemory(model), seeds=(seed,), **call_options(plain(table)))
 
 
 def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, channels: Any, transform: Any) -> Dataset:
     resized = str(transform) if isinstance(transform, int) else transform
     if isinstance(data, str | Path):
         call = read_data(str(data), transform=resized)
-        found = given.read(asked_data(call, classes=classes if isinstance(classes, tuple) else None))
+        found = from_python.read(presented(call, classes=classes if isinstance(classes, tuple) else None))
     elif resized is not None:
         raise DataError(
             f"transform = {transform!r}: only for a data set or folder given by name; resize arrays yourself"
@@ -168,7 +168,7 @@ def _dataset(data: Any, model: Model, classes: int | tuple[str, ...] | None, cha
     elif isinstance(data, Dataset):
         found = order.ordered(data, classes) if isinstance(classes, tuple) else data
     else:
-        found = given.dataset_of(data, classes=outputs(model) if classes is None else classes)
+        found = from_python.dataset_of(data, classes=outputs(model) if classes is None else classes)
     if isinstance(classes, int) and len(found.classes) != classes:
         raise DataError(
             f"classes = {classes}: {found.name} has {len(found.classes)}; give their names in the model's order"

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import DataError, SuiteError
-from robust.core.interface import worded
 from robust.core.progress import Silent
+from robust.core.remedies import formatted
 from robust.core.signature import convert
 from robust.core.types import Count, Seed, Table
 from robust.datasets import channels, choice, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
-from robust.datasets.given import dataset_of
+from robust.datasets.from_python import dataset_of
 from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier, heads, inputs, rows
 from robust.models.classifier.pixel_range import Better, better
@@ -81,7 +81,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         self._every = convert(every, Count, "every")
         self._seed, self._preprocessing, self._output = convert(seed, Seed, "seed"), preprocessing, output
         given = dataset_of(data, classes=classes)
-        remarks.tell(remarks.lines([given]), None)
+        remarks.report(remarks.lines([given]), None)
         self._examples = examples(given, convert(max_images, Count, "max_images"), seed=self._seed, balanced=balanced)
         self._channels = given.channels
         self._classes = None if classes is None and not isinstance(data, Dataset) else given.classes
@@ -147,9 +147,9 @@ class RobustAccuracy(keras.callbacks.Callback):
     def _seen(self, model: keras.Model, data: Dataset) -> Dataset:
         """The images with as many channels as the model takes, with a warning where that is a guess."""
         takes = inputs.channels(model, self._preprocessing)
-        seen = channels.seen(data, takes, f"model {model.name}")
-        if guess := channels.guess(data, takes):
-            warnings.warn(f"{model.name} {worded(guess)}", stacklevel=2)
+        seen = channels.for_model(data, takes, f"model {model.name}")
+        if guess := channels.conversion_remark(data, takes):
+            warnings.warn(f"{model.name} {formatted(guess)}", stacklevel=2)
         return seen
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robust.core import interface
+from robust.core import remedies
 
 if TYPE_CHECKING:  # a pytest run without suites imports none of this
     import pandas as pd
@@ -78,7 +78,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One test for each case on each model."""
-        for cell in _load(self.path, self.config).cells():
+        for cell in _load(self.path, self.config).evaluations():
             yield CellItem.from_parent(self, name=cell.id, cell=cell)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
@@ -94,14 +94,14 @@ class CellItem(pytest.Item):
         self.cell = cell
         self.identity: str | None = None
 
-    @interface.spoken("pytest")
+    @remedies.using_interface("pytest")
     def runtest(self) -> None:
         """Run the cell, or read it from the store, and check its bounds."""
         session = _session(self.path, self.config)
-        from robust.core import folders, quiet
+        from robust.core import quiet, suite_folder
         from robust.engine import recording
 
-        with quiet.dependencies(), folders.importable(session.suite.folders):
+        with quiet.dependencies(), suite_folder.importable(session.suite.folders):
             session.check_model(self.cell)  # as `robust run`: what is wrong with a model is one line
             block = session.block(self.cell)
             against = session.compared(self.cell, _out(self.path, self.config))
@@ -138,7 +138,7 @@ def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
     return str(excinfo.value) if isinstance(excinfo.value, RobustError) else None
 
 
-@interface.spoken("pytest")
+@remedies.using_interface("pytest")
 def _load(path: Path, config: pytest.Config) -> Suite:
     from robust.suite import load
 
@@ -152,7 +152,7 @@ def _load(path: Path, config: pytest.Config) -> Suite:
 def _session(path: Path, config: pytest.Config) -> Session:
     """The session of a suite, created with its first test: TensorFlow is imported here."""
     if path not in config.stash[_SESSIONS]:
-        from robust.core import folders, progress, quiet, store
+        from robust.core import progress, quiet, store, suite_folder
 
         quiet.tensorflow()
         from robust.engine.session import Session, writable
@@ -160,9 +160,9 @@ def _session(path: Path, config: pytest.Config) -> Session:
         writable(_out(path, config))
         shown = progress.Lines() if config.getoption("capture", "no") == "no" else progress.Silent()
         suite = _load(path, config)
-        with folders.importable(suite.folders):
+        with suite_folder.importable(suite.folders):
             session = Session(suite, store.default(), shown)
-            session.check(suite.cells(), _out(path, config))
+            session.check(suite.evaluations(), _out(path, config))
         config.stash[_SESSIONS][path] = session
     return config.stash[_SESSIONS][path]
 
@@ -194,19 +194,19 @@ class _Pages:
             path, model, seed, identity = report.robust
             self.ran.setdefault(Path(path), {})[model, seed] = identity
 
-    @interface.spoken("pytest")
+    @remedies.using_interface("pytest")
     def pytest_sessionfinish(self) -> None:
         from robust.core.errors import RobustError
 
         for path, identities in self.ran.items():
             try:
                 session = _session(path, self.config)
-                from robust.core import folders
+                from robust.core import suite_folder
                 from robust.engine import recording
                 from robust.results import messages
 
                 session.add_identities(identities)
-                with folders.importable(session.suite.folders):
+                with suite_folder.importable(session.suite.folders):
                     results = session.record(out := _out(path, self.config))
                 self.lines += [f"robust: {words}" for words in session.notes()]
                 self.lines.append(f"robust: the page is {out / 'index.html'}")

@@ -11,13 +11,13 @@ import pandas as pd
 from robust.core import csv_files, files, statistics
 from robust.core import store as stores
 from robust.core.errors import ModelError
-from robust.core.interface import setting, worded
 from robust.core.progress import Progress, Silent
+from robust.core.remedies import formatted, setting
 from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets import channels, copies, order, remarks
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import read
+from robust.datasets.from_python import read
 from robust.datasets.held_out import with_validation
 from robust.engine import models
 from robust.models.classifier import Classifier, inputs
@@ -86,12 +86,12 @@ def train(
     models.connect_workers([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
-    remarks.tell([*remarks.lines([found]), *copies.found(found, learned=True)], progress)
-    (progress or Silent()).say(order.said(found))
+    remarks.report([*remarks.lines([found]), *copies.found(found, learned=True)], progress)
+    (progress or Silent()).say(order.class_order_remark(found))
     with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         about = json.loads((folder / "about.json").read_text())
         history = _history(about["history"])
-        guesses = [f"{model.name} {worded(about['guess'])}"] if about["guess"] else []
+        guesses = [f"{model.name} {formatted(about['guess'])}"] if about["guess"] else []
         if guesses and progress is None:
             warnings.warn(guesses[0], stacklevel=2)
         if chief := models.is_chief(model):
@@ -141,7 +141,7 @@ def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
 
 def _tested(folder: Path, data: Dataset, allow_code: bool) -> tuple[tuple[float, float, float], int]:
     network = models.load(folder / "model.keras", allow_code=allow_code)
-    examples = channels.seen(data, inputs.channels(network)).examples("test")
+    examples = channels.for_model(data, inputs.channels(network)).examples("test")
     classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())
     low, high = statistics.clopper_pearson(right, len(examples.labels))

@@ -40,7 +40,7 @@ def step(slots: State, output: StepOutput, hyperparameters: State, norm: AnyNorm
     slots = {**slots, **_next_window(slots, ends, again, hyperparameters)}
     point = choose(again, slots["best"], slots["point"])
     gradient = choose(again, slots["best_gradient"], output.gradients)
-    return {**slots, "previous": point, "point": ahead(slots, point, gradient, hyperparameters, norm)}
+    return {**slots, "previous": point, "point": momentum_step(slots, point, gradient, hyperparameters, norm)}
 
 
 def _rises(slots: State, output: StepOutput) -> State:
@@ -68,7 +68,9 @@ def _next_window(slots: State, ends: tf.Tensor, again: tf.Tensor, hyperparameter
     }
 
 
-def ahead(slots: State, point: tf.Tensor, gradient: tf.Tensor, hyperparameters: State, norm: AnyNorm) -> tf.Tensor:
+def momentum_step(
+    slots: State, point: tf.Tensor, gradient: tf.Tensor, hyperparameters: State, norm: AnyNorm
+) -> tf.Tensor:
     """P(x + m (z - x) + (1 - m) (x - previous)) with z = P(x + a g); no momentum on the first step."""
     centre, eps = slots["centre"], hyperparameters["eps"]
     plain = ball.step(point, gradient, centre, eps, slots["size"], norm)

@@ -59,7 +59,7 @@ def tiles(centres: tf.Tensor, seeds: tf.Tensor, stream: tf.Tensor, eps: ball.Sca
     covered = ((row >= 0) & (row < down * side))[:, None] & ((column >= 0) & (column < across * side))[None, :]
     a, b = (tf.constant(v % side, tf.int32) for v in (row[:, None], column[None, :]))
     pattern = pyramids(a[None] + 0 * b, b[None] + 0 * a, tf.fill([tf.shape(seeds)[0]], side), of_pixel[..., 0])
-    pattern = even(tf.cast(pattern, centres.dtype)[..., None] * covered[None, :, :, None], norm)
+    pattern = balanced(tf.cast(pattern, centres.dtype)[..., None] * covered[None, :, :, None], norm)
     return _as_long_as(pattern * _signs(of_pixel[..., 1:]), centres, eps, norm)
 
 
@@ -79,7 +79,7 @@ def shift(
     here, there = _inside(a, b, side), _inside(*offsets(best, numbers[:, 2:4], side), side)
     here, there = (tf.cast(v, best.dtype)[..., None] for v in (here, there))
     change, either = best - centres, tf.maximum(here, there)
-    pattern = even(tf.cast(pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
+    pattern = balanced(tf.cast(pyramids(a, b, side, numbers[:, 4, None, None]), best.dtype)[..., None] * here, norm)
     new = pattern * _signs(numbers[:, 5:])[:, None, None, :] + unit(change * here, norm)
     power = 2.0 if norm == "l2" else 1.0
     mass = tf.abs(change) ** power
@@ -130,7 +130,7 @@ def _signs(numbers: tf.Tensor) -> tf.Tensor:
     return tf.where(numbers < 0.5, -tf.ones_like(numbers), tf.ones_like(numbers))
 
 
-def even(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
+def balanced(pattern: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
     """Each channel scaled: its positive and negative parts to equal norms, then the whole to norm 1."""
     return unit(unit(tf.maximum(pattern, 0), norm) + unit(tf.minimum(pattern, 0), norm), norm)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from robust.core.errors import SuiteError, suggest
-from robust.core.interface import setting
 from robust.core.randomness import image_seeds
+from robust.core.remedies import setting
 from robust.core.types import ALL
 
 WORDS = ("least-likely", "random", "next")

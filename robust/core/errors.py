@@ -15,7 +15,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from robust.core.interface import Interface, worded
+from robust.core.remedies import Interface, formatted
 
 
 class RobustError(Exception):
@@ -29,7 +29,7 @@ class RobustError(Exception):
     where: str = ""
 
     def __str__(self) -> str:
-        message = worded(super().__str__(), self.interface)
+        message = formatted(super().__str__(), self.interface)
         return f"{self.where}: {message}" if self.where else message
 
 

@@ -168,7 +168,7 @@ def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: P
         raise
 
 
-def stand_in(path: Path) -> str:
+def placeholder(path: Path) -> str:
     """Why a file is a placeholder for the wanted one; "" for any other.
 
     >>> stand_in(Path("pyproject.toml"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from robust.core import folders
+from robust.core import suite_folder
 from robust.core.errors import SuiteError, suggest
 from robust.core.foolbox_classes import PREFIX
 
@@ -90,7 +90,7 @@ def resolve(kind: str, name: str) -> Any:
     file = source(module)
     imported = importlib.import_module(module)
     if is_foreign(name):
-        folders.check(imported, file)
+        suite_folder.check(imported, file)
     found = getattr(imported, member)
     return functools.partial(found, attack=name.removeprefix(PREFIX)) if name.startswith(PREFIX) else found
 
@@ -198,7 +198,7 @@ def source(module: str) -> Path:
 
 @functools.cache
 def _source(module: str, on: tuple[str, ...]) -> Path:
-    """The file on this path: a suite has modules in its own folder, see `robust.core.folders`."""
+    """The file on this path: a suite has modules in its own folder, see `robust.core.suite_folder`."""
     path, spec = list(on), None
     for part in module.split("."):
         spec = PathFinder.find_spec(part, path)

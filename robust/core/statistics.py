@@ -11,7 +11,7 @@ import numpy as np
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 Z = 1.959963984540054  # standard errors of a normal 95 %
-OF_ANSWERS = "95 %, of mistakes no dearer than these answers allow"  # the only one for a mean of unbounded values
+OF_PREDICTIONS = "95 %, of mistakes no dearer than these answers allow"  # the only one for a mean of unbounded values
 EXACT, BOUNDED = "exact 95 %", "distribution-free 95 %"  # names in results.csv, for proportions and bounded means
 SURE = 16.0
 """In nats, -ln of the probability 1e-7, at the resolution of single precision: the loss of a confident mistake."""

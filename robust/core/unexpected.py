@@ -41,7 +41,7 @@ def _is_memory(error: BaseException) -> bool:
     return any(words in str(error) for words in ("annot allocate memory", "failed to map segment", "std::bad_alloc"))
 
 
-def told(error: BaseException) -> str:
+def report_line(error: BaseException) -> str:
     """A line about an internal error, with the file of its traceback and how to report it."""
     what = _short(" ".join(f"{type(error).__name__}: {error}".split()))
     line = f"this is an error of robust {version('robust')}, not of yours ({what})"

@@ -6,8 +6,8 @@ from scipy.signal import fftconvolve
 
 from robust.core.declared import corruption
 from robust.core.types import Severity
-from robust.corruptions.published import constant, each
 from robust.corruptions.resample import moved, zoomed
+from robust.corruptions.severities import constant, each
 
 
 @corruption(place=4, alexnet_error=0.82)

@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from robust.core.declared import corruption
 from robust.core.types import Severity
-from robust.corruptions.published import constant, each
 from robust.corruptions.resample import bilinear, mirror, reflect
+from robust.corruptions.severities import constant, each
 from robust.datasets import pictures
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from robust.core.declared import corruption
 from robust.core.types import Severity
-from robust.corruptions.published import constant, each
+from robust.corruptions.severities import constant, each
 
 
 @corruption(place=1, alexnet_error=0.886)

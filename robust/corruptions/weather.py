@@ -10,8 +10,8 @@ from robust.core.declared import corruption
 from robust.core.types import Severity
 from robust.corruptions.liquid import mud, puddles, water
 from robust.corruptions.plasma import plasma
-from robust.corruptions.published import SMALL, constant, each, luminance, pale
 from robust.corruptions.resample import moved, zoomed
+from robust.corruptions.severities import SMALL, constant, each, luminance, pale
 from robust.datasets import pictures
 
 _FROST = ("frost1.webp", "frost2.webp", "frost2.webp", "frost4.jpg", "frost5.jpg")  # the authors' third is their second

@@ -6,7 +6,7 @@ from dataclasses import replace
 import tensorflow as tf
 
 from robust.core.errors import DataError, ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import Channels
 from robust.datasets.dataset import Dataset, fingerprint
 
@@ -38,7 +38,7 @@ def converted(data: Dataset, channels: Channels) -> Dataset:
     return replace(_changed(data, channels), channels=channels, **own)
 
 
-def seen(data: Dataset, count: int | None, model: str = "the model") -> Dataset:
+def for_model(data: Dataset, count: int | None, model: str = "the model") -> Dataset:
     """The data as given to a model that takes `count` channels; unchanged where that is unknown, or any number works.
 
     It was not requested, see `guess`, and follows from the model: so the fingerprint stays that of the data.
@@ -56,15 +56,15 @@ def seen(data: Dataset, count: int | None, model: str = "the model") -> Dataset:
     return _changed(data, word)
 
 
-def guess(data: Dataset, count: int | None) -> str:
+def conversion_remark(data: Dataset, count: int | None) -> str:
     """The remark on a model that is given the data with other channels than its own; "" for any other model.
 
     >>> from robust.datasets.dataset import from_arrays
-    >>> from robust.core.interface import worded
+    >>> from robust.core.remedies import worded
     >>> worded(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
     'takes 3 channels: the grey images of x are repeated to 3 channels, as with --channels rgb'
     """
-    if seen(data, count) is data:
+    if for_model(data, count) is data:
         return ""
     if count == 1:
         how = "the colour images of {} are converted to grey, .299 R + .587 G + .114 B as in Keras and Pillow,"

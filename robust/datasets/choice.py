@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from robust.core.errors import DataError
-from robust.core.interface import setting
 from robust.core.randomness import image_seeds
+from robust.core.remedies import setting
 
 
 def chosen(ids: Sequence[str], labels: np.ndarray, images: int, seed: int = 0, balanced: bool = False) -> np.ndarray:

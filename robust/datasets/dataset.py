@@ -13,7 +13,7 @@ from robust.core.errors import DataError, suggest
 from robust.core.types import Channels
 from robust.datasets import checks
 from robust.datasets.choice import chosen, of_few_classes
-from robust.datasets.encoded import Encoded
+from robust.datasets.stored_images import Encoded
 
 SPLITS = ("train", "validation", "test")
 """Whatever is selected from data is selected on train and validation; test is for evaluation only."""

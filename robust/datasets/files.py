@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from robust.core.errors import DataError
 from robust.datasets import pictures
-from robust.datasets.silence import silence
+from robust.datasets.quiet_decoding import silence
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _GREY, _COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "PA")
@@ -29,7 +29,7 @@ class Header:
     """Does its EXIF orientation request a rotation or reflection?"""
 
 
-def look(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """Open a file without decoding it; raises DataError where it is not a readable image."""
     with silence(), pictures.opened(path) as image:  # of odd metadata
         size, mode, turned = image.size, image.mode, _is_turned(image)
@@ -51,7 +51,7 @@ def _is_turned(image: Image.Image) -> bool:
         return False
 
 
-def said_of_turned(headers: Sequence[Header]) -> tuple[str, ...]:
+def orientation_remark(headers: Sequence[Header]) -> tuple[str, ...]:
     """A remark on images with an EXIF orientation, if there are any: they are read as stored."""
     if not (turned := sum(each.turned for each in headers)):
         return ()

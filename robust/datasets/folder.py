@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import DataError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.datasets import checks, files
 from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
-from robust.datasets.encoded import Encoded
+from robust.datasets.folder_walk import check_name, class_name
 from robust.datasets.layout import Row, found
 from robust.datasets.order import ordered
+from robust.datasets.stored_images import Encoded
 from robust.datasets.table import listed
 from robust.datasets.taxonomy import imagenet, superclasses
 from robust.datasets.transform import Transform
-from robust.datasets.walk import check_name, class_name
 
 
 def folder(
@@ -35,7 +35,7 @@ def folder(
     path: holds train/, validation/ and test/, or folders with other usual names of splits, with the folders of the
         classes in them; or these folders themselves, and all images are test. PNG, JPEG, WebP, GIF (the first frame)
         and BMP, 8 bits a channel. Hidden files and files that are no images are skipped and counted, links
-        are followed, and an empty folder is a class without images: see `robust.datasets.walk`.
+        are followed, and an empty folder is a class without images: see `robust.datasets.folder_walk`.
     labels: a CSV file in the folder, or elsewhere, with the columns file and label and, optionally, split; in UTF-8,
         or UTF-16 with a byte order mark. Spaces around names are stripped.
     classes: the names in the model's order; left out, those that exist in alphabetical order,
@@ -62,7 +62,7 @@ def folder(
     names = tuple(sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
     shown = imagenet.readable(names)
-    headers = [files.look(row.file) for row in rows]
+    headers = [files.read_header(row.file) for row in rows]
     shape = _image_shape(rows, headers, resize)
     ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # independent of the folder's location
     checks.check_ids(ids, len(rows))
@@ -79,7 +79,7 @@ def folder(
         ),
         superclasses=superclasses.of(shown),
         encoded=encoded,
-        remarks=(*remarks, *files.said_of_turned(headers), *transforms.resize_remark(transform)),
+        remarks=(*remarks, *files.orientation_remark(headers), *transforms.resize_remark(transform)),
     )
     return data if classes is None else ordered(data, [class_name(name) for name in classes])
 

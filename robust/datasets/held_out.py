@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.core import randomness
 from robust.datasets.dataset import Dataset, fingerprint
-from robust.datasets.encoded import Encoded, Rows
+from robust.datasets.stored_images import Encoded, Rows
 
 FEWEST = 5
 """Images of a class, below which all of them are used for training."""

@@ -4,7 +4,7 @@ A folder holds the folders of the classes, and then all images are test; or it h
 Splits are known by their usual names (`split_of`). Where several possible classes hold the same folders, or one holds
 only folders, splits and classes cannot be distinguished: that is an error with a remedy, unless they hold at least as
 many images themselves as folders. The folder of a class may be empty: it is a class without images, as in Keras.
-What is skipped is defined in `robust.datasets.walk`.
+What is skipped is defined in `robust.datasets.folder_walk`.
 """
 
 import re
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robust.core.errors import DataError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.datasets.dataset import SPLITS
-from robust.datasets.walk import OTHER, Walk, class_name, is_image, names
+from robust.datasets.folder_walk import OTHER, Walk, class_name, is_image, names
 
 _WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -96,7 +96,7 @@ def _splits(walk: Walk, root: Path, given: Collection[str]) -> dict[str, Path]:
     if not holding or are(inner, given):
         return {"test": root}
     if others := [each for each in inner if each not in named]:
-        check_beside(walk, root, holding, others)
+        check_other_folders(walk, root, holding, others)
     splits: dict[str, Path] = {}
     for each in named:
         if (split := split_of(each.name) or "") in splits:
@@ -111,7 +111,7 @@ def are(inner: Sequence[Path], given: Collection[str]) -> bool:
     return bool(given) and {class_name(each.name) for each in inner} <= set(given)
 
 
-def check_beside(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
+def check_other_folders(walk: Walk, root: Path, holding: list[Path], others: list[Path]) -> None:
     """Skip folders next to splits, where the splits are certain and these are none; else raise DataError."""
     inside = {each: {one.name for one in walk.folders(inmost(walk, each))} for each in (*holding, *others)}
     known = set.union(*(inside[each] for each in holding))

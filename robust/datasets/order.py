@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.core.errors import DataError, suggest
 from robust.datasets.dataset import Dataset, fingerprint
-from robust.datasets.encoded import Rows
+from robust.datasets.stored_images import Rows
 from robust.datasets.taxonomy import imagenet, superclasses
 
 _SHOWN = 20  # classes; of more the first and the last
@@ -67,7 +67,7 @@ def _places(data: Dataset, names: tuple[str, ...]) -> list[int]:
     return [found[name] for name in data.classes]
 
 
-def said(data: Dataset) -> str:
+def class_order_remark(data: Dataset) -> str:
     """The order, and which classes of it have no images.
 
     >>> from robust.datasets.dataset import from_arrays

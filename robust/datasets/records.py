@@ -12,10 +12,10 @@ import tensorflow_datasets as tfds
 
 from robust.core import files
 from robust.core.errors import DataError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.datasets import checks, ranges, tfrecord
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
-from robust.datasets.encoded import Encoded, Rows
+from robust.datasets.stored_images import Encoded, Rows
 from robust.datasets.taxonomy import imagenet, superclasses
 from robust.datasets.transform import Transform
 

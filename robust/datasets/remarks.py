@@ -3,8 +3,8 @@
 import warnings
 from collections.abc import Iterable
 
-from robust.core.interface import worded
 from robust.core.progress import Progress
+from robust.core.remedies import formatted
 from robust.datasets.dataset import Dataset
 
 
@@ -17,10 +17,10 @@ def lines(sets: Iterable[Dataset]) -> list[str]:
     >>> lines([data, data])
     ["data x: classes without images: 'b'"]
     """
-    return list(dict.fromkeys(f"data {data.name}: {worded(note)}" for data in sets for note in data.remarks))
+    return list(dict.fromkeys(f"data {data.name}: {formatted(note)}" for data in sets for note in data.remarks))
 
 
-def tell(lines: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:
+def report(lines: Iterable[str], progress: Progress | None, stacklevel: int = 3) -> None:
     """Report such lines to `progress`; without one, as warnings."""
     for line in lines:
         if progress is None:

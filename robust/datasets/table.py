@@ -11,8 +11,8 @@ from pathlib import Path
 from robust.core import files
 from robust.core.errors import DataError, place, suggest
 from robust.datasets.dataset import SPLITS
+from robust.datasets.folder_walk import check_name, check_words, class_name
 from robust.datasets.layout import Found, Row, split_of
-from robust.datasets.walk import check_name, check_words, class_name
 
 _BETWEEN = (",", ";", "\t")
 """Column separators; a semicolon where the comma is decimal, a tab in Excel's "Unicode text"."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from robust.core.errors import DataError, suggest
-from robust.core.interface import setting
+from robust.core.remedies import setting
 
 _KEYS = ("size", "crop", "interpolation", "antialias")
 _LONGEST = 100  # times the shorter side, of an image that is resized before it is cropped

@@ -13,17 +13,17 @@ from robust.attacks import diagnostics
 from robust.core import files
 from robust.core import store as stores
 from robust.core.errors import DataError, ModelError, SuiteError, suggest
-from robust.core.interface import setting
 from robust.core.progress import Progress
+from robust.core.remedies import setting
 from robust.core.signature import Call, bind
 from robust.core.types import NewTable, Table
 from robust.datasets import channels
 from robust.datasets.choice import chosen
 from robust.datasets.dataset import Dataset, data_key, fingerprint
-from robust.datasets.given import read
+from robust.datasets.from_python import read
 from robust.datasets.order import ordered
 from robust.datasets.taxonomy import superclasses, trees
-from robust.engine import reference
+from robust.engine import reference_predictions
 from robust.engine.fitted import Fitted
 from robust.engine.perturb import outcomes
 from robust.models.classifier import Classifier
@@ -166,7 +166,7 @@ def restricted(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
     if case_data.classes == data.classes:
         return fitted
     kept = [data.classes.index(name) for name in case_data.classes]
-    predictions = fitted.predictions and reference.restricted(fitted.predictions, kept)
+    predictions = fitted.predictions and reference_predictions.restricted(fitted.predictions, kept)
     return replace(fitted, classifier=fitted.classifier.restricted(kept), predictions=predictions)
 
 
@@ -223,7 +223,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
         if case.attacked:
             probed = sample_ids(result, diagnostics.IMAGES, seed, case.balanced)
             runs.append(diagnostics.attack_run(fitted.classifier, outcome, probed, seed, case.name))
-    diagnoses = diagnostics.doubts(runs) if runs else [diagnostics.Diagnosis(fitted.classifier.doubts)] * len(places)
+    diagnoses = diagnostics.diagnose(runs) if runs else [diagnostics.Diagnosis(fitted.classifier.doubts)] * len(places)
     checked = [len(run.is_adv) for run in runs] or [len(table) for table in tables]
     for place, n, diagnosis in zip(places, checked, diagnoses, strict=True):
         if runs or diagnosis.reasons:
@@ -248,7 +248,7 @@ def source_form(source: Classifier) -> str:
 
 def _guesses(fitted: Fitted, case: Case, data: Dataset) -> list[str]:
     sets = [data] if case.ood is None else [data, outside_of(case, data)]
-    return [guess for each in sets if (guess := channels.guess(each, fitted.takes))]
+    return [guess for each in sets if (guess := channels.conversion_remark(each, fitted.takes))]
 
 
 def own_groups(case: Case, data: Dataset) -> dict[str, list[str]]:
@@ -281,10 +281,14 @@ def with_features(
 def _predictions(fitted: Fitted, case: Case, data: Dataset, out: Path, split: str) -> Predictions:
     """The predictions on a split of the suite's data, or on the images from outside; the block keeps the latter."""
     if split != "ood":
-        return fitted.predictions(split) if fitted.predictions else reference.predict(fitted.classifier, data, split)
+        return (
+            fitted.predictions(split)
+            if fitted.predictions
+            else reference_predictions.predict(fitted.classifier, data, split)
+        )
     (out / "ood").mkdir(exist_ok=True)  # it exists if a batch did not fit in memory and the evaluation starts again
-    found = reference.predict(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
-    reference.save(found, out / "ood")
+    found = reference_predictions.predict(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
+    reference_predictions.save(found, out / "ood")
     return found
 
 

@@ -26,4 +26,4 @@ class Fitted:
 
     def seen(self, data: Dataset) -> Dataset:
         """The data with as many channels as the model takes; ModelError where the data requests other channels."""
-        return channels.seen(data, self.takes, f"model {self.classifier.model.name}")
+        return channels.for_model(data, self.takes, f"model {self.classifier.model.name}")

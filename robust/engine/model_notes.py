@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from robust.core.interface import worded, worded_all
+from robust.core.remedies import formatted, formatted_all
 from robust.core.types import NewTable, Table
 from robust.engine.models import is_made_here
 from robust.suite import Evaluation
@@ -28,7 +28,7 @@ def notes(model: str, about: Table) -> list[str]:
     >>> notes("net", {"notes": ["pixels in [0, 255]", "logits"]}), notes("ours", {})
     (['net: pixels in [0, 255]; logits'], [])
     """
-    return [f"{model}: {worded('; '.join(about['notes']))}"] if about.get("notes") else []
+    return [f"{model}: {formatted('; '.join(about['notes']))}"] if about.get("notes") else []
 
 
 def doubts_of_models(found: Found) -> list[str]:
@@ -45,4 +45,4 @@ def guesses(found: Found) -> list[str]:
 
 
 def _about(block: Path) -> NewTable:
-    return worded_all(json.loads((block / "about.json").read_text("utf-8")))
+    return formatted_all(json.loads((block / "about.json").read_text("utf-8")))

@@ -161,7 +161,7 @@ def _network(model: Model, data: Dataset) -> Network:
         case ModelFile(path):
             return load(path, allow_code=model.allow_code)
         case Weights() | Published() as weights:
-            shape = channels.seen(data, pretrained.channels(weights)).image_shape
+            shape = channels.for_model(data, pretrained.channels(weights)).image_shape
             return pretrained.load(weights, shape, len(data.classes))
         case Architecture(call) | Python(call):
             return call(input_shape=data.image_shape, classes=len(data.classes))
@@ -192,7 +192,7 @@ def trained(
         began = time.perf_counter()
         base = None if isinstance(model.source, Architecture) else functools.partial(_base, model, data)
         network, history = fit(model, data, seed, progress, unfinished=unfinished, logs=logs, base=base)
-        guess = channels.guess(data, inputs.channels(network))
+        guess = channels.conversion_remark(data, inputs.channels(network))
         _save(network, history, time.perf_counter() - began, out, guess)
         _report(model, history, time.perf_counter() - began, progress)
 
@@ -215,7 +215,7 @@ def _base(model: Model, data: Dataset) -> keras.Model:
         case ModelFile(path):
             return load(path, allow_code=model.allow_code)
         case Weights() | Published() as weights:
-            return pretrained.original(weights, channels.seen(data, pretrained.channels(weights)).image_shape)
+            return pretrained.original(weights, channels.for_model(data, pretrained.channels(weights)).image_shape)
     raise untrained(model)
 
 
@@ -265,7 +265,7 @@ def _fitted(model: Model, network: Network, data: Dataset, identity: str, about:
     classes = len(data.classes)
     pixels = None if model.train else model.preprocessing  # what was trained here takes [0, 1]
     takes = inputs.channels(network, pixels)
-    seen = channels.seen(data, takes, f"model {model.name}")
+    seen = channels.for_model(data, takes, f"model {model.name}")
     network, flattened = rows.unrolled(network, seen.image_shape)
     evaluated = black_box.as_black_box(network, classes, model.output) if model.black_box else network
     size = min(BATCH, data.size("test"))  # a dozen photos are not padded to a hundred

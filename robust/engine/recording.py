@@ -16,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.core import csv_files, files, interface
+from robust.core import csv_files, files, remedies
 from robust.core.errors import SuiteError, located
 from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
@@ -313,14 +313,14 @@ def listed(index: Path) -> set[str]:
 def _environment(suite: Suite, data: Dataset, found: Found, notes: Iterable[str], given: str) -> NewTable:
     blocks = [(evaluation, _read(block / "about.json")) for evaluation, block in found]
     about = {evaluation.model.name: of_block for evaluation, of_block in blocks}
-    evaluated = {evaluation.model.name for evaluation in suite.cells()}  # others are only sources of transfers
+    evaluated = {evaluation.model.name for evaluation in suite.evaluations()}  # others are only sources of transfers
     return {
         "suite": suite.name,
         "summary": suite.summary,
         "seed": suite.seed,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "robust": version("robust"),
-        "interface": interface.in_force(),
+        "interface": remedies.current_interface(),
         "sections": [call.name for call in suite.sections],
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
@@ -357,4 +357,4 @@ def _machine() -> NewTable:
 
 
 def _read(path: Path) -> Any:
-    return interface.worded_all(json.loads(path.read_text("utf-8")))
+    return remedies.formatted_all(json.loads(path.read_text("utf-8")))

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.core import files, folders
+from robust.core import files, suite_folder
 from robust.core import store as stores
 from robust.core.errors import RobustError, StoreError, SuiteError, located
-from robust.core.interface import of_a_suite, setting
 from robust.core.progress import Progress, Silent
+from robust.core.remedies import of_a_suite, setting
 from robust.core.store import Store
 from robust.core.types import NewRow, NewTable
 from robust.datasets import copies, order, remarks
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import read
+from robust.datasets.from_python import read
 from robust.datasets.held_out import with_validation
-from robust.engine import blocks, demands, early, model_notes, models, recording, reference
+from robust.engine import blocks, early_checks, model_notes, models, recording, reference_predictions, requirements
 from robust.engine.fitted import Fitted
 from robust.models.classifier.memory import fitting
 from robust.results import paired_bounds
@@ -55,7 +55,7 @@ def run(
     """
     suite = suite if isinstance(suite, Suite) else load(suite, allow_code=allow_code)
     # With a suite file, remedies are given in terms of the file.
-    with folders.importable(suite.folders), of_a_suite() if suite.text else nullcontext():
+    with suite_folder.importable(suite.folders), of_a_suite() if suite.text else nullcontext():
         return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
 
 
@@ -64,7 +64,7 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
     chosen = select(suite, k)
     writable(out)
     if progress is None:
-        remarks.tell([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
+        remarks.report([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
     session.report(session.of_data())
     session.check(chosen, out)
     try:
@@ -75,7 +75,7 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
         for evaluation in chosen:
             session.compared(evaluation, out)
     except (Exception, KeyboardInterrupt):
-        if any(session.find(evaluation) for evaluation in suite.cells()):
+        if any(session.find(evaluation) for evaluation in suite.evaluations()):
             session.record(out)  # the results so far are not lost
         raise
     results = session.record(out)
@@ -94,7 +94,7 @@ def warn(session: "Session", evaluations: Iterable[Evaluation], progress: Progre
 
 def select(suite: Suite, k: str = "") -> list[Evaluation]:
     """The evaluations whose id matches the expression; raises SuiteError where it is invalid, or none matches."""
-    evaluations = list(suite.cells())
+    evaluations = list(suite.evaluations())
     chosen = [evaluation for evaluation in evaluations if selection.fits(k, evaluation.id)] if k else evaluations
     if not chosen:
         raise SuiteError(
@@ -133,22 +133,22 @@ class Session:
         for case in suite.cases:
             with located(suite.path, case.line):
                 self._data_of[case.name] = blocks.data_of(case, self.data)
-            demands.check(suite, case, self._data_of[case.name], self.data)
-        demands.distinct(suite, self._data_of)
+            requirements.check(suite, case, self._data_of[case.name], self.data)
+        requirements.distinct(suite, self._data_of)
         self._reported: set[str] = set()
 
     def of_data(self) -> list[str]:
         """How the data was interpreted, in lines: what was skipped, the order of the classes, what was held out."""
         from_elsewhere = not all(models.is_made_here(model) for model in self.suite.models)
-        ordered = [order.said(self.data)] if from_elsewhere else []
-        held = self.data.notes if demands.needs_split(self.suite.cases, "validation") else ()
+        ordered = [order.class_order_remark(self.data)] if from_elsewhere else []
+        held = self.data.notes if requirements.needs_split(self.suite.cases, "validation") else ()
         sure = "a model that was trained on these images elsewhere is more confident on them than on others"
         return [*remarks.lines(self.sets), *self.copies, *ordered, *(f"{note}; {sure}" for note in held)]
 
     @cached_property
     def copies(self) -> list[str]:
         """Which images of the data are duplicated, in lines."""
-        trained = any(model.train for model in self.suite.models) or demands.needs_split(self.suite.cases, "train")
+        trained = any(model.train for model in self.suite.models) or requirements.needs_split(self.suite.cases, "train")
         sets = {data.content: data for data in (self.data, *self._data_of.values())}
         return [line for data in sets.values() for line in copies.found(data, learned=trained and data is self.data)]
 
@@ -182,7 +182,9 @@ class Session:
             if not models.is_made_here(model):
                 fitted = self.fitted(model, seed)
                 with models.named(model):
-                    early.check(fitted.classifier, fitted.seen(self.data).first("test", 2), checked, self.progress.say)
+                    early_checks.check(
+                        fitted.classifier, fitted.seen(self.data).first("test", 2), checked, self.progress.say
+                    )
 
     def fitted(self, model: Model, seed: int) -> Fitted:
         """The model as a classifier; only the last ones stay in memory. A model that failed is not tried again."""
@@ -209,7 +211,9 @@ class Session:
             made = models.prepare(model, seed, self.data, self.store, self.progress)
             if not models.is_made_here(model):
                 self.report(model_notes.notes(model.name, made.about))
-            return replace(made, predictions=partial(reference.predictions, made, model, self.data, self.store))
+            return replace(
+                made, predictions=partial(reference_predictions.predictions, made, model, self.data, self.store)
+            )
         except RobustError as error:
             self._failed[model.name, seed] = error
             raise
@@ -282,7 +286,9 @@ class Session:
     def _found(self) -> list[tuple[Evaluation, Path]]:
         """The finished evaluations, with their blocks."""
         return [
-            (evaluation, block) for evaluation in self.suite.cells() if (block := self.find(evaluation)) is not None
+            (evaluation, block)
+            for evaluation in self.suite.evaluations()
+            if (block := self.find(evaluation)) is not None
         ]
 
 
@@ -295,4 +301,4 @@ def _data(suite: Suite) -> Dataset:
 
 def needs_validation(suite: Suite) -> bool:
     """Is anything trained, or computed on the validation split? If not, no label of train needs to be read."""
-    return any(model.train for model in suite.models) or demands.needs_split(suite.cases, "validation")
+    return any(model.train for model in suite.models) or requirements.needs_split(suite.cases, "validation")

@@ -71,7 +71,7 @@ def nll(result: EvaluationResult, log_probabilities: np.ndarray, metric: Any = "
     """The negative log-likelihood in nats under log probabilities [N, C]."""
     losses = -at_labels(log_probabilities, result.labels)
     highest = float(-log_probabilities.min())
-    return mean(metric, by_image(result.ids, losses), 0, highest, unit="nats", ci_method=statistics.OF_ANSWERS)
+    return mean(metric, by_image(result.ids, losses), 0, highest, unit="nats", ci_method=statistics.OF_PREDICTIONS)
 
 
 def shares(result: EvaluationResult, right: np.ndarray, near: np.ndarray) -> Iterator[Value]:

@@ -61,7 +61,7 @@ def temperature(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value
         yield from _undefined(best, len(held.labels), UNDETERMINED)
         return
     ends = interval(held.logits, held.labels)
-    yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.OF_ANSWERS)
+    yield Value("temperature", best, len(held.labels), "", "", *ends, statistics.OF_PREDICTIONS)
     logp = _scaled(result.logits, best)
     yield nll(result, logp, "nll_scaled")
     probabilities, right = np.exp(logp), result.predicted == result.labels

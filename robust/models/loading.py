@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from robust.core import files, keras_files
 from robust.core.errors import ModelError, suggest
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import NewTable
 from robust.models.classifier import tflite
 from robust.models.classifier.black_box import BlackBox

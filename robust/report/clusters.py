@@ -11,9 +11,9 @@ from robust.core.declared import section
 from robust.core.errors import ReportError
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
-from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.report.gallery import pixels, png, range_fault, shape_fault
+from robust.report.reliability_marks import named
 
 MOST = 30  # clusters of one model and condition, the worst first
 _WORDS = ("model", "case", "perturbation", "norm", "metric", "subset", "example", "file")

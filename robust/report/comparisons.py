@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from robust.core.declared import section
 from robust.report import wording
+from robust.report.bound_states import state
 from robust.report.folder import Folder
-from robust.report.verdict import state
 from robust.suite import bounds
 from robust.suite.bounds import NoWorse
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from robust.core.declared import common_corruptions, section
 from robust.report import gallery, wording
-from robust.report.doubt import named
 from robust.report.folder import Folder
-from robust.results.summaries.corruption_error import ABSENT, MADE
+from robust.report.reliability_marks import named
+from robust.results.summaries.corruption_error import ABSENT, ON_THE_FLY
 
 THUMBNAIL = 96  # pixels of a side to which larger images are shrunk
 _TOTALS = {
@@ -64,7 +64,7 @@ def corruptions(folder: Folder) -> list[Sweep]:
 
 def _sweep(folder: Folder, case: str) -> Sweep:
     rows = folder.results[folder.results["case"] == case]
-    corrupted, summed = rows[rows["severity"].notna()], rows[rows["perturbation"] == MADE]
+    corrupted, summed = rows[rows["severity"].notna()], rows[rows["perturbation"] == ON_THE_FLY]
     common = [*common_corruptions()]
     names = sorted(corrupted["perturbation"].unique(), key=lambda n: (n not in common, [*common, n].index(n), n))
     errors = corrupted[(corrupted["metric"] == "top1_error") & (corrupted["subset"] == "")]

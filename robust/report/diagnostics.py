@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from robust.core.declared import section
-from robust.core.interface import Interface, revised, worded
+from robust.core.remedies import Interface, formatted, revised
 from robust.core.types import NewRow, Row, radius
 from robust.report import wording
 from robust.report.conditions import strength
@@ -60,11 +60,11 @@ def reasons(row: Row, results: pd.DataFrame) -> list[Doubt]:
 def _doubt(row: Row, read_in: Interface | None) -> Doubt:
     if (flag := FLAGS.get(row["subset"])) is None:  # a folder of a later version
         return Doubt(f"{row['subset'].replace('_', ' ')}: {wording.percent(row['value'])}", "")
-    words = flag.words.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
+    words = flag.message.format(value=wording.percent(row["value"]), n=wording.number(row["n"]))
     remedy = flag.remedy
     for key in ("attack", "minimal"):
         remedy = revised(remedy, key, lambda table: in_the_ball_of(row, table))
-    return Doubt(words, worded(remedy, read_in))
+    return Doubt(words, formatted(remedy, read_in))
 
 
 def in_the_ball_of(row: Row, table: NewRow) -> NewRow:

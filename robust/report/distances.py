@@ -12,8 +12,8 @@ from robust.core.types import size as measured
 from robust.report import wording
 from robust.report.charts import LEVELS, Chart
 from robust.report.conditions import Condition, TrainedModel
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 
 
 @dataclass(frozen=True)

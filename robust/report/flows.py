@@ -7,8 +7,8 @@ import pandas as pd
 
 from robust.core.declared import section
 from robust.report import wording
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 from robust.results.summaries.flow import CELL, flow
 
 CLASSES = 10  # those that lose the most images

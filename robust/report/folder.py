@@ -11,14 +11,14 @@ import pandas as pd
 
 from robust.core import toml
 from robust.core.errors import ReportError
-from robust.core.interface import INTERFACES, Interface
+from robust.core.remedies import INTERFACES, Interface
 from robust.core.types import NewTable
-from robust.report import reading
+from robust.report import folder_files
 from robust.report.conditions import Cells, Condition, TrainedModel, cells
+from robust.report.recomputed_bounds import Expected, absent, allows, verified
+from robust.report.recomputed_summaries import summed
 from robust.report.recount import Recounts, measured
-from robust.report.resummed import summed
-from robust.report.verified import Expected, absent, allows, verified
-from robust.results.summaries.corruption_error import MADE
+from robust.results.summaries.corruption_error import ON_THE_FLY
 
 Read = TypeVar("Read")
 
@@ -86,7 +86,9 @@ class Folder:
     @cached_property
     def conditions(self) -> list[Condition]:
         """Every condition under which anything was measured, in the order of the suite; without `sweeps`."""
-        found = list(dict.fromkeys(c for _, c in self.values if c.perturbation != MADE and c.case not in self.sweeps))
+        found = list(
+            dict.fromkeys(c for _, c in self.values if c.perturbation != ON_THE_FLY and c.case not in self.sweeps)
+        )
         cases = _places([*self.cases, *(condition.case for condition in found)])
         families = _places((condition.perturbation, condition.norm) for condition in found)
         return sorted(
@@ -142,10 +144,10 @@ def read(path: Path) -> Folder:
     """
     if not path.is_dir():
         raise ReportError(f"{path}: there is no such folder{_remedy(path)}")
-    environment = _load(path, "environment.json", reading.environment)
-    results = _load(path, "results.csv", reading.results)
-    outcomes = _load(path, "outcomes.parquet", reading.outcomes)
-    suite = _load(path, "suite.toml", reading.suite) if (path / "suite.toml").exists() else ""
+    environment = _load(path, "environment.json", folder_files.environment)
+    results = _load(path, "results.csv", folder_files.results)
+    outcomes = _load(path, "outcomes.parquet", folder_files.outcomes)
+    suite = _load(path, "suite.toml", folder_files.suite) if (path / "suite.toml").exists() else ""
     table = toml.loads(suite)
     recounted = _load(path, "outcomes.parquet", lambda _: _recounted(outcomes, results, environment, table))
     return shown(
@@ -154,7 +156,7 @@ def read(path: Path) -> Folder:
             environment=environment,
             results=_load(path, "results.csv", lambda _: verified(results, table, recounted, outcomes)),
             outcomes=outcomes,
-            samples=_load(path, "samples/index.csv", reading.samples),
+            samples=_load(path, "samples/index.csv", folder_files.samples),
             suite=suite,
             recounted=recounted,
         )

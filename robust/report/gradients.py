@@ -11,8 +11,8 @@ from robust.core.types import NewRow, NewTable, Row
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, TrainedModel
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 
 NORMS = {"output_gradient": "by its output, dL/dh", "weight_gradient": "by its weights, dL/dW"}
 OF_LAYERS = (*NORMS, "activation_std", "dead", "saturated", "update_ratio")

@@ -11,7 +11,7 @@ import vl_convert
 from markupsafe import Markup
 
 from robust.core.types import NewTable, Table
-from robust.report.doubt import marked
+from robust.report.reliability_marks import marked
 
 
 def render(template: str, context: Table) -> str:

@@ -6,8 +6,8 @@ from robust.core.declared import section
 from robust.core.types import NewTable
 from robust.report import charts, wording
 from robust.report import confusion as counted
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 
 CELLS = 60_000  # of all confusion matrices together, so that the page opens quickly
 

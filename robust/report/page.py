@@ -6,7 +6,7 @@ from pathlib import Path
 from robust.core import files
 from robust.core.signature import Call
 from robust.core.types import NewTable
-from robust.report import blocks, diagnostics, gallery, grid, html, values, verdict, wording
+from robust.report import accuracy_tables, blocks, bound_states, diagnostics, gallery, html, values, wording
 from robust.report.folder import Folder, read
 from robust.results.flags import doubted
 
@@ -22,7 +22,7 @@ def render(folder: Folder, sections: Iterable[Call] = ()) -> str:
 
 
 def _context(folder: Folder, sections: list[Call]) -> NewTable:
-    judged = verdict.judgements(folder)
+    judged = bound_states.judgements(folder)
     listed = values.listed(folder.results)
     shown, drawn = blocks.sections(folder, sections), {call.name for call in sections}
     return {
@@ -31,13 +31,13 @@ def _context(folder: Folder, sections: list[Call]) -> NewTable:
         "elsewhere": [name for name in folder.environment.get("sections", []) if name not in drawn],
         "about": folder.environment,
         "suite": folder.suite,
-        "headline": verdict.headline(judged),
+        "headline": bound_states.headline(judged),
         "judgements": judged,
-        "taken": verdict.taken(judged),
+        "taken": bound_states.taken(judged),
         "suspect": suspect(folder),
         "checked": any(one.id == diagnostics.diagnostics.__name__ for one in shown),
-        "accuracy": grid.accuracy(folder, judged),
-        "costs": grid.costs(folder),
+        "accuracy": accuracy_tables.accuracy(folder, judged),
+        "costs": accuracy_tables.costs(folder),
         "wording": wording,
         "enlarged": enlarged(folder.environment["data"]["image_shape"]),
         "columns": values.columns(listed),

@@ -4,9 +4,9 @@ import pandas as pd
 
 from robust.core.declared import section
 from robust.report import wording
-from robust.report.doubt import named
 from robust.report.folder import Folder
 from robust.report.published import errors
+from robust.report.reliability_marks import named
 
 _ERRORS = ("top1_error", "top5_error")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from robust.core import registry
 
 if TYPE_CHECKING:
+    from robust.report.accuracy_tables import sizes as sizes
     from robust.report.charts import curves as curves
     from robust.report.clusters import clusters as clusters
     from robust.report.comparisons import comparisons as comparisons
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from robust.report.flows import flows as flows
     from robust.report.gallery import pictures as pictures
     from robust.report.gradients import gradients as gradients
-    from robust.report.grid import sizes as sizes
     from robust.report.matrices import confusion as confusion
     from robust.report.published_errors import published as published
     from robust.report.structure import calibration as calibration

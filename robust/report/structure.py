@@ -7,9 +7,9 @@ import pandas as pd
 from robust.core.declared import extremes, headings, section, yields
 from robust.report import wording
 from robust.report.charts import Chart
-from robust.report.doubt import Named, named
 from robust.report.folder import Folder
-from robust.report.reliability import reliability
+from robust.report.reliability_diagrams import reliability
+from robust.report.reliability_marks import Named, named
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from robust.core.types import NewRow
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.conditions import Condition, TrainedModel
-from robust.report.doubt import Named, named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import Named, named
 
 BEFORE, NONE = "misclassified before", "still correct"
 

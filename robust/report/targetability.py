@@ -14,8 +14,8 @@ from robust.report import wording
 from robust.report.charts import NUMBERED, Chart
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.distances import size
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 
 EASIEST = 10
 

@@ -6,8 +6,8 @@ from robust.core import declared
 from robust.core.declared import section
 from robust.report import wording
 from robust.report.conditions import Condition
-from robust.report.doubt import named
 from robust.report.folder import Folder
+from robust.report.reliability_marks import named
 from robust.results.summaries.spread import spread
 
 ROWS = 60  # further ones are in results.csv only

@@ -8,7 +8,7 @@ and the true robustness is likely lower. It is **reliable** where no flag was ra
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from robust.core.interface import setting
+from robust.core.remedies import setting
 
 EPS = "8/255"
 """In a remedy, the placeholder for the eps of the number in doubt."""
@@ -20,11 +20,11 @@ class Flag(NamedTuple):
     """The reliability level, what an experiment showed (with the value and the number of images), and the remedy.
 
     Where a remedy contains `EPS`, the page gives the eps and the norm of the number in doubt; where it ends a list,
-    also a quarter and a half of it. Settings in a remedy are formatted by `robust.core.interface.setting`.
+    also a quarter and a half of it. Settings in a remedy are formatted by `robust.core.remedies.setting`.
     """
 
     level: Level
-    words: str
+    message: str
     remedy: str
     of_model: bool = False  # are all numbers of the model in doubt, also the clean ones?
 
@@ -42,7 +42,7 @@ class Reason(NamedTuple):
         >>> print(Reason("zero_gradients", 0.25, 100))
         the gradients are zero for 25 % of 100 images, for both the cross-entropy and the margin loss
         """
-        return FLAGS[self.name].words.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
+        return FLAGS[self.name].message.format(value=f"{100 * self.value:.3g} %", n=f"{self.n:,}")
 
 
 def attack(name: str, **settings: object) -> str:

@@ -62,19 +62,19 @@ def missed(row: Row) -> str:
     'recall[horse] has no value (there is no image for it), so it is not >= 0.80'
     """
     limit = row["bound"]
-    untold = isinstance(limit, Bound) and limit.untold(row)
-    if isinstance(limit, Bound) and not untold and isnan(row["value"]) and isnan(row[limit.of]):
+    is_unknown = isinstance(limit, Bound) and limit.is_unknown(row)
+    if isinstance(limit, Bound) and not is_unknown and isnan(row["value"]) and isnan(row[limit.of]):
         why = row.get("ci_method", "").removeprefix("none: ").removeprefix(ABSENT) or "there is no image for it"
         return f"{bounds.name(row)} has no value ({why}), so it is not {limit}"
     value = f"{bounds.name(row)} {value_with_interval(row)}"
-    if untold:
+    if is_unknown:
         return f"{value} leaves {limit} undecided; search farther, with a larger eps"
     if limit.judge(row):
         kind = "is an invalid number" if row["reliability"] == "invalid" else "has no reliability level on record"
         return f"{value} {kind}, so {limit} is unsupported"
     if isinstance(limit, NoWorse) and limit.open(row):
         return f"{value} leaves {limit} undecided: the sample is too small to decide; use more images"
-    if isinstance(limit, Bound) and limit.lacks_its_end(row):
+    if isinstance(limit, Bound) and limit.lacks_interval_end(row):
         return f"{value} has no interval, and {limit} requires one; bound the value instead"
     verb = "is not" if str(limit)[0] in "<>i" else "misses"
     doubt = ", but undecided: the interval contains the bound" if undecided(row) else ""

@@ -1,7 +1,8 @@
 """A suite: models, cases and bounds, defined in a short TOML file."""
 
-from robust.suite.data import read_data, seen
-from robust.suite.nouns import (
+from robust.suite.data import presentation, read_data
+from robust.suite.read import load, read_case, read_model
+from robust.suite.schema import (
     Architecture,
     Case,
     Evaluation,
@@ -15,7 +16,6 @@ from robust.suite.nouns import (
     Training,
     Weights,
 )
-from robust.suite.read import load, read_case, read_model
 
 __all__ = [
     "Architecture",
@@ -31,8 +31,8 @@ __all__ = [
     "Training",
     "Weights",
     "load",
+    "presentation",
     "read_case",
     "read_data",
     "read_model",
-    "seen",
 ]

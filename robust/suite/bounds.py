@@ -48,14 +48,14 @@ class Bound:
         """
         return bool(row[self.of] in self)
 
-    def untold(self, row: Row) -> bool:
+    def is_unknown(self, row: Row) -> bool:
         """Is the row a distance that was not found up to eps, so that it is unknown whether it meets the bound?
 
         It is only known to be larger than eps; a median between one distance that was found and one that was not is
         entirely unknown.
 
         >>> row = {"value": inf, "unit": "distance", "eps": 0.05}
-        >>> [parse(text).untold(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
+        >>> [parse(text).is_unknown(row) for text in (">= 1", "<= 1", ">= 0.05", "<= 0.05")]
         [True, True, False, False]
         """
         if row.get("unit") != "distance" or row[self.of] != inf:
@@ -63,7 +63,7 @@ class Bound:
         meets = self.low <= row["eps"] and self.high == inf
         return not meets and row["eps"] < self.high
 
-    def lacks_its_end(self, row: Row) -> bool:
+    def lacks_interval_end(self, row: Row) -> bool:
         """Does the bound apply to an end of the interval of a value that has none?"""
         return self.of != "value" and isnan(row[self.of]) and not isnan(row["value"])
 
@@ -239,7 +239,7 @@ def state(row: Row, *, allow_invalid: bool = False) -> str:
     limit = row["bound"]
     if isinstance(limit, NoWorse) and isnan(row["value"]) and not row["n"]:
         return "not judged"
-    if isinstance(limit, Bound) and limit.untold(row):
+    if isinstance(limit, Bound) and limit.is_unknown(row):
         return "undecided"
     if not limit.judge(row):
         return "undecided" if isinstance(limit, NoWorse) and limit.open(row) else "missed"

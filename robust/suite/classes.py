@@ -7,7 +7,7 @@ from pathlib import Path
 from robust.core import files
 from robust.core.errors import SuiteError
 from robust.core.types import NewTable
-from robust.suite.beside import beside
+from robust.suite.paths import resolve_path
 
 _FORMS = 'a list of names, "cat,dog", or a file: one name a line, or .json'
 
@@ -26,7 +26,7 @@ def names(value: object, folder: Path = Path()) -> tuple[str, ...]:
     if hasattr(value, "tolist"):  # names from NumPy
         value = value.tolist()
     if isinstance(value, str):
-        file = beside(folder, value)
+        file = resolve_path(folder, value)
         if file is None and "," not in value:
             raise SuiteError(f"classes = {value!r}: there is no such file; must be {_FORMS}", "classes")
         value = value.split(",") if file is None else _read(file)

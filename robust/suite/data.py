@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust.core import registry, typed
+from robust.core import key_values, registry
 from robust.core.errors import SuiteError
 from robust.core.signature import Call, bind, convert, signature
 from robust.core.types import Channels, NewTable, Table
-from robust.datasets.asked import asked
+from robust.datasets.data_call import presented
 from robust.suite import classes as class_names
-from robust.suite.beside import beside
+from robust.suite.paths import resolve_path
 
 _OWN = ("folder", "arrays")
 _SOURCES = ("name", *_OWN, "python")
@@ -21,7 +21,7 @@ _PATH = re.compile(r"^[/.~]|/$")
 _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
-def seen(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
+def presentation(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
     """The checked settings of how a data set is presented to a model: the arguments of `asked`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
@@ -68,7 +68,7 @@ def data(value: object, call: Callable[[str, object, str], Call], folder: Path) 
     """
     try:
         table, given = _seen(named(value), folder)
-        return asked(located(call("datasets", table, "data"), folder), **given, remark=two_meanings(value, folder))
+        return presented(located(call("datasets", table, "data"), folder), **given, remark=two_meanings(value, folder))
     except SuiteError as error:
         if error.key and not error.key.startswith("data"):
             raise SuiteError(str(error), f"data.{error.key}") from None
@@ -97,9 +97,9 @@ def read_data(value: str | Table, *, allow_code: bool = True, transform: str | T
     if transform is not None and isinstance(table, Mapping):
         table = {**table, "transform": _transform(transform)}
     name = table.get("name") if isinstance(table, Mapping) else None
-    typed.refuse([name] if isinstance(name, str) else [], allow_code)
+    key_values.refuse([name] if isinstance(name, str) else [], allow_code)
     table, given = _seen(table, Path())
-    return asked(located(bind("datasets", table), Path()), **given, remark=remark)
+    return presented(located(bind("datasets", table), Path()), **given, remark=remark)
 
 
 def _transform(given: str | Table) -> str | Table:
@@ -110,12 +110,17 @@ def _transform(given: str | Table) -> str | Table:
     """
     if not isinstance(given, str):
         return given
-    return {"size": int(given)} if given.isdecimal() else typed.value(given) if given.startswith("{") else given
+    return {"size": int(given)} if given.isdecimal() else key_values.value(given) if given.startswith("{") else given
 
 
 def two_meanings(value: object, folder: Path, is_folder: bool = False) -> str:
     """For a bare name that is also a folder's: which of the two was used, and how to specify the other; else ""."""
-    if not isinstance(value, str) or "/" in value or (found := beside(folder, value)) is None or not found.is_dir():
+    if (
+        not isinstance(value, str)
+        or "/" in value
+        or (found := resolve_path(folder, value)) is None
+        or not found.is_dir()
+    ):
         return ""
     if is_folder:
         return f"taken for the folder; a data set of that name would be data = {{ name = {value!r}, ... }} in a suite"
@@ -132,7 +137,7 @@ def _seen(table: object, folder: Path) -> tuple[Any, NewTable]:
     if given and isinstance(name, str) and registry.is_foreign(name):
         own = {parameter.name for parameter in signature("datasets", name)}
         given = [key for key in given if key not in own]
-    found = seen(**{key: table[key] for key in given}, folder=folder)
+    found = presentation(**{key: table[key] for key in given}, folder=folder)
     return {key: value for key, value in table.items() if key not in given}, found
 
 
@@ -174,7 +179,7 @@ def located(call: Call, folder: Path) -> Call:
 
 
 def _place(name: str, folder: Path, key: str) -> str:
-    if (found := beside(folder, name)) is not None:
+    if (found := resolve_path(folder, name)) is not None:
         return str(found)
     here = Path.cwd()
     where = f"is not in {here}" if folder.resolve() == here else f"is neither in {folder} nor in {here}"

@@ -5,7 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 from robust.core.errors import SuiteError, suggest
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import Table, exact
 
 

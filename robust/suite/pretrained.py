@@ -8,7 +8,7 @@ from robust.core import registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
 from robust.core.types import NewTable, NonNegative, Positive
-from robust.suite.nouns import Pretrained, Published, Weights
+from robust.suite.schema import Pretrained, Published, Weights
 
 KERAS = (
     "vgg16", "vgg19", "resnet50", "resnet101", "resnet152", "densenet121", "densenet169", "densenet201", "mobilenet",

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from robust.core import files, folders, registry, toml
+from robust.core import files, registry, suite_folder, toml
 from robust.core.errors import SuiteError, located, suggest
-from robust.core.interface import of_a_suite, setting
+from robust.core.remedies import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
 from robust.core.types import Count, Eps, NewTable, Precision, Seed, Severity, Table, Target
-from robust.suite import comparing, corrupting, expecting, measuring, source, transfer
+from robust.suite import bound_checks, comparison_checks, corruption_cases, metric_checks, source, transfer
 from robust.suite import data as suite_data
 from robust.suite.lines import Lines
-from robust.suite.nouns import Case, Model, Suite
+from robust.suite.schema import Case, Model, Suite
 from robust.suite.tables import distinct, known
 from robust.suite.training import training
 
@@ -41,7 +41,7 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
     Args:
         path: the TOML file.
         allow_code: may it contain names like "their.module:function", which run third-party code? They are searched
-            next to the file, in the current folder, and on Python's path, see `robust.core.folders`.
+            next to the file, in the current folder, and on Python's path, see `robust.core.suite_folder`.
 
     Raises SuiteError as `file:line: what is wrong; a suggestion`.
     """
@@ -58,7 +58,7 @@ def load(path: str | Path, *, allow_code: bool = False) -> Suite:
         with located(path, int(line[1]) if line else text.count("\n") + 1):
             raise SuiteError(f"not TOML: {error}") from None
     theirs = (path.parent.resolve(), Path.cwd()) if allow_code else ()
-    with folders.importable(theirs):
+    with suite_folder.importable(theirs):
         return replace(_Reader(path, text, allow_code).suite(table), folders=theirs)
 
 
@@ -130,7 +130,7 @@ class _Reader:
             cases = tuple(self.case(n, t, models) for n, t in self.tables(table["case"], "case"))
             sections = tuple(self.call("sections", each, "sections") for each in self.sections(table))
             suite = Suite(self.path.stem, models, cases, data, seed, summary, self.path, self.text, sections)
-            distinct([cell.id for cell in suite.cells()], "model")  # "a" with seeds [0, 1] clashes with "a-0"
+            distinct([cell.id for cell in suite.evaluations()], "model")  # "a" with seeds [0, 1] clashes with "a-0"
         return suite
 
     def sections(self, table: Table) -> list[Any]:
@@ -192,11 +192,11 @@ class _Reader:
             key = next(iter(given), None)
             calls, target = self.perturbations(key, table[key]) if key else ((), None)
             searches = key == "minimal"
-            default = [] if "profile" in table and not key else measuring.default(key, target)
+            default = [] if "profile" in table and not key else metric_checks.default(key, target)
             metrics = self.calls("metrics", table, "metrics", default)
-            measuring.check(metrics, key, target)
-            measuring.check_outside(metrics, "ood" in table)
-            measuring.check_baseline(metrics, baseline := corrupting.baseline(table, models))
+            metric_checks.check(metrics, key, target)
+            metric_checks.check_outside(metrics, "ood" in table)
+            metric_checks.check_baseline(metrics, baseline := corruption_cases.baseline(table, models))
             profile = self.calls("profile", table, "profile", [])
             found = Case(
                 name,
@@ -211,11 +211,11 @@ class _Reader:
                 profile=profile,
                 **choice(table),
                 models=_models(table["models"], models) if "models" in table else None,
-                expect=expecting.bounds(table, (*metrics, *profile), target),
-                allow_invalid=expecting.allows_invalid(table),
+                expect=bound_checks.bounds(table, (*metrics, *profile), target),
+                allow_invalid=bound_checks.allows_invalid(table),
                 line=self.lines.find("case", name),
             )
-            comparing.check(found, models)
+            comparison_checks.check(found, models)
             if models:  # from Python a case is read before the models are known
                 transfer.source(found, models)
             return found
@@ -226,7 +226,7 @@ class _Reader:
         target = (
             convert(table.pop("target"), Target, f"{key}.target") if kind == "attacks" and "target" in table else None
         )
-        tables = corrupting.tables(kind, table)
+        tables = corruption_cases.tables(kind, table)
         if swept not in table:
             return tuple(self.call(kind, one, key) for one in tables), target
         given, where = table[swept], f"{key}.{swept}"
@@ -238,7 +238,7 @@ class _Reader:
 
     def calls(self, kind: str, table: Table, key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
-        found = [measuring.planted(call, self.path.parent) for call in found]
+        found = [metric_checks.planted(call, self.path.parent) for call in found]
         if key in table:  # results of the same name could not be distinguished
             distinct([call.name for call in found], key)
         return tuple(found)

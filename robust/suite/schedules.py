@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from robust.core.errors import SuiteError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import Table
 
 

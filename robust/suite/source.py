@@ -9,8 +9,8 @@ from robust.core.errors import SuiteError, suggest
 from robust.core.signature import Call, convert
 from robust.core.types import NewTable, Table
 from robust.suite import preprocessing, pretrained
-from robust.suite.beside import beside
-from robust.suite.nouns import Architecture, ModelFile, Python, Source
+from robust.suite.paths import resolve_path
+from robust.suite.schema import Architecture, ModelFile, Python, Source
 
 KINDS = ("architecture", "keras", "tflite", "pretrained", "python")
 _ENDINGS = {"keras": keras_files.ENDINGS, "tflite": (".tflite",)}
@@ -65,7 +65,7 @@ def foreign(source: Source) -> str:
 
 
 def _model_file(kind: str, name: str, folder: Path) -> Path:
-    saved = beside(folder, name) if kind == "keras" else None
+    saved = resolve_path(folder, name) if kind == "keras" else None
     if saved is not None and saved.is_dir():
         return saved
     found = _file(folder, name, kind)
@@ -76,7 +76,7 @@ def _model_file(kind: str, name: str, folder: Path) -> Path:
 
 
 def _file(folder: Path, name: str, key: str) -> Path:
-    found = beside(folder, name)
+    found = resolve_path(folder, name)
     if found is None or not found.is_file():
         places = list(dict.fromkeys([folder.resolve(), Path.cwd()]))
         near = [each.name for place in places for each in place.glob(f"*.{key}")]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from robust.core import registry
 from robust.core.errors import SuiteError, suggest
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.signature import Call, convert
 from robust.suite import schedules
-from robust.suite.nouns import Training
+from robust.suite.schema import Training
 
 _AGAINST = {"adversary": "adversaries", "objective": "objectives"}
 

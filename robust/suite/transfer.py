@@ -8,7 +8,7 @@ from robust.core.errors import SuiteError, suggest
 from robust.core.types import NewTable, Table
 
 if TYPE_CHECKING:
-    from robust.suite.nouns import Case, Model
+    from robust.suite.schema import Case, Model
 
 NAME = "transfer"
 

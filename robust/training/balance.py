@@ -9,7 +9,7 @@ import tensorflow as tf
 from robust.core import randomness
 from robust.core.errors import DataError, suggest
 from robust.datasets.dataset import Dataset
-from robust.datasets.encoded import Encoded
+from robust.datasets.stored_images import Encoded
 
 
 def class_weights(given: Literal["balanced"] | Mapping[str, float] | None, data: Dataset) -> np.ndarray | None:

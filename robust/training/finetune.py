@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models.classifier import heads, inputs
@@ -39,7 +39,7 @@ def adapted(
     if not getattr(network, "outputs", None):
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
     wanted = inputs.pixels(network, pixels)[0]
-    data = channels.seen(data, inputs.channels(network, pixels), network.name)
+    data = channels.for_model(data, inputs.channels(network, pixels), network.name)
     fits = wanted == Preprocessing() and network.inputs[0].dtype == "float32"
     if not fits or network.input_shape[1:] != data.image_shape:
         network = for_images(network, data.image_shape, wanted)

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from robust.core.errors import DataError, ModelError
-from robust.core.interface import worded
 from robust.core.progress import Progress
+from robust.core.remedies import formatted
 from robust.core.signature import bind
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
@@ -72,9 +72,9 @@ def fit(
         make = partial(_adapted, base, model, recipe, data, seed)
     learner = _learner(make, train, recipe, data)
     takes = inputs.channels(learner.network)
-    if guess := channels.guess(data, takes):
-        progress.say(f"{model.name} {worded(guess)}")
-    data = channels.seen(data, takes)
+    if guess := channels.conversion_remark(data, takes):
+        progress.say(f"{model.name} {formatted(guess)}")
+    data = channels.for_model(data, takes)
     run = loop.TrainingRun(
         model.name,
         learner,

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from robust.core import randomness
 from robust.core.errors import DataError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset
-from robust.datasets.encoded import Encoded
+from robust.datasets.stored_images import Encoded
 from robust.training import balance
 from robust.training.augmentations import takes_labels
 

@@ -3,7 +3,7 @@
 import keras
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.models.classifier import heads
 
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)

@@ -5,7 +5,7 @@ from keras import layers
 
 from robust.api import describe
 from robust.core.errors import ModelError, SuiteError
-from robust.core.typed import bind
+from robust.core.key_values import bind
 from robust.report import published
 
 

@@ -58,7 +58,7 @@ class Session:
         return "known"
 
     def record(self, out):
-        (cell,) = self.suite.cells()
+        (cell,) = self.suite.evaluations()
         return tables.table([*recording.rows(self.suite, cell, self.kept), *self.against], tables.RESULTS)
 
 

@@ -13,7 +13,7 @@ from robust.core.progress import Silent
 from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets import fashion_mini
-from robust.datasets.given import read
+from robust.datasets.from_python import read
 from robust.engine import models
 from robust.suite import ModelFile, read_model
 

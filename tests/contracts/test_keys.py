@@ -12,7 +12,7 @@ import pytest
 from robust.core import closure
 from robust.core.signature import Call, bind
 from robust.core.store import code_of, digest
-from robust.engine import blocks, models, reference
+from robust.engine import blocks, models, reference_predictions
 from robust.suite import Case, Evaluation, Model, read_case, read_model
 from robust.suite.preprocessing import read as preprocessing
 
@@ -36,7 +36,7 @@ def other(value):
 KEYS = [
     blocks.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
     models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
-    reference.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
+    reference_predictions.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
 ]
 
 

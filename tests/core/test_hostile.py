@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from robust.api import cli
-from robust.core import archives, csv_files, files, signature, toml, typed, types
+from robust.core import archives, csv_files, files, key_values, signature, toml, types
 from robust.core.errors import DataError, ReportError, RobustError, SuiteError
 from robust.datasets import checks, pictures
 from robust.datasets.arrays import arrays
@@ -92,7 +92,7 @@ def test_toml_that_takes_gigabytes_or_the_stack_is_refused(tmp_path, text, fruga
         load_suite(tmp_path / "s.toml")
     if "." in text and "[" not in text and "{" not in text:
         with frugal(), pytest.raises(RobustError):
-            typed.bind("attacks", "pgd", [f"eps={{{text}}}"], "--set")
+            key_values.bind("attacks", "pgd", [f"eps={{{text}}}"], "--set")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ READERS = {
     "nouns": (lambda path: wordnet.paths(["n01440764"], path), "data.noun"),
     "results": (csv_files.read, "results.csv"),
     "a hash": (lambda path: files.sha256(path, 0), "model.keras"),
-    "a stand-in": (files.stand_in, "weights.pth"),
+    "a stand-in": (files.placeholder, "weights.pth"),
     "a prepared set": (lambda path: prepared("mine", str(path.parents[2])), "mine/1.0.0/dataset_info.json"),
 }
 

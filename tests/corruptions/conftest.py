@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robust.corruptions import published
+from robust.corruptions import severities
 
 
 class Legacy(np.random.RandomState):
@@ -29,6 +29,6 @@ def same_stream(monkeypatch):
     """Let the corruptions draw what the references have drawn: call it with the seed."""
 
     def seeded(seed):
-        monkeypatch.setattr(published, "generator", lambda _: Legacy(seed))
+        monkeypatch.setattr(severities, "generator", lambda _: Legacy(seed))
 
     return seeded

@@ -16,8 +16,8 @@ from robust.api.train import train
 from robust.core.errors import ModelError, RobustError
 from robust.core.signature import Call
 from robust.core.store import Store
-from robust.datasets.asked import asked
-from robust.datasets.channels import seen
+from robust.datasets.channels import for_model
+from robust.datasets.data_call import presented
 from robust.datasets.dataset import from_arrays
 from robust.engine.session import run
 from robust.suite import load, read_model
@@ -95,7 +95,7 @@ def test_channels_that_were_asked_for_are_no_guess(kind, takes, photos):
 
 def test_floats_are_weighed_as_tensorflow_weighs_them():
     images = np.random.default_rng(0).random((20, 8, 8, 3), "float32")
-    found = seen(from_arrays(images, [0, 1] * 10), 1).examples("test").images
+    found = for_model(from_arrays(images, [0, 1] * 10), 1).examples("test").images
     np.testing.assert_allclose(found, tf.image.rgb_to_grayscale(images), atol=2e-4)
 
 
@@ -135,7 +135,7 @@ def test_one_suite_has_models_of_grey_and_of_colours(kind, photos, tmp_path, rem
 def test_whoever_has_no_one_number_of_channels_sees_the_images_as_they_are():
     shapes, grey = [], from_arrays(np.random.default_rng(0).random((8, 6, 6, 1)), [0, 1] * 4)
     any_channels = keras.Sequential([keras.Input((6, 6, None)), layers.GlobalMaxPooling2D()])
-    assert seen(grey, robust.models.classifier.inputs.channels(any_channels)) is grey
+    assert for_model(grey, robust.models.classifier.inputs.channels(any_channels)) is grey
 
     def ask(images):
         shapes.append(images.shape[1:])
@@ -177,12 +177,12 @@ def test_a_file_is_fine_tuned_on_images_of_other_channels(kind, photos, tmp_path
     tuned = keras.saving.load_model("tuned.keras")
     assert tuned.input_shape == (None, 8, 8, takes)
     assert done.test[1] == by_keras(tuned, tmp_path / kind / "test", takes)
-    given = asked(data, channels=WORD[takes])
+    given = presented(data, channels=WORD[takes])
     again = train(model, given, tmp_path / "asked.keras", store=store)
     assert again.notes == tuple(note for note in done.notes if SAID[takes] not in note)
     assert again.history.equals(done.history)
     with pytest.raises(ModelError, match=f"channels='{WORD[4 - takes]}'"):
-        train(model, asked(data, channels=WORD[4 - takes]), tmp_path / "no.keras", store=store)
+        train(model, presented(data, channels=WORD[4 - takes]), tmp_path / "no.keras", store=store)
 
 
 @pytest.mark.parametrize("kind", ["grey", "colour"])
@@ -200,10 +200,10 @@ def test_robust_accuracy_sees_what_the_model_takes():
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     watch = robust.RobustAccuracy((images, labels), "fgsm", eps="1/255")
     with pytest.warns(UserWarning, match=SAID[3]) as told:
-        seen = model.fit(np.repeat(images, 3, -1), labels, verbose=0, callbacks=[watch]).history
+        for_model = model.fit(np.repeat(images, 3, -1), labels, verbose=0, callbacks=[watch]).history
     assert sum(SAID[3] in str(each.message) for each in told) == 1
     expected = robust.evaluate(model, (images, labels), "fgsm", eps="1/255", channels="rgb")
-    assert seen["val_robust_accuracy"] == [robust.value(expected, "top1", case="fgsm", allow_invalid=True).value]
+    assert for_model["val_robust_accuracy"] == [robust.value(expected, "top1", case="fgsm", allow_invalid=True).value]
 
 
 def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering):

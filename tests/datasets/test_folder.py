@@ -11,7 +11,7 @@ import robust
 from robust.api import cli
 from robust.core.errors import DataError
 from robust.datasets.folder import folder
-from robust.datasets.given import read
+from robust.datasets.from_python import read
 from robust.suite import read_data
 
 random = np.random.default_rng(0)

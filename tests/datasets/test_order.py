@@ -9,8 +9,8 @@ from PIL import Image
 from robust.core.errors import DataError, SuiteError
 from robust.datasets.dataset import from_arrays
 from robust.datasets.folder import folder
-from robust.datasets.given import read
-from robust.datasets.order import ordered, said
+from robust.datasets.from_python import read
+from robust.datasets.order import class_order_remark, ordered
 from robust.datasets.taxonomy import imagenet, superclasses
 from robust.suite import read_data
 from robust.suite.classes import names
@@ -78,8 +78,8 @@ def test_ids_of_imagenet_are_read_as_its_names():
 
 
 def test_the_order_is_said_and_what_has_no_images(pets):
-    assert said(pets) == "classes in this order: 0 ant, 1 bee, 2 cat"
-    found = said(ordered(pets, [*PETS, *(f"x{i}" for i in range(20))]))
+    assert class_order_remark(pets) == "classes in this order: 0 ant, 1 bee, 2 cat"
+    found = class_order_remark(ordered(pets, [*PETS, *(f"x{i}" for i in range(20))]))
     assert found.startswith("classes in this order: 0 ant, 1 bee, 2 cat, ..., 22 x19; images of 3 of the 23 classes")
     assert found.endswith("none of x0, x1, x2, ...")
 
@@ -115,8 +115,8 @@ def test_names_may_be_typed_or_come_from_numpy():
         ([], "classes = []: no name is empty"),
     ],
 )
-def test_names_that_are_none(value, said):
-    assert said in refused(names, value, of=SuiteError)
+def test_names_that_are_none(value, class_order_remark):
+    assert class_order_remark in refused(names, value, of=SuiteError)
 
 
 @pytest.mark.parametrize("content", ["3", "[1]", '{"0": "a", "2": "b"}', "{", "{}", '{"0": 3, "1": "a"}'])

@@ -48,10 +48,10 @@ def test_of_all_formats_that_pillow_can_name_those_on_the_list_are_read_and_no_p
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: pytest.fail(f"a program was started: {args}"))
     (path := tmp_path / "0.png").write_bytes(EPS if format == "EPS" else written(format))
     if format in pictures.FORMATS:
-        assert files.look(path).height == 16
+        assert files.read_header(path).height == 16
         assert files.load(path, 3).shape == (16, 16, 3)
     elif path.read_bytes() and format not in ("MPO", "DIB"):  # an MPO of one picture is a JPEG
-        for read in (files.look, lambda path: files.load(path, 3)):
+        for read in (files.read_header, lambda path: files.load(path, 3)):
             with pytest.raises(DataError, match=r"0\.png: cannot be read as an image"):
                 read(path)
 
@@ -64,7 +64,7 @@ def test_most_formats_were_tried():
 @pytest.mark.parametrize(("width", "height"), [(8193, 8192), (2**31 - 1, 2**31 - 1), (1, 2**27)])
 def test_a_picture_is_not_decoded_where_its_head_says_that_it_is_too_large(tmp_path, width, height):
     (path := tmp_path / "big.png").write_bytes(png(width, height))
-    for read in (files.look, lambda path: files.load(path, 3)):
+    for read in (files.read_header, lambda path: files.load(path, 3)):
         with pytest.raises(
             DataError, match=r"big.png: (has [\d,]+ x [\d,]+ pixels, and 67,108,864 are|cannot be read)"
         ):
@@ -77,9 +77,9 @@ def test_a_large_picture_of_next_to_no_bytes_is_not_decoded(tmp_path, format):
         (path := tmp_path / "flat.png").write_bytes(packed(Image.new("L", (side, side)), format))
         if refused:
             with pytest.raises(DataError, match=r"flat\.png: has 4,104 x 4,104 pixels, and only [\d,]+ bytes; make"):
-                files.look(path)
+                files.read_header(path)
         else:
-            assert files.look(path).height == side
+            assert files.read_header(path).height == side
 
 
 def test_a_large_picture_with_something_in_it_is_read(tmp_path):
@@ -114,7 +114,7 @@ def test_whatever_bytes_are_damaged_the_error_is_ours(tmp_path, format):
         for place in random.integers(0, min(len(damaged), 200 if i % 2 else len(damaged)), 4):
             damaged[place] = random.integers(256)
         (path := tmp_path / "a.png").write_bytes(damaged)
-        for read in (files.look, lambda path: files.load(path, 1)):
+        for read in (files.read_header, lambda path: files.load(path, 1)):
             try:
                 read(path)
             except DataError as error:

@@ -93,4 +93,4 @@ def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
 @pytest.mark.parametrize("name", ["cifar10", "imagenet", "imagenet_training"])
 def test_they_load_and_bind(name):
     suite = robust.load(SUITES / f"{name}.toml")
-    assert suite.data.name == "tfds" and len(list(suite.cells())) > 10
+    assert suite.data.name == "tfds" and len(list(suite.evaluations())) > 10

@@ -5,7 +5,7 @@ import tensorflow as tf
 from PIL import Image
 
 from robust.core.errors import DataError
-from robust.core.interface import worded
+from robust.core.remedies import formatted
 from robust.datasets import folder
 from robust.datasets.transform import IMAGENET, Transform, read
 
@@ -48,7 +48,7 @@ def test_without_antialiasing_it_does_what_the_loader_of_keras_does(tmp_path):
     assert np.abs(ours.examples("test").images[0] * 255 - theirs).max() <= 0.51
     assert np.abs(smoothed.examples("test").images[0] * 255 - theirs).max() > 20
     assert not ours.remarks
-    assert worded(smoothed.remarks[0], "suite").endswith("set transform = { size = 24, antialias = false }")
+    assert formatted(smoothed.remarks[0], "suite").endswith("set transform = { size = 24, antialias = false }")
 
 
 def test_without_a_crop_the_whole_image_is_squeezed():

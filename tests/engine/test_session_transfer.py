@@ -65,7 +65,7 @@ def ran(path, store, tmp_path_factory):
 
 
 def cells(suite, case):
-    return {cell.seed: cell for cell in suite.cells() if cell.case.name == case}
+    return {cell.seed: cell for cell in suite.evaluations() if cell.case.name == case}
 
 
 def test_every_cell_gave_its_values(ran):
@@ -109,7 +109,7 @@ def test_the_source_has_the_seed_of_the_target_if_it_can_and_else_its_first(path
 def test_a_block_hangs_on_the_source_and_only_two_models_are_held(ran, path, store):
     session = Session(load(path), store, Silent())
     shown = cells(session.suite, "shown")
-    assert all(session.find(cell) for cell in session.suite.cells())
+    assert all(session.find(cell) for cell in session.suite.evaluations())
     for cell in shown.values():
         session.fitted(*session.source(cell))
         session.fitted(cell.model, cell.seed)

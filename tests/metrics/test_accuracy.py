@@ -49,7 +49,7 @@ def test_nll_by_hand():
     value = _values(RESULT)["nll"]
     by_hand = [math.log(sum(math.exp(z - row[y]) for z in row)) for row, y in zip(LOGITS, RESULT.labels, strict=True)]
     assert value.value == pytest.approx(np.mean(by_hand))
-    assert (value.unit, value.ci_method) == ("nats", statistics.OF_ANSWERS)
+    assert (value.unit, value.ci_method) == ("nats", statistics.OF_PREDICTIONS)
     dearest = max(math.log(sum(math.exp(z - min(row)) for z in row)) for row in LOGITS)
     assert (value.ci_low, value.ci_high) == pytest.approx(statistics.bounded_mean(np.array(by_hand), 0, dearest))
     assert value.ci_low < value.value < value.ci_high

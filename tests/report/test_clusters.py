@@ -8,7 +8,7 @@ import pytest
 
 from robust import report
 from robust.core.errors import ReportError
-from robust.report import clusters, flows, reliability, structure, trainings
+from robust.report import clusters, flows, reliability_diagrams, structure, trainings
 from robust.report.folder import read
 from robust.results import tables
 
@@ -105,7 +105,7 @@ def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
         for metric, value in (("bin_accuracy", right), ("bin_confidence", sure))
     ]
     add(folder, [*rows, {"metric": "ece", "value": 0.123456, "unit": ""}])
-    (chart,) = reliability.reliability(read(folder))
+    (chart,) = reliability_diagrams.reliability(read(folder))
     assert "20.0 % correct at a confidence of 45.0 %" in chart.alt
     page = document(report.write(folder))
     assert "0.123" in page.text and "calibration" in page.attributes("section", "id")

@@ -9,7 +9,7 @@ from robust import report
 from robust.core.declared import common_corruptions
 from robust.core.errors import SuiteError
 from robust.datasets.fashion_mini import fashion_mini
-from robust.engine import demands
+from robust.engine import requirements
 from robust.report import corruptions
 from robust.report.folder import read
 from robust.results import tables
@@ -88,7 +88,7 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
         assert (fog.bound, fog.passed) == ("high < 0.01", False)
     with pytest.raises(SuiteError, match="expect: there is no group 'snow'; allowed: speckle_noise"):
         case = read_case("c", {"corruption": CORRUPT, "expect": {"corruption_error[snow]": "<= 1"}})
-        demands.check(Suite("s", (), (), None), case, fashion_mini(), fashion_mini())
+        requirements.check(Suite("s", (), (), None), case, fashion_mini(), fashion_mini())
     with pytest.raises(SuiteError, match="this case has no metric 'mean_corruption_error'"):
         read_case("c", {"expect": {"mean_corruption_error": "<= 1"}})
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from robust import report
-from robust.core.interface import named
+from robust.core.remedies import named
 from robust.report import diagnostics
 from robust.report.folder import read
 from robust.results import tables

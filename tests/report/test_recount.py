@@ -9,9 +9,9 @@ import pytest
 
 from robust import metrics as measures
 from robust.core.errors import ReportError
-from robust.report import verdict
+from robust.report import bound_states
 from robust.report.folder import read
-from robust.report.verified import recorded
+from robust.report.recomputed_bounds import recorded
 from robust.results import reliability, tables
 from robust.results.attack_result import fooled
 from robust.results.evaluation import EvaluationResult, Predictions, Value
@@ -181,9 +181,9 @@ def test_every_metric_is_recounted_or_its_bound_says_that_it_is_as_recorded(rich
 
 
 def verified(folder, table):
-    from robust.report import verified
+    from robust.report import recomputed_bounds
 
-    return verified.verified(table, {}, folder.recounted, folder.outcomes)
+    return recomputed_bounds.verified(table, {}, folder.recounted, folder.outcomes)
 
 
 @pytest.mark.parametrize("end", ["ci_low", "ci_high"])
@@ -235,5 +235,5 @@ def test_a_row_of_no_image_supports_no_bound(rich):
 
 
 def test_bounds_of_the_rich_suite_are_judged(rich):
-    assert [one.state for one in verdict.judgements(read(rich))] == []
+    assert [one.state for one in bound_states.judgements(read(rich))] == []
     assert isinstance(bound.parse("no worse than other by 0.5"), NoWorse)

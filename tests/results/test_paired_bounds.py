@@ -141,7 +141,7 @@ def test_margins_that_nothing_could_miss_are_told(run):
 def test_the_rivals_of_a_cell(tmp_path):
     (tmp_path / "s.toml").write_text(SUITE.replace("than two", "than one"))
     suite = load(tmp_path / "s.toml")
-    found = {cell.id: [rival.id for rival in paired_bounds.rivals(suite, cell)] for cell in suite.cells()}
+    found = {cell.id: [rival.id for rival in paired_bounds.rivals(suite, cell)] for cell in suite.evaluations()}
     assert found["clean[two]"] == ["clean[one-0]"] and found["clean[one-1]"] == []
 
 
@@ -153,7 +153,7 @@ def test_a_rival_is_asked_at_the_same_seed_else_at_its_first(tmp_path, theirs, e
     with_seeds = SUITE.replace("width = 0.3 }", f"width = 0.3 }}\nseeds = {theirs}")
     (tmp_path / "s.toml").write_text(with_seeds)
     suite = load(tmp_path / "s.toml")
-    cells = [cell for cell in suite.cells() if cell.case.name == "clean" and cell.model.name == "one"]
+    cells = [cell for cell in suite.evaluations() if cell.case.name == "clean" and cell.model.name == "one"]
     found = {
         cell.seed: [(rival.model.name, rival.seed) for rival in paired_bounds.rivals(suite, cell)] for cell in cells
     }

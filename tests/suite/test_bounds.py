@@ -164,9 +164,9 @@ def test_a_bound_on_an_end_is_never_undecided():
 
 def test_an_end_of_no_interval_misses_as_what_has_no_value_does():
     bound, none = parse("low >= 3"), float("nan")
-    assert bound.judge(row(5, none, none)) is False and bound.lacks_its_end(row(5, none, none))
-    assert bound.judge(row(none, none, none)) is False and not bound.lacks_its_end(row(none, none, none))
-    assert not parse(">= 3").lacks_its_end(row(5, none, none))
+    assert bound.judge(row(5, none, none)) is False and bound.lacks_interval_end(row(5, none, none))
+    assert bound.judge(row(none, none, none)) is False and not bound.lacks_interval_end(row(none, none, none))
+    assert not parse(">= 3").lacks_interval_end(row(5, none, none))
 
 
 @pytest.mark.parametrize(

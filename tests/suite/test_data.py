@@ -5,7 +5,7 @@ from PIL import Image
 
 from robust.core.errors import SuiteError
 from robust.core.signature import Call
-from robust.datasets import given
+from robust.datasets import from_python
 from robust.suite import load, read_data
 from robust.suite.data import named
 
@@ -139,20 +139,23 @@ def test_a_table_is_named_by_its_path_and_a_transform_goes_with_any_data(tmp_pat
 
 def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert given.read(read_data("digits")).remarks == ()
+    assert from_python.read(read_data("digits")).remarks == ()
     for label in "ab":
         (tmp_path / "digits" / label).mkdir(parents=True)
         Image.new("L", (8, 8), 99).save(tmp_path / "digits" / label / "1.png")
     said = "taken for the data set of that name; for the folder 'digits' write digits/"
-    assert given.read(read_data("digits")).remarks == (said,) and given.read(read_data("digits")).classes == tuple(
-        "0123456789"
+    assert from_python.read(read_data("digits")).remarks == (said,) and from_python.read(
+        read_data("digits")
+    ).classes == tuple("0123456789")
+    assert from_python.read(read_data("digits/")).remarks == () and from_python.read(read_data("digits/")).classes == (
+        "a",
+        "b",
     )
-    assert given.read(read_data("digits/")).remarks == () and given.read(read_data("digits/")).classes == ("a", "b")
-    assert given.read(read_data({"name": "digits"})).remarks == ()
-    *_, found = sorted(given.read(read_data("digits", transform="4")).remarks)  # the first is of its antialiasing
+    assert from_python.read(read_data({"name": "digits"})).remarks == ()
+    *_, found = sorted(from_python.read(read_data("digits", transform="4")).remarks)  # the first is of its antialiasing
     assert found == "taken for the folder; a data set of that name would be data = { name = 'digits', ... } in a suite"
     (suite := tmp_path / "suites").mkdir()
-    (told,) = given.read(read(suite, '"digits"')).remarks
+    (told,) = from_python.read(read(suite, '"digits"')).remarks
     assert told.endswith("for the folder 'digits' write { folder = 'digits' }")
-    assert given.read(read(suite, "{ folder = 'digits' }")).classes == ("a", "b")
-    assert given.read(read(suite, "{ name = 'digits' }")).remarks == ()
+    assert from_python.read(read(suite, "{ folder = 'digits' }")).classes == ("a", "b")
+    assert from_python.read(read(suite, "{ name = 'digits' }")).remarks == ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robust.core import folders, registry
+from robust.core import registry, suite_folder
 from robust.core.errors import SuiteError
 from robust.suite import load
 
@@ -32,7 +32,7 @@ def two(tmp_path):
 
 
 def resolved(suite):
-    with folders.importable(suite.folders):
+    with suite_folder.importable(suite.folders):
         return suite.models[0].source.call.resolve()
 
 
@@ -52,7 +52,7 @@ def test_what_runs_later_is_found_in_the_folder(two):
     suite = load(two[1], allow_code=True)
     keys = []
     for each in two:
-        with folders.importable([each.parent]):
+        with suite_folder.importable([each.parent]):
             keys.append(registry.foreign_code("mine_of_suites:net"))
             assert registry.source("helper_of_suites") == each.parent / "helper_of_suites.py"
     assert keys[0] != keys[1]
@@ -84,6 +84,6 @@ def test_a_package_is_no_others_either(tmp_path):
         (tmp_path / name / "pack_of_suites/inner.py").write_text(f"NAME = {name!r}\n")
     found = []
     for name in ("one", "other"):
-        with folders.importable([Path(tmp_path / name)]):
+        with suite_folder.importable([Path(tmp_path / name)]):
             found.append(importlib.import_module("pack_of_suites.inner").NAME)
     assert found == ["one", "other"] and "pack_of_suites.inner" not in sys.modules

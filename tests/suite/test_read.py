@@ -153,18 +153,18 @@ def test_cases_are_what_the_file_says(complete):
 
 
 def test_cells_are_every_case_on_every_model_it_asks_for(complete):
-    ids = [cell.id for cell in complete.cells()]
+    ids = [cell.id for cell in complete.evaluations()]
     assert len(ids) == len(set(ids)) == 7 * 6 + 4
     assert ids[:3] == ["clean[plain]", "sandals[plain]", "theirs[plain]"]
     assert [i for i in ids if i.startswith("pgd")] == [
         "pgd[small-0]", "pgd[small-1]", "pgd[small-2]", "pgd[hardened]",
     ]  # fmt: skip
-    assert [cell.seed for cell in complete.cells() if cell.case.name == "pgd"] == [0, 1, 2, 7]
+    assert [cell.seed for cell in complete.evaluations() if cell.case.name == "pgd"] == [0, 1, 2, 7]
 
 
 def test_the_suite_in_the_readme_is_read(tmp_path):
     suite = load(QUICK)
-    assert [cell.id for cell in suite.cells()][-1] == "survives[hardened]"
+    assert [cell.id for cell in suite.evaluations()][-1] == "survives[hardened]"
     assert load(str(QUICK)) == suite
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -79,3 +80,9 @@ def test_what_a_test_notices_is_killed_and_what_none_does_is_listed(tmp_path, co
     page = (root / "docs/mutation.md").read_text()
     assert "| all |  | 10 | 9 | 1 | 1 | 90.0 % |" in page
     assert "- toy/source.py:4 (module): `3 -> 4`: tests/test_source.py::test_it_ends" in page
+
+
+def test_what_is_mutated_and_its_tests_exist():
+    groups = tomllib.loads((ROOT / "tools/mutation.toml").read_text())["groups"]
+    named = [path for group in groups for path in (*group["sources"], *group["tests"])]
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -13,7 +13,7 @@ from robust.core.errors import DataError
 from robust.datasets import channels, folder, order
 from robust.datasets.arrays import arrays
 from robust.datasets.dataset import Dataset
-from robust.datasets.given import dataset_of
+from robust.datasets.from_python import dataset_of
 from robust.datasets.held_out import with_validation
 from robust.datasets.tfds import tfds as load
 from robust.training import pipeline

@@ -5,7 +5,7 @@ import tensorflow as tf
 from robust.core.errors import DataError
 from robust.core.signature import bind
 from robust.datasets.dataset import Dataset
-from robust.datasets.encoded import Encoded
+from robust.datasets.stored_images import Encoded
 from robust.training import pipeline
 from robust.training.pipeline import training_batches
 

@@ -22,7 +22,7 @@ from robust.api.cli.report import report
 from robust.api.cli.run import run
 from robust.api.cli.show import show
 from robust.api.cli.train import train
-from robust.core import interface, text, unexpected
+from robust.core import remedies, text, unexpected
 from robust.core.errors import RobustError
 
 _LINE = 3000  # characters of an error at most
@@ -47,7 +47,7 @@ def main() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        with interface.spoken("command"):
+        with remedies.using_interface("command"):
             sys.exit(app(sys.argv[1:], exit_on_error=False, print_error=True))
     except CycloptsError:
         sys.exit(2)
@@ -73,7 +73,7 @@ def failed(error: Exception) -> int:
     elif machine := unexpected.environment(error):
         _print_error(machine)
     else:
-        _print_error(unexpected.told(error))
+        _print_error(unexpected.report_line(error))
         return 4
     return 2
 

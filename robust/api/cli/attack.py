@@ -68,16 +68,16 @@ def attack(
         The folder for adversarial.png and triptych.png; by default reports/IMAGE-as-TARGET, with the attack where it
         is not pgd.
     """
-    from robust.core import quiet, typed
-    from robust.suite import seen
+    from robust.core import key_values, quiet
+    from robust.suite import presentation
 
-    typed.refuse([attack_], allow_code)
-    call = typed.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
+    key_values.refuse([attack_], allow_code)
+    call = key_values.bind("attacks", attack_, [f"eps={eps}", *(set_ or [])], "--set")
     chosen = _model(model, models.options(preprocessing, output, black_box), allow_code)
     quiet.tensorflow()
     from robust.api.attack_image import attack as attack_one
 
-    names = None if classes is None else seen(classes)["classes"]
+    names = None if classes is None else presentation(classes)["classes"]
     by = "" if attack_ == "pgd" else f"-by-{attack_}"  # so that one attack does not overwrite another's images
     place = f"{Path(image).stem}-as-{target or 'anything'}{by}".replace(" ", "-").replace(":", "-")
     folder = out or Path("reports") / place

@@ -37,7 +37,7 @@ def describe(
     out
         Of one network, a CSV file for its layers; with --all, the folder of the page.
     """
-    from robust.core import quiet, typed
+    from robust.core import key_values, quiet
 
     if all_ == (network is not None):
         raise SuiteError("describe: name a network, as in `robust describe vgg16`, or pass --all")
@@ -45,7 +45,7 @@ def describe(
         raise SuiteError("describe --all: the family is counted as published; name a network to set its options")
     if network is not None and not network.endswith(keras_files.ENDINGS):
         # a mistake in it is an error before TensorFlow is imported
-        typed.bind("architectures", network, option or [], "--option")
+        key_values.bind("architectures", network, option or [], "--option")
     quiet.tensorflow()
     if network is None:
         _family(out or Path("reports/architectures"))

@@ -77,28 +77,28 @@ def evaluate(
         A folder for the tables and the page; by default none are written.
     """
     from robust import suite
-    from robust.core import quiet, typed
-    from robust.datasets.asked import asked
+    from robust.core import key_values, quiet
+    from robust.datasets.data_call import presented
     from robust.suite import read_case, read_data, read_model
 
     metrics = metric or ["accuracy"]
-    typed.refuse([*(attack or []), *metrics], allow_code)
+    key_values.refuse([*(attack or []), *metrics], allow_code)
     attacks = _attacks(attack or [], eps, set_ or [])
     for each in attacks:  # a mistake is an error before TensorFlow is imported
         read_case(each["name"], {"attack": each, "metrics": metrics})
     table = {models.kind(model): model, **models.options(preprocessing, output, black_box)}
     read_model(Path(model).stem, table)
-    source = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
+    source = presented(read_data(data, allow_code=allow_code, transform=transform), **suite.presentation(classes, channels))
     quiet.tensorflow()
     from robust.api.evaluate import evaluate as measured
     from robust.core import progress
-    from robust.datasets import given
+    from robust.datasets import from_python
     from robust.report import terminal
 
     with progress.on(sys.stderr) as shown:
         options: NewTable = {"metrics": metrics, "seed": seed, "out": out, "allow_code": allow_code}
         options |= {"max_images": max_images, "balanced": balanced}
-        results = measured(table, given.read(source), attacks, progress=shown, **options)
+        results = measured(table, from_python.read(source), attacks, progress=shown, **options)
     terminal.results(results)
     if out is not None:
         print(f"the page: {out / 'index.html'}")
@@ -107,10 +107,10 @@ def evaluate(
 
 def _attacks(names: list[str], eps: list[str] | None, settings: list[str]) -> list[NewTable]:
     """The attacks as in a suite."""
-    from robust.core import typed
+    from robust.core import key_values
 
     for option, given in (("--eps", eps), ("--set", settings)):
         if given and not names:
             raise SuiteError(f"{option} needs an attack, as in --attack pgd (`robust list attacks` shows all)")
     strengths: NewTable = {} if eps is None else {"eps": eps if len(eps) > 1 else eps[0]}
-    return [{"name": name, **typed.settings("attacks", name, settings, "--set"), **strengths} for name in names]
+    return [{"name": name, **key_values.settings("attacks", name, settings, "--set"), **strengths} for name in names]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from robust.core import folders
+from robust.core import suite_folder
 from robust.core.errors import SuiteError
 
 
@@ -31,20 +31,20 @@ def report(
 
     if section and not allow_code:
         raise SuiteError(f"section {section[0]!r} runs third-party code; if you trust it, pass --allow-code")
-    with folders.importable([Path.cwd()]):
+    with suite_folder.importable([Path.cwd()]):
         print(page.write(folder, section or ()))
     return 0 if page.of_architectures(folder) else _gate(folder)
 
 
 def _gate(folder: Path) -> int:
-    from robust.report import verdict
+    from robust.report import bound_states
     from robust.report.folder import read
 
-    judged = [one for one in verdict.judgements(read(folder)) if one.state != "not judged"]
+    judged = [one for one in bound_states.judgements(read(folder)) if one.state != "not judged"]
     for one in judged:
         if one.state != "passed" or one.doubted or one.as_recorded:
             print(f"{one.state}: {one.place}: {one.words}{one.doubted}{one.taken}")
-    if taken := verdict.taken(judged):
+    if taken := bound_states.taken(judged):
         print(taken)
     passed = sum(one.state == "passed" for one in judged)
     print(f"{passed} of {len(judged)} bounds passed" if judged else "no bounds to judge")

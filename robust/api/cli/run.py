@@ -39,10 +39,10 @@ def run(
     """
     from robust import suite as suites
     from robust.core import quiet
-    from robust.datasets.asked import asked
+    from robust.datasets.data_call import presented
 
     loaded = suites.load(suite, allow_code=allow_code)  # a mistake in it is an error before TensorFlow is imported
-    loaded = replace(loaded, data=asked(loaded.data, **suites.seen(classes, channels)))
+    loaded = replace(loaded, data=presented(loaded.data, **suites.presentation(classes, channels)))
     quiet.tensorflow()
     from robust.core import progress
     from robust.engine.session import run as run_suite

@@ -37,10 +37,10 @@ def show(
     allow_code
         Allow third-party code: module:function.
     """
-    from robust.core import quiet, typed
+    from robust.core import key_values, quiet
     from robust.suite import read_data
 
-    typed.refuse(augment, allow_code)
+    key_values.refuse(augment, allow_code)
     source = read_data(data, allow_code=allow_code)
     quiet.tensorflow()
     from robust.api import show as showing

@@ -97,24 +97,24 @@ def train(
         Allow third-party code: of a .keras file (a Lambda, a class of another module), or module:function.
     """
     from robust import suite
-    from robust.core import quiet, typed
-    from robust.datasets.asked import asked
+    from robust.core import key_values, quiet
+    from robust.datasets.data_call import presented
     from robust.suite import read_data, read_model
 
     has_weights = network.endswith(keras_files.ENDINGS) or network.startswith("keras:")
-    typed.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), allow_code)
+    key_values.refuse(filter(None, [recipe, adversary, objective, None if has_weights else network]), allow_code)
     name = network.removesuffix(".keras").removeprefix("keras:").rpartition("/")[2]
     given = {
         "epochs": epochs, "precision": precision, "strategy": strategy, "adversary": _adversary(adversary, eps),
         "objective": objective, "sampling": sampling, "patience": patience, "class_weights": _weights(class_weights),
     }  # fmt: skip
     fields = {key: value for key, value in given.items() if value is not None}
-    table = {"recipe": recipe, **typed.settings("recipes", recipe, set_ or [], "--set"), **fields}
+    table = {"recipe": recipe, **key_values.settings("recipes", recipe, set_ or [], "--set"), **fields}
     source = (
         _with_weights(network, option, preprocessing) if has_weights else _architecture(network, option, preprocessing)
     )
     model = read_model(name, {**source, "train": table}, seed, allow_code=allow_code)
-    images = asked(read_data(data, allow_code=allow_code, transform=transform), **suite.seen(classes, channels))
+    images = presented(read_data(data, allow_code=allow_code, transform=transform), **suite.presentation(classes, channels))
     quiet.tensorflow()
     from robust.api.train import train as train_model
     from robust.core import progress
@@ -130,9 +130,9 @@ def train(
 
 
 def _weights(given: str | None) -> object:
-    from robust.core import typed
+    from robust.core import key_values
 
-    return None if given is None else typed.value(given)
+    return None if given is None else key_values.value(given)
 
 
 def _adversary(name: str | None, eps: str | None) -> dict | None:
@@ -140,11 +140,11 @@ def _adversary(name: str | None, eps: str | None) -> dict | None:
 
 
 def _architecture(name: str, option: list[str] | None, preprocessing: list[str] | None) -> dict:
-    from robust.core import typed
+    from robust.core import key_values
 
     if preprocessing is not None:
         raise SuiteError(f"--preprocessing {' '.join(preprocessing)}: {name} is built here and takes 0 1; leave it out")
-    return {"architecture": {"name": name, **typed.settings("architectures", name, option or [], "--option")}}
+    return {"architecture": {"name": name, **key_values.settings("architectures", name, option or [], "--option")}}
 
 
 def _with_weights(network: str, option: list[str] | None, preprocessing: list[str] | None) -> dict:

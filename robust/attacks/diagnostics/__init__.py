@@ -7,7 +7,7 @@ from robust.attacks.diagnostics.across_cases import black_box_beats, shorter_els
 from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.case import IMAGES, attack_run, values
 from robust.attacks.diagnostics.diagnosis import Diagnosis, Reason, clearly
-from robust.attacks.diagnostics.examine import doubts, examine
+from robust.attacks.diagnostics.examine import diagnose, examine
 
 __all__ = [
     "IMAGES",
@@ -17,7 +17,7 @@ __all__ = [
     "attack_run",
     "black_box_beats",
     "clearly",
-    "doubts",
+    "diagnose",
     "examine",
     "shorter_elsewhere",
     "values",

@@ -48,6 +48,6 @@ def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def values(diagnosis: Diagnosis, n: int) -> Iterator[Value]:
     """The reliability as rows of the table, from `n` images: its level, and each reason as a subset."""
-    yield Value("reliability", LEVELS[diagnosis.word], n, unit="")
+    yield Value("reliability", LEVELS[diagnosis.level], n, unit="")
     for name, value, of in diagnosis.reasons:
         yield Value("reliability", value, of, subset=name)

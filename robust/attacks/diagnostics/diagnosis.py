@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from robust.core.interface import worded
+from robust.core.remedies import formatted
 from robust.results.flags import FLAGS, Level, Reason, level
 
 CHANCE = 0.001  # of a false reason from one check, if only chance is at work
@@ -21,13 +21,15 @@ class Diagnosis:
     reasons: tuple[Reason, ...] = ()
 
     @property
-    def word(self) -> Level:
+    def level(self) -> Level:
         """reliable, suspect or invalid."""
         return level(reason.name for reason in self.reasons)
 
     def __str__(self) -> str:
         """The reliability, and a line for each reason with its remedy."""
-        return "\n".join([self.word, *(f"  {reason}: {worded(FLAGS[reason.name].remedy)}" for reason in self.reasons)])
+        return "\n".join(
+            [self.level, *(f"  {reason}: {formatted(FLAGS[reason.name].remedy)}" for reason in self.reasons)]
+        )
 
 
 def clearly(count: int, n: int, tolerance: float = TOLERANCE) -> bool:

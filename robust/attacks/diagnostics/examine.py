@@ -53,7 +53,7 @@ def examine(
     >>> keras.utils.set_random_seed(0)
     >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     >>> images = np.random.default_rng(0).random((8, 2, 2, 1), "float32")
-    >>> examine(Classifier(model, 2), {"name": "pgd", "eps": 0.1}, images, np.zeros(8, int)).word
+    >>> examine(Classifier(model, 2), {"name": "pgd", "eps": 0.1}, images, np.zeros(8, int)).level
     'reliable'
     """
     call = attack if isinstance(attack, Call) else bind("attacks", attack)
@@ -63,7 +63,7 @@ def examine(
     if found := tuple(of_model.probabilities(of_model.outputs_of(classifier, task.images))):
         return Diagnosis(found)  # the classifier would refuse them
     try:
-        return doubts([of_attack.run(task, call)])[0]
+        return diagnose([of_attack.run(task, call)])[0]
     except ModelError:
         at_random_points = of_model.at_random_points(task, call.arguments.get("eps"), call.arguments.get("norm"))
         if found := tuple(
@@ -73,7 +73,7 @@ def examine(
         raise
 
 
-def doubts(runs: Sequence[AttackRun]) -> list[Diagnosis]:
+def diagnose(runs: Sequence[AttackRun]) -> list[Diagnosis]:
     """The reliability at each strength of a case, weakest first: a reason from the model applies to all.
 
     If the outputs of the model are not repeatable, the other checks are skipped: none could tell its reason from that.
@@ -87,16 +87,16 @@ def doubts(runs: Sequence[AttackRun]) -> list[Diagnosis]:
     if not runs:
         return []
     known = runs[0].task.classifier.doubts
-    return [Diagnosis((*known, *found.reasons)) for found in _doubts(runs)]
+    return [Diagnosis((*known, *found.reasons)) for found in _diagnose(runs)]
 
 
-def _doubts(runs: Sequence[AttackRun]) -> list[Diagnosis]:
+def _diagnose(runs: Sequence[AttackRun]) -> list[Diagnosis]:
     task, call = runs[0].task, runs[0].call
     outputs = runs[0].before
     found = [*of_model.probabilities(outputs)] or [*of_model.stateful_or_randomised(task, outputs)]
     if found:
         if of_attack.uses_eot(call) and [r.name for r in found] == ["randomised"]:
-            own = [r for r in of_model.gradients(task) if r.name not in of_model.BY_TWO_ANSWERS]
+            own = [r for r in of_model.gradients(task) if r.name not in of_model.ALSO_FROM_RANDOMNESS]
             found = [*own, *of_attack.unbounded_fails(task, call)]
             return [Diagnosis((*found, *of_attack.more_averaged_steps(run))) for run in runs]
         return [Diagnosis(tuple(found))] * len(runs)

@@ -8,7 +8,7 @@ import numpy as np
 from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.diagnosis import Reason
 from robust.attacks.diagnostics.model_checks import LEVEL
-from robust.attacks.diagnostics.probes import random_signs, there_and_back
+from robust.attacks.diagnostics.probes import central_difference, random_signs
 from robust.attacks.iterative import Task
 from robust.core.signature import Call
 
@@ -47,4 +47,4 @@ def per_pixel(call: Call, images: np.ndarray) -> float:
 def moves(task: Task, size: float) -> np.ndarray:
     """Central differences of the margins along random signs, float64 [ways, N]."""
     directions = random_signs(task.images.shape[1:], _DIRECTIONS)
-    return np.array([there_and_back(task, size * signs)[1] for signs in directions])
+    return np.array([central_difference(task, size * signs)[1] for signs in directions])

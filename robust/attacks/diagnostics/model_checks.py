@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from robust.attacks import ball, losses
 from robust.attacks.diagnostics.diagnosis import Reason
-from robust.attacks.diagnostics.probes import explained, margins_of, outputs_of, random_signs, there_and_back
+from robust.attacks.diagnostics.probes import central_difference, explained, margins_of, outputs_of, random_signs
 from robust.attacks.iterative import Task
 from robust.core.errors import ModelError
 from robust.core.types import AnyNorm
 from robust.models.classifier import Loss
 
-BY_TWO_ANSWERS = ("misleading_gradients", "partial_gradients")  # reasons that random outputs would give, too
+ALSO_FROM_RANDOMNESS = ("misleading_gradients", "partial_gradients")  # reasons that random outputs would give, too
 _ROUNDING = 1e-4  # of a row's spread of logits: what the order of summation may change
 _BRIGHT = 1e4  # factor on an image: outputs without bounds grow with it
 _AT_END = 0.01
@@ -150,7 +150,7 @@ def locally_partial_gradients(task: Task, gradient: np.ndarray, has: np.ndarray)
     """
     predicted, found = [], []
     for signs in random_signs(task.images.shape[1:], _DIRECTIONS):
-        moved, change = there_and_back(task, LEVEL * signs)
+        moved, change = central_difference(task, LEVEL * signs)
         predicted.append((gradient.astype(np.float64) * moved).sum(axis=(1, 2, 3)))
         found.append(change)
     predicted, found = (np.array(each)[:, has] for each in (predicted, found))

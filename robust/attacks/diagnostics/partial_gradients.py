@@ -6,7 +6,7 @@ import numpy as np
 
 from robust.attacks.diagnostics.diagnosis import Reason, clearly
 from robust.attacks.diagnostics.model_checks import BOX, LEVEL, at_random_points, gradient_of
-from robust.attacks.diagnostics.probes import coarse_signs, explained, random_signs, there_and_back
+from robust.attacks.diagnostics.probes import central_difference, coarse_signs, explained, random_signs
 from robust.attacks.iterative import Task
 
 _DIRECTIONS, _SCALES = 4, (LEVEL, LEVEL / 4)
@@ -43,7 +43,7 @@ def moves(task: Task, gradient: np.ndarray, directions: Directions, scale: float
     """The central differences of the margins: as the gradient predicts, and as observed, float64 [ways, N] each."""
     predicted, found = [], []
     for signs in directions(task.images.shape[1:], _DIRECTIONS):
-        moved, change = there_and_back(task, scale * signs)
+        moved, change = central_difference(task, scale * signs)
         predicted.append((gradient * moved.astype(np.float64)).sum(axis=(1, 2, 3)))
         found.append(change)
     return np.array(predicted), np.array(found)

@@ -46,7 +46,7 @@ def coarse_signs(shape: tuple[int, ...], ways: int) -> Iterator[np.ndarray]:
         yield signs[down][:, right]
 
 
-def there_and_back(task: Task, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def central_difference(task: Task, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The difference of image + step and image - step within the box, [N, H, W, C], and of their margins, float64 [N].
 
     Curvature that is equal on both sides cancels.

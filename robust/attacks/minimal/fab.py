@@ -14,7 +14,7 @@ from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult
 
 ALONG = 0.5  # weight of the projection of the image itself, in a search along the boundary
-NOBODY = -1.0  # an empty ball, so that no point ends the search
+EMPTY_BALL = -1.0  # an empty ball, so that no point ends the search
 
 
 def fab_towards(
@@ -32,7 +32,7 @@ def fab_towards(
     """
     targeted = task.targets is not None
     method = IterativeAttack(
-        "fab", norm, steps, {"eps": NOBODY, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
+        "fab", norm, steps, {"eps": EMPTY_BALL, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
         _STEPS[targeted, along], _nothing_yet, n_clean_starts=1, leaves_ball=True,
     )  # fmt: skip
     one = Task(

@@ -12,8 +12,8 @@ from robust.core.signature import Call
 from robust.core.types import AnyNorm
 from robust.results.attack_result import AttackResult, fooled
 
-HALVINGS = 8  # of the segment from an image to the point that fools the model
-TURNS = 16  # iterations of a search along the boundary, at least
+BISECTIONS = 8  # of the segment from an image to the point that fools the model
+MIN_ITERATIONS = 16  # iterations of a search along the boundary, at least
 # Times the change, for a point so near the boundary that it fools the copy (`Classifier.lean`) but not the model.
 FURTHER = (1.01, 1.03, 1.1, 1.3, 2, 4)
 
@@ -51,7 +51,7 @@ class Known:
         pixels = self.task.images[0].size if len(self.sizes) else 1
         return {"linf": 1.0, "l2": pixels**0.5}.get(self.norm, float(pixels))
 
-    def part(self, rows: np.ndarray, start: np.ndarray | None) -> Task:
+    def task_of(self, rows: np.ndarray, start: np.ndarray | None) -> Task:
         """The task of these images only, with these starting points."""
         task = self.task
         targets = None if task.targets is None else task.targets[rows]
@@ -66,7 +66,7 @@ class Known:
         """Keep the points that fool the model and are nearer than the known ones; returns which of them fool it."""
         if not rows.size:
             return np.zeros(0, bool)
-        task = self.part(rows, None)
+        task = self.task_of(rows, None)
         is_adv = fooled(task.classifier.logits(points).argmax(axis=1), task.labels, task.targets)
         sizes = ball.distances[self.norm](points - task.images)
         taken = np.flatnonzero(is_adv & (sizes < self.sizes[rows]))
@@ -79,12 +79,12 @@ class Known:
         images = self.task.images[rows]
         return images + shares.astype(np.float32)[:, None, None, None] * (self.result.images[rows] - images)
 
-    def halve(self, rows: np.ndarray) -> None:
+    def bisect(self, rows: np.ndarray) -> None:
         """Bisect the segment from each image to its point, towards the first place found where the model is fooled."""
         rows = rows[np.isfinite(self.sizes[rows])]
         images, change = self.task.images[rows], self.result.images[rows] - self.task.images[rows]
         low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
-        for _ in range(HALVINGS if rows.size else 0):
+        for _ in range(BISECTIONS if rows.size else 0):
             middle = (low + high) / 2
             is_adv = self.keep(rows, images + middle[:, None, None, None] * change)
             low, high = np.where(is_adv, low, middle), np.where(is_adv, middle, high)
@@ -103,17 +103,17 @@ class Known:
         """From the known points towards the images, along the boundary of each of the most likely classes there."""
         if not (rows := self.found).size:
             return
-        task, steps = self.part(rows, None), max(TURNS, self.call.arguments.get("steps", 0) // 4)
+        task, steps = self.task_of(rows, None), max(MIN_ITERATIONS, self.call.arguments.get("steps", 0) // 4)
         surrogate_targets, passes = ranked(replace(task, images=self.result.images[rows]), classes)
         self.result.n_forward[rows] += passes
         for target in surrogate_targets.T:
             self.keep(rows, self._fab(rows, target, self.result.images[rows], steps, along=True))
-        self.halve(rows)
+        self.bisect(rows)
 
     def _fab(
         self, rows: np.ndarray, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
     ) -> np.ndarray:
-        task = self.part(rows, begin)
+        task = self.task_of(rows, begin)
         found = fab_towards(task, surrogate_targets, eps=self.room, norm=self.norm, steps=steps, along=along)
         self.count(rows, found)
         return found.images

@@ -8,7 +8,7 @@ import tensorflow as tf
 from robust.attacks import ball
 from robust.attacks.iterative import Task
 from robust.attacks.minimal.known import Known
-from robust.attacks.minimal.shrinking import BLIND, STEP_SIZES, run, shrink
+from robust.attacks.minimal.shrinking import FIRST_WITHOUT_GRADIENTS, STEP_SIZES, run, shrink
 from robust.attacks.slots import ranked
 from robust.core.declared import of_attack
 from robust.core.signature import Call
@@ -55,7 +55,7 @@ def smallest_changes(
         run(known, known.all_rows, at(call, known.room), start)
     else:
         shrink(known)
-    known.halve(known.all_rows)
+    known.bisect(known.all_rows)
     by, found = known.result.by, within(known.sizes, call.arguments["eps"])
     by[:] = np.where(found, np.where(by == "", call.name, by), "")
     known.result.images[~found] = images[~found]
@@ -87,6 +87,6 @@ def towards_each_class(known: Known) -> None:
 
 
 def _random(known: Known, restart: int) -> np.ndarray:
-    task, radii = known.task, np.where(np.isfinite(known.sizes), known.sizes, BLIND * known.room) / 2
+    task, radii = known.task, np.where(np.isfinite(known.sizes), known.sizes, FIRST_WITHOUT_GRADIENTS * known.room) / 2
     centres, radii = (tf.constant(each, task.classifier.dtype) for each in (task.images, radii[:, None, None, None]))
     return ball.random_point(centres, tf.constant(task.seeds), tf.constant(restart), radii, known.norm).numpy()

@@ -14,11 +14,14 @@ from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
 
 FIRST = 1.5  # the first radius of a ball, over the distance of the linearised model
-BLIND, LEAST = 1 / 64, 2.0**-12  # of the largest possible change: the first radius without gradients, and the least
+FIRST_WITHOUT_GRADIENTS, LEAST = (
+    1 / 64,
+    2.0**-12,
+)  # of the largest possible change: the first radius without gradients, and the least
 SHARES = 1 / 64, 1 / 128, 1 / 2  # by which a ball is smaller than the known distance: at first, at least, at most
 MOST = 24  # balls smaller than the known distance, at most
 RUNGS, SHARE = 16, 1 / 16  # for attacks with one radius for all: radii per factor of 2, and how much smaller a ball is
-LEAST_AIMS, STEPS_AN_AIM, MOST_AIMS = 3, 25, 9  # classes of the last search along the boundary: see `shrink`
+MIN_CLASSES, STEPS_PER_CLASS, MAX_CLASSES = 3, 25, 9  # classes of the last search along the boundary: see `shrink`
 STEP_SIZES = ("step_size", "abs_stepsize")  # of the native attacks, and of Foolbox
 _STEP = 1 / 4  # of the radius: a step of a fixed size, at most
 
@@ -32,12 +35,12 @@ def shrink(known: Known) -> None:
     """
     follows_boundary = by_gradients(known.call)
     find(known)
-    known.halve(known.all_rows)
+    known.bisect(known.all_rows)
     if follows_boundary:
         known.along_boundary(1)
     tighten(known)
     if follows_boundary:
-        known.along_boundary(min(LEAST_AIMS + known.call.arguments.get("steps", 0) // STEPS_AN_AIM, MOST_AIMS))
+        known.along_boundary(min(MIN_CLASSES + known.call.arguments.get("steps", 0) // STEPS_PER_CLASS, MAX_CLASSES))
 
 
 def by_gradients(call: Call) -> bool:
@@ -79,7 +82,7 @@ def tighten(known: Known) -> None:
         before = known.sizes[rows]
         _attack_within(known, rows, before * (1 - shares[rows]), known.shrunk(rows, 1 - shares[rows]))
         nearer = known.sizes[rows] < before
-        known.halve(rows[nearer])
+        known.bisect(rows[nearer])
         shares[rows] = np.where(nearer, np.minimum(2 * shares[rows], most), shares[rows] / 2)
 
 
@@ -98,7 +101,7 @@ def run(known: Known, rows: np.ndarray, call: Call, begin: np.ndarray | None) ->
     """Run this call on these images; returns for which it succeeds."""
     if not rows.size:
         return np.zeros(0, bool)
-    task = known.part(rows, begin)
+    task = known.task_of(rows, begin)
     found = call(
         task.classifier, task.images, task.labels, seeds=task.seeds, start=task.start, targets=task.targets
     )  # fmt: skip
@@ -124,7 +127,7 @@ def within(call: Call, radii: float | np.ndarray) -> Call:
 def first_radii(known: Known) -> np.ndarray:
     """A little more than the distance to the boundary of the linearised model, [N]."""
     sizes = linearised(known) if by_gradients(known.call) else np.zeros(len(known.sizes))
-    sizes = np.where(np.isfinite(sizes) & (sizes > 0), FIRST * sizes, BLIND * known.room)
+    sizes = np.where(np.isfinite(sizes) & (sizes > 0), FIRST * sizes, FIRST_WITHOUT_GRADIENTS * known.room)
     return np.clip(sizes, LEAST * known.room, known.room)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.suite.preprocessing import Preprocessing
 
 _SIDE = 32  # of the images that it is called on, if the model takes any size

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.statistics import mcnemar
 from robust.models.classifier.classifier import Classifier
 from robust.models.classifier.pixel_range import predictions
@@ -40,7 +40,7 @@ class Order(NamedTuple):
         return Reason("wrong_class_order" if self.clear else "class_order_guessed", self.other - self.own, self.n)
 
     def message(self, names: Sequence[str], how: str = "") -> str:
-        """The finding and its remedy, see `robust.core.interface`; names: of the classes, in the assumed order.
+        """The finding and its remedy, see `robust.core.remedies`; names: of the classes, in the assumed order.
 
         how: with which pixels, if not the current ones.
         """

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import Precision
 from robust.models import parameters
 from robust.models.classifier import black_box, folding, heads, inputs

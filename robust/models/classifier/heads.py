@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from robust.core import keras_files
 from robust.core.errors import ModelError, suggest
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.models.classifier.graph import inference, takes_bytes
 from robust.models.classifier.twin import near, without_activation
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from robust.core.errors import ModelError, SuiteError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.models.classifier import attached
 from robust.models.classifier.black_box import BlackBox, Network
 from robust.models.classifier.graph import UNSURE, bytes_reason
@@ -110,7 +110,7 @@ def channels(model: Network, declared: object = None) -> int | None:
 def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     """The end of an error message: how images [H, W, C] are brought to this form; "" where that does not help.
 
-    >>> from robust.core.interface import worded
+    >>> from robust.core.remedies import worded
     >>> worded(resized((8, 8, 3), (16, 24, 3)), "command")
     '; give the data --transform 8'
     >>> worded(resized((192,), (8, 8, 1)), "suite")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting, worded
+from robust.core.remedies import formatted, setting
 from robust.core.statistics import mcnemar
 from robust.models.classifier.classifier import Classifier
 from robust.models.classifier.inputs import DECLARED, is_stated
@@ -56,11 +56,11 @@ class Better(NamedTuple):
 
     def __str__(self) -> str:
         """The message, in the words of the current interface."""
-        return worded(self.message)
+        return formatted(self.message)
 
     @property
     def message(self) -> str:
-        """The finding and its remedy, see `robust.core.interface`."""
+        """The finding and its remedy, see `robust.core.remedies`."""
         found = " or ".join(str(each) for each in self.preprocessing)
         right = (
             f"{self.own:.0%} of {self.n} images are classified correctly with pixels {self.used}, "

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robust.core import quiet
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.types import Table
 from robust.models.classifier.black_box import BlackBox
 from robust.models.classifier.inputs import ASSUMED, GUESSED

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.models.classifier.graph import inference
 
 _TO_LEARN = ("_initializer", "_regularizer", "_constraint")  # settings of layers, by the ends of their names

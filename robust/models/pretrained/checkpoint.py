@@ -4,7 +4,7 @@ import mmap
 from pathlib import Path
 
 from robust.core.errors import ModelError
-from robust.core.files import stand_in
+from robust.core.files import placeholder
 from robust.core.types import NewTable
 from robust.models.pretrained import safetensors, torch_files
 from robust.models.pretrained.tensor import Tensor
@@ -36,7 +36,7 @@ def read(path: str | Path) -> Tensors:
     robust.core.errors.ModelError: pyproject.toml: cannot be read as weights (ValueError: ...); is it whole?
     """
     try:
-        if what := stand_in(Path(path)):
+        if what := placeholder(Path(path)):
             raise ModelError(what)
         return _unwrapped(_read(Path(path)))
     except ModelError as error:

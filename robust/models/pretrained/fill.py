@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from robust.core.errors import ModelError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.models.pretrained.tensor import Tensor
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")

@@ -14,7 +14,7 @@ _ALEXNET_CLEAN = Fraction("0.4348")  # its error on ImageNet: Hendrycks & Diette
 
 _SHARED = ("suite", "data", "split", "model", "seed", "case", "weights_sha", "n", "choice")
 
-MADE = "corruptions on the fly"
+ON_THE_FLY = "corruptions on the fly"
 """The perturbation of these rows. Unlike these, the stored images of ImageNet-C were compressed as JPEG again."""
 
 ABSENT = "not given: "
@@ -75,7 +75,7 @@ def mean_of(values: Iterable[Fraction]) -> Fraction:
 
 def _row(metric: str, group: str, value: Fraction, shares: pd.Series) -> NewRow:
     low, high = statistics.bounded_mean(shares.to_numpy(), 0, 1)
-    where = {"perturbation": MADE, "norm": "", "eps": None, "severity": None}
+    where = {"perturbation": ON_THE_FLY, "norm": "", "eps": None, "severity": None}
     what = {"metric": metric, "subset": group, "value": float(value), "unit": "proportion", "n": len(shares)}
     return {**where, **what, "ci_low": low, "ci_high": high, "ci_method": statistics.BOUNDED}
 
@@ -113,7 +113,7 @@ def corruption_errors(
             values = list(relative_to(errors, base, baselines[str(case)])) if str(case) in baselines else []
             if imagenet and first["data"] == imagenet and complete(rows):
                 values += _mce(errors)
-            found += [{**same, "perturbation": MADE, **value} for value in values]
+            found += [{**same, "perturbation": ON_THE_FLY, **value} for value in values]
     return found
 
 

@@ -64,12 +64,12 @@ def test_an_attack_that_reaches_the_bound_is_believed(task):
     for eps in (0.05, 0.15):
         run = attack.run(task, fake(up, eps))
         assert run.is_adv.all() == (eps > 0.1)
-        assert diagnostics.doubts([run])[0].reasons == ()
+        assert diagnostics.diagnose([run])[0].reasons == ()
 
 
 def test_an_attack_that_does_nothing_fails_without_a_limit(task):
-    found = diagnostics.doubts([attack.run(task, fake(nothing, 0.15))])[0]
-    assert ("unbounded_fails", 1.0, 100) in found.reasons and found.word == "invalid"
+    found = diagnostics.diagnose([attack.run(task, fake(nothing, 0.15))])[0]
+    assert ("unbounded_fails", 1.0, 100) in found.reasons and found.level == "invalid"
 
 
 def test_noise_that_fools_where_the_attack_did_not_is_told(task):
@@ -113,7 +113,7 @@ def test_what_falls_in_half_of_the_ball_and_stands_in_all_of_it_is_told(task, ta
     run = attack.run(known, fake(up, 0.24))
     assert not run.is_adv.any()
     assert list(attack.half_eps(run)) == [("half_eps", 1.0, 100)]
-    assert diagnostics.doubts([run])[0].word != "reliable"
+    assert diagnostics.diagnose([run])[0].level != "reliable"
     for sound in (
         attack.run(known, fake(up, 0.15)),
         attack.run(task, fake(up, 0.24)),
@@ -206,8 +206,8 @@ def test_a_loss_that_rises_late_counts_where_twice_the_steps_fell_more(task, mon
 
 def test_a_slow_climb_on_a_real_model_is_told(task):
     slow = bind("attacks", {"name": "pgd", "eps": 0.15, "steps": 24, "step_size": 0.003, "random_start": False})
-    found = diagnostics.doubts([attack.run(task, slow)])[0]
-    assert found.word == "suspect" and set(names(found.reasons)) == {"incomplete", "too_few_steps"}
+    found = diagnostics.diagnose([attack.run(task, slow)])[0]
+    assert found.level == "suspect" and set(names(found.reasons)) == {"incomplete", "too_few_steps"}
 
 
 def test_twice_the_steps_of_one_step_is_pgd():
@@ -273,13 +273,13 @@ NOISE = ("noise", "foolbox:LinfAdditiveUniformNoiseAttack")
 def test_a_control_is_not_asked_to_be_strong(task):
     for name in NOISE:
         weak = bind("attacks", {"name": name, "eps": 0.05, "norm": "linf"})
-        assert diagnostics.doubts([attack.run(task, weak)])[0].word == "reliable"
+        assert diagnostics.diagnose([attack.run(task, weak)])[0].level == "reliable"
 
 
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_alone_is_no_attack_where_one_fells_more(task, name):
-    found = diagnostics.doubts([attack.run(task, bind("attacks", {"name": name, "eps": 0.11, "norm": "linf"}))])[0]
-    assert found.reasons == (("control_only", 1.0, 100),) and found.word == "suspect"
+    found = diagnostics.diagnose([attack.run(task, bind("attacks", {"name": name, "eps": 0.11, "norm": "linf"}))])[0]
+    assert found.reasons == (("control_only", 1.0, 100),) and found.level == "suspect"
 
 
 def test_where_there_are_no_gradients_square_is_asked(affine):

@@ -156,7 +156,7 @@ def test_an_ill_model_is_called(ill, seed, trained, examples):
         reason = "misleading_gradients"
     model = build(trained("lenet5", 0.5, seed, 2, False))
     found = diagnostics.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
-    assert found.word != "reliable"
+    assert found.level != "reliable"
     assert reason in {r.name for r in found.reasons}
 
 
@@ -166,7 +166,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     scaled = Classifier(wrapped(trained("lenet5", 0.5, seed, 2, False), back=Function(lambda z: 1000 * z)), 10)
     foolbox = {"name": "foolbox:LinfPGD", "eps": "8/255", "steps": 10}
     found = diagnostics.examine(scaled, foolbox, examples.images, examples.labels)
-    assert found.word == "invalid"
+    assert found.level == "invalid"
     assert "unbounded_fails" in {r.name for r in found.reasons}
 
 
@@ -178,7 +178,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
 def test_an_attack_that_another_beats_by_some_points_is_called(build, trained, examples):
     model = build(trained("mlp", 1.0, 0, 2, False))
     found = diagnostics.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
-    assert "stronger_attack" in {r.name for r in found.reasons} and found.word == "suspect"
+    assert "stronger_attack" in {r.name for r in found.reasons} and found.level == "suspect"
 
 
 def test_a_large_published_network_is_not_accused():
@@ -200,7 +200,7 @@ def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained
         found.append(diagnostics.examine(classifier, PGD, examples.images, examples.labels))
         task = Task(classifier, examples.images, examples.labels, np.arange(100), None, None)
         fooled_by_stronger.append(attack.run(task, bind("attacks", PGD)).is_adv)
-    assert [verdict.word for verdict in found] == ["reliable", "reliable"]
+    assert [verdict.level for verdict in found] == ["reliable", "reliable"]
     assert (fooled_by_stronger[0] != fooled_by_stronger[1]).sum() <= 1  # the number is true
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import robust.attacks.diagnostics
 from robust.attacks.diagnostics.diagnosis import CHANCE, Diagnosis, Reason, clearly
-from robust.core.interface import worded
+from robust.core.remedies import formatted
 from robust.results.flags import FLAGS, LEVELS, level
 
 
@@ -50,7 +50,7 @@ def test_every_reason_is_explained_and_every_ill_can_be_found():
     chosen += [node for each in given for node in ast.walk(each)]
     named = {argument.value for argument in chosen if isinstance(argument, ast.Constant)}
     assert named == set(FLAGS)
-    assert all(ill.words and ill.remedy and ill.level in ("suspect", "invalid") for ill in FLAGS.values())
+    assert all(ill.message and ill.remedy and ill.level in ("suspect", "invalid") for ill in FLAGS.values())
 
 
 def test_the_worst_reason_makes_the_verdict():
@@ -60,5 +60,5 @@ def test_the_worst_reason_makes_the_verdict():
 @pytest.mark.parametrize("name", FLAGS)
 def test_a_reason_reads_as_a_sentence_with_its_remedy(name):
     said = str(Diagnosis((Reason(name, 0.125, 80),)))
-    assert said.startswith(FLAGS[name].level + "\n  ") and said.endswith(worded(FLAGS[name].remedy))
-    assert ("12.5 %" in said) == ("{value}" in FLAGS[name].words)
+    assert said.startswith(FLAGS[name].level + "\n  ") and said.endswith(formatted(FLAGS[name].remedy))
+    assert ("12.5 %" in said) == ("{value}" in FLAGS[name].message)

@@ -117,7 +117,7 @@ def test_no_number_of_theirs_is_reliable(name, attack, trained, examples):
     classifier = Classifier(as_model(BAD[name](*two(trained))), 10, batch_size=100)
     call = {"eps": "8/255", "steps": 5, "name": attack} if isinstance(attack, str) else attack
     found = diagnostics.examine(classifier, call, examples.images, examples.labels)
-    assert "jumping_scores" in {reason.name for reason in found.reasons} and found.word != "reliable"
+    assert "jumping_scores" in {reason.name for reason in found.reasons} and found.level != "reliable"
 
 
 def jpeg(quality):

@@ -83,4 +83,4 @@ def test_a_black_box_of_whole_grey_levels_is_told():
 def test_it_is_part_of_every_verdict(name):
     classifier = Classifier(network("mixed_bfloat16"), 3, batch_size=40)
     found = diagnostics.examine(classifier, {"name": name, "eps": 0.3 / 255}, IMAGES, LABELS)
-    assert "lost_in_rounding" in [reason.name for reason in found.reasons] and found.word != "reliable"
+    assert "lost_in_rounding" in [reason.name for reason in found.reasons] and found.level != "reliable"

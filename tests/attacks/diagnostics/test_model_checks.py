@@ -105,7 +105,7 @@ def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
     labels = images.reshape(20, -1)[:, :3].argmax(1)
     attack = {"name": "square", "eps": 0.05, "n_queries": 40}
     found = diagnostics.examine(Classifier(turning, 3, batch_size=20), attack, images, labels)
-    assert "stateful" in names(found.reasons) and found.word == "invalid"
+    assert "stateful" in names(found.reasons) and found.level == "invalid"
 
 
 def test_the_passes_of_the_checks_are_those_that_the_classifier_counts():

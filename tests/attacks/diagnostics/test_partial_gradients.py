@@ -114,7 +114,7 @@ def test_a_network_of_half_precision_is_not_accused(policy, examples):
 def test_it_is_part_of_the_verdict_on_an_attack_and_on_a_distance(two, examples):
     model = Classifier(of(Sum(*two, 0.7)), 10)
     found = diagnostics.examine(model, {"name": "pgd", "eps": "8/255", "steps": 20}, examples.images, examples.labels)
-    assert "partial_gradients" in {reason.name for reason in found.reasons} and found.word != "reliable"
+    assert "partial_gradients" in {reason.name for reason in found.reasons} and found.level != "reliable"
 
 
 def test_a_coarse_grid_keeps_what_white_signs_cancel():

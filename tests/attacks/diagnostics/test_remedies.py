@@ -13,7 +13,7 @@ from robust.attacks.diagnostics import attack_checks as attack
 from robust.attacks.diagnostics.flat_scores import flat_scores
 from robust.attacks.diagnostics.jumping_scores import jumping_scores
 from robust.attacks.iterative import Task
-from robust.core.interface import named
+from robust.core.remedies import named
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.results.flags import FLAGS
@@ -54,7 +54,7 @@ def test_something_can_be_typed_and_is_accepted(name):
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_each_names_its_experiment_and_its_number(name):
-    words = FLAGS[name].words
+    words = FLAGS[name].message
     assert "{n}" in words and ("{value}" in words or name in ("probabilities", "no_gradients"))
 
 
@@ -73,7 +73,7 @@ def looked(problem):
     def looked(model, attack):
         known = model if isinstance(model, Classifier) else Classifier(model, 3, batch_size=25)
         found = diagnostics.examine(known, {"eps": 0.1, **attack}, toy.images, toy.labels)
-        return found.word, {reason.name for reason in found.reasons}
+        return found.level, {reason.name for reason in found.reasons}
 
     return looked
 

@@ -67,10 +67,10 @@ def test_that_answers_alone_led_the_search_is_said_once(task, standing):
 
     blind = replace(task, classifier=Classifier(answers, 2, batch_size=N))
     sizes = np.where(np.arange(N) < standing, np.inf, 0.1)
-    [found] = diagnostics.doubts([searched(blind, sizes, "square")])
-    assert [reason.name for reason in found.reasons].count("no_model_gradients") == 1 and found.word != "reliable"
+    [found] = diagnostics.diagnose([searched(blind, sizes, "square")])
+    assert [reason.name for reason in found.reasons].count("no_model_gradients") == 1 and found.level != "reliable"
 
 
 def test_a_search_by_noise_is_held_against_another_too(task):
-    [found] = diagnostics.doubts([searched(task, np.full(N, 0.3), "noise")])
+    [found] = diagnostics.diagnose([searched(task, np.full(N, 0.3), "noise")])
     assert "shorter_search" in {reason.name for reason in found.reasons}

@@ -81,7 +81,7 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
     assert line.endswith("at eps 16/255 (suspect: incomplete)") or "(suspect: incomplete, " in line
     assert "suspect" not in next(line for line in lines if line.startswith("sound"))
     session = Session(load(path), store, Silent())
-    cell = next(cell for cell in session.suite.cells() if cell.case.name == "slow")
+    cell = next(cell for cell in session.suite.evaluations() if cell.case.name == "slow")
     missed = recording.missed(session.suite, cell, session.find(cell))
     assert len(missed) == 2 and all("on small) (suspect: incomplete" in line for line in missed)
     assert missed[1].startswith("reliability 0.5 is not >= 1 (100 images, pgd at eps 16/255")

@@ -191,8 +191,8 @@ def test_carlini_wagner_is_one_of_those_that_minimise(two, known2):
 
 
 def test_which_attacks_minimise_by_themselves():
-    said = {"fab": False, "pgd": False, "foolbox:LinfPGD": False, "foolbox:LInfFMNAttack": True, "deepfool": True}
-    assert {name: of_attack(name).minimal for name in said} == said
+    expected = {"fab": False, "pgd": False, "foolbox:LinfPGD": False, "foolbox:LInfFMNAttack": True, "deepfool": True}
+    assert {name: of_attack(name).minimal for name in expected} == expected
 
 
 @norms

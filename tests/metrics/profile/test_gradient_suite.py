@@ -15,6 +15,8 @@ def test_each_ill_and_each_cure_is_as_the_suite_says(tmp_path):
     suite = load(SUITE)
     results = run(suite, tmp_path)
     judged = results[results["bound"] != ""].set_index(["case", "model", "metric"])
-    expected = {(cell.case.name, cell.model.name, metric) for cell in suite.cells() for metric in cell.case.expect}
+    expected = {
+        (cell.case.name, cell.model.name, metric) for cell in suite.evaluations() for metric in cell.case.expect
+    }
     assert set(judged.index) == expected
     assert judged["passed"].all(), judged.loc[~judged["passed"].astype(bool), ["value", "bound"]]

@@ -16,7 +16,7 @@ import robust
 from robust.api.cli import app
 from robust.attacks import noise, pgd, square, transfer
 from robust.core.errors import ContractError, ModelError
-from robust.core.interface import spoken
+from robust.core.remedies import using_interface
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
 from robust.models import input_checks
@@ -200,7 +200,7 @@ def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
 @pytest.mark.parametrize("measure", ["structure", "clusters", "outliers"])
 def test_a_measure_that_looks_at_features_is_refused_for_a_black_box(predict, dozen, measure):
     from robust.core.signature import bind
-    from robust.engine.early import check
+    from robust.engine.early_checks import check
 
     classifier = Classifier(predict, 3, batch_size=8)
     check(classifier, dozen[0][:1], [bind("metrics", "confusion")], print)
@@ -400,7 +400,7 @@ def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_l
 
     with (
         pytest.raises(ModelError, match="has 2 outputs, kind, pose; specify which one classifies, as in ") as told,
-        spoken(how),
+        using_interface(how),
     ):
         asked()
     remedy = str(told.value).partition("as in ")[2]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from robust.core.interface import worded
+from robust.core.remedies import formatted
 from robust.datasets.dataset import from_arrays
 from robust.models import input_checks
 from robust.models.classifier import Classifier
@@ -51,9 +51,9 @@ def test_another_order_is_found_and_told(classes, n):
     if classes <= 10:
         names = [f"c{i}" for i in range(classes)]
         assert answer.classes == tuple(order)
-        assert f"set --classes {','.join(names[k] for k in order)}" in worded(answer.message(names), "command")
+        assert f"set --classes {','.join(names[k] for k in order)}" in formatted(answer.message(names), "command")
     else:
-        assert "as in --classes names.txt" in worded(answer.message([str(i) for i in range(classes)]), "command")
+        assert "as in --classes names.txt" in formatted(answer.message([str(i) for i in range(classes)]), "command")
 
 
 def test_two_classes_that_changed_places_are_found():
@@ -127,7 +127,7 @@ def test_classes_in_another_order_are_found_although_the_pixels_are_wrong(shown)
         return np.eye(3)[np.array(order)[np.searchsorted(ends, means)]] * 0.9 + 0.1 / 3
 
     classifier = Classifier(model, 3, batch_size=30)
-    doubts = [worded(line, "command") for line in input_checks.at(classifier, data)[1]]
+    doubts = [formatted(line, "command") for line in input_checks.at(classifier, data)[1]]
     (words,) = [line for line in doubts if "--classes" in line]
     assert "set --classes c,a,b" in words
     assert ("--preprocessing 0 255" in words) == (shown == 255)
@@ -145,7 +145,7 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
         return np.eye(4)[np.array([1, 0, 2, 3])[level]] * 0.9 + 0.1 / 4
 
     classifier = Classifier(model, 4, batch_size=30)
-    doubts = [worded(line, "command") for line in input_checks.at(classifier, data)[1]]
+    doubts = [formatted(line, "command") for line in input_checks.at(classifier, data)[1]]
     assert [reason.name for reason in classifier.doubts] == ["wrong_preprocessing", "wrong_class_order"]
     assert "set --preprocessing 0 255" in doubts[0] and "set --classes b,a,c,d" in doubts[1]
     assert "evaluated with pixels [0, 255]" in doubts[1]
@@ -153,7 +153,9 @@ def test_both_doubts_are_told_where_some_images_are_right_in_spite_of_the_order(
 
 def test_names_that_hold_commas_or_spaces():
     answer = found(accurate(3, 0.9)[:, [1, 2, 0]])
-    told = [worded(answer.message(names), "command") for names in (["d", "a b", "c"], ["shark, great white", "a", "b"])]
+    told = [
+        formatted(answer.message(names), "command") for names in (["d", "a b", "c"], ["shark, great white", "a", "b"])
+    ]
     assert "set --classes 'a b,c,d'" in told[0].replace("'c,d,a b'", "'a b,c,d'")
     assert "set --classes names.txt, a file with one name per line" in told[1]
 
@@ -255,12 +257,12 @@ def test_outputs_of_other_classes_are_refused_before_anything_is_looked_for(entr
 def test_the_command_says_the_same_of_other_classes(wrong):
     from robust.api import cli
     from robust.core.errors import ModelError
-    from robust.core.interface import spoken
+    from robust.core.remedies import using_interface
 
     (wrong / "data" / "dog").rename(wrong / "dog")
     said = "gives outputs of shape (3,), but the data has 2 classes; if the data lacks some of the model's classes"
     command = ["evaluate", f"{wrong}/m.keras", "--data", f"{wrong}/data"]
-    with pytest.raises(ModelError) as caught, spoken("command"):
+    with pytest.raises(ModelError) as caught, using_interface("command"):
         cli.app(command, exit_on_error=False, result_action="return_value")
     assert said in str(caught.value) and "order: --classes names.txt, one per line" in str(caught.value)
     (wrong / "names.txt").write_text("cat\ndog\nant\n")

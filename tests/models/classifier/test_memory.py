@@ -9,7 +9,7 @@ import robust
 from robust.attacks import transfer
 from robust.core.errors import ModelError
 from robust.core.store import Store
-from robust.engine import reference
+from robust.engine import reference_predictions
 from robust.models.classifier import Classifier
 from robust.models.classifier.memory import fitting
 
@@ -131,7 +131,7 @@ def test_images_from_outside_are_asked_about_again_in_smaller_batches(linear, do
         'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n'
         '[case.c]\nmetrics = ["outliers"]\nood = { arrays = "other.npz" }\n'
     )
-    save, failed = reference.save, []
+    save, failed = reference_predictions.save, []
 
     def once(*given):
         if not failed:
@@ -139,6 +139,6 @@ def test_images_from_outside_are_asked_about_again_in_smaller_batches(linear, do
             raise MemoryError
         save(*given)
 
-    monkeypatch.setattr(reference, "save", once)
+    monkeypatch.setattr(reference_predictions, "save", once)
     robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
     assert failed

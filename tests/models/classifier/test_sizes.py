@@ -12,7 +12,7 @@ from PIL import Image
 
 from robust.api.cli import app
 from robust.core.errors import ModelError
-from robust.core.interface import spoken
+from robust.core.remedies import using_interface
 from robust.models.classifier import Classifier
 from robust.models.loading import load
 
@@ -46,7 +46,7 @@ def test_the_size_that_fits_is_named_and_can_be_typed(name, photos, capsys):
     write(name)
     words = ["evaluate", name, "--data", "photos/"]
     shapes = r"takes images of shape \(8, 8, 3\), but those of .* are \(12, 12, 3\)"
-    with pytest.raises(ModelError, match=shapes) as told, spoken("command"):
+    with pytest.raises(ModelError, match=shapes) as told, using_interface("command"):
         app(words, result_action="return_value", exit_on_error=False)
     remedy = re.search(r"give the data (--transform \d+)$", str(told.value))[1]
     assert app([*words, *remedy.split()], result_action="return_value") == 0

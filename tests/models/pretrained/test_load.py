@@ -13,7 +13,7 @@ from PIL import Image
 
 from robust.core import registry
 from robust.core.errors import ModelError
-from robust.core.interface import spoken
+from robust.core.remedies import using_interface
 from robust.core.signature import Call, bind
 from robust.models.layer_table import unallocated
 from robust.models.pretrained import load
@@ -260,7 +260,7 @@ def test_the_size_that_a_vgg_wants_can_be_declared(reference, loaded, tmp_path):
     (tmp_path / "photos/one").mkdir(parents=True)
     Image.fromarray(np.full((100, 120, 3), 99, np.uint8)).save(tmp_path / "photos/one/0.png")
     data = 'data = {{ folder = "photos"{} }}'
-    with pytest.raises(ModelError) as told, spoken("suite"):
+    with pytest.raises(ModelError) as told, using_interface("suite"):
         loaded(theirs, shape=(96, 96, 3))
     remedy = re.search(r"give the data (transform = \{ size = \d+ \})", str(told.value))[1]  # as it is to be typed
     text = f"{data.format(f', {remedy}')}\n[model.m]\narchitecture = 'lenet5'\n[case.c]\n"

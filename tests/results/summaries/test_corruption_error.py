@@ -10,7 +10,7 @@ from robust.core.declared import common_corruptions
 from robust.report import corruptions
 from robust.results import messages
 from robust.results import tables as record
-from robust.results.summaries.corruption_error import MADE, corruption_errors, own_errors
+from robust.results.summaries.corruption_error import ON_THE_FLY, corruption_errors, own_errors
 
 ALEXNET = {name: Fraction(str(error)) for name, error in common_corruptions().items()}
 COMMON = [*ALEXNET]
@@ -82,7 +82,7 @@ def test_the_mean_error_is_over_severities_and_then_over_the_common_corruptions(
     assert (mean["ci_low"], mean["ci_high"]) == pytest.approx((0.45 - half, 0.45 + half), abs=0.2 * half)
     assert mean["n"] == 100
     where = ("perturbation", "norm", "eps", "severity")
-    assert {tuple(row[key] for key in where) for row in rows.values()} == {(MADE, "", None, None)}
+    assert {tuple(row[key] for key in where) for row in rows.values()} == {(ON_THE_FLY, "", None, None)}
 
 
 @pytest.mark.parametrize(("n", "severities", "names"), [(100, 5, ["fog"]), (1000, 5, ["fog"]), (100, 3, [*COMMON[:3]])])
@@ -125,7 +125,7 @@ def test_a_model_beside_the_baseline():
 def test_the_rows_fit_the_table_and_are_marked():
     _, rows = _found(_table(), {"weather": "base"})
     table = record.table(rows, record.RESULTS)
-    assert set(table["perturbation"]) == {MADE}
+    assert set(table["perturbation"]) == {ON_THE_FLY}
     assert set(table["case"]) == {"weather"}
     assert table["severity"].isna().all()
     assert robust.value(table, "corruption_error_ratio", subset="snow", model="net").value == pytest.approx(1.25)

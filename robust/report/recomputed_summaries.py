@@ -8,7 +8,7 @@ from robust.core.types import Table
 from robust.report.conditions import Cells, TrainedModel, strength
 from robust.report.recount import Key, Recounted
 from robust.results.summaries import comparison
-from robust.results.summaries.corruption_error import MADE, RELATIVE_METRICS, corruption_errors, own_errors
+from robust.results.summaries.corruption_error import ON_THE_FLY, RELATIVE_METRICS, corruption_errors, own_errors
 from robust.results.summaries.earlier import one_model
 from robust.suite.bounds import NoWorse
 
@@ -28,7 +28,7 @@ def summed(outcomes: Cells, results: pd.DataFrame, environment: Table, suite: Ta
     for (run, case), rows in cases.items():
         if rows["severity"].notna().any():
             found |= {_key(run, case, row): _recounted(row) for row in own_errors(rows)}
-    if (results["perturbation"] == MADE).any():
+    if (results["perturbation"] == ON_THE_FLY).any():
         whole = pd.concat([rows.assign(data=_data(results, run, case)) for (run, case), rows in cases.items()])
         for row in corruption_errors(results, whole, baselines(results, suite), _imagenet(environment)):
             found[_key(TrainedModel(row["model"], row["seed"]), row["case"], row)] = _recounted(row)

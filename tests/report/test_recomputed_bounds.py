@@ -10,7 +10,7 @@ from robust import report
 from robust.api.cli.report import report as command
 from robust.core.errors import ReportError
 from robust.core.statistics import clopper_pearson
-from robust.report import verdict
+from robust.report import bound_states
 from robust.report.folder import read
 from robust.results import tables
 from robust.results.summaries import comparison
@@ -267,5 +267,5 @@ def test_the_record_of_a_folder_without_bounds_has_no_gate(folder, capsys):
     (folder / "suite.toml").write_text('[model.lenet5]\narchitecture = "lenet5"\n[case.clean]\n')
     assert command(folder) in (0, 1)
     known = json.loads((folder / "environment.json").read_text())
-    assert known["suite"] == "quick" and verdict.headline([]) == "Measured without bounds"
+    assert known["suite"] == "quick" and bound_states.headline([]) == "Measured without bounds"
     assert report.of_architectures(folder) is False

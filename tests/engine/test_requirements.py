@@ -7,14 +7,14 @@ import pytest
 
 from robust.core.errors import DataError, SuiteError
 from robust.datasets.dataset import from_arrays, from_splits
-from robust.engine import demands
+from robust.engine import requirements
 from robust.suite import Suite, read_case
 
 DATA = from_arrays(np.zeros((4, 2, 2, 1), np.float32), [0, 1, 0, 1], ("cat", "dog"))  # a test split only
 
 
 def _check(table, data=DATA):
-    demands.check(Suite("s", (), (), data), read_case("c", table), data, data)
+    requirements.check(Suite("s", (), (), data), read_case("c", table), data, data)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_a_bound_on_a_share_that_nothing_could_miss_or_meet_is_told(text):
 def test_two_sets_of_one_name_are_told_apart_or_refused():
     suite = Suite("s", (), (), DATA, path="s.toml")
     other = from_arrays(np.ones((4, 2, 2, 1), np.float32), [0, 1, 0, 1], ("cat", "dog"))
-    demands.distinct(suite, {"a": DATA, "b": DATA, "c": replace(other, name="bright")})
+    requirements.distinct(suite, {"a": DATA, "b": DATA, "c": replace(other, name="bright")})
     with pytest.raises(SuiteError, match=r"^s.toml: the data of case.a and of case.c differ, and both are called 'arr"):
-        demands.distinct(suite, {"a": DATA, "b": DATA, "c": other})
+        requirements.distinct(suite, {"a": DATA, "b": DATA, "c": other})
 
 
 def test_where_it_stands_is_told():
     suite, case = Suite("s", (), (), DATA, path="s.toml"), replace(read_case("c", {"metrics": ["temperature"]}), line=7)
     with pytest.raises(DataError, match=r"^s.toml:7: temperature needs the split 'validation'"):
-        demands.check(suite, case, DATA, DATA)
+        requirements.check(suite, case, DATA, DATA)
 
 
 def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():

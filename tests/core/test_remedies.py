@@ -11,9 +11,9 @@ import pytest
 import robust
 from robust.api import cli
 from robust.api.cli.preprocessing import parsed
-from robust.core import interface, toml, typed
+from robust.core import key_values, remedies, toml
 from robust.core.errors import ModelError, SuiteError
-from robust.core.interface import INTERFACES, named, of_a_suite, setting, spoken, worded
+from robust.core.remedies import INTERFACES, formatted, named, of_a_suite, setting, using_interface
 from robust.results.flags import FLAGS
 from robust.suite import load, read_case
 
@@ -81,7 +81,7 @@ def test_every_key_that_a_message_names_is_followed_here():
 def test_it_is_typed_in_a_suite(key, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
-    text = worded(setting(key, value), "suite")
+    text = formatted(setting(key, value), "suite")
     if key == "tensorboard":  # a suite has none
         return
     if key in ("allow_code", "out"):
@@ -106,9 +106,9 @@ def accepted(words):
 
 @pytest.mark.parametrize(("key", "value"), PAIRS, ids=str)
 def test_it_is_typed_as_options(key, value):
-    text = worded(setting(key, value), "command")
+    text = formatted(setting(key, value), "command")
     if key in OF_A_SUITE:
-        assert text == f"in a suite, {worded(setting(key, value), 'suite')}"
+        assert text == f"in a suite, {formatted(setting(key, value), 'suite')}"
         return
     if key in OF_A_TRAINING:
         _, given = accepted(["train", "lenet5", *shlex.split(text)])
@@ -135,7 +135,7 @@ def of_adversary(given, key, value):
 
 def of_settings(given, key, value):
     kind, name = ("attacks", "pgd") if key == "target" else ("recipes", "short")
-    assert typed.settings(kind, name, given["set_"], "--set") == {key: value}
+    assert key_values.settings(kind, name, given["set_"], "--set") == {key: value}
 
 
 def of_preprocessing(given, key, value):
@@ -144,7 +144,7 @@ def of_preprocessing(given, key, value):
 
 def of_data(given, key, value):
     text = given[key]
-    seen = {"size": int(text)} if text.isdecimal() else typed.value(text) if text.startswith("{") else text
+    seen = {"size": int(text)} if text.isdecimal() else key_values.value(text) if text.startswith("{") else text
     assert seen == (",".join(value) if isinstance(value, list) else value)
 
 
@@ -163,7 +163,7 @@ READ_AS_OPTIONS = {
 def test_it_is_typed_in_python(key, value):
     if key in (*OF_A_SUITE, *OF_A_TRAINING):  # nothing is trained from Python
         return
-    text = worded(setting(key, value), "python")
+    text = formatted(setting(key, value), "python")
     text = f'attacks={{"name": "pgd", "eps": "8/255", {text}}}' if key == "target" else text
     given = eval(f"dict({text})")
     assert inspect.signature(robust.evaluate).bind_partial(**given)
@@ -179,15 +179,15 @@ def test_it_is_typed_in_python(key, value):
 
 def test_names_of_classes_that_hold_commas_are_a_file_on_the_command_line():
     said = setting("classes", ["great white, a shark", "b"])
-    assert worded(said, "command") == "--classes names.txt, a file with one name per line"
-    assert toml.loads(worded(said, "suite")) == {"classes": ["great white, a shark", "b"]}
+    assert formatted(said, "command") == "--classes names.txt, a file with one name per line"
+    assert toml.loads(formatted(said, "suite")) == {"classes": ["great white, a shark", "b"]}
 
 
 def test_an_error_speaks_the_words_of_the_innermost_interface_that_it_leaves():
-    with pytest.raises(ModelError) as caught, spoken("command"), spoken("suite"):
+    with pytest.raises(ModelError) as caught, using_interface("command"), using_interface("suite"):
         raise ModelError(f"say {setting('black_box', True)}")
-    assert str(caught.value) == "say black_box = true" and interface.in_force() == "python"
-    with pytest.raises(SuiteError) as caught, spoken("command"):
+    assert str(caught.value) == "say black_box = true" and remedies.current_interface() == "python"
+    with pytest.raises(SuiteError) as caught, using_interface("command"):
         raise SuiteError(f"say {setting('black_box', True)}")
     assert str(caught.value) == "say --black-box"
     assert str(ModelError(f"say {setting('black_box', True)}")) == "say black_box=True"
@@ -195,27 +195,27 @@ def test_an_error_speaks_the_words_of_the_innermost_interface_that_it_leaves():
 
 def test_one_image_is_attacked_by_square_or_noise():
     for name in ("square", "noise"):
-        _, given = accepted(["attack", "panda", *worded(setting("attack", {"name": name}), "command").split()])
+        _, given = accepted(["attack", "panda", *formatted(setting("attack", {"name": name}), "command").split()])
         assert given["attack_"] == name
 
 
 def test_what_is_no_remedy_stays_as_it_is():
-    assert [worded("⟪x⟫ [1]", each) for each in INTERFACES] == ["⟪x⟫ [1]"] * 5
-    assert interface.worded_all({"a": [setting("output", "⟫")], "b": 1}) == {"a": ["output='⟫'"], "b": 1}
+    assert [formatted("⟪x⟫ [1]", each) for each in INTERFACES] == ["⟪x⟫ [1]"] * 5
+    assert remedies.formatted_all({"a": [setting("output", "⟫")], "b": 1}) == {"a": ["output='⟫'"], "b": 1}
 
 
 def test_under_pytest_trust_and_the_folder_are_settings_of_pytest():
-    assert worded(setting("allow_code", True), "pytest") == "-o robust_allow_code=true"
-    assert worded(setting("out", "other"), "pytest") == "-o robust_reports=other"
-    assert worded(setting("preprocessing", "tf"), "pytest") == 'preprocessing = "tf"'
+    assert formatted(setting("allow_code", True), "pytest") == "-o robust_allow_code=true"
+    assert formatted(setting("out", "other"), "pytest") == "-o robust_reports=other"
+    assert formatted(setting("preprocessing", "tf"), "pytest") == 'preprocessing = "tf"'
 
 
 def test_a_suite_is_toml_and_what_stands_beside_it_as_it_was_begun():
     told = f"{setting('output', 'x')} {setting('allow_code', True)}"
     words = {"python": "allow_code=True", "command": "--allow-code", "pytest": "-o robust_allow_code=true"}
     for begun, beside in words.items():
-        with spoken(begun), of_a_suite():
-            assert worded(told) == f'output = "x" {beside}'
+        with using_interface(begun), of_a_suite():
+            assert formatted(told) == f'output = "x" {beside}'
 
 
 def test_an_unknown_remedy_in_a_suite_from_python_is_toml(tmp_path):

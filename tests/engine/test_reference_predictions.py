@@ -7,7 +7,7 @@ from robust.core.errors import DataError, SuiteError
 from robust.core.signature import bind
 from robust.core.store import Store, digest
 from robust.datasets.dataset import from_splits
-from robust.engine import blocks, reference
+from robust.engine import blocks, reference_predictions
 from robust.engine.fitted import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
@@ -22,23 +22,26 @@ def data(problem):
 
 
 def test_the_answers_to_a_split_are_those_of_the_model(classifier, data, monkeypatch):
-    monkeypatch.setattr(reference, "_CHUNK", 2)  # parts of 16 images
-    found, examples = reference.predict(classifier, data, "train"), data.examples("train")
+    monkeypatch.setattr(reference_predictions, "_CHUNK", 2)  # parts of 16 images
+    found, examples = reference_predictions.predict(classifier, data, "train"), data.examples("train")
     assert (found.labels == examples.labels).all()
     assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
     assert found.features == pytest.approx(features(classifier, examples.images), abs=1e-5)
 
 
 def test_of_a_large_split_as_many_of_each_class_are_looked_at(classifier, data, monkeypatch):
-    monkeypatch.setattr(reference, "MOST", 12)
-    found, examples = reference.predict(classifier, data, "train"), data.examples("train", 12, balanced=True)
+    monkeypatch.setattr(reference_predictions, "MOST", 12)
+    found, examples = (
+        reference_predictions.predict(classifier, data, "train"),
+        data.examples("train", 12, balanced=True),
+    )
     assert np.bincount(found.labels).tolist() == [4, 4, 4]
     assert found.logits == pytest.approx(classifier.logits(examples.images), abs=1e-5)
 
 
 def test_a_model_asked_about_some_classes_knows_only_these():
     known = Predictions(np.array([0, 2, 1, 2]), np.arange(12.0).reshape(4, 3), np.arange(4.0)[:, None])
-    some = reference.restricted(lambda split: known, [2, 0])("train")
+    some = reference_predictions.restricted(lambda split: known, [2, 0])("train")
     assert some.labels.tolist() == [1, 0, 0] and some.features[:, 0].tolist() == [0, 1, 3]
     assert some.logits.tolist() == [[2, 0], [5, 3], [11, 9]]
 
@@ -56,7 +59,7 @@ def test_without_features_there_are_logits(data):
 
     model = Own()
     model(data.examples("test").images)
-    found = reference.predict(Classifier(model, 3, batch_size=8), data, "train")
+    found = reference_predictions.predict(Classifier(model, 3, batch_size=8), data, "train")
     assert found.logits.shape == (70, 3) and found.features.shape == (70, 0)
 
 
@@ -92,7 +95,7 @@ def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(c
         return known
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reference, "predict", look)
+        patched.setattr(reference_predictions, "predict", look)
         for _ in range(2):
             assert blocks._predictions(fitted, case, data, tmp_path, "ood") is known
     assert asked == [((6, 6, 1), "test")] * 2 and any((tmp_path / "ood").iterdir())
@@ -134,13 +137,13 @@ def test_where_a_number_stands_is_told_by_its_perturbation():
 def test_a_split_that_is_not_there_is_named_with_the_remedy(classifier, data, tmp_path):
     fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
     with pytest.raises(DataError, match=r"has no split 'validation', which a metric needs; add it, as"):
-        reference.predictions(fitted, model, data, Store(tmp_path), "validation")
+        reference_predictions.predictions(fitted, model, data, Store(tmp_path), "validation")
 
 
 def test_the_answers_are_kept_in_the_store(classifier, data, tmp_path, monkeypatch):
     fitted, model = Fitted("id", classifier, {}), read_model("net", {"architecture": "lenet5"})
-    once = reference.predictions(fitted, model, data, Store(tmp_path), "train")
-    monkeypatch.setattr(reference, "predict", None)  # it is not asked again
-    again = reference.predictions(fitted, model, data, Store(tmp_path), "train")
+    once = reference_predictions.predictions(fitted, model, data, Store(tmp_path), "train")
+    monkeypatch.setattr(reference_predictions, "predict", None)  # it is not asked again
+    again = reference_predictions.predictions(fitted, model, data, Store(tmp_path), "train")
     assert isinstance(again.features, np.memmap) and (again.features == once.features).all()
     assert (again.labels == data.labels("train")).all()

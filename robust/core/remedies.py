@@ -40,7 +40,7 @@ def setting(key: str, value: object) -> str:
 
 
 @contextmanager
-def spoken(interface: Interface) -> Iterator[None]:
+def using_interface(interface: Interface) -> Iterator[None]:
     """Messages inside are formatted for this interface; so are errors that leave it, for the innermost."""
     global _in_force
     before, _in_force = _in_force, interface
@@ -57,16 +57,16 @@ def spoken(interface: Interface) -> Iterator[None]:
 @contextmanager
 def of_a_suite() -> Iterator[None]:
     """Messages inside are about a suite that is run from the current interface."""
-    with spoken(_OF_A_SUITE.get(_in_force, _in_force)):
+    with using_interface(_OF_A_SUITE.get(_in_force, _in_force)):
         yield
 
 
-def in_force() -> Interface:
+def current_interface() -> Interface:
     """The interface for which messages are currently formatted."""
     return _in_force
 
 
-def worded(message: str, interface: Interface | None = None) -> str:
+def formatted(message: str, interface: Interface | None = None) -> str:
     """The message with each remedy as it is typed in `interface`, by default the current one.
 
     >>> remedy = "set " + setting("preprocessing", [0, 255])
@@ -77,13 +77,13 @@ def worded(message: str, interface: Interface | None = None) -> str:
     return _SETTING.sub(lambda found: words(*json.loads(found[1])), message)
 
 
-def worded_all(value: object) -> Any:
+def formatted_all(value: object) -> Any:
     """The same for every string in lists and tables."""
     if isinstance(value, str):
-        return worded(value)
+        return formatted(value)
     if isinstance(value, dict):
-        return {key: worded_all(each) for key, each in value.items()}
-    return [worded_all(each) for each in value] if isinstance(value, list) else value
+        return {key: formatted_all(each) for key, each in value.items()}
+    return [formatted_all(each) for each in value] if isinstance(value, list) else value
 
 
 def revised(message: str, key: str, change: Callable[[Any], object]) -> str:

@@ -202,7 +202,7 @@ class Suite:
     sections: tuple[Call, ...] = ()  # third-party sections on the page
     folders: tuple[Path, ...] = ()  # where "module:function" is searched, in addition to Python's path
 
-    def cells(self) -> Iterator[Evaluation]:
+    def evaluations(self) -> Iterator[Evaluation]:
         """Every case on every model it includes, model by model."""
         for model in self.models:
             for seed in model.seeds:

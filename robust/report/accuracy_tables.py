@@ -7,10 +7,10 @@ import pandas as pd
 from robust.core.declared import headings, section
 from robust.core.types import NewRow, Row
 from robust.report import wording
+from robust.report.bound_states import Judgement
 from robust.report.conditions import Condition, TrainedModel
-from robust.report.doubt import Named, named
 from robust.report.folder import Folder
-from robust.report.verdict import Judgement
+from robust.report.reliability_marks import Named, named
 
 
 @dataclass(frozen=True)

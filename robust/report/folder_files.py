@@ -14,7 +14,7 @@ from robust.core.errors import ReportError
 from robust.core.types import NewTable
 from robust.report import conditions
 from robust.report.conditions import COLUMNS, Cells, Condition, TrainedModel
-from robust.report.verified import expected
+from robust.report.recomputed_bounds import expected
 from robust.results import tables
 from robust.suite import bounds
 
@@ -99,7 +99,7 @@ def _check(path: Path, where: str, value: object, kinds: dict[str, type]) -> Non
 
 
 def results(path: Path) -> pd.DataFrame:
-    """results.csv as it was written; `robust.report.verified` checks it against the other files."""
+    """results.csv as it was written; `robust.report.recomputed_bounds` checks it against the other files."""
     results = tables.read_results(path)
     _readable_table(path, results)
     for text in set(results["bound"]) - {""}:

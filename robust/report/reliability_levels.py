@@ -10,7 +10,7 @@ from robust.report.conditions import Cells, strength
 from robust.report.recount import Recounts
 from robust.results import reliability as marks
 from robust.results.flags import FLAGS, LEVELS, UNVERIFIED, level, worse
-from robust.results.summaries.corruption_error import MADE, RELATIVE_METRICS
+from robust.results.summaries.corruption_error import ON_THE_FLY, RELATIVE_METRICS
 from robust.suite import bounds
 
 _CASE = ["model", "seed", "case"]
@@ -64,7 +64,9 @@ def of_case(rows: pd.DataFrame, *, attacked: bool) -> dict[tuple, str]:
         unknown = "suspect" if any(name not in FLAGS for name in names) else ""  # of a later version
         found[where] = worse(level(name for name in names if name in FLAGS), unknown)
     checked = {strength(row) for row in checks if not row["subset"]}
-    unknown = {where for where in found if where not in checked and where[0] != MADE and (attacked or attack(*where))}
+    unknown = {
+        where for where in found if where not in checked and where[0] != ON_THE_FLY and (attacked or attack(*where))
+    }
     return {where: worse(word, UNVERIFIED) if where in unknown else word for where, word in found.items()}
 
 

@@ -1,7 +1,7 @@
 import threading
 import warnings
 
-from robust.datasets.silence import silence
+from robust.datasets.quiet_decoding import silence
 
 
 def test_threads_that_overlap_leave_the_filters_as_they_were():

@@ -47,7 +47,7 @@ def predictions(fitted: Fitted, model: Model, data: Dataset, store: Store, split
         what = f"data set {data.name!r} has no split {split!r}, which a metric needs"
         raise DataError(f"{what}; add it, as {{'{split}': (images, labels), ...}}, or leave the metric out")
     how = (model.preprocessing, model.output, model.black_box)
-    code = stores.code("robust.engine.reference")
+    code = stores.code("robust.engine.reference_predictions")
     key = asdict(PredictionsKey(fitted.identity, how, data_key(data), fitted.takes, split, code))
     path = store.keep("answers", key, lambda out: save(predict(fitted.classifier, fitted.seen(data), split), out))
     return Predictions(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Predictions._fields))

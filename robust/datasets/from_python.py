@@ -12,7 +12,7 @@ from robust.core import store
 from robust.core.errors import DataError, suggest
 from robust.core.signature import Call
 from robust.datasets import channels, checks, order
-from robust.datasets.asked import Asked
+from robust.datasets.data_call import DataCall
 from robust.datasets.dataset import SPLITS, Dataset, from_splits
 
 _BYTES = 128
@@ -37,7 +37,7 @@ def read(call: Call) -> Dataset:
     """
     found = replace(dataset_of(call(), name=call.name), code=store.code_of([call]))
     checks.check_not_dark(found.name, few(found))
-    if isinstance(call, Asked):
+    if isinstance(call, DataCall):
         found = replace(found, remarks=(call.remark, *found.remarks)) if call.remark else found
         found = found if call.channels is None else channels.converted(found, call.channels)
         found = found if call.classes is None else order.ordered(found, call.classes)

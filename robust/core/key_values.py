@@ -5,7 +5,7 @@ from typing import Any
 
 from robust.core import registry, signature, toml
 from robust.core.errors import SuiteError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.signature import Call
 from robust.core.types import NewTable
 

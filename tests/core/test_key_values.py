@@ -1,7 +1,7 @@
 import pytest
 
 from robust.core.errors import SuiteError
-from robust.core.typed import settings
+from robust.core.key_values import settings
 
 
 def test_a_word_is_what_its_annotation_makes_of_it_or_else_toml():

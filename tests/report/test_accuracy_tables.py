@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from robust.report import grid, page, verdict
+from robust.report import accuracy_tables, bound_states, page
 from robust.report.folder import read
 
 
@@ -15,8 +15,8 @@ def change(folder):
         path = folder / "results.csv"
         function(pd.read_csv(path, keep_default_na=False)).to_csv(path, index=False)
         known = read(folder)
-        judged = verdict.judgements(known)
-        return grid.accuracy(known, judged), judged
+        judged = bound_states.judgements(known)
+        return accuracy_tables.accuracy(known, judged), judged
 
     return apply
 
@@ -51,14 +51,14 @@ def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
 def test_the_column_passed_is_not_believed(change):
     _, judged = change(lambda results: results.assign(passed=""))
     assert {one.state for one in judged} == {"passed", "missed"}
-    assert verdict.headline(judged) == "1 of 4 bounds missed"
+    assert bound_states.headline(judged) == "1 of 4 bounds missed"
 
 
 def test_headlines(change):
     _, judged = change(lambda results: results)
-    assert verdict.headline(judged) == "1 of 4 bounds missed"
-    assert verdict.headline(judged[:3]) == "All 3 bounds passed"
-    assert verdict.headline(judged[:1]) == "The one bound passed"
+    assert bound_states.headline(judged) == "1 of 4 bounds missed"
+    assert bound_states.headline(judged[:3]) == "All 3 bounds passed"
+    assert bound_states.headline(judged[:1]) == "The one bound passed"
 
 
 def test_bounds_on_other_metrics_stand_in_their_cell(change, folder):
@@ -115,7 +115,7 @@ def test_how_many_targets_were_reached(change):
 
 
 def test_costs(folder):
-    first = grid.costs(read(folder))[1]
+    first = accuracy_tables.costs(read(folder))[1]
     assert first == {
         "model": "lenet5",
         "condition": "fgsm (L∞, ε = 8/255)",
@@ -137,7 +137,7 @@ def test_sizes_are_those_that_inspections_found(folder):
         {**row, "metric": "macs", "unit": "MACs", "value": 7, "model": "hardened"},
     ]
     pd.concat([results, pd.DataFrame(found)]).to_csv(path, index=False)
-    heads, rows = grid.sizes(read(folder))
+    heads, rows = accuracy_tables.sizes(read(folder))
     assert heads == ["MACs", "memory, forward", "latency"]
     assert rows == [
         ("lenet5", [("15.5 G", ""), ("61.0 MB", ""), ("1.25 ms", "1 – 2.5")]),
@@ -146,7 +146,7 @@ def test_sizes_are_those_that_inspections_found(folder):
 
 
 def test_without_an_inspection_there_are_no_sizes(folder):
-    assert grid.sizes(read(folder)) is None
+    assert accuracy_tables.sizes(read(folder)) is None
 
 
 def test_a_suite_that_only_inspects_shows_no_table_of_accuracies(change, folder):

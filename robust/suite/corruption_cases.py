@@ -6,7 +6,7 @@ from robust.core import registry
 from robust.core.errors import SuiteError, suggest
 from robust.core.signature import convert
 from robust.core.types import ALL, NewTable, Table
-from robust.suite.nouns import Model
+from robust.suite.schema import Model
 
 
 def tables(kind: str, table: Table) -> list[NewTable]:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from robust.report import page
-from robust.report.doubt import marked, named
+from robust.report.reliability_marks import marked, named
 
 CLEAN = {"case": "clean", "perturbation": "clean", "eps": float("nan"), "severity": None}
 FAR = {"case": "far", "perturbation": "fab", "norm": "linf", "eps": 0.1, "severity": None}

@@ -10,7 +10,7 @@ from robust.core.errors import DataError
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
 from robust.datasets.folder import folder
-from robust.datasets.given import dataset_of
+from robust.datasets.from_python import dataset_of
 
 X = np.linspace(0, 1, 7 * 12).reshape(7, 2, 2, 3).astype(np.float32)
 Y = np.array([0, 1, 2, 1, 0, 2, 1])

@@ -17,7 +17,7 @@ from robust.core.errors import ReportError
 from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
 from robust.report.recount import Key, Recounted, Recounts
-from robust.report.reliable import reliability
+from robust.report.reliability_levels import reliability
 from robust.results.flags import LEVELS
 from robust.suite import bounds
 from robust.suite.bounds import Bound, NoWorse

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from robust.core.declared import yields
 from robust.core.errors import DataError, SuiteError
-from robust.core.interface import setting
+from robust.core.remedies import setting
 from robust.core.signature import Call
 from robust.core.types import ALL
 from robust.datasets.taxonomy import trees, wordnet
-from robust.suite.beside import beside
+from robust.suite.paths import resolve_path
 
 
 def default(key: str | None, target: object) -> list[str]:
@@ -69,7 +69,7 @@ def planted(call: Call, folder: Path) -> Call:
     name = call.arguments.get("tree")
     if call.kind != "metrics" or not isinstance(name, str) or wordnet.named(name):
         return call
-    if (path := beside(folder, name)) is None:
+    if (path := resolve_path(folder, name)) is None:
         raise SuiteError(f"tree = {name!r}: is neither in {folder} nor in {Path.cwd()}", "metrics")
     try:
         return replace(call, arguments={**call.arguments, "tree": trees.read(path)})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from robust.core.declared import paired
 from robust.core.errors import SuiteError, suggest
 from robust.suite.bounds import NoWorse
-from robust.suite.nouns import Case, Model
+from robust.suite.schema import Case, Model
 
 
 def check(case: Case, models: Sequence[Model]) -> None:

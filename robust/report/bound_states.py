@@ -7,7 +7,7 @@ from robust.core.types import Row
 from robust.report import wording
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
-from robust.report.verified import recorded
+from robust.report.recomputed_bounds import recorded
 from robust.results.flags import doubted
 from robust.suite import bounds
 
