@@ -36,7 +36,7 @@ def test_two_classes_have_the_closed_form(two, norm):
 
 
 @norms
-@pytest.mark.parametrize("target", [None, 2])
+@pytest.mark.parametrize("aim", [None, 2])
 def test_more_classes_follow_the_gradient_of_the_cross_entropy(three, norm, aim):
     logits = three.logits(IMAGES).astype(np.float64)
     labels = logits.argmax(axis=1)

@@ -106,7 +106,7 @@ def test_names_may_be_typed_or_come_from_numpy():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("nams.txt", "classes = 'nams.txt': there is no such file; must be a list of names"),
         (["a", "a"], "classes: 'a' occurs twice"),
@@ -115,8 +115,8 @@ def test_names_may_be_typed_or_come_from_numpy():
         ([], "classes = []: no name is empty"),
     ],
 )
-def test_names_that_are_none(value, class_order_remark):
-    assert class_order_remark in refused(names, value, of=SuiteError)
+def test_names_that_are_none(value, message):
+    assert message in refused(names, value, of=SuiteError)
 
 
 @pytest.mark.parametrize("content", ["3", "[1]", '{"0": "a", "2": "b"}', "{", "{}", '{"0": 3, "1": "a"}'])

@@ -46,7 +46,7 @@ class Report:
         self.results = tables.read_results(self.out / "results.csv")
         self.outcomes = pd.read_parquet(self.out / "outcomes.parquet")
         self.data = self.suite.data()
-        self.blocks = {json.loads((b / "key.json").read_text())["case"]: b for b in (tmp / "store/blocks").glob("*/")}
+        self.blocks = {json.loads((b / "key.json").read_text())["case"]["name"]: b for b in (tmp / "store/blocks").glob("*/")}
         known = list((tmp / "store/answers").glob("*/"))
         self.answers = {
             json.loads((a / "key.json").read_text())["split"]: {p.stem: np.load(p) for p in a.glob("*.npy")}
