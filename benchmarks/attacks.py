@@ -43,7 +43,7 @@ from robust.core import store  # noqa: E402
 from robust.core.progress import Silent  # noqa: E402
 from robust.core.signature import Call, bind  # noqa: E402
 from robust.datasets.dataset import Dataset, Examples, from_arrays  # noqa: E402
-from robust.engine import models, perturb  # noqa: E402
+from robust.engine import perturb, prepare_models  # noqa: E402
 from robust.models.classifier import Classifier  # noqa: E402
 from robust.results.attack_result import AttackResult  # noqa: E402
 from robust.results.evaluation import EvaluationResult  # noqa: E402
@@ -239,7 +239,7 @@ def main(pairs: int, only: list[str]) -> None:
     print(f"compared with: {', '.join(rivals.INSTALLED)}", flush=True)
     data, quick = datasets.fashion_mini(), suite.load(ROOT / "suites" / "quick.toml")
     for model in (model for model in quick.models if model.name in only):
-        classifier = models.prepare(model, model.seeds[0], data, store.default(), Silent()).classifier
+        classifier = prepare_models.prepare(model, model.seeds[0], data, store.default(), Silent()).classifier
         if model.name in STEP:
             speed(model.name, classifier, data, pairs)
         curve(model.name, classifier, data)

@@ -20,11 +20,11 @@ from robust.datasets import files as images
 from robust.datasets.photos import FOLDER, photos
 from robust.datasets.taxonomy import imagenet
 from robust.datasets.transform import Transform
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.engine.perturb import check
-from robust.models.classifier import Classifier, black_box, heads, inputs
+from robust.models.classifier import Classifier, black_box, inputs, main_logits
 from robust.models.classifier.black_box import BlackBox, Network
-from robust.models.classifier.pixel_range import as_setting, better, for_one_image
+from robust.models.classifier.preprocessing_check import as_setting, better, for_one_image
 from robust.models.pretrained import load as pretrained
 from robust.models.pretrained.keras import own_shape
 from robust.report import triptych
@@ -137,7 +137,7 @@ def find(image: str | Path) -> Path:
 def _network(model: Model) -> Network:
     match model.source:
         case ModelFile(path):
-            return _for_images(models.load(path, allow_code=model.allow_code), model)
+            return _for_images(prepare_models.load(path, allow_code=model.allow_code), model)
         case Published(name) as weights:
             return pretrained.load(weights, own_shape(name.removeprefix("keras:")), 1000)
     raise ModelError(f"model {model.name}: must be a file of a model, or weights with a known name")
@@ -151,7 +151,7 @@ def _for_images(network: Network, model: Model) -> Network:
 
 
 def _classifier(network: Any, model: Model, call: Call) -> Classifier:
-    count = heads.outputs(network, model.output, black_box=model.black_box)
+    count = main_logits.outputs(network, model.output, black_box=model.black_box)
     if count is None:  # only a forward pass shows it
         batch, *sides = inputs.batch_shape(network)
         count = network(tf.zeros([batch or 1, *(side or 32 for side in sides)])).shape[-1]
@@ -271,7 +271,7 @@ def unsure(classifier: Classifier, model: Model, seen: int, aim: int | None) -> 
         shifted = BlackBox(lambda x: box(tf.constant(x)).numpy() + shift, box.name, box.weights, inputs=box.inputs)
         return Classifier(shifted, classifier.classes, preprocessing=classifier.preprocessing, batch_size=1)
     outputs = classifier.model.outputs[0]
-    name = heads.unused("unsure", outputs)
+    name = main_logits.unused("unsure", outputs)
     logits = keras.layers.Rescaling(1.0, offset=shift, dtype="float32", name=name)(outputs)
     network = keras.Model(classifier.model.inputs, logits, name=classifier.model.name)
     return Classifier(network, classifier.classes, preprocessing=model.preprocessing, batch_size=1)

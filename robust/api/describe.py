@@ -12,7 +12,7 @@ from robust.core.errors import ModelError
 from robust.core.key_values import bind
 from robust.core.progress import Progress, Silent
 from robust.core.types import FLOAT_BYTES, NewRow, Row
-from robust.engine.models import load
+from robust.engine.prepare_models import load
 from robust.models.layer_table import layer_table, remark, sized, totals, unallocated
 from robust.models.macs import Shape
 from robust.report import architectures, wording

@@ -22,7 +22,7 @@ from robust.datasets import from_python, order
 from robust.datasets.data_call import presented
 from robust.datasets.dataset import Dataset
 from robust.engine.session import run
-from robust.models.classifier import black_box, heads
+from robust.models.classifier import black_box, main_logits
 from robust.models.loading import load
 from robust.suite import Case, InMemory, Model, ModelFile, Suite, read_case, read_data, read_model, transfer
 from robust.suite import classes as class_names
@@ -185,7 +185,7 @@ def outputs(model: Model) -> int | None:
             pass
         case _:
             return None
-    return heads.outputs(network, model.output, black_box=model.black_box)
+    return main_logits.outputs(network, model.output, black_box=model.black_box)
 
 
 def _listed(given: Any) -> list[Any]:

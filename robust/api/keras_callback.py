@@ -18,8 +18,8 @@ from robust.datasets import channels, choice, remarks
 from robust.datasets.dataset import Dataset, Examples, from_arrays
 from robust.datasets.from_python import dataset_of
 from robust.engine.perturb import outcomes
-from robust.models.classifier import Classifier, heads, inputs, rows
-from robust.models.classifier.pixel_range import Better, better
+from robust.models.classifier import Classifier, inputs, main_logits, rows
+from robust.models.classifier.preprocessing_check import Better, better
 from robust.results.evaluation import proportion
 from robust.suite import Case, read_case
 
@@ -134,7 +134,7 @@ class RobustAccuracy(keras.callbacks.Callback):
     def _ready(self) -> tuple[Classifier, Dataset]:
         """The model as a classifier with its present weights, and the images; graphs are traced once."""
         if self._built is None or self._built[0] is not self.model:
-            classes = self._classes or heads.outputs(self.model, self._output)
+            classes = self._classes or main_logits.outputs(self.model, self._output)
             found = self._examples
             data = from_arrays(found.images, found.labels, classes, ids=found.ids.tolist())
             data = self._seen(self.model, replace(data, channels=self._channels))

@@ -19,11 +19,11 @@ from robust.datasets import channels, copies, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.from_python import read
 from robust.datasets.held_out import with_validation
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.models.classifier import Classifier, inputs
 from robust.suite import Model, ModelFile, Weights
 from robust.training import patience
-from robust.training.robust_validation import kept
+from robust.training.robust_validation import epoch_to_keep
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Trained:
 
     def in_words(self) -> str:
         """The accuracies, a line each, of the epoch whose weights were kept."""
-        epoch = kept(self.history.to_dict("list"), self.kept_by)
+        epoch = epoch_to_keep(self.history.to_dict("list"), self.kept_by)
         row, last = self.history.iloc[epoch], epoch == len(self.history) - 1
         lines = [f"train {row['accuracy']:.4f}, in {'the last epoch' if last else f'epoch {epoch + 1}'}"]
         if "val_accuracy" in row:
@@ -83,18 +83,18 @@ def train(
     Raises RobustError for what is wrong with model, data or folder.
     """
     check(out, model, data, logs)
-    models.connect_workers([model])
+    prepare_models.connect_workers([model])
     seed = model.seeds[0]
     found = read(data) if model.train is None else with_validation(read(data))
     remarks.report([*remarks.lines([found]), *copies.found(found, learned=True)], progress)
     (progress or Silent()).say(order.class_order_remark(found))
-    with models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
+    with prepare_models.trained(model, seed, found, store or stores.default(), progress or Silent(), logs) as folder:
         about = json.loads((folder / "about.json").read_text())
         history = _history(about["history"])
         guesses = [f"{model.name} {formatted(about['guess'])}"] if about["guess"] else []
         if guesses and progress is None:
             warnings.warn(guesses[0], stacklevel=2)
-        if chief := models.is_chief(model):
+        if chief := prepare_models.is_chief(model):
             files.write(out, (folder / "model.keras").read_bytes())
             files.write(out.with_suffix(".csv"), csv_files.csv(history))
         tested = _tested(folder, found, model.allow_code) if chief and "test" in found.sizes else (None, 0)
@@ -140,7 +140,7 @@ def _history(columns: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def _tested(folder: Path, data: Dataset, allow_code: bool) -> tuple[tuple[float, float, float], int]:
-    network = models.load(folder / "model.keras", allow_code=allow_code)
+    network = prepare_models.load(folder / "model.keras", allow_code=allow_code)
     examples = channels.for_model(data, inputs.channels(network)).examples("test")
     classifier = Classifier(network, len(data.classes))
     right = int((classifier.logits(examples.images).argmax(axis=1) == examples.labels).sum())

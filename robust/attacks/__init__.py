@@ -10,7 +10,7 @@ The contract: `attack(classifier, images, labels, *, seeds, start=None, targets=
 
 The attacks in this package are functions `attack(task, *, eps, ...)`. The decorator `@as_attack`
 (`robust.attacks.contract`) turns what `run` supplies into one `Task`; `@declared.attack(...)` declares the fields of
-`robust.core.declared.Attack`, such as the access to the model; see docs/attacks.md.
+`robust.core.declared.Attack`, such as the access to the model; see docs/decorators.md.
 
 A new attack by steps builds an `IterativeAttack` from its `Task` (both in `robust.attacks.iterative`) and gives both
 to `robust.attacks.slots.attack`. Copy `mifgsm.py` for an attack by gradients, `square.py` for one by scores.

@@ -55,7 +55,7 @@ def apgd(
     eps_per_image=True,
     random=True,
     trace=True,
-    searches=True,
+    several_searches=True,
     published_steps=100,
 )
 @as_attack
@@ -78,10 +78,10 @@ def apgd_t(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, ICML 2020.
     """
-    surrogate_targets, passes = ranked(task, classes)
+    classes_to_try, passes = ranked(task, classes)
     loss = losses.dlr_to if task.targets is None else losses.dlr_reach
-    method = _method("apgd_t", norm, steps, eps, loss, restarts=restarts * surrogate_targets.shape[1])
-    found = attack(replace(task, surrogate_targets=surrogate_targets), method)
+    method = _method("apgd_t", norm, steps, eps, loss, restarts=restarts * classes_to_try.shape[1])
+    found = attack(replace(task, classes_to_try=classes_to_try), method)
     found.n_forward[:] += passes
     return found
 

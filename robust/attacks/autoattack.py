@@ -24,11 +24,11 @@ Part = Callable[..., AttackResult]
     warm_start=True,
     eps_per_image=True,
     random=True,
-    searches=True,
+    several_searches=True,
     published_steps=100,
     includes=("apgd", "apgd_t", "fab", "square"),
     parts=("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"),
-    quick={"n_queries": 12, "steps": 4},
+    test_arguments={"n_queries": 12, "steps": 4},
 )
 @as_attack
 def autoattack(

@@ -12,10 +12,10 @@ from robust.results.attack_result import AttackResult
 
 @declared.attack(
     access="gradient",
-    minimal=True,
+    minimizes=True,
     independent=False,
     returns_last=True,
-    quick={"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
+    test_arguments={"steps": 12, "searches": 1, "step_size": 0.05, "constant": 10.0},
 )
 @as_attack
 def carlini_wagner(

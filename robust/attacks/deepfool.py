@@ -10,7 +10,7 @@ from robust.results.attack_result import AttackResult
 CLASSES = {"linf": "LinfDeepFoolAttack", "l2": "L2DeepFoolAttack"}
 
 
-@declared.attack(access="gradient", minimal=True, independent=False, returns_last=True, quick={"steps": 3})
+@declared.attack(access="gradient", minimizes=True, independent=False, returns_last=True, test_arguments={"steps": 3})
 @as_attack
 def deepfool(
     task: Task, *, eps: Eps, norm: Norm = "l2", steps: Count = 50, overshoot: NonNegative = 0.02, candidates: Count = 10

@@ -15,7 +15,9 @@ from robust.core.types import AnyNorm, Count, Eps
 from robust.results.attack_result import AttackResult
 
 
-@declared.attack(access="gradient", minimal_by_class=True, warm_start=True, searches=True, published_steps=100)
+@declared.attack(
+    access="gradient", minimizes_by_class=True, warm_start=True, several_searches=True, published_steps=100
+)
 @as_attack
 def fab(
     task: Task, *, eps: Eps, norm: AnyNorm = "linf", steps: Count = 100, classes: Count = 9, restarts: Count = 1
@@ -40,14 +42,16 @@ def fab(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack,
     ICML 2020; towards one class at a time as in AutoAttack, ICML 2020.
     """
-    surrogate_targets, passes = ranked(task, classes)
-    tried = surrogate_targets.shape[1]
-    loss, step = (losses.margin_to, _STEPS[False]) if task.targets is None else (losses.margin_of, _STEPS[True])
+    classes_to_try, passes = ranked(task, classes)
+    tried = classes_to_try.shape[1]
+    loss, step = (
+        (losses.margin_towards, _STEPS[False]) if task.targets is None else (losses.target_margin, _STEPS[True])
+    )
     method = IterativeAttack(
         "fab", norm, steps, {"eps": eps}, loss, step,
         random_point=_near, n_clean_starts=tried, restarts=tried * restarts, leaves_ball=True,
     )  # fmt: skip
-    found = attack(replace(task, start=None, surrogate_targets=surrogate_targets), method)
+    found = attack(replace(task, start=None, classes_to_try=classes_to_try), method)
     found.n_forward[:] += passes
     return found
 

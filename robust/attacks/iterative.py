@@ -30,7 +30,7 @@ class Task:
     seeds: np.ndarray  # int64 [N]
     start: np.ndarray | None  # [N, H, W, C]: starting points of the first run, instead of the attack's own
     targets: np.ndarray | None  # int64 [N]: the model is fooled only if it predicts this class
-    surrogate_targets: np.ndarray | None = None  # int64 [N, A]: the class that each run aims at, one after the other
+    classes_to_try: np.ndarray | None = None  # int64 [N, A]: the class that each run aims at, one after the other
 
 
 class StepOutput(NamedTuple):

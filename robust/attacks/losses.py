@@ -35,12 +35,12 @@ def margin(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tenso
     return tf.reduce_max(without(logits, labels), axis=1) - _of(logits, labels)
 
 
-def margin_to(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def margin_towards(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """The logit of the target class minus the label's."""
     return _of(logits, targets) - _of(logits, labels)
 
 
-def margin_of(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def target_margin(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """The logit of the target class minus the largest other: positive where it is reached."""
     del labels
     return _of(logits, targets) - tf.reduce_max(without(logits, targets), axis=1)
@@ -62,12 +62,12 @@ def dlr(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 def dlr_to(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """The targeted ratio: (z_target - z_label) / (z_1 - (z_3 + z_4) / 2). With three classes or two, the margin."""
-    return margin_to(logits, labels, targets) / _spread(logits)
+    return margin_towards(logits, labels, targets) / _spread(logits)
 
 
 def dlr_reach(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """The same ratio, but the target must be above the label and all others: images misclassified before included."""
-    return margin_of(logits, labels, targets) / _spread(logits)
+    return target_margin(logits, labels, targets) / _spread(logits)
 
 
 def _spread(logits: tf.Tensor) -> tf.Tensor | float:

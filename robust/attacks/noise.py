@@ -36,7 +36,7 @@ def noise(
             eps, for Linf, and for L2 and L1 normal noise scaled to the norm eps.
         repeats: points tried after the first one, at most.
     """
-    loss = losses.margin if task.targets is None else losses.margin_of
+    loss = losses.margin if task.targets is None else losses.target_margin
     hyperparameters = {"eps": eps, "repeats": repeats}
     method = IterativeAttack(
         "noise", norm, repeats, hyperparameters, loss, _STEPS[kind], random_point=_RANDOM_POINTS[kind], eot_iter=0

@@ -8,7 +8,7 @@ from robust.attacks import ball
 from robust.attacks.iterative import IterativeAttack, State, StepOutput, choose
 from robust.core.types import AnyNorm
 from robust.models.classifier import Classifier
-from robust.results.attack_result import within
+from robust.results.attack_result import is_within
 
 
 def loop(
@@ -54,16 +54,16 @@ def noted(trace: tf.Tensor, left: tf.Tensor, losses: tf.Tensor, stride: tf.Tenso
 
 def _evaluate(classifier: Classifier, slots: State, method: IterativeAttack) -> StepOutput:
     """One pass over all points, or `eot_iter` passes for the mean loss and gradient of a randomised model."""
-    points, labels, surrogate_targets = slots["point"], slots["label"], slots["target"]
+    points, labels, classes_to_try = slots["point"], slots["label"], slots["target"]
     if method.eot_iter == 0:
         logits = classifier(points)
         return StepOutput(
-            tf.cast(method.loss(logits, labels, surrogate_targets), points.dtype), logits, tf.zeros_like(points)
+            tf.cast(method.loss(logits, labels, classes_to_try), points.dtype), logits, tf.zeros_like(points)
         )
 
     def once() -> StepOutput:
         return StepOutput(
-            *classifier.gradient(points, labels, lambda logits, labels: method.loss(logits, labels, surrogate_targets))
+            *classifier.gradient(points, labels, lambda logits, labels: method.loss(logits, labels, classes_to_try))
         )
 
     if method.eot_iter == 1:
@@ -77,4 +77,4 @@ def _evaluate(classifier: Classifier, slots: State, method: IterativeAttack) -> 
 
 
 def _in_ball(slots: State, eps: tf.Tensor, norm: AnyNorm) -> tf.Tensor:
-    return within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps[:, 0, 0, 0])
+    return is_within(ball.size(slots["point"] - slots["centre"], norm)[:, 0, 0, 0], eps[:, 0, 0, 0])

@@ -21,7 +21,7 @@ from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult, fooled
 
 CHECK_EVERY = 16  # iterations, at most, between two checks of which slots are done: how long Ctrl-C waits
-SHARE = 8  # slots are refilled when one in this many is idle and images wait: each refill costs a transfer
+REFILL_FRACTION = 8  # slots are refilled when one in this many is idle and images wait: each refill costs a transfer
 LENGTHS = ("eps", "size")  # hyperparameters that may differ per image
 TRACE, STRIDE = 32, 4  # entries of a trace, at most; iterations per entry, at least
 
@@ -48,7 +48,7 @@ def search(
     task: Task, method: IterativeAttack, queried: Classifier, rows: np.ndarray, result: AttackResult
 ) -> tuple[np.ndarray, Task]:
     """All runs on these images; returns those that fooled only the queried model, and the task that starts there."""
-    points, fooled_at = task.images.copy(), np.full(len(task.images), -1)
+    points, succeeded_in_restart = task.images.copy(), np.full(len(task.images), -1)
     for restart in range(method.restarts):
         remaining = rows[result.by[rows] == ""]
         if not remaining.size:
@@ -58,22 +58,22 @@ def search(
         confirm(
             task, method, remaining if queried is not task.classifier else np.setdiff1d(remaining, is_adv), result, last
         )
-        new = is_adv[(result.by[is_adv] == "") & (fooled_at[is_adv] < 0)]
-        points[new], fooled_at[new] = last[new], restart
+        new = is_adv[(result.by[is_adv] == "") & (succeeded_in_restart[is_adv] < 0)]
+        points[new], succeeded_in_restart[new] = last[new], restart
     resumed = replace(
         task,
         start=points,
-        surrogate_targets=None
-        if task.surrogate_targets is None
-        else rolled(task.surrogate_targets, np.maximum(fooled_at, 0)),
+        classes_to_try=None
+        if task.classes_to_try is None
+        else rolled(task.classes_to_try, np.maximum(succeeded_in_restart, 0)),
     )
-    return np.flatnonzero((fooled_at >= 0) & (result.by == "")), resumed
+    return np.flatnonzero((succeeded_in_restart >= 0) & (result.by == "")), resumed
 
 
-def rolled(surrogate_targets: np.ndarray, first: np.ndarray) -> np.ndarray:
+def rolled(classes_to_try: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The same target classes, in a round that begins with the one of this restart."""
-    columns = (first[:, None] + np.arange(surrogate_targets.shape[1])) % surrogate_targets.shape[1]
-    return np.take_along_axis(surrogate_targets, columns, axis=1)
+    columns = (first[:, None] + np.arange(classes_to_try.shape[1])) % classes_to_try.shape[1]
+    return np.take_along_axis(classes_to_try, columns, axis=1)
 
 
 def stride(method: IterativeAttack) -> int:
@@ -110,7 +110,7 @@ def _search_once(
         _refill(slots, waiting, task, method, restart, last)
         if (slots.rows < 0).all():
             return last
-        idle = max(len(slots.rows) // SHARE, 1) if waiting else len(slots.rows)
+        idle = max(len(slots.rows) // REFILL_FRACTION, 1) if waiting else len(slots.rows)
         limits = {"turns": CHECK_EVERY, "idle": idle, "stride": stride(method)}
         parts = (slots.fixed, slots.state, slots.lengths, limits)
         fixed, state, lengths, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
@@ -166,8 +166,8 @@ def _refill(
 
 
 def _current_targets(task: Task, restart: int) -> np.ndarray:
-    if task.surrogate_targets is not None:
-        return task.surrogate_targets[:, restart % task.surrogate_targets.shape[1]]
+    if task.classes_to_try is not None:
+        return task.classes_to_try[:, restart % task.classes_to_try.shape[1]]
     return task.labels if task.targets is None else task.targets
 
 

@@ -15,7 +15,7 @@ from robust.core.types import AnyNorm, Count, Eps, Proportion
 from robust.results.attack_result import AttackResult
 
 
-@declared.attack(access="score", eps_per_image=True, random=True, quick={"n_queries": 40})
+@declared.attack(access="score", eps_per_image=True, random=True, test_arguments={"n_queries": 40})
 @as_attack
 def square(
     task: Task, *, eps: Eps, norm: AnyNorm = "linf", n_queries: Count = 5000, p_init: Proportion = 0.8
@@ -37,7 +37,7 @@ def square(
     box, ICML 2021: as recalled, the moves of L2 with lengths in L1. What the box clips off a change is
     not projected back at once, but goes to the next square.
     """
-    loss = losses.margin if task.targets is None else losses.margin_of
+    loss = losses.margin if task.targets is None else losses.target_margin
     random_point = squares.stripes if norm == "linf" else squares.tiles
     hyperparameters = {"eps": eps, "n_queries": n_queries, "p_init": p_init}
     method = IterativeAttack(

@@ -10,7 +10,7 @@ from robust.attacks.iterative import Task
 from robust.core import declared, signature
 from robust.core.types import AnyNorm, Eps, Source
 from robust.models.classifier import Classifier
-from robust.models.classifier.memory import fitting
+from robust.models.classifier.memory import halving_batches
 from robust.results.attack_result import AttackResult, fooled
 from robust.suite.transfer import inner
 
@@ -43,7 +43,7 @@ def transfer(
     made_on = source if isinstance(source, Classifier) else Classifier(source, task.classifier.classes)
     call = signature.bind("attacks", inner({"attack": attack, "eps": eps, "norm": norm}))
     # Of the two models the source is the one that may run out of memory here: its batches are halved.
-    found = fitting(
+    found = halving_batches(
         made_on,
         lambda: call(made_on, task.images, task.labels, seeds=task.seeds, start=None, targets=task.targets),
         lambda line: None,

@@ -37,10 +37,10 @@ class Metric:
 
     names: values of all images. per_class, per_pair, per_superclass: of each class, of pairs "cat -> dog" of classes,
     of each superclass. subsets: name -> the subsets that always exist. radii: name -> the argument with the number of
-    steps from 0 to eps of the radii it refers to. found: names whose subsets are only known after a run.
-    shares: those in [0, 1]. given: name -> its precondition, of `GIVEN`. needs: what the metric uses, of `NEEDS`.
+    steps from 0 to eps of the radii it refers to. dynamic: names whose subsets are only known after a run.
+    shares: those in [0, 1]. only_if: name -> its precondition, of `GIVEN`. needs: what the metric uses, of `NEEDS`.
     paired: means over images, by which two models can be compared image by image -> which direction is better,
-    of `BETTER`. perfect: the value of a classifier without errors. once: does an image with several targets
+    of `BETTER`. perfect: the value of a classifier without errors. per_image: does an image with several targets
     count once, with the mean of these? other_images: names that are not computed from the images of the case. units: of
     the paired names that are not proportions. table: of `TABLES`, the table of the page that shows the names in
     `headings`, each in a column with that heading. spread: names whose spread between trainings the page shows.
@@ -51,15 +51,15 @@ class Metric:
     per_class: tuple[str, ...] = ()
     per_pair: tuple[str, ...] = ()
     per_superclass: tuple[str, ...] = ()
-    found: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
     subsets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     radii: Mapping[str, str] = field(default_factory=dict)
     shares: tuple[str, ...] = ()
-    given: Mapping[str, str] = field(default_factory=dict)
+    only_if: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     paired: Mapping[str, str] = field(default_factory=dict)
     perfect: Mapping[str, float] = field(default_factory=dict)
-    once: bool = False
+    per_image: bool = False
     other_images: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     table: str = ""
@@ -74,7 +74,7 @@ class Metric:
         >>> Metric(names=("median",), per_pair=("median", "sent")).all_names
         ('median', 'sent')
         """
-        kinds = (self.names, self.per_class, self.per_pair, self.per_superclass, self.found, self.subsets, self.radii)
+        kinds = (self.names, self.per_class, self.per_pair, self.per_superclass, self.dynamic, self.subsets, self.radii)
         return tuple(dict.fromkeys(name for kind in kinds for name in kind))
 
     def of(self, name: str, classes: Iterable[str], superclasses: Iterable[str]) -> tuple[str, ...]:
@@ -89,9 +89,9 @@ class Metric:
 
     def unknown(self) -> list[str]:
         """The values that are not allowed."""
-        odd = [one for one in self.needs if one not in NEEDS] + [v for v in self.given.values() if v not in GIVEN]
+        odd = [one for one in self.needs if one not in NEEDS] + [v for v in self.only_if.values() if v not in GIVEN]
         odd += [way for way in self.paired.values() if way not in BETTER] + [t for t in [self.table] if t not in TABLES]
-        about = (*self.shares, *self.given, *self.paired, *self.perfect, *self.other_images, *self.units)
+        about = (*self.shares, *self.only_if, *self.paired, *self.perfect, *self.other_images, *self.units)
         about += (*self.headings, *self.spread, *self.extreme_of, *self.extreme_of.values())
         return odd + [one for one in about if one not in self.all_names]
 
@@ -100,19 +100,20 @@ class Metric:
 class Attack:
     """How an attack searches.
 
-    access: what it uses of the model, of `ACCESS`; "none" is random noise. minimal: does it search for the smallest
-    change by itself? minimal_by_class: does this search treat one target class at a time, as FAB's? one_step: does it
+    access: what it uses of the model, of `ACCESS`; "none" is random noise. minimizes: does it search for the smallest
+    change by itself? minimizes_by_class: does this search treat one target class at a time, as FAB's? one_step: does it
     take a single step? warm_start: does it begin at `start`, the result of a smaller eps? eps_per_image: may `eps` be
     an array [N]? independent: is its result for an image the same in any batch? random: is it random without a key
     `random_start`? trace: does its trace show a single loss that increases with the steps? includes: attacks of the
     catalogue that it runs, as parts. parts: the names of these in `AttackResult.by`. returns_last: does it return its
-    last iterate, even where an earlier one fooled the model? searches: does it run several searches of `steps` steps
-    each? published_steps: the number of steps in the publication. quick: arguments for a run on a few tiny images.
+    last iterate, even where an earlier one fooled the model? several_searches: does it run several searches of `steps`
+    steps each? published_steps: the number of steps in the publication. test_arguments: arguments for a run on a few
+    tiny images.
     """
 
     access: str
-    minimal: bool = False
-    minimal_by_class: bool = False
+    minimizes: bool = False
+    minimizes_by_class: bool = False
     one_step: bool = False
     warm_start: bool = False
     eps_per_image: bool = False
@@ -121,10 +122,10 @@ class Attack:
     trace: bool = False
     includes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
-    searches: bool = False
+    several_searches: bool = False
     returns_last: bool = False
     published_steps: int | None = None
-    quick: Mapping[str, Any] = field(default_factory=dict)
+    test_arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_control(self) -> bool:
@@ -140,21 +141,21 @@ class Attack:
 class Corruption:
     """The place of a corruption among the published ones.
 
-    place: among the 15 common ones of Hendrycks & Dietterich, ICLR 2019, over which the mean corruption error is taken,
+    rank: among the 15 common ones of Hendrycks & Dietterich, ICLR 2019, over which the mean corruption error is taken,
     in the order of the paper; None for any other. alexnet_error: AlexNet's top-1 error under it there, the mean of the
     five severities.
-    uneven: why the change of an image does not increase with each severity; "" where it does.
+    non_monotone: why the change of an image does not increase with each severity; "" where it does.
     """
 
-    place: int | None = None
+    rank: int | None = None
     alexnet_error: float | None = None
-    uneven: str = ""
+    non_monotone: str = ""
 
     def unknown(self) -> list[str]:
         """The values that are not allowed."""
         error = self.alexnet_error
-        known = (error is None) == (self.place is None) and (error is None or 0 < error < 1)
-        return [] if known else [f"{self.place}, {error}"]
+        known = (error is None) == (self.rank is None) and (error is None or 0 < error < 1)
+        return [] if known else [f"{self.rank}, {error}"]
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,13 @@ def section(**about: object) -> Callable[[Member], Member]:
     return lambda member: member
 
 
+ALLOWED = {
+    "metric": (*NEEDS, *GIVEN, *BETTER, *filter(None, TABLES)),
+    "profile": (*NEEDS, *GIVEN, *BETTER, *filter(None, TABLES)),
+    "attack": ACCESS,
+}
+"""The words that keywords of a decorator may have as values."""
+
 DECORATORS: Mapping[str, tuple[str, str]] = {
     "metrics": ("metric", "names=(...)"),
     "profile": ("profile", "names=(...)"),
@@ -217,7 +225,7 @@ def yields(kind: str, name: str) -> Metric:
 
     Raises SuiteError where the member is not decorated, or with anything but literal fields of `Metric`.
 
-    >>> yields("metrics", "accuracy").given["top5"]
+    >>> yields("metrics", "accuracy").only_if["top5"]
     'six classes'
     """
     made = _read(kind, name, Metric)
@@ -227,7 +235,7 @@ def yields(kind: str, name: str) -> Metric:
 
 
 def of_attack(name: str) -> Attack:
-    """How an attack searches: a built-in one, one of Foolbox, or "their.module:function".
+    """How an attack several_searches: a built-in one, one of Foolbox, or "their.module:function".
 
     Raises SuiteError where the member is not decorated, or with anything but literal fields of `Attack`.
 
@@ -237,9 +245,13 @@ def of_attack(name: str) -> Attack:
     if not name.startswith(foolbox_classes.PREFIX):
         return _read("attacks", name, Attack)
     cls = foolbox_classes.named(name)
-    one_step, minimal = "FastGradient" in cls.__name__, foolbox_classes.minimal(cls.__name__)
+    one_step, minimizes = "FastGradient" in cls.__name__, foolbox_classes.minimizes(cls.__name__)
     return Attack(
-        foolbox_classes.access(cls.__name__), minimal=minimal, one_step=one_step, independent=False, returns_last=True
+        foolbox_classes.access(cls.__name__),
+        minimizes=minimizes,
+        one_step=one_step,
+        independent=False,
+        returns_last=True,
     )
 
 
@@ -345,7 +357,7 @@ def common_corruptions() -> dict[str, float]:
     (['gaussian_noise', 'shot_noise', 'impulse_noise'], 15)
     """
     about = {name: of_corruption(name) for name in registry.names("corruptions")}
-    common = [(one.place, name, one.alexnet_error) for name, one in about.items() if one.place is not None]
+    common = [(one.rank, name, one.alexnet_error) for name, one in about.items() if one.rank is not None]
     return {name: error or 0.0 for _, name, error in sorted(common)}
 
 
@@ -361,6 +373,6 @@ def _read(kind: str, name: str, schema: type[Declaration]) -> Declaration:
     if strange := [key for key in keywords if key not in fields]:
         raise SuiteError(f"{name}: @{decorator} takes no {strange[0]!r}{suggest(strange[0], fields)}")
     if unknown := schema(**keywords).unknown():
-        values = (*NEEDS, *GIVEN, *BETTER, *filter(None, TABLES)) if schema is Metric else ACCESS
-        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{suggest(unknown[0], values)}")
+        hint = suggest(unknown[0], ALLOWED[decorator]) if decorator in ALLOWED else ""
+        raise SuiteError(f"{name}: @{decorator} does not know {unknown[0]!r}{hint}")
     return schema(**keywords)

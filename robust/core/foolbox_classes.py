@@ -63,10 +63,10 @@ def access(name: str) -> str:
     return "decision" if name in _DECISION or "Contrast" in name or "Blur" in name else "gradient"
 
 
-def minimal(name: str) -> bool:
+def minimizes(name: str) -> bool:
     """Does a class search for the smallest change by itself?
 
-    >>> minimal("L2DeepFoolAttack"), minimal("L2PGD")
+    >>> minimizes("L2DeepFoolAttack"), minimizes("L2PGD")
     (True, False)
     """
     attacks = library().attacks

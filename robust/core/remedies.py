@@ -1,7 +1,7 @@
 """Remedies in the syntax of the current interface: a suite's TOML, command line options, or keyword arguments.
 
 A message contains a remedy as returned by `setting`, with a key of a suite and its value; it may be stored in this
-form, and is formatted when it is shown, see `worded`.
+form, and is formatted when it is shown, see `formatted`.
 """
 
 import json
@@ -70,7 +70,7 @@ def formatted(message: str, interface: Interface | None = None) -> str:
     """The message with each remedy as it is typed in `interface`, by default the current one.
 
     >>> remedy = "set " + setting("preprocessing", [0, 255])
-    >>> [worded(remedy, each) for each in ("suite", "command", "python")]
+    >>> [formatted(remedy, each) for each in ("suite", "command", "python")]
     ['set preprocessing = [0, 255]', 'set --preprocessing 0 255', 'set preprocessing=[0, 255]']
     """
     words = _WORDS[interface or _in_force]
@@ -89,7 +89,7 @@ def formatted_all(value: object) -> Any:
 def revised(message: str, key: str, change: Callable[[Any], object]) -> str:
     """The message in which each remedy of this key has its value changed.
 
-    >>> worded(revised("set " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
+    >>> formatted(revised("set " + setting("eps", "8/255"), "eps", lambda value: "2/255"), "suite")
     'set eps = "2/255"'
     """
 

@@ -78,7 +78,7 @@ class Store:
         """The folder for intermediate results of an entry that takes long; the code that uses it removes it."""
         return self.root / "unfinished" / digest(key)
 
-    def keep(self, kind: str, key: Table, make: Callable[[Path], None]) -> Path:
+    def get_or_make(self, kind: str, key: Table, make: Callable[[Path], None]) -> Path:
         """The entry of this key; where there is none, `make` fills it. Only one process at a time does so.
 
         Raises StoreError where the store cannot be written.

@@ -10,7 +10,7 @@ from robust.corruptions.resample import moved, zoomed
 from robust.corruptions.severities import constant, each
 
 
-@corruption(place=4, alexnet_error=0.82)
+@corruption(rank=4, alexnet_error=0.82)
 def defocus_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Out of focus: each point becomes a disk, whose edge is softened.
 
@@ -54,9 +54,9 @@ def _disk(radius: float, sigma: float) -> np.ndarray:
 
 
 @corruption(
-    place=5,
+    rank=5,
     alexnet_error=0.826,
-    uneven="sigma falls from .4 to .25 between the third and fourth severity of small images",
+    non_monotone="sigma falls from .4 to .25 between the third and fourth severity of small images",
 )
 def glass_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Seen through frosted glass: blurred, each pixel replaced by one nearby, blurred again.
@@ -117,7 +117,7 @@ def shuffled(shifts: np.ndarray, high: int, wide: int, reach: int) -> np.ndarray
     return leads[:size] - size
 
 
-@corruption(place=6, alexnet_error=0.786)
+@corruption(rank=6, alexnet_error=0.786)
 def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """A camera that moves during the exposure: blurred along a line between -45 and 45 degrees.
 
@@ -141,7 +141,7 @@ def motion_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3
     return each(images, seeds, lambda image, random: moved(image, radius, sigma, random.uniform(-45, 45)))
 
 
-@corruption(place=7, alexnet_error=0.798)
+@corruption(rank=7, alexnet_error=0.798)
 def zoom_blur(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """A camera that moves closer during the exposure: the mean of the image and of its centre, enlarged in small steps.
 

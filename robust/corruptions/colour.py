@@ -7,7 +7,7 @@ from robust.core.types import Severity
 from robust.corruptions.severities import constant, each
 
 
-@corruption(place=11, alexnet_error=0.565)
+@corruption(rank=11, alexnet_error=0.565)
 def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too much light: the value of HSV, which is the largest channel, grows by c.
 
@@ -33,7 +33,7 @@ def brightness(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
     return each(images, seeds, one)
 
 
-@corruption(place=12, alexnet_error=0.853)
+@corruption(rank=12, alexnet_error=0.853)
 def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too little contrast: every channel is moved towards its mean over the image, mean + c (x - mean).
 
@@ -56,7 +56,7 @@ def contrast(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
     return each(images, seeds, one)
 
 
-@corruption(uneven="pale at the first two, gaudy at the others")
+@corruption(non_monotone="pale at the first two, gaudy at the others")
 def saturate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Less colour and then more: the saturation S of HSV becomes clip(a S + b).
 

@@ -13,7 +13,7 @@ from robust.corruptions.severities import constant, each
 from robust.datasets import pictures
 
 
-@corruption(place=13, alexnet_error=0.646, uneven="the first severities move the whole image, the others knead it")
+@corruption(rank=13, alexnet_error=0.646, non_monotone="the first severities move the whole image, the others knead it")
 def elastic_transform(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Elastic deformation: three points of the image move, then every pixel by a smooth random field.
 
@@ -65,7 +65,7 @@ def pulled(high: int, wide: int, moves: np.ndarray) -> tuple[np.ndarray, np.ndar
     return y, x
 
 
-@corruption(place=14, alexnet_error=0.718)
+@corruption(rank=14, alexnet_error=0.718)
 def pixelate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Too few pixels: shrunk to a fraction c of both sides and enlarged again, by means over boxes.
 
@@ -90,7 +90,7 @@ def pixelate(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -
     return each(images, seeds, one)
 
 
-@corruption(place=15, alexnet_error=0.607)
+@corruption(rank=15, alexnet_error=0.607)
 def jpeg_compression(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Saved as JPEG of low quality, and read again.
 

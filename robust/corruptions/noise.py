@@ -7,7 +7,7 @@ from robust.core.types import Severity
 from robust.corruptions.severities import constant, each
 
 
-@corruption(place=1, alexnet_error=0.886)
+@corruption(rank=1, alexnet_error=0.886)
 def gaussian_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Normal noise on every pixel and channel, as in low light: clip(x + N(0, sigma^2)).
 
@@ -26,7 +26,7 @@ def gaussian_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity 
     return each(images, seeds, lambda image, random: image + sigma * _normal(random, image.shape))
 
 
-@corruption(place=2, alexnet_error=0.894)
+@corruption(rank=2, alexnet_error=0.894)
 def shot_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """The noise of counted photons: clip(Poisson(c x) / c).
 
@@ -45,7 +45,7 @@ def shot_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3)
     return each(images, seeds, lambda image, random: random.poisson(image * np.float64(photons)) / photons)
 
 
-@corruption(place=3, alexnet_error=0.923)
+@corruption(rank=3, alexnet_error=0.923)
 def impulse_noise(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Salt and pepper: each value becomes 0 or 1, equally often, with probability p.
 

@@ -18,7 +18,7 @@ _FROST = ("frost1.webp", "frost2.webp", "frost2.webp", "frost4.jpg", "frost5.jpg
 _WATER, _MUD = (175, 238, 238), (63, 42, 20)  # pale turquoise and brown
 
 
-@corruption(place=8, alexnet_error=0.867)
+@corruption(rank=8, alexnet_error=0.867)
 def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Snowflakes in two directions over a brightened image.
 
@@ -68,9 +68,9 @@ def snow(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np
 
 
 @corruption(
-    place=9,
+    rank=9,
     alexnet_error=0.827,
-    uneven="the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
+    non_monotone="the picture fades while ice is laid over it, and a white picture may come out nearer to itself",
 )
 def frost(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Ice on a window: a x + b frost, where the frost is a random piece of one of five photographs.
@@ -118,7 +118,7 @@ def fitting(name: str, high: int, wide: int) -> np.ndarray:
     return np.asarray(photo)
 
 
-@corruption(place=10, alexnet_error=0.819)
+@corruption(rank=10, alexnet_error=0.819)
 def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Clouds over the image: (x + c P) m / (m + c), with the brightest value m of the image and a height map P.
 
@@ -149,7 +149,7 @@ def fog(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.
     return each(images, seeds, one)
 
 
-@corruption(uneven="water up to the third severity, then mud")
+@corruption(non_monotone="water up to the third severity, then mud")
 def spatter(images: np.ndarray, *, seeds: np.ndarray, severity: Severity = 3) -> np.ndarray:
     """Spatter on the lens: water at the severities 1 to 3, mud at 4 and 5.
 

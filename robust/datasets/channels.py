@@ -60,8 +60,8 @@ def conversion_remark(data: Dataset, count: int | None) -> str:
     """The remark on a model that is given the data with other channels than its own; "" for any other model.
 
     >>> from robust.datasets.dataset import from_arrays
-    >>> from robust.core.remedies import worded
-    >>> worded(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
+    >>> from robust.core.remedies import formatted
+    >>> formatted(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
     'takes 3 channels: the grey images of x are repeated to 3 channels, as with --channels rgb'
     """
     if for_model(data, count) is data:

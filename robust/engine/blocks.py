@@ -65,15 +65,15 @@ def key(seed: int, evaluation: Evaluation, data: Dataset, identity: str, source:
     return asdict(BlockKey(seed, case_key(case), of_data, identity, model_key(evaluation.model), source, code))
 
 
-JUDGING_FIELDS = ("expect", "allow_invalid", "baseline", "models", "data", "line")
+NOT_IN_KEY = ("expect", "allow_invalid", "baseline", "models", "data", "line")
 """Fields of a case that judge its results, or define where it runs; its data are in the key by their content."""
 ORIGIN_FIELDS = ("name", "source", "train", "seeds", "allow_code")
 """Fields of a model that define how it is made or loaded: its identity is in the key."""
 
 
 def case_key(case: Case) -> NewTable:
-    """What a case does and computes: all of its fields but `JUDGING_FIELDS`."""
-    return {one.name: key_value(getattr(case, one.name)) for one in fields(case) if one.name not in JUDGING_FIELDS}
+    """What a case does and computes: all of its fields but `NOT_IN_KEY`."""
+    return {one.name: key_value(getattr(case, one.name)) for one in fields(case) if one.name not in NOT_IN_KEY}
 
 
 def model_key(model: Model) -> NewTable:
@@ -175,7 +175,7 @@ def with_source(case: Case, source: Fitted, fitted: Fitted, data: Dataset) -> Ca
 
     Raises ModelError where one of the two takes the data in grey and the other in colour.
     """
-    one, other = source.seen(data).image_shape[2], fitted.seen(data).image_shape[2]
+    one, other = source.with_model_channels(data).image_shape[2], fitted.with_model_channels(data).image_shape[2]
     if one != other:
         names = f"model {fitted.classifier.model.name}", f"images of {one} channels that {source.classifier.model.name}"
         raise ModelError(f"{names[0]} takes {other} channels and cannot be evaluated on the {names[1]} makes")
@@ -197,7 +197,7 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
     values.json, outcomes.parquet and about.json, and for each strength logits-<i>.npy and samples-<i>.npz;
     where a metric used them also features-<i>.npy, features-clean.npy, shown-<i>.npz and ood/.
     """
-    guesses, data = _guesses(fitted, case, data), fitted.seen(data)
+    guesses, data = _guesses(fitted, case, data), fitted.with_model_channels(data)
     values, tables, strengths, places, runs = [], [], [], [], []
     predictions = functools.cache(functools.partial(_predictions, fitted, case, data, out))
     shown: set[str] = set()
@@ -214,9 +214,9 @@ def make(fitted: Fitted, seed: int, case: Case, data: Dataset, progress: Progres
             values += _profile(fitted.classifier, case, data, where)
         tables.append(outcome.result.outcomes(model="", seed=0, case=case.name, **where))  # the run adds model and seed
         np.save(out / f"logits-{i}.npy", outcome.result.logits)
-        own.keep(out / f"features-{i}.npy")
+        own.save(out / f"features-{i}.npy")
         if i == 0:  # the same at every strength
-            clean.keep(out / "features-clean.npy")
+            clean.save(out / "features-clean.npy")
         save_samples(out / f"samples-{i}.npz", outcome, shown)
         if named := {name for v in found for name in v.examples}:
             save_samples(out / f"shown-{i}.npz", outcome, named)
@@ -287,7 +287,7 @@ def _predictions(fitted: Fitted, case: Case, data: Dataset, out: Path, split: st
             else reference_predictions.predict(fitted.classifier, data, split)
         )
     (out / "ood").mkdir(exist_ok=True)  # it exists if a batch did not fit in memory and the evaluation starts again
-    found = reference_predictions.predict(fitted.classifier, fitted.seen(outside_of(case, data)), "test")
+    found = reference_predictions.predict(fitted.classifier, fitted.with_model_channels(outside_of(case, data)), "test")
     reference_predictions.save(found, out / "ood")
     return found
 

@@ -10,7 +10,7 @@ from robust.core.declared import yields
 from robust.core.errors import ModelError
 from robust.core.signature import Call
 from robust.models.classifier import Classifier, black_box
-from robust.models.classifier.memory import fitting
+from robust.models.classifier.memory import halving_batches
 
 
 def check(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say: Callable[[str], None]) -> None:
@@ -30,4 +30,4 @@ def check(classifier: Classifier, images: np.ndarray, calls: Iterable[Call], say
         if call.name in built_in and gradient_based(call):
             what = f"{gives} and no gradients, which {call.name} needs"
             raise ModelError(f"{what}; use a black-box attack: {black_box.ATTACKS}")
-    fitting(classifier, lambda: classifier.logits(images), say)
+    halving_batches(classifier, lambda: classifier.logits(images), say)

@@ -24,6 +24,6 @@ class Fitted:
     predictions: Callable[[str], Predictions] | None = None
     takes: int | None = None
 
-    def seen(self, data: Dataset) -> Dataset:
+    def with_model_channels(self, data: Dataset) -> Dataset:
         """The data with as many channels as the model takes; ModelError where the data requests other channels."""
         return channels.for_model(data, self.takes, f"model {self.classifier.model.name}")

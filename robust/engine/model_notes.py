@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robust.core.remedies import formatted, formatted_all
 from robust.core.types import NewTable, Table
-from robust.engine.models import is_made_here
+from robust.engine.prepare_models import is_made_here
 from robust.suite import Evaluation
 
 Found = Iterable[tuple[Evaluation, Path]]

@@ -15,7 +15,7 @@ from robust.core.randomness import image_seeds
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset, Examples
 from robust.models.classifier import Classifier
-from robust.results.attack_result import AttackResult, fooled, within
+from robust.results.attack_result import AttackResult, fooled, is_within
 from robust.results.evaluation import EvaluationResult
 from robust.results.outcome import Outcome
 from robust.suite import Case
@@ -131,7 +131,7 @@ def check(call: Call, original: np.ndarray, perturbed: np.ndarray) -> None:
             f"{call.name} has norm = {norm!r}, in which no ball is checked{suggest(norm, ball.distances)}"
         )
     sizes, eps = distance(perturbed - original), call.arguments.get("eps", np.inf)
-    if not within(sizes, eps).all():
+    if not is_within(sizes, eps).all():
         raise ContractError(f"{call.name} left the ball: a change of {sizes.max():.6g} where eps is {eps:.6g}")
 
 

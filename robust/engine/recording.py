@@ -50,7 +50,7 @@ def fill(
         _outcomes(evaluation, block).assign(searched=evaluation.case.minimal is not None) for evaluation, block in found
     ]
     outcomes = pd.concat(tables)
-    doubts = [*diagnostics.black_box_beats(outcomes), *diagnostics.shorter_elsewhere(outcomes)]
+    doubts = [*diagnostics.black_box_stronger(outcomes), *diagnostics.smaller_distance_elsewhere(outcomes)]
     judged = [
         row for evaluation, block in found for row in rows(suite, evaluation, block, _own_doubts(evaluation, doubts))
     ]

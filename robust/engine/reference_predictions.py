@@ -49,7 +49,9 @@ def predictions(fitted: Fitted, model: Model, data: Dataset, store: Store, split
     how = (model.preprocessing, model.output, model.black_box)
     code = stores.code("robust.engine.reference_predictions")
     key = asdict(PredictionsKey(fitted.identity, how, data_key(data), fitted.takes, split, code))
-    path = store.keep("answers", key, lambda out: save(predict(fitted.classifier, fitted.seen(data), split), out))
+    path = store.get_or_make(
+        "answers", key, lambda out: save(predict(fitted.classifier, fitted.with_model_channels(data), split), out)
+    )
     return Predictions(*(np.load(path / f"{name}.npy", mmap_mode="r") for name in Predictions._fields))
 
 

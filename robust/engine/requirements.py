@@ -72,7 +72,7 @@ def check_bounds(case: Case, data: Dataset) -> None:
         metric, _, subset = key.removesuffix("]").partition("[")
         about, call = given.get(metric, (Metric(), None))
         if not is_given(about, metric, case, data):
-            why = _absent(about.given.get(metric, ""), data)
+            why = _absent(about.only_if.get(metric, ""), data)
             raise SuiteError(f"expect: {key!r} is not a value of this case; {why}")
         if not (subset and known_after_a_run(about, metric, call)):
             check_subset(metric, subset, with_radii(about, metric, call, case), data)
@@ -96,7 +96,7 @@ def further_values(case: Case) -> Iterator[Metric]:
 def known_after_a_run(about: Metric, metric: str, call: Call | None) -> bool:
     """Are the subsets of the metric known only after a run? So are superclasses of a tree given to the metric."""
     own = call is not None and call.arguments.get("tree") is not None
-    return metric in about.found or (own and metric in about.per_superclass)
+    return metric in about.dynamic or (own and metric in about.per_superclass)
 
 
 def with_radii(about: Metric, metric: str, call: Call | None, case: Case) -> Metric:
@@ -111,7 +111,7 @@ def with_radii(about: Metric, metric: str, call: Call | None, case: Case) -> Met
 def is_given(about: Metric, metric: str, case: Case, data: Dataset) -> bool:
     """Does the case have what the value needs?"""
     there = {"six classes": len(data.classes) > _FIVE, "target": case.target is not None, "attack": case.attacked}
-    return metric in about.all_names and there.get(about.given.get(metric, ""), True)
+    return metric in about.all_names and there.get(about.only_if.get(metric, ""), True)
 
 
 def _absent(what: str, data: Dataset) -> str:

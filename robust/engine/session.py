@@ -20,9 +20,17 @@ from robust.datasets import copies, order, remarks
 from robust.datasets.dataset import Dataset
 from robust.datasets.from_python import read
 from robust.datasets.held_out import with_validation
-from robust.engine import blocks, early_checks, model_notes, models, recording, reference_predictions, requirements
+from robust.engine import (
+    blocks,
+    early_checks,
+    model_notes,
+    prepare_models,
+    recording,
+    reference_predictions,
+    requirements,
+)
 from robust.engine.fitted import Fitted
-from robust.models.classifier.memory import fitting
+from robust.models.classifier.memory import halving_batches
 from robust.results import paired_bounds
 from robust.suite import Evaluation, Model, Suite, load, selection, transfer
 from robust.suite.lines import Lines
@@ -95,7 +103,7 @@ def warn(session: "Session", evaluations: Iterable[Evaluation], progress: Progre
 def select(suite: Suite, k: str = "") -> list[Evaluation]:
     """The evaluations whose id matches the expression; raises SuiteError where it is invalid, or none matches."""
     evaluations = list(suite.evaluations())
-    chosen = [evaluation for evaluation in evaluations if selection.fits(k, evaluation.id)] if k else evaluations
+    chosen = [evaluation for evaluation in evaluations if selection.matches(k, evaluation.id)] if k else evaluations
     if not chosen:
         raise SuiteError(
             f"nothing matches -k {k!r}; there are {', '.join(evaluation.id for evaluation in evaluations)}"
@@ -123,7 +131,7 @@ class Session:
 
     def __init__(self, suite: Suite, store: Store, progress: Progress):
         self.suite, self.store, self.progress = suite, store, progress
-        models.connect_workers(suite.models)
+        prepare_models.connect_workers(suite.models)
         self._given = _data(suite)
         self.data = with_validation(self._given) if needs_validation(suite) else self._given
         self._ready: dict[tuple[str, int], Fitted] = {}
@@ -139,7 +147,7 @@ class Session:
 
     def of_data(self) -> list[str]:
         """How the data was interpreted, in lines: what was skipped, the order of the classes, what was held out."""
-        from_elsewhere = not all(models.is_made_here(model) for model in self.suite.models)
+        from_elsewhere = not all(prepare_models.is_made_here(model) for model in self.suite.models)
         ordered = [order.class_order_remark(self.data)] if from_elsewhere else []
         held = self.data.notes if requirements.needs_split(self.suite.cases, "validation") else ()
         sure = "a model that was trained on these images elsewhere is more confident on them than on others"
@@ -179,11 +187,14 @@ class Session:
         for (model, seed), checked in zip(
             filter(None, [(evaluation.model, evaluation.seed), self.source(evaluation)]), (calls, ()), strict=False
         ):
-            if not models.is_made_here(model):
+            if not prepare_models.is_made_here(model):
                 fitted = self.fitted(model, seed)
-                with models.named(model):
+                with prepare_models.named(model):
                     early_checks.check(
-                        fitted.classifier, fitted.seen(self.data).first("test", 2), checked, self.progress.say
+                        fitted.classifier,
+                        fitted.with_model_channels(self.data).first("test", 2),
+                        checked,
+                        self.progress.say,
                     )
 
     def fitted(self, model: Model, seed: int) -> Fitted:
@@ -208,8 +219,8 @@ class Session:
 
     def _prepared(self, model: Model, seed: int) -> Fitted:
         try:
-            made = models.prepare(model, seed, self.data, self.store, self.progress)
-            if not models.is_made_here(model):
+            made = prepare_models.prepare(model, seed, self.data, self.store, self.progress)
+            if not prepare_models.is_made_here(model):
                 self.report(model_notes.notes(model.name, made.about))
             return replace(
                 made, predictions=partial(reference_predictions.predictions, made, model, self.data, self.store)
@@ -232,10 +243,10 @@ class Session:
             evaluation.case if transferred is None else blocks.with_source(evaluation.case, transferred, fitted, data)
         )
         with located(self.suite.path, evaluation.case.line, evaluation.id):
-            path = self.store.keep(
+            path = self.store.get_or_make(
                 "blocks",
                 key,
-                lambda out: fitting(
+                lambda out: halving_batches(
                     fitted.classifier,
                     lambda: blocks.make(fitted, self.suite.seed, case, data, self.progress, out),
                     self.progress.say,
@@ -257,7 +268,7 @@ class Session:
 
     def identity(self, model: Model, seed: int) -> str | None:
         """What identifies a model in the store; None until it is made."""
-        return self._identities.get((model.name, seed)) or models.identity(model, seed, self.data, self.store)
+        return self._identities.get((model.name, seed)) or prepare_models.identity(model, seed, self.data, self.store)
 
     def add_identities(self, identities: Mapping[tuple[str, int], str]) -> None:
         """Add the models that other processes have made, by name and seed."""

@@ -23,7 +23,7 @@ from robust.results.evaluation import (
 @metric(
     names=("top1", "top5", "top1_error", "top5_error", "nll", "targeted_success_rate", "success_after_8bit"),
     shares=("top1", "top5", "top1_error", "top5_error", "targeted_success_rate", "success_after_8bit"),
-    given={
+    only_if={
         "top5": "six classes",
         "top5_error": "six classes",
         "targeted_success_rate": "target",
@@ -34,7 +34,7 @@ from robust.results.evaluation import (
         "targeted_success_rate": "lower",
     },
     perfect={"top1": 1.0, "top5": 1.0, "top1_error": 0.0, "top5_error": 0.0, "nll": 0.0},
-    once=True,
+    per_image=True,
     units={"nll": "nats"},
     table="calibration",
     headings={"nll": "NLL"},

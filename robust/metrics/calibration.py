@@ -13,7 +13,7 @@ from robust.results.evaluation import EvaluationResult, Metric, Value, mean, pro
 
 @metric(
     names=("ece", "ece_adaptive", "ece_classwise", "ace", "brier", "aurc"),
-    found=("bin_accuracy", "bin_confidence"),
+    dynamic=("bin_accuracy", "bin_confidence"),
     shares=("bin_accuracy",),
     perfect={"aurc": 0.0},
     table="calibration",

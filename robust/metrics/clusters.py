@@ -14,7 +14,7 @@ SHOWN = 6  # images of a cluster that the page shows: half of them misclassified
 
 @metric(
     names=("worst_cluster",),
-    found=("cluster_recall",),
+    dynamic=("cluster_recall",),
     shares=("worst_cluster", "cluster_recall"),
     needs=("train", "features"),
     perfect={"worst_cluster": 1.0, "cluster_recall": 1.0},

@@ -8,7 +8,7 @@ import numpy as np
 from robust.core import statistics
 from robust.core.declared import metric
 from robust.core.types import Count, radius
-from robust.results.attack_result import within
+from robust.results.attack_result import is_within
 from robust.results.evaluation import EvaluationResult, Metric, Value, pairs, proportion
 
 _QUARTILES = {"lower": 0.25, "upper": 0.75}
@@ -24,7 +24,7 @@ OF_SEVERAL = "none: an image counts once for each of its targets, and these depe
     subsets={"distance_quartile": ("lower", "upper")},
     shares=("censored", "top1_by_distance"),
     needs=("minimal",),
-    once=True,
+    per_image=True,
     spread=("median_distance",),
 )
 def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
@@ -70,7 +70,7 @@ def distance(result: EvaluationResult, *, points: Count = 8) -> Iterator[Value]:
             yield _median(sizes[rows], pair)
         return
     for eps in result.limit * np.arange(points + 1) / points:
-        yield proportion("top1_by_distance", ~within(sizes, eps), radius(eps, result.norm))
+        yield proportion("top1_by_distance", ~is_within(sizes, eps), radius(eps, result.norm))
 
 
 def of(images: int, value: Value[Metric]) -> Value[Metric]:

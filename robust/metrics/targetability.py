@@ -9,7 +9,7 @@ from robust.results.evaluation import EvaluationResult, Value, pairs, proportion
 SELECTED = "none: the largest of many shares is biased upward by the selection"
 
 
-@metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",), once=True)
+@metric(names=("most_sent",), per_pair=("sent",), shares=("most_sent", "sent"), needs=("target",), per_image=True)
 def targetability(result: EvaluationResult) -> Iterator[Value]:
     """For each pair "i -> j" the share of the images of i that the attack makes the model classify as j.
 

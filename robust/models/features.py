@@ -43,7 +43,7 @@ class Features:
             self.found = features(self.classifier, self.images)
         return self.found
 
-    def keep(self, path: Path) -> None:
+    def save(self, path: Path) -> None:
         """Save the features, if they have been computed."""
         if self.found is not None:
             np.save(path, self.found)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.datasets.dataset import Dataset
-from robust.models.classifier import Classifier, class_order, independence, logit_scale, pixel_range
+from robust.models.classifier import Classifier, class_order, independence, logit_scale, preprocessing_check
 from robust.models.classifier.class_order import Order
 from robust.results.flags import FLAGS, Reason
 from robust.suite.preprocessing import Preprocessing
@@ -34,7 +34,7 @@ def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
     """
     if classifier.is_black_box:  # whether it gives probabilities is decided on these, not on synthetic images
         with suppress(*_TOO_MANY):
-            pixel_range.predictions(classifier, data.first("test", pixel_range.SMALL))
+            preprocessing_check.predictions(classifier, data.first("test", preprocessing_check.SMALL))
     notes, found = [*independence.examine(classifier, data.first("test", independence.IMAGES))], []
     with suppress(*_TOO_MANY):
         found = [*_doubts(classifier, data)]
@@ -43,7 +43,7 @@ def at(classifier: Classifier, data: Dataset) -> tuple[list[str], list[str]]:
 
 
 def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
-    pixels = pixel_range.better(classifier, partial(_pair, data), data.size("test"))
+    pixels = preprocessing_check.better(classifier, partial(_pair, data), data.size("test"))
     order = class_order.better(classifier, partial(_of_few, data), data.size("test"))
     if pixels and not (order and order.other > pixels.other):
         yield _Doubt(pixels.reason, pixels.message)
@@ -53,19 +53,19 @@ def _doubts(classifier: Classifier, data: Dataset) -> Iterator[_Doubt]:
     way, order = max(others, key=lambda pair: pair[1].other, default=(None, order))
     if order:
         how = f", evaluated with pixels {way}," if way else ""
-        too = f"; and {pixel_range.as_setting(way)}" if way and not pixels else ""
+        too = f"; and {preprocessing_check.as_setting(way)}" if way and not pixels else ""
         yield _Doubt(order.reason, order.message(data.classes, how) + too)
     if pixels:  # the scale of its outputs means nothing with wrong pixels
         return
-    if scale := logit_scale.found(classifier, data.first("test", pixel_range.FIRST)):
+    if scale := logit_scale.found(classifier, data.first("test", preprocessing_check.FIRST)):
         yield _Doubt(scale, f"{scale}; {FLAGS[scale.name].remedy}")
 
 
 def _ways(classifier: Classifier, data: Dataset) -> Sequence[Preprocessing]:
     """The other pixel formats to try, if accuracy is low with the current one."""
     images, labels = _of_few(data, min(data.size("test"), class_order.FIRST))
-    is_low = (pixel_range.predictions(classifier, images) == labels).mean() < class_order.WELL
-    return pixel_range.ways(classifier, images) if is_low else ()
+    is_low = (preprocessing_check.predictions(classifier, images) == labels).mean() < class_order.WELL
+    return preprocessing_check.ways(classifier, images) if is_low else ()
 
 
 def orders(

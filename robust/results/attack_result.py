@@ -39,10 +39,10 @@ def fooled(predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray | None
     return predicted != labels if targets is None else predicted == targets
 
 
-def within(sizes: Any, eps: Any) -> Any:
+def is_within(sizes: Any, eps: Any) -> Any:
     """Which sizes of changes are at most eps, up to rounding: of arrays, or of tensors in a graph.
 
-    >>> within(np.array([0.1, 0.2]), 0.1).tolist()
+    >>> is_within(np.array([0.1, 0.2]), 0.1).tolist()
     [True, False]
     """
     return sizes <= eps * (1 + 1e-5) + 1e-6

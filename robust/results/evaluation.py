@@ -236,7 +236,7 @@ def with_valid_intervals(
     """
     about = yields("metrics", metric)
     for value in values:
-        counts = about.once or value.metric in about.other_images
+        counts = about.per_image or value.metric in about.other_images
         yield value if counts or not result.has_repeated_images else without_interval(value)
 
 

@@ -200,7 +200,7 @@ FLAGS = {
         "ten random points of the same ball fool the model on {value} of {n} images, which withstand the attack",
         _LOST,
     ),
-    "eps_order": Flag(
+    "not_monotone_in_eps": Flag(
         "suspect",
         "attacked anew, {value} of {n} images withstand the attack at this eps, but not at the next smaller one",
         f"give it more steps or restarts: {attack('pgd', steps=100, restarts=5)}",
@@ -265,7 +265,7 @@ FLAGS = {
         "fools the model on {value} of {n} more images than the same attack run again",
         f"give it more steps, as in {attack('apgd', eot_iter=20, steps=100)}",
     ),
-    "silent_success": Flag(
+    "fooled_but_not_returned": Flag(
         "suspect",
         "for {value} of {n} images the model was fooled during the search, but not by the image that was returned",
         f"use an attack that keeps images that fooled the model: {attack('apgd')}",
@@ -276,21 +276,21 @@ FLAGS = {
         "the gradients may be masked: give square more queries, as in "
         f"{attack('square', n_queries=10000)}, or adapt the attack to the model",
     ),
-    "shorter_search": Flag(
+    "smaller_distance_found": Flag(
         "suspect",
         "another search (apgd with 20 steps; fab where this search uses apgd) fools the model on {value} of {n} images "
         "by a change more than a tenth smaller than the one found here",
         "use and bound the distances of a stronger search: "
         f"{setting('minimal', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
-    "shorter_elsewhere": Flag(
+    "smaller_distance_elsewhere": Flag(
         "suspect",
         "another case of the suite fools the model on {value} of {n} images by a change more than a tenth smaller than "
         "the one found here, or where none was found",
         "use and bound the distances of a stronger search: "
         f"{setting('minimal', {'name': 'apgd', 'steps': 100, 'eps': EPS})}",
     ),
-    "black_box_beats": Flag(
+    "black_box_stronger": Flag(
         "suspect",
         "another case of the suite, an attack without this model's gradients, fools the model on {value} of {n} images "
         "that withstand this one",
@@ -302,7 +302,7 @@ FLAGS = {
 
 Sources: Carlini et al., On evaluating adversarial robustness, 2019 (probabilities, non-finite and zero
 gradients, unlimited, noise, order of eps, black-box, steps); Pintor et al., Indicators of attack failure,
-NeurIPS 2022 (unstable, silent success, incomplete, zero gradients); Croce & Hein, ICML 2020 (randomised,
+NeurIPS 2022 (unstable, fooled but not returned, incomplete, zero gradients); Croce & Hein, ICML 2020 (randomised,
 stateful, probabilities, Square within AutoAttack); Athalye, Carlini & Wagner, Obfuscated gradients give a
 false sense of security, ICML 2018 (misleading, randomised); Chen et al., Adversarial attack on attackers,
 NeurIPS 2022 (jumping scores).

@@ -9,7 +9,7 @@ import pandas as pd
 from robust.core.errors import ReportError, located
 from robust.core.types import NewRow
 from robust.results.summaries import comparison, earlier
-from robust.results.summaries.pairing import Superclasses, at
+from robust.results.summaries.pairing import Superclasses, rows_at
 from robust.suite import Evaluation, Suite
 from robust.suite.bounds import NoWorse
 
@@ -109,13 +109,13 @@ def _theirs(
 
 def _earlier(report: earlier.Report, evaluation: Evaluation) -> CaseOutcomes | None:
     run = {"model": evaluation.model.name, "seed": evaluation.seed, "case": evaluation.case.name}
-    rows = at(report.outcomes, run)
+    rows = rows_at(report.outcomes, run)
     if rows.empty:
         return None
     source = report.source(evaluation.model.name, evaluation.seed, evaluation.case.name)
     groups = report.superclasses_of(evaluation.case.name)
     model = report.model(evaluation.model.name, evaluation.seed)
-    return CaseOutcomes(rows, model, source, at(report.results, run), groups)
+    return CaseOutcomes(rows, model, source, rows_at(report.results, run), groups)
 
 
 def limits(evaluation: Evaluation) -> Iterator[tuple[str, NoWorse]]:

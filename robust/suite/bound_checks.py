@@ -31,7 +31,7 @@ def bounds(table: Table, calls: Sequence[Call], target: object) -> dict[str, Bou
     Raises SuiteError for a metric that the case does not compute, and for text that is no bound.
     """
     about = [yields(call.kind, call.name) for call in calls]
-    known = [n for one in about for n in one.all_names if target is not None or one.given.get(n) != "target"]
+    known = [n for one in about for n in one.all_names if target is not None or one.only_if.get(n) != "target"]
     known += ["reliability"] if {"attack", "minimal"} & {*table} else []
     known += ["corruption_error", "mean_corruption_error"] if "corruption" in table else []
     found = {}

@@ -61,7 +61,7 @@ def check_outside(metrics: Iterable[Call], given: bool) -> None:
         raise SuiteError('ood: no metric uses these images; add "outliers" to metrics', "ood")
 
 
-def planted(call: Call, folder: Path) -> Call:
+def with_tree_read(call: Call, folder: Path) -> Call:
     """The call with the hierarchy read from a file next to the suite, so that its content counts, not its name.
 
     Raises SuiteError where there is no such file, or it cannot be read.

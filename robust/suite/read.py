@@ -238,7 +238,7 @@ class _Reader:
 
     def calls(self, kind: str, table: Table, key: str, default: list[str]) -> tuple[Call, ...]:
         found = [self.call(kind, v, key) for v in convert(table.get(key, default), list, key)]
-        found = [metric_checks.planted(call, self.path.parent) for call in found]
+        found = [metric_checks.with_tree_read(call, self.path.parent) for call in found]
         if key in table:  # results of the same name could not be distinguished
             distinct([call.name for call in found], key)
         return tuple(found)

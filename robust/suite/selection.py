@@ -8,12 +8,12 @@ from robust.core.errors import SuiteError
 _WORD = re.compile(r"[\w:+\-.\[\]\\/]+")  # as in pytest
 
 
-def fits(expression: str, name: str) -> bool:
+def matches(expression: str, name: str) -> bool:
     """Does the name match the expression? Words are substrings of names; case does not matter.
 
     Raises SuiteError for an invalid expression.
 
-    >>> fits("pgd and not lenet5", "pgd[resnet20]")
+    >>> matches("pgd and not lenet5", "pgd[resnet20]")
     True
     """
     words: list[str] = []

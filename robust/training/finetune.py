@@ -12,7 +12,7 @@ from robust.core.errors import ModelError
 from robust.core.remedies import setting
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
-from robust.models.classifier import heads, inputs
+from robust.models.classifier import inputs, main_logits
 from robust.suite.preprocessing import Preprocessing
 from robust.training import parts
 from robust.training.recipes import Recipe
@@ -35,7 +35,7 @@ def adapted(
     Another resolution for a trained network: Touvron et al., Fixing the train-test resolution discrepancy,
     NeurIPS 2019.
     """
-    network = heads.understood(network, output=output).model
+    network = main_logits.understood(network, output=output).model
     if not getattr(network, "outputs", None):
         raise ModelError(f"{network.name!r} is a subclass of keras.Model; only a functional one can be fine-tuned")
     wanted = inputs.pixels(network, pixels)[0]
@@ -65,10 +65,10 @@ def held(network: keras.Model, recipe: Recipe) -> list[keras.layers.Layer]:
         raise ModelError(f"rate_below = {recipe.rate_below:g}: never used; set unfreeze_after, 0 for the beginning")
     layers = set() if recipe.freeze is None else parts.up_to(network, recipe.freeze)
     if recipe.tune == "batch_norm_and_head":
-        last = heads.last(network)
+        last = main_logits.last(network)
         normal = keras.layers.BatchNormalization
-        layers |= {each for each in heads.flat(network) if each is not last and not isinstance(each, normal)}
-    found = [layer for layer in heads.flat(network) if layer in layers and layer.trainable]
+        layers |= {each for each in main_logits.flat(network) if each is not last and not isinstance(each, normal)}
+    found = [layer for layer in main_logits.flat(network) if layer in layers and layer.trainable]
     if recipe.unfreeze_after is not None and not any(layer.trainable_weights for layer in found):
         raise ModelError(
             f"unfreeze_after = {recipe.unfreeze_after:g}: what is frozen up to {recipe.freeze!r} was saved with "
@@ -113,21 +113,21 @@ def is_frozen(recipe: Recipe, epoch: int) -> bool:
 
 def with_head(network: keras.Model, classes: int) -> keras.Model:
     """The network with a new last layer, linear, for this many classes."""
-    last = heads.last(network)
+    last = main_logits.last(network)
     if not isinstance(last, keras.layers.Dense):
         raise ModelError(
             f"{network.name} ends in {last.name!r}, a {type(last).__name__}: only a Dense layer is replaced; "
             'give the network one, or write head = "kept"'
         )
-    features = heads.features(network)
-    logits = keras.layers.Dense(classes, dtype="float32", name=heads.unused("logits", features))(features)
+    features = main_logits.features(network)
+    logits = keras.layers.Dense(classes, dtype="float32", name=main_logits.unused("logits", features))(features)
     return keras.Model(network.inputs[0], logits, name=network.name)
 
 
 def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessing) -> keras.Model:
     """A copy of the network with the same weights, for [0, 1] images of another shape."""
     logits = network.outputs[0]
-    image = keras.Input(shape, name=heads.unused("image", logits))
+    image = keras.Input(shape, name=main_logits.unused("image", logits))
     x = preprocessed(image, pixels, logits)
     made: dict[str, object] = {}
 
@@ -145,7 +145,7 @@ def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessi
             f"{network.name} takes images of shape {own}, and these are {shape}: a layer in it, or a model that is "
             f"nested in it, takes no others ({why[:300]}); {remedy(own, shape)}"
         ) from None
-    copy = keras.Model(image, made[heads.last(source).name], name=network.name)
+    copy = keras.Model(image, made[main_logits.last(source).name], name=network.name)
     for old, new in zip(network.weights, copy.weights, strict=True):
         if old.shape != new.shape:
             raise ModelError(
@@ -153,7 +153,7 @@ def for_images(network: keras.Model, shape: tuple[int, ...], pixels: Preprocessi
                 f"{old.path} is made for its own size"
             )
     copy.set_weights(network.get_weights())
-    for layer in heads.flat(copy):
+    for layer in main_logits.flat(copy):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
     return copy
@@ -175,10 +175,10 @@ def preprocessed(image: keras.KerasTensor, pixels: Preprocessing, logits: keras.
     mean, std = np.array(pixels.mean or [0.0]), np.array(pixels.std or [1.0])
     scale, offset = (pixels.high - pixels.low) / std, (pixels.low - mean) / std
     if (scale != 1).any() or (offset != 0).any():
-        name = heads.unused("preprocessing", logits)
+        name = main_logits.unused("preprocessing", logits)
         x = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name=name)(x)
     if pixels.layout == "channels_first":
-        x = keras.layers.Permute((3, 1, 2), dtype="float32", name=heads.unused("channels_first", logits))(x)
+        x = keras.layers.Permute((3, 1, 2), dtype="float32", name=main_logits.unused("channels_first", logits))(x)
     return x
 
 

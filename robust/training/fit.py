@@ -15,7 +15,7 @@ from robust.core.signature import bind
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset
 from robust.models.architectures.normalization import set_normalization
-from robust.models.classifier import heads, inputs
+from robust.models.classifier import inputs, main_logits
 from robust.suite import Architecture, Model, Training
 from robust.training import balance, data_warnings, finetune, loop, patience, precision, robust_validation, strategies
 from robust.training.checkpoints import History
@@ -93,7 +93,7 @@ def fit(
         watched=patience.watched(train.adversary, data),
     )
     history = loop.train(run, progress, unfinished, logs)
-    return heads.linear(learner.network), history
+    return main_logits.linear(learner.network), history
 
 
 def _learner(make: Callable[[], keras.Model], train: Training, recipe: Recipe, data: Dataset) -> Learner:

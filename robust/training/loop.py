@@ -79,7 +79,7 @@ def train(run: TrainingRun, progress: Progress, unfinished: Path | None = None, 
 def watch(run: TrainingRun, history: History, progress: Progress) -> None:
     """Keep the weights of an epoch that is the best until now; report it if robust accuracy collapsed."""
     learner = run.learner
-    if learner.best and robust_validation.kept(history, run.watched) == len(history["loss"]) - 1:
+    if learner.best and robust_validation.epoch_to_keep(history, run.watched) == len(history["loss"]) - 1:
         _put(learner.best, checkpoints.arrays(learner.averages or averaged(learner.network)))
     if warning := robust_validation.overfitting(history, "the best" if learner.best else "the last"):
         progress.say(f"{run.name}: {warning}")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 
 from robust.core.errors import ModelError
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 from robust.training.recipes import Recipe
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -57,4 +57,4 @@ def decayed(recipe: Recipe, network: keras.Model) -> list[keras.Variable]:
 
 def innermost(network: keras.Model) -> list[keras.layers.Layer]:
     """The layers of the network and of all nested models, each once."""
-    return list({id(layer): layer for layer in heads.flat(network)}.values())
+    return list({id(layer): layer for layer in main_logits.flat(network)}.values())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 
 from robust.core.errors import ModelError, suggest
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 
 def up_to(network: keras.Model, name: str) -> set[keras.layers.Layer]:
@@ -43,7 +43,7 @@ def _up_to(model: keras.Model, path: tuple[str, ...]) -> set[keras.layers.Layer]
 
 def _leaves(operation: keras.Operation) -> list[keras.layers.Layer]:
     if isinstance(operation, keras.Model):
-        return list(heads.flat(operation))
+        return list(main_logits.flat(operation))
     return [operation] if isinstance(operation, keras.layers.Layer) else []
 
 

@@ -47,7 +47,7 @@ def stop_reason(name: str, values: Sequence[float], best: bool) -> str:
     'as val_accuracy was never better than in epoch 2; the weights of the last epoch are kept'
     """
     first = list(values).index(max(values))
-    kept = robust_validation.kept({"loss": values, name: values}, name)
+    kept = robust_validation.epoch_to_keep({"loss": values, name: values}, name)
     what = ", whose weights are kept"
     if not best:
         what = "; the weights of the last epoch are kept"

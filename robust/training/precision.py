@@ -4,7 +4,7 @@ import keras
 
 from robust.core.errors import ModelError
 from robust.core.remedies import setting
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 _STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 
@@ -23,7 +23,7 @@ def set_precision(network: keras.Model, policy: str) -> None:
     exact = [*touching(network), *(output._keras_history.operation for output in network.outputs)]
     spared = {id(part) for layer in exact for part in _parts(layer)}
     given = 0
-    for part in (part for layer in heads.flat(network) for part in _parts(layer)):
+    for part in (part for layer in main_logits.flat(network) for part in _parts(layer)):
         if part.weights and part.variable_dtype != "float32":
             raise ModelError(
                 f"precision = {policy!r}: layer {part.name!r} of {network.name} has weights of type "

@@ -52,12 +52,13 @@ def robust_accuracy(network: Network, data: Dataset, adversary: Call, batch_size
     return lambda: sum(int(compiled(*batch)) for batch in batches) / len(examples.labels)
 
 
-def kept(history: History, by: str | None = "val_robust") -> int:
+def epoch_to_keep(history: History, by: str | None = "val_robust") -> int:
     """The epoch, from 0, whose weights a training keeps: the latest of the best in a column, or else the last.
 
-    >>> kept({"loss": [3, 2, 1], "val_robust": [0.1, 0.4, 0.0]})
+    >>> epoch_to_keep({"loss": [3, 2, 1], "val_robust": [0.1, 0.4, 0.0]})
     1
-    >>> kept({"loss": [3, 2, 1]}), kept({"loss": [3, 2, 1], "val_accuracy": [0.6, 0.6, 0.5]}, "val_accuracy")
+    >>> history = {"loss": [3, 2, 1], "val_accuracy": [0.6, 0.6, 0.5]}
+    >>> epoch_to_keep({"loss": [3, 2, 1]}), epoch_to_keep(history, "val_accuracy")
     (2, 1)
     """
     last, values = len(history["loss"]) - 1, history.get(by)
@@ -79,7 +80,7 @@ def overfitting(history: History, keeps: str = "the best") -> str | None:
     before = {key: values[:-1] for key, values in history.items()}
     if not _collapsed(history) or _collapsed(before):
         return None
-    best, robust = kept(history), history["val_robust"]
+    best, robust = epoch_to_keep(history), history["val_robust"]
     return (
         f"in epoch {len(robust)} robust accuracy on the validation split dropped to {robust[-1]:.3f} from "
         f"{robust[best]:.3f} in epoch {best + 1}, while the training loss decreased: catastrophic overfitting; the "
@@ -91,5 +92,5 @@ def _collapsed(history: History) -> bool:
     robust, loss = history.get("val_robust"), history["loss"]
     if not robust:
         return False
-    best = kept(history)
+    best = epoch_to_keep(history)
     return robust[-1] < robust[best] / 2 and loss[-1] < loss[best]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 from robust.training.objectives import Batch, Objective
 from robust.training.optimizers import decayed
 from robust.training.recipes import Recipe
@@ -43,7 +43,7 @@ class Learner:
 
     def states(self) -> list[keras.Variable]:
         """What a step changes besides the weights that learn: statistics, random states, but nothing that is frozen."""
-        frozen = {id(w) for layer in heads.flat(self.network) if not layer.trainable for w in layer.weights}
+        frozen = {id(w) for layer in main_logits.flat(self.network) if not layer.trainable for w in layer.weights}
         return [variable for variable in self.network.non_trainable_variables if id(variable) not in frozen]
 
     def variables(self) -> list[State]:

@@ -187,7 +187,7 @@ IMAGES, LABELS = np.zeros((4, 6, 6, 1), np.float32), [0, 1, 2, 0]
         ((IMAGES, LABELS), {"seed": "x"}, SuiteError, "seed = 'x'"),
         ((IMAGES + 2, LABELS), {}, DataError, "[0, 1]"),
         ((IMAGES, [0, 1]), {}, DataError, "labels: 2 of them for 4 images"),
-        (IMAGES, {}, DataError, "a ndarray came"),
+        (IMAGES, {}, DataError, "got a ndarray"),
         (from_splits({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}), {}, DataError, "no validation split"),
     ],
 )

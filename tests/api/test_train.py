@@ -14,7 +14,7 @@ from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets import fashion_mini
 from robust.datasets.from_python import read
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.suite import ModelFile, read_model
 
 TABLE = {"architecture": {"name": "lenet5", "width": 0.3}, "train": {"recipe": "short", "epochs": 1}}
@@ -47,7 +47,7 @@ def test_a_network_is_trained_once_written_and_looked_at(tmp_path):
 def test_a_suite_finds_what_was_trained(tmp_path):
     model, store, data = read_model("net", TABLE), Store(tmp_path / "store"), read(DATA)
     train(model, DATA, tmp_path / "net.keras", store=store)
-    assert models.prepare(model, 0, data, store, Loud()).about["history"]["loss"]
+    assert prepare_models.prepare(model, 0, data, store, Loud()).about["history"]["loss"]
 
 
 def test_only_several_machines_meet_as_another_strategy_would_start_tensorflow_before_them(monkeypatch):
@@ -55,7 +55,7 @@ def test_only_several_machines_meet_as_another_strategy_would_start_tensorflow_b
     monkeypatch.setattr("robust.training.strategies.strategy", made.append)
     trains = [{"recipe": "short", "strategy": name} for name in ("mirrored", "one_device", "multi_worker")]
     built = [read_model("net", {"architecture": "lenet5", "train": train}) for train in trains]
-    models.connect_workers([read_model("untrained", {"architecture": "lenet5"}), *built])
+    prepare_models.connect_workers([read_model("untrained", {"architecture": "lenet5"}), *built])
     assert made == ["multi_worker"]
 
 

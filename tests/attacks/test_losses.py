@@ -25,14 +25,14 @@ def test_closed_forms():
         losses.leave: np.log((1 - odds[ROWS, LABELS]) / odds[ROWS, LABELS]),
         losses.reach: np.log(odds[ROWS, AIMS] / (1 - odds[ROWS, AIMS])),
         losses.margin: margin,
-        losses.margin_to: to,
+        losses.margin_towards: to,
         losses.dlr: margin / (SORTED[:, 0] - SORTED[:, 2]),
         losses.dlr_to: to / (SORTED[:, 0] - (SORTED[:, 2] + SORTED[:, 3]) / 2),
-        losses.dlr_reach: _values(losses.margin_of) / (SORTED[:, 0] - (SORTED[:, 2] + SORTED[:, 3]) / 2),
+        losses.dlr_reach: _values(losses.target_margin) / (SORTED[:, 0] - (SORTED[:, 2] + SORTED[:, 3]) / 2),
     }.items():
         np.testing.assert_allclose(_values(loss), expected, rtol=1e-9, atol=1e-9, err_msg=loss.__name__)
     reached = LOGITS.argmax(axis=1) == AIMS
-    assert np.array_equal(_values(losses.margin_of) > 0, reached) and 0 < reached.sum() < 50
+    assert np.array_equal(_values(losses.target_margin) > 0, reached) and 0 < reached.sum() < 50
 
 
 def test_the_cross_entropy_is_its_softplus():

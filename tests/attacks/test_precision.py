@@ -6,7 +6,7 @@ import pytest
 
 from robust.attacks import apgd, autoattack, fab, losses, pgd, slots, square
 from robust.attacks.iterative import IterativeAttack, ascend
-from robust.attacks.minimal import known, search
+from robust.attacks.minimal import search, search_state
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.results.attack_result import AttackResult
@@ -64,7 +64,7 @@ def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_res
     )
     result = AttackResult.of(images, trace_length=1)
     doubtful, begun = slots.search(task, method, edge.lean(), np.arange(5), result)
-    assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.surrogate_targets.tolist() == aims.tolist()
+    assert doubtful.tolist() == [0, 1, 2, 3, 4] and begun.classes_to_try.tolist() == aims.tolist()
     np.testing.assert_allclose(begun.start, 0.5025)
     assert slots.rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
 
@@ -78,7 +78,7 @@ def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fo
     assert set(found.by) == {"fab"} and (edge.logits(found.images).argmax(axis=1) == 1).all()
     change = np.abs(found.images - images).max(axis=(1, 2, 3))
     assert (change < 1.1 * (EDGE - greys)).all()
-    monkeypatch.setattr(known, "FURTHER", (1.01,))
+    monkeypatch.setattr(search_state, "FURTHER", (1.01,))
     assert set(search.smallest_changes(call, edge, images, np.zeros(3, np.int64), seeds=np.arange(3)).by) == {""}
 
 

@@ -33,7 +33,7 @@ def _own(**more):
             continue
         parameters = {p.name: p for p in signature.signature("attacks", name)}
         for norm in typing.get_args(parameters["norm"].annotation):
-            wanted = {"norm": norm, "steps": 10, **about.quick, **more}
+            wanted = {"norm": norm, "steps": 10, **about.test_arguments, **more}
             eps = EPS[norm] * WIDER.get(about.access, 1)
             yield {"name": name, "eps": eps, **{k: v for k, v in wanted.items() if k in parameters}}
 

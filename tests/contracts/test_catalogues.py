@@ -121,7 +121,7 @@ def test_a_member_has_no_more_than_six_keys_of_its_own(kind, name):
 @pytest.mark.parametrize(("kind", "name"), [m for m in MEMBERS if m[0] in ("metrics", "profile")])
 def test_every_measure_and_inspection_declares_its_metrics(kind, name):
     about = declared.yields(kind, name)
-    assert {*about.shares, *about.given} <= {*about.all_names} and {*about.needs} <= {*declared.NEEDS}
+    assert {*about.shares, *about.only_if} <= {*about.all_names} and {*about.needs} <= {*declared.NEEDS}
 
 
 def test_no_metric_is_declared_twice():

@@ -9,7 +9,7 @@ from robust.core.randomness import image_seeds
 
 SEEDS = image_seeds(0, "corruptions", [str(i) for i in range(7)])
 NAMES = registry.names("corruptions")
-UNEVEN = [name for name in NAMES if of_corruption(name).uneven]
+UNEVEN = [name for name in NAMES if of_corruption(name).non_monotone]
 every = pytest.mark.parametrize("name", NAMES)
 shapes = pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (96, 80, 3)])
 

@@ -12,7 +12,7 @@ import pytest
 from robust.core import closure
 from robust.core.signature import Call, bind
 from robust.core.store import code_of, digest
-from robust.engine import blocks, models, reference_predictions
+from robust.engine import blocks, prepare_models, reference_predictions
 from robust.suite import Case, Evaluation, Model, read_case, read_model
 from robust.suite.preprocessing import read as preprocessing
 
@@ -35,7 +35,7 @@ def other(value):
 
 KEYS = [
     blocks.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
-    models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
+    prepare_models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
     reference_predictions.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
 ]
 
@@ -71,7 +71,7 @@ def fields(kind, apart):
     return [one.name for one in dataclasses.fields(kind) if one.name not in apart]
 
 
-@pytest.mark.parametrize("field", fields(Case, blocks.JUDGING_FIELDS))
+@pytest.mark.parametrize("field", fields(Case, blocks.NOT_IN_KEY))
 def test_each_field_of_a_case_makes_another_block(cell, data, field):
     changed = dataclasses.replace(cell, case=dataclasses.replace(cell.case, **{field: CASE[field]}))
     assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
@@ -101,7 +101,7 @@ TRAINING = [{"recipe": "modern"}, {"recipe": "short", "adversary": {"name": "pgd
 @pytest.mark.parametrize("train", TRAINING)
 def test_another_training_makes_another_model(data, train):
     one, changed = (read_model("net", {**TRAINED, "train": of}) for of in (TRAINED["train"], train))
-    assert digest(models.key(one, 0, data)) != digest(models.key(changed, 0, data))
+    assert digest(prepare_models.key(one, 0, data)) != digest(prepare_models.key(changed, 0, data))
 
 
 WHOSE = """

@@ -49,7 +49,7 @@ def _is_declared(about, value):
     """Is it a value of all images or of a subset that the metric names, and a share where it says so?"""
     name, subset = value.metric, value.subset
     pair = subset.split(" -> ")
-    told = name in about.found or name in about.radii or subset in about.of(name, CLASSES, SUPERCLASSES)
+    told = name in about.dynamic or name in about.radii or subset in about.of(name, CLASSES, SUPERCLASSES)
     told |= name in about.per_pair and len(pair) == 2 and {*pair} <= {*CLASSES}
     return (told if subset else name in about.names) and (value.unit == "proportion") == (name in about.shares)
 

@@ -30,7 +30,7 @@ def test_yields_what_it_declares_and_nothing_else(measured, name):
     about = declared.yields("profile", name)
     assert measured(name) and all(isinstance(value, Value) for value in measured(name))
     for value in measured(name):
-        assert value.metric in (about.found if value.subset else about.names), value
+        assert value.metric in (about.dynamic if value.subset else about.names), value
     keys = [(value.metric, value.subset) for value in measured(name)]
     assert len({*keys}) == len(keys)
 

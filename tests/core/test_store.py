@@ -123,7 +123,7 @@ def test_what_others_are_at_is_left_alone(tmp_path):
 def test_a_store_that_cannot_be_written_is_told_with_a_way_out(tmp_path, root):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as error:
-        Store(tmp_path / root).keep("models", KEY, made())
+        Store(tmp_path / root).get_or_make("models", KEY, made())
     assert str(error.value).startswith(f"{tmp_path / root}: cannot be written (")
     assert str(error.value).endswith("; set ROBUST_STORE to a folder that can")
 
@@ -308,7 +308,7 @@ def test_why_the_store_cannot_be_written_is_said_in_the_systems_words(tmp_path, 
         raise error
 
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path).keep("models", KEY, full)
+        Store(tmp_path).get_or_make("models", KEY, full)
     assert str(caught.value).startswith(f"{tmp_path}: cannot be written ({why}")
 
 

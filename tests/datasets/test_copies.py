@@ -11,7 +11,7 @@ import robust
 from robust.api import train as train_module
 from robust.datasets import copies
 from robust.datasets.dataset import from_arrays, from_splits
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.results import tables
 from robust.suite import read_data, read_model
 
@@ -57,7 +57,7 @@ def test_training_warns_of_copies_before_anything_is_trained(tmp_path, monkeypat
     train, test = IMAGES[:25], IMAGES[20:40]
     np.savez(tmp_path / "d.npz", x_train=train, y_train=LABELS[:25], x_test=test, y_test=LABELS[20:40])
     model = read_model("net", {"architecture": "lenet5", "train": {"recipe": "short"}})  # a fifth is held out
-    monkeypatch.setattr(models, "trained", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(prepare_models, "trained", lambda *_: pytest.fail("trained"))
     with warnings.catch_warnings(record=True) as said, pytest.raises(pytest.fail.Exception, match="trained"):
         warnings.simplefilter("always")
         train_module.train(model, read_data(str(tmp_path / "d.npz")), tmp_path / "m.keras")

@@ -11,7 +11,7 @@ import robust
 from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.store import Store, digest
-from robust.engine import blocks, models
+from robust.engine import blocks, prepare_models
 from robust.engine.session import Session
 from robust.suite import load
 from robust.suite.preprocessing import Preprocessing
@@ -179,7 +179,7 @@ def test_from_python_the_source_is_a_keras_model(build, problem):
 def test_a_source_that_cannot_be_is_told_by_its_name(path, store, monkeypatch):
     session = Session(load(path), store, Silent())
     cell = cells(session.suite, "shown")[0]
-    monkeypatch.setattr(models, "is_made_here", lambda model: model.name != "source")
+    monkeypatch.setattr(prepare_models, "is_made_here", lambda model: model.name != "source")
     monkeypatch.setattr(session, "find", lambda cell: None)
     asked = []
     monkeypatch.setattr(session, "fitted", lambda model, seed: asked.append(model.name) or 1 / 0)

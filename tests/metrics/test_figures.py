@@ -46,7 +46,8 @@ class Report:
         self.results = tables.read_results(self.out / "results.csv")
         self.outcomes = pd.read_parquet(self.out / "outcomes.parquet")
         self.data = self.suite.data()
-        self.blocks = {json.loads((b / "key.json").read_text())["case"]["name"]: b for b in (tmp / "store/blocks").glob("*/")}
+        folders = (tmp / "store/blocks").glob("*/")
+        self.blocks = {json.loads((each / "key.json").read_text())["case"]["name"]: each for each in folders}
         known = list((tmp / "store/answers").glob("*/"))
         self.answers = {
             json.loads((a / "key.json").read_text())["split"]: {p.stem: np.load(p) for p in a.glob("*.npy")}

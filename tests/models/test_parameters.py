@@ -8,7 +8,7 @@ from keras import layers
 from robust import suite
 from robust.api.describe import in_words, network
 from robust.datasets.dataset import from_arrays
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.models import loading, parameters
 from robust.models.classifier import Classifier, black_box
 from robust.models.layer_table import layer_table, totals
@@ -72,7 +72,7 @@ def test_a_file_of_ones_own(tmp_path, first, frozen):
 def test_the_record_says_what_papers_say(tmp_path):
     _own(layers.Normalization(axis=(1, 2, 3))).save(tmp_path / "own.keras")
     data = from_arrays(np.zeros((3, 8, 8, 3)), [0, 1, 2])
-    made = models.prepare(suite.Model("own", suite.ModelFile(tmp_path / "own.keras")), 0, data, None, None)
+    made = prepare_models.prepare(suite.Model("own", suite.ModelFile(tmp_path / "own.keras")), 0, data, None, None)
     assert made.about["parameters"] == OWN
 
 

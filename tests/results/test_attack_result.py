@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robust.results.attack_result import within
+from robust.results.attack_result import is_within
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,4 @@ from robust.results.attack_result import within
     ],
 )  # fmt: skip
 def test_the_ball_ends_where_the_rounding_of_single_precision_does(size, eps, inside):
-    assert bool(within(np.float64(size), eps)) is inside
+    assert bool(is_within(np.float64(size), eps)) is inside

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust.core.errors import SuiteError
-from robust.suite.selection import fits
+from robust.suite.selection import matches
 
 REFUSED = getattr(pytests, "ParseError", SyntaxError)  # pytest 8 has an error of its own
 NAMES = ["pgd[resnet20]", "clean[lenet5]", "pgd[lenet5-1]", "Fog.2[wide+net]"]
@@ -21,7 +21,7 @@ def pytest_says(expression, name):
 
 def ours(expression, name):
     try:
-        return fits(expression, name)
+        return matches(expression, name)
     except SuiteError as error:
         return type(error)
 
@@ -40,7 +40,7 @@ EXPRESSIONS = st.recursive(
 @settings(deadline=None)
 @given(EXPRESSIONS, st.sampled_from(NAMES))
 def test_chooses_what_pytest_chooses(expression, name):
-    assert fits(expression, name) is pytest_says(expression, name)
+    assert matches(expression, name) is pytest_says(expression, name)
 
 
 @settings(deadline=None, max_examples=300)
@@ -71,7 +71,7 @@ def test_refuses_what_pytest_refuses(tokens):
     ],
 )
 def test_words_are_parts_of_names(expression, name, chosen):
-    assert fits(expression, name) is chosen
+    assert matches(expression, name) is chosen
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_words_are_parts_of_names(expression, name, chosen):
 )  # fmt: skip
 def test_what_is_no_expression_is_told_how_to_write_one(expression):
     with pytest.raises(SuiteError) as error:
-        fits(expression, "pgd[resnet20]")
+        matches(expression, "pgd[resnet20]")
     assert str(error.value) == f"-k {expression!r}: write words with and, or, not and parentheses"

@@ -1,4 +1,4 @@
-"""The tables of docs/attacks.md and docs/diagnostics.md, compared with the code that they describe."""
+"""The tables of docs/decorators.md and docs/diagnostics.md, compared with the code that they describe."""
 
 import ast
 import dataclasses
@@ -28,7 +28,7 @@ def _diagnostics():
     [("attack", Attack), ("metric", Metric), ("corruption", Corruption), ("section", Section)],
 )
 def test_every_keyword_of_a_decorator_has_its_row(decorator, declaration):
-    _, *parts = re.split(r"^## ", (ROOT / "docs/attacks.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _, *parts = re.split(r"^## ", (ROOT / "docs/decorators.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     (part,) = [part for part in parts if part.startswith(f"`@robust.{decorator}`")]
     names = [row[0].strip("`") for row in _rows(part)]
     assert sorted(names) == sorted(field.name for field in dataclasses.fields(declaration))

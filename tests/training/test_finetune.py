@@ -13,7 +13,7 @@ from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.core.store import Store
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.models.architectures import efficientnet_b0
 from robust.models.architectures.normalization import set_statistics
 from robust.models.classifier import Classifier
@@ -113,7 +113,7 @@ def small():
 def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing(base, stripes, stops_in, tmp_path):
     keras.utils.set_random_seed(0)
     base.save(tmp_path / "base.keras")
-    load = lambda: models.load(tmp_path / "base.keras")  # noqa: E731
+    load = lambda: prepare_models.load(tmp_path / "base.keras")  # noqa: E731
     job = Model("m", ModelFile(Path("b")), Training(bind("recipes", {
         "name": "short", "epochs": 3, "freeze": "norm", "unfreeze_after": 1, "rate_below": 0.5,
         "optimizer": "adamw", "learning_rate": 0.01,
@@ -238,16 +238,16 @@ def test_a_suite_fine_tunes_a_saved_model_and_keeps_it(base, stripes, tmp_path):
         "train": {"recipe": "short", "epochs": 3, "freeze": "conv", "unfreeze_after": 1, "rate_below": 0.1},
     }
     model, store = read_model("mine", table), Store(tmp_path / "store")
-    assert models.identity(model, 0, stripes, store) is None
-    fitted = models.prepare(model, 0, stripes, store, Silent())
+    assert prepare_models.identity(model, 0, stripes, store) is None
+    fitted = prepare_models.prepare(model, 0, stripes, store, Silent())
     assert fitted.classifier.logits(stripes.examples("test").images).shape == (300, 3)
     assert len(fitted.about["history"]["loss"]) == 3
-    assert models.identity(model, 0, stripes, store) == fitted.identity
+    assert prepare_models.identity(model, 0, stripes, store) == fitted.identity
     kept = json.loads(next((tmp_path / "store/models").glob("*/key.json")).read_text())
     assert kept["source"]["file"] and kept["train"]["recipe"]["freeze"] == "conv"
-    again = models.prepare(model, 0, stripes, store, Silent())
+    again = prepare_models.prepare(model, 0, stripes, store, Silent())
     assert again.classifier.weights == fitted.classifier.weights
-    assert models.key(model, 1, stripes) != models.key(model, 0, stripes)
+    assert prepare_models.key(model, 1, stripes) != prepare_models.key(model, 0, stripes)
 
 
 def test_an_objective_needs_an_adversary():

@@ -6,7 +6,7 @@ from tensorflow.core.util import event_pb2
 
 from robust.core.progress import Silent
 from robust.core.store import Store
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.training.fit import fit
 
 
@@ -40,7 +40,7 @@ def test_a_training_that_the_store_has_writes_its_logs_or_says_why_not(stripes, 
     store, job = Store(tmp_path / "store"), model(epochs=2)
 
     def train(logs):
-        with models.trained(job, 0, stripes, store, Says(), logs) as folder:
+        with prepare_models.trained(job, 0, stripes, store, Says(), logs) as folder:
             return json.loads((folder / "about.json").read_text())["history"]
 
     history, said[:] = train(None), []

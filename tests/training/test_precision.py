@@ -10,7 +10,7 @@ from robust.core.errors import ModelError
 from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.datasets.dataset import from_splits
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 from robust.suite import Architecture, Model, ModelFile, Training, preprocessing
 from robust.training import fit as fit_
 from robust.training import precision
@@ -62,7 +62,7 @@ def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_e
     )
     fit(job, stripes, 0, Silent(), base=lambda: made)[0].save(tmp_path / "tuned.keras")
     tuned = keras.saving.load_model(tmp_path / "tuned.keras")
-    layers = {layer.name: layer for layer in heads.flat(tuned)}
+    layers = {layer.name: layer for layer in main_logits.flat(tuned)}
     half = {name for name, layer in layers.items() if layer.compute_dtype == "bfloat16"}
     assert half >= {"second", "norm", "pool"} and half <= {"second", "norm", "pool", "relu"}
     assert {weight.dtype for weight in tuned.trainable_weights} == {"float32"}
@@ -107,9 +107,9 @@ def test_no_small_change_is_lost_in_what_is_exported_of_our_own_architectures(tm
     job = Model("own", Architecture(bind("architectures", {"name": name, **OURS[name]})), Training(recipe))
     fit_._built(job, data, 0, "mixed_bfloat16").save(tmp_path / "own.keras")
     network = keras.saving.load_model(tmp_path / "own.keras")
-    weighing = [layer for layer in heads.flat(network) if len(getattr(layer, "kernel", np.zeros(0)).shape) > 1]
+    weighing = [layer for layer in main_logits.flat(network) if len(getattr(layer, "kernel", np.zeros(0)).shape) > 1]
     exact = [layer for layer in weighing if layer.compute_dtype == "float32"]
-    assert exact[-1] is heads.last(network) and exact[:-1] == weighing[: len(exact) - 1]
+    assert exact[-1] is main_logits.last(network) and exact[:-1] == weighing[: len(exact) - 1]
     assert weighing[len(exact) - 1].compute_dtype == "bfloat16" and 2 <= len(exact) <= 3
     changed = images.copy()
     changed[:, 16, 16] += np.where(images[:, 16, 16] < 0.5, 0.4, -0.4).astype("float32") / 255

@@ -11,7 +11,7 @@ from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.core.store import Store
 from robust.datasets.dataset import from_splits
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.suite import Model, ModelFile, Training, read_model
 from robust.training import finetune
 from robust.training.fit import fit
@@ -75,7 +75,7 @@ SECOND = {"conv2/kernel", "conv2/bias", "norm2/gamma", "norm2/beta", "norm2/movi
 )
 def test_a_nested_backbone_is_frozen_by_its_name_or_that_of_a_layer_in_it(stripes, tmp_path, name, learns):
     guide(backbone()).save(tmp_path / "guide.keras")
-    base = models.load(tmp_path / "guide.keras")
+    base = prepare_models.load(tmp_path / "guide.keras")
     assert moved(base, stripes, freeze=name) == learns
 
 
@@ -130,11 +130,11 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
         ModelError,
         match=r"takes images of shape \(12, 12, 1\), and these are \(8, 8, 1\): .*give the data transform=12,",
     ):
-        tuned(models.load(tmp_path / "guide.keras"), stripes)
+        tuned(prepare_models.load(tmp_path / "guide.keras"), stripes)
     images = np.zeros((30, 12, 12, 4), "uint8")
     other = from_splits({"train": (images, [0, 1, 2] * 10), "validation": (images, [0, 1, 2] * 10)})
     with pytest.raises(ModelError, match="give it images of 1 channels"):
-        tuned(models.load(tmp_path / "guide.keras"), other)
+        tuned(prepare_models.load(tmp_path / "guide.keras"), other)
     anything = guide(backbone(size=None), size=None)
     assert tuned(anything, stripes).output_shape == (None, 3)  # the remedy
 
@@ -150,8 +150,8 @@ def test_preprocessing_goes_into_what_is_written(tmp_path, mode):
     own.save(tmp_path / "own.keras")
     train = {"recipe": "short", "epochs": 1, "freeze": "conv", "head": "kept", "learning_rate": 1e-9}
     model = read_model("own", {"keras": str(tmp_path / "own.keras"), "preprocessing": mode, "train": train})
-    with models.trained(model, 0, data, Store(tmp_path / "store"), Silent()) as folder:
-        written = models.load(folder / "model.keras")
+    with prepare_models.trained(model, 0, data, Store(tmp_path / "store"), Silent()) as folder:
+        written = prepare_models.load(folder / "model.keras")
     assert np.allclose(written(images.astype("float32") / 255), own(wants), atol=1e-3, rtol=1e-4)
 
 
@@ -169,7 +169,7 @@ def test_pixels_and_output_are_part_of_the_key(stripes, tmp_path):
     guide(backbone()).save(tmp_path / "a.keras")
     table = {"keras": str(tmp_path / "a.keras"), "train": {"recipe": "short"}}
     keys = [
-        models.key(read_model("a", {**table, **more}), 0, stripes)
+        prepare_models.key(read_model("a", {**table, **more}), 0, stripes)
         for more in ({}, {"preprocessing": [0, 255]}, {"output": "five"})
     ]
     assert all(keys[i] != keys[j] for i in range(3) for j in range(i))

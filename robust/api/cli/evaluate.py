@@ -88,7 +88,8 @@ def evaluate(
         read_case(each["name"], {"attack": each, "metrics": metrics})
     table = {models.kind(model): model, **models.options(preprocessing, output, black_box)}
     read_model(Path(model).stem, table)
-    source = presented(read_data(data, allow_code=allow_code, transform=transform), **suite.presentation(classes, channels))
+    found = read_data(data, allow_code=allow_code, transform=transform)
+    source = presented(found, **suite.presentation(classes, channels))
     quiet.tensorflow()
     from robust.api.evaluate import evaluate as measured
     from robust.core import progress

@@ -114,17 +114,18 @@ def train(
         _with_weights(network, option, preprocessing) if has_weights else _architecture(network, option, preprocessing)
     )
     model = read_model(name, {**source, "train": table}, seed, allow_code=allow_code)
-    images = presented(read_data(data, allow_code=allow_code, transform=transform), **suite.presentation(classes, channels))
+    found = read_data(data, allow_code=allow_code, transform=transform)
+    images = presented(found, **suite.presentation(classes, channels))
     quiet.tensorflow()
     from robust.api.train import train as train_model
     from robust.core import progress
-    from robust.engine import models
+    from robust.engine import prepare_models
 
     path = out or Path(f"{name}-tuned.keras" if has_weights else f"{name}.keras")
     with progress.on(sys.stderr) as shown:
         done = train_model(model, images, path, progress=shown, logs=tensorboard)
     print(done.in_words())
-    if models.is_chief(model):  # of several machines one writes
+    if prepare_models.is_chief(model):  # of several machines one writes
         print(f"{path} {path.with_suffix('.csv')}")
     return 0
 

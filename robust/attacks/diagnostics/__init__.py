@@ -3,10 +3,10 @@
 print(robust.attacks.diagnostics.examine(classifier, {"name": "pgd", "eps": "8/255"}, images, labels))
 """
 
-from robust.attacks.diagnostics.across_cases import black_box_beats, shorter_elsewhere
+from robust.attacks.diagnostics.across_cases import black_box_stronger, smaller_distance_elsewhere
 from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.case import IMAGES, attack_run, values
-from robust.attacks.diagnostics.diagnosis import Diagnosis, Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Diagnosis, Reason, significantly_above
 from robust.attacks.diagnostics.examine import diagnose, examine
 
 __all__ = [
@@ -15,10 +15,10 @@ __all__ = [
     "Diagnosis",
     "Reason",
     "attack_run",
-    "black_box_beats",
-    "clearly",
+    "black_box_stronger",
     "diagnose",
     "examine",
-    "shorter_elsewhere",
+    "significantly_above",
+    "smaller_distance_elsewhere",
     "values",
 ]

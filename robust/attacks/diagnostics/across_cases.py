@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
-from robust.attacks.diagnostics.shorter_search import SMALLER
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
+from robust.attacks.diagnostics.smaller_distance import SMALLER
 from robust.core.declared import of_attack
 from robust.results.reliability import Doubt
 
@@ -14,7 +14,7 @@ _STRENGTH = ["case", "perturbation"]
 _SIZES = ("linf", "l2")  # the norms of each change that the outcomes have
 
 
-def black_box_beats(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+def black_box_stronger(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     """Where an attack without the model's gradients succeeds on images on which one with them fails.
 
     Args:
@@ -35,14 +35,14 @@ def black_box_beats(outcomes: pd.DataFrame) -> Iterator[Doubt]:
                 yield where, max(beaten, key=lambda reason: reason.value)
 
 
-def shorter_elsewhere(outcomes: pd.DataFrame) -> Iterator[Doubt]:
+def smaller_distance_elsewhere(outcomes: pd.DataFrame) -> Iterator[Doubt]:
     """Where another case fools the model by a clearly smaller change than a search for the smallest one has found.
 
     Args:
-        outcomes: as for `black_box_beats`, with the column `searched`: did the case search for the smallest change? All
-            attacks on the same model and data are compared, at any norm and eps: each change has a size in each norm.
+        outcomes: as for `black_box_stronger`, with the column `searched`: did the case search for the smallest change?
+            All attacks on the same model and data are compared, at any norm and eps: each change has a size in each norm.
 
-    Yields as `black_box_beats` does.
+    Yields as `black_box_stronger` does.
     """
     attacked = outcomes[outcomes["eps"].notna()]
     attacked = attacked.assign(is_adv=is_adv(attacked))
@@ -59,7 +59,7 @@ def _undercut(found: pd.DataFrame, others: pd.DataFrame, norm: str, eps: float) 
     both = found.merge(least, how="left", on=["example", "target"])
     enough = (both[norm] * (1 - SMALLER)).where(both["is_adv"], eps)
     count, n = int((both["least"] < enough).sum()), len(both)
-    return Reason("shorter_elsewhere", count / n, n) if clearly(count, n) else None
+    return Reason("smaller_distance_elsewhere", count / n, n) if significantly_above(count, n) else None
 
 
 def is_adv(outcomes: pd.DataFrame) -> pd.Series:
@@ -72,4 +72,4 @@ def is_adv(outcomes: pd.DataFrame) -> pd.Series:
 def _beaten(gradient: pd.DataFrame, black_box: pd.DataFrame) -> Reason | None:
     both = gradient.merge(black_box, on=["example", "target"], suffixes=("", "_black"))
     count, n = int((~both["is_adv"] & both["is_adv_black"]).sum()), len(both)
-    return Reason("black_box_beats", count / n, n) if n and clearly(count, n) else None
+    return Reason("black_box_stronger", count / n, n) if n and significantly_above(count, n) else None

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from robust.attacks.diagnostics.diagnosis import TOLERANCE, Reason, clearly
+from robust.attacks.diagnostics.diagnosis import TOLERANCE, Reason, significantly_above
 from robust.attacks.diagnostics.model_checks import nearby
 from robust.attacks.iterative import Task
-from robust.attacks.minimal.search import at
+from robust.attacks.minimal.search import with_eps
 from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.core.statistics import mcnemar
@@ -63,7 +63,7 @@ def gradient_based(call: Call) -> bool:
 def one_step(call: Call) -> bool:
     """Does it evaluate the gradient once, whatever its name?"""
     about = of_attack(call.name)
-    once = call.arguments.get("steps") == 1 and not about.searches
+    once = call.arguments.get("steps") == 1 and not about.several_searches
     return about.one_step or (once and about.access == "gradient")
 
 
@@ -120,11 +120,11 @@ def unbounded_fails(task: Task, call: Call) -> Iterator[Reason]:
         call = Call("attacks", "pgd", {"norm": norm, "steps": _STEPS})
     if of_attack(call.name).access == "score" and "n_queries" in call.arguments:
         call = _with(call, n_queries=min(_QUERIES, call.arguments["n_queries"]))
-    call = at(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
+    call = with_eps(call, {"linf": 1.0, "l2": math.sqrt(pixels)}.get(norm, float(pixels)))
     found, is_adv = attacked_again(replace(task, targets=None), call)
     if averaged:  # at the boundary, where the search stops, another pass may predict another class
         is_adv |= found.by != ""
-    if clearly(count := int((~is_adv).sum()), n := len(is_adv)):
+    if significantly_above(count := int((~is_adv).sum()), n := len(is_adv)):
         yield Reason("unbounded_fails", count / n, n)
 
 
@@ -136,7 +136,7 @@ def noise_beats_attack(run: AttackRun) -> Iterator[Reason]:
     is_adv, targets = np.zeros(len(rows), bool), None if task.targets is None else task.targets[rows]
     for points in nearby(task, rows, given["eps"], given.get("norm", "linf")):
         is_adv |= fooled(task.classifier.logits(points).argmax(axis=1), task.labels[rows], targets)
-    if clearly(count := int(is_adv.sum()), n := len(run.is_adv)):
+    if significantly_above(count := int(is_adv.sum()), n := len(run.is_adv)):
         yield Reason("noise_beats_attack", count / n, n)
 
 
@@ -172,7 +172,7 @@ def more_steps(run: AttackRun) -> Iterator[Reason]:
     if rising and (count or not (longer or as_defined(run.call))):
         yield Reason("incomplete", float(share or 0), len(rows))
     few = one_step(run.call) or below_usual_budget(run.call)
-    if longer and clearly(count, n, _EXCEPTIONS if few else TOLERANCE):
+    if longer and significantly_above(count, n, _EXCEPTIONS if few else TOLERANCE):
         yield Reason(flag_of_longer(run.call), count / n, n)
 
 
@@ -197,7 +197,10 @@ def more_averaged_steps(run: AttackRun) -> Iterator[Reason]:
     longer = Call("attacks", "apgd", {**same, "steps": max(2 * steps, _STEPS), "eot_iter": eot_samples(call)})
     more, again = (attacked_again(run.task, each, rows)[1] for each in (longer, call))
     count, n = int(more.sum()) - int(again.sum()), len(run.is_adv)
-    if clearly(count, n, _EXCEPTIONS if below_usual_budget(call) else TOLERANCE) and mcnemar(more, again) < _LEVEL:
+    if (
+        significantly_above(count, n, _EXCEPTIONS if below_usual_budget(call) else TOLERANCE)
+        and mcnemar(more, again) < _LEVEL
+    ):
         yield Reason("too_few_averaged_steps", count / n, n)
 
 
@@ -242,33 +245,33 @@ def doubled(call: Call) -> Call | None:
     return _with(call, steps=max(2 * steps, usual_steps(call)))
 
 
-def eps_order(weaker: AttackRun, run: AttackRun) -> Iterator[Reason]:
+def not_monotone_in_eps(weaker: AttackRun, run: AttackRun) -> Iterator[Reason]:
     """Do images that fool the model at the smaller eps do so here, too, without the points found there?"""
     rows = np.flatnonzero(weaker.is_adv & ~weaker.wrong)
     if not rows.size or run.call.arguments.get("eps") == weaker.call.arguments.get("eps"):
         return
     is_adv = attacked_again(run.task, run.call, rows)[1]
-    if clearly(count := int((~is_adv).sum()), n := len(run.is_adv)):
-        yield Reason("eps_order", count / n, n)
+    if significantly_above(count := int((~is_adv).sum()), n := len(run.is_adv)):
+        yield Reason("not_monotone_in_eps", count / n, n)
 
 
 def half_eps(run: AttackRun) -> Iterator[Reason]:
     """Does APGD succeed within half of the radius on images on which this attack fails in the whole ball?
 
     This is so where a model is correct only near the boundary of the ball, where attacks search. A case with a
-    smaller eps is checked by `eps_order`.
+    smaller eps is checked by `not_monotone_in_eps`.
     """
     rows, given = np.flatnonzero(~run.is_adv), run.call.arguments
     if not rows.size or not gradient_based(run.call) or "eps" not in given or given.get("norm") == "l0":
         return
     half = {"eps": given["eps"] / 2, "norm": given.get("norm", "linf"), "steps": _STEPS}
     is_adv = attacked_again(run.task, Call("attacks", "apgd", half), rows)[1]
-    if clearly(count := int(is_adv.sum()), n := len(run.is_adv), _EXCEPTIONS):
+    if significantly_above(count := int(is_adv.sum()), n := len(run.is_adv), _EXCEPTIONS):
         yield Reason("half_eps", count / n, n)
 
 
 def square_beats_gradients(run: AttackRun) -> Iterator[Reason]:
     """Within AutoAttack: did Square succeed on clearly more than 0.2 % of all images?"""
     count, n = int((run.by == "square").sum()), len(run.by)
-    if run.call.name == "autoattack" and clearly(count, n, _SQUARE):
+    if run.call.name == "autoattack" and significantly_above(count, n, _SQUARE):
         yield Reason("square_beats_gradients", count / n, n)

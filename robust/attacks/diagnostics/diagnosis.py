@@ -32,13 +32,13 @@ class Diagnosis:
         )
 
 
-def clearly(count: int, n: int, tolerance: float = TOLERANCE) -> bool:
+def significantly_above(count: int, n: int, tolerance: float = TOLERANCE) -> bool:
     """Do `count` of `n` images show that more than a share of `tolerance` is affected?
 
     The exact binomial test: if the share were `tolerance`, a count this large would occur in fewer than one of
     a thousand samples. Of 100 images it takes 8, of 1,000 images 36.
 
-    >>> clearly(7, 100), clearly(8, 100), clearly(35, 1000), clearly(36, 1000)
+    >>> clearly(7, 100), clearly(8, 100), clearly(35, 1000), significantly_above(36, 1000)
     (False, True, False, True)
     """
     from scipy.stats import binom

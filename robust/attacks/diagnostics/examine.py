@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from robust.attacks.diagnostics import attack_checks as of_attack
-from robust.attacks.diagnostics import model_checks as of_model
+from robust.attacks.diagnostics import attack_checks, model_checks
 from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.case import IMAGES
 from robust.attacks.diagnostics.diagnosis import Diagnosis, Reason
 from robust.attacks.diagnostics.flat_scores import flat_scores
+from robust.attacks.diagnostics.fooled_but_not_returned import fooled_but_not_returned
 from robust.attacks.diagnostics.jumping_scores import jumping_scores
 from robust.attacks.diagnostics.lost_in_rounding import lost_in_rounding
 from robust.attacks.diagnostics.partial_gradients import partial_gradients
-from robust.attacks.diagnostics.shorter_search import shorter_search
-from robust.attacks.diagnostics.silent_success import silent_success
+from robust.attacks.diagnostics.smaller_distance import smaller_distance_found
 from robust.attacks.diagnostics.stronger_attack import stronger_attack
 from robust.attacks.iterative import Task
 from robust.core import declared
@@ -45,7 +44,8 @@ def examine(
 
     Returns the reliability with its reasons: all flags, their severity and their remedies are in
     `robust.results.flags.FLAGS`. A count of images is tested against chance by an exact binomial test, see
-    `robust.attacks.diagnostics.clearly`, so that a check flags a sound model in fewer than one of 1,000 runs.
+    `robust.attacks.diagnostics.significantly_above`, so that a check flags a sound model in fewer than one of 1,000
+    runs.
 
     Raises SuiteError if the attack is not valid, ModelError if the model's outputs do not fit.
 
@@ -60,14 +60,14 @@ def examine(
     n = min(len(images), IMAGES)
     seeds = image_seeds(seed, "reliability", [str(i) for i in range(n)])
     task = Task(classifier, images[:n], labels[:n], seeds, None, None if targets is None else targets[:n])
-    if found := tuple(of_model.probabilities(of_model.outputs_of(classifier, task.images))):
+    if found := tuple(model_checks.probabilities(model_checks.outputs_of(classifier, task.images))):
         return Diagnosis(found)  # the classifier would refuse them
     try:
-        return diagnose([of_attack.run(task, call)])[0]
+        return diagnose([attack_checks.run(task, call)])[0]
     except ModelError:
-        at_random_points = of_model.at_random_points(task, call.arguments.get("eps"), call.arguments.get("norm"))
+        at_random_points = model_checks.at_random_points(task, call.arguments.get("eps"), call.arguments.get("norm"))
         if found := tuple(
-            [*of_model.gradients(task)] or of_model.gradients(at_random_points)
+            [*model_checks.gradients(task)] or model_checks.gradients(at_random_points)
         ):  # there are none to attack with
             return Diagnosis(found)
         raise
@@ -93,54 +93,54 @@ def diagnose(runs: Sequence[AttackRun]) -> list[Diagnosis]:
 def _diagnose(runs: Sequence[AttackRun]) -> list[Diagnosis]:
     task, call = runs[0].task, runs[0].call
     outputs = runs[0].before
-    found = [*of_model.probabilities(outputs)] or [*of_model.stateful_or_randomised(task, outputs)]
+    found = [*model_checks.probabilities(outputs)] or [*model_checks.stateful_or_randomised(task, outputs)]
     if found:
-        if of_attack.uses_eot(call) and [r.name for r in found] == ["randomised"]:
-            own = [r for r in of_model.gradients(task) if r.name not in of_model.ALSO_FROM_RANDOMNESS]
-            found = [*own, *of_attack.unbounded_fails(task, call)]
-            return [Diagnosis((*found, *of_attack.more_averaged_steps(run))) for run in runs]
+        if attack_checks.uses_eot(call) and [r.name for r in found] == ["randomised"]:
+            own = [r for r in model_checks.gradients(task) if r.name not in model_checks.ALSO_FROM_RANDOMNESS]
+            found = [*own, *attack_checks.unbounded_fails(task, call)]
+            return [Diagnosis((*found, *attack_checks.more_averaged_steps(run))) for run in runs]
         return [Diagnosis(tuple(found))] * len(runs)
     if declared.of_attack(call.name).is_control:
-        return [Diagnosis((*by_others(run), *lost_in_rounding(run))) for run in runs]
-    general = [*_of_model(task, call, outputs, runs[-1].call)]
-    own = [[*_of_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
-    general += of_model.stateful_or_randomised(task, outputs)  # after all evaluations of the checks
+        return [Diagnosis((*compare_with_others(run), *lost_in_rounding(run))) for run in runs]
+    general = [*_check_model(task, call, outputs, runs[-1].call)]
+    own = [[*_check_run(runs[i - 1] if i else None, run)] for i, run in enumerate(runs)]
+    general += model_checks.stateful_or_randomised(task, outputs)  # after all evaluations of the checks
     return [Diagnosis((*general, *reasons)) for reasons in own]
 
 
-def _of_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> Iterator[Reason]:
+def _check_model(task: Task, call: Call, outputs: np.ndarray, strongest: Call) -> Iterator[Reason]:
     """Reasons from the model; its gradients are checked where the attack starts, and where it searches after that."""
-    if of_attack.gradient_based(call):
-        yield from of_model.bounded_outputs(task, outputs)
-        at_random_points = of_model.at_random_points(
+    if attack_checks.gradient_based(call):
+        yield from model_checks.bounded_outputs(task, outputs)
+        at_random_points = model_checks.at_random_points(
             task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf")
         )
-        seen = [*of_model.gradients(task)] or [*of_model.gradients(at_random_points)]
+        seen = [*model_checks.gradients(task)] or [*model_checks.gradients(at_random_points)]
         yield from seen or partial_gradients(
             task, strongest.arguments.get("eps"), strongest.arguments.get("norm", "linf")
         )
     if declared.of_attack(call.name).access in ("gradient", "score"):
         yield from jumping_scores(task, outputs)
-    yield from of_model.unstable(task, outputs)
-    yield from of_attack.unbounded_fails(task, call)
+    yield from model_checks.unstable(task, outputs)
+    yield from attack_checks.unbounded_fails(task, call)
 
 
-def by_others(run: AttackRun) -> Iterator[Reason]:
+def compare_with_others(run: AttackRun) -> Iterator[Reason]:
     """What a stronger attack and a shorter search show; missing gradients are reported once."""
     found = [*stronger_attack(run)]
     yield from found
     if "no_model_gradients" not in {reason.name for reason in found}:
-        yield from shorter_search(run)
+        yield from smaller_distance_found(run)
 
 
-def _of_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
-    yield from of_attack.noise_beats_attack(run)
+def _check_run(weaker: AttackRun | None, run: AttackRun) -> Iterator[Reason]:
+    yield from attack_checks.noise_beats_attack(run)
     yield from flat_scores(run)
     if run.sizes is not None:  # a search has its own balls, steps and trace, and keeps each point that fooled the model
-        yield from by_others(run)
+        yield from compare_with_others(run)
         return
-    yield from of_attack.square_beats_gradients(run)
-    yield from [*of_attack.more_steps(run)] or stronger_attack(run)
+    yield from attack_checks.square_beats_gradients(run)
+    yield from [*attack_checks.more_steps(run)] or stronger_attack(run)
     yield from lost_in_rounding(run)
-    yield from silent_success(run)
-    yield from of_attack.half_eps(run) if weaker is None else of_attack.eps_order(weaker, run)
+    yield from fooled_but_not_returned(run)
+    yield from attack_checks.half_eps(run) if weaker is None else attack_checks.not_monotone_in_eps(weaker, run)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from robust.attacks.diagnostics.attack_checks import AttackRun
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
 from robust.attacks.diagnostics.model_checks import around
 from robust.attacks.diagnostics.probes import margins_of, outputs_of
 from robust.core.declared import of_attack
@@ -26,5 +26,5 @@ def flat_scores(run: AttackRun) -> Iterator[Reason]:
     seen = [task.images[rows], *around(task, rows, given.get("eps"), given.get("norm", "linf"))]
     margins = np.sort([margins_of(outputs_of(task.classifier, each), targets) for each in seen], axis=0)
     different = 1 + (np.diff(margins, axis=0) > 0).sum(axis=0)
-    if clearly(count := int((different <= _ALIKE).sum()), n := len(run.is_adv)):
+    if significantly_above(count := int((different <= _ALIKE).sum()), n := len(run.is_adv)):
         yield Reason("flat_scores", count / n, n)

@@ -53,12 +53,12 @@ def bounded_outputs(task: Task, outputs: np.ndarray) -> Iterator[Reason]:
     if outputs.ndim != 2 or (lows | highs)[of_bright].mean() <= 1 / 2:
         return
     if plain or (
-        within(outputs, low, high) and reaches_both_ends(lows[of_bright], highs[of_bright]) and at.mean() > _CAPPED
+        is_between(outputs, low, high) and reaches_both_ends(lows[of_bright], highs[of_bright]) and at.mean() > _CAPPED
     ):
         yield Reason("bounded_outputs", float(at.mean()), len(outputs))
 
 
-def within(outputs: np.ndarray, low: float, high: float) -> bool:
+def is_between(outputs: np.ndarray, low: float, high: float) -> bool:
     """Is every output within the bounds, up to rounding?"""
     slack = _AT_END * (high - low)
     return bool(low - slack <= outputs.min() and outputs.max() <= high + slack)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
 from robust.attacks.diagnostics.model_checks import BOX, LEVEL, at_random_points, gradient_of
 from robust.attacks.diagnostics.probes import central_difference, coarse_signs, explained, random_signs
 from robust.attacks.iterative import Task
@@ -35,7 +35,7 @@ def _of_kind(task: Task, gradient: np.ndarray, directions: Directions) -> Iterat
     (_, large), (predicted, small) = (moves(task, gradient, directions, scale) for scale in _SCALES)
     smooth = explained(large, small) >= _SMOOTH
     unexplained = explained(predicted, small)[smooth] < _EXPLAINED
-    if clearly(count := int(unexplained.sum()), n := unexplained.size, _EXCEPTIONS):
+    if significantly_above(count := int(unexplained.sum()), n := unexplained.size, _EXCEPTIONS):
         yield Reason("partial_gradients", count / n, n)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust.attacks.diagnostics.attack_checks import AttackRun, attacked_again, threat_model
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
 from robust.attacks.iterative import Task
 from robust.core.declared import of_attack
 from robust.core.errors import ModelError
@@ -31,9 +31,9 @@ def stronger_attack(run: AttackRun) -> Iterator[Reason]:
     if not rows.size or "eps" not in given or given.get("norm") == "l0":
         return
     is_adv, by_gradients = fooled_by_stronger(run, rows)
-    if clearly(count := int(is_adv.sum()), n := len(run.is_adv), _EXCEPTIONS):
+    if significantly_above(count := int(is_adv.sum()), n := len(run.is_adv), _EXCEPTIONS):
         yield Reason("control_only" if of_attack(run.call.name).is_control else "stronger_attack", count / n, n)
-    if not by_gradients and clearly(len(rows), n, _EXCEPTIONS):
+    if not by_gradients and significantly_above(len(rows), n, _EXCEPTIONS):
         yield Reason("no_model_gradients", len(rows) / n, n)
 
 

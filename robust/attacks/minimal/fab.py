@@ -18,7 +18,7 @@ EMPTY_BALL = -1.0  # an empty ball, so that no point ends the search
 
 
 def fab_towards(
-    task: Task, surrogate_targets: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
+    task: Task, classes_to_try: np.ndarray, *, eps: float, norm: AnyNorm, steps: int, along: bool = False
 ) -> AttackResult:
     """One search towards one class per image; returns the nearest point that fooled the model, or any if none did.
 
@@ -32,12 +32,11 @@ def fab_towards(
     """
     targeted = task.targets is not None
     method = IterativeAttack(
-        "fab", norm, steps, {"eps": EMPTY_BALL, "limit": eps}, losses.margin_of if targeted else losses.margin_to,
+        "fab", norm, steps, {"eps": EMPTY_BALL, "limit": eps},
+        losses.target_margin if targeted else losses.margin_towards,
         _STEPS[targeted, along], _nothing_yet, n_clean_starts=1, leaves_ball=True,
     )  # fmt: skip
-    one = Task(
-        task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, surrogate_targets[:, None]
-    )
+    one = Task(task.classifier, task.images, task.labels, task.seeds, task.start, task.targets, classes_to_try[:, None])
     return attack(one, method)
 
 

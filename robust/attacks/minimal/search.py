@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.iterative import Task
-from robust.attacks.minimal.known import Known
+from robust.attacks.minimal.search_state import SearchState
 from robust.attacks.minimal.shrinking import FIRST_WITHOUT_GRADIENTS, STEP_SIZES, run, shrink
 from robust.attacks.slots import ranked
 from robust.core.declared import of_attack
 from robust.core.signature import Call
 from robust.models.classifier import Classifier
-from robust.results.attack_result import AttackResult, within
+from robust.results.attack_result import AttackResult, is_within
 
 
 def smallest_changes(
@@ -48,45 +48,48 @@ def smallest_changes(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020.
     """
     task = Task(classifier, images, labels, seeds, start, targets)
-    known = Known(call, task, AttackResult.of(images), np.full(len(images), np.inf))
-    if of_attack(call.name).minimal_by_class:
-        towards_each_class(known)
-    elif of_attack(call.name).minimal:
-        run(known, known.all_rows, at(call, known.room), start)
+    state = SearchState(call, task, AttackResult.of(images), np.full(len(images), np.inf))
+    if of_attack(call.name).minimizes_by_class:
+        towards_each_class(state)
+    elif of_attack(call.name).minimizes:
+        run(state, state.all_rows, with_eps(call, state.box_diameter), start)
     else:
-        shrink(known)
-    known.bisect(known.all_rows)
-    by, found = known.result.by, within(known.sizes, call.arguments["eps"])
+        shrink(state)
+    state.bisect(state.all_rows)
+    by, found = state.result.by, is_within(state.sizes, call.arguments["eps"])
     by[:] = np.where(found, np.where(by == "", call.name, by), "")
-    known.result.images[~found] = images[~found]
-    return known.result
+    state.result.images[~found] = images[~found]
+    return state.result
 
 
-def at(call: Call, eps: float) -> Call:
+def with_eps(call: Call, eps: float) -> Call:
     """The call at another eps; a step of a fixed size is scaled with it, except that of an attack that minimises.
 
-    >>> at(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.25}), 0.25).arguments
+    >>> with_eps(Call("attacks", "pgd", {"eps": 0.5, "step_size": 0.25}), 0.25).arguments
     {'eps': 0.25, 'step_size': 0.125}
     """
     given = call.arguments
     steps = {name: given[name] for name in STEP_SIZES if given.get(name)}
-    if steps and not of_attack(call.name).minimal:
+    if steps and not of_attack(call.name).minimizes:
         steps = {name: size * eps / max(given["eps"], 1e-9) for name, size in steps.items()}
     return replace(call, arguments={**given, "eps": float(eps), **steps})
 
 
-def towards_each_class(known: Known) -> None:
+def towards_each_class(state: SearchState) -> None:
     """Towards each class, from the image itself, then from random points within half the known distance."""
-    task, given = known.task, known.call.arguments
-    surrogate_targets, passes = ranked(task, given["classes"])
-    known.result.n_forward[:] += passes
+    task, given = state.task, state.call.arguments
+    classes_to_try, passes = ranked(task, given["classes"])
+    state.result.n_forward[:] += passes
     for restart in range(given["restarts"]):
-        begin = task.start if restart == 0 else _random(known, restart)
-        for target in surrogate_targets.T:
-            known.search_towards(target, begin, given["steps"])
+        begin = task.start if restart == 0 else _random(state, restart)
+        for target in classes_to_try.T:
+            state.search_towards(target, begin, given["steps"])
 
 
-def _random(known: Known, restart: int) -> np.ndarray:
-    task, radii = known.task, np.where(np.isfinite(known.sizes), known.sizes, FIRST_WITHOUT_GRADIENTS * known.room) / 2
+def _random(state: SearchState, restart: int) -> np.ndarray:
+    task, radii = (
+        state.task,
+        np.where(np.isfinite(state.sizes), state.sizes, FIRST_WITHOUT_GRADIENTS * state.box_diameter) / 2,
+    )
     centres, radii = (tf.constant(each, task.classifier.dtype) for each in (task.images, radii[:, None, None, None]))
-    return ball.random_point(centres, tf.constant(task.seeds), tf.constant(restart), radii, known.norm).numpy()
+    return ball.random_point(centres, tf.constant(task.seeds), tf.constant(restart), radii, state.norm).numpy()

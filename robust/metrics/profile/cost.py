@@ -20,7 +20,7 @@ from robust.results.evaluation import Value
         "parameters", "trainable_parameters", "weights_size", "macs", "depth", "weighted_activations",
         "forward_activations", "forward_memory", "training_activations", "training_memory", "uncounted_layers",
     ),
-    found=("uncounted_layers",),
+    dynamic=("uncounted_layers",),
     table="cost",
     headings={
         "parameters": "parameters", "macs": "MACs", "depth": "depth", "forward_memory": "memory, forward",

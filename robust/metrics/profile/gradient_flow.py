@@ -29,7 +29,7 @@ LOSS = 10
         "healthy", "vanishing", "exploding", "probe_loss", "output_gradient_ratio", "weight_gradient_ratio", "step",
         "weight_gradient", "update_ratio", "dead", "saturated",
     ),
-    found=(
+    dynamic=(
         "weight_gradient", "output_gradient", "activation_std", "update_ratio", "dead", "saturated",
     ),
     shares=("dead", "saturated"),

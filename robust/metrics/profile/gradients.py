@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from robust.metrics.profile.layers import Weighted, weighted
 from robust.models.architectures.googlenet import AUXILIARY_WEIGHT
-from robust.models.classifier import Classifier, heads
+from robust.models.classifier import Classifier, main_logits
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _logits(classifier: Classifier) -> list[keras.KerasTensor]:
     if len(network.outputs) == 1:
         return [main]
     others = [o for o in network.outputs if o._keras_history.operation.name != "logits"]
-    return [main, *(heads.linear(keras.Model(network.inputs, other)).outputs[0] for other in others)]
+    return [main, *(main_logits.linear(keras.Model(network.inputs, other)).outputs[0] for other in others)]
 
 
 def _states(network: keras.Model, seed: int) -> list[tf.Tensor]:

@@ -9,7 +9,7 @@ from robust.core import registry
 from robust.core.errors import ModelError
 from robust.models.architectures.normalization import set_statistics
 from robust.models.architectures.units import BATCH_NORM, BIAS, DEPTHWISE, IMAGE, LINEAR, Unit, describe
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 OPTIONS = {"strides": "form", "padding": "padding", "epsilon": "epsilon"}
 """Which option of an architecture decides a setting, where it has that option."""
@@ -43,7 +43,7 @@ def port(source: keras.Model, target: keras.Model) -> None:
     Networks: `robust.models.architectures`; the weights of `keras.applications` (Chollet et al., 2015) come
     with their own licences.
     """
-    theirs, ours = describe(heads.linear(source)), describe(heads.linear(target))
+    theirs, ours = describe(main_logits.linear(source)), describe(main_logits.linear(target))
     pairs = matched(theirs, ours)
     for their, our in pairs:
         if differing := _differing(their, our):
@@ -53,7 +53,7 @@ def port(source: keras.Model, target: keras.Model) -> None:
             )
     if len({our for _, our in pairs}) < len(pairs):
         raise ModelError(f"port: layers of {source.name!r} and {target.name!r} can be matched in more than one way")
-    pixels = _pixels(pairs, heads.pixel_range(source)[1], target)
+    pixels = _pixels(pairs, main_logits.pixel_range(source)[1], target)
     for their, our in pairs:
         COPIED.get(our.kind, nothing)(their, our)
     if pixels:

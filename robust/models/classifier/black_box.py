@@ -11,8 +11,8 @@ from robust.core import declared
 from robust.core.errors import ModelError
 from robust.core.zero_probability import LEAST
 from robust.models import parameters
-from robust.models.classifier import heads
-from robust.models.classifier.graph import bytes_reason
+from robust.models.classifier import main_logits
+from robust.models.classifier.pixel_range import bytes_reason
 
 *_MOST, _LAST = declared.black_box()
 ATTACKS = f"{', '.join(_MOST)} or {_LAST}"  # what needs no gradients
@@ -153,11 +153,11 @@ def of_keras_2(model: object) -> bool:
 
 
 def as_black_box(model: Network, classes: int, output: str | None = None) -> BlackBox:
-    """A Keras model of which only the outputs are used; `output` as for `heads.notes`."""
+    """A Keras model of which only the outputs are used; `output` as for `logits.notes`."""
     if isinstance(model, BlackBox):
         return model
-    main = heads.main_output(model, classes, output)
-    graph = tf.function(lambda x: heads.pick(main(x, training=False), output, model.name), autograph=False)
+    main = main_logits.main_output(model, classes, output)
+    graph = tf.function(lambda x: main_logits.pick(main(x, training=False), output, model.name), autograph=False)
 
     def predict(images: np.ndarray) -> np.ndarray:
         return tf.cast(graph(tf.constant(images)), tf.float32).numpy()

@@ -8,7 +8,7 @@ import numpy as np
 from robust.core.remedies import setting
 from robust.core.statistics import mcnemar
 from robust.models.classifier.classifier import Classifier
-from robust.models.classifier.pixel_range import predictions
+from robust.models.classifier.preprocessing_check import predictions
 from robust.results.flags import Reason
 
 FIRST, MOST = 200, 1000  # images: of the first pass, and if another order did better in it

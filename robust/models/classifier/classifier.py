@@ -13,7 +13,7 @@ from robust.core.errors import ModelError
 from robust.core.remedies import setting
 from robust.core.types import Precision
 from robust.models import parameters
-from robust.models.classifier import black_box, folding, heads, inputs
+from robust.models.classifier import black_box, folding, inputs, main_logits
 from robust.models.classifier.black_box import BlackBox
 from robust.results.flags import Reason
 from robust.suite.preprocessing import Preprocessing
@@ -58,7 +58,7 @@ class Classifier:
         network: Any = black_box.wrapped(model)
         self.classes, self.attack_precision, self.output = classes, attack_precision, output
         self.weights = _digest(network)
-        self.network, (self.model, notes) = network, heads.understood(network, classes, output)
+        self.network, (self.model, notes) = network, main_logits.understood(network, classes, output)
         self.batch_size = inputs.batch_size(self.model) or batch_size
         self.preprocessing, found = inputs.pixels(network, preprocessing)
         kind = [black_box.NOTE] if self.is_black_box else []
@@ -76,7 +76,7 @@ class Classifier:
 
         Raises ModelError if they do not match the classes and the graph shows it: before they are used.
         """
-        logits = heads.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
+        logits = main_logits.pick(self.model(self.inputs(images), training=False), self.output, self.model.name)
         if logits.shape.rank == 2:  # a SavedModel does not state how many images it returns
             logits = tf.ensure_shape(logits, [images.shape[0], None])
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
@@ -122,7 +122,7 @@ class Classifier:
         """
         self.weights = _digest(self.network)
         if self.model is not self.network:
-            twin = heads.understood(self.network, self.classes, self.output).model
+            twin = main_logits.understood(self.network, self.classes, self.output).model
             for held, now in zip(self.model.weights, twin.weights, strict=True):
                 held.assign(now)
 

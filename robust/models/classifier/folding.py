@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from robust.core.types import Precision
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 _SCALING = (  # of the pixels: bfloat16 cannot distinguish 255 grey levels
@@ -46,7 +46,7 @@ def _folds(model: keras.Model) -> bool:
 
 
 def _copy(model: keras.Model, precision: Precision) -> keras.Model:
-    pairs, last = list(_pairs(model)), heads.last(model)
+    pairs, last = list(_pairs(model)), main_logits.last(model)
     linear, norms = {at.name for at, _ in pairs}, {norm.name for _, norm in pairs}
 
     def copied(layer: Any) -> keras.Operation:

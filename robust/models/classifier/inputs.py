@@ -9,7 +9,7 @@ from robust.core.errors import ModelError, SuiteError
 from robust.core.remedies import setting
 from robust.models.classifier import attached
 from robust.models.classifier.black_box import BlackBox, Network
-from robust.models.classifier.graph import UNSURE, bytes_reason
+from robust.models.classifier.pixel_range import UNSURE, bytes_reason
 from robust.suite import preprocessing as wanted
 from robust.suite.preprocessing import Preprocessing
 
@@ -110,10 +110,10 @@ def channels(model: Network, declared: object = None) -> int | None:
 def resized(wanted: Sequence[int | None], given: Sequence[int]) -> str:
     """The end of an error message: how images [H, W, C] are brought to this form; "" where that does not help.
 
-    >>> from robust.core.remedies import worded
-    >>> worded(resized((8, 8, 3), (16, 24, 3)), "command")
+    >>> from robust.core.remedies import formatted
+    >>> formatted(resized((8, 8, 3), (16, 24, 3)), "command")
     '; give the data --transform 8'
-    >>> worded(resized((192,), (8, 8, 1)), "suite")
+    >>> formatted(resized((192,), (8, 8, 1)), "suite")
     '; give the data channels = "rgb"'
     """
     if len(wanted) == 1:  # rows of numbers may be anything, so no channels are guessed for them

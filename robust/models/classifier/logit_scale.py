@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust.models.classifier import pixel_range
+from robust.models.classifier import preprocessing_check
 from robust.models.classifier.classifier import Classifier
 from robust.results.flags import Reason
 
@@ -27,7 +27,7 @@ def found(classifier: Classifier, images: np.ndarray) -> Reason | None:
     model = classifier.model
     if getattr(model, "outputs", None):
         return None
-    outputs = pixel_range.outputs(classifier, images)
+    outputs = preprocessing_check.outputs(classifier, images)
     outputs = outputs[np.isfinite(outputs).all(axis=1)]  # `Classifier.logits` reports the others
     sums = outputs.sum(axis=1)
     if getattr(model, "gives_probabilities", False) or outputs.size < FEW or outputs.min() < 0 or not sums.any():

@@ -11,7 +11,7 @@ from robust.models.classifier import Classifier
 Found = TypeVar("Found")
 
 
-def fitting(classifier: Classifier, work: Callable[[], Found], say: Callable[[str], None]) -> Found:
+def halving_batches(classifier: Classifier, work: Callable[[], Found], say: Callable[[str], None]) -> Found:
     """The result of the work; if a batch does not fit in memory, its size is halved, and the work started again.
 
     Args:

@@ -1,184 +1,173 @@
-"""Whether a model gets its pixels in the wrong format: every other usual format is tried on labelled images."""
+"""The range of pixels that a Keras model takes, inferred from the layers and operations before its first weights."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.core.errors import ModelError
-from robust.core.remedies import formatted, setting
-from robust.core.statistics import mcnemar
-from robust.models.classifier.classifier import Classifier
-from robust.models.classifier.inputs import DECLARED, is_stated
-from robust.results.flags import Reason
-from robust.suite.preprocessing import MODES, Preprocessing
+if TYPE_CHECKING:
+    from keras.src.ops.node import Node
 
-OTHERS = (Preprocessing(), Preprocessing(0.0, 255.0), *MODES.values())
-FIRST, MOST = 100, 1000  # images: of the first pass, and if another format did better in it
-ROOM = 2**26  # numbers that these images may hold together
-CHANCE = 0.001  # p-value, below which another format is clear
-LIKELY, FEW, OF_FEW = 0.05, 20, 0.25  # p-value, below which one is suspected; with fewer images than these; and then
-STATED = 0.01  # p-value, below which one is suspected against what the user or the model states
-SEES = 0.05  # p-value, below which a model is better than chance
-SMALL = 25  # images at once
-GAIN = 0.05  # of accuracy, below which nothing is reported
-MUCH = 0.2  # of accuracy, below which a declaration is kept, with a doubt, if the model beats chance with it
-Sampler = Callable[[int], tuple[np.ndarray, np.ndarray]]
+_LEVELS = (0.0, 127.5, 255.0)  # of the grey images that are passed through
+_SIDE = 32  # of these images, where the model takes any size
+_SMALL = 1 / 50  # a gain below it takes [0, 255] to a few units
+_FAR = 2.0  # a mean above it is one of grey levels
+UNSURE = "if its call uses it"
+_STATISTICS = (keras.layers.Normalization, keras.layers.BatchNormalization)  # their weights describe their data
 
 
-class Better(NamedTuple):
-    """Pixel formats in which accuracy is higher: `other` instead of `own`, as shares of n images.
+def takes_bytes(model: keras.Model) -> str:
+    """The name of the layer or operation that implies pixels in [0, 255], by a division or a mean; "" if none does.
 
-    used: the format in use. preprocessing: the best, and those that are about as good. clear: beyond chance?
-    declared: did the user declare the format in use, and is the model better than chance with it?
+    Grey images of three levels pass through whatever has no weights, and through statistics of pixels. The input of the
+    first weights is a x + b of each channel: a below 1/50, or -b / a above 2, implies [0, 255].
     """
-
-    used: Preprocessing
-    preprocessing: tuple[Preprocessing, ...]
-    own: float
-    other: float
-    n: int
-    clear: bool = True
-    declared: bool = False
-
-    @property
-    def contradicts(self) -> bool:
-        """Is a declaration in doubt? Averages of batch normalisation that have not settled have the same effect."""
-        return self.clear and self.declared and self.other - self.own < MUCH
-
-    @property
-    def reason(self) -> Reason:
-        """Why no result of the model is reliable."""
-        if self.contradicts:
-            return Reason("preprocessing_contradicted", self.other - self.own, self.n)
-        return Reason("wrong_preprocessing" if self.clear else "preprocessing_guessed", self.other - self.own, self.n)
-
-    def __str__(self) -> str:
-        """The message, in the words of the current interface."""
-        return formatted(self.message)
-
-    @property
-    def message(self) -> str:
-        """The finding and its remedy, see `robust.core.remedies`."""
-        found = " or ".join(str(each) for each in self.preprocessing)
-        right = (
-            f"{self.own:.0%} of {self.n} images are classified correctly with pixels {self.used}, "
-            f"{self.other:.0%} with {found}"
-        )
-        if not self.clear:
-            return f"{right}, which may be chance: declare what it was trained with, as in {as_setting(self.used)}"
-        if self.contradicts:
-            return f"{right}, contrary to the declaration: check it; unsettled batch normalisation has the same effect"
-        if len(self.preprocessing) > 1:
-            return f"{right}, about as many: find out what it was trained with, and declare it"
-        return f"{right}: if that is intended, set {as_setting(self.preprocessing[0])}"
+    return walked(model)[0]
 
 
-def as_setting(pixels: Preprocessing) -> str:
-    """How the pixels are declared."""
-    named = next((name for name, mode in MODES.items() if mode == pixels and mode.mean), "")
-    return setting(
-        "preprocessing", named or [int(end) if end == int(end) else end for end in (pixels.low, pixels.high)]
-    )
+def bytes_reason(model: keras.Model) -> str:
+    """What implies that pixels are in [0, 255], in words; "" if nothing does.
 
-
-def predictions(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The predicted classes, int [N], computed in small batches and outside of any graph.
-
-    -1 where an output is NaN or infinite; everywhere, if the model fails.
+    It ends in `UNSURE` if the layer is that of a subclass whose `call` cannot be traced.
     """
+    layer, sure = walked(model)
+    return f"from its layer {layer!r}{'' if sure else f', {UNSURE}'}" if layer else ""
+
+
+def walked(model: keras.Model) -> tuple[str, bool]:
+    """See `takes_bytes`; and is it certain, not inferred from the order in which a subclass has created its layers?"""
+    walk = _Walk()
     try:
-        logits = outputs(classifier, images)
-    except ModelError:  # a function may refuse what is outside of its range
-        return np.full(len(images), -1)
-    if logits.ndim != 2:
-        return np.full(len(images), -1)
-    return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
+        ends = list(_ends(walk, model, probe(model)))
+    except Exception:  # a third-party layer that takes no such image: then the outputs will show it
+        return "", False
+    named = [_implied(name, value) for name, value in ends]
+    return named[0] if named and all(named) else "", not walk.unsure
 
 
-def outputs(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The outputs for each image, computed in small batches and outside of any graph; neither checked nor counted."""
-    size = classifier.batch_size if classifier.has_fixed_batch else SMALL
-    parts = [np.resize(images[i : i + size], (size, *images.shape[1:])) for i in range(0, len(images), size)]
-    return np.concatenate([classifier(tf.constant(part, classifier.dtype)).numpy() for part in parts])[: len(images)]
+def probe(model: keras.Model) -> tf.Tensor:
+    """A grey image of each level, [3, ...], as the model takes its images."""
+    listed = getattr(model, "inputs", None)
+    shape = tuple(listed[0].shape)[1:] if listed else built_for(model)
+    sizes = [side or _SIDE for side in shape]
+    kind = listed[0].dtype if listed else "float32"
+    return tf.cast(tf.stack([tf.fill(sizes, level) for level in _LEVELS]), kind)
 
 
-def beats_chance(predicted: np.ndarray, labels: np.ndarray) -> bool:
-    """Is accuracy above chance, given how often each class is predicted?"""
-    from scipy.stats import binom
-
-    chance = sum(float((predicted == k).mean() * (labels == k).mean()) for k in np.unique(labels))
-    return bool(binom.sf((predicted == labels).sum() - 1, len(labels), chance) < SEES)
+def built_for(model: keras.Model) -> tuple[int | None, ...]:
+    """The shape of the image that a subclass was first called on."""
+    shape = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
+    return tuple(shape)[1:] if isinstance(shape, tuple | list) and len(shape) > 1 else (_SIDE, _SIDE, 3)
 
 
-def better(classifier: Classifier, sample: Sampler, available: int) -> Better | None:
-    """The pixel format that fits the model better than the one in use; None if there is none.
-
-    Args:
-        classifier: the model. available: how many labelled images there are.
-        sample: returns that many of them: images [n, H, W, C] in [0, 1], and labels int [n].
-
-    By McNemar's exact test on the images that are correct in one format alone. More images are evaluated only if the
-    first hundred leave a doubt.
-    """
-    images, labels = sample(min(available, FIRST))
-    predicted = predictions(classifier, images)
-    own, others = predicted == labels, _others(classifier, images, labels, ways(classifier, images))
-    is_declared = classifier.notes[-1].endswith(DECLARED) and beats_chance(predicted, labels)
-    more = int(np.clip(ROOM // np.prod(images.shape[1:]), FIRST, MOST))
-    above = [way for way, right in others.items() if right.sum() > own.sum()]
-    if above and len(images) < min(available, more):
-        images, labels = sample(min(available, more))
-        own, others = predictions(classifier, images) == labels, _others(classifier, images, labels, above)
-    found = _best(classifier, own, others)
-    return found and found._replace(declared=is_declared)
+def _implied(name: str, value: tf.Tensor) -> str:
+    rows = np.asarray(tf.cast(value, tf.float64)).reshape(len(_LEVELS), -1)
+    step, second = rows[1] - rows[0], rows[2] - rows[1]
+    size = np.abs(step).max()
+    if not np.isfinite(rows).all() or not size or np.abs(step - second).max() > 0.02 * size + 1e-6:
+        return ""  # not linear in the grey level, or independent of it
+    gain = step / (_LEVELS[1] - _LEVELS[0])
+    moved = np.abs(gain) > 0.01 * np.abs(gain).max()
+    means = -rows[0][moved] / gain[moved]
+    return name if np.abs(gain).max() < _SMALL or means.max() > _FAR else ""
 
 
-def for_one_image(classifier: Classifier, image: np.ndarray, names: Sequence[str]) -> str:
-    """The class of one image [1, H, W, C] with other pixels; "" if all agree, or the format is declared or known."""
-    if is_stated(classifier.notes):
-        return ""
-    [own] = predictions(classifier, image)
-    found = {
-        way: k for way, [k] in _otherwise(classifier, image, ways(classifier, image)).items() if k not in (own, -1)
-    }
-    if not found:
-        return ""
-    others = ", ".join(f"{names[k]} with pixels {way}" for way, k in found.items())
-    first = next(iter(found))
-    return (
-        f"the image is classified as {names[own]} with these pixels, {others}: declare one, as in {as_setting(first)}"
-    )
+def _ends(walk: "_Walk", model: keras.Model, value: object) -> Iterator[tuple[str, tf.Tensor]]:
+    """The input of the first weights of a model on each path, with the name of the last layer before them."""
+    out = walk.model(model, ("", value))
+    if out and not walk.ends and isinstance(out[1], tf.Tensor) and tf.size(out[1]) >= tf.size(value):
+        yield out  # it has no weights; fewer numbers would be the outputs of a network inside
+    yield from walk.ends
 
 
-def ways(classifier: Classifier, images: np.ndarray) -> list[Preprocessing]:
-    """Every other usual pixel format for these images."""
-    used = classifier.preprocessing._replace(layout="channels_last")
-    return [way for way in OTHERS if way != used and len(way.mean) in (0, images.shape[3])]
+Seen = tuple[str, Any]
+"""The name of the layer that has changed a value last, and the value."""
 
 
-def _otherwise(
-    classifier: Classifier, images: np.ndarray, ways: list[Preprocessing]
-) -> dict[Preprocessing, np.ndarray]:
-    return {way: predictions(classifier.with_preprocessing(way), images) for way in ways}
+class _Walk:
+    """Values passed through a graph; `None` is what has passed weights."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, tf.Tensor]] = []
+        self.unsure = False  # has it followed the layers of a subclass in the order of their creation?
+
+    def model(self, model: keras.Model, given: Seen) -> Seen | None:
+        """A model's output for a value, and its name; a graph of several inputs is not followed."""
+        if isinstance(model, keras.Sequential) or not getattr(model, "_nodes_by_depth", None):
+            layers = model.layers if isinstance(model, keras.Sequential) else called(model, given[1])
+            self.unsure |= layers is None
+            return self.chain(model.layers if layers is None else layers, given)
+        known: dict[int, Seen | None] = {id(model.inputs[0]): given}
+        for node in (n for depth in sorted(model._nodes_by_depth, reverse=True) for n in model._nodes_by_depth[depth]):
+            if not node.is_input:
+                self.node(node, known)
+        return known.get(id(model.outputs[0]))
+
+    def chain(self, layers: Sequence[keras.Operation], given: Seen) -> Seen | None:
+        """Layers that follow each other, as a Sequential's, or those of a subclass in the order of its calls."""
+        found: Seen | None = given
+        for layer in layers:
+            found = None if found is None else self.call(layer, found, lambda each, x: each(x, **inference(each)))
+        return found
+
+    def node(self, node: "Node", known: dict[int, Seen | None]) -> None:
+        """A call of a layer or operation in a graph."""
+        before = [known.get(id(tensor)) for tensor in node.input_tensors]
+        inputs = [value for value in before if value is not None]
+        out = None
+        if inputs and len(inputs) == len(before):
+            filled = {id(t): value[1] for t, value in zip(node.input_tensors, inputs, strict=True)}
+            args, kwargs = node.arguments.fill_in(filled)
+            given = (next((name for name, _ in inputs if name), ""), args[0] if args else None)
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}
+            out = self.call(node.operation, given, lambda op, _: op(*args, **kwargs, **inference(op)))
+        for tensor in node.outputs:
+            known[id(tensor)] = out
+
+    def call(self, operation: keras.Operation, given: Seen, apply: Callable[[Any, object], object]) -> Seen | None:
+        """Its output, under its name if it changes the values; where it has weights, the path ends."""
+        name, value = given
+        if isinstance(operation, keras.Model) and isinstance(value, tf.Tensor):
+            return self.model(operation, given)
+        if getattr(operation, "weights", None) and not isinstance(operation, _STATISTICS):
+            self.ends += [(name, value)] if isinstance(value, tf.Tensor) else []
+            return None
+        out = apply(operation, value)
+        return (name or (operation.name if changes(value, out) else "")), out
 
 
-def _others(
-    classifier: Classifier, images: np.ndarray, labels: np.ndarray, ways: list[Preprocessing]
-) -> dict[Preprocessing, np.ndarray]:
-    found = _otherwise(classifier, images, ways)
-    return {way: (predicted == labels) & beats_chance(predicted, labels) for way, predicted in found.items()}
+def called(model: keras.Model, value: object) -> list[keras.layers.Layer] | None:
+    """The layers of a subclass, each once, in the order in which `predict` calls them; None if it cannot be traced."""
+    order: dict[int, keras.layers.Layer] = {}
+    own = {id(layer) for layer in model.layers}
+    original = keras.layers.Layer.__call__
+
+    def noted(layer: keras.layers.Layer, *args: object, **options: object) -> object:
+        if id(layer) in own:
+            order.setdefault(id(layer), layer)
+        return original(layer, *args, **options)
+
+    if not model.built:  # a call would create its weights for this size
+        return None
+    try:
+        with patch.object(keras.layers.Layer, "__call__", noted):
+            model(value, **inference(model))
+    except Exception:  # another size than that of its weights
+        return None
+    return list(order.values())
 
 
-def _best(classifier: Classifier, own: np.ndarray, others: dict[Preprocessing, np.ndarray]) -> Better | None:
-    n = len(own)
-    doubt = STATED if is_stated(classifier.notes) else OF_FEW if n < FEW else LIKELY
-    gains = {way: right for way, right in others.items() if right.mean() >= own.mean() + GAIN}
-    for chance in (CHANCE, doubt):
-        if found := {way: right for way, right in gains.items() if mcnemar(right, own) < chance}:
-            best = max(found, key=lambda way: found[way].sum())
-            like = [w for w in found if w != best and mcnemar(found[best], found[w]) >= LIKELY]
-            shares = float(own.mean()), float(found[best].mean())
-            return Better(classifier.preprocessing, (best, *like), *shares, n, clear=chance == CHANCE)
-    return None
+def inference(operation: keras.Operation) -> dict[str, bool]:
+    """The argument that calls an operation as `predict` does, for those that have it."""
+    return {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
+
+
+def changes(value: object, out: object) -> bool:
+    """Do the values change, and not only their positions?"""
+    if not isinstance(value, tf.Tensor) or not isinstance(out, tf.Tensor):
+        return True
+    ends = [float(tf.reduce_max(tf.cast(each, tf.float32))) for each in (value, out)]
+    return abs(ends[0] - ends[1]) > 1e-3 * max(abs(ends[0]), 1e-9)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust.core.errors import ModelError
 from robust.core.remedies import setting
-from robust.models.classifier.graph import inference
+from robust.models.classifier.pixel_range import inference
 
 _TO_LEARN = ("_initializer", "_regularizer", "_constraint")  # settings of layers, by the ends of their names
 

@@ -13,7 +13,7 @@ from robust.core.types import NewRow, Row
 from robust.results.flags import worse
 from robust.results.summaries import earlier
 from robust.results.summaries.earlier import Report
-from robust.results.summaries.pairing import STRENGTH, Superclasses, at, by_strength, difference
+from robust.results.summaries.pairing import STRENGTH, Superclasses, by_strength, difference, rows_at
 from robust.suite.bounds import NoWorse
 
 ONE_SIDED, TWO_SIDED = 0.05, 0.025  # the tail probability for a bound, or an interval, of 95 %
@@ -49,7 +49,7 @@ def judged(
     """
     group, unit, rises = f"{key} vs {bound.than}", _unit(key), paired()[key.partition("[")[0]] == "higher"
     for where, part in by_strength(ours):
-        other = at(theirs, where)
+        other = rows_at(theirs, where)
         if other.empty:
             raise ReportError(f"{bound.than} has no outcomes at {_strength_text(where)}")
         found = difference(part, other, key, superclasses, name=bound.than, tail=ONE_SIDED)
@@ -127,13 +127,13 @@ def _compared(one: Report, other: Report, run: tuple[str, int, str], metric: str
     name, _, group = metric.removesuffix("]").partition("[")
     groups = other.superclasses_of(run[2])
     earlier.same_superclasses(one.path, metric, run[2], one.superclasses_of(run[2]), groups)
-    a, b = (at(report.outcomes, run_columns) for report in (one, other))
+    a, b = (rows_at(report.outcomes, run_columns) for report in (one, other))
     same = one.model(*run[:2]) == other.model(*run[:2]) != ""  # unknown for a black box
-    theirs, ours = (at(report.results, run_columns) for report in (one, other))
-    measured = at(ours, {"metric": name, "subset": group})
+    theirs, ours = (rows_at(report.results, run_columns) for report in (one, other))
+    measured = rows_at(ours, {"metric": name, "subset": group})
     for where, part in by_strength(b):
-        there = at(a, where)
-        own = at(measured, where)
+        there = rows_at(a, where)
+        own = rows_at(measured, where)
         if there.empty or (own["value"].isna() & (own["n"] == 0)).all():  # not measured, or of no image
             continue
         try:
@@ -157,7 +157,7 @@ def _compared(one: Report, other: Report, run: tuple[str, int, str], metric: str
 
 def as_written(path: Path, results: pd.DataFrame, where: Row, of: tuple[str, str], value: float) -> None:
     """Raise ReportError where the outcomes of a report give another value than its results.csv; NaN: unknown."""
-    for stored in at(results, {**where, "metric": of[0], "subset": of[1]})["value"]:
+    for stored in rows_at(results, {**where, "metric": of[0], "subset": of[1]})["value"]:
         if not isclose(stored, value, abs_tol=1e-5) and not isnan(stored) and not isnan(value):
             raise ReportError(f"{path}: its outcomes give {of[0]} = {value:.6g}, its results.csv {stored:.6g}")
 
@@ -166,7 +166,7 @@ def level(results: pd.DataFrame | None, where: Row, metric: str) -> str:
     """The worst reliability level of a metric at a strength, by rows of results.csv; "" where there are none."""
     if results is None:
         return ""
-    rows = at(results, {key: where[key] for key in STRENGTH})
+    rows = rows_at(results, {key: where[key] for key in STRENGTH})
     return functools.reduce(worse, rows.loc[rows["metric"] == metric, "reliability"], "")
 
 

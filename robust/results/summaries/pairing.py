@@ -124,7 +124,7 @@ def by_strength(outcomes: pd.DataFrame) -> Iterator[tuple[NewRow, pd.DataFrame]]
         yield {k: None if pd.isna(v) else v for k, v in zip(STRENGTH, where, strict=True)}, part
 
 
-def at(table: pd.DataFrame, where: Row) -> pd.DataFrame:
+def rows_at(table: pd.DataFrame, where: Row) -> pd.DataFrame:
     """The rows at one strength; None is a missing value."""
     for key, wanted in where.items():
         column = table[key]

@@ -9,7 +9,7 @@ import pytest
 
 from robust.attacks import diagnostics
 from robust.attacks.diagnostics import attack_checks as attack
-from robust.attacks.diagnostics.silent_success import silent_success
+from robust.attacks.diagnostics.fooled_but_not_returned import fooled_but_not_returned
 from robust.attacks.diagnostics.stronger_attack import stronger_attack
 from robust.attacks.iterative import Task
 from robust.core.signature import Call, bind
@@ -85,9 +85,9 @@ def test_an_image_that_falls_at_a_small_eps_only_breaks_the_order(task):
         return up(classifier, images, labels, eps) if eps < 0.2 else images
 
     small, large = (attack.run(task, fake(shy, eps)) for eps in (0.15, 0.3))
-    assert names(attack.eps_order(small, large)) == ["eps_order"]
+    assert names(attack.not_monotone_in_eps(small, large)) == ["not_monotone_in_eps"]
     small, large = (attack.run(task, fake(up, eps)) for eps in (0.15, 0.3))
-    assert names(attack.eps_order(small, large)) == []
+    assert names(attack.not_monotone_in_eps(small, large)) == []
 
 
 class Decoy(keras.layers.Layer):
@@ -247,10 +247,12 @@ def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
         classifier.compiled("logits", lambda: classifier.__call__)(tf.constant(up(classifier, images, labels, eps)))
         return images
 
-    assert names(silent_success(attack.run(task, fake(forgetful, 0.15, "foolbox:Fake")))) == ["silent_success"]
-    assert names(silent_success(attack.run(task, fake(up, 0.15, "foolbox:Fake")))) == []
+    assert names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.15, "foolbox:Fake")))) == [
+        "fooled_but_not_returned"
+    ]
+    assert names(fooled_but_not_returned(attack.run(task, fake(up, 0.15, "foolbox:Fake")))) == []
     assert (
-        names(silent_success(attack.run(task, fake(forgetful, 0.05, "foolbox:Fake")))) == []
+        names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.05, "foolbox:Fake")))) == []
     )  # nothing in the ball fools
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import robust.attacks.diagnostics
-from robust.attacks.diagnostics.diagnosis import CHANCE, Diagnosis, Reason, clearly
+from robust.attacks.diagnostics.diagnosis import CHANCE, Diagnosis, Reason, significantly_above
 from robust.core.remedies import formatted
 from robust.results.flags import FLAGS, LEVELS, level
 
@@ -21,12 +21,12 @@ def tail(count, n, share):
 def test_clearly_is_the_exact_binomial_test(n, data):
     count, share = data.draw(st.integers(0, n)), data.draw(st.sampled_from([0.002, 0.02]))
     if abs(tail(count, n, share) - CHANCE) > 1e-9:
-        assert clearly(count, n, share) == (tail(count, n, share) < CHANCE)
+        assert significantly_above(count, n, share) == (tail(count, n, share) < CHANCE)
 
 
 def test_so_a_healthy_model_is_accused_by_a_check_in_fewer_than_one_of_a_thousand_runs():
     for n in (5, 20, 100):
-        accused = [count for count in range(n + 1) if clearly(count, n)]
+        accused = [count for count in range(n + 1) if significantly_above(count, n)]
         assert tail(min(accused), n, 0.02) < 0.001 <= tail(min(accused) - 1, n, 0.02)
 
 

@@ -57,35 +57,39 @@ def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
 def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
     """Its trace and its balls are no attack's."""
     asked = []
-    for name in ("more_steps", "square_beats_gradients", "eps_order", "half_eps"):
+    for name in ("more_steps", "square_beats_gradients", "not_monotone_in_eps", "half_eps"):
         monkeypatch.setattr(
-            diagnostics.examine.__globals__["of_attack"], name, lambda *_, name=name: asked.append(name) or []
+            diagnostics.examine.__globals__["attack_checks"], name, lambda *_, name=name: asked.append(name) or []
         )
     monkeypatch.setitem(
         diagnostics.examine.__globals__, "stronger_attack", lambda _: asked.append("stronger_attack") or []
     )
     monkeypatch.setitem(
-        diagnostics.examine.__globals__, "shorter_search", lambda _: asked.append("shorter_search") or []
+        diagnostics.examine.__globals__,
+        "smaller_distance_found",
+        lambda _: asked.append("smaller_distance_found") or [],
     )
     monkeypatch.setitem(
-        diagnostics.examine.__globals__, "silent_success", lambda _: asked.append("silent_success") or []
+        diagnostics.examine.__globals__,
+        "fooled_but_not_returned",
+        lambda _: asked.append("fooled_but_not_returned") or [],
     )
     monkeypatch.setitem(
         diagnostics.examine.__globals__, "lost_in_rounding", lambda _: asked.append("lost_in_rounding") or []
     )
     monkeypatch.setitem(diagnostics.examine.__globals__, "flat_scores", lambda _: asked.append("flat_scores") or [])
     monkeypatch.setattr(
-        diagnostics.examine.__globals__["of_attack"],
+        diagnostics.examine.__globals__["attack_checks"],
         "noise_beats_attack",
         lambda _: asked.append("noise_beats_attack") or [],
     )
-    of_run = diagnostics.examine.__globals__["_of_run"]
+    of_run = diagnostics.examine.__globals__["_check_run"]
     run = AttackRun(None, None, np.empty(0), np.empty(0, bool), np.empty((0, 0)), np.empty(0), np.empty(0))
     assert [*of_run(run, run)] == [] and asked == [
         "noise_beats_attack",
         "flat_scores",
         "stronger_attack",
-        "shorter_search",
+        "smaller_distance_found",
     ]
     asked.clear()
     assert [*of_run(run, replace(run, sizes=None))] == []
@@ -96,8 +100,8 @@ def test_neither_steps_nor_orders_of_eps_are_asked_of_a_search(monkeypatch):
         "more_steps",
         "stronger_attack",
         "lost_in_rounding",
-        "silent_success",
-        "eps_order",
+        "fooled_but_not_returned",
+        "not_monotone_in_eps",
     ]
     asked.clear()
     assert [*of_run(None, replace(run, sizes=None))] == []

@@ -65,10 +65,10 @@ def test_the_verdict_is_a_value_that_a_bound_is_held_against(ran):
 
 def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
     rows = ran[3].query("metric == 'reliability' and case == 'slow' and subset != ''").set_index("subset")
-    assert "incomplete" in rows.index and "black_box_beats" in rows.index
+    assert "incomplete" in rows.index and "black_box_stronger" in rows.index
     outcomes = pd.read_parquet(ran[2] / "outcomes.parquet").set_index("example")
     is_adv = {c: (part.label != part.predicted) for c, part in outcomes.groupby("case")}
-    assert rows.value["black_box_beats"] == pytest.approx((is_adv["square"] & ~is_adv["slow"]).mean())
+    assert rows.value["black_box_stronger"] == pytest.approx((is_adv["square"] & ~is_adv["slow"]).mean())
 
 
 def test_the_checks_are_no_part_of_what_the_attack_cost(ran):

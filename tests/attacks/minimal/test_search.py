@@ -98,13 +98,13 @@ def by_linear_programs(classifier, weights, images, labels, norm):
 def program(slope, gap, x, norm):
     """Minimise the norm of up - down, with slope . (up - down) >= gap and x + up - down in [0, 1]."""
     n, one = len(x), norm == "linf"
-    across, room = np.concatenate([slope, -slope]), [(0, 1 - v) for v in x] + [(0, v) for v in x]
+    across, box_diameter = np.concatenate([slope, -slope]), [(0, 1 - v) for v in x] + [(0, v) for v in x]
     cost = np.r_[np.zeros(2 * n), 1] if one else np.ones(2 * n)
     rows, ends = [np.r_[-across, 0] if one else -across], [-gap]
     if one:
         rows += [np.r_[np.eye(2 * n)[i], -1] for i in range(2 * n)]
         ends += [0] * (2 * n)
-    done = linprog(cost, A_ub=np.array(rows), b_ub=ends, bounds=room + [(0, None)] * one)
+    done = linprog(cost, A_ub=np.array(rows), b_ub=ends, bounds=box_diameter + [(0, None)] * one)
     return done.fun if done.status == 0 else np.inf
 
 
@@ -192,7 +192,7 @@ def test_carlini_wagner_is_one_of_those_that_minimise(two, known2):
 
 def test_which_attacks_minimise_by_themselves():
     expected = {"fab": False, "pgd": False, "foolbox:LinfPGD": False, "foolbox:LInfFMNAttack": True, "deepfool": True}
-    assert {name: of_attack(name).minimal for name in expected} == expected
+    assert {name: of_attack(name).minimizes for name in expected} == expected
 
 
 @norms

@@ -8,7 +8,7 @@ from robust.core import registry
 from robust.core.errors import ModelError
 from robust.models.architectures import mobilenet, mobilenet_v2
 from robust.models.architectures.port import port
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 PAIRS = {
     "vgg16": applications.VGG16,
@@ -104,7 +104,7 @@ def test_the_comparison_tells_the_strides_of_v1_5(source, apart):
 def test_a_softmax_is_left_aside(randomized, apart):
     theirs = randomized(applications.MobileNet(weights=None, input_shape=(32, 32, 3), classes=7, alpha=0.25))
     ours = ported(theirs, mobilenet(input_shape=(32, 32, 3), classes=7, stem="imagenet", width=0.25))
-    assert apart(ours, heads.linear(theirs)) <= 1e-3 < apart(ours, theirs)
+    assert apart(ours, main_logits.linear(theirs)) <= 1e-3 < apart(ours, theirs)
 
 
 MOBILE = {"input_shape": (32, 32, 3), "classes": 7, "stem": "imagenet", "width": 0.35}

@@ -9,7 +9,7 @@ from keras import layers
 
 from robust.core.errors import ModelError
 from robust.models.architectures.port import port
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 
 def ported(theirs, ours):
@@ -63,7 +63,7 @@ def test_borders_are_equal_where_the_functions_are(randomized, data, side, kerne
 def test_layers_that_do_nothing_and_activations_by_themselves(randomized, apart):
     theirs = randomized(built(lambda x: layers.Dense(3, activation="softmax")(layers.Flatten()(x))))
     ours = built(lambda x: layers.Dense(3)(layers.Dropout(0.5)(layers.Reshape((32,))(x))))
-    assert apart(ported(theirs, ours), heads.linear(theirs)) < 1e-6
+    assert apart(ported(theirs, ours), main_logits.linear(theirs)) < 1e-6
 
 
 @pytest.mark.parametrize(("theirs", "ours", "words"), [

@@ -24,7 +24,7 @@ from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.signature import bind
 from robust.core.store import Store
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.models.classifier import Classifier
 from robust.models.loading import fingerprint, load
 from robust.suite import Model, Python, read_data, read_model
@@ -299,7 +299,7 @@ def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker
     plain = replace(model, train=None)
 
     def known():
-        return models.identity(plain, 0, data, None), models.key(model, 0, data)["source"]
+        return prepare_models.identity(plain, 0, data, None), prepare_models.key(model, 0, data)["source"]
 
     before = known()
     theirs = custom.with_name("theirs.py")
@@ -326,7 +326,7 @@ def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monk
     for factor in ("2", "30"):
         (tmp_path / "made_here.py").write_text(textwrap.dedent(code).replace("2 * x", f"{factor} * x"))
         model = Model("net", Python(bind("architectures", "made_here:net")))
-        found.append(models.prepare(model, 0, given, Store(tmp_path / "store"), Silent()).identity)
+        found.append(prepare_models.prepare(model, 0, given, Store(tmp_path / "store"), Silent()).identity)
         sys.modules.pop("made_here")
         importlib.invalidate_caches()
     assert found[0] != found[1]

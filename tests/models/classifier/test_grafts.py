@@ -11,7 +11,7 @@ from PIL import Image
 from robust.api import attack_image
 from robust.core.signature import bind
 from robust.datasets.dataset import from_arrays
-from robust.models.classifier import Classifier, heads
+from robust.models.classifier import Classifier, main_logits
 from robust.suite import read_model
 from robust.suite.preprocessing import Preprocessing
 from robust.training import finetune
@@ -99,4 +99,4 @@ def test_it_is_fine_tuned(pixels, crowded):
     np.testing.assert_allclose(kept(IMAGES), want, rtol=1e-4, atol=1e-3)
     keras.utils.clear_session()
     new = finetune.adapted(model, data, recipe("new"), pixels)
-    assert new.output_shape == (None, 3) and heads.last(new).name == "logits_1"
+    assert new.output_shape == (None, 3) and main_logits.last(new).name == "logits_1"

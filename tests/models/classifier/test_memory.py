@@ -11,7 +11,7 @@ from robust.core.errors import ModelError
 from robust.core.store import Store
 from robust.engine import reference_predictions
 from robust.models.classifier import Classifier
-from robust.models.classifier.memory import fitting
+from robust.models.classifier.memory import halving_batches
 
 
 class Narrow(keras.layers.Layer):
@@ -70,7 +70,7 @@ def test_an_evaluation_goes_on_in_smaller_batches_and_says_so(linear, dozen):
 
 def test_each_graph_is_traced_anew_at_the_new_size_and_once(linear, dozen):
     classifier = Classifier(linear(Narrow(3)), 3, batch_size=8)
-    logits = fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+    logits = halving_batches(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
     np.testing.assert_allclose(logits, dozen[1], atol=1e-5)
     assert (classifier.batch_size, classifier.graphs) == (2, {"logits": 1})
 
@@ -78,7 +78,7 @@ def test_each_graph_is_traced_anew_at_the_new_size_and_once(linear, dozen):
 def test_one_image_that_does_not_fit_is_an_error(linear, dozen):
     classifier = Classifier(linear(Narrow(0)), 3, batch_size=2)
     with pytest.raises(ModelError, match="model 'net': one image does not fit in memory; take smaller images"):
-        fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+        halving_batches(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
 
 
 def test_a_batch_that_the_model_insists_on_is_not_halved(dozen):
@@ -86,7 +86,7 @@ def test_a_batch_that_the_model_insists_on_is_not_halved(dozen):
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(Narrow(3)(inputs))), name="net")
     classifier = Classifier(model, 3)
     with pytest.raises(ModelError, match="model 'net': the 4 images it is built for do not fit in memory"):
-        fitting(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
+        halving_batches(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
 
 
 def test_a_function_that_runs_out_of_memory_is_asked_for_less(dozen):
@@ -109,7 +109,7 @@ def test_other_errors_of_tensorflow_are_left_as_they_are(linear, dozen):
         raise tf.errors.InternalError(None, None, "x")
 
     with pytest.raises(tf.errors.InternalError):
-        fitting(classifier, work, lambda line: None)
+        halving_batches(classifier, work, lambda line: None)
 
 
 def test_under_a_transfer_the_batches_of_the_model_that_is_attacked_are_halved(linear, dozen):

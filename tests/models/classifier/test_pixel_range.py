@@ -1,202 +1,232 @@
-"""A model that does not say how it wants its pixels, and is asked in the wrong range."""
-
-import tomllib
-import warnings
+"""What a model's layers and operations say of its pixels, whatever stands before, between and around them."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 import robust
-from robust.core.store import Store
-from robust.models.classifier import Classifier
-from robust.models.classifier.pixel_range import better
-from robust.results.flags import FLAGS
-from robust.suite.preprocessing import MODES, Preprocessing
+from robust.models.classifier import Classifier, black_box
+from robust.models.classifier.inputs import is_stated
+from robust.models.classifier.pixel_range import takes_bytes
 
-random = np.random.default_rng(0)
-IMAGES = random.uniform(0, 1, (300, 4, 4, 1)).astype(np.float32)
-LABELS = np.digitize(IMAGES.mean(axis=(1, 2, 3)), [0.45, 0.55])
-
-
-def graded(low, high):
-    """Three classes by the mean grey: dark, middle, bright, of pixels from low to high."""
-    inputs = keras.Input((4, 4, 1))
-    grey = layers.Dense(1)
-    head = layers.Dense(3)
-    model = keras.Model(inputs, head(grey(layers.Flatten()(inputs))), name="graded")
-    grey.set_weights([np.full((16, 1), 1 / 16), np.zeros(1)])
-    one, two = (low + (high - low) * edge for edge in (0.45, 0.55))
-    head.set_weights([np.array([[0.0, 1.0, 2.0]]), np.array([0.0, -one, -one - two])])  # dark, middle, bright
-    return model
+RANDOM = [
+    layers.RandomFlip, layers.RandomContrast, layers.RandomBrightness, layers.RandomShear, layers.RandomZoom,
+    layers.RandomRotation, layers.RandomTranslation, layers.GaussianNoise, layers.GaussianDropout, layers.Dropout,
+    layers.RandomColorJitter, layers.RandomErasing, layers.RandomInvert,
+]  # fmt: skip
+GIVEN = {
+    "RandomTranslation": (0.1, 0.1),
+    "RandomFlip": (),
+    "RandomColorJitter": (),
+    "RandomErasing": (),
+    "RandomInvert": (),
+}
 
 
-def found(classifier, images=IMAGES, labels=LABELS):
-    """What `better` says of as many images as it asks for."""
-    return better(classifier, lambda n: (images[:n], labels[:n]), len(images))
+def net(*first, shape=(8, 8, 3)):
+    inputs = out = keras.Input(shape)
+    for each in first:
+        out = each(out)
+    out = layers.Conv2D(4, 3)(out) if len(out.shape) == 4 else layers.Dense(4)(out)
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(out)))
 
 
-def black_box(model):
-    return lambda x: model.predict(x, verbose=0)
+@pytest.mark.parametrize("kind", RANDOM)
+def test_what_augments_is_looked_through(kind):
+    before = kind(*GIVEN.get(kind.__name__, (0.1,)))
+    assert takes_bytes(net(before, layers.Rescaling(1 / 255, name="by_255"))) == "by_255"
+    assert not takes_bytes(net(before))
 
 
-@pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
-@pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1)])
-def test_the_range_in_which_it_does_clearly_better_is_found(low, high, wrapped):
-    doubt = found(Classifier(wrapped(graded(low, high)), 3))
-    assert (doubt.preprocessing, doubt.other, doubt.n) == ((Preprocessing(low, high),), 1.0, 300) and doubt.own < 0.6
-    assert str(doubt).endswith(f"100% with [{low}, {high}]: if that is intended, set preprocessing=[{low}, {high}]")
-    assert doubt.reason.name == "wrong_preprocessing"
+def normalised():
+    layer = layers.Normalization(mean=[120.0, 115.0, 100.0], variance=[60.0**2] * 3)
+    layer.build((None, 8, 8, 3))
+    return layer
 
 
-def test_nothing_is_said_where_the_range_is_right_or_no_range_helps():
-    assert found(Classifier(graded(0, 1), 3)) is None
-    assert found(Classifier(graded(0, 255), 3, preprocessing=(0, 255))) is None
-    assert found(Classifier(graded(0, 255), 3), labels=random.permutation(LABELS)) is None
+def batch_normalised():
+    layer = layers.BatchNormalization()
+    layer.build((None, 8, 8, 3))
+    layer.set_weights([np.ones(3), np.zeros(3), np.full(3, 110.0), np.full(3, 3600.0)])
+    return layer
 
 
-def test_what_is_declared_is_held_against_the_images_too():
-    doubt = found(Classifier(graded(0, 255), 3, preprocessing=(0, 1)))
-    assert (doubt.preprocessing, doubt.reason.name) == ((Preprocessing(0, 255),), "wrong_preprocessing")
+SAYING = {
+    "division": [lambda x: x / 255.0],
+    "product": [lambda x: x * (1 / 255)],
+    "scaled to [-1, 1]": [lambda x: x / 127.5 - 1],
+    "tf": [keras.applications.mobilenet.preprocess_input],
+    "caffe": [keras.applications.resnet50.preprocess_input],
+    "torch": [keras.applications.densenet.preprocess_input],
+    "reshaped": [layers.Reshape((8, 8, 3)), layers.Rescaling(1 / 255)],
+    "flat": [layers.Flatten(), layers.Rescaling(1 / 255)],
+    "permuted": [layers.Permute((2, 1, 3)), lambda x: x / 255],
+    "padded": [layers.ZeroPadding2D(1), layers.Rescaling(1 / 255)],
+    "pooled": [layers.AveragePooling2D(2), layers.Rescaling(1 / 255)],
+    "statistics": [normalised()],
+    "batch statistics": [batch_normalised()],
+    "behind": [layers.Identity(), layers.Activation("linear"), layers.Rescaling(1 / 255), layers.ReLU()],
+    "nested": [keras.Sequential([keras.Input((8, 8, 3)), layers.RandomFlip(), layers.Rescaling(1 / 255)])],
+    "nested deeper": [net(lambda x: x / 255.0)],
+}
 
 
-def test_caffe_is_advised_and_not_the_range_that_is_half_right():
-    model = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D(), layers.Dense(3)])
-    model.layers[-1].set_weights([np.eye(3), np.zeros(3)])  # the colour that is farthest above its mean
-    images = random.uniform(0.3, 0.6, (300, 1, 1, 3)) * np.ones((1, 4, 4, 1))
-    labels = (images[:, 0, 0, ::-1] * 255 - np.array(MODES["caffe"].mean)).argmax(axis=1)
-    doubt = found(Classifier(model, 3), images.astype("float32"), labels)
-    assert doubt.preprocessing == (MODES["caffe"],) and doubt.other == 1
-    assert str(doubt).endswith(": if that is intended, set preprocessing='caffe'")
-    assert found(Classifier(model, 3, preprocessing="caffe"), images.astype("float32"), labels) is None
+@pytest.mark.parametrize("name", SAYING)
+def test_layers_and_operations_say_it(name):
+    assert takes_bytes(net(*SAYING[name]))
 
 
-def test_ways_that_do_equally_well_are_all_named_and_none_is_advised():
-    model = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
-    model.layers[-1].set_weights([np.repeat([[-1.0, 1.0]], 3, axis=0), np.array([0.9, -0.9])])  # is it above 0.3?
-    images = np.where(np.arange(200) % 2, 0.9, 0.2)[:, None, None, None] * np.ones((1, 4, 4, 3))
-    doubt = found(Classifier(model, 2, preprocessing=(0, 255)), images.astype("float32"), np.arange(200) % 2)
-    assert len(doubt.preprocessing) > 1 and doubt.other == 1 and doubt.reason.name == "wrong_preprocessing"
-    assert " or " in str(doubt) and "if that is intended" not in str(doubt)
+@pytest.mark.parametrize(
+    "first",
+    [
+        [],
+        [layers.Rescaling(2.0, -1)],
+        [lambda x: x * 255.0, layers.Rescaling(1 / 255)],
+        [lambda x: (x - 0.45) / 0.225],
+        [lambda x: x * 255.0, normalised()],
+        [layers.BatchNormalization()],
+        [layers.ReLU()],
+        [lambda x: x - ops.mean(x, axis=(1, 2, 3), keepdims=True)],
+    ],
+)
+def test_what_takes_other_pixels_or_any_says_nothing(first):
+    assert not takes_bytes(net(*first))
 
 
-def test_of_few_images_there_is_a_suspicion():
-    doubt = found(Classifier(graded(0, 255), 3), IMAGES[:8], LABELS[:8])
-    assert doubt.reason.name == "preprocessing_guessed" and "which may be chance" in str(doubt)
+def test_grey_is_made_colour():
+    assert takes_bytes(net(lambda x: layers.Concatenate()([x, x, x]), lambda x: x / 255.0, shape=(8, 8, 1)))
+    assert takes_bytes(net(layers.Rescaling(1 / 255), lambda x: layers.Concatenate()([x, x, x]), shape=(8, 8, 1)))
 
 
-def test_a_function_that_refuses_other_ranges_is_believed():
-    model = graded(0, 1)
-
-    def strict(x):
-        if x.max() > 1 or x.min() < 0:
-            raise ValueError("pixels lie in [0, 1]")
-        return model.predict(x, verbose=0)
-
-    assert found(Classifier(strict, 3)) is None
+def test_a_raw_way_beside_a_scaled_one_says_nothing():
+    inputs = keras.Input((8, 8, 3))
+    both = layers.Add()([layers.Conv2D(2, 3)(inputs / 255.0), layers.Conv2D(2, 3)(inputs)])
+    assert not takes_bytes(keras.Model(inputs, layers.Flatten()(both)))
 
 
-def marks(table):
-    return set(table["reliability"])
+def test_any_size_and_whole_numbers():
+    assert takes_bytes(net(layers.Resizing(8, 8), layers.Rescaling(1 / 255), shape=(None, None, 3)))
+    inputs = keras.Input((8, 8, 3), dtype="uint8")
+    out = layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inputs)))
+    assert takes_bytes(keras.Model(inputs, out))
 
 
-@pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
-def test_every_number_is_marked_and_python_is_told(wrapped):
-    with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is intended, set preprocessing=\[0, 255\]"):
-        table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255")
-    assert marks(table) == {"invalid"} and {"clean", "noise"} == set(table["case"])
-    assert (table.loc[table["subset"] == "wrong_preprocessing", "n"] == 300).all()
-    table = robust.evaluate(wrapped(graded(0, 255)), (IMAGES, LABELS), ["noise"], eps="1/255", preprocessing=(0, 255))
-    assert "invalid" not in marks(table) and robust.value(table, "top1", case="clean").value == 1
-    assert marks(table[table["case"] == "clean"]) == {""}
+def test_a_subclass_says_it_by_its_first_layers():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.head = layers.Rescaling(1 / 255), layers.Dense(3)
+
+        def call(self, images):
+            return self.head(ops.reshape(self.scale(images), (-1, 192)))
+
+    model = Net()
+    model(np.zeros((1, 8, 8, 3)))
+    assert takes_bytes(model)
 
 
-@pytest.mark.parametrize(("missing", "name"), [(0.1, "preprocessing_contradicted"), (0.5, "wrong_preprocessing")])
-def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits_it_a_little_better(missing, name):
-    """As where its averages have not settled: no other declaration would be the truth, so a bound may still pass."""
-    net = graded(0, 1)
+class Trained(keras.Model):
+    """It scales pixels in training alone: `predict` takes [0, 1]."""
 
-    def unsettled(x):
-        right = net.predict(x / 255 if x.max() > 1 else x, verbose=0)
-        odd = (x.max() > 1) & (IMAGES.shape[0] * x[:, 0, 0, 0] / 255 % 1 < missing)  # some of them, by a pixel
-        return np.where(odd[:, None], np.roll(right, 1, axis=1), right)
+    def __init__(self, always=False):
+        super().__init__()
+        self.scale, self.flat, self.head = layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)
+        self.scale.build((None, 8, 8, 3))  # it may never be asked
+        self.always = always
 
-    doubt = found(Classifier(unsettled, 3, preprocessing=(0, 255)))
-    assert doubt.reason.name == name and doubt.other == 1 and abs(1 - doubt.own - missing) < 0.08
-    assert found(Classifier(unsettled, 3, preprocessing=(0, 255))).used == Preprocessing(0, 255)
-    assert FLAGS[name].level == ("suspect" if missing < 0.2 else "invalid")
+    def call(self, images, training=False):
+        return self.head(self.flat(self.scale(images) if training or self.always else images))
 
 
-def test_few_images_are_marked_too():
-    with pytest.warns(UserWarning, match="which may be chance"):
-        table = robust.evaluate(graded(0, 255), (IMAGES[:8], LABELS[:8]))
-    assert marks(table) == {"suspect"}
+def test_a_layer_of_a_subclass_that_predict_does_not_ask_says_nothing():
+    images = np.random.default_rng(0).random((60, 8, 8, 3), "float32")
+    for always in (False, True):
+        model = Trained(always)
+        model(images[:1])
+        nested = keras.Sequential([keras.Input((8, 8, 3)), Trained(always)])
+        for each in (model, nested, black_box.as_black_box(model, 3)):
+            found = Classifier(each, 3)
+            assert found.preprocessing.high == (255 if always else 1)
+            assert is_stated(found.notes) is always
+        labels = model.predict(images * (255 if always else 1), verbose=0).argmax(axis=1)
+        assert robust.value(robust.evaluate(model, (images, labels), classes=3), "top1").value == 1
 
 
-def test_a_second_run_from_the_store_says_it_again(tmp_path):
-    graded(0, 255).save(tmp_path / "net.keras")
-    np.savez(tmp_path / "data.npz", x=IMAGES, y=LABELS)
-    (tmp_path / "s.toml").write_text(
-        'data = { arrays = "data.npz" }\n[model.net]\nkeras = "net.keras"\n[case.clean]\n'
-        '[case.fog]\ncorruption = { name = "brightness" }\n'
-    )
-    for _ in range(2):
-        with pytest.warns(UserWarning, match="net: .* if that is intended, set pixels"):
-            table = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
-        assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
-    page = (tmp_path / "out" / "index.html").read_text()
-    assert "if that is intended, set preprocessing = [0, 255]" in page and "invalid" in page
+def test_of_a_subclass_that_cannot_be_watched_its_first_layers_are_a_guess():
+    class Picky(Trained):
+        def call(self, images, training=False):
+            if tf.executing_eagerly() and len(images) == 3:
+                raise ValueError("no batch of three")
+            return super().call(images, training)
+
+    model = Picky()
+    model(np.zeros((1, 8, 8, 3), "float32"))
+    found = Classifier(model, 3)
+    assert found.notes[-1].startswith("pixels [0, 255], from its layer 'rescaling")
+    assert found.notes[-1].endswith(", if its call uses it") and not is_stated(found.notes)
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
-    """Floats say nothing of their range; whole numbers were calibrated on half of theirs."""
-    converter = tf.lite.TFLiteConverter.from_keras_model(graded(0, 255) if not whole else graded(-1, 1))
-    if whole:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in IMAGES[:20] * 2 - 1)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        (tmp_path / "net.tflite").write_bytes(converter.convert())
-    wanted = [-1, 1] if whole else [0, 255]
-    if not whole:
-        with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: .* set preprocessing=\[0, 255\]"):
-            table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3)
-        assert marks(table) == {"invalid"}
-    table = robust.evaluate(
-        tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=None if whole else wanted
-    )
-    assert "invalid" not in marks(table) and robust.value(table, "top1").value > 0.8
-    with pytest.warns(UserWarning, match="if that is intended, set pixels"):
-        table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=(0, 1))
-    assert marks(table) == {"invalid"}
+def test_a_layer_that_takes_no_such_image_says_nothing():
+    class Picky(layers.Layer):
+        def call(self, images):
+            if tf.executing_eagerly():
+                raise ValueError("no")
+            return images
+
+    assert not takes_bytes(net(Picky(), layers.Rescaling(1 / 255)))
 
 
-def test_a_callback_tells_once_and_the_remedy_is_right():
-    """Trained on what its loader gives, grey levels, and watched with images in [0, 1]."""
-
-    def fitted(**options):
-        model = graded(0, 255)
-        model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        watch = robust.RobustAccuracy((IMAGES, LABELS), "fgsm", eps="1/255", max_images=300, **options)
-        return model.fit(IMAGES * 255, LABELS, epochs=2, verbose=0, callbacks=[watch]).history["val_robust_accuracy"]
-
-    with pytest.warns(UserWarning, match=r"graded: .* of 300 images .* with pixels \[0, 1\], 100%") as told:
-        wrong = fitted()
-    (said,) = [str(each.message) for each in told]
-    remedy = tomllib.loads(said.partition("set ")[2])  # as it is to be typed
-    assert remedy == {"preprocessing": [0, 255]}
-    assert fitted(**remedy)[-1] > 0.9 > 0.6 > wrong[-1]
+@pytest.mark.parametrize("name", SAYING)
+def test_a_black_box_keeps_what_the_layers_say(name):
+    model = net(*SAYING[name])
+    whole, asked = Classifier(model, 3), Classifier(black_box.as_black_box(model, 3), 3)
+    assert asked.preprocessing == whole.preprocessing and asked.preprocessing.high == 255
+    images = np.random.default_rng(0).random((5, 8, 8, 3), "float32")
+    np.testing.assert_allclose(asked.logits(images), whole.logits(images), rtol=1e-4, atol=1e-4)
 
 
-def test_a_callback_tells_of_few_images_at_the_end():
-    model = graded(0, 255)
-    model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    watch = robust.RobustAccuracy((IMAGES[:8], LABELS[:8]), "fgsm", eps="1/255")
-    with pytest.warns(UserWarning, match="which may be chance") as told:
-        model.fit(IMAGES[:8] * 255, LABELS[:8], epochs=2, verbose=0, callbacks=[watch])
-    assert len(told) == 1
+def test_a_black_box_keeps_type_layout_and_batch():
+    inputs = keras.Input(batch_shape=(4, 3, 8, 8), dtype="uint8")
+    out = layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0))
+    model = keras.Model(inputs, out)
+    asked = Classifier(black_box.as_black_box(model, 3), 3)
+    assert (asked.preprocessing.layout, asked.preprocessing.high, asked.batch_size) == ("channels_first", 255, 4)
+    images = (np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)) / np.float32(255)).astype("float32")
+    whole = np.rint(images * 255).astype("uint8").transpose(0, 3, 1, 2)
+    expected = np.concatenate([model(part).numpy() for part in (whole[:4], np.resize(whole[4:], (4, 3, 8, 8)))])[:5]
+    np.testing.assert_allclose(asked.logits(images), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_whole_numbers_without_a_word_are_bytes():
+    inputs = keras.Input((8, 8, 3), dtype="uint8")
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32"))))
+    asked = Classifier(black_box.as_black_box(model, 3), 3)
+    assert asked.preprocessing.high == 255 and asked.notes[-1] == "pixels [0, 255], from its inputs of type uint8"
+
+
+def test_evaluate_asks_a_black_box_in_the_range_of_its_layers():
+    model = net(layers.RandomContrast(0.2), layers.Rescaling(1 / 255))
+    images = np.random.default_rng(0).random((40, 8, 8, 3), "float32")
+    labels = model.predict(images * 255, verbose=0).argmax(axis=1)
+    for given in (model, {"model": model, "black_box": True}):
+        assert robust.value(robust.evaluate(given, (images, labels), classes=3), "top1").value == 1
+
+
+def test_the_answers_of_a_network_within_an_operation_are_no_pixels():
+    kernel = np.random.default_rng(0).normal(0, 0.001, (192, 3))
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, ops.matmul(ops.reshape(inputs, (-1, 192)), kernel.astype("float32")))
+    assert not takes_bytes(model)
+
+
+def test_a_model_of_bytes_is_evaluated_by_its_answers():
+    inputs = keras.Input(batch_shape=(4, 3, 8, 8), dtype="uint8")
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0)))
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
+    labels = model.predict(images.transpose(0, 3, 1, 2), batch_size=4, verbose=0).argmax(axis=1)
+    with pytest.raises(robust.RobustError, match="or set black_box=True"):
+        robust.evaluate(model, (images, labels), classes=3)
+    found = robust.evaluate({"model": model, "black_box": True}, (images, labels), ["noise"], eps="1/255", classes=3)
+    assert robust.value(found, "top1", case="clean").value == 1

@@ -9,7 +9,7 @@ from keras import layers
 import robust
 from robust.attacks import pgd
 from robust.core.errors import ModelError
-from robust.models.classifier import Classifier, heads, independence
+from robust.models.classifier import Classifier, independence, main_logits
 
 SHAPE = (4, 4, 3)
 random = np.random.default_rng(0)
@@ -126,7 +126,7 @@ def test_one_number_handed_on_is_understood(behind, activation):
 )
 def test_what_changes_the_probabilities_stays(changes):
     model = functional(layers.Flatten(), dense(), layers.Softmax(), changes)
-    assert heads.linear(model) is model
+    assert main_logits.linear(model) is model
 
 
 def test_a_softmax_inside_a_nested_model_is_taken_off():

@@ -8,7 +8,7 @@ import pytest
 import robust
 from robust.core.errors import ModelError
 from robust.core.store import Store
-from robust.engine import models
+from robust.engine import prepare_models
 from robust.models.pretrained import load
 from robust.suite import Weights
 
@@ -45,10 +45,10 @@ def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch
     store = Store(tmp_path / "store")
     table = robust.run("s.toml", store=store)
     assert robust.value(table, "top1", case="clean").value >= 2 / 12
-    load = models.pretrained.load
-    monkeypatch.setattr(models.pretrained, "load", None)
+    load = prepare_models.pretrained.load
+    monkeypatch.setattr(prepare_models.pretrained, "load", None)
     assert robust.run("s.toml", store=store).equals(table)  # nothing is loaded again
-    monkeypatch.setattr(models.pretrained, "load", load)
+    monkeypatch.setattr(prepare_models.pretrained, "load", load)
     (tmp_path / "w.pth").write_bytes(form["legacy"]({**suite.tensors, "classifier.bias": np.ones(10, np.float32)}))
     assert robust.run("s.toml", store=store)["weights_sha"].unique() != table["weights_sha"].unique()
 

@@ -19,7 +19,7 @@ FURTHER = (1.01, 1.03, 1.1, 1.3, 2, 4)
 
 
 @dataclass(frozen=True)
-class Known:
+class SearchState:
     """The call, and the nearest point of each image found so far that fools the model, with its distance.
 
     Nothing here depends on the call's eps, which only censors what was found.
@@ -42,11 +42,11 @@ class Known:
 
     @property
     def found(self) -> np.ndarray:
-        """The rows of the images for which a point is known."""
+        """The rows of the images for which a point is state."""
         return np.flatnonzero(np.isfinite(self.sizes))
 
     @property
-    def room(self) -> float:
+    def box_diameter(self) -> float:
         """The largest norm of any change within [0, 1]."""
         pixels = self.task.images[0].size if len(self.sizes) else 1
         return {"linf": 1.0, "l2": pixels**0.5}.get(self.norm, float(pixels))
@@ -62,7 +62,7 @@ class Known:
         self.result.n_forward[rows] += found.n_forward
         self.result.n_backward[rows] += found.n_backward
 
-    def keep(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+    def keep_nearer(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Keep the points that fool the model and are nearer than the known ones; returns which of them fool it."""
         if not rows.size:
             return np.zeros(0, bool)
@@ -86,34 +86,34 @@ class Known:
         low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
         for _ in range(BISECTIONS if rows.size else 0):
             middle = (low + high) / 2
-            is_adv = self.keep(rows, images + middle[:, None, None, None] * change)
+            is_adv = self.keep_nearer(rows, images + middle[:, None, None, None] * change)
             low, high = np.where(is_adv, low, middle), np.where(is_adv, middle, high)
 
-    def search_towards(self, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
+    def search_towards(self, classes_to_try: np.ndarray, begin: np.ndarray | None, steps: int) -> None:
         """FAB on all images, each towards one class, [N]."""
-        found = self._fab(self.all_rows, surrogate_targets, begin, steps, along=False)
-        is_adv = self.keep(self.all_rows, found)
+        found = self._fab(self.all_rows, classes_to_try, begin, steps, along=False)
+        is_adv = self.keep_nearer(self.all_rows, found)
         change = found - self.task.images
         missed = np.flatnonzero(~is_adv & (change != 0).any(axis=(1, 2, 3)))
         for further in FURTHER:
             points = np.clip(self.task.images[missed] + further * change[missed], 0, 1)
-            missed = missed[~self.keep(missed, points)]
+            missed = missed[~self.keep_nearer(missed, points)]
 
     def along_boundary(self, classes: int) -> None:
         """From the known points towards the images, along the boundary of each of the most likely classes there."""
         if not (rows := self.found).size:
             return
         task, steps = self.task_of(rows, None), max(MIN_ITERATIONS, self.call.arguments.get("steps", 0) // 4)
-        surrogate_targets, passes = ranked(replace(task, images=self.result.images[rows]), classes)
+        classes_to_try, passes = ranked(replace(task, images=self.result.images[rows]), classes)
         self.result.n_forward[rows] += passes
-        for target in surrogate_targets.T:
-            self.keep(rows, self._fab(rows, target, self.result.images[rows], steps, along=True))
+        for target in classes_to_try.T:
+            self.keep_nearer(rows, self._fab(rows, target, self.result.images[rows], steps, along=True))
         self.bisect(rows)
 
     def _fab(
-        self, rows: np.ndarray, surrogate_targets: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
+        self, rows: np.ndarray, classes_to_try: np.ndarray, begin: np.ndarray | None, steps: int, *, along: bool
     ) -> np.ndarray:
         task = self.task_of(rows, begin)
-        found = fab_towards(task, surrogate_targets, eps=self.room, norm=self.norm, steps=steps, along=along)
+        found = fab_towards(task, classes_to_try, eps=self.box_diameter, norm=self.norm, steps=steps, along=along)
         self.count(rows, found)
         return found.images

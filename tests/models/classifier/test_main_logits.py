@@ -5,7 +5,7 @@ from keras import layers
 
 import robust
 from robust.core.errors import ModelError
-from robust.models.classifier import heads
+from robust.models.classifier import main_logits
 
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (5, 4, 4, 1)).astype(np.float32)
@@ -42,14 +42,14 @@ def test_the_exact_logits_are_found_before_a_softmax(head):
         _functional(*HEADS[head]()),
         keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), *HEADS[head]()]),
     ):
-        np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+        np.testing.assert_allclose(main_logits.linear(model)(IMAGES), LOGITS, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_the_model_itself_and_its_name_stay_as_they_are(head):
     model = _functional(*HEADS[head]())
     before = model(IMAGES).numpy()
-    assert heads.linear(model).name == "net"
+    assert main_logits.linear(model).name == "net"
     assert np.array_equal(model(IMAGES), before)
     assert head == "linear" or np.allclose(before.sum(axis=1), 1)
 
@@ -58,25 +58,25 @@ def test_a_softmax_that_other_models_use_too_is_taken_off_the_right_one():
     shared = layers.Softmax()
     other = keras.Input((7,))
     shared(other)
-    np.testing.assert_allclose(heads.linear(_functional(_dense(), shared))(IMAGES), LOGITS, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(_functional(_dense(), shared))(IMAGES), LOGITS, atol=1e-5)
     dense = _dense(activation="softmax")
     dense(keras.Input((16,)))
-    np.testing.assert_allclose(heads.linear(_functional(dense))(IMAGES), LOGITS, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(_functional(dense))(IMAGES), LOGITS, atol=1e-5)
 
 
 def test_a_softmax_inside_stays():
     inputs = keras.Input((4, 4, 1))
     attention = layers.Softmax()(layers.Flatten()(inputs))
     model = keras.Model(inputs, _dense()(attention))
-    assert heads.linear(model) is model
+    assert main_logits.linear(model) is model
 
 
 def test_a_single_output_in_a_dictionary_is_taken_out():
     inputs = keras.Input((4, 4, 1))
     model = keras.Model(inputs, {"classes": _dense(activation="softmax")(layers.Flatten()(inputs))})
-    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(model)(IMAGES), LOGITS, atol=1e-5)
     model = keras.Model(inputs, {"classes": _dense()(layers.Flatten()(inputs))})
-    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(model)(IMAGES), LOGITS, atol=1e-5)
 
 
 def test_of_several_outputs_the_one_named_logits_is_taken():
@@ -84,7 +84,7 @@ def test_of_several_outputs_the_one_named_logits_is_taken():
     flat = keras.layers.Flatten()(image)
     main, side = keras.layers.Dense(3, name="logits")(flat), keras.layers.Dense(3, name="aux")(flat)
     model = keras.Model(image, [side, main])
-    assert heads.linear(model).output is main
+    assert main_logits.linear(model).output is main
 
 
 def test_several_outputs_are_refused_with_the_way_out():
@@ -92,18 +92,18 @@ def test_several_outputs_are_refused_with_the_way_out():
     flat = layers.Flatten()(inputs)
     model = keras.Model(inputs, [_dense()(flat), _dense()(flat)], name="two")
     with pytest.raises(ModelError) as caught:
-        heads.linear(model)
+        main_logits.linear(model)
     first, second = model.output_names
     expected = f"has 2 outputs, {first}, {second}; specify which one classifies, as in output={first!r}"
     assert str(caught.value) == f"model 'two' {expected}"
-    assert heads.understood(model, output=second).model.output is model.outputs[1]  # the way out works
+    assert main_logits.understood(model, output=second).model.output is model.outputs[1]  # the way out works
 
 
 def test_several_inputs_are_refused():
     one, two = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
     model = keras.Model([one, two], _dense()(layers.Flatten()(one + two)), name="pair")
     with pytest.raises(ModelError, match=r"model 'pair' has 2 inputs; pass one that takes only images"):
-        heads.linear(model)
+        main_logits.linear(model)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_first_layer_says_what_pixels_it_wants(first, expected):
     sequential = keras.Sequential([keras.Input((4, 4, 1)), first, layers.Flatten()])
     inputs = keras.Input((4, 4, 1))
     functional = keras.Model(inputs, layers.Flatten()(first(inputs)))
-    assert heads.pixel_range(sequential) == heads.pixel_range(functional) == expected
+    assert main_logits.pixel_range(sequential) == main_logits.pixel_range(functional) == expected
 
 
 def test_a_subclassed_model_says_nothing_of_its_pixels():
@@ -129,7 +129,7 @@ def test_a_subclassed_model_says_nothing_of_its_pixels():
         def call(self, images):
             return images
 
-    assert heads.pixel_range(Net()) == (0, 1)
+    assert main_logits.pixel_range(Net()) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ def test_a_subclassed_model_says_nothing_of_its_pixels():
 )
 def test_a_division_behind_augmentation_or_in_a_nested_model_is_found(layers):
     model = keras.Sequential([keras.Input((4, 4, 1)), *layers, keras.layers.Flatten(), keras.layers.Dense(3)])
-    assert heads.pixel_range(model) == (0, 255)
+    assert main_logits.pixel_range(model) == (0, 255)
 
 
 def test_a_sigmoid_head_is_refused():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")])
     with pytest.raises(ModelError, match="ends the model in a sigmoid; end it in a logit per class"):
-        heads.linear(model)
+        main_logits.linear(model)
 
 
 def plain(values):
@@ -188,14 +188,14 @@ LAMBDAS = {
 @pytest.mark.parametrize("given", LAMBDAS)
 def test_a_head_with_what_keras_cannot_save_is_taken_off(given):
     model = _functional(_dense(activation="softmax", **LAMBDAS[given]))
-    np.testing.assert_allclose(heads.linear(model)(IMAGES), LOGITS, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(model)(IMAGES), LOGITS, atol=1e-5)
     one = layers.Dense(1, "sigmoid", **LAMBDAS[given])
     model = _functional(one)
     z = np.log(1 / (1 / model(IMAGES).numpy() - 1))
-    np.testing.assert_allclose(heads.linear(model)(IMAGES), np.concatenate([0 * z, z], axis=1), atol=1e-2)
+    np.testing.assert_allclose(main_logits.linear(model)(IMAGES), np.concatenate([0 * z, z], axis=1), atol=1e-2)
     head = layers.Conv2D(3, 4, activation="softmax", **LAMBDAS[given])
     model = keras.Sequential([keras.Input((4, 4, 1)), head])
-    logits = heads.linear(model)(IMAGES).numpy()
+    logits = main_logits.linear(model)(IMAGES).numpy()
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(p, model(IMAGES).numpy().reshape(5, 3), atol=1e-5)
 
@@ -216,7 +216,7 @@ def with_scale(kind):
 )
 def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_out_that_works(kind, why):
     with pytest.raises(ModelError) as caught:
-        heads.linear(with_scale(kind))
+        main_logits.linear(with_scale(kind))
     said = str(caught.value)
     assert said.startswith("'own' ends the model in an activation that cannot be taken off, as the layer, ")
     assert why in said and "; or set black_box=True, for attacks" in said
@@ -227,4 +227,4 @@ def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_ou
 
 def test_a_layer_of_somebody_s_that_says_what_it_was_given_is_taken_off():
     wanted = 0.5 * (LOGITS - BIAS) + BIAS
-    np.testing.assert_allclose(heads.linear(with_scale(Telling))(IMAGES), wanted, atol=1e-5)
+    np.testing.assert_allclose(main_logits.linear(with_scale(Telling))(IMAGES), wanted, atol=1e-5)

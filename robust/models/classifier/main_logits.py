@@ -13,7 +13,7 @@ import tensorflow as tf
 from robust.core import keras_files
 from robust.core.errors import ModelError, suggest
 from robust.core.remedies import setting
-from robust.models.classifier.graph import inference, takes_bytes
+from robust.models.classifier.pixel_range import inference, takes_bytes
 from robust.models.classifier.twin import near, without_activation
 
 MAIN = ("logits", "predictions", "probabilities", "main")  # names of the output that classifies, of several

@@ -7,7 +7,7 @@ import pytest
 
 from robust.attacks import diagnostics
 from robust.attacks.diagnostics import attack_checks as attack
-from robust.attacks.diagnostics.shorter_search import shorter_search
+from robust.attacks.diagnostics.smaller_distance import smaller_distance_found
 from robust.attacks.iterative import Task
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
@@ -43,19 +43,21 @@ def searched(task, sizes, name="pgd", norm="linf"):
 @pytest.mark.parametrize("name", ["pgd", "apgd", "fab", "square"])
 def test_a_search_near_the_least_is_believed_and_one_far_from_it_is_not(task, name, norm):
     near, far = np.full(N, 1.05 * LEAST[norm]), np.full(N, 1.3 * LEAST[norm])
-    assert list(shorter_search(searched(task, near, name, norm))) == []
-    assert list(shorter_search(searched(task, far, name, norm))) == [("shorter_search", 1.0, 32)]
+    assert list(smaller_distance_found(searched(task, near, name, norm))) == []
+    assert list(smaller_distance_found(searched(task, far, name, norm))) == [("smaller_distance_found", 1.0, 32)]
 
 
 @pytest.mark.parametrize(("count", "told"), [(4, False), (5, True)])
 def test_five_of_thirty_two_are_more_than_chance(task, count, told):
     sizes = np.where(np.arange(N) < count, 0.2, 0.1001)
-    assert list(shorter_search(searched(task, sizes))) == ([("shorter_search", 5 / 32, 32)] if told else [])
+    assert list(smaller_distance_found(searched(task, sizes))) == (
+        [("smaller_distance_found", 5 / 32, 32)] if told else []
+    )
 
 
 def test_where_none_was_found_and_where_nothing_was_searched_there_is_nothing_to_compare(task):
-    assert list(shorter_search(searched(task, np.full(N, np.inf)))) == []
-    assert list(shorter_search(replace(searched(task, np.full(N, 0.2)), sizes=None))) == []
+    assert list(smaller_distance_found(searched(task, np.full(N, np.inf)))) == []
+    assert list(smaller_distance_found(replace(searched(task, np.full(N, 0.2)), sizes=None))) == []
 
 
 @pytest.mark.parametrize("standing", [0, 1, N])
@@ -73,4 +75,4 @@ def test_that_answers_alone_led_the_search_is_said_once(task, standing):
 
 def test_a_search_by_noise_is_held_against_another_too(task):
     [found] = diagnostics.diagnose([searched(task, np.full(N, 0.3), "noise")])
-    assert "shorter_search" in {reason.name for reason in found.reasons}
+    assert "smaller_distance_found" in {reason.name for reason in found.reasons}

@@ -33,7 +33,7 @@ from robust.models.pretrained import load as pretrained
 from robust.suite import Architecture, InMemory, Model, ModelFile, Pretrained, Published, Python, Weights
 from robust.training import patience, strategies, tensorboard
 from robust.training.fit import fit
-from robust.training.robust_validation import kept
+from robust.training.robust_validation import epoch_to_keep
 
 BATCH = 128
 
@@ -200,7 +200,7 @@ def trained(
     if known and logs and is_chief(model):
         progress.say(tensorboard.of_history(logs, json.loads((known / "about.json").read_text())["history"]))
     if is_chief(model) or known:
-        folder = store.keep("models", made_from, make)
+        folder = store.get_or_make("models", made_from, make)
         shutil.rmtree(unfinished, ignore_errors=True)
         yield folder
     else:
@@ -256,7 +256,7 @@ def _save(network: keras.Model, history: Mapping[str, list[float]], seconds: flo
 def _report(model: Model, history: Mapping[str, list[float]], seconds: float, progress: Progress) -> None:
     if history and model.train is not None:
         names = {"accuracy": "accuracy", "val_accuracy": "validation accuracy", "val_robust": "robust accuracy"}
-        epoch = kept(history, patience.column(model.train, history))
+        epoch = epoch_to_keep(history, patience.column(model.train, history))
         values = [f"{name} {history[key][epoch]:.3f}" for key, name in names.items() if key in history]
         progress.say(f"trained {model.name} in {seconds:.0f} s: {', '.join(values)}")
 

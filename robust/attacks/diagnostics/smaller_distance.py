@@ -6,7 +6,7 @@ import numpy as np
 
 from robust.attacks import ball
 from robust.attacks.diagnostics.attack_checks import AttackRun
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
 from robust.attacks.minimal.search import smallest_changes
 from robust.core.declared import of_attack
 from robust.core.errors import ModelError
@@ -17,7 +17,7 @@ _IMAGES = 32
 _FAB, _APGD = {"steps": 50, "classes": 3, "restarts": 1}, {"steps": 20}
 
 
-def shorter_search(run: AttackRun) -> Iterator[Reason]:
+def smaller_distance_found(run: AttackRun) -> Iterator[Reason]:
     """Does another search find clearly smaller changes? Then a distance is an upper bound that is far from tight.
 
     APGD in shrinking balls, or FAB if the case used APGD, does not use what was found: it may get stuck elsewhere,
@@ -41,5 +41,5 @@ def shorter_search(run: AttackRun) -> Iterator[Reason]:
         return
     sizes = np.where(other.by == "", np.inf, ball.distances[call.arguments["norm"]](other.images - images))
     count = int((sizes < (1 - SMALLER) * run.sizes[rows]).sum())
-    if clearly(count, len(rows)):
-        yield Reason("shorter_search", count / len(rows), len(rows))
+    if significantly_above(count, len(rows)):
+        yield Reason("smaller_distance_found", count / len(rows), len(rows))

@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from robust.attacks import ball
 from robust.attacks.diagnostics.attack_checks import AttackRun
-from robust.attacks.diagnostics.diagnosis import Reason, clearly
+from robust.attacks.diagnostics.diagnosis import Reason, significantly_above
 from robust.attacks.iterative import Task
 from robust.core.declared import of_attack
 from robust.core.types import Table
 from robust.results.attack_result import fooled
 
 
-def silent_success(run: AttackRun) -> Iterator[Reason]:
+def fooled_but_not_returned(run: AttackRun) -> Iterator[Reason]:
     """Did a point inside the ball fool the model, while the image that the attack returned does not?
 
     Only for attacks that return a last iterate, as those of Foolbox; the others keep each point that fooled the model.
@@ -28,8 +28,8 @@ def silent_success(run: AttackRun) -> Iterator[Reason]:
     targets = None if task.targets is None else task.targets[rows]
     found = run.call(witness, task.images[rows], task.labels[rows], seeds=task.seeds[rows], start=None, targets=targets)
     is_adv = fooled(task.classifier.logits(found.images).argmax(axis=1), task.labels[rows], targets)
-    if clearly(count := int((witness.seen & ~is_adv).sum()), n := len(rows)):
-        yield Reason("silent_success", count / n, n)
+    if significantly_above(count := int((witness.seen & ~is_adv).sum()), n := len(rows)):
+        yield Reason("fooled_but_not_returned", count / n, n)
 
 
 class _Witness:
