@@ -17,7 +17,7 @@ from robust.core.remedies import INTERFACES, formatted, named, of_a_suite, setti
 from robust.results.flags import FLAGS
 from robust.suite import load, read_case
 
-SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "interface.py"]
+SOURCES = [path for path in Path(robust.__file__).parent.rglob("*.py") if path.name != "remedies.py"]
 PGD, FAB = {"name": "pgd", "eps": "8/255"}, {"name": "fab", "eps": "16/255"}
 SAID = {
     "preprocessing": [[0, 255], [-1, 1], [0.5, 2.5], "caffe"],

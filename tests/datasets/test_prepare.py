@@ -37,7 +37,7 @@ def asked(monkeypatch):
 def test_without_a_network_the_error_says_what_to_do_and_at_once(tmp_path, asked, capfd, caplog):
     (tmp_path / "downloads/other").mkdir(parents=True)  # of a set that was had before
     assert complaint(builder="cifar10", data_dir=str(tmp_path)) == (
-        f"data set 'cifar10' is not in {tmp_path}/cifar10/3.0.2, and www.cs.toronto.edu cannot be reached; this "
+        f"data set 'cifar10' is not in {tmp_path}/cifar10/3.0.2, and www.cs.toronto.edu cannot be reached; "
         'if it is available, this prepares it: python -c "import tensorflow_datasets as tfds; '
         f"tfds.load('cifar10', data_dir='{tmp_path}')\""
     )
@@ -85,6 +85,6 @@ def test_a_download_that_fails_later_is_no_traceback(tmp_path, monkeypatch):
         raise ConnectionError("the line is dead\nand more")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    assert "it cannot be downloaded (the line is dead); this prepares" in complaint(
+    assert "it cannot be downloaded (the line is dead); " in complaint(
         builder="cifar10", data_dir=str(tmp_path)
     )

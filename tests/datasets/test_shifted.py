@@ -136,7 +136,7 @@ def test_a_restricted_classifier_counts_for_itself():
 
 
 def test_a_class_that_the_model_has_not_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"case plain: arrays has a class 'bb' that arrays has not; did you mean 'b'\?"):
+    with pytest.raises(DataError, match=r"case plain: arrays has a class 'bb' that arrays does not have; did you mean 'b'\?"):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
     with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))

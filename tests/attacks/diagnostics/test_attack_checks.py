@@ -247,12 +247,12 @@ def test_a_point_that_fooled_and_was_not_given_back_is_told(task):
         classifier.compiled("logits", lambda: classifier.__call__)(tf.constant(up(classifier, images, labels, eps)))
         return images
 
-    assert names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.15, "foolbox:Fake")))) == [
+    assert names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.15, "foolbox:LinfPGD")))) == [
         "fooled_but_not_returned"
     ]
-    assert names(fooled_but_not_returned(attack.run(task, fake(up, 0.15, "foolbox:Fake")))) == []
+    assert names(fooled_but_not_returned(attack.run(task, fake(up, 0.15, "foolbox:LinfPGD")))) == []
     assert (
-        names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.05, "foolbox:Fake")))) == []
+        names(fooled_but_not_returned(attack.run(task, fake(forgetful, 0.05, "foolbox:LinfPGD")))) == []
     )  # nothing in the ball fools
 
 
