@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,6 +108,16 @@ def rows_apart() -> None:
     product = tf.function(lambda batch: tf.matmul(batch, weights))
     if not np.array_equal(product(rows[::-1].copy()).numpy()[::-1], product(rows).numpy()):
         pytest.skip("on this processor a row of tf.matmul depends on its place in the batch")
+
+
+@pytest.fixture(scope="module")
+def without_diagnostics() -> Iterator[None]:
+    """The reliability checks find nothing: for tests of other things, as these checks take most of a small run."""
+    from robust.attacks import diagnostics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagnostics, "diagnose", lambda runs: [diagnostics.Diagnosis()] * len(runs))
+        yield
 
 
 @pytest.fixture(scope="session")

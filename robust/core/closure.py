@@ -62,6 +62,7 @@ def libraries(modules: Iterable[str]) -> list[str]:
     return sorted(NUMERIC[name] for name in imported & NUMERIC.keys())
 
 
+@functools.cache
 def code(module: str) -> str:
     """What a module does when it runs, as text; for a contents page, without the list of its members."""
     return registry.code(registry.source(module), page=registry.is_page(module))
@@ -79,6 +80,7 @@ def imports(module: str) -> frozenset[str]:
     return frozenset(found - {module})
 
 
+@functools.cache
 def _tree(module: str) -> ast.Module:
     return ast.parse(registry.source(module).read_bytes())
 
@@ -96,8 +98,12 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            elif isinstance(node, ast.Call) and _is_import_module(node.func):
                 yield from (str(each.value) for each in node.args if isinstance(each, ast.Constant))
+
+
+def _is_import_module(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and ast.unparse(function) == "importlib.import_module"
 
 
 def _home(name: str) -> Iterator[str]:

@@ -175,7 +175,8 @@ def foreign_code(name: str) -> str:
 
 def is_page(module: str) -> bool:
     """Is it a contents page, which only lists members?"""
-    return any(ast.unparse(node) == "registry.contents(__name__)" for node in _tree(source(module)).body)
+    calls = [n for n in _tree(source(module)).body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    return any(ast.unparse(node) == "registry.contents(__name__)" for node in calls)
 
 
 def for_type_checkers(node: ast.stmt) -> bool:

@@ -66,6 +66,7 @@ def test_a_run_says_the_verdict_and_the_page_and_report_draws_it_again_without_t
     assert page.read_bytes() == drawn
 
 
+@pytest.mark.slow
 def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
     done = robust("run", suite("> 0.99"), "--out", tmp_path / "out")
     assert done.returncode == 1
@@ -127,6 +128,7 @@ def test_describe_all_prints_the_family_and_draws_its_page(tmp_path):
         assert (tmp_path / "reports/architectures" / name).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_keeps_what_it_found_and_says_how_to_go_on(suite, tmp_path, sent, code):
     path = suite(">= 0")

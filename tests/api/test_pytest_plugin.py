@@ -76,18 +76,21 @@ def test_a_run_passes_and_fails_in_three_lines_and_writes_the_page(pytester, sui
     assert cases["clean[two-1]"].find("properties/property").get("value").startswith("top1 0.")
 
 
+@pytest.mark.slow
 def test_a_node_id_runs_one_test(pytester, suite):
     result = pytester.runpytest_subprocess("suites/s.toml::clean[two-0]", "-v")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*::clean?two-0? PASSED*"])
 
 
+@pytest.mark.slow
 def test_x_stops_at_the_first_failure_and_the_page_is_still_written(pytester, suite):
     result = pytester.runpytest_subprocess("suites/s.toml", "-x", "-k", "two")
     result.assert_outcomes(passed=1, failed=1)
     assert (pytester.path / "reports/s/index.html").is_file()
 
 
+@pytest.mark.slow
 def test_two_workers_train_a_model_once_and_the_controller_writes_all(pytester, suite, monkeypatch):
     store = pytester.path / "store"
     monkeypatch.setenv("ROBUST_STORE", str(store))
@@ -129,6 +132,7 @@ def test_foreign_code_needs_the_ini_option(pytester, suite):
     assert "elsewhere" not in sys.modules
 
 
+@pytest.mark.slow
 def test_code_beside_each_of_two_suites_is_its_own_also_in_the_workers(pytester, suite):
     """Both have a `nets.py`, which is on no path; one model says the first class to all images, the other the last."""
     for name, at, own in (("first", 0, "T-shirt/top"), ("last", -1, "Ankle boot")):
@@ -150,12 +154,14 @@ def test_code_beside_each_of_two_suites_is_its_own_also_in_the_workers(pytester,
     pytester.runpytest_subprocess("first/s.toml", "last/s.toml", "-n", "2").assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_reports_go_where_the_ini_option_says(pytester, suite):
     pytester.makeini("[pytest]\nrobust_reports = build/pages\n")
     pytester.runpytest_subprocess("suites/s.toml::clean[two-0]").assert_outcomes(passed=1)
     assert (pytester.path / "build/pages/s/index.html").is_file()
 
 
+@pytest.mark.slow
 def test_suites_of_one_name_in_two_folders_have_a_report_each(pytester, suite):
     for folder in ("a", "b"):
         pytester.mkdir(folder)
@@ -173,6 +179,7 @@ def test_a_run_that_has_nothing_to_do_with_us_imports_next_to_nothing():
     assert {name.split(".")[0] for name in done.stdout.split()} <= {"robust", "ast", "_ast", "difflib", "contextlib"}
 
 
+@pytest.mark.slow
 def test_what_a_model_cannot_be_put_to_is_told_in_a_line(pytester, suite):
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     (pytester.path / "net.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())

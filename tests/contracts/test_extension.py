@@ -106,6 +106,7 @@ def copy(tmp_path, pytestconfig):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_member_of_each_kind_passes_the_exams_unchanged(copy):
     told = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-n", "0", "tests/contracts", "-k"]
     done = subprocess.run(
@@ -171,6 +172,7 @@ def test_members_of_a_user_are_run_judged_and_drawn(suite, tmp_path):
     assert "mine" not in sys.modules
 
 
+@pytest.mark.slow
 def test_a_page_drawn_again_says_which_section_it_lacks_and_the_command_brings_it_back(suite, tmp_path):
     command = [sys.executable, "-m", "robust", "report", "out"]
     robust.run(suite, tmp_path / "out", k="dim", allow_code=True, store=Store(tmp_path / "store"))

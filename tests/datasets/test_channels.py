@@ -22,6 +22,8 @@ from robust.datasets.dataset import from_arrays
 from robust.engine.session import run
 from robust.suite import load, read_model
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")  # none of these is about them
+
 COUNT = {"grey": 1, "colour": 3}
 WORD = {1: "gray", 3: "rgb"}
 SAID = {1: "takes 1 channel: the colour images", 3: "takes 3 channels: the grey images"}

@@ -100,7 +100,9 @@ def test_no_side_is_resized_to_millions_of_pixels(tmp_path, height, width, refus
     Image.fromarray(np.zeros((height, width), np.uint8)).save(tmp_path / "f/a/0.png")
     if refused:
         for way in ("imagenet", {"size": 8, "crop": 0.5}):
-            with pytest.raises(DataError, match=r"0\.png: has \d+ x [\d,]+ pixels, and a side may be at most 100 times"):
+            with pytest.raises(
+                DataError, match=r"0\.png: has \d+ x [\d,]+ pixels, and a side may be at most 100 times"
+            ):
                 folder(path=str(tmp_path / "f"), transform=way)
     for way in ({"size": 8},) if refused else ({"size": 8}, "imagenet"):
         assert folder(path=str(tmp_path / "f"), transform=way).sizes == {"test": 1}

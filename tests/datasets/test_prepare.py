@@ -85,6 +85,4 @@ def test_a_download_that_fails_later_is_no_traceback(tmp_path, monkeypatch):
         raise ConnectionError("the line is dead\nand more")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    assert "it cannot be downloaded (the line is dead); " in complaint(
-        builder="cifar10", data_dir=str(tmp_path)
-    )
+    assert "it cannot be downloaded (the line is dead); " in complaint(builder="cifar10", data_dir=str(tmp_path))

@@ -17,6 +17,8 @@ from robust.engine.blocks import data_of
 from robust.models.classifier import Classifier
 from robust.suite import Case, InMemory, Model, Suite, read_case
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")  # none of these is about them
+
 random = np.random.default_rng(0)
 X = random.uniform(0.3, 0.7, (40, 2, 2, 1)).astype(np.float32)
 CLASSES = ("a", "b", "c", "d")
@@ -136,7 +138,9 @@ def test_a_restricted_classifier_counts_for_itself():
 
 
 def test_a_class_that_the_model_has_not_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"case plain: arrays has a class 'bb' that arrays does not have; did you mean 'b'\?"):
+    with pytest.raises(
+        DataError, match=r"case plain: arrays has a class 'bb' that arrays does not have; did you mean 'b'\?"
+    ):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
     with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))

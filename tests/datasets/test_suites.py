@@ -68,6 +68,7 @@ def test_imagenet_trained_runs_to_the_end(mock, tmp_path):
     assert robust.value(table, "top1", case="renditions", model="resnet50").n == 4
 
 
+@pytest.mark.slow
 def test_the_protocols_of_imagenet_run_to_the_end(mock, tmp_path):
     """With thin untrained networks in the place of the pretrained ones, whose weights are downloads."""
     mock("imagenet2012", {"train": 4, "validation": 12})

@@ -16,6 +16,8 @@ from robust.core.store import Store
 from robust.results import tables
 from robust.suite import load
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")  # none of these is about them
+
 SUITE = """
 summary = "small enough for a test"
 seed = 3
@@ -58,7 +60,7 @@ def suite(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(suite, store, tmp_path_factory, remembering):
+def ran(suite, store, tmp_path_factory, remembering, without_diagnostics):
     out, said = tmp_path_factory.mktemp("out"), remembering()
     return out, robust.run(suite, out, store=store, progress=said), said
 
@@ -187,6 +189,7 @@ def test_what_only_the_data_can_tell_is_told_with_file_and_line(ran, store, tmp_
         robust.run(path, tmp_path / "out", store=store)
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_it_goes_on_and_finds_the_same(ran, suite, tmp_path):
     _, results, _ = ran
     environment = os.environ | {"ROBUST_STORE": str(tmp_path / "store"), "TF_CPP_MIN_LOG_LEVEL": "3"}

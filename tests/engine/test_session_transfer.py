@@ -16,6 +16,8 @@ from robust.engine.session import Session
 from robust.suite import load
 from robust.suite.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")  # none of these is about them
+
 SUITE = """
 data = "fashion_mini"
 
@@ -59,7 +61,7 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(path, store, tmp_path_factory):
+def ran(path, store, tmp_path_factory, without_diagnostics):
     out = tmp_path_factory.mktemp("out")
     return out, robust.run(path, out, store=store)
 

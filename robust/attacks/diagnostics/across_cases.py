@@ -40,7 +40,7 @@ def smaller_distance_elsewhere(outcomes: pd.DataFrame) -> Iterator[Doubt]:
 
     Args:
         outcomes: as for `black_box_stronger`, with the column `searched`: did the case search for the smallest change?
-            All attacks on the same model and data are compared, at any norm and eps: each change has a size in each norm.
+            All attacks on the same model and data are compared, at any norm and eps, by the size of each change.
 
     Yields as `black_box_stronger` does.
     """

