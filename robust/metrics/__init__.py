@@ -1,6 +1,7 @@
 """Metrics of predictions, in NumPy: `metric(result, ...) -> Iterator[Value]`.
 
 The decorator `@metric(names=..., per_class=..., needs=...)` of each declares what it yields and what it needs.
+What is computed from the finished tables, as the mean corruption error, is in `robust.results.summaries`.
 """
 
 from typing import TYPE_CHECKING

@@ -19,7 +19,7 @@ architecture = { name = "lenet5", width = 0.2 }
 train = { recipe = "short", epochs = 1 }
 
 [model.two]
-architecture = { name = "lenet5", width = 0.2 }
+architecture = { name = "mlp", width = 0.2 }
 seeds = [0, 1]
 
 [case.clean]

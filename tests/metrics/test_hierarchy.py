@@ -92,7 +92,7 @@ def test_what_is_in_the_file_counts_not_its_name(tmp_path, monkeypatch):
     ("tree", "message"),
     [
         ({"pet": ["cat", "dgo"]}, "there is no class 'dgo'; did you mean 'dog'"),
-        ({"pet": ["cat"], "other": ["cat"]}, "'cat' stands in 'pet' and in 'other'"),
+        ({"pet": ["cat"], "other": ["cat"]}, "'cat' is both in 'pet' and in 'other'"),
         ({"pet": ["cat", "dog"]}, "'deer' is in no group; in all, 3 of 5 classes"),
         ({"pet": "cat"}, "'cat' must be a table of groups, or a list of names"),
         (None, "the data has no superclasses; write tree ="),

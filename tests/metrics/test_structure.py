@@ -137,9 +137,9 @@ def test_clusters_are_those_of_scikit_learn():
 
 def test_without_a_model_there_are_no_features():
     result = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
-    with pytest.raises(ModelError, match="this result has no features: give it look"):
+    with pytest.raises(ModelError, match="this result has no features: give it get_features"):
         next(structure(result))
-    with pytest.raises(ModelError, match="has no answers to 'train': give it ask"):
+    with pytest.raises(ModelError, match="has no predictions on .train.: give it get_predictions"):
         result.predictions("train")
 
 

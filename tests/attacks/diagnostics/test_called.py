@@ -19,7 +19,9 @@ from robust.models.pretrained import load
 from robust.suite import Published
 
 PGD = {"name": "pgd", "eps": "8/255", "steps": 20}
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+LENETS = [pytest.param("lenet5", 0.5, seed, marks=pytest.mark.slow) for seed in range(5)]
+networks = pytest.mark.parametrize(("architecture", "width", "seed"), [("mlp", 1.0, 0), *LENETS])
+lenets = pytest.mark.parametrize(("architecture", "width", "seed"), LENETS)
 
 
 class Function(keras.layers.Layer):
@@ -148,23 +150,24 @@ def a_sure_softmax_is_one():
     return bool((tf.nn.softmax(sure).numpy().max(axis=1) == 1).all())
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@networks
 @pytest.mark.parametrize("ill", ILL)
-def test_an_ill_model_is_called(ill, seed, trained, examples):
+def test_an_ill_model_is_called(ill, architecture, width, seed, trained, examples):
     build, reason = ILL[ill]
     if ill == "saturated by a softmax" and not a_sure_softmax_is_one():
         reason = "misleading_gradients"
-    model = build(trained("lenet5", 0.5, seed, 2, False))
+    model = build(trained(architecture, width, seed, 2, False))
     found = diagnostics.examine(Classifier(model, 10), PGD, examples.images, examples.labels)
     assert found.level != "reliable"
     assert reason in {r.name for r in found.reasons}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(seed, trained, examples):
+@lenets
+def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
+    architecture, width, seed, trained, examples
+):
     """Foolbox' PGD climbs the cross-entropy, which single precision cannot tell from 0 when logits are large."""
-    scaled = Classifier(wrapped(trained("lenet5", 0.5, seed, 2, False), back=Function(lambda z: 1000 * z)), 10)
+    scaled = Classifier(wrapped(trained(architecture, width, seed, 2, False), back=Function(lambda z: 1000 * z)), 10)
     foolbox = {"name": "foolbox:LinfPGD", "eps": "8/255", "steps": 10}
     found = diagnostics.examine(scaled, foolbox, examples.images, examples.labels)
     assert found.level == "invalid"
@@ -215,7 +218,7 @@ def slow(*model):
     ("architecture", "width", "seed", "epochs", "hardened"),
     [
         ("lenet5", 0.5, 0, 2, False),
-        ("lenet5", 0.5, 5, 2, True),
+        slow("lenet5", 0.5, 5, 2, True),
         ("mlp", 1.0, 0, 2, False),
         slow("lenet5", 1.0, 1, 3, False),
         slow("lenet5", 2.0, 2, 2, False),

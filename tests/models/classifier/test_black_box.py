@@ -185,7 +185,7 @@ def test_a_suite_names_a_tflite_file(lite, data, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     assert robust.value(robust.run(suite, tmp_path / "out"), "top1", allow_invalid=True).n == 12
     suite.write_text(suite.read_text().replace('"net.tflite"', '"net.tflite"\ntrain = { recipe = "short" }'))
-    with pytest.raises(robust.RobustError, match=r"s.toml:4: train: a model of a TFLite file is not trained here"):
+    with pytest.raises(robust.RobustError, match=r"s.toml:4: train: a model of a TFLite file cannot be trained"):
         robust.load(suite)
 
 
@@ -458,7 +458,7 @@ def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, 
         assert all(np.isfinite(doubt.value) and doubt.n <= 40 - len(places) for doubt in classifier.doubts)
         with pytest.raises(ModelError) as caught:
             classifier.logits(images)
-        assert str(caught.value) == f"model 'ask' gives NaN or infinite answers for {len(places)} of 40 images"
+        assert str(caught.value) == f"model 'ask' gives NaN or infinite outputs for {len(places)} of 40 images"
 
 
 def test_evaluate_names_a_function_that_gives_nan(predict):
