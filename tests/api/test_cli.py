@@ -78,7 +78,7 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run", "suites/quik.toml"], "suites/quik.toml: there is no such file; did you mean 'suites/quick.toml'?"),
+        (["run", "suites/quik.toml"], "suites/quik.toml: ... did you mean 'suites/quick.toml'?"),
         (["run", "suites/quick.toml", "-k", "pgd and ("], "-k 'pgd and (': write words with and, or, not"),
         (["run", "suites/quick.toml", "-k", "fog"], "nothing matches -k 'fog'"),
         (["run", "suites/quick.toml", "--oot", "x"], "Did you mean --out"),
@@ -94,7 +94,8 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
 def test_bad_usage_is_exit_code_2_and_a_line_that_says_what_to_do(arguments, told):
     done = robust(*arguments, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
-    assert told in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    said = " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert all(part in said for part in told.split(" ... "))
     assert "Traceback" not in done.stderr
 
 

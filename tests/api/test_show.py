@@ -74,6 +74,7 @@ def test_more_images_than_there_are_is_told(noise, tmp_path):
         picture(noise, [], tmp_path / "p.png", images=7)
 
 
+@pytest.mark.slow
 def test_the_command_prints_where_the_picture_is(tmp_path):
     command = [sys.executable, "-m", "robust", "show", "fashion_mini", "--augment", "pad_and_crop", "--augment", "flip"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -44,6 +44,7 @@ def test_a_network_is_trained_once_written_and_looked_at(tmp_path):
     assert (tmp_path / "again.keras").read_bytes() == out.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_suite_finds_what_was_trained(tmp_path):
     model, store, data = read_model("net", TABLE), Store(tmp_path / "store"), read(DATA)
     train(model, DATA, tmp_path / "net.keras", store=store)
@@ -92,6 +93,7 @@ def test_bad_usage_of_the_command_is_exit_code_2_and_a_line(arguments, told, tmp
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_network_and_says_the_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     options = [
@@ -158,21 +160,9 @@ def test_what_a_training_reads_is_not_overwritten(tmp_path, how):
     [
         ("taken.keras", None, r"taken\.keras is a folder; write out='.*taken-trained\.keras'$"),
         ("history.keras", None, r"history\.csv is a folder; write out='.*history-trained\.keras'$"),
-        (
-            "file/net.keras",
-            None,
-            r"file: cannot be written \(File exists\); choose another folder, as in out='other/net\.keras'$",
-        ),
-        (
-            "net.keras",
-            "file",
-            r"file: cannot be written \(File exists\); choose another folder, as in tensorboard='.*file-2'$",
-        ),
-        (
-            "net.keras",
-            "file/logs",
-            r"logs: cannot be written \(Not a directory\); choose another folder, as in tensorboard='.*logs-2'",
-        ),
+        ("file/net.keras", None, r"file: cannot be written \(File exists\); .* out='other/net\.keras'$"),
+        ("net.keras", "file", r"file: cannot be written \(File exists\); .* tensorboard='.*file-2'$"),
+        ("net.keras", "file/logs", r"logs: cannot be written \(Not a directory\); .* tensorboard='.*logs-2'"),
     ],
 )
 def test_what_cannot_be_written_is_told_before_anything_is_read_or_trained(tmp_path, monkeypatch, out, logs, told):

@@ -130,8 +130,8 @@ def test_a_model_without_a_gradient_is_named():
     )
     with pytest.raises(ModelError) as caught:
         _climb(Classifier(model, 2, batch_size=4), _grey(0.3), 3)
-    says = "model 'walled' has no gradient from its logits to its pixels; use a black-box attack: square, "
-    assert str(caught.value).startswith(says)
+    said = str(caught.value)
+    assert all(part in said for part in ("model 'walled' has no gradient", "use a black-box attack: square, "))
 
 
 @pytest.mark.parametrize("search", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])

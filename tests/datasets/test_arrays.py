@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -67,11 +68,8 @@ NAN[1, 2, 0, 0] = np.nan
 @pytest.mark.parametrize(
     ("images", "expected"),
     [
-        ([], "images: shape (0,) holds nothing; allowed: at least one image of at least one pixel"),
-        (
-            GREY[:0],
-            "images: shape (0, 3, 3, 1) holds nothing; allowed: at least one image of at least one pixel",
-        ),
+        ([], "images: shape (0,) holds nothing; allowed: ... one image ... one pixel"),
+        (GREY[:0], "images: shape (0, 3, 3, 1) holds nothing; allowed: ... one image ... one pixel"),
         (
             GREY[0, ..., 0],
             "images: shape (3, 3); allowed: [N, H, W, C] or [N, H, W]; did you mean images[None], one image alone?",
@@ -90,10 +88,7 @@ NAN[1, 2, 0, 0] = np.nan
             "images: shape (2, 3, 32, 32); allowed: [N, H, W, C], the channels last; "
             "did you mean images.transpose(0, 2, 3, 1)?",
         ),
-        (
-            GREY.astype(int),
-            "images: of type int64; allowed: uint8, or floats in [0, 1]; did you mean images.astype('uint8')?",
-        ),
+        (GREY.astype(int), "images: of type int64; allowed: uint8, ... did you mean images.astype('uint8')?"),
         (GREY.astype(int) - 9, "images: of type int64; allowed: uint8, or floats in [0, 1]"),
         (GREY.astype(str), "images: of type <U3; allowed: uint8, or floats in [0, 1]"),
         (NAN, "images: images[1, 2, 0, 0] is nan; allowed: finite floats in [0, 1]"),
@@ -105,7 +100,7 @@ NAN[1, 2, 0, 0] = np.nan
     ],
 )
 def test_images_that_are_refused(images, expected):
-    assert complaint(images, LABELS) == expected
+    assert fits(complaint(images, LABELS), expected)
 
 
 def test_images_that_are_not_an_array():
@@ -118,12 +113,7 @@ def test_images_that_are_not_an_array():
     [
         ([], None, "labels: 0 of them for 2 images; allowed: one for each image"),
         ([1, 0, 1], None, "labels: 3 of them for 2 images; allowed: one for each image"),
-        (
-            np.eye(2),
-            None,
-            "labels: shape (2, 2); allowed: one whole number an image, [N]; "
-            "did you mean labels.argmax(axis=1), if they are one-hot?",
-        ),
+        (np.eye(2), None, "labels: shape (2, 2); allowed: ... did you mean labels.argmax(axis=1), ... one-hot?"),
         (
             [[1], [0]],
             None,
@@ -140,7 +130,7 @@ def test_images_that_are_not_an_array():
     ],
 )
 def test_labels_that_are_refused(labels, classes, expected):
-    assert complaint(GREY, labels, classes) == expected
+    assert fits(complaint(GREY, labels, classes), expected)
 
 
 @pytest.mark.parametrize("classes", [0, -1, []])
@@ -169,6 +159,11 @@ def complaint(*arguments, **options) -> str:
     with pytest.raises(DataError) as caught:
         from_arrays(*arguments, **options)
     return str(caught.value)
+
+
+def fits(said: str, expected: str) -> bool:
+    """Whether it is what was expected, from its first word to its last; " ... " is any words."""
+    return re.fullmatch(".*".join(map(re.escape, expected.split(" ... "))), said) is not None
 
 
 def test_a_rounding_outside_of_zero_to_one_is_clipped_and_more_is_told_in_full():

@@ -140,10 +140,9 @@ def test_the_fingerprint_follows_the_files(photos):
 
 def test_images_of_different_sizes_need_a_transform(photos):
     save(photos / "dog/wide.png", np.repeat(COLOUR, 2, axis=1))
-    assert complaint(path=str(photos)) == (
-        f"{photos}/dog/wide.png is 5 x 14 and {photos}/cat/a.bmp 5 x 7; "
-        "images of different sizes need transform='imagenet' or transform=224"
-    )
+    said = complaint(path=str(photos))
+    assert f"{photos}/dog/wide.png is 5 x 14" in said and f"{photos}/cat/a.bmp 5 x 7" in said
+    assert "transform='imagenet' or transform=224" in said
     data = folder(path=str(photos), transform={"size": 4, "crop": 0.8})
     assert data.examples("test").images.shape == (4, 4, 4, 3)
     assert folder(path=str(photos), transform="imagenet").image_shape == (224, 224, 3)
@@ -182,8 +181,9 @@ def test_what_is_refused(photos):
     (photos / "cat/notes.txt").rename(photos / "cat/notes.png")
     assert complaint(path=str(photos)).startswith(f"{photos}/cat/notes.png: cannot be read as an image (")
     Image.fromarray(GREY.astype(np.uint16) * 257).save(photos / "cat/notes.png")
-    told = f"{photos}/cat/notes.png: its pixels are 'I;16' in Pillow's terms; allowed: 8 bits a channel; of 16 bits"
-    assert complaint(path=str(photos)).startswith(told)
+    said = complaint(path=str(photos))
+    parts = (f"{photos}/cat/notes.png: its pixels are 'I;16'", "allowed: 8 bits a channel", "of 16 bits")
+    assert all(part in said for part in parts)
 
 
 TABLE = "file;label;Split\r\ncat/b.png; Löwe ;Valid\r\ndog/deep/c.webp;Hund;\r\n\r\n"
@@ -201,15 +201,15 @@ def test_tables_as_spreadsheets_write_them(photos, encoding, between):
 @pytest.mark.parametrize(
     ("encoding", "expected"),
     [
-        ("cp1252", "labels.csv: cannot be read as text (line 2 is not UTF-8, at a byte 0xf6; save it as UTF-8"),
-        ("utf-16-le", "labels.csv: cannot be read as text (holds bytes of 0, as UTF-16LE does; save it as UTF-8"),
-        ("utf-16-be", "labels.csv: cannot be read as text (holds bytes of 0, as UTF-16BE does; save it as UTF-8"),
+        ("cp1252", "labels.csv: ... line 2 is not UTF-8 ... a byte 0xf6 ... save it as UTF-8"),
+        ("utf-16-le", "labels.csv: ... holds bytes of 0 ... UTF-16LE ... save it as UTF-8"),
+        ("utf-16-be", "labels.csv: ... holds bytes of 0 ... UTF-16BE ... save it as UTF-8"),
     ],
 )
 def test_a_table_in_another_encoding_is_refused_and_the_remedy_works(photos, encoding, expected):
     (photos / "labels.csv").write_bytes(TABLE.encode(encoding))
     said = complaint(path=str(photos), labels="labels.csv")
-    assert expected in said
+    assert all(part in said for part in expected.split(" ... "))
     source = re.search(r"iconv -f (\S+) -t UTF-8 OLD > NEW", said)[1]
     assert source.replace("-", "").lower() == encoding.replace("-", "")
     (photos / "labels.csv").write_bytes((photos / "labels.csv").read_bytes().decode(source).encode("utf-8"))
@@ -240,29 +240,27 @@ def test_what_is_passed_by_is_a_warning_a_line_a_record_and_on_the_page(photos, 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (
-            "file\ncat/b.png\n",
-            "labels.csv:2: has no 'label'; its columns are file; allowed: file, label and, optionally",
-        ),
+        ("file\ncat/b.png\n", "labels.csv:2: has no 'label' ... columns are file; allowed: file, label"),
         ("file,label\ncat/b.png,x\ncat/q.png,x\n", "labels.csv:3: there is no file 'cat/q.png' in "),
         ("file,label,split\ncat/b.png,x,tset\n", "labels.csv:2: a split 'tset'; did you mean 'test'?"),
         ("file,label\n", "labels.csv: names no image"),
         ("file,label\ncat/b.png,x\ncat/b.png,y\n", "labels.csv:3: names the file 'cat/b.png' again, as line 2 does"),
         (
             "file,label,\ncat/b.png,x,\ncat/e.png,clothes, upper\n",
-            "labels.csv:3: has 3 cells, but the table 2 columns, file, label; 'upper' is in none of them; quote",
+            "labels.csv:3: has 3 cells ... 2 columns, file, label ... 'upper' is in none ... quote",
         ),
         (
             "file;label\ncat/b.png;a;;b\n",
-            "labels.csv:2: has 4 cells, but the table 2 columns, file, label; 'b' is in none",
+            "labels.csv:2: has 4 cells ... 2 columns, file, label ... 'b' is in none",
         ),
-        ("label,file\nclothes, upper,cat/b.png\n", "labels.csv:2: has 3 cells, but the table 2 columns, label, file"),
+        ("label,file\nclothes, upper,cat/b.png\n", "labels.csv:2: has 3 cells ... 2 columns, label, file"),
         ("file,label, Label\ncat/b.png,x,y\n", "labels.csv:1: names the column 'label' twice; rename or remove one"),
     ],
 )
 def test_tables_that_are_refused(photos, content, expected):
     (photos / "labels.csv").write_text(content)
-    assert expected in complaint(path=str(photos), labels="labels.csv")
+    said = complaint(path=str(photos), labels="labels.csv")
+    assert all(part in said for part in expected.split(" ... "))
     assert "labels = 'lab.csv': there is no such file in" in complaint(path=str(photos), labels="lab.csv")
 
 
@@ -290,7 +288,7 @@ def test_images_that_a_camera_held_otherwise_are_read_as_stored_and_counted(tmp_
     assert np.array_equal(data.examples("test").images[1], data.examples("test").images[0])
     [said] = data.remarks
     words, remedy = said.split("; to turn them: ")
-    assert words == "2 of 6 images with an EXIF orientation, read as stored, as Keras and torchvision do"
+    assert all(part in words for part in ("2 of 6 images", "EXIF orientation", "read as stored"))
     for name in "bc":
         exec(remedy, {"file": tmp_path / f"cat/{name}{suffix}"})
     with Image.open(tmp_path / f"cat/b{suffix}") as turned:

@@ -50,10 +50,10 @@ def test_what_is_no_picture_is_passed_by_and_counted(photos):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_text("x")
     save(photos / "beside.png")
-    assert folder(path=str(photos)).remarks[1:] == (
-        "skipped, as images in the folder of no class: 1 ('beside.png')",
-        "skipped, as no images: 4 ('README.txt', 'cat/labels.xml', 'dog/deep/notes', 'dog/numbers.npy')",
-    )
+    _, beside, others = folder(path=str(photos)).remarks
+    assert beside == "skipped, as images in the folder of no class: 1 ('beside.png')"
+    names = "('README.txt', 'cat/labels.xml', 'dog/deep/notes', 'dog/numbers.npy')"
+    assert all(part in others for part in ("skipped, as no images: 4", names))
     assert folder(path=str(photos)).size("test") == 3
 
 
@@ -142,7 +142,8 @@ def test_names_that_are_not_utf8_are_refused(photos, name):
 def test_a_folder_whose_own_name_is_not_utf8_is_refused(photos):
     other = os.fsdecode(os.fsencode(photos.parent) + b"/caf\xe9")
     photos.rename(other)
-    assert complaint(other) == f"{photos.parent}/caf\\xe9: its name is not UTF-8; rename it (convmv does so for many)"
+    said = complaint(other)
+    assert all(part in said for part in (f"{photos.parent}/caf\\xe9: its name is not UTF-8", "rename it", "convmv"))
 
 
 def test_a_hidden_name_that_is_not_utf8_is_told_as_it_can_be(photos):

@@ -81,9 +81,7 @@ def test_two_classes_as_keras_reads_them(photos):
     for rows in (keras.utils.image_dataset_from_directory(photos, batch_size=b, **options) for b in (None, 2)):
         assert dataset_of(rows).labels("test").tolist() == [0, 0, 0, 1, 1, 1]
     both = keras.utils.image_dataset_from_directory(photos, validation_split=0.5, subset="both", seed=0, **options)
-    with pytest.raises(
-        DataError, match=r"got a pair with a tf\.data\.Dataset in it; allowed: one of them, or a dictionary"
-    ):
+    with pytest.raises(DataError, match=r"got a pair with a tf\.data\.Dataset .* one of them, or a dictionary"):
         dataset_of(both)
     assert dict(dataset_of({"train": both[0], "test": both[1]}).sizes) == {"train": 3, "test": 3}
 
@@ -135,10 +133,7 @@ def test_grey_images_without_a_channel(grey):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (
-            X,
-            "data 'arrays': got a ndarray; allowed: (images, labels), a tf.data.Dataset of (image, label), or a data ",
-        ),
+        (X, "data 'arrays': got a ndarray; ... (images, labels), ... tf.data.Dataset of (image, label)"),
         (ROWS.repeat(), "data 'arrays': the tf.data.Dataset never ends; leave out its repeat()"),
         (ROWS.take(0), "data 'arrays': the tf.data.Dataset is empty"),
         (ROWS.map(lambda x, y: x), "data 'arrays': a tf.data.Dataset of TensorSpec("),
@@ -158,7 +153,7 @@ def test_grey_images_without_a_channel(grey):
 def test_what_is_refused(data, expected):
     with pytest.raises(DataError) as caught:
         dataset_of(data)
-    assert str(caught.value).startswith(expected)
+    assert all(part in str(caught.value) for part in expected.split(" ... "))
 
 
 class Batches(keras.utils.PyDataset):

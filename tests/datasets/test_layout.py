@@ -53,18 +53,18 @@ def test_a_split_inside_a_folder_of_its_own_name_as_archives_have_it(tmp_path):
     save(*(tmp_path / "seg_pred/seg_pred" / f"{i}.png" for i in range(3)))
     data = folder(path=str(tmp_path))
     assert (data.classes, dict(data.sizes)) == (("a", "b"), {"train": 2, "test": 2})
-    assert data.remarks == (
-        "taken as splits by their names: 'seg_train/seg_train' for train, 'seg_test/seg_test' for test",
-        "skipped, as folders next to the splits: 1 ('seg_pred')",
-    )
+    splits, others = data.remarks
+    parts = ("taken as splits", "'seg_train/seg_train' for train", "'seg_test/seg_test' for test")
+    assert all(part in splits for part in parts)
+    assert others == "skipped, as folders next to the splits: 1 ('seg_pred')"
 
 
 def test_images_in_the_folder_of_no_class_alone_are_told(tmp_path):
     save(tmp_path / "1.png", tmp_path / "2.png")
     (tmp_path / "notes.txt").write_text("")
     said = complaint(tmp_path)
-    assert said.startswith(f"folder '{tmp_path}': no images in the folder of a class; skipped, as images in the folder")
-    assert "of no class: 2 ('1.png', '2.png'); allowed: a folder for each class" in said
+    parts = (f"folder '{tmp_path}': no images", "of no class: 2 ('1.png', '2.png')", "allowed: a folder for each class")
+    assert all(part in said for part in parts)
 
 
 def test_a_split_without_classes_is_told(tmp_path):
@@ -173,7 +173,7 @@ def test_to_judge_another_split_its_folder_is_given_alone(tmp_path):
 def test_splits_inside_of_classes_are_refused_with_what_to_do(tmp_path):
     save(*(tmp_path / label / split / "1.png" for label in ("cat", "dog") for split in ("test", "train")))
     said = complaint(tmp_path)
-    assert "splits contain classes, not the reverse: test/dog/ instead of dog/test/; or write a table" in said
+    assert "test/dog/ instead of dog/test/" in said and "or write a table" in said
     rows = [f"{label}/{split}/1.png,{label},{split}" for label in ("cat", "dog") for split in ("test", "train")]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
     assert dict(folder(path=str(tmp_path), labels="labels.csv").sizes) == {"train": 2, "test": 2}

@@ -94,10 +94,11 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
         one, other = (robust.value(each, metric, case=name) for each in (table, whole))
         assert (one.value, one.ci_low, one.ci_high, one.n) == (other.value, other.ci_low, other.ci_high, other.n)
     assert robust.value(table, "top1", case="plain").value == np.mean(LOGITS.argmax(axis=1) == labels) < 1
-    says = "data arrays: has 2 of the 4 classes of arrays, all can be predicted; in a suite, restrict = true"
-    assert any(line.startswith(says) for line in SAID.lines)
+    says = ("data arrays: has 2 of the 4 classes ", "all can be predicted", "restrict = true")
+    assert any(all(part in line for part in says) for line in SAID.lines)
     run(tmp_path / "alone", some)
-    assert "data arrays, its classes alone: has 2 of the 4 classes of arrays, only these can be predicted" in SAID.lines
+    says = ("data arrays, its classes alone: ", "has 2 of the 4 classes ", "only these can be predicted")
+    assert any(all(part in line for part in says) for line in SAID.lines)
 
 
 def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
@@ -138,14 +139,11 @@ def test_a_restricted_classifier_counts_for_itself():
 
 
 def test_a_class_that_the_model_has_not_is_refused(tmp_path):
-    with pytest.raises(
-        DataError, match=r"case plain: arrays has a class 'bb' that arrays does not have; did you mean 'b'\?"
-    ):
+    with pytest.raises(DataError, match=r"case plain: arrays has a class 'bb' .* did you mean 'b'\?"):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "bb")))
     with pytest.raises(DataError, match=r"has images of shape \(4, 1, 1\), those of arrays have \(2, 2, 1\)"):
         run(tmp_path, from_arrays(X.reshape(40, 4, 1, 1), np.zeros(40, int), ("a",)))
-    said = r"case cost: a profile uses all outputs of a model, and arrays has 2 of the 4 classes of arrays"
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=r"case cost: a profile .* arrays has 2 of the 4 classes"):
         run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), cost={"profile": ["cost"]})
 
 

@@ -114,7 +114,8 @@ def test_a_list_of_file_names_chooses_the_test_images(prepared, tmp_path):
     assert said.endswith("ids.txt: 1 of its 2 names are not in test[0:11], as 'test70.png'")
     (tmp_path / "ids.txt").write_bytes(b"test7.png\ncaf\xe9.png\n")
     said = complaint(builder="striped", data_dir=str(prepared), test={"ids": str(tmp_path / "ids.txt")})
-    assert "ids.txt: cannot be read as text (line 2 is not UTF-8, at a byte 0xe9; save it as UTF-8" in said
+    parts = ("ids.txt: cannot be read", "line 2 is not UTF-8", "a byte 0xe9", "save it as UTF-8")
+    assert all(part in said for part in parts)
 
 
 def test_the_fingerprint_follows_content_splits_and_transform(prepared, tmp_path):
@@ -174,10 +175,9 @@ def test_cifar100_has_the_superclasses_of_its_coarse_labels(mock):
 def test_imagenet_needs_a_transform_and_is_tested_on_validation_where_test_has_no_labels(mock):
     mock("imagenet2012", {"train": 30, "validation": 7, "test": 5})
     said = complaint(builder="imagenet2012")
-    assert said == (
-        "data set 'imagenet2012': its images have different sizes; write transform='imagenet' "
-        "(the shorter side to 256, the central 224 x 224) or transform=224"
-    )
+    whole = "transform='imagenet' (the shorter side to 256, the central 224 x 224)"
+    parts = ("data set 'imagenet2012': ", "different sizes", whole, "or transform=224")
+    assert all(part in said for part in parts)
     data = load(builder="imagenet2012", transform="imagenet", test="validation")
     assert (data.image_shape, dict(data.sizes)) == ((224, 224, 3), {"train": 27, "validation": 3, "test": 7})
     assert data.examples("test").images.shape == (7, 224, 224, 3)
@@ -192,10 +192,8 @@ def test_a_test_split_without_labels_is_passed_by(mock):
 def test_a_set_without_a_test_split_is_tested_on_what_is_chosen(mock):
     mock("tf_flowers", {"train": 20})
     said = complaint(builder="tf_flowers", transform={"size": 8})
-    assert said == (
-        "data set 'tf_flowers' has no test split, only train; "
-        'choose one, as in test = "train[80%:]": train is then the remainder'
-    )
+    parts = ("data set 'tf_flowers' has no test split", "only train;", 'test = "train[80%:]"', "then the remainder")
+    assert all(part in said for part in parts)
     data = load(builder="tf_flowers", transform={"size": 8}, test="train[80%:]")
     assert dict(data.sizes) == {"train": 15, "validation": 1, "test": 4}
 
@@ -210,17 +208,15 @@ def test_imagenet_a_has_the_classes_it_holds_images_of(mock):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"builder": "cifar1O"}, "no data set named 'cifar1O': neither robust nor tensorflow-datasets has it; did you "
-         "mean 'cifar10'?"),
+        ({"builder": "cifar1O"}, "no data set named 'cifar1O': ... did you mean 'cifar10'?"),
         ({"builder": "zzzzzz"}, "no data set named 'zzzzzz': neither robust nor tensorflow-datasets has it"),
-        ({"builder": "/photos/"}, "no data set named '/photos/': sets of tensorflow-datasets are written as "
-         '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1", and your own file or folder as { folder'),
-        ({"builder": "cifar10_corrupted/fog3"}, "data set 'cifar10_corrupted/fog3': tensorflow-datasets has no such "
-         "configuration or version; did you mean 'fog_3'?"),
+        ({"builder": "/photos/"}, "no data set named '/photos/': ... "
+         '"cifar10", "cifar10_corrupted/fog_3" or "mnist:3.0.1" ... { folder'),
+        ({"builder": "cifar10_corrupted/fog3"}, "data set 'cifar10_corrupted/fog3': ... did you mean 'fog_3'?"),
         ({"test": "tset"}, "data set 'striped': test = 'tset': no split 'tset'; did you mean 'test'?"),
         ({"test": "test[:50"}, "data set 'striped': test = 'test[:50': "),
-        ({"test": "test[20:]"}, "data set 'striped': test = 'test[20:]': Requested slice [20:11] incompatible with 11 "
-         'examples.; write "test[:1000]" or "train[90%:]"'),
+        ({"test": "test[20:]"}, "data set 'striped': test = 'test[20:]': ... [20:11] ... with 11 ... "
+         'write "test[:1000]" or "train[90%:]"'),
         ({"test": "test[:0]"}, "data set 'striped': test = 'test[:0]': holds no image"),
         ({"train": "train", "validation": "train[90%:]"}, "data set 'striped': train (train[0:37]) and validation "
          "(train[33:37]) share 4 images; choose validation elsewhere"),
@@ -228,7 +224,9 @@ def test_imagenet_a_has_the_classes_it_holds_images_of(mock):
     ],
 )  # fmt: skip
 def test_what_is_refused(prepared, options, expected):
-    assert complaint(**{"builder": "striped", "data_dir": str(prepared), **options}).startswith(expected)
+    start, *rest = expected.split(" ... ")
+    said = complaint(**{"builder": "striped", "data_dir": str(prepared), **options})
+    assert said.startswith(start) and all(part in said for part in rest)
 
 
 def test_a_set_that_is_not_of_images(prepared):
@@ -242,7 +240,8 @@ def test_a_set_that_is_not_of_images(prepared):
 def test_files_that_cannot_be_read_in_order_are_refused_with_what_to_type(tmp_path):
     Striped(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     said = complaint(builder="striped", data_dir=str(tmp_path))
-    assert "its files are array_record; allowed: tfrecord and parquet; prepare it again in another folder" in said
+    parts = ("its files are array_record", "allowed: tfrecord and parquet", "in another folder")
+    assert all(part in said for part in parts)
     remedy = re.search(r"tfds\.builder\((.*)\)\.download_and_prepare", said)[1].replace("ANOTHER", "tmp_path / 'again'")
     eval(f"tfds.builder({remedy})", {"tfds": tfds, "tmp_path": tmp_path}).download_and_prepare()
     assert load(builder="striped", data_dir=str(tmp_path / "again")).sizes["test"] == SIZES["test"]

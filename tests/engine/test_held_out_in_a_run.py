@@ -51,6 +51,7 @@ def test_what_is_learned_from_train_alone_needs_none_taken_off(data, tmp_path):
     assert dict(session(data[0], tmp_path, MEMORY, measure="structure").data.sizes) == {"train": 40, "test": 40}
 
 
+@pytest.mark.slow
 def test_reports_with_and_without_one_are_of_the_same_images(data, tmp_path):
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     for name, measure in (("plain", "accuracy"), ("held", "temperature")):

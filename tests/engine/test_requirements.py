@@ -25,8 +25,8 @@ def test_a_split_that_a_measure_asks_for(measure, split):
     outside = {"ood": "digits"} if measure == "outliers" else {}
     with pytest.raises(DataError) as error:
         _check({"metrics": [measure], **outside})
-    wanted = f"{measure} needs the split '{split}', which arrays does not have; it has test. Add the split, or leave"
-    assert str(error.value).startswith(wanted)
+    parts = (f"{measure} needs the split '{split}'", "arrays does not have", "it has test", "Add the split, or leave")
+    assert all(part in str(error.value) for part in parts)
 
 
 def test_a_hierarchy_needs_groups_of_all_classes():
@@ -65,7 +65,7 @@ def test_two_sets_of_one_name_are_told_apart_or_refused():
     suite = Suite("s", (), (), DATA, path="s.toml")
     other = from_arrays(np.ones((4, 2, 2, 1), np.float32), [0, 1, 0, 1], ("cat", "dog"))
     requirements.distinct(suite, {"a": DATA, "b": DATA, "c": replace(other, name="bright")})
-    with pytest.raises(SuiteError, match=r"^s.toml: the data of case.a and of case.c differ, and both are called 'arr"):
+    with pytest.raises(SuiteError, match=r"^s\.toml: .* case\.a and of case\.c differ, .* called 'arrays'"):
         requirements.distinct(suite, {"a": DATA, "b": DATA, "c": other})
 
 
@@ -84,6 +84,5 @@ def test_a_pair_is_of_classes_and_a_superclass_in_it_is_refused():
 
 
 def test_top_5_of_five_classes_is_told_to_need_six():
-    told = r"expect: 'top5' is not a value of this case; top-5 needs six classes, and arrays has 2"
-    with pytest.raises(SuiteError, match=told):
+    with pytest.raises(SuiteError, match=r"expect: 'top5' is not a value .* six classes, and arrays has 2"):
         _check({"expect": {"top5": ">= 0.5"}})

@@ -274,6 +274,7 @@ def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
     assert not (tmp_path / "store/models").exists()
 
 
+@pytest.mark.slow
 def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypatch):
     body = "import robust\n\n@robust.attack(access='none')\n"
     body += "def shift(classifier, images, labels, *, seeds, start, targets, eps: float):\n"

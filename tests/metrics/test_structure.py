@@ -139,7 +139,7 @@ def test_without_a_model_there_are_no_features():
     result = EvaluationResult(("a", "b"), np.array(["x"]), np.array([0]), np.eye(2)[:1])
     with pytest.raises(ModelError, match="this result has no features: give it get_features"):
         next(structure(result))
-    with pytest.raises(ModelError, match="has no predictions on .train.: give it get_predictions"):
+    with pytest.raises(ModelError, match=r"has no predictions on .train.: give it get_predictions"):
         result.predictions("train")
 
 

@@ -143,17 +143,17 @@ def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, m
     for label in "ab":
         (tmp_path / "digits" / label).mkdir(parents=True)
         Image.new("L", (8, 8), 99).save(tmp_path / "digits" / label / "1.png")
-    said = "taken for the data set of that name; for the folder 'digits' write digits/"
-    assert from_python.read(read_data("digits")).remarks == (said,) and from_python.read(
-        read_data("digits")
-    ).classes == tuple("0123456789")
+    ours = from_python.read(read_data("digits"))
+    (said,) = ours.remarks
+    assert all(part in said for part in ("taken for the data set ", "for the folder 'digits' write digits/"))
+    assert ours.classes == tuple("0123456789")
     assert from_python.read(read_data("digits/")).remarks == () and from_python.read(read_data("digits/")).classes == (
         "a",
         "b",
     )
     assert from_python.read(read_data({"name": "digits"})).remarks == ()
     *_, found = sorted(from_python.read(read_data("digits", transform="4")).remarks)  # the first is of its antialiasing
-    assert found == "taken for the folder; a data set of that name would be data = { name = 'digits', ... } in a suite"
+    assert all(part in found for part in ("taken for the folder;", "data = { name = 'digits', ... } in a suite"))
     (suite := tmp_path / "suites").mkdir()
     (told,) = from_python.read(read(suite, '"digits"')).remarks
     assert told.endswith("for the folder 'digits' write { folder = 'digits' }")

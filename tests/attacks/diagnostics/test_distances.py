@@ -48,6 +48,7 @@ def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measur
     assert "with eps so large that the ball contains every image" in page and "⊘ unsupported" in page
 
 
+@pytest.mark.slow
 def test_a_distance_on_a_plain_net_is_reliable(measured, tmp_path):
     found = measured(keras.layers.Identity())
     assert set(found["reliability"]) == {"reliable"} and found.loc[found["bound"] != "", "passed"].all()

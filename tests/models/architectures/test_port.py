@@ -116,16 +116,17 @@ def thin():
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"padding": "symmetric"}, "the source's Conv1 has padding ((0, 1), (0, 1)), the target's conv1_conv has "
-     "((1, 0), (1, 0)); mobilenet_v2(padding=...) decides that"),
-    ({"epsilon": 1e-5}, "the source's bn_Conv1 has epsilon 0.001, the target's conv1_bn has 1e-05; "
-     "mobilenet_v2(epsilon=...) decides that"),
-    ({"width": 1}, "the source's Conv1 has kernel (3, 3, 3, 16), the target's conv1_conv has (3, 3, 3, 32)"),
-    ({"classes": 8}, "the source's predictions has kernel (1, 1, 1280, 7), the target's logits has (1, 1, 1280, 8)"),
-    ({"input_shape": (32, 32, 1)}, " has shape (32, 32, 3), the target's image has (32, 32, 1)"),
+    ({"padding": "symmetric"}, "the source's Conv1 has padding ((0, 1), (0, 1)) ... "
+     "the target's conv1_conv has ((1, 0), (1, 0)) ... mobilenet_v2(padding=...)"),
+    ({"epsilon": 1e-5}, "the source's bn_Conv1 has epsilon 0.001 ... "
+     "the target's conv1_bn has 1e-05 ... mobilenet_v2(epsilon=...)"),
+    ({"width": 1}, "the source's Conv1 has kernel (3, 3, 3, 16) ... the target's conv1_conv has (3, 3, 3, 32)"),
+    ({"classes": 8}, "the source's predictions has kernel (1, 1, 1280, 7) ... the target's logits has (1, 1, 1280, 8)"),
+    ({"input_shape": (32, 32, 1)}, " has shape (32, 32, 3) ... the target's image has (32, 32, 1)"),
 ])  # fmt: skip
 def test_what_it_says_of_another_form(thin, refused, options, words):
-    assert words in refused(thin, mobilenet_v2(**{**MOBILE, **options}))
+    message = refused(thin, mobilenet_v2(**{**MOBILE, **options}))
+    assert all(part in message for part in words.split(" ... "))
 
 
 def test_what_it_says_of_another_activation(thin, refused):
@@ -151,10 +152,14 @@ def said(theirs, ours):
 
 def test_what_it_says_of_v1_5(outline):
     theirs = outline(applications.ResNet50, **HEAD, **SIXTY_FOUR)
-    assert said(theirs, outline("resnet50", **SIXTY_FOUR, form="v1.5")) == (
-        "port: source 'resnet50' and target 'resnet50' are different functions: the source's conv3_block1_1_conv has "
-        "strides (2, 2), the target's conv3_block1_1_conv has (1, 1); resnet50(form=...) decides that"
+    message = said(theirs, outline("resnet50", **SIXTY_FOUR, form="v1.5"))
+    parts = (
+        "port: source 'resnet50' and target 'resnet50' ",
+        "the source's conv3_block1_1_conv has strides (2, 2)",
+        "the target's conv3_block1_1_conv has (1, 1)",
+        "resnet50(form=...)",
     )
+    assert all(part in message for part in parts)
 
 
 def test_what_it_says_of_another_depth(outline):
@@ -164,8 +169,9 @@ def test_what_it_says_of_another_depth(outline):
 
 def test_what_it_says_of_a_bias(outline):
     theirs, ours = outline(applications.VGG16, **HEAD, **SIXTY_FOUR), outline("vgg16", **SIXTY_FOUR, norm="batch")
-    words = "the source's block5_conv3 is a bias where the target's block5_conv3_bn is a BatchNorm"
-    assert said(theirs, ours).endswith(words)
+    parts = ("the source's block5_conv3 is a bias", "the target's block5_conv3_bn is a BatchNorm")
+    message = said(theirs, ours)
+    assert all(part in message for part in parts)
 
 
 def test_keras_mobilenet_pads_odd_images_otherwise(refused):

@@ -131,10 +131,9 @@ def test_the_stem_follows_the_image(outline):
     (vgg11, {"norm": "bach"}, "vgg11: norm is 'bach'; did you mean 'batch'?"),
     (vgg16, {"stem": "large"}, "vgg16: stem is 'large'; allowed: imagenet, small"),
     (vgg19, {"stem": "imagenet", "input_shape": (32, 31, 3)},
-     "vgg19: input_shape is (32, 31, 3); stem='imagenet' needs 32 pixels or more, "
-     "stem='small' is the form for small images"),
+     "vgg19: input_shape is (32, 31, 3); ... stem='imagenet' needs 32 pixels ... stem='small'"),
 ])  # fmt: skip
 def test_what_it_says_of_bad_arguments(build, options, words):
     with pytest.raises(ModelError) as caught:
         build(**options)
-    assert str(caught.value).startswith(words)
+    assert all(part in str(caught.value) for part in words.split(" ... "))

@@ -117,7 +117,7 @@ def test_evaluate_takes_a_function(predict, dozen, tmp_path):
         (lambda x: x, r"float32 of shape \(\d+, 4, 4, 1\) for \d+ images; it must give a number for each class"),
         (lambda x: x[:1, 0, :3, 0], "float32 of shape \\(1, 3\\) for"),
         (lambda x: "no", "<U2 of shape \\(\\) for"),
-        (lambda x: x[:, 0, 0, 0] - 7, "gives one number per image, from .* which is no probability; give that of the"),
+        (lambda x: x[:, 0, 0, 0] - 7, "gives one number per image, from .* no probability; give that of"),
         (lambda x: 1 / 0, "failed when it was called: ZeroDivisionError: division by zero"),
         (lambda x: x[:, 0, :2, 0], r"gives outputs of shape \(2,\), but the data has 3 classes"),
     ],
@@ -255,10 +255,8 @@ def test_answers_are_probabilities_for_all_images_or_for_none():
     np.testing.assert_allclose(model(tf.constant(even)), np.log(rows[[0, 0]]), atol=1e-6)
     with pytest.raises(ModelError) as caught:
         model(tf.constant(np.concatenate([even, odd])))
-    assert str(caught.value) == (
-        "model 'mixed' gave probabilities at first, and now numbers that sum to 6, the smallest 1; it must give one of "
-        "the two: probabilities for every image, or logits"
-    )
+    parts = ("model 'mixed' gave probabilities", "sum to 6, the smallest 1", "probabilities for every image, or logits")
+    assert all(part in str(caught.value) for part in parts)
     model = BlackBox(answer, "logits")
     for batch in (np.concatenate([even, odd]), even):
         np.testing.assert_allclose(model(tf.constant(batch)), answer(batch))
@@ -329,6 +327,7 @@ def test_a_quantised_file_is_asked_in_the_usual_range(lite, tmp_path):
     assert said.notes[-1] == "pixels [0, 1], as declared"
 
 
+@pytest.mark.slow
 def test_any_function_that_runs_tensorflow_answers_on_one_core(tmp_path):
     """Inside of a graph it would wait for itself: one thread between operations is held by the graph."""
     script = tmp_path / "one.py"

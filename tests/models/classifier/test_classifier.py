@@ -168,11 +168,9 @@ def test_what_is_not_a_model_is_refused():
 
 def test_a_model_without_weights_yet_is_refused():
     model = keras.Sequential([layers.Flatten(), layers.Dense(3)], name="later")
-    expected = (
-        "model 'later' is not built, so it has no weights yet; call it on a batch of images first, "
-        "or begin it with keras.Input"
-    )
-    assert _refusal(model) == expected
+    message = _refusal(model)
+    parts = ("model 'later' is not built", "call it on a batch of images", "begin it with keras.Input")
+    assert all(part in message for part in parts)
     model(IMAGES)
     assert Classifier(model, 3, batch_size=4).logits(IMAGES).shape == (9, 3)
 
@@ -240,12 +238,15 @@ def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     averaged = layers.Average()([layers.Dense(3, "softmax")(flat), layers.Dense(3, "softmax")(flat)])
     ensemble = keras.Model(inputs, averaged, name="net")
     for model in (subclassed, unknown, ensemble):
-        told = re.fullmatch(
-            "model 'net' gives probabilities, through which gradients cannot be trusted; give logits: end it in "
-            r"Dense\(classes\) and train with from_logits=True, or, in Python, pass (.*); or set black_box=True, "
-            "for attacks that need outputs only: square, transfer or noise",
-            _refusal(model, ask=True),
+        message = _refusal(model, ask=True)
+        parts = (
+            "model 'net' gives probabilities",
+            "end it in Dense(classes)",
+            "from_logits=True",
+            "square, transfer or",
         )
+        assert all(part in message for part in parts)
+        told = re.search("or, in Python, pass (.*); or set black_box=True", message)
         remedy = eval(told[1], {"keras": keras, "model": model})  # as it is to be typed
         wanted = model(IMAGES).numpy()
         table = robust.evaluate(remedy, (IMAGES, wanted.argmax(axis=1)), ["pgd"], eps=0.3)
@@ -259,7 +260,8 @@ def test_whole_numbers_as_inputs_are_refused_with_the_way_out():
     inputs = keras.Input(SHAPE, dtype="uint8")
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inputs))), name="bytes")
     message = _refusal(model)
-    assert message.startswith("model 'bytes' takes inputs of type uint8, which have no gradient; give it keras.Input(")
+    assert message.startswith("model 'bytes' takes inputs of type uint8")
+    assert "give it keras.Input(" in message
     assert "set preprocessing=[0, 255]; or set black_box=True" in message
 
 
@@ -298,7 +300,7 @@ def test_code_of_python_within_a_model_gives_no_gradient(wrap):
     seen = keras.ops.reshape(Codec()(image), (-1, 16))
     model = Classifier(keras.Model(image, keras.layers.Dense(3)(seen), name="net"), 3)
     images = np.random.default_rng(0).random((4, 4, 4, 1), "float32")
-    with pytest.raises(ModelError, match="'net' has no gradient from its logits to its pixels; use a black-box attack"):
+    with pytest.raises(ModelError, match=r"'net' has no gradient .* use a black-box attack"):
         pgd(model, images, np.zeros(4, int), eps=0.1, seeds=np.arange(4))
     table = robust.evaluate(model.model, (images, model.logits(images).argmax(axis=1)), ["noise"], eps=0.1, classes=3)
     assert robust.value(table, "top1", case="clean").value == 1

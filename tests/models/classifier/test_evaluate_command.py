@@ -101,6 +101,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, photos, tmp_path
     assert lines[-1].startswith(told) and sum(line.startswith("robust: ") for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_path):
     linear(activation="softmax").save(tmp_path / "mine.keras")
     linear(layers.Lambda(lambda x: x)).save(tmp_path / "shady.keras")
@@ -131,5 +132,5 @@ def test_the_fixture_measures_in_a_test_of_ones_own(pytester, data, linear, tmp_
 def test_the_fixture_is_listed_with_its_purpose(pytester):
     result = pytester.runpytest("--fixtures")
     result.stdout.fnmatch_lines(
-        ["robustness -- *pytest_plugin.py:*", "*`robust.evaluate`, for a test of one's own model;*"]
+        ["robustness -- *pytest_plugin.py:*", "*`robust.evaluate`, for a test of your own model;*"]
     )

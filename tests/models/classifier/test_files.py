@@ -346,11 +346,12 @@ def test_two_classes_of_one_name_are_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "both.keras", allow_code=True)
-    assert str(caught.value) == (
-        f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times, which Keras treats as one class; "
-        "register them under different names, @keras.saving.register_keras_serializable(package=...), and save the "
-        "model again"
+    parts = (
+        f"{tmp_path}/both.keras: holds first_of_two.Times and second_of_two.Times,",
+        "@keras.saving.register_keras_serializable(package=...)",
+        "save the model again",
     )
+    assert all(part in str(caught.value) for part in parts)
 
 
 def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
@@ -360,10 +361,8 @@ def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
     linear(keras.layers.Dense(2, swoosh), keras.layers.Dense(1, "relu")).save(tmp_path / "own.keras")
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "own.keras")
-    assert str(caught.value) == (
-        f"{tmp_path}/own.keras: names swoosh, whose code is not in the file; load it in Python where that is "
-        "registered, and pass the model itself to robust.evaluate"
-    )
+    parts = (f"{tmp_path}/own.keras: names swoosh, ", "load it in Python", "pass the model itself to robust.evaluate")
+    assert all(part in str(caught.value) for part in parts)
 
 
 def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path):
@@ -376,7 +375,7 @@ def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path
         keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(Lay()(x)))).save("own.keras")
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, check=True, capture_output=True)
-    with pytest.raises(ModelError, match=r"own.keras: names mine>Lay, whose code is not in the file; load it in Pyth"):
+    with pytest.raises(ModelError, match=r"own\.keras: names mine>Lay, .* load it in Python"):
         load(tmp_path / "own.keras", allow_code=True)
 
 

@@ -211,15 +211,17 @@ def with_scale(kind):
     ("kind", "why"),
     [
         (Scaled, "a Scaled, cannot be built again (TypeError: "),
-        (Forgetful, "a Forgetful, cannot be built again (what is built from its get_config() gives other numbers)"),
+        (Forgetful, "a Forgetful, cannot be built again ... get_config() gives other numbers"),
     ],
 )
 def test_a_layer_of_somebody_s_that_cannot_be_built_again_is_named_with_a_way_out_that_works(kind, why):
     with pytest.raises(ModelError) as caught:
         main_logits.linear(with_scale(kind))
     said = str(caught.value)
-    assert said.startswith("'own' ends the model in an activation that cannot be taken off, as the layer, ")
-    assert why in said and "; or set black_box=True, for attacks" in said
+    assert said.startswith("'own' ends the model in an activation ")
+    assert all(
+        part in said for part in ("cannot be taken off", *why.split(" ... "), "; or set black_box=True, for attacks")
+    )
     labels = with_scale(kind)(IMAGES).numpy().argmax(axis=1)
     table = robust.evaluate(with_scale(kind), (IMAGES, labels), classes=3, black_box=True)
     assert robust.value(table, "top1").value == 1

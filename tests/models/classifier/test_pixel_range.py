@@ -221,6 +221,7 @@ def test_the_answers_of_a_network_within_an_operation_are_no_pixels():
     assert not takes_bytes(model)
 
 
+@pytest.mark.slow
 def test_a_model_of_bytes_is_evaluated_by_its_answers():
     inputs = keras.Input(batch_shape=(4, 3, 8, 8), dtype="uint8")
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(ops.cast(inputs, "float32") / 255.0)))

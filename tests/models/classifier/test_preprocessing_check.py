@@ -39,7 +39,7 @@ def found(classifier, images=IMAGES, labels=LABELS):
 
 
 def black_box(model):
-    return lambda x: model.predict(x, verbose=0)
+    return lambda x: model(x, training=False).numpy()
 
 
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
@@ -143,7 +143,7 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
         '[case.fog]\ncorruption = { name = "brightness" }\n'
     )
     for _ in range(2):
-        with pytest.warns(UserWarning, match="net: .* if that is intended, set pixels"):
+        with pytest.warns(UserWarning, match="net: .* if that is intended, set preprocessing"):
             table = robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
         assert marks(table) == {"invalid"} and "mean_corruption_error" in set(table["metric"])
     page = (tmp_path / "out" / "index.html").read_text()
@@ -171,7 +171,7 @@ def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
         tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=None if whole else wanted
     )
     assert "invalid" not in marks(table) and robust.value(table, "top1").value > 0.8
-    with pytest.warns(UserWarning, match="if that is intended, set pixels"):
+    with pytest.warns(UserWarning, match="if that is intended, set preprocessing"):
         table = robust.evaluate(tmp_path / "net.tflite", (IMAGES, LABELS), classes=3, preprocessing=(0, 1))
     assert marks(table) == {"invalid"}
 

@@ -169,10 +169,12 @@ def test_code_in_a_pickle_is_refused_by_name_and_not_run(kind, protocol, tmp_pat
 
 def test_what_is_refused_says_what_to_do(read):
     message = refusal(read, pickle.dumps({"args": Path("a")}, 2))
-    assert message.endswith(
-        "it refers to 'pathlib.PosixPath', and only tensors are read: nothing of it was imported or run. Save the "
-        "weights separately: torch.save(model.state_dict(), file), or as .safetensors"
+    parts = (
+        "it refers to 'pathlib.PosixPath'",
+        "nothing of it was imported or run",
+        "torch.save(model.state_dict(), file), or as .safetensors",
     )
+    assert all(part in message for part in parts)
 
 
 def safe(header: bytes, body: bytes = b"") -> bytes:

@@ -125,29 +125,29 @@ def test_the_momentum_is_torchs(reference, loaded):
 
 
 @pytest.mark.parametrize(
-    ("call", "layout", "message"),
+    ("call", "layout", "parts"),
     [
         ("resnet50", "torchvision",
-         'resnet50 with form = "v1" (the stride in a block\'s first 1x1) is not what weights of layout '
-         '\'torchvision\' were trained as, which is form = "v1.5" (the stride in its 3x3); '
-         'write architecture = { name = "resnet50", form = "v1.5" }'),
+         ('resnet50 with form = "v1" (the stride in a block\'s first 1x1)', "weights of layout 'torchvision'",
+          'which is form = "v1.5" (the stride in its 3x3)',
+          'write architecture = { name = "resnet50", form = "v1.5" }')),
         ("mobilenet_v2", "torchvision",
-         'mobilenet_v2 with padding = "same" (TensorFlow\'s borders) is not what weights of layout \'torchvision\' '
-         'were trained as, which is padding = "symmetric" (the same border on both sides); '
-         'write architecture = { name = "mobilenet_v2", padding = "symmetric", epsilon = 1e-05 }'),
+         ('mobilenet_v2 with padding = "same" ', "weights of layout 'torchvision'", 'which is padding = "symmetric" ',
+          'write architecture = { name = "mobilenet_v2", padding = "symmetric", epsilon = 1e-05 }')),
         ({"name": "mobilenet_v2", "padding": "symmetric"}, "timm",
-         "mobilenet_v2 with epsilon = 0.001 is not what weights of layout 'timm' were trained as, which is "
-         'epsilon = 1e-05; write architecture = { name = "mobilenet_v2", padding = "symmetric", epsilon = 1e-05 }'),
-        ("lenet5", "timm", "weights of layout 'timm' are not known for lenet5; allowed: vgg11, "),
+         ("mobilenet_v2 with epsilon = 0.001 ", "weights of layout 'timm'", "which is epsilon = 1e-05",
+          'write architecture = { name = "mobilenet_v2", padding = "symmetric", epsilon = 1e-05 }')),
+        ("lenet5", "timm", ("weights of layout 'timm'", "not known for lenet5; allowed: vgg11, ")),
         ("resnet56", "torchvision",
-         "weights of layout 'torchvision' are not known for resnet56; allowed: vgg11, vgg13"),
-        ("resnet18", "timm_tf", "weights of layout 'timm_tf' are not known for resnet18; allowed: mobilenet_v3_large"),
+         ("weights of layout 'torchvision'", "not known for resnet56; allowed: vgg11, vgg13")),
+        ("resnet18", "timm_tf",
+         ("weights of layout 'timm_tf'", "not known for resnet18; allowed: mobilenet_v3_large")),
     ],
 )  # fmt: skip
-def test_an_architecture_that_the_weights_are_not_for_is_told_before_the_file_is_read(call, layout, message):
+def test_an_architecture_that_the_weights_are_not_for_is_told_before_the_file_is_read(call, layout, parts):
     with pytest.raises(ModelError) as error:
         load.from_file(Weights(Path("none.pth"), bind("architectures", call), layout), (64, 64, 3), 10)
-    assert str(error.value).startswith(message)
+    assert all(part in str(error.value) for part in parts)
 
 
 def without(tensors, *names):

@@ -299,8 +299,8 @@ def test_images_that_the_other_has_not_are_counted_in_the_error_and_further_ones
     assert difference(few, many, "top1", ABOVE, name="base", tail=0.05).n == 20
     with pytest.raises(ReportError) as error:
         difference(many, few, "top1", ABOVE, name="base", tail=0.05)
-    few = "base has 20 of the 30 images; a comparison needs all of them: where a suite samples images, give both the "
-    assert str(error.value) == f"{few}same seed and number of images"
+    parts = ("base has 20 of the 30 images", "same seed and number of images")
+    assert all(part in str(error.value) for part in parts)
 
 
 def test_other_labels_and_images_that_come_twice_are_refused():
@@ -317,7 +317,7 @@ def test_other_labels_and_images_that_come_twice_are_refused():
     ("change", "message"),
     [
         ({"name": "slow"}, "a: is a report of the suite 'slow', this one is 'quick'"),
-        ({"fingerprint": "f01"}, "a: its images are another version of fake; only the same images can be compared"),
+        ({"fingerprint": "f01"}, "a: its images ... another version of fake"),
         ({"data": "cifar10", "fingerprint": "c"}, "a: its images are of cifar10, here they are of fake;"),
         (
             {"suite": SUITE.replace("steps = 10", "steps = 20")},
@@ -339,7 +339,7 @@ def test_reports_of_other_suites_data_and_cases_are_refused_with_the_reason(tmp_
     a, b = report(tmp_path / "a", outcomes, **change), report(tmp_path / "b", outcomes)
     with pytest.raises(ReportError) as error:
         robust.compare(a, b)
-    assert message in str(error.value)
+    assert all(part in str(error.value) for part in message.split(" ... "))
 
 
 def test_bounds_models_and_measures_may_have_changed_since(tmp_path):
@@ -379,9 +379,7 @@ def test_what_is_no_report_and_words_that_are_nearly_right(tmp_path):
         with pytest.raises(ReportError) as error:
             robust.compare(a, a, **options)
         assert message in str(error.value)
-    with pytest.raises(
-        ReportError, match=r"none: there is no such folder in .*; `robust run SUITE --out .*none` makes it"
-    ):
+    with pytest.raises(ReportError, match=r"none: there is no such folder in .* `robust run SUITE --out .*none`"):
         robust.compare(a, tmp_path / "none")
     about = json.loads((a / "environment.json").read_text())
     del about["data"]["fingerprint"]
