@@ -171,7 +171,7 @@ def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: P
 def placeholder(path: Path) -> str:
     """Why a file is a placeholder for the wanted one; "" for any other.
 
-    >>> stand_in(Path("pyproject.toml"))
+    >>> placeholder(Path("pyproject.toml"))
     ''
 
     Raises OSError where it cannot be read.

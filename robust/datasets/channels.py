@@ -19,7 +19,7 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's "L" and Keras' col
 def converted(data: Dataset, channels: Channels) -> Dataset:
     """The same images with three channels, grey repeated; or with one, the luma of colours, rounded as Pillow does.
 
-    This was requested: a model that takes another number of channels is refused, see `seen`.
+    This was requested: a model that takes another number of channels is refused, see `for_model`.
 
     Raises DataError for images of other numbers of channels than 1 and 3.
 
@@ -41,7 +41,7 @@ def converted(data: Dataset, channels: Channels) -> Dataset:
 def for_model(data: Dataset, count: int | None, model: str = "the model") -> Dataset:
     """The data as given to a model that takes `count` channels; unchanged where that is unknown, or any number works.
 
-    It was not requested, see `guess`, and follows from the model: so the fingerprint stays that of the data.
+    It was not requested, see `conversion_remark`, and follows from the model: the fingerprint stays that of the data.
 
     Raises ModelError where other channels were requested.
     """
@@ -61,7 +61,7 @@ def conversion_remark(data: Dataset, count: int | None) -> str:
 
     >>> from robust.datasets.dataset import from_arrays
     >>> from robust.core.remedies import formatted
-    >>> formatted(guess(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
+    >>> formatted(conversion_remark(from_arrays([[[0.0]]], [0], name="x"), 3), "command")
     'takes 3 channels: the grey images of x are repeated to 3 channels, as with --channels rgb'
     """
     if for_model(data, count) is data:

@@ -22,7 +22,7 @@ class DataCall(Call):
 def presented(
     call: Call, *, classes: tuple[str, ...] | None = None, channels: Channels | None = None, remark: str = ""
 ) -> Call:
-    """The data set of a call as it is presented to a model, see `Asked`; what is not given is left unchanged."""
+    """The data set of a call as it is presented to a model, see `DataCall`; what is not given is left unchanged."""
     if classes is not None and call.name == "folder":  # these also distinguish its classes from splits
         call, classes = replace(call, arguments={**call.arguments, "classes": list(classes)}), None
     if classes is None and channels is None and not remark:

@@ -71,7 +71,7 @@ def class_order_remark(data: Dataset) -> str:
     """The order, and which classes of it have no images.
 
     >>> from robust.datasets.dataset import from_arrays
-    >>> said(from_arrays(np.zeros((2, 1, 1, 1)), [0, 2], ["cat", "cow", "dog"]))
+    >>> class_order_remark(from_arrays(np.zeros((2, 1, 1, 1)), [0, 2], ["cat", "cow", "dog"]))
     'classes in this order: 0 cat, 1 cow, 2 dog; images of 2 of the 3 classes, none of cow'
     """
     names = [f"{place} {name}" for place, name in enumerate(data.classes)]

@@ -22,7 +22,7 @@ _VERSION = re.compile(r":[\d*]+(\.[\d*]+)*$")
 
 
 def presentation(classes: object = None, channels: object = None, folder: Path = Path()) -> NewTable:
-    """The checked settings of how a data set is presented to a model: the arguments of `asked`; else SuiteError."""
+    """The checked settings of how data is presented to a model, see `robust.datasets.data_call`; else SuiteError."""
     return {
         "classes": None if classes is None else class_names.names(classes, folder),
         "channels": None if channels is None else convert(channels, Channels, "channels"),

@@ -175,8 +175,8 @@ def test_cifar100_has_the_superclasses_of_its_coarse_labels(mock):
 def test_imagenet_needs_a_transform_and_is_tested_on_validation_where_test_has_no_labels(mock):
     mock("imagenet2012", {"train": 30, "validation": 7, "test": 5})
     said = complaint(builder="imagenet2012")
-    whole = "transform='imagenet' (the shorter side to 256, the central 224 x 224)"
-    parts = ("data set 'imagenet2012': ", "different sizes", whole, "or transform=224")
+    whole = ("transform='imagenet' (", "shorter side to 256, the central 224 x 224)")
+    parts = ("data set 'imagenet2012': ", "different sizes", *whole, "or transform=224")
     assert all(part in said for part in parts)
     data = load(builder="imagenet2012", transform="imagenet", test="validation")
     assert (data.image_shape, dict(data.sizes)) == ((224, 224, 3), {"train": 27, "validation": 3, "test": 7})

@@ -359,7 +359,7 @@ MISTAKES = [
     (DMC + 'expect = { top2 = ">= 0" }\n', "5: expect: this case has no metric 'top2'; did you mean 'top1'?"),
     (DMC + 'expect = { recall = ">= 0" }\n', "5: expect: this case has no metric 'recall'"),
     (DMC + 'metrics = ["confusion"]\nexpect = { top1 = ">= 0" }\n',
-     "6: expect: ... no metric 'top1'; allowed: worst_class, worst_pair, recall_std, recall, precision"),
+     "6: expect: ... no metric 'top1'; ... worst_class, worst_pair, recall_std, recall, precision"),
     (DMC + 'metrics = ["confusion"]\n[case.c.expect]\n"recal[a.b]" = ">= 0"\n',
      "7: expect: this case has no metric 'recal[a.b]'; did you mean 'recall'?"),
     (DMC + 'metrics = ["confusion"]\nexpect = { "recall[Shirt" = ">= 0" }\n',

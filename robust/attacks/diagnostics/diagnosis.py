@@ -38,8 +38,8 @@ def significantly_above(count: int, n: int, tolerance: float = TOLERANCE) -> boo
     The exact binomial test: if the share were `tolerance`, a count this large would occur in fewer than one of
     a thousand samples. Of 100 images it takes 8, of 1,000 images 36.
 
-    >>> clearly(7, 100), clearly(8, 100), clearly(35, 1000), significantly_above(36, 1000)
-    (False, True, False, True)
+    >>> [significantly_above(count, n) for count, n in ((7, 100), (8, 100), (35, 1000), (36, 1000))]
+    [False, True, False, True]
     """
     from scipy.stats import binom
 

@@ -118,7 +118,7 @@ def test_random_votes_are_chance_and_no_batch_normalisation(deviation, size):
     model(IMAGES)
     for _ in range(5):
         notes = look(model, size)
-        assert notes == () or all(part in note for note in notes for part in BY_CHANCE)
+        assert len(notes) <= 1 and all(part in note for note in notes for part in BY_CHANCE)
     if (deviation, size) == (0.4, 40):
         (note,) = look(model, size)
         assert all(part in note for part in BY_CHANCE)
