@@ -245,3 +245,11 @@ def test_few_errors_have_the_interval_of_their_share_and_not_one_without_width(w
     for row in own_errors(outcomes.assign(perturbation="fog", severity=3)):
         assert row["value"] == wrong / 20 and row["ci_method"].startswith(statistics.BOUNDED)
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(statistics.clopper_pearson(wrong, 20), abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "words"), [(14, ", mean over 14 of the 15 common corruptions"), (15, "")])
+def test_a_mean_over_fewer_than_the_common_corruptions_says_so(n, words):
+    one = pd.DataFrame({"example": ["0", "1"], "label": "a", "predicted": ["a", "b"], "severity": 1})
+    shown = pd.concat([one.assign(perturbation=name) for name in [*common_corruptions()][:n]])
+    (row,) = (row for row in own_errors(shown) if row["metric"] == "mean_corruption_error")
+    assert row["value"] == 0.5 and row["ci_method"] == statistics.BOUNDED + words
