@@ -30,7 +30,7 @@ def test_every_recipe_of_ours_can_be_followed(name):
         ({"schedule": "steps", "milestones": [0.5, 1]}, "at 1 all steps are done"),
         ({"schedule": "steps", "milestones": [0.5, 0.7], "factor": [0.1]}, "1 of them for 2 milestones; write one for"),
         ({"schedule": "steps", "milestones": [0.5], "factor": [0.1, 0.1]}, "2 of them for 1 milestones"),
-        ({"milestones": [30, 60, 80]}, r'of 90 epochs write \["30/90", "60/90", "80/90"\]'),
+        ({"milestones": [30, 60, 80]}, r'for 90 epochs write \["30/90", "60/90", "80/90"\]'),
         ({"schedule": "exponential", "factor": [0.9, 0.8]}, "an exponential schedule has one factor"),
         ({"clip_norm": 1, "clip_value": 0.5}, r"clip_norm = 1 and clip_value = 0\.5: set one of them"),
         (
