@@ -103,7 +103,7 @@ def test_the_page_says_why(ran):
         (
             "max_images = 100\n\n[case.sound]",
             'expect = { reliability = ">= 1" }\n\n[case.sound]',
-            "measures no 'reliability'",
+            "has no metric 'reliability'",
         ),
         ('{ reliability = ">= 1" }', '{ "reliability[incomplete]" = "<= 0" }',
          "reliability is one value, of all images"),

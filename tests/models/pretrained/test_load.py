@@ -75,7 +75,7 @@ def test_a_last_layer_without_classes_is_told(reference, tmp_path, form):
     tensors = {**theirs.tensors, "classifier.1.weight": np.ones((), np.float32)}
     (tmp_path / "w.safetensors").write_bytes(form["safetensors"](tensors))
     weights = Weights(tmp_path / "w.safetensors", theirs.call(), theirs.layout)
-    with pytest.raises(ModelError, match=r"classifier\.1\.weight is \(\), logits wants \(1000, 1280\)"):
+    with pytest.raises(ModelError, match=r"classifier\.1\.weight is \(\), logits needs \(1000, 1280\)"):
         load.original(weights, theirs.images.shape[1:])
 
 
@@ -245,7 +245,7 @@ def test_counters_of_batches_may_be_missing_and_nothing_hangs_on_them(reference,
 
 
 def test_images_of_another_kind_are_told(reference, loaded):
-    with pytest.raises(ModelError, match=r"features.0.0.weight is \(32, 3, 3, 3\), conv1_conv wants \(32, 1, 3, 3\)"):
+    with pytest.raises(ModelError, match=r"features.0.0.weight is \(32, 3, 3, 3\), conv1_conv needs \(32, 1, 3, 3\)"):
         loaded(reference(*V2), shape=(64, 64, 1))
     with pytest.raises(
         ModelError, match=r"classifier.0.weight is \(410, 2499\), fc1 wants \(410, 459\) \(it fits images of 224 to 255"
