@@ -33,7 +33,7 @@ def in_process(root: Path, body: str) -> subprocess.Popen:
     """A process that keeps the entry of KEY in the store at `root`, by the body of `make(folder)`."""
     code = "import os, sys, time\nfrom pathlib import Path\nfrom robust.core.store import Store\n\ndef make(folder):\n"
     code += textwrap.indent(textwrap.dedent(body), "    ")
-    code += f"\n\nprint(Store(Path({str(root)!r})).keep('models', {KEY!r}, make))"
+    code += f"\n\nprint(Store(Path({str(root)!r})).get_or_make('models', {KEY!r}, make))"
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
@@ -48,8 +48,8 @@ def until(happened):
 def test_an_entry_is_made_once_and_found_again(tmp_path):
     kept = Store(tmp_path)
     assert kept.find("models", KEY) is None
-    path = kept.keep("models", KEY, made())
-    assert kept.keep("models", KEY, lambda folder: pytest.fail("made twice")) == path
+    path = kept.get_or_make("models", KEY, made())
+    assert kept.get_or_make("models", KEY, lambda folder: pytest.fail("made twice")) == path
     assert kept.find("models", KEY) == path == kept.path("models", KEY)
     assert (path / "value").read_text() == "made"
     assert json.loads((path / "key.json").read_text()) == KEY
@@ -57,7 +57,7 @@ def test_an_entry_is_made_once_and_found_again(tmp_path):
 
 def test_kinds_and_keys_are_kept_apart(tmp_path):
     kept = Store(tmp_path)
-    paths = {kept.keep(kind, {**KEY, "seed": seed}, made()) for kind in ("models", "blocks") for seed in (0, 1)}
+    paths = {kept.get_or_make(kind, {**KEY, "seed": seed}, made()) for kind in ("models", "blocks") for seed in (0, 1)}
     assert len(paths) == 4
 
 
@@ -69,16 +69,16 @@ def test_a_make_that_fails_leaves_nothing(tmp_path):
         raise RuntimeError("no convergence")
 
     with pytest.raises(RuntimeError, match="no convergence"):
-        kept.keep("models", KEY, breaks)
+        kept.get_or_make("models", KEY, breaks)
     assert kept.find("models", KEY) is None
     assert [p for p in (tmp_path / "models").iterdir() if p.is_dir()] == []
-    assert (kept.keep("models", KEY, made("second")) / "value").read_text() == "second"
+    assert (kept.get_or_make("models", KEY, made("second")) / "value").read_text() == "second"
 
 
 def test_nothing_counts_before_it_is_finished(tmp_path):
     kept = Store(tmp_path)
     found = []
-    kept.keep("models", KEY, lambda folder: found.append(kept.find("models", KEY)))
+    kept.get_or_make("models", KEY, lambda folder: found.append(kept.find("models", KEY)))
     assert found == [None]
 
 
@@ -105,7 +105,7 @@ def test_what_a_killed_process_leaves_does_not_count_and_is_cleared_away(tmp_pat
     assert kept.find("models", KEY) is None
     assert len(list(tmp_path.glob("models/.*"))) == 1
 
-    path = kept.keep("models", KEY, made("after"))
+    path = kept.get_or_make("models", KEY, made("after"))
     assert (path / "value").read_text() == "after"
     assert [p for p in (tmp_path / "models").iterdir() if p.is_dir()] == [path]
 
@@ -115,7 +115,7 @@ def test_what_others_are_at_is_left_alone(tmp_path):
     others = kept.path("models", {"seed": 1})
     unfinished = others.with_name(f".{others.name}.abc")
     unfinished.mkdir(parents=True)
-    kept.keep("models", KEY, made())
+    kept.get_or_make("models", KEY, made())
     assert unfinished.is_dir()
 
 
@@ -241,7 +241,7 @@ def test_an_unwritable_entry_is_not_left_behind(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StoreError, match="No space left on device"):
-        kept.keep("models", KEY, full)
+        kept.get_or_make("models", KEY, full)
     assert not any(p.is_dir() for p in (tmp_path / "models").iterdir())
 
 
@@ -274,10 +274,10 @@ def flip(path):
 def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, told):
     lines = []
     kept = Store(tmp_path, lines.append)
-    path = kept.keep("models", KEY, made())
+    path = kept.get_or_make("models", KEY, made())
     for _ in range(2):
         damage(path)
-        assert kept.keep("models", KEY, made("again")) == path
+        assert kept.get_or_make("models", KEY, made("again")) == path
         assert (path / "value").read_text() == "again" and kept.find("models", KEY) == path
         [line] = lines
         assert line == f"{path}: {told}; it is moved aside as {path.name}.damaged and computed again"
@@ -287,7 +287,7 @@ def test_a_damaged_entry_is_named_put_aside_and_made_again(tmp_path, damage, tol
 
 def test_a_damaged_entry_that_cannot_be_put_aside_is_no_silent_loss(tmp_path, monkeypatch):
     kept = Store(tmp_path, lambda line: pytest.fail(line))
-    path = kept.keep("models", KEY, made())
+    path = kept.get_or_make("models", KEY, made())
     flip(path / "value")
 
     def rename(self, target):
@@ -325,26 +325,26 @@ def test_who_waits_for_another_process_is_told_after_two_seconds(tmp_path, monke
     ) as other:
         until(lambda: list(tmp_path.glob("models/.*")))
         kept = Store(tmp_path, lambda line: (lines.append(line), (tmp_path / "go").touch()))
-        path = kept.keep("models", KEY, lambda folder: pytest.fail("made twice"))
+        path = kept.get_or_make("models", KEY, lambda folder: pytest.fail("made twice"))
         other.communicate()
     assert lines == [f"waiting for another process, which computes {path}"]
     assert (path / "value").read_text() == "theirs"
 
 
 def test_nobody_is_told_who_need_not_wait(tmp_path):
-    Store(tmp_path, lambda line: pytest.fail(line)).keep("models", KEY, made())
+    Store(tmp_path, lambda line: pytest.fail(line)).get_or_make("models", KEY, made())
 
 
 def test_an_entry_in_the_place_of_another_is_not_believed(tmp_path):
     lines = []
     kept = Store(tmp_path, lines.append)
-    one, two = (kept.keep("blocks", {"of": name}, made(name)) for name in ("one", "two"))
+    one, two = (kept.get_or_make("blocks", {"of": name}, made(name)) for name in ("one", "two"))
     one.rename(tmp_path / "aside")
     two.rename(one)
     (tmp_path / "aside").rename(two)
     for name in ("one", "two"):
         assert kept.find("blocks", {"of": name}) is None
-        assert (kept.keep("blocks", {"of": name}, made(name)) / "value").read_text() == name
+        assert (kept.get_or_make("blocks", {"of": name}, made(name)) / "value").read_text() == name
     assert len(lines) == 2 and all("key.json is damaged, or that of another entry" in line for line in lines)
 
 
@@ -353,4 +353,4 @@ def test_a_file_or_a_link_in_an_entrys_place_gives_way(tmp_path, stranger):
     kept = Store(tmp_path)
     (path := kept.path("blocks", KEY)).parent.mkdir(parents=True)
     stranger(path)
-    assert (kept.keep("blocks", KEY, made()) / "value").is_file() and not path.is_symlink()
+    assert (kept.get_or_make("blocks", KEY, made()) / "value").is_file() and not path.is_symlink()

@@ -140,7 +140,7 @@ def test_a_model_of_keras_2_says_what_to_do_and_that_works(old, tmp_path, monkey
     model = old(*USUAL)
     data = IMAGES, model(IMAGES).numpy().argmax(axis=1)
     with pytest.raises(
-        RobustError, match=r"'old' is a model of Keras 2 \(tf_keras\); model.save\('old.h5'\), and"
+        RobustError, match=r"'old' is a model of Keras 2 \(tf_keras\); run model.save\('old.h5'\), and"
     ) as caught:
         robust.evaluate(model, data, ["pgd"], eps="1/255")
     quietly(eval, re.search(r"model\.save\('.*?'\)", str(caught.value))[0], {"model": model})
