@@ -88,8 +88,8 @@ def test_two_heads_added_up_are_refused():
 def test_features_are_looked_at_when_they_are_asked_for_and_once(tmp_path):
     classifier = Classifier(_net(L.Dense(3))[0], 3, batch_size=2)
     of = Features(classifier, IMAGES)
-    of.keep(tmp_path / "features.npy")
+    of.save(tmp_path / "features.npy")
     assert of.found is None and not (tmp_path / "features.npy").exists() and classifier.n_forward == 0
     assert of() is of()
-    of.keep(tmp_path / "features.npy")
+    of.save(tmp_path / "features.npy")
     assert np.array_equal(np.load(tmp_path / "features.npy"), features(classifier, IMAGES))
