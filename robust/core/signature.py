@@ -211,6 +211,9 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
 
 def _first_that_fits(value: object, choices: tuple, key: str) -> object:
     errors = []
+    words = [value for choice in choices if get_origin(choice) is Literal for value in get_args(choice)]
+    others = [choice for choice in choices if get_origin(choice) is not Literal]
+    choices = (*([Literal[tuple(words)]] if words else []), *others)  # so that the message has all of them
     for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: report the others
         try:
             return convert(value, choice, key)
