@@ -47,7 +47,7 @@ def test_the_ratio_does_not_change_with_the_scale_of_the_logits(loss):
 
 @pytest.mark.parametrize(
     ("loss", "least", "instead"),
-    [(losses.dlr, 3, "margin"), (losses.dlr_to, 4, "margin_to"), (losses.dlr_reach, 4, "margin_of")],
+    [(losses.dlr, 3, "margin"), (losses.dlr_to, 4, "margin_towards"), (losses.dlr_reach, 4, "target_margin")],
 )
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_few_classes_fall_back_to_the_margin(loss, least, instead, classes):
