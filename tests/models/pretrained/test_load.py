@@ -248,7 +248,7 @@ def test_images_of_another_kind_are_told(reference, loaded):
     with pytest.raises(ModelError, match=r"features.0.0.weight is \(32, 3, 3, 3\), conv1_conv needs \(32, 1, 3, 3\)"):
         loaded(reference(*V2), shape=(64, 64, 1))
     with pytest.raises(
-        ModelError, match=r"classifier.0.weight is \(410, 2499\), fc1 wants \(410, 459\) \(it fits images of 224 to 255"
+        ModelError, match=r"classifier.0.weight is \(410, 2499\), fc1 needs \(410, 459\) \(it fits images of 224 to 255"
     ):
         loaded(reference("torchvision", "vgg11"), shape=(96, 96, 3))
     with pytest.raises(ModelError, match='stem = "small" is a form for small images'):
