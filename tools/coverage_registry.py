@@ -84,13 +84,13 @@ def _corrupted() -> pd.DataFrame:
 
 def _compared() -> Iterator[dict[str, Any]]:
     """A bound on every metric that can be compared with another model."""
-    from robust.core.declared import paired
+    from robust.core.catalogue import mapping
     from robust.suite.bounds import NoWorse
 
     one, other = (replace(_searched(), targets=_result().labels, logits=_result().logits + by).outcomes(
         model="m", seed=0, case="c", perturbation="fgsm", norm="linf", eps=0.1, severity=None
     ) for by in (0.0, np.eye(len(CLASSES))[0]))  # fmt: skip
-    for metric in paired():
+    for metric in mapping("paired"):
         key = f"{metric}[a]" if metric == "recall" else metric
         limit = NoWorse("no worse than other by 0.1", "other", 0.1)
         yield from comparison.judged(key, limit, one, other, {"first": CLASSES[:4], "second": CLASSES[4:]}, same=False)

@@ -211,15 +211,18 @@ def convert(value: Any, wanted: Any, key: str) -> Any:
 
 def _first_that_fits(value: object, choices: tuple, key: str) -> object:
     errors = []
-    words = [value for choice in choices if get_origin(choice) is Literal for value in get_args(choice)]
-    others = [choice for choice in choices if get_origin(choice) is not Literal]
-    choices = (*([Literal[tuple(words)]] if words else []), *others)  # so that the message has all of them
     for choice in sorted(choices, key=lambda c: c is NoneType):  # a suite cannot write None: report the others
         try:
             return convert(value, choice, key)
         except SuiteError as error:
             errors.append(error)
-    raise max(errors, key=lambda error: len(error.key or ""))  # the one that got furthest
+    furthest = max(errors, key=lambda error: len(error.key or ""))
+    words = [get_args(choice) for choice in choices if get_origin(choice) is Literal]
+    if len(words) > 1 and furthest.key == key:  # so that the message has those of all alternatives
+        raise SuiteError(
+            f"{key} = {value!r}: not known{suggest(value, [str(each) for of in words for each in of])}", key
+        )
+    raise furthest
 
 
 def _container(value: object, origin: type, args: tuple, key: str) -> object:

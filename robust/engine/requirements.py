@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from robust.attacks import targets
-from robust.core.declared import SPLITS, Metric, common_corruptions, yields
+from robust.core.catalogue import common_corruptions
+from robust.core.declared import SPLITS, Metric, yields
 from robust.core.errors import DataError, SuiteError, located, suggest
 from robust.core.signature import Call
 from robust.core.types import radius

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robust.core.declared import headings, section
+from robust.core.catalogue import headings
+from robust.core.declared import section
 from robust.core.types import NewRow, Row
 from robust.report import wording
 from robust.report.bound_states import Judgement

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robust.core.declared import common_corruptions, section
+from robust.core.catalogue import common_corruptions
+from robust.core.declared import section
 from robust.report import gallery, wording
 from robust.report.folder import Folder
 from robust.report.reliability_marks import named

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from robust.core.declared import shares
+from robust.core import catalogue
 from robust.core.errors import ReportError
 from robust.core.types import Row, Table
 from robust.report.conditions import Cells, strength
@@ -86,7 +86,7 @@ def _key(row: Row) -> Key:
 def _check(row: Row, recounted: Recounts) -> None:
     where = f"results.csv: {row['case']}[{row['model']}] {bounds.name(row)}"
     least = -1 if row["metric"] == "difference" and row["unit"] == "proportion" else 0
-    if row["metric"] in shares() | _SUMS or least < 0:
+    if row["metric"] in catalogue.names("shares") | _SUMS or least < 0:
         for end in ("ci_low", "value", "ci_high"):
             if not (pd.isna(row[end]) or least - _ROUNDING <= row[end] <= 1 + _ROUNDING):
                 raise ReportError(f"{where}: {end} is {row[end]:g}, and must be in [{least}, 1]")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robust.core.declared import extremes, headings, section, yields
+from robust.core.catalogue import headings, mapping
+from robust.core.declared import section, yields
 from robust.report import wording
 from robust.report.charts import Chart
 from robust.report.folder import Folder
@@ -79,5 +80,5 @@ def _cell(rows: pd.DataFrame, metric: str, group: str = "") -> TableCell:
 
 def _selected(rows: pd.DataFrame, metric: str, value: float, n: int) -> str:
     """The subset whose value was selected."""
-    among = rows[(rows["metric"] == extremes().get(metric)) & (rows["n"] == n)]
+    among = rows[(rows["metric"] == mapping("extreme_of").get(metric)) & (rows["n"] == n)]
     return next(iter(among.loc[(among["value"] - value).abs() < 1e-12, "subset"]), "")

@@ -2,7 +2,7 @@
 
 from math import isinf
 
-from robust.core import declared
+from robust.core import catalogue
 from robust.core.declared import section
 from robust.report import wording
 from robust.report.conditions import Condition
@@ -17,7 +17,7 @@ ROWS = 60  # further ones are in results.csv only
 def trainings(folder: Folder) -> list[tuple[str, ...]]:
     """Model, case, metric, trainings, mean, deviation, least to most, half a sampling interval; over all images."""
     found = spread(folder.results[folder.results["subset"] == ""])
-    found = found[found["metric"].isin(declared.spread())]
+    found = found[found["metric"].isin(catalogue.names("spread"))]
     return [_row(folder, row) for row in found.head(ROWS).to_dict("records")]
 
 

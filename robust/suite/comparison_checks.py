@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from robust.core.declared import paired
+from robust.core.catalogue import mapping
 from robust.core.errors import SuiteError, suggest
 from robust.suite.bounds import NoWorse
 from robust.suite.schema import Case, Model
@@ -21,7 +21,7 @@ def check(case: Case, models: Sequence[Model]) -> None:
 
 def _unpaired(key: str, case: Case) -> str:
     metric = key.partition("[")[0]
-    if metric not in (known := paired()):
+    if metric not in (known := mapping("paired")):
         return f"{metric} is not a mean over images, so it cannot be paired; those that can are {', '.join(known)}"
     return ""
 

@@ -53,8 +53,8 @@ Pretrained = Weights | Published
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """A network that is built here, with new weights."""
+class FromCall:
+    """A function that makes the model."""
 
     call: Call
 
@@ -62,6 +62,10 @@ class Architecture:
     def name(self) -> str:
         """Its name on the page."""
         return self.call.name
+
+
+class Architecture(FromCall):
+    """A network that is built here, with new weights."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,8 @@ class ModelFile:
         return str(self.path)
 
 
-@dataclass(frozen=True)
-class Python:
+class Python(FromCall):
     """A function of third-party code, "module:function", that creates the model."""
-
-    call: Call
-
-    @property
-    def name(self) -> str:
-        """Its name on the page."""
-        return self.call.name
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import robust
-from robust.core.declared import common_corruptions
+from robust.core.catalogue import common_corruptions
 from robust.core.store import Store
 from robust.engine import recording
 from robust.report import folder as folders

@@ -6,7 +6,7 @@ import pytest
 
 import robust
 from robust import report
-from robust.core.declared import common_corruptions
+from robust.core.catalogue import common_corruptions
 from robust.core.errors import SuiteError
 from robust.datasets.fashion_mini import fashion_mini
 from robust.engine import requirements

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robust.core.declared import shares
+from robust.core.catalogue import names
 from robust.report import gradients, page, values
 from robust.report.confusion import confusions
 from robust.report.folder import read
@@ -21,7 +21,8 @@ def flow(model, said, norms):
     rows = [{**same, "metric": metric, "value": value} for metric, value in of_all.items()]
     for number, norm in enumerate(norms, 1):
         of_layer = {"subset": f"fc{number}", "value": norm}
-        rows += [{**same, "metric": metric, **of_layer} for metric in gradients.OF_LAYERS if metric not in shares()]
+        measured = [metric for metric in gradients.OF_LAYERS if metric not in names("shares")]
+        rows += [{**same, "metric": metric, **of_layer} for metric in measured]
         rows += [{**same, "metric": metric, **of_layer, "value": 0.4} for metric in ("dead", "saturated")]
     return rows
 

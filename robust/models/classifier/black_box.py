@@ -7,14 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust.core import declared
+from robust.core import catalogue
 from robust.core.errors import ModelError
 from robust.core.zero_probability import LEAST
 from robust.models import parameters
 from robust.models.classifier import main_logits
 from robust.models.classifier.pixel_range import bytes_reason
 
-*_MOST, _LAST = declared.black_box()
+*_MOST, _LAST = catalogue.black_box()
 ATTACKS = f"{', '.join(_MOST)} or {_LAST}"  # what needs no gradients
 NOTE = f"a black box without gradients, for {ATTACKS}; probabilities are replaced by their logarithms"
 

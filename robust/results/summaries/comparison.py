@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robust.core.declared import paired, units
+from robust.core.catalogue import mapping
 from robust.core.errors import ReportError, suggest
 from robust.core.types import NewRow, Row
 from robust.results.flags import worse
@@ -39,7 +39,7 @@ def judged(
     - mcnemar: its exact p-value, for proportions.
 
     Args:
-        key: a metric of `robust.core.declared.paired`, with a class where it has one.
+        key: a metric of `robust.core.catalogue.mapping("paired")`, with a class where it has one.
         ours, theirs: rows of outcomes of one case on one model; `theirs` may have more images.
         superclasses: of the data, name -> its classes.
         same: is it one model, of the same weights and layers? Where the predictions are also equal, the difference is
@@ -47,7 +47,7 @@ def judged(
 
     Raises ReportError where they cannot be paired.
     """
-    group, unit, rises = f"{key} vs {bound.than}", _unit(key), paired()[key.partition("[")[0]] == "higher"
+    group, unit, rises = f"{key} vs {bound.than}", _unit(key), mapping("paired")[key.partition("[")[0]] == "higher"
     for where, part in by_strength(ours):
         other = rows_at(theirs, where)
         if other.empty:
@@ -85,7 +85,7 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
         a, b: report folders that `robust run` has written, the earlier one first. For each model, seed and case in
             both, the images of `b` are compared; `a` must have all of them.
         case: only this one; by default all of them.
-        metric: one of `robust.core.declared.paired`, with a class where it has one: "recall[Shirt]".
+        metric: one of `robust.core.catalogue.mapping("paired")`, with a class where it has one: "recall[Shirt]".
 
     Returns a DataFrame with the columns model, seed, case, perturbation, norm, eps, severity, metric, subset; the
     values `a` and `b`; `difference` = b - a with its paired 95 % interval `ci_low`, `ci_high`; the p-value of
@@ -97,7 +97,7 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
     """
     one, other = earlier.read(Path(a)), earlier.read(Path(b))
     earlier.comparable(one, other.name, other.data, other.fingerprint)
-    if metric.partition("[")[0] not in (known := paired()):
+    if metric.partition("[")[0] not in (known := mapping("paired")):
         raise ReportError(f"{metric!r} cannot be compared image by image{suggest(metric, known)}")
     found = [row for run in shared(one, other, case) for row in _compared(one, other, run, metric)]
     if not found:
@@ -171,7 +171,7 @@ def level(results: pd.DataFrame | None, where: Row, metric: str) -> str:
 
 
 def _unit(key: str) -> str:
-    return units().get(key.partition("[")[0], "proportion")
+    return mapping("units").get(key.partition("[")[0], "proportion")
 
 
 def _strength_text(where: Row) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from robust.core import statistics
-from robust.core.declared import common_corruptions
+from robust.core.catalogue import common_corruptions
 from robust.core.types import NewRow
 
 _ALEXNET_CLEAN = Fraction("0.4348")  # its error on ImageNet: Hendrycks & Dietterich, ICLR 2019

@@ -45,7 +45,7 @@ def difference(
 
     Args:
         ours, theirs: rows of outcomes of one case, at one strength, on one model.
-        key: one of `robust.core.declared.paired`, with a class where it has one: "recall[Shirt]".
+        key: one of `robust.core.catalogue.mapping("paired")`, with a class where it has one: "recall[Shirt]".
         superclasses: of the data, name -> its classes.
         name: the name of `theirs` in errors.
         tail: the probability that the true difference is beyond an end of the interval.

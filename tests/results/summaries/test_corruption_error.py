@@ -6,7 +6,7 @@ import pytest
 
 import robust
 from robust.core import statistics
-from robust.core.declared import common_corruptions
+from robust.core.catalogue import common_corruptions
 from robust.report import corruptions
 from robust.results import messages
 from robust.results import tables as record
