@@ -217,11 +217,10 @@ def _first_that_fits(value: object, choices: tuple, key: str) -> object:
         except SuiteError as error:
             errors.append(error)
     furthest = max(errors, key=lambda error: len(error.key or ""))
-    words = [get_args(choice) for choice in choices if get_origin(choice) is Literal]
-    if len(words) > 1 and furthest.key == key:  # so that the message has those of all alternatives
-        raise SuiteError(
-            f"{key} = {value!r}: not known{suggest(value, [str(each) for of in words for each in of])}", key
-        )
+    literals = [choice for choice in choices if get_origin(choice) is Literal]
+    if len(literals) > 1 and furthest.key == key:  # so that the message has the words of all alternatives
+        words = [str(word) for choice in literals for word in get_args(choice)]
+        raise SuiteError(f"{key} = {value!r}: not known{suggest(str(value), words)}", key)
     raise furthest
 
 
