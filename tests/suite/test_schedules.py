@@ -46,8 +46,15 @@ def test_what_cannot_be_followed_is_told(train, told):
     assert caught.value.key.startswith("train.")
 
 
-def test_the_remedies_are_followed():
-    read(milestones=["30/90", "60/90", "80/90"], schedule="steps")
-    read(milestones=["1/2", "3/4"], schedule="steps", factor=[0.1, 0.5])
-    read(schedule="exponential", factor=0.97)
-    read(epochs=4, freeze="conv1", unfreeze_after=3)
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"milestones": ["30/90", "60/90", "80/90"], "schedule": "steps"},
+        {"milestones": ["1/2", "3/4"], "schedule": "steps", "factor": [0.1, 0.5]},
+        {"schedule": "exponential", "factor": 0.97},
+        {"epochs": 4, "freeze": "conv1", "unfreeze_after": 3},
+    ],
+)
+def test_the_remedies_are_followed(train):
+    recipe = read(**train).train.recipe.arguments
+    assert all(recipe[key] == value for key, value in train.items() if key != "milestones")  # these become numbers

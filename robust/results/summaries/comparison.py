@@ -34,8 +34,8 @@ def judged(
 ) -> Iterator[NewRow]:
     """The rows of results.csv for a bound against another model, at each strength of the perturbation.
 
-    - difference: ours minus theirs, with the one end that is judged, a bound of 95 %: `low` where higher is
-      better, `high` where lower is. The subset names the metric, and what it is compared with.
+    - difference: ours minus theirs, with the one end that is judged, a bound of 95 %: `ci_low` where higher is
+      better, `ci_high` where lower is. The subset names the metric, and what it is compared with.
     - mcnemar: its exact p-value, for proportions.
 
     Args:
