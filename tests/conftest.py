@@ -27,6 +27,18 @@ ROOT = Path(__file__).parents[1]
 SHAPE, CLASSES = (6, 6, 1), 3
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test marked `slow_after_first`, all cases but the first are slow."""
+    met = set()
+    for item in items:
+        if item.get_closest_marker("slow_after_first"):
+            name = item.nodeid.partition("[")[0]
+            if name in met:
+                item.add_marker("slow")
+            met.add(name)
+
+
 class Toy(NamedTuple):
     """Images of class c: uniform grey, with rows 2c and 2c + 1 a little brighter."""
 
@@ -156,6 +168,26 @@ def run(*command: Any, code: int = 0, **options: Any) -> str:
 @pytest.fixture(scope="session")
 def command() -> Callable[..., str]:
     """`command("robust", "list", cwd=folder, env=variables)`: what it prints."""
+    return run
+
+
+@pytest.fixture
+def robust_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`robust_command("list", cwd=folder)`: how the command ends and what it prints, without a process of its own."""
+
+    def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        from robust.api import cli
+
+        capsys.readouterr()
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, "argv", ["robust", *map(str, arguments)])
+            patch.setattr(cli.signal, "signal", lambda *_: None)
+            patch.chdir(cwd or Path.cwd())
+            cli.main()
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+
     return run
 
 

@@ -73,7 +73,7 @@ def imports(module: str) -> frozenset[str]:
     """The modules of the package that a module imports, at the top or inside a function, and the homes of the members
     that it calls by name, as in `Call("attacks", "apgd", ...)`."""
     found = {home for name in _all_imports(module) if name.split(".")[0] == ROOT for home in _home(name)}
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(registry.tree_of(registry.source(module))):
         match node:
             case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(str(kind)), ast.Constant(str(name)), *_]):
                 found.add(registry.home(kind, name)[0])
@@ -81,14 +81,13 @@ def imports(module: str) -> frozenset[str]:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(registry.source(module).read_bytes())
-
-
-@functools.cache
 def _all_imports(module: str) -> tuple[str, ...]:
     """All that a module imports, in full: "numpy", "robust.attacks.ball", "robust.attacks.pgd.pgd"."""
-    return tuple(_imported([node for node in _tree(module).body if not registry.for_type_checkers(node)]))
+    return tuple(
+        _imported(
+            [node for node in registry.tree_of(registry.source(module)).body if not registry.for_type_checkers(node)]
+        )
+    )
 
 
 def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:

@@ -73,7 +73,7 @@ def names(kind: str) -> list[str]:
     ['apgd', 'apgd_t', 'autoattack']
     """
     page = source(KINDS[kind])
-    own = [n.value for n in _tree(page).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    own = [n.value for n in tree_of(page).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
     found = sorted({*homes(KINDS[kind]), *(name for each in own for name in ast.literal_eval(each))})
     if not found:
         raise ImportError(f"{KINDS[kind]} has no members: import them `as` themselves, or list them in `__all__`")
@@ -115,7 +115,7 @@ def is_foreign(name: str) -> bool:
 def definition(kind: str, name: str) -> ast.FunctionDef | ast.Assign:
     """The definition of a member, as a syntax tree; nothing is imported or run."""
     module, function = home(kind, name)
-    for node in _tree(source(module)).body:
+    for node in tree_of(source(module)).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return node
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == function:
@@ -145,7 +145,7 @@ def declaration(kind: str, name: str, decorator: str) -> dict[str, Any] | None:
 
 def siblings(kind: str, name: str) -> list[ast.stmt]:
     """The statements of a member's module."""
-    return _tree(source(home(kind, name)[0])).body
+    return tree_of(source(home(kind, name)[0])).body
 
 
 def summary(kind: str, name: str) -> str:
@@ -175,7 +175,7 @@ def foreign_code(name: str) -> str:
 
 def is_page(module: str) -> bool:
     """Is it a contents page, which only lists members?"""
-    calls = [n for n in _tree(source(module)).body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    calls = [n for n in tree_of(source(module)).body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
     return any(ast.unparse(node) == "registry.contents(__name__)" for node in calls)
 
 
@@ -187,7 +187,7 @@ def for_type_checkers(node: ast.stmt) -> bool:
 @functools.cache
 def homes(package: str) -> dict[str, str]:
     """Name -> module, from the imports that the contents page makes for type checkers only."""
-    blocks = [n for n in _tree(source(package)).body if for_type_checkers(n)]
+    blocks = [n for n in tree_of(source(package)).body if for_type_checkers(n)]
     imports = [n for block in blocks for n in getattr(block, "body", ()) if isinstance(n, ast.ImportFrom)]
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
@@ -212,7 +212,8 @@ def _source(module: str, on: tuple[str, ...]) -> Path:
 
 
 @functools.cache
-def _tree(path: Path) -> ast.Module:
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file, shared: not to be changed."""
     try:
         return ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:

@@ -67,8 +67,8 @@ def test_a_run_says_the_verdict_and_the_page_and_report_draws_it_again_without_t
 
 
 @pytest.mark.slow
-def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
-    done = robust("run", suite("> 0.99"), "--out", tmp_path / "out")
+def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path, robust_command):
+    done = robust_command("run", suite("> 0.99"), "--out", tmp_path / "out")
     assert done.returncode == 1
     missed, verdict = done.stdout.splitlines()
     assert missed.startswith("missed: clean[net] top1 0.") and missed.endswith("] is not > 0.99")
@@ -91,8 +91,8 @@ def test_a_missed_bound_is_exit_code_1_and_says_the_number(suite, tmp_path):
         (["describe", "--all", "--classes", "7"], "describe --all: the family is counted as published"),
     ],
 )
-def test_bad_usage_is_exit_code_2_and_a_line_that_says_what_to_do(arguments, told):
-    done = robust(*arguments, cwd=Path(__file__).parents[2])
+def test_bad_usage_is_exit_code_2_and_a_line_that_says_what_to_do(arguments, told, robust_command):
+    done = robust_command(*arguments, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     said = " ".join((done.stdout + done.stderr).replace("│", " ").split())
     assert all(part in said for part in told.split(" ... "))
@@ -121,8 +121,8 @@ def test_describe_prints_the_layers_and_the_sums_and_nothing_of_tensorflow(tmp_p
 
 
 @pytest.mark.slow
-def test_describe_all_prints_the_family_and_draws_its_page(tmp_path):
-    done = robust("describe", "--all", cwd=tmp_path)
+def test_describe_all_prints_the_family_and_draws_its_page(tmp_path, robust_command):
+    done = robust_command("describe", "--all", cwd=tmp_path)
     assert done.returncode == 0
     assert "265 ≠ 264" in done.stdout and "138,357,544 =" in done.stdout
     for name in ("index.html", "architectures.csv", "vgg16.csv"):
@@ -152,10 +152,10 @@ def test_a_run_that_is_stopped_keeps_what_it_found_and_says_how_to_go_on(suite, 
     assert (tmp_path / "out/index.html").is_file()
 
 
-def test_a_foreign_function_needs_trust(tmp_path):
+def test_a_foreign_function_needs_trust(tmp_path, robust_command):
     path = tmp_path / "s.toml"
     path.write_text('data = { name = "fashion_mini" }\n[model.m]\npython = "antigravity:net"\n[case.c]\n')
-    done = robust("run", path)
+    done = robust_command("run", path)
     assert done.returncode == 2 and "--allow-code" in done.stderr
 
 

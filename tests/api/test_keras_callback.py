@@ -49,6 +49,7 @@ def evaluated(model, data, attack, eps):
     return row.value, row.ci_low, row.ci_high
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("head", ["softmax", "a layer", "logits"])
 def test_it_is_what_evaluate_says_of_the_model_as_it_is_by_then(head, train, held_out):
     model = softmax("softmax" if head == "softmax" else None)

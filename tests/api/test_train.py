@@ -86,9 +86,8 @@ def test_an_augmentation_that_does_not_exist_is_told_before_anything_is_trained(
         (["lenet5", "--strategy", "multi_worker"], "TF_CONFIG, which is not set"),
     ],
 )
-def test_bad_usage_of_the_command_is_exit_code_2_and_a_line(arguments, told, tmp_path):
-    command = [sys.executable, "-m", "robust", "train", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+def test_bad_usage_of_the_command_is_exit_code_2_and_a_line(arguments, told, tmp_path, robust_command):
+    done = robust_command("train", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr and "Traceback" not in done.stderr
 

@@ -59,6 +59,7 @@ def test_the_ladder(trained, run, whole, norm):
         assert ladder[-1] <= _standing(run(part, norm, **options)) + 3
 
 
+@pytest.mark.slow
 def test_the_ladder_of_a_hardened_network(trained, hardened):
     classifier, images, labels, seeds = hardened
     clean = int((classifier.logits(images).argmax(axis=1) == labels).sum())
@@ -85,6 +86,7 @@ def test_each_part_alone_never_beats_the_whole(trained, run, whole, norm):
         assert (alone.by[left] == "").all() and (alone.by != "").any()
 
 
+@pytest.mark.slow_after_first
 @norms
 def test_each_part_gets_what_the_ones_before_have_left(trained, run, whole, norm):
     found = whole(norm)
@@ -134,6 +136,7 @@ def test_the_other_versions(trained, version):
     assert left.any() and (found.n_forward[left] == spent).all()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_few_classes(affine, classes):
     random = np.random.default_rng(0)

@@ -103,6 +103,7 @@ def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
     assert sizes.max() <= eps * (1 + 1e-6) + 1e-6 and found.images.min() >= 0 and found.images.max() <= 1
 
 
+@pytest.mark.slow
 def test_autoattack_in_bfloat16_fells_as_many(trained):
     half = Classifier(trained.classifier.model, 10, batch_size=32, attack_precision="bfloat16")
     found, exact = (
@@ -153,6 +154,7 @@ def test_a_model_that_is_trained_further_is_attacked_as_it_is_by_then(trained, n
     assert found.images.tobytes() == fresh.images.tobytes() and np.array_equal(found.by, fresh.by)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("attack", [pgd, apgd])
 def test_across_batch_shapes_two_verdicts_in_a_thousand_may_differ(trained, more, attack):
     images, labels = more(1000, 3)

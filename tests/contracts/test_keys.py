@@ -105,19 +105,44 @@ def test_another_training_makes_another_model(data, train):
 
 
 WHOSE = """
-import json
-from robust.core.store import code_of, code
+import functools, importlib, json, sys
+from pathlib import Path
+from robust.core import registry
 from robust.core.signature import Call
-engine = "robust.engine.blocks"
-print(json.dumps({
-    "pgd": code_of([Call("attacks", "pgd"), Call("metrics", "accuracy")], engine),
-    "fab": code_of([Call("attacks", "fab"), Call("metrics", "accuracy")], engine),
-    "confusion": code_of([Call("attacks", "pgd"), Call("metrics", "confusion")], engine),
-    "fog": code_of([Call("corruptions", "fog")], engine),
-    "resnet20": code_of([Call("architectures", "resnet20"), Call("augmentations", "flip")], "robust.training.fit"),
-    "vgg11": code_of([Call("architectures", "vgg11")], "robust.training.fit"),
-}))
-"""
+from robust.core.store import code_of
+
+def codes():
+    for name in ("catalogue", "closure", "registry", "store"):
+        for each in vars(importlib.import_module(f"robust.core.{name}")).values():
+            getattr(each, "cache_clear", lambda: None)()
+    engine = "robust.engine.blocks"
+    return {
+        "pgd": code_of([Call("attacks", "pgd"), Call("metrics", "accuracy")], engine),
+        "fab": code_of([Call("attacks", "fab"), Call("metrics", "accuracy")], engine),
+        "confusion": code_of([Call("attacks", "pgd"), Call("metrics", "confusion")], engine),
+        "fog": code_of([Call("corruptions", "fog")], engine),
+        "resnet20": code_of([Call("architectures", "resnet20"), Call("augmentations", "flip")], "robust.training.fit"),
+        "vgg11": code_of([Call("architectures", "vgg11")], "robust.training.fit"),
+    }
+
+@functools.cache
+def written(path, text, page):
+    return code(path, page=page)
+
+@functools.cache
+def read(path, text):
+    return tree_of(path)
+
+code, registry.code = registry.code, lambda path, page: written(path, path.read_bytes(), page)
+tree_of, registry.tree_of = registry.tree_of.__wrapped__, lambda path: read(path, path.read_bytes())
+before = codes()
+for line in sys.stdin:
+    path, old, text = json.loads(line)
+    kept = Path(path).read_text() if Path(path).exists() else ""
+    Path(path).write_text(kept.replace(old, text, 1) if old else kept + text)
+    print(json.dumps([name for name, code in codes().items() if code != before[name]]))
+    Path(path).write_text(kept)
+"""  # the sources are read once, as most of them stay the same
 EDITS = {  # what is edited -> whose results are made anew
     "attacks/fab.py": {"fab"},
     "attacks/ball.py": {"pgd", "fab", "confusion", "fog", "resnet20", "vgg11"},  # adversaries stay in balls, too
@@ -141,29 +166,17 @@ def edited(tmp_path_factory, pytestconfig):
     """`edited(path, text)`: whose code is another in a copy of the package with this text at the end of a file."""
     root = tmp_path_factory.mktemp("copy")
     shutil.copytree(pytestconfig.rootpath / "robust", root / "robust", ignore=shutil.ignore_patterns("__pycache__"))
+    command, env = [sys.executable, "-u", "-c", WHOSE], {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        command, cwd=root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
 
-    def codes():
-        done = subprocess.run(
-            [sys.executable, "-c", WHOSE],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            capture_output=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
+        def edit(path, text, old=""):
+            child.stdin.write(json.dumps([str(root / "robust" / path), old, text]) + "\n")
+            child.stdin.flush()
+            return {*json.loads(child.stdout.readline())}
 
-    before = codes()
-
-    def edit(path, text, old=""):
-        file = root / "robust" / path
-        kept = file.read_text() if file.exists() else ""
-        file.write_text(kept.replace(old, text, 1) if old else kept + text)
-        try:
-            return {name for name, code in codes().items() if code != before[name]}
-        finally:
-            file.write_text(kept)
-
-    return edit
+        yield edit
 
 
 @pytest.mark.parametrize(("path", "whose"), EDITS.items())

@@ -210,9 +210,8 @@ def test_dark_images_are_images_where_they_have_more_than_the_lowest_level(dark)
     assert from_arrays(dark, [0, 1]).sizes == {"test": 2}
 
 
-def test_training_refuses_images_that_were_divided_and_cast(tmp_path):
+def test_training_refuses_images_that_were_divided_and_cast(tmp_path, robust_command):
     images = np.random.default_rng(0).integers(0, 2, (8, 4, 4)).astype("uint8")
     np.savez(tmp_path / "d.npz", x_train=images, y_train=np.arange(8) % 2)
-    words = ["-m", "robust", "train", "mlp", "--data", "d.npz", "--out", "m.keras"]
-    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = robust_command("train", "mlp", "--data", "d.npz", "--out", "m.keras", cwd=tmp_path)
     assert done.returncode == 2 and "all but black" in done.stderr and "images.astype('float32')" in done.stderr

@@ -68,6 +68,7 @@ def top1(table, **where):
     return robust.value(table, "top1", case="clean", **where).value
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("kind", "takes"), [("grey", 3), ("colour", 1)])
 def test_a_folder_is_seen_as_the_model_takes_it_and_that_is_said(kind, takes, photos, tmp_path):
     photos(kind)
@@ -114,6 +115,7 @@ attack = {{ name = "fgsm", eps = "2/255" }}
 """
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_one_suite_has_models_of_grey_and_of_colours(kind, photos, tmp_path, remembering):
     photos(kind)
@@ -163,6 +165,7 @@ def test_four_channels_are_neither_grey_nor_colours():
         robust.evaluate(network(3), (np.eye(4, 256, dtype="uint8").reshape(4, 8, 8, 4) * 9, [0, 1, 0, 1]))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_a_file_is_fine_tuned_on_images_of_other_channels(kind, photos, tmp_path):
     for split in ("train", "test"):

@@ -33,6 +33,7 @@ def losses(told):
     return {model: float(loss) for model, loss in re.findall(r"^(\w+): trained, loss ([\d.]+)$", told, re.MULTILINE)}
 
 
+@pytest.mark.slow
 def test_a_first_look_at_two_small_networks(printed):
     told = printed("--depths", 20, "--width", 0.1, "--max-images", 64, "--epochs", 1)
     assert list(losses(told)) == ["plain20", "resnet20"]

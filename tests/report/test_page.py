@@ -145,6 +145,7 @@ def test_trust_is_shown_where_it_is_filled(folder, document):
     )
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_have_pairs_and_no_matrix(make, document):
     page = document(report.write(make([f"class {i}" for i in range(1000)], n=2000)))
     assert len(page.specs) == 4  # the curves

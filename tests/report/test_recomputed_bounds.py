@@ -69,6 +69,7 @@ def test_an_honest_folder_passes(gate, capsys):
     assert "7 of 7 bounds passed" in capsys.readouterr().out
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [

@@ -186,6 +186,7 @@ def verified(folder, table):
     return recomputed_bounds.verified(table, {}, folder.recounted, folder.outcomes)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("end", ["ci_low", "ci_high"])
 def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
     honest = read(rich)

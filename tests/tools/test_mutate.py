@@ -1,6 +1,7 @@
 """The mutation tool on a toy package: which mutants there are, which die, which survive, and what the page says."""
 
 import json
+import pytest
 import os
 import sys
 import tomllib
@@ -51,6 +52,7 @@ tests = ["tests"]
 """
 
 
+@pytest.mark.slow
 def test_what_a_test_notices_is_killed_and_what_none_does_is_listed(tmp_path, command):
     root = tmp_path / "root"
     for name, text in (("toy/source.py", SOURCE), ("tests/test_source.py", TESTS), ("mutation.toml", CONFIG)):

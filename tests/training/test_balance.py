@@ -45,6 +45,7 @@ def sklearns(sizes):
     return {name: 60 / (3 * size) for name, size in zip("abc", sizes, strict=True)}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("given", ["balanced", {"a": 0.5, "c": 4.0}, {"b": 0.0}])
 def test_weights_are_those_of_keras_and_of_scikit_learn(uneven, given):
     known = sklearns(SIZES) if given == "balanced" else {"a": 1.0, "b": 1.0, "c": 1.0} | given

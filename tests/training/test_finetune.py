@@ -86,6 +86,7 @@ def test_after_unfreezing_it_moves_and_not_before(base, stripes):
     assert seen == [True] * 12 + [False] * 6  # an epoch has six steps
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "rmsprop", "adamw"])
 def test_a_lower_rate_is_that_share_of_the_update(stripes, optimizer):
     """From the same weights, one step: the update of what is held back is a tenth, that of the head the same."""
@@ -110,6 +111,7 @@ def small():
     return keras.Model(image, keras.layers.Dense(3, name="logits")(x))
 
 
+@pytest.mark.slow
 def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing(base, stripes, stops_in, tmp_path):
     keras.utils.set_random_seed(0)
     base.save(tmp_path / "base.keras")

@@ -47,6 +47,7 @@ def test_the_validation_figures_are_those_of_the_network(stripes, model):
     assert history["val_loss"] == [pytest.approx(-log[np.arange(60), examples.labels].mean(), rel=1e-5)]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("options", [{}, {"augment": ["pad_and_crop", "flip", "mixup"], "ema": 0.9}])
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(stripes, model, options):
     first, again, other = (fit(model(epochs=1, **options), stripes, s, Silent())[0] for s in (3, 3, 4))
@@ -63,6 +64,7 @@ def test_the_test_split_is_never_read(stripes, model):
     assert fit(model(epochs=1), watched, 0, Silent())[1]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("memory", "passes"), [(60 * 8 * 8 * 4, 1), (60 * 8 * 8 * 4 - 1, 3)])
 def test_a_validation_split_that_does_not_fit_into_memory_is_read_again_each_epoch(
     stripes, model, monkeypatch, memory, passes
@@ -91,6 +93,7 @@ def test_the_normalisation_is_that_of_the_training_split(stripes, model):
     assert np.allclose(layer.variance, images.var(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_hardened_net_is_harder_to_fool_than_a_plain_one_at_equal_budget(stripes, model):
     plain, _ = fit(model(epochs=8), stripes, 0, Silent())
     for adversary in ({"name": "fgsm", "eps": 0.1}, {"name": "pgd", "eps": 0.1, "steps": 3}):

@@ -104,6 +104,7 @@ def _distance(batches: list[tuple[np.ndarray, ...]], shares: np.ndarray) -> np.n
     return (np.square(counts - shares * BATCH) / (shares * BATCH)).sum(axis=1)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("read", "source"),
     [
@@ -128,6 +129,7 @@ def test_every_batch_mixes_the_classes(kept, monkeypatch, read, source):
     assert 2 < distances.mean() < 7 and distances.max() < 25  # chi-squared with 5 degrees: 1 in 7,000 is beyond
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("source", ["folder", "npz", "tfrecord"])
 def test_a_run_taken_up_sees_what_the_uninterrupted_one_saw(kept, monkeypatch, source):
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
@@ -140,6 +142,7 @@ def test_a_run_taken_up_sees_what_the_uninterrupted_one_saw(kept, monkeypatch, s
     assert not np.array_equal(whole[0][2], whole[6][2])
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("source", ["folder", "npz", "tfrecord", "without a tenth"])
 def test_balanced_sampling_takes_images_from_where_they_lie(kept, monkeypatch, source):
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)

@@ -105,6 +105,7 @@ def test_averages_are_what_is_compared_and_kept(stripes, wild):
     assert accuracy(network, stripes) == pytest.approx(max(history["val_accuracy"]))
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on_and_one_whose_patience_was_at_its_end_does_not(stripes, wild, stops_in, tmp_path):
     whole, history = fit(wild(patience=2), stripes, 0, Silent())
     with pytest.raises(KeyboardInterrupt):
@@ -115,6 +116,7 @@ def test_one_that_was_stopped_goes_on_and_one_whose_patience_was_at_its_end_does
         assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_against_an_adversary_robust_accuracy_tells(stripes, model):
     job = model({"name": "fgsm", "eps": 0.05}, epochs=6, learning_rate=1e-9, warmup=0.0, patience=1)
     _, history = fit(job, stripes, 0, Silent())

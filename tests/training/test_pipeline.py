@@ -83,6 +83,7 @@ def test_the_last_batch_is_ragged_and_the_number_of_batches_is_known(numbers, ei
     assert batches.element_spec[0].shape == (None, 8, 6, 1)
 
 
+@pytest.mark.slow_after_first
 def test_a_run_taken_up_at_an_epoch_sees_what_the_uninterrupted_one_saw(numbers, either):
     mixed = [*CROP, bind("augmentations", "mixup")]
     for augment in ((), mixed):
@@ -133,6 +134,7 @@ def test_stored_images_are_fed_as_decoded_ones_are(numbers, stored, either):
         assert by_seed[0] == by_seed[1]  # the orders may differ: a buffer holds more PNG files than pixels
 
 
+@pytest.mark.slow_after_first
 def test_mixing_makes_labels_shares_of_the_classes(numbers, either):
     for name in ("mixup", "cutmix"):
         ((_, labels, _),) = _epochs(numbers, 1, augment=[*CROP, bind("augmentations", {"name": name, "alpha": 1.0})])

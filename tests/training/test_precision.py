@@ -51,6 +51,7 @@ FIRST = {
 }
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("how", FIRST)
 def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_exported(stripes, tmp_path, how, nested):

@@ -23,6 +23,7 @@ def gradients(network, called):
     return [loss, *found, *states]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("make", "width"), [(resnet20, 0.25), (densenet40, 0.25)])
 def test_gradients_and_statistics_are_those_of_the_network_as_it_is(make, width):
     keras.utils.set_random_seed(0)
@@ -56,6 +57,7 @@ def three_blocks(*, input_shape, classes):
     return keras.Model(image, keras.layers.Dense(classes, name="logits")(x))
 
 
+@pytest.mark.slow
 def test_a_training_with_it_is_the_training_without(stripes, tmp_path, monkeypatch):
     monkeypatch.setattr(Call, "resolve", lambda call: three_blocks)
     found = []

@@ -50,6 +50,7 @@ def test_what_was_killed_ends_with_the_weights_of_what_was_not(tmp_path, strateg
             assert np.array_equal(one[name], other[name]), name
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("optimizer", "precision"), [("rmsprop", "mixed_float16"), ("adamw", "float32")])
 def test_every_optimizer_goes_on_where_it_was(stripes, model, stops_in, tmp_path, optimizer, precision):
     job = model(epochs=3, optimizer=optimizer, precision=precision, learning_rate=0.01)

@@ -28,6 +28,7 @@ def share_right(network, images, labels):
 PGD = {"name": "pgd", "eps": 0.1, "steps": 3}
 
 
+@pytest.mark.slow
 def test_it_is_watched_only_where_there_is_a_ball_and_a_validation_split(stripes, model):
     assert "val_robust" not in fit(model(epochs=1), stripes, 0, Silent())[1]
     assert len(fit(model(PGD, epochs=2), stripes, 0, Silent())[1]["val_robust"]) == 2
@@ -39,6 +40,7 @@ def test_it_is_watched_only_where_there_is_a_ball_and_a_validation_split(stripes
     assert not robust_validation.is_watched(None, stripes)
 
 
+@pytest.mark.slow
 def test_it_is_the_share_that_is_right_after_pgd(stripes, model):
     network, _ = fit(model(epochs=6), stripes, 0, Silent())
     adversary = bind("adversaries", {"name": "fgsm", "eps": 0.1})
@@ -52,6 +54,7 @@ def test_it_is_the_share_that_is_right_after_pgd(stripes, model):
     assert found < clean - 0.2
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch, ema):
     told = [0.3, 0.5, 0.5, 0.1]
@@ -70,6 +73,7 @@ def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch,
     assert not np.array_equal(last.get_weights()[-1], network.get_weights()[-1])
 
 
+@pytest.mark.slow
 def test_what_is_kept_survives_a_stop_and_is_bit_equal(stripes, model, stops_in, monkeypatch, tmp_path):
     told = {"left": [0.2, 0.6, 0.1]}
     monkeypatch.setattr(robust_validation, "robust_accuracy", lambda *_: lambda: told["left"].pop(0))

@@ -54,6 +54,7 @@ THEIRS = {
 }
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", THEIRS)
 def test_twenty_steps_are_those_of_keras_fit(name):
     ours, theirs = small(), small()

@@ -55,6 +55,7 @@ def test_two_devices_give_the_losses_and_weights_of_one(found):
     assert_alike(found["two"], found["one"])
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_losses_and_weights_of_one(found, tmp_path):
     with socket.socket() as one, socket.socket() as two:
         one.bind(("localhost", 0))

@@ -62,6 +62,7 @@ HEAD = {"hidden/kernel", "hidden/bias"}
 SECOND = {"conv2/kernel", "conv2/bias", "norm2/gamma", "norm2/beta", "norm2/moving_mean", "norm2/moving_variance"}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("name", "learns"),
     [
@@ -139,6 +140,7 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
     assert tuned(anything, stripes).output_shape == (None, 3)  # the remedy
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("mode", ["caffe", "torch", "tf"])
 def test_preprocessing_goes_into_what_is_written(tmp_path, mode):
     keras.utils.set_random_seed(0)

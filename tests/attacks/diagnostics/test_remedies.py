@@ -116,6 +116,7 @@ class Bent(keras.layers.Layer):
         return x + 0.02 * keras.ops.sin(x * 60)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_who_follows_it_arrives(looked, build, name):
     ill, make = FOLLOWED[name]
@@ -126,6 +127,7 @@ def test_who_follows_it_arrives(looked, build, name):
     assert healed == [("reliable", set())] * len(healed) and healed
 
 
+@pytest.mark.slow
 def test_who_averages_over_randomness_arrives(looked, build):
     model = around(build(), back=Noisy())
     assert "randomised" in looked(model, {"name": "pgd"})[1]
@@ -133,6 +135,7 @@ def test_who_averages_over_randomness_arrives(looked, build):
     assert all("unbounded_fails" not in reasons for reasons in diagnoses)
 
 
+@pytest.mark.slow
 def test_probabilities_and_bounds_end_with_the_activation(looked, build):
     for end, ill in ((keras.layers.Softmax(), "probabilities"), (keras.layers.Activation("tanh"), "bounded_outputs")):
         model = around(build(gain=12.0), back=end)
@@ -153,6 +156,7 @@ class Wrapped(keras.Model):
         return self.inner(x, training=self.how)
 
 
+@pytest.mark.slow
 def test_unrounded_probabilities_are_not_flat(problem, build):
     model, toy = around(build(), back=keras.layers.Softmax()), problem(100, seed=3)
     functions = (lambda images: model.predict(images, verbose=0).round(1), lambda images: model.predict(images))

@@ -46,6 +46,7 @@ def ran(tmp_path_factory, remembering):
     return path, store, out, robust.run(path, out, store=store, progress=said), said.lines
 
 
+@pytest.mark.slow
 def test_every_row_of_an_attack_has_its_verdict_and_no_other_row(ran):
     table = ran[3]
     words = {key: set(rows["reliability"]) for key, rows in table.fillna({"eps": 0}).groupby(["case", "eps"])}

@@ -108,6 +108,7 @@ def program(slope, gap, x, norm):
     return done.fun if done.status == 0 else np.inf
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("norm", ["linf", "l1"])
 @pytest.mark.parametrize("name", ["pgd", "apgd", "fab"])
 def test_at_the_faces_of_the_box_it_finds_what_linear_programs_find(four, norm, name):
@@ -134,6 +135,7 @@ EVERY_KIND = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("table", EVERY_KIND, ids=lambda table: "-".join(map(str, table.values())))
 def test_eps_censors_and_does_nothing_else(classifier, problem, table):
     data = problem(12, 5)
@@ -172,6 +174,7 @@ def test_who_stands_the_first_attack_at_the_largest_radius_is_not_censored_for_g
     np.testing.assert_allclose(np.abs(found.images - images).max(axis=(1, 2, 3)), 0.42 - greys, rtol=0.02)
 
 
+@pytest.mark.slow_after_first
 @norms
 def test_the_minimising_attacks_of_foolbox_are_upper_bounds(two, known2, norm):
     labels, exact = known2
@@ -183,6 +186,7 @@ def test_the_minimising_attacks_of_foolbox_are_upper_bounds(two, known2, norm):
         assert ratio.min() > 0.9999 and np.median(ratio) < 1.1
 
 
+@pytest.mark.slow
 def test_carlini_wagner_is_one_of_those_that_minimise(two, known2):
     labels, exact = known2
     found = search(two, labels, "l2", name="carlini_wagner", steps=40, searches=4, step_size=0.05, constant=1.0)
@@ -250,6 +254,7 @@ def test_an_attack_of_one_radius_for_all_shares_its_calls_among_near_radii(two, 
     assert ratio.min() > 0.9999 and ratio.max() < 1.1
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "step"), [("pgd", "step_size"), ("foolbox:LinfPGD", "abs_stepsize")])
 def test_a_fixed_step_is_a_length_and_at_most_a_quarter_of_the_radius(two, known2, monkeypatch, name, step):
     labels, _ = known2

@@ -225,6 +225,7 @@ ILL = [
 ]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "options"), HEALTHY)
 def test_a_healthy_network_is_called_so(name, options, read, built):
     assert said(read(built(name, **options))[0]) == ["healthy"]

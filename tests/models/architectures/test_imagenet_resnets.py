@@ -144,6 +144,7 @@ def test_a_plain_network_is_its_twin_without_shortcuts(plain, twin):
     assert block._keras_history.operation.name == "block_out"
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "options"), BUILT)
 def test_gradients_reach_every_weight_and_it_survives_save_and_load(assert_sound, name, options):
     keras.utils.set_random_seed(0)

@@ -91,11 +91,11 @@ def test_what_the_model_wants_can_be_said(photos, linear, tmp_path, monkeypatch,
         ),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, photos, tmp_path):
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, photos, tmp_path, robust_command):
     (tmp_path / "x.h5").touch()
     (tmp_path / "x.onnx").touch()
     (tmp_path / "y.keras").touch()
-    done = evaluate(*arguments, cwd=tmp_path)
+    done = robust_command("evaluate", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     lines = done.stderr.splitlines()
     assert lines[-1].startswith(told) and sum(line.startswith("robust: ") for line in lines) == 1

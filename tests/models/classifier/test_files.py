@@ -100,6 +100,7 @@ def suite(path, key='keras = "{}"'):
     return path.parent / "s.toml"
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
@@ -167,6 +168,7 @@ def typed(capfd, monkeypatch, *words):
     return left.value.code, "".join(capfd.readouterr())
 
 
+@pytest.mark.slow_after_first
 def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_path, monkeypatch, capfd):
     kind = exported()
     monkeypatch.chdir(tmp_path)
@@ -180,6 +182,7 @@ def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_pa
         assert f"{kind}: its graph is called by 'serving_default', with gradients" in said
 
 
+@pytest.mark.slow_after_first
 def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp_path, monkeypatch, capfd):
     exported("softmax")
     monkeypatch.chdir(tmp_path)
@@ -203,6 +206,7 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     assert code == 0 and "\nfooled: read back, the PNG is " in said
 
 
+@pytest.mark.slow_after_first
 def test_a_case_of_a_suite_attacks_a_saved_model(exported, tmp_path, data, monkeypatch):
     kind = exported()
     levels, labels = np.linspace(0, 1, 12, dtype="float32"), np.repeat([0, 1, 2], [5, 3, 4])
@@ -280,13 +284,13 @@ def test_a_folder_that_is_no_saved_model_and_files_that_are_no_models_are_refuse
         load(tmp_path / "x.kers")
 
 
-def test_the_command_line_asks_for_trust(shady, data, marker):
-    command = [sys.executable, "-m", "robust", "evaluate", str(shady), "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_command_line_asks_for_trust(shady, data, marker, robust_command):
+    command = ["evaluate", shady, "--data", data]
+    done = robust_command(*command)
     assert (done.returncode, done.stdout) == (2, "")
     assert "shady.keras holds a Lambda, which runs third-party code" in done.stderr and "Traceback" not in done.stderr
     assert not marker.exists()
-    done = subprocess.run([*command, "--allow-code"], capture_output=True, text=True, check=False)
+    done = robust_command(*command, "--allow-code")
     assert done.returncode == 0, done.stderr
     assert marker.exists()
 
@@ -332,6 +336,7 @@ def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monk
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 def test_two_classes_of_one_name_are_refused(tmp_path, monkeypatch):
     layer = "import keras\nclass Times(keras.layers.Layer):\n    def call(self, x):\n        return {} * x\n"
     for name, factor in (("first_of_two", 2), ("second_of_two", 3)):
@@ -365,6 +370,7 @@ def test_an_activation_of_ones_own_is_named_with_the_remedy(tmp_path, linear):
     assert all(part in str(caught.value) for part in parts)
 
 
+@pytest.mark.slow
 def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path):
     code = """
         import keras
@@ -379,6 +385,7 @@ def test_a_class_that_was_registered_elsewhere_is_named_with_the_remedy(tmp_path
         load(tmp_path / "own.keras", allow_code=True)
 
 
+@pytest.mark.slow
 def test_a_trusted_file_finds_the_modules_beside_it(tmp_path):
     (tmp_path / "beside_it.py").write_text(
         "import keras\nclass Twice(keras.layers.Layer):\n    def call(self, x):\n        return 2 * x\n"

@@ -36,6 +36,7 @@ def _gap(twin, model):
     return np.abs(twin(images, training=False).numpy() - expected).max() / np.abs(expected).max()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("name", "side", "left"),
     [("resnet20", 28, 0), ("mobilenet_v2", 32, 0), ("densenet121", 32, 62)],
@@ -158,6 +159,7 @@ def test_a_copy_can_be_brought_up_to_date():
     assert _gap(twin, model) < 1e-5
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("changed", ["lora", "int8", "int4"])
 def test_layers_that_are_adapted_or_quantised_stay_as_they_are(changed, precision):

@@ -56,6 +56,7 @@ def test_the_names_are_those_that_keras_gives(crowded):
     assert {layers.Rescaling(1.0).name, layers.Dense(1).name, layers.Identity().name} <= taken
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     "head",
     [
@@ -75,6 +76,7 @@ def test_a_head_is_taken_off(head, crowded):
     np.testing.assert_allclose(softmax(found), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_image_is_attacked(crowded, tmp_path):
     crowded(layers.Dense(3, name="own")).save(tmp_path / "net.keras")
     Image.fromarray(np.full(SHAPE, 128, np.uint8)).save(tmp_path / "grey.png")
@@ -90,6 +92,7 @@ def recipe(head):
     return Recipe(**bind("recipes", {"name": "short", "head": head}).arguments)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("pixels", [Preprocessing(0.0, 255.0), Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)])
 def test_it_is_fine_tuned(pixels, crowded):
     model = crowded(layers.Dense(3, name="own"))

@@ -65,6 +65,7 @@ def alike(network, wanted):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["own.h5", "own.hdf5", "own.keras"])
 def test_an_hdf5_file_is_read_whatever_it_is_called(name, tmp_path):
     model = own()
@@ -161,6 +162,7 @@ def test_a_keras_archive_of_keras_2_says_what_to_do_and_that_works(old, tmp_path
     alike(load(tmp_path / "old.h5"), model(IMAGES))
 
 
+@pytest.mark.slow
 def test_what_keras_3_cannot_read_is_exported(old, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     model = old(lambda its: its.LocallyConnected2D(4, 3))

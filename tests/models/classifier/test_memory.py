@@ -89,6 +89,7 @@ def test_a_batch_that_the_model_insists_on_is_not_halved(dozen):
         halving_batches(classifier, lambda: classifier.logits(dozen[0]), lambda line: None)
 
 
+@pytest.mark.slow
 def test_a_function_that_runs_out_of_memory_is_asked_for_less(dozen):
     images, _, labels = dozen
 

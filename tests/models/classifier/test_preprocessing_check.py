@@ -102,6 +102,7 @@ def marks(table):
     return set(table["reliability"])
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 def test_every_number_is_marked_and_python_is_told(wrapped):
     with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is intended, set preprocessing=\[0, 255\]"):
@@ -113,6 +114,7 @@ def test_every_number_is_marked_and_python_is_told(wrapped):
     assert marks(table[table["case"] == "clean"]) == {""}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("missing", "name"), [(0.1, "preprocessing_contradicted"), (0.5, "wrong_preprocessing")])
 def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits_it_a_little_better(missing, name):
     """As where its averages have not settled: no other declaration would be the truth, so a bound may still pass."""
@@ -150,6 +152,7 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
     assert "if that is intended, set preprocessing = [0, 255]" in page and "invalid" in page
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
     """Floats say nothing of their range; whole numbers were calibrated on half of theirs."""
@@ -176,6 +179,7 @@ def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
     assert marks(table) == {"invalid"}
 
 
+@pytest.mark.slow
 def test_a_callback_tells_once_and_the_remedy_is_right():
     """Trained on what its loader gives, grey levels, and watched with images in [0, 1]."""
 

@@ -82,6 +82,7 @@ def test_a_layer_of_that_name_that_the_model_calls_by_itself_is_left_alone():
     assert attached.pixels(SimpleNamespace(preprocessor=layers.Rescaling(1 / 255))) is None
 
 
+@pytest.mark.slow
 def test_keras_hub():
     hub = pytest.importorskip("keras_hub")
     keras.utils.set_random_seed(0)

@@ -23,6 +23,7 @@ def values(table):
     return table[table["metric"].isin(["top1", "nll"])]["value"].tolist()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("options", [{}, {"last": None}, {"scale": 1 / 255}])
 def test_it_is_as_if_the_user_flattened_them(options):
     model = flat(**options)
@@ -48,6 +49,7 @@ def test_rows_of_another_length_are_refused():
         robust.evaluate(flat(), (X[..., :1], Y))
 
 
+@pytest.mark.slow
 def test_the_callback_flattens_them_and_keeps_its_graphs():
     model, rows = flat(), X.reshape(30, -1)
     model.compile("sgd", "sparse_categorical_crossentropy")

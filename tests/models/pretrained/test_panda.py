@@ -29,6 +29,7 @@ def lite0():
     return Classifier(load.load(Published(NAME), (224, 224, 3), 1000), 1000, batch_size=12)
 
 
+@pytest.mark.slow
 def test_every_photo_is_known(lite0):
     examples = datasets.photos(transform=LITE).examples("test", 12)
     assert (lite0.logits(examples.images).argmax(axis=1) == examples.labels).all()
@@ -45,6 +46,7 @@ def test_one_256th_turns_the_panda_into_a_gibbon_and_the_png_still_does(lite0, t
     assert np.abs(read - found.image).max() <= 1.001 / 255
 
 
+@pytest.mark.slow
 def test_one_step_does_not_suffice(tmp_path):
     call = bind("attacks", {"name": "fgsm", "eps": "1/255"})
     found = attack_image.attack("panda", read_model("lite0", {"pretrained": NAME}), call, target="gibbon", out=tmp_path)

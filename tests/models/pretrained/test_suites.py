@@ -40,6 +40,7 @@ def suite(tmp_path, monkeypatch, reference, form):
     return theirs
 
 
+@pytest.mark.slow
 def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch, form):
     (tmp_path / "s.toml").write_text(SUITE.replace("x.npz", "ten.npz").replace(">= 1", ">= 0.16"))
     store = Store(tmp_path / "store")
@@ -53,6 +54,7 @@ def test_it_runs_and_is_kept_until_the_file_changes(suite, tmp_path, monkeypatch
     assert robust.run("s.toml", store=store)["weights_sha"].unique() != table["weights_sha"].unique()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grey", [np.float32, np.uint8])
 def test_grey_images_are_shown_to_a_network_of_colours(grey, suite, tmp_path):
     levels = suite.images[..., :1] if grey is np.float32 else np.rint(suite.images[..., :1] * 255).astype(np.uint8)

@@ -133,12 +133,14 @@ def test_rand_augment_chooses_each_of_its_operations_as_often():
     assert unchanged == pytest.approx(1 / 14, abs=4 * np.sqrt(1 / 14 / 300))
 
 
+@pytest.mark.slow
 def test_more_steps_change_more():
     image = np.broadcast_to(_photo()[None] / np.float32(255), (300, 30, 24, 3))
     changes = [np.abs(rand_augment(tf.constant(image), seeds=SEEDS, steps=n).numpy() - image).mean() for n in (1, 3)]
     assert changes[1] > 1.3 * changes[0]
 
 
+@pytest.mark.slow
 def test_augmix_is_a_mixture_that_keeps_much_of_the_image():
     """The share m of the image is uniform at alpha 1; chains of no strength are nearly the image again."""
     image = np.broadcast_to(_photo()[None] / np.float32(255), (100, 30, 24, 3))
