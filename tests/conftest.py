@@ -124,11 +124,11 @@ def rows_apart() -> None:
 
 @pytest.fixture(scope="module")
 def without_diagnostics() -> Iterator[None]:
-    """The reliability checks find nothing: for tests of other things, as these checks take most of a small run."""
-    from robust.attacks import diagnostics
+    """No experiment of the reliability checks is run: for tests of other things, as they take most of a small run."""
+    from robust.attacks.diagnostics import Diagnosis, diagnose
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diagnostics, "diagnose", lambda runs: [diagnostics.Diagnosis()] * len(runs))
+        patch.setattr(sys.modules[diagnose.__module__], "_diagnose", lambda runs: [Diagnosis()] * len(runs))
         yield
 
 

@@ -1,11 +1,12 @@
 """The mutation tool on a toy package: which mutants there are, which die, which survive, and what the page says."""
 
 import json
-import pytest
 import os
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = '''

@@ -25,6 +25,8 @@ from robust.models.classifier.black_box import BlackBox
 from robust.models.loading import load
 from robust.suite.preprocessing import MODES, Preprocessing
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 NO_GRADIENT = "use a black-box attack: square, transfer or noise"
 
 

@@ -10,6 +10,8 @@ from robust.models import input_checks
 from robust.models.classifier import Classifier
 from robust.models.classifier.class_order import better
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 RANDOM = np.random.default_rng(0)
 
 

@@ -11,6 +11,8 @@ from robust.attacks import pgd
 from robust.core.errors import ModelError
 from robust.models.classifier import Classifier
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 IMAGES = np.random.default_rng(0).uniform(0, 1, (9, 4, 4, 1)).astype(np.float32)
 SHAPE = (4, 4, 1)
 

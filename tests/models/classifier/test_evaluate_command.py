@@ -11,6 +11,8 @@ from PIL import Image
 
 from robust.api.cli import app
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 pytest_plugins = ["pytester"]
 
 

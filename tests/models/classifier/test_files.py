@@ -29,6 +29,8 @@ from robust.models.classifier import Classifier
 from robust.models.loading import fingerprint, load
 from robust.suite import Model, Python, read_data, read_model
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 
 @pytest.fixture
 def marker(tmp_path):

@@ -17,6 +17,8 @@ from robust.suite.preprocessing import Preprocessing
 from robust.training import finetune
 from robust.training.recipes import Recipe
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 SHAPE = (4, 4, 3)
 IMAGES = np.random.default_rng(0).random((6, *SHAPE), "float32")
 OURS = ("preprocessing", "logits", "two_classes", "image", "unsure", "input_layer", "keras_tensor")

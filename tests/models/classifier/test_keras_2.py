@@ -15,6 +15,8 @@ from robust.core.errors import ModelError, RobustError
 from robust.models.classifier import Classifier
 from robust.models.loading import load
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (12, 8, 8, 3)).astype(np.float32)
 

@@ -9,6 +9,8 @@ import robust
 from robust.models.classifier import Classifier, logit_scale
 from robust.results.flags import FLAGS
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 random = np.random.default_rng(0)
 IMAGES = random.random((60, 4, 4, 1), "float32")
 KERNEL = random.normal(0, 4, (16, 5)).astype("float32")

@@ -7,6 +7,8 @@ import robust
 from robust.core.errors import ModelError
 from robust.models.classifier import main_logits
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (5, 4, 4, 1)).astype(np.float32)
 KERNEL, BIAS = random.normal(size=(16, 3)).astype(np.float32), np.array([0.5, -1, 2], np.float32)

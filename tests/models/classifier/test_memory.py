@@ -13,6 +13,8 @@ from robust.engine import reference_predictions
 from robust.models.classifier import Classifier
 from robust.models.classifier.memory import halving_batches
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 
 class Narrow(keras.layers.Layer):
     """Runs out of memory for more than `fits` images at once; its gradient is that of the identity."""

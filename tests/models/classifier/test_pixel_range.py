@@ -11,6 +11,8 @@ from robust.models.classifier import Classifier, black_box
 from robust.models.classifier.inputs import is_stated
 from robust.models.classifier.pixel_range import takes_bytes
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 RANDOM = [
     layers.RandomFlip, layers.RandomContrast, layers.RandomBrightness, layers.RandomShear, layers.RandomZoom,
     layers.RandomRotation, layers.RandomTranslation, layers.GaussianNoise, layers.GaussianDropout, layers.Dropout,

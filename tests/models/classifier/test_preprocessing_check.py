@@ -16,6 +16,8 @@ from robust.models.classifier.preprocessing_check import better
 from robust.results.flags import FLAGS
 from robust.suite.preprocessing import MODES, Preprocessing
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 random = np.random.default_rng(0)
 IMAGES = random.uniform(0, 1, (300, 4, 4, 1)).astype(np.float32)
 LABELS = np.digitize(IMAGES.mean(axis=(1, 2, 3)), [0.45, 0.55])

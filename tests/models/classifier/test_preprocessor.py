@@ -12,6 +12,8 @@ from robust.core.errors import ModelError
 from robust.models.classifier import Classifier, attached
 from robust.suite.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 IMAGES = np.random.default_rng(0).random((40, 16, 16, 3), "float32")
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

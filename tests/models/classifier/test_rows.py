@@ -8,6 +8,8 @@ import robust
 from robust.api import cli
 from robust.core.errors import ModelError
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 X = np.random.default_rng(0).random((30, 4, 5, 3)).astype("float32")
 Y = np.arange(30) % 3
 
