@@ -4,14 +4,13 @@ import importlib
 import inspect
 import warnings
 from types import ModuleType
-from typing import Any
 
 from robust.core.errors import SuiteError, suggest
 
 PREFIX = "foolbox:"
 """The prefix of the name of an attack class of Foolbox."""
 
-NORMS: dict[Any, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
+NORMS: dict[object, str] = {float("inf"): "linf", 2: "l2", 1: "l1", 0: "l0"}
 
 _DECISION = (
     "BinarizationRefinementAttack", "BoundaryAttack", "DatasetAttack", "HopSkipJumpAttack", "InversionAttack",

@@ -12,6 +12,8 @@ from robust.core.errors import DataError, ModelError, SuiteError
 from robust.datasets import fashion_mini
 from robust.datasets.dataset import from_arrays, from_splits
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 KEYS = ["val_robust_accuracy", "val_robust_accuracy_low", "val_robust_accuracy_high"]
 QUICK = {"name": "pgd", "steps": 3}
 

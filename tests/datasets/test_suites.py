@@ -10,6 +10,8 @@ from robust.core.signature import bind
 from robust.core.store import Store
 from robust.suite import Architecture, Suite
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 SUITES = Path(__file__).parents[2] / "suites"
 
 

@@ -15,6 +15,8 @@ from robust.datasets.dataset import from_splits
 from robust.engine.session import Session
 from robust.suite import Architecture, InMemory, Model, Suite, Training, read_case
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 TRAINED = Model("own", Architecture(Call("architectures", "mlp")), Training(bind("recipes", "short")))
 MEMORY = Model("theirs", InMemory(None))
 

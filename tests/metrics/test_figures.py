@@ -15,6 +15,8 @@ from robust.engine import blocks
 from robust.results import tables
 from robust.suite import load, read_case
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 SUITE = """
 data = { name = "fashion_mini" }
 

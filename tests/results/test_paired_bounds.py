@@ -14,6 +14,8 @@ from robust.results import messages, paired_bounds, tables
 from robust.suite import load
 from robust.suite.bounds import parse, read
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 SUITE = """
 data = { name = "fashion_mini" }
 

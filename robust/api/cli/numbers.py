@@ -1,12 +1,12 @@
 """Numbers as they are typed."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter, Token
 
 
-def whole(kind: Any, tokens: Sequence[Token]) -> int:
+def whole(kind: object, tokens: Sequence[Token]) -> int:
     """The whole number that was typed; 1.5 is an error, and is not rounded."""
     try:
         return int(tokens[0].value)

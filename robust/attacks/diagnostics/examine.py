@@ -1,7 +1,6 @@
 """The checks in their order, on at most a hundred images."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from robust.models.classifier import Classifier
 
 def examine(
     classifier: Classifier,
-    attack: str | Mapping[str, Any] | Call,
+    attack: str | Mapping[str, object] | Call,
     images: np.ndarray,
     labels: np.ndarray,
     *,

@@ -1,7 +1,6 @@
 """Successes that an attack did not return."""
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -42,7 +41,7 @@ class _Witness:
         self._targets = None if task.targets is None else task.targets[rows]
         self.seen = np.zeros(len(rows), bool)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._classifier, name)
 
     def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:

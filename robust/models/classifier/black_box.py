@@ -1,7 +1,6 @@
 """A model that gives outputs and no gradients: any function, a TFLite file, a model treated as a black box."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -49,7 +48,7 @@ class BlackBox:
         self,
         function: Callable[[np.ndarray], object],
         name: str,
-        weights: Sequence[Any] = (),
+        weights: Sequence[object] = (),
         preprocessing: object = None,
         why: str = "",
         inputs: Sequence[tf.TensorSpec] = (),
@@ -65,7 +64,7 @@ class BlackBox:
         return tf.constant(self._outputs(self._typed(images.numpy())))
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[object]:
         """As of a Keras model."""
         return self.weights
 

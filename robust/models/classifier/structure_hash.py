@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
@@ -11,7 +10,7 @@ _OURS = ("keras.", "robust.")
 _NAMING = ("name", "keras_history", "input_layers", "output_layers")
 
 
-def structure_hash(network: Any, *how: object) -> str:
+def structure_hash(network: object, *how: object) -> str:
     """A hash of a network's layers, whatever their names, and of how it is called; "" if Keras cannot serialise them.
 
     >>> layers = [[keras.layers.Dense(2), keras.layers.ReLU(most)] for most in (None, None, 6.0)]

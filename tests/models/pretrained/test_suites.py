@@ -12,6 +12,8 @@ from robust.engine import prepare_models
 from robust.models.pretrained import load
 from robust.suite import Weights
 
+pytestmark = pytest.mark.usefixtures("without_diagnostics")
+
 SUITE = """
 data = { arrays = "x.npz" }
 [model.theirs]
