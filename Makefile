@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/robust attack panda --target gibbon --set steps=10 --out reports/panda
 
 test: setup
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: setup
 	$(BIN)/pytest -n 2 -m slow
