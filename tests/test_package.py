@@ -3,6 +3,8 @@
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 SUITE = """
 data = { name = "fashion_mini" }
@@ -13,6 +15,7 @@ max_images = 20
 """
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_data_the_page_and_the_licences_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     held = {name.removeprefix("robust/") for name in names}

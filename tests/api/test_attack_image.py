@@ -46,6 +46,7 @@ def attacked(folder, call, **options):
     return attack_image.attack(folder / "grey.png", model, bind("attacks", call), **given)
 
 
+@pytest.mark.slow
 def test_a_target_is_reached_with_certainty_and_the_png_says_so(folder):
     found = attacked(folder, {"name": "pgd", "eps": "4/255", "steps": 10}, target="gibbon")
     assert found.top(0, 1)[0][0] == "panda" and found.top(2, 1)[0][0] == "gibbon" and found.fooled
@@ -70,6 +71,7 @@ def test_without_a_target_any_other_class_will_do(folder):
     assert found.target is None and found.fooled and found.top(2, 1)[0][0] != "panda"
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["fgsm", "apgd", "fab", "square", "deepfool"])
 def test_any_attack_of_the_catalogue_will_do(folder, name):
     found = attacked(folder, {"name": name, "norm": "linf", "eps": "2/255"})
@@ -133,6 +135,7 @@ def test_the_middle_panel_is_grey_where_nothing_changed():
     assert (middle[100] == 255).all() and (middle[400] == 128).all()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("eps", "change"), [("3/510", 1), ("5/510", 2), ("3/255", 3)])
 def test_the_png_stays_in_the_ball(folder, eps, change):
     call = {"name": "pgd", "eps": eps, "steps": 10}
@@ -141,6 +144,7 @@ def test_the_png_stays_in_the_ball(folder, eps, change):
     assert round(found.linf * 255, 3) == change
 
 
+@pytest.mark.slow
 def test_a_change_that_no_png_can_hold_is_told(folder, monkeypatch, capsys):
     words = ["attack", "grey.png", "--model", "model.keras", "--classes", "names.txt", "--target", "koala"]
     assert robust(*words, "--eps", "9/2550", monkeypatch=monkeypatch) == 1
@@ -167,6 +171,7 @@ def test_one_sigmoid_is_two_classes(folder):
     assert found.fooled
 
 
+@pytest.mark.slow
 def test_of_several_outputs_one_is_named(folder, monkeypatch, capsys):
     headed(folder, keras.layers.Dense(3, name="kind"), keras.layers.Dense(3, name="pose"), names=["kind", "pose"])
     words = ["attack", "grey.png", "--model", "headed.keras", "--eps", "8/255"]
@@ -180,6 +185,7 @@ def test_of_several_outputs_one_is_named(folder, monkeypatch, capsys):
         assert told[2].split()[0] == str(seen[output].numpy().argmax())
 
 
+@pytest.mark.slow
 def test_a_file_with_code_needs_trust(folder, monkeypatch, capsys):
     keras.Sequential(
         [
@@ -206,6 +212,7 @@ def graded(low, high):
     return model
 
 
+@pytest.mark.slow
 def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(folder, monkeypatch, capsys):
     graded(0, 255).save(folder / "graded.keras")
     (folder / "names.txt").write_text("dark\nmiddle\nbright\n")
@@ -221,6 +228,7 @@ def test_other_pixels_that_show_another_class_are_told_and_the_remedy_works(fold
     assert first.split()[0] == "middle"
 
 
+@pytest.mark.slow
 def test_a_mode_of_keras_applications_is_a_word(folder, monkeypatch, capsys):
     graded(-1, 1).save(folder / "graded.keras")
     words = ["attack", "grey.png", "--model", "graded.keras", "--eps", "1/255", "--preprocessing"]
@@ -231,6 +239,7 @@ def test_a_mode_of_keras_applications_is_a_word(folder, monkeypatch, capsys):
     assert "did you mean 'caffe'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_tflite_file_is_attacked_by_its_answers(folder, monkeypatch, capsys):
     image = keras.Input((SIDE, SIDE, 3))
     network = keras.Model(image, keras.layers.Softmax()(keras.saving.load_model("model.keras")(image)))
@@ -243,6 +252,7 @@ def test_a_tflite_file_is_attacked_by_its_answers(folder, monkeypatch, capsys):
     assert "own.tflite: a black box without gradients" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taken_off_is_attacked_as_a_black_box(folder, monkeypatch, capsys):
     image = keras.Input((SIDE, SIDE, 3))
     logits = keras.saving.load_model("model.keras")(image)

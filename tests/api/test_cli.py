@@ -111,6 +111,7 @@ def test_help_and_list_and_a_mistake_in_a_suite_need_no_tensorflow(suite):
     assert "s.toml:7: expect.top1: bound '>== 0'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_describe_prints_the_layers_and_the_sums_and_nothing_of_tensorflow(tmp_path):
     shape = ["--input-shape", "32", "32", "1", "--classes", "7", "--option", "width=0.5"]
     done = robust("describe", "lenet5", *shape, "--out", tmp_path / "layers.csv")
@@ -159,6 +160,7 @@ def test_a_foreign_function_needs_trust(tmp_path, robust_command):
     assert done.returncode == 2 and "--allow-code" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error():
     command = f"{sys.executable} -m robust list | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)

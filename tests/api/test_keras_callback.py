@@ -66,6 +66,7 @@ def test_it_is_what_evaluate_says_of_the_model_as_it_is_by_then(head, train, hel
     assert all(low < value < high for value, low, high in seen)
 
 
+@pytest.mark.slow
 def test_one_sigmoid_is_two_classes_and_is_followed_while_it_learns(held_out):
     """Bright at the top against bright at the bottom, to which nothing but learning leads."""
     images, labels = held_out
@@ -79,6 +80,7 @@ def test_one_sigmoid_is_two_classes_and_is_followed_while_it_learns(held_out):
     assert seen[-1] > max(0.8, seen[0])
 
 
+@pytest.mark.slow
 def test_it_traces_once_over_all_epochs_and_again_for_another_model_only(train, held_out):
     watch = robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1))
     model = softmax()
@@ -91,6 +93,7 @@ def test_it_traces_once_over_all_epochs_and_again_for_another_model_only(train, 
     assert watch._built[1] is not classifier
 
 
+@pytest.mark.slow
 def test_dropout_is_off_and_batch_statistics_stay_as_training_left_them(build, train, held_out):
     left = []
     for callbacks in ([], [robust.RobustAccuracy(held_out, QUICK)]):
@@ -101,6 +104,7 @@ def test_dropout_is_off_and_batch_statistics_stay_as_training_left_them(build, t
         np.testing.assert_array_equal(without, with_it)
 
 
+@pytest.mark.slow
 def test_early_stopping_and_checkpoints_go_by_it(build, train, held_out, tmp_path):
     """A network that is right, and a learning rate that ruins it: the first epoch is the best."""
     model, best = build(), tmp_path / "best.keras"
@@ -117,12 +121,14 @@ def test_early_stopping_and_checkpoints_go_by_it(build, train, held_out, tmp_pat
     assert evaluated(loaded, held_out, QUICK, "4/255")[0] == max(seen)
 
 
+@pytest.mark.slow
 def test_who_comes_before_it_does_not_see_it(train, held_out):
     stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max")
     with pytest.warns(UserWarning, match="val_robust_accuracy` which is not available"):
         train(softmax(), [stop, robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1))], epochs=1)
 
 
+@pytest.mark.slow
 def test_who_comes_after_it_sees_it_in_the_logs_of_the_epoch(train, held_out):
     """TensorBoard logs whatever stands there."""
     seen = []
@@ -132,6 +138,7 @@ def test_who_comes_after_it_sees_it_in_the_logs_of_the_epoch(train, held_out):
     assert set(KEYS) < set(history)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_asked_about_where_they_are_swapped_in_before(train, held_out):
     watch, averages, model = robust.RobustAccuracy(held_out, QUICK, preprocessing=(0, 1)), [], softmax()
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
@@ -141,6 +148,7 @@ def test_averaged_weights_are_asked_about_where_they_are_swapped_in_before(train
     assert evaluated(model, held_out, QUICK, "8/255")[0] == history["val_robust_accuracy"][-1]
 
 
+@pytest.mark.slow
 def test_between_two_looks_stands_nan_and_the_first_epoch_is_always_looked_at(train, held_out):
     watch, model = robust.RobustAccuracy(held_out, QUICK, every=3), softmax()
     seen = train(model, [watch], epochs=5).history["val_robust_accuracy"]
@@ -150,6 +158,7 @@ def test_between_two_looks_stands_nan_and_the_first_epoch_is_always_looked_at(tr
     assert [math.isnan(value) for value in again.history["val_robust_accuracy"]] == [False, True]
 
 
+@pytest.mark.slow
 def test_of_a_data_set_it_takes_a_choice_of_the_validation_split(train, problem):
     data = problem(64, seed=5)
     splits = {"train": (data.images, data.labels), "validation": (data.images[:40], data.labels[:40])}
@@ -166,6 +175,7 @@ def test_fewer_images_than_asked_are_all_taken_and_batches_of_tf_data_will_do(he
     np.testing.assert_array_equal(watch._examples.images, held_out[0])
 
 
+@pytest.mark.slow
 def test_classes_that_the_images_lack_are_counted_from_the_model(train, held_out):
     images, labels = held_out
     watch = robust.RobustAccuracy((images[labels < 2], labels[labels < 2]), QUICK)
@@ -214,6 +224,7 @@ def test_a_training_that_diverged_is_told(train, held_out):
         train(softmax(), [robust.RobustAccuracy(held_out, QUICK)], rate=1e38, epochs=5)
 
 
+@pytest.mark.slow
 def test_a_small_lenet_on_clothes(tmp_path):
     data = fashion_mini()
     images = data.examples("train", 500)
@@ -226,6 +237,7 @@ def test_a_small_lenet_on_clothes(tmp_path):
     assert history["val_robust_accuracy"][-1] > 0.2  # twice what guessing gives
 
 
+@pytest.mark.slow
 def test_of_several_outputs_one_is_named(held_out):
     image = keras.Input((6, 6, 1))
     flat = keras.layers.Flatten()(image)

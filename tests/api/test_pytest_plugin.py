@@ -51,6 +51,7 @@ def ids(result):
     ]
 
 
+@pytest.mark.slow
 def test_collecting_imports_no_tensorflow_and_names_each_case_on_each_model(pytester, suite):
     pytester.makeconftest(
         "import sys\ndef pytest_sessionfinish():\n    assert not {'tensorflow', 'keras'} & set(sys.modules)\n"

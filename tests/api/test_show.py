@@ -43,6 +43,7 @@ def test_rows_are_images_and_columns_the_epochs_that_training_sees(noise, tmp_pa
         assert seen == {_cell(sheet, row, epoch + 1).tobytes() for row in range(6)}
 
 
+@pytest.mark.slow
 def test_grey_images_are_drawn_and_mixtures_too(tmp_path):
     data = from_splits({"train": (np.random.default_rng(0).random((4, 8, 8, 1), np.float32), [0, 1, 0, 1])})
     for name in ("mixup", "cutmix"):

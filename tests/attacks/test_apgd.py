@@ -35,6 +35,7 @@ def _highest_rise(image, norm):
     return (slope[order] * np.clip(EPS[norm] - before, 0, room[order])).sum()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("attack", [apgd, apgd_t])
 def test_reaches_the_highest_point_of_a_linear_model(certain, attack, norm):
@@ -69,6 +70,7 @@ def _halvings(history):
 CHECKS = [22, 41, 57, 70, 80, 87, 93, 99]  # windows of 22, 19, 16, 13, 10, 7, 6, 6
 
 
+@pytest.mark.slow
 def test_a_loss_that_always_rises_halves_nothing():
     halvings, sizes = _halvings(_drive(lambda turn: turn, 100))
     assert halvings == [] and sizes[-1] == pytest.approx(0.2)
@@ -84,6 +86,7 @@ def test_a_loss_that_never_rises_halves_at_the_end_of_each_window():
         assert history[turn]["previous"].tobytes() == CENTRE.tobytes()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("falls", "halves"), [(5, False), (6, True)])
 def test_three_quarters_of_the_steps_must_improve(falls, halves):
     """Of the 22 steps of the first window 17 are enough, 16 are not."""
@@ -113,6 +116,7 @@ def test_each_step_is_the_formula():
     np.testing.assert_allclose(points[1], project(points[0] + 0.2 * sign), atol=1e-6)  # without momentum
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 100])
 def test_in_l1_the_ball_shrinks_to_eps_and_the_best_point_is_inside(steps):
     hyperparameters = {"eps": 0.5, **sparse_step.hyperparameters(steps)}
@@ -140,6 +144,7 @@ def test_in_l1_the_balls_and_the_windows_are_those_of_the_paper():
         assert begun["size"].item() == radius * 0.5
 
 
+@pytest.mark.slow
 def test_in_l1_the_next_steps_go_over_two_thirds_of_the_pixels_that_the_best_point_changes():
     """A fifth at first; told anew at the end of each window, and as a smaller ball takes over."""
     hyperparameters = {"eps": 0.5, "steps": 100, "two": 30, "one": 60, "window": 7, "last_window": 7}
@@ -166,6 +171,7 @@ def test_in_l1_a_step_goes_over_the_steepest_pixels_alone(share, steepest):
     np.testing.assert_allclose(step, np.sign(slopes) * (np.abs(slopes) > 8 - steepest) / steepest, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_targeted_form_heads_for_the_likeliest_classes_and_any_error_counts(affine):
     weights = np.random.default_rng(3).normal(size=(PIXELS, 5)).astype(np.float32)
     classifier = Classifier(affine(weights), 5, batch_size=8)
@@ -176,6 +182,7 @@ def test_the_targeted_form_heads_for_the_likeliest_classes_and_any_error_counts(
     assert stood.any() and (all_.n_forward[stood] == 1 + 4 * 7).all()  # a look at the clean image, then four climbs
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("classes", [2, 3, 4])
 @pytest.mark.parametrize("options", [{"loss": "ce"}, {"loss": "dlr"}])
 def test_few_classes_change_the_loss_instead_of_crashing(affine, classes, options):

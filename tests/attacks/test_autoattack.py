@@ -78,6 +78,7 @@ def test_the_ladder_of_a_hardened_network(trained, hardened):
     assert ladder[-1] > _standing(plain) + 3  # it is hardened
 
 
+@pytest.mark.slow
 @linf_by_default
 def test_each_part_alone_never_beats_the_whole(trained, run, whole, norm):
     left = whole(norm).by == ""
@@ -104,6 +105,7 @@ def test_each_part_gets_what_the_ones_before_have_left(trained, run, whole, norm
     assert found.trace.shape[0] == 64 and np.isfinite(found.trace[left]).all()
 
 
+@pytest.mark.slow
 def test_who_felled_an_image_is_recorded():
     """A front whose gradient is zero: only the search that asks for answers gets through."""
     import keras
@@ -123,6 +125,7 @@ def test_who_felled_an_image_is_recorded():
     assert (found.by == "square").sum() > 5 and "fab-t" not in found.by
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("version", ["plus", "rand"])
 def test_the_other_versions(trained, version):
     few = [part[:16] for part in trained[1:]]
@@ -136,7 +139,7 @@ def test_the_other_versions(trained, version):
     assert left.any() and (found.n_forward[left] == spent).all()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_few_classes(affine, classes):
     random = np.random.default_rng(0)
@@ -162,11 +165,13 @@ def test_any_order_and_company_gives_the_same_bytes(rows_apart, trained, run, wh
     assert np.array_equal(alone.by, whole(norm).by[rows])
 
 
+@pytest.mark.slow
 def test_nothing_is_traced_twice(trained, whole):
     whole("linf"), whole("l2")
     assert set(trained.classifier.graphs.values()) == {1}
 
 
+@pytest.mark.slow
 def test_those_of_foolbox_are_its_own(trained):
     common = {"seeds": trained.seeds[:40], "eps": 0.4, "norm": "l2"}
     few = trained.images[:40], trained.labels[:40]

@@ -37,7 +37,7 @@ def _accuracy(classifier, images, labels):
     return np.mean([(classifier.logits(images).argmax(axis=1) == labels).mean() for _ in range(LOOKS)])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_the_mean_of_many_passes_lowers_the_accuracy_more(trained, random_one):
     _, images, labels, seeds = trained
     clean = _accuracy(random_one, images, labels)
@@ -48,7 +48,7 @@ def test_the_mean_of_many_passes_lowers_the_accuracy_more(trained, random_one):
     assert clean > after[0] + 0.05 and after[0] > after[1] + 0.015, (clean, after)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_the_version_for_random_models(trained, random_one):
     _, images, labels, seeds = trained
     rand, plain = (

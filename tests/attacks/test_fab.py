@@ -44,6 +44,7 @@ def _margins(classifier, norm):
     return labels, np.array(distances)
 
 
+@pytest.mark.slow_after_first
 @norms
 def test_finds_the_least_distance_on_a_linear_model(four, norm):
     labels, distances = _margins(four, norm)
@@ -72,6 +73,7 @@ def bowl():
     return Classifier(model, 2, batch_size=8)
 
 
+@pytest.mark.slow
 def test_finds_the_least_distance_on_a_quadratic_model(bowl):
     images = (0.5 + 0.6 * (IMAGES - 0.5)).astype(np.float32)
     distances = 0.6 - np.linalg.norm((images.astype(np.float64) - 0.5).reshape(15, -1), axis=1)

@@ -35,6 +35,7 @@ def test_two_classes_have_the_closed_form(two, norm):
     np.testing.assert_allclose(found.images, expected, atol=1e-6)
 
 
+@pytest.mark.slow_after_first
 @norms
 @pytest.mark.parametrize("aim", [None, 2])
 def test_more_classes_follow_the_gradient_of_the_cross_entropy(three, norm, aim):

@@ -83,6 +83,7 @@ def test_randomness_comes_from_the_seeds_alone(attack, data):
     assert (other.images != first.images).any(axis=(1, 2, 3)).all()
 
 
+@pytest.mark.slow
 def test_numpys_randomness_is_seeded_too(attack, data):
     aims = (data.labels + 1) % 3
     first = attack("GenAttack", aims, eps=0.3, steps=3, population=4)
@@ -91,6 +92,7 @@ def test_numpys_randomness_is_seeded_too(attack, data):
     assert first.images.tobytes() == again.images.tobytes()
 
 
+@pytest.mark.slow
 def test_labels_of_32_bits_do_no_harm(attack, data):
     found = attack("LinfDeepFoolAttack", eps=0.05, steps=2, labels=data.labels.astype(np.int32))
     assert np.array_equal(found.images, attack("LinfDeepFoolAttack", eps=0.05, steps=2).images)

@@ -19,7 +19,7 @@ def far(trained, norm, name, steps):
     return np.linalg.norm(change, ord=np.inf if norm == "linf" else 2, axis=1)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_more_steps_find_less_and_all_attacks_nearly_the_same(trained, norm):
     few, many, fab = (far(trained, norm, *how) for how in (("apgd", 17), ("apgd", 100), ("fab", 30)))

@@ -8,6 +8,7 @@ norms = pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 kinds = pytest.mark.parametrize("kind", ["uniform", "gaussian"])
 
 
+@pytest.mark.slow_after_first
 @norms
 @kinds
 def test_stays_in_the_ball_and_stops_at_the_first_draw_that_fools(classifier, problem, norm, kind):
@@ -36,6 +37,7 @@ def test_normal_noise_has_half_the_radius_as_its_deviation_and_is_cut_there(cert
     assert abs((np.abs(change) < 0.5).mean() - 0.6827) < 0.02
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("norm", ["l2", "l1"])
 def test_normal_noise_is_as_long_as_the_radius(certain_noise, norm):
     np.testing.assert_allclose(ball.distances[norm](certain_noise(norm, "gaussian")), 0.1, rtol=1e-4)

@@ -88,6 +88,7 @@ def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):
     assert (edge.n_forward - before[0], edge.n_backward - before[1]) == (4 * (2 + 1 + 2), 4 * (2 + 2))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.4), ("l1", 1.0)])
 @pytest.mark.parametrize("attack", [pgd, apgd, fab, square])
 def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):
@@ -128,6 +129,7 @@ def normed(trained):
     return model
 
 
+@pytest.mark.slow
 def test_folded_batch_norm_changes_no_verdict(trained, normed):
     classifier = Classifier(normed, 10, batch_size=32)
     labels = classifier.logits(trained.images).argmax(axis=1)
@@ -142,6 +144,7 @@ def test_folded_batch_norm_changes_no_verdict(trained, normed):
     np.testing.assert_allclose(found.images[is_adv], exact.images[is_adv], atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_trained_further_is_attacked_as_it_is_by_then(trained, normed):
     classifier = Classifier(normed, 10, batch_size=32)
     labels = classifier.logits(trained.images).argmax(axis=1)
@@ -154,7 +157,7 @@ def test_a_model_that_is_trained_further_is_attacked_as_it_is_by_then(trained, n
     assert found.images.tobytes() == fresh.images.tobytes() and np.array_equal(found.by, fresh.by)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [pgd, apgd])
 def test_across_batch_shapes_two_verdicts_in_a_thousand_may_differ(trained, more, attack):
     images, labels = more(1000, 3)

@@ -17,6 +17,7 @@ TABLES = [
 LARGE = {"linf": 0.06, "l2": 0.3, "l1": 1.5}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: "-".join(map(str, table.values())))
 def test_each_image_is_attacked_at_its_own_radius(classifier, problem, table):
     data, norm = problem(10, 3), table.get("norm", "linf")

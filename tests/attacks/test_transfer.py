@@ -37,6 +37,7 @@ def test_the_images_are_those_of_the_attack_on_the_source(models):
         )
 
 
+@pytest.mark.slow
 def test_only_what_fools_the_target_has_fallen(models):
     y = labels(models)
     given = {"seeds": SEEDS, "attack": "fgsm", "eps": 0.3}

@@ -43,9 +43,13 @@ def _id(table):
 
 
 OWN = list(_own())
+_SECOND = [t for t in OWN if t["name"] in {u["name"] for u in OWN[: OWN.index(t)]}]  # under its other norms
 RANDOM = [t for t in _own(random_start=True) if "random_start" in t or of_attack(t["name"]).random] + [FOOLBOX[-1]]
 NATIVE = [table for table in OWN if of_attack(table["name"]).independent]
 every = pytest.mark.parametrize("call", OWN + FOOLBOX, indirect=True, ids=_id)
+under_one_norm = pytest.mark.parametrize(
+    "call", [pytest.param(t, marks=[pytest.mark.slow] * (t in _SECOND)) for t in OWN + FOOLBOX], indirect=True, ids=_id
+)
 ours = pytest.mark.parametrize("call", NATIVE, indirect=True, ids=_id)
 
 
@@ -139,7 +143,7 @@ def test_a_batch_of_one_works(call, attack, classifier, data):
     assert alone.by[0] == attack(call).by[N - 1]
 
 
-@every
+@under_one_norm
 def test_nothing_changes_in_the_model_and_in_what_is_given(call, classifier, data):
     variables = classifier.model.variables
     assert len(variables) == 9  # convolution 2, normalisation 4, head 2, the state of the dropout 1
@@ -203,7 +207,7 @@ def counted(build):
     return Classifier(keras.Model(inputs, build()(Watch()(inputs))), 3, batch_size=8), tally
 
 
-@every
+@under_one_norm
 def test_every_pass_is_counted(call, counted, data):
     classifier, tally = counted
     ours, theirs = (classifier.n_forward, classifier.n_backward), dict(tally)
@@ -215,7 +219,7 @@ def test_every_pass_is_counted(call, counted, data):
     assert (found.n_backward.sum() > 0) == (of_attack(call.name).access == "gradient")
 
 
-@every
+@under_one_norm
 def test_nothing_is_traced_twice(call, counted, data):
     classifier, _ = counted
     for n in (1, 9):
@@ -257,7 +261,7 @@ def double(build):
     return Classifier(keras.Model(single.inputs, wider, name="double"), 3, batch_size=8)
 
 
-@every
+@under_one_norm
 def test_logits_in_double_precision_fall_as_those_in_single_do(call, double, attack, data):
     found = _fresh(call, double, data)
     assert double.logits(data.images).dtype == np.float64 and found.images.dtype == np.float32

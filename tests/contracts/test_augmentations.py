@@ -41,6 +41,7 @@ def _augment(name, images, seeds=SEEDS, labels=LABELS):
     return [part.numpy() for part in _graphs[name, images.shape[1:]](images, labels, seeds)]
 
 
+@pytest.mark.slow_after_first
 @every
 @shapes
 def test_shape_type_and_box(name, shape):
@@ -88,6 +89,7 @@ def test_what_becomes_of_an_image_does_not_hang_on_its_company(name, shape):
         np.testing.assert_allclose(alone, found[rows], atol=1e-6)
 
 
+@pytest.mark.slow_after_first
 @every
 @pytest.mark.parametrize("grey", [0.0, 1.0])
 def test_extreme_images_stay_in_the_box(name, grey):

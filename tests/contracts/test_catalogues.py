@@ -136,6 +136,7 @@ def test_a_page_has_nothing_but_its_members(page):
     assert {*registry.homes(page)} <= {*dir(importlib.import_module(page))}
 
 
+@pytest.mark.slow
 def test_nothing_imports_tensorflow_before_it_is_needed(pytestconfig):
     code = """if True:
         import importlib, sys
@@ -159,6 +160,7 @@ def test_every_member_is_listed():
         assert any(line.split() and line.split()[0] == name and registry.summary(kind, name) in line for line in shown)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     "order",
     [

@@ -186,6 +186,7 @@ def test_a_page_drawn_again_says_which_section_it_lacks_and_the_command_brings_i
     assert index.read_text() == whole
 
 
+@pytest.mark.slow
 def test_a_section_that_fails_says_so_in_its_place(suite, tmp_path):
     text = 'import robust\n\n@robust.section(title="Broken")\ndef slowest(folder):\n    raise KeyError("<b>gone</b>")\n'
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().partition("@robust.section")[0] + text)

@@ -25,6 +25,7 @@ def folder(tmp_path_factory, build, problem):
     return read(out)
 
 
+@pytest.mark.slow_after_first
 @every
 def test_it_shows_something_or_nothing(name, folder):
     shown = blocks.section(folder, Call("sections", name))

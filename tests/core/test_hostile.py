@@ -51,6 +51,7 @@ def test_an_npz_that_unpacks_to_gigabytes_or_says_so_is_refused(tmp_path, frugal
             gallery.read(path)
 
 
+@pytest.mark.slow
 def test_the_remedy_for_what_packs_too_well_works(tmp_path, zeros):
     images, labels = np.zeros((7000, 200, 200), np.uint8), np.arange(7000) % 3
     np.savez_compressed(tmp_path / "packed.npz", x=images, y=labels)
@@ -68,6 +69,7 @@ def test_more_than_there_is_memory_is_refused(monkeypatch):
         archives.sizes(1001, 1001)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     "text",
     [

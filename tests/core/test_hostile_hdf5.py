@@ -94,6 +94,7 @@ def test_nor_in_an_archive(saved, tmp_path, place, name):
         load(path)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("where", ["all", "name"])
 @pytest.mark.parametrize(
     ("length", "name"),
@@ -248,6 +249,7 @@ def test_an_archive_is_one_wherever_its_weights_stand_and_whatever_its_name(tmp_
     assert np.array_equal(load(tmp_path / "n.h5").get_weights()[0], model.get_weights()[0])
 
 
+@pytest.mark.slow
 def test_more_parts_than_any_model_has_are_not_walked_through(old):
     with h5py.File(old, "r+", libver="latest") as file:
         for each in range(hdf5_files._PARTS):

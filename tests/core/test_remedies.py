@@ -72,6 +72,7 @@ def calls(path):
     ]
 
 
+@pytest.mark.slow
 def test_every_key_that_a_message_names_is_followed_here():
     named_there = {call.args[0].value for path in SOURCES for call in calls(path) if hasattr(call.args[0], "value")}
     assert named_there | {"preprocessing"} == SAID.keys()

@@ -139,6 +139,7 @@ def test_the_default_is_where_the_user_says(tmp_path, monkeypatch):
     assert store.default().root == tmp_path / "home/.cache/robust"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.text("abc", max_size=3), VALUES, max_size=4), st.randoms())
 def test_the_order_of_keys_does_not_count(key, random):

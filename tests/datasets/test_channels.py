@@ -68,7 +68,7 @@ def top1(table, **where):
     return robust.value(table, "top1", case="clean", **where).value
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "takes"), [("grey", 3), ("colour", 1)])
 def test_a_folder_is_seen_as_the_model_takes_it_and_that_is_said(kind, takes, photos, tmp_path):
     photos(kind)
@@ -82,6 +82,7 @@ def test_a_folder_is_seen_as_the_model_takes_it_and_that_is_said(kind, takes, ph
     assert top1(found) == by_keras(model, tmp_path / kind, takes)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("kind", "takes"), [("grey", 3), ("colour", 1), ("grey", 1), ("colour", 3)])
 def test_channels_that_were_asked_for_are_no_guess(kind, takes, photos):
     """A model that takes others is refused and told the key, also where the store has the numbers of the guess."""
@@ -115,7 +116,7 @@ attack = {{ name = "fgsm", eps = "2/255" }}
 """
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_one_suite_has_models_of_grey_and_of_colours(kind, photos, tmp_path, remembering):
     photos(kind)
@@ -136,6 +137,7 @@ def test_one_suite_has_models_of_grey_and_of_colours(kind, photos, tmp_path, rem
         assert top1(found, model=name) == by_keras(models[name], tmp_path / kind, takes)
 
 
+@pytest.mark.slow
 def test_whoever_has_no_one_number_of_channels_sees_the_images_as_they_are():
     shapes, grey = [], from_arrays(np.random.default_rng(0).random((8, 6, 6, 1)), [0, 1] * 4)
     any_channels = keras.Sequential([keras.Input((6, 6, None)), layers.GlobalMaxPooling2D()])
@@ -149,6 +151,7 @@ def test_whoever_has_no_one_number_of_channels_sees_the_images_as_they_are():
     assert {*shapes} == {(6, 6, 1)}
 
 
+@pytest.mark.slow
 def test_channels_first_tell_their_channels_and_rows_are_told_the_key():
     grey = from_arrays(np.random.default_rng(0).random((8, 6, 6, 1)), [0, 1] * 4)
     model, rows = network(3, side=6, first=True), keras.Sequential([keras.Input((108,)), layers.Dense(2)])
@@ -165,7 +168,7 @@ def test_four_channels_are_neither_grey_nor_colours():
         robust.evaluate(network(3), (np.eye(4, 256, dtype="uint8").reshape(4, 8, 8, 4) * 9, [0, 1, 0, 1]))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_a_file_is_fine_tuned_on_images_of_other_channels(kind, photos, tmp_path):
     for split in ("train", "test"):
@@ -190,6 +193,7 @@ def test_a_file_is_fine_tuned_on_images_of_other_channels(kind, photos, tmp_path
         train(model, presented(data, channels=WORD[4 - takes]), tmp_path / "no.keras", store=store)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_one_image_is_attacked_as_the_model_takes_it(kind, photos, capsys):
     photos(kind, n=2)
@@ -199,6 +203,7 @@ def test_one_image_is_attacked_as_the_model_takes_it(kind, photos, capsys):
         assert ("00.png is seen in" in capsys.readouterr().out) == (takes != COUNT[kind])
 
 
+@pytest.mark.slow
 def test_robust_accuracy_sees_what_the_model_takes():
     images, labels = np.random.default_rng(0).random((20, 8, 8, 1), "float32"), np.arange(20) % 2
     model = network(3)
@@ -211,6 +216,7 @@ def test_robust_accuracy_sees_what_the_model_takes():
     assert for_model["val_robust_accuracy"] == [robust.value(expected, "top1", case="fgsm", allow_invalid=True).value]
 
 
+@pytest.mark.slow
 def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering):
     """Of colours a model of colours sees all, beside grey images of its classes."""
     photos("grey", "train"), photos("grey", "test"), photos("colour")
@@ -229,6 +235,7 @@ def test_what_lies_outside_may_have_other_channels(photos, tmp_path, remembering
         assert rows[name] == by_keras(model, tmp_path / "colour", takes)
 
 
+@pytest.mark.slow
 def test_a_transfer_from_grey_to_colours_is_refused(photos):
     photos("grey")
     table = {"name": "transfer", "source": network(1), "attack": "fgsm"}

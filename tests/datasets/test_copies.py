@@ -73,6 +73,7 @@ def test_large_splits_are_not_looked_at(monkeypatch):
     assert copies.found(made(test=[0, 0, 1, 1]), learned=True) and not copies.found(made(test=[0] * 5), learned=True)
 
 
+@pytest.mark.slow
 def test_a_run_warns_of_copies_and_says_which_figures_are_balanced(tmp_path):
     """Of 30 images of one class and 10 of the other a balanced choice gives the mean of the recalls."""
     keras.utils.set_random_seed(1)  # one that is not right in another order of the classes by chance

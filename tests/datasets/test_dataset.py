@@ -35,6 +35,7 @@ def test_all_examples_in_order():
     assert examples.images.shape == (6, 1, 1, 1)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("images", "balanced"), [(1, False), (77, False), (77, True), (1000, False)])
 def test_a_choice_keeps_the_order_of_the_split(images, balanced):
     data = fashion_mini()
@@ -51,6 +52,7 @@ def test_the_first_images_of_a_split():
     assert len(dataset().first("train", 99)) == 6
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(images=st.integers(1, 6))
 def test_a_larger_choice_contains_the_smaller_ones(images):

@@ -107,6 +107,7 @@ def test_the_contents_page_does_not_import_tensorflow():
     run("import robust.datasets, sys; assert 'tensorflow' not in sys.modules")
 
 
+@pytest.mark.slow
 def test_it_needs_no_home_and_no_network():
     code = """
 import socket

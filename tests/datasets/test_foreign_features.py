@@ -108,6 +108,7 @@ def test_classes_that_are_only_counted_are_not_made_up_by_the_milliard(theirs):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_set_of_more_files_than_any_has_is_refused(theirs):
     file = theirs / "dataset_info.json"
     said = json.loads(file.read_text())

@@ -181,6 +181,7 @@ def test_what_was_meant_is_told_and_can_be_typed(data):
     assert np.array_equal(found.images, X) and np.array_equal(found.labels, Y)
 
 
+@pytest.mark.slow
 def test_evaluate_takes_a_tf_data_dataset():
     model = keras.Sequential([keras.Input((2, 2, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
     table = robust.evaluate(model, ROWS.batch(3))
@@ -189,6 +190,7 @@ def test_evaluate_takes_a_tf_data_dataset():
     assert robust.value(table, "top1").n == 7
 
 
+@pytest.mark.slow
 def test_a_suite_may_name_code_that_gives_the_data(tmp_path):
     (tmp_path / "code_for_data.py").write_text(
         "import numpy as np\nimport tensorflow as tf\n\n"

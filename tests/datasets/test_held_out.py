@@ -22,6 +22,7 @@ def ids(data, split):
     return list(data.examples(split).ids)
 
 
+@pytest.mark.slow
 def test_it_is_a_tenth_of_each_class_and_nothing_is_in_two_splits_or_lost(data):
     found = with_validation(data)
     assert list(np.bincount(found.labels("validation"), minlength=4)) == [6, 3, 1, 0]  # too few of the last

@@ -55,6 +55,7 @@ def test_photos_are_credited_and_labelled():
     assert all(row["author"] and row["source"].startswith("https://") for row in rows)
 
 
+@pytest.mark.slow
 def test_photos_are_the_pictures_at_the_size_asked_for():
     data = datasets.photos(transform={"size": 64})
     examples = data.examples("test", 12)

@@ -71,6 +71,7 @@ def test_a_picture_is_not_decoded_where_its_head_says_that_it_is_too_large(tmp_p
             read(path)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
 def test_a_large_picture_of_next_to_no_bytes_is_not_decoded(tmp_path, format):
     for side, refused in ((4096, False), (4104, True)):
@@ -123,6 +124,7 @@ def test_whatever_bytes_are_damaged_the_error_is_ours(tmp_path, format):
                 assert str(path) in str(error) and "\n" not in str(error)
 
 
+@pytest.mark.slow
 def test_nothing_of_ours_lets_pillow_or_tensorflow_choose_the_format():
     told = ("opened", "open", "decode_image", "decode_png", "decode_jpeg", "load_img", "image_dataset_from_directory")
     for path in Path(robust.__file__).parent.rglob("*.py"):

@@ -67,6 +67,7 @@ def run(tmp_path, shifted, restrict=True, **case):
     return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=SAID)
 
 
+@pytest.mark.slow
 def test_only_the_logits_of_its_classes_are_compared(tmp_path):
     kept = [3, 1]
     labels = LOGITS[:, kept].argmax(axis=1)
@@ -83,6 +84,7 @@ def test_only_the_logits_of_its_classes_are_compared(tmp_path):
     assert 0.1 < attacked < expected == 0.75
 
 
+@pytest.mark.slow
 def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
     """As they do in use, whatever the images show: the numbers are those of the same labels among all classes."""
     labels = np.array([3, 1])[LOGITS[:, [3, 1]].argmax(axis=1)]
@@ -101,6 +103,7 @@ def test_all_classes_of_the_suite_compete_where_nothing_else_is_said(tmp_path):
     assert any(all(part in line for part in says) for line in SAID.lines)
 
 
+@pytest.mark.slow
 def test_an_inspection_sees_all_outputs_where_all_compete(tmp_path):
     table = run(tmp_path, from_arrays(X, np.zeros(40, int), ("a", "b")), restrict=False, cost={"profile": ["cost"]})
     assert robust.value(table, "parameters", case="cost").value == 20
@@ -114,6 +117,7 @@ def test_it_is_the_classes_of_data_that_the_case_has():
     assert read_case("plain", {"restrict": True, "data": "fashion_mini"}).definition["restrict"]
 
 
+@pytest.mark.slow
 def test_the_order_of_the_classes_may_differ(tmp_path):
     order = [2, 0, 3, 1]
     labels = random.integers(0, 4, len(X))
@@ -162,6 +166,7 @@ def both(tmp_path, baseline=None, **case):
     return robust.run(suite, tmp_path / "out", store=Store(tmp_path / "store"), progress=Silent())
 
 
+@pytest.mark.slow
 def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
     """Its data bears another name in the tables, by which they tell what is of the same images."""
     table = both(tmp_path, "two", fog={"corruption": {"name": "brightness", "severity": 5}})
@@ -177,11 +182,13 @@ def test_a_restricted_case_is_compared_with_restricted_ones(tmp_path):
     assert set(table["data"]) == {"arrays", "arrays, its classes alone"}
 
 
+@pytest.mark.slow
 def test_a_restricted_search_is_not_held_against_one_among_all_classes(tmp_path):
     table = both(tmp_path, far={"minimal": {"name": "fab", "eps": "64/255"}})
     assert set(table.loc[table["case"].str.startswith("far"), "reliability"]) == {"reliable"}
 
 
+@pytest.mark.slow
 def test_a_difference_is_of_the_superclasses_that_the_case_s_data_has(tmp_path):
     """And they are part of what was measured: other ones are measured anew."""
     labels = random.integers(0, 4, len(X))

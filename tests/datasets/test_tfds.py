@@ -53,6 +53,7 @@ def complaint(*arguments, **options) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_example_comes_once_with_its_own_label_and_id(prepared):
     data = striped(prepared)
     assert (data.name, data.classes, data.image_shape) == ("striped", ("red", "green", "blue"), (2, 3, 1))
@@ -67,6 +68,7 @@ def test_every_example_comes_once_with_its_own_label_and_id(prepared):
     assert sorted(np.round(seen * 255).astype(int)) == list(range(37))
 
 
+@pytest.mark.slow
 def test_read_and_split_agree_and_keep_their_order(prepared):
     data = striped(prepared)
     raw = list(data.read("test").as_numpy_iterator())
@@ -103,6 +105,7 @@ def test_a_choice_decodes_only_what_it_takes(prepared, monkeypatch):
     assert len(decoded) == 4
 
 
+@pytest.mark.slow
 def test_a_list_of_file_names_chooses_the_test_images(prepared, tmp_path):
     (tmp_path / "ids.txt").write_text("n01/test7.png\nn02/test2.png 5\n\n")
     data = striped(prepared, test={"split": "test", "ids": str(tmp_path / "ids.txt")})
@@ -118,6 +121,7 @@ def test_a_list_of_file_names_chooses_the_test_images(prepared, tmp_path):
     assert all(part in said for part in parts)
 
 
+@pytest.mark.slow
 def test_the_fingerprint_follows_content_splits_and_transform(prepared, tmp_path):
     base = striped(prepared).fingerprint
     assert striped(prepared).fingerprint == base

@@ -38,6 +38,7 @@ def suite(tmp_path):
     return tmp_path / "s.toml"
 
 
+@pytest.mark.slow
 def test_the_terminal_and_the_page_say_the_same_each_time(suite, tmp_path):
     store, out = Store(tmp_path / "store"), tmp_path / "out"
     runs = []

@@ -283,6 +283,7 @@ def test_who_still_fools_after_rounding_to_8_bits(run):
     assert outcome.result.rounded.tolist() == [False, True, False, False, False, False, False]
 
 
+@pytest.mark.slow
 def test_a_search_gives_every_image_its_distance(split):
     """Of uniform grey images the distance is how far the grey lies from one half: |grey - 0.5| in each pixel."""
     data = from_arrays(IMAGES, LABELS, CLASSES)

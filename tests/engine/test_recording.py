@@ -93,6 +93,7 @@ baseline = "doubtful"
 """
 
 
+@pytest.mark.slow
 def test_a_ratio_is_as_doubtful_as_the_model_whose_errors_are_its_unit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     labels = np.arange(60) % 3

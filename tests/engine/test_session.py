@@ -147,6 +147,7 @@ def test_a_second_run_trains_and_attacks_nothing_and_finds_the_same(ran, suite, 
     assert again.lines == []
 
 
+@pytest.mark.slow
 def test_a_changed_bound_is_judged_anew_without_running_anything(suite, store, tmp_path, remembering):
     path = tmp_path / "small.toml"
     path.write_text(SUITE.replace(">= 0.99", ">= 0.01"))
@@ -155,6 +156,7 @@ def test_a_changed_bound_is_judged_anew_without_running_anything(suite, store, t
     assert robust.value(results, "top1", case="clean").passed and said.lines == []
 
 
+@pytest.mark.slow
 def test_k_gives_the_rows_asked_for_and_the_folder_all_that_is_known(ran, suite, store, tmp_path):
     results = robust.run(suite, tmp_path, k="pgd or noise", store=store)
     assert set(results.case) == {"pgd", "noise"}
@@ -215,6 +217,7 @@ def tiny():
     return model, images, model.predict(images, verbose=0).argmax(1)
 
 
+@pytest.mark.slow
 def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
     model, images, labels = tiny
     attacks = ["fgsm", {"name": "pgd", "steps": np.int64(5)}, {"name": "pgd", "eps": 0, "target": "next"}]
@@ -234,6 +237,7 @@ def test_evaluate_measures_a_model_on_arrays(tiny, tmp_path):
     assert (tmp_path / "index.html").stat().st_size > 1e5
 
 
+@pytest.mark.slow
 def test_a_bounded_pair_that_is_not_confused_is_counted_all_the_same(ran, store, tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(SUITE.replace('"recall[Bag]" = ">= 0.01"', '"confused[Trouser -> Bag]" = "<= 0.2"'))
@@ -242,6 +246,7 @@ def test_a_bounded_pair_that_is_not_confused_is_counted_all_the_same(ran, store,
     assert (found.n, found.passed) == (100, True)
 
 
+@pytest.mark.slow
 def test_files_of_the_user_in_samples_are_left_alone(ran, suite, store, tmp_path):
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples/mine.npz").write_text("mine")
@@ -249,6 +254,7 @@ def test_files_of_the_user_in_samples_are_left_alone(ran, suite, store, tmp_path
     assert (tmp_path / "samples/mine.npz").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_late_is_told_first_and_by_its_name(tmp_path):
     inputs = keras.Input((28, 28, 1))
     keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))).save(tmp_path / "three.keras")
@@ -260,6 +266,7 @@ def test_a_model_that_fails_late_is_told_first_and_by_its_name(tmp_path):
     assert not list(store.root.glob("models/*/"))  # nothing was trained
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
     """That one comes first in the file, and is no architecture: only what makes models says which train."""
     image = keras.Input((28, 28, 1))
@@ -297,6 +304,7 @@ def test_edited_code_from_elsewhere_is_run_again(ran, store, tmp_path, monkeypat
     )
 
 
+@pytest.mark.slow
 def test_evaluate_writes_nothing_unasked(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
@@ -347,6 +355,7 @@ def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
         robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"))
 
 
+@pytest.mark.slow
 def test_code_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
     (tmp_path / "nets_of_theirs.py").write_text(
         "import keras\n"

@@ -108,6 +108,7 @@ def test_the_source_has_the_seed_of_the_target_if_it_can_and_else_its_first(path
     assert session.source(cells(session.suite, "far")[0]) is None
 
 
+@pytest.mark.slow
 def test_a_block_hangs_on_the_source_and_only_two_models_are_held(ran, path, store):
     session = Session(load(path), store, Silent())
     shown = cells(session.suite, "shown")
@@ -165,6 +166,7 @@ def test_a_bound_on_what_there_is_not_is_told_before_any_work(tmp_path, store, o
     assert says in str(caught.value)
 
 
+@pytest.mark.slow
 def test_from_python_the_source_is_a_keras_model(build, problem):
     data, model, source = problem(30), build(), build(gain=2.0)
     given = {"name": "transfer", "source": source, "attack": "fgsm", "eps": 0.06}

@@ -209,6 +209,7 @@ def test_the_chance_gaps_of_a_calibrated_model_are_what_the_low_end_allows_for()
     assert np.mean(above) <= 0.05
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("n", "least"), [(20, 0.9), (100, 0.93), (1000, 0.93)])
 def test_an_error_of_one_bin_is_covered_at_every_share_that_is_right(n, least):
     """All as sure, in one bin, summed over how many may be right: where all are, the bin must not seem certain."""

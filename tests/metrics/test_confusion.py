@@ -140,6 +140,7 @@ def test_the_worst_pair_is_told_though_others_have_more_errors():
     assert told["car -> ship"] == (worst.value, worst.n) == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_give_no_million_values():
     random = np.random.default_rng(0)
     labels, predicted = random.integers(0, 1000, (2, 4000))

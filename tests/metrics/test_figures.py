@@ -78,6 +78,7 @@ def report(tmp_path_factory):
 CASES = pytest.mark.parametrize("case", ["clean", "fgsm"])
 
 
+@pytest.mark.slow_after_first
 @CASES
 def test_what_the_outcomes_tell(report, case):
     rows = report.outcomes[report.outcomes["case"] == case]
@@ -126,6 +127,7 @@ def test_what_the_features_tell(report, case):
     assert report.value("ncc_agreement", case) == pytest.approx(agrees)
 
 
+@pytest.mark.slow_after_first
 @CASES
 def test_what_the_clusters_tell(report, case):
     features, labels, train = report.features("clean"), report.labels(case), report.answers["train"]

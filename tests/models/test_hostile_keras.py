@@ -115,6 +115,7 @@ def test_pickled_weights_are_not_taken_for_numbers(tmp_path, frugal, zeros):
         load(path)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 @pytest.mark.parametrize("initializer", ["zeros", "glorot_uniform"])
 def test_layers_that_never_learned_are_read_as_keras_saves_them(tmp_path, ending, initializer):
@@ -131,6 +132,7 @@ def packed(path, to):
     return to
 
 
+@pytest.mark.slow
 def test_weights_pack_unless_they_are_many_and_zero_and_the_remedy_works(tmp_path):
     for name, units, initializer in (
         ("drawn", 300_000, "glorot_uniform"),
@@ -189,6 +191,7 @@ def test_weights_that_stand_in_other_files_are_not_opened(tmp_path, how):
             load(each)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("units", [[784, 10, 784], [4096, 8, 4096, 1000]])
 def test_wide_layers_around_a_narrow_one_are_read(tmp_path, units):
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *map(keras.layers.Dense, units)])

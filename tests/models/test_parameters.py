@@ -39,6 +39,7 @@ def test_as_published(name, count):
     assert totals(layer_table(network(name)))["parameters"] == count
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121"])
 def test_as_keras_counts_what_is_trainable(name):
     with keras.StatelessScope(initialize_variables=False):
@@ -48,6 +49,7 @@ def test_as_keras_counts_what_is_trainable(name):
     assert parameters.count(model) == keras_says < model.count_params()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("frozen", [False, True], ids=["trainable", "frozen"])
 @pytest.mark.parametrize(
     "first",
@@ -69,6 +71,7 @@ def test_a_file_of_ones_own(tmp_path, first, frozen):
     assert black_box.as_black_box(model, 3).parameters == OWN
 
 
+@pytest.mark.slow
 def test_the_record_says_what_papers_say(tmp_path):
     _own(layers.Normalization(axis=(1, 2, 3))).save(tmp_path / "own.keras")
     data = from_arrays(np.zeros((3, 8, 8, 3)), [0, 1, 2])
@@ -80,6 +83,7 @@ def test_of_a_function_they_are_not_known():
     assert Classifier(lambda images: np.full((len(images), 3), 1 / 3), 3).parameters is None
 
 
+@pytest.mark.slow
 def test_shared_nested_and_subclassed():
     inner = _own()
     image = keras.Input((8, 8, 3))

@@ -21,6 +21,7 @@ def change(folder):
     return apply
 
 
+@pytest.mark.slow
 def test_a_cell_has_its_value_interval_and_bound(change, folder):
     table, _ = change(lambda results: results)
     assert table.heads[0] == ("clean", "") and table.heads[2] == ("pgd", "L∞, ε = 2/255")
@@ -34,6 +35,7 @@ def test_a_cell_has_its_value_interval_and_bound(change, folder):
     assert cell.track["ci_low"] < cell.track["value"] < cell.track["ci_high"]
 
 
+@pytest.mark.slow
 def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
     (folder / "suite.toml").unlink()  # whose bound counts
 
@@ -48,12 +50,14 @@ def test_an_interval_that_contains_the_bound_is_undecided(change, folder):
     assert table.rows[0][1][0].judgements[0].state == "passed"
 
 
+@pytest.mark.slow
 def test_the_column_passed_is_not_believed(change):
     _, judged = change(lambda results: results.assign(passed=""))
     assert {one.state for one in judged} == {"passed", "missed"}
     assert bound_states.headline(judged) == "1 of 4 bounds missed"
 
 
+@pytest.mark.slow
 def test_headlines(change):
     _, judged = change(lambda results: results)
     assert bound_states.headline(judged) == "1 of 4 bounds missed"
@@ -75,6 +79,7 @@ def test_bounds_on_other_metrics_stand_in_their_cell(change, folder):
     assert said == f"negative log-likelihood is {row['value']:.4g} nats ({interval}); the suite requires ≤ 0.1"
 
 
+@pytest.mark.slow
 def test_what_has_not_run_and_what_was_not_asked_for(change, folder):
     (folder / "suite.toml").write_text((folder / "suite.toml").read_text() + "\n[case.square]\n")
     table, _ = change(lambda results: results[(results["model"] != "resnet20") | (results["case"] != "pgd")])
@@ -85,6 +90,7 @@ def test_what_has_not_run_and_what_was_not_asked_for(change, folder):
     assert table.missing == 5
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_run_at_all_has_its_row(change, folder):
     path = folder / "environment.json"
     environment = json.loads(path.read_text())
@@ -94,6 +100,7 @@ def test_a_model_that_was_not_run_at_all_has_its_row(change, folder):
     assert {cell.state for cell in table.rows[3][1]} == {"not run", "not requested"}
 
 
+@pytest.mark.slow
 def test_a_case_without_top1_has_no_column_and_a_cell_without_it_says_so(change):
     def drop(results):
         gone = (results["metric"] == "top1") & (
@@ -106,6 +113,7 @@ def test_a_case_without_top1_has_no_column_and_a_cell_without_it_says_so(change)
     assert table.rows[0][1][0].state == "no top-1"
 
 
+@pytest.mark.slow
 def test_how_many_targets_were_reached(change):
     def target(results):
         rows = results[(results["metric"] == "top1") & (results["case"] == "fgsm")]
@@ -125,6 +133,7 @@ def test_costs(folder):
     }
 
 
+@pytest.mark.slow
 def test_sizes_are_those_that_inspections_found(folder):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
@@ -145,10 +154,12 @@ def test_sizes_are_those_that_inspections_found(folder):
     ]
 
 
+@pytest.mark.slow
 def test_without_an_inspection_there_are_no_sizes(folder):
     assert accuracy_tables.sizes(read(folder)) is None
 
 
+@pytest.mark.slow
 def test_a_suite_that_only_inspects_shows_no_table_of_accuracies(change, folder):
     table, _ = change(lambda results: results[results["metric"] == "nll"])
     assert table.heads == []

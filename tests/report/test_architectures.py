@@ -81,6 +81,7 @@ def test_charts_say_each_point_and_its_source(folder):
     assert "a human: 5.1 %" in page
 
 
+@pytest.mark.slow
 def test_the_same_folder_gives_the_same_bytes(folder):
     assert architectures.write(folder).read_bytes() == report.write(folder).read_bytes()
 

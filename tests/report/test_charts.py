@@ -14,6 +14,7 @@ def points(chart) -> pd.DataFrame:
     return pd.DataFrame(next(iter(chart.spec["datasets"].values())))
 
 
+@pytest.mark.slow
 def test_a_curve_for_each_case_from_the_clean_accuracy_on(folder):
     drawn = {chart.title: points(chart) for chart in charts.curves(read(folder))}
     assert list(drawn) == ["fgsm (L∞)", "pgd (L∞)", "weather (fog)", "survives (pgd, L∞)"]
@@ -27,6 +28,7 @@ def test_a_curve_for_each_case_from_the_clean_accuracy_on(folder):
     assert (drawn["pgd (L∞)"]["ci_low"] <= drawn["pgd (L∞)"]["value"]).all()
 
 
+@pytest.mark.slow
 def test_the_clean_point_is_of_the_same_images(folder):
     whole = read(folder)
     few = {cell: rows[rows["example"].astype(int) < 10] for cell, rows in whole.outcomes.items()}
@@ -63,11 +65,13 @@ def test_a_model_has_one_colour_on_the_whole_page(folder):
     assert domains == [["lenet5", "resnet20", "hardened"]] * 4
 
 
+@pytest.mark.slow
 def test_a_curve_says_its_numbers(folder):
     said = charts.curves(read(folder))[1].alt
     assert said.startswith("Top-1 accuracy under pgd (L∞). lenet5, seed 0: ") and "(L∞, ε = 2/255)" in said
 
 
+@pytest.mark.slow
 def test_a_value_that_is_no_number_is_left_out(folder):
     whole = read(folder)
     results = whole.results.copy()
@@ -76,6 +80,7 @@ def test_a_value_that_is_no_number_is_left_out(folder):
     assert len(points(charts.curves(replace(whole, results=results))[1]).query("model == 'lenet5'")) == 1
 
 
+@pytest.mark.slow
 def test_a_confusion_matrix_counts_the_outcomes(folder):
     known = read(folder)
     found = confusion.confusions(known)
@@ -88,11 +93,13 @@ def test_a_confusion_matrix_counts_the_outcomes(folder):
     assert (found[0].counts.groupby("label")["share"].sum().round(9) == 1).all()
 
 
+@pytest.mark.slow
 def test_worst_pairs_are_wrong_and_come_most_often_first(folder):
     worst = confusion.confusions(read(folder))[3].worst(3)
     assert (worst["label"] != worst["predicted"]).all() and worst["times"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_seeds_are_pooled(folder):
     for name, reader, save in [
         (
@@ -121,6 +128,7 @@ def drawn(chart) -> str:
     return vl_convert.vegalite_to_svg({**chart.spec, "width": 400})
 
 
+@pytest.mark.slow
 def test_a_matrix_is_drawn_with_its_counts(folder):
     known = read(folder)
     found = confusion.confusions(known)[0]
@@ -130,12 +138,14 @@ def test_a_matrix_is_drawn_with_its_counts(folder):
     assert all(f">{name}</text>" in svg for name in known.classes)
 
 
+@pytest.mark.slow
 def test_a_curve_is_drawn_with_its_levels(folder):
     svg = drawn(charts.curves(read(folder))[1])
     assert all(f">{words}</text>" in svg for words in ["0", "2/255", "8/255", "ε (L∞)", "lenet5"])
     assert svg.count('aria-roledescription="point"') == 9
 
 
+@pytest.mark.slow
 def test_many_classes_have_no_numbers_in_the_cells(make):
     known = read(make([f"class {i}" for i in range(21)], n=210))
     chart = charts.matrix(confusion.confusions(known)[0], known.classes)

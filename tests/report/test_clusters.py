@@ -43,6 +43,7 @@ CLUSTERS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_worst_cluster_comes_first_and_pictures_say_what_they_were_taken_for(folder, document):
     add(folder, CLUSTERS)
     show(folder)
@@ -61,6 +62,7 @@ def test_the_worst_cluster_comes_first_and_pictures_say_what_they_were_taken_for
     assert table.rows[0][2][table.heads.index("worst cluster")].subset == "Coat #2"
 
 
+@pytest.mark.slow
 def test_pictures_of_a_strength_are_its_own(folder):
     add(folder, CLUSTERS, case="pgd", perturbation="pgd", norm="linf", eps=8 / 255)
     show(folder, case="pgd", perturbation="pgd", norm="linf", eps=2 / 255)
@@ -69,6 +71,7 @@ def test_pictures_of_a_strength_are_its_own(folder):
     assert [len(c.pictures) for c in clusters.clusters(read(folder))[0].clusters] == [0, 2]
 
 
+@pytest.mark.slow
 def test_an_index_that_leads_out_of_the_folder_is_refused(folder):
     add(folder, CLUSTERS)
     show(folder, file="../../secret.npz")
@@ -76,6 +79,7 @@ def test_an_index_that_leads_out_of_the_folder_is_refused(folder):
         report.write(folder)
 
 
+@pytest.mark.slow
 def test_a_damaged_archive_is_named(folder):
     add(folder, CLUSTERS)
     show(folder)
@@ -84,6 +88,7 @@ def test_a_damaged_archive_is_named(folder):
         report.write(folder)
 
 
+@pytest.mark.slow
 def test_a_flow_counts_what_the_outcomes_say(folder):
     assert not flows.flows(read(folder)), "no metric of the classes was computed"
     add(folder, CLUSTERS)
@@ -99,6 +104,7 @@ def test_a_flow_counts_what_the_outcomes_say(folder):
     )
 
 
+@pytest.mark.slow
 def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
     rows = [
         {"metric": metric, "subset": group, "value": value, "n": 20}
@@ -112,6 +118,7 @@ def test_a_reliability_diagram_has_a_point_a_bin(folder, document):
     assert "0.123" in page.text and "calibration" in page.attributes("section", "id")
 
 
+@pytest.mark.slow
 def test_the_spread_between_trainings_stands_beside_that_of_the_images(folder, document):
     assert trainings.trainings(read(folder)) == []
     add(folder, [{"metric": "top1", "value": 0.5}], model="again", seed=0)
@@ -121,6 +128,7 @@ def test_the_spread_between_trainings_stands_beside_that_of_the_images(folder, d
     assert "Spread between trainings" in document(report.write(folder)).text
 
 
+@pytest.mark.slow
 def test_the_flow_between_superclasses_is_counted(folder, document):
     add(folder, CLUSTERS)
     path = folder / "environment.json"
@@ -155,6 +163,7 @@ def test_why_a_value_has_no_interval_stands_where_the_interval_would():
     assert structure._cell(rows, "ece").interval == ""
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("images", "words"),
     [

@@ -23,6 +23,7 @@ def section(text):
     return text.partition('id="comparisons"')[2].partition("</section>")[0]
 
 
+@pytest.mark.slow
 def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_them(folder, document):
     add(
         folder,
@@ -56,11 +57,13 @@ def test_differences_stand_with_their_bound_their_verdict_and_the_test_beside_th
     assert "the suite requires no worse than lenet5 by 2 pp" in text
 
 
+@pytest.mark.slow
 def test_a_suite_without_such_bounds_has_no_such_part(folder):
     text = report.write(folder).read_text()
     assert 'id="comparisons"' not in text and "#comparisons" not in text
 
 
+@pytest.mark.slow
 def test_a_bound_on_the_interval_says_so_and_is_never_undecided(folder, document):
     results = tables.read_results(folder / "results.csv")
     first = results["bound"].ne("").idxmax()

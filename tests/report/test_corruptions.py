@@ -53,6 +53,7 @@ def folder(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_every_figure_follows_from_the_outcomes(folder):
     results = tables.read_results(folder / "results.csv")
     outcomes = pd.read_parquet(folder / "outcomes.parquet")
@@ -108,6 +109,7 @@ def test_a_case_of_several_has_its_own_section_and_no_columns(folder):
     assert [name for name, _ in sweep.totals] == ["net0", "net1"]
 
 
+@pytest.mark.slow
 def test_the_page_shows_errors_pictures_and_the_mark(folder):
     page = report.write(folder).read_text("utf-8")
     section = page[page.index('<section id="corruptions"') : page.index("</section>", page.index('id="corruptions"'))]

@@ -78,6 +78,7 @@ def test_an_eps_that_is_advised_for_itself_stays():
     assert 'eps = "1/255"' in diagnostics._doubt(row, "suite").remedy
 
 
+@pytest.mark.slow
 def test_the_page_has_the_section_where_there_are_verdicts(folder, document):
     report.write(folder)
     assert "Reliability of these numbers" not in document(folder / "index.html").text

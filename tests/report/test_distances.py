@@ -38,6 +38,7 @@ def test_a_median_of_few_images_has_no_interval(page_of):
     assert found.rows[0]["interval"] == "" and found.rows[0]["median"] == "2.55/255"
 
 
+@pytest.mark.slow
 def test_the_curve_is_dashed_and_says_that_it_is_of_distances(page_of):
     (found,) = distances.distances(page_of([*rows("plain")]))
     points = pd.DataFrame(next(iter(found.chart.spec["datasets"].values())))

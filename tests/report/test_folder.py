@@ -134,6 +134,7 @@ def test_a_sample_is_missing_or_elsewhere(folder):
     refuses(folder, "file '../environment.json' must be the name of a file")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -159,6 +160,7 @@ def test_a_sample_is_damaged(folder, change, words):
     refuses(folder, "lenet5-fgsm.npz: " + words)
 
 
+@pytest.mark.slow
 def test_a_sample_lacks_an_array(folder):
     np.savez(folder / "samples" / "lenet5-fgsm.npz", ids=np.array(["0"]))
     refuses(folder, "lenet5-fgsm.npz: is damaged")
@@ -188,11 +190,13 @@ def test_what_a_stranger_wrote_about_the_run_is_checked(folder, change, words):
     refuses(folder, f"environment.json: {words}")
 
 
+@pytest.mark.slow
 def test_seeds_of_null_are_none(folder):
     edited(folder, lambda e: [model.update(seeds=None) for model in e["models"].values()])
     assert report.write(folder).stat().st_size > 10_000
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("eps", ["inf", "1e308", "-inf"])
 def test_radii_that_no_image_has_are_refused(folder, eps):
     for name in ("results.csv", "samples/index.csv"):
@@ -204,6 +208,7 @@ def test_radii_that_no_image_has_are_refused(folder, eps):
         (folder / name).write_text(old)
 
 
+@pytest.mark.slow
 def test_outcomes_that_are_no_words_or_more_than_the_file_can_hold_are_refused(folder):
     table = pd.read_parquet(folder / "outcomes.parquet")
     table.assign(predicted=None).to_parquet(folder / "outcomes.parquet", index=False)
@@ -229,6 +234,7 @@ def test_a_table_too_large_for_a_page_is_refused(folder):
     refuses(folder, "40,002 trained models and 6 conditions make 240,012 cells of a table; at most 200,000")
 
 
+@pytest.mark.slow
 def test_more_conditions_than_any_report_has_are_refused(folder):
     path = folder / "results.csv"
     row = path.read_text().splitlines()
@@ -237,6 +243,7 @@ def test_more_conditions_than_any_report_has_are_refused(folder):
     refuses(folder, "results.csv: has 60,016 models under conditions; at most 50,000")
 
 
+@pytest.mark.slow
 def test_more_rows_than_any_report_has_are_refused(folder, monkeypatch):
     rows = len(read(folder).results)
     monkeypatch.setattr("robust.core.csv_files.ROWS", rows)
@@ -245,6 +252,7 @@ def test_more_rows_than_any_report_has_are_refused(folder, monkeypatch):
     refuses(folder, f"results.csv: cannot be read (it has more than {rows - 1:,} rows)")
 
 
+@pytest.mark.slow
 def test_a_change_of_next_to_nothing_is_drawn(folder):
     path = folder / "samples" / "lenet5-fgsm.npz"
     with np.load(path) as arrays:

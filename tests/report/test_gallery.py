@@ -38,6 +38,7 @@ def test_amplification_has_its_limits():
     assert gallery.difference(np.zeros((1, 1, 1)), np.full((1, 1, 1), 0.9), 1).ravel().tolist() == [255]
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_is_what_was_sampled(folder, document):
     page = document(report.write(folder))
     sources = page.attributes("img", "src")
@@ -70,6 +71,7 @@ def test_examples_are_the_same_for_every_model(folder):
     assert shown == [["0", "1", "2"], ["0", "1", "2"], ["0", "1", "2", "30", "31"]]
 
 
+@pytest.mark.slow
 def test_a_shot_that_was_not_kept_is_said(folder, document):
     path = folder / "samples" / "lenet5-fgsm.npz"
     with np.load(path) as arrays:
@@ -77,6 +79,7 @@ def test_a_shot_that_was_not_kept_is_said(folder, document):
     assert document(report.write(folder)).text.count("no sample") == 2
 
 
+@pytest.mark.slow
 def test_without_a_clean_case_the_original_has_no_answer(folder, document):
     path = folder / "outcomes.parquet"
     pd.read_parquet(path).query("case != 'clean'").to_parquet(path)
@@ -85,6 +88,7 @@ def test_without_a_clean_case_the_original_has_no_answer(folder, document):
     assert "no prediction kept" in document(report.write(folder)).text
 
 
+@pytest.mark.slow
 def test_targets_are_named(folder, document):
     path = folder / "outcomes.parquet"
     outcomes = pd.read_parquet(path)
@@ -109,6 +113,7 @@ def test_of_an_example_that_was_sent_to_many_classes_the_answer_is_that_of_the_p
     assert [(a.target, a.predicted) for a in shots] == [(n, n) for n in ("Coat", "Trouser", "Shirt")]
 
 
+@pytest.mark.slow
 def test_an_image_that_was_left_alone_is_said(folder, document):
     path = folder / "samples" / "lenet5-fgsm.npz"
     with np.load(path) as arrays:

@@ -65,16 +65,19 @@ def test_a_logarithmic_chart_gets_finite_positive_numbers_in_the_order_of_the_la
     assert points.loc[points["norm"] == 1e-15, "exactly"].eq("0").all()
 
 
+@pytest.mark.slow
 def test_single_layers_stay_out_of_the_table_of_all_values(inspected):
     listed = values.listed(inspected.results)
     assert not listed["subset"].str.startswith("fc").any()
     assert {"healthy", "vanishing", "exploding"} <= set(listed["metric"]) and "T-shirt/top" in set(listed["subset"])
 
 
+@pytest.mark.slow
 def test_a_case_that_only_looks_has_no_confusion(inspected):
     assert "depth" not in {one.condition.case for one in confusions(inspected)}
 
 
+@pytest.mark.slow
 def test_the_page_has_the_section_where_gradients_were_looked_at(inspected, folder):
     assert 'id="gradients"' in page.render(inspected)
     results = tables.read_results(folder / "results.csv")

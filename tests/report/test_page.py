@@ -36,6 +36,7 @@ def test_the_page_has_every_part(folder, document):
     assert all(label for (tag, a) in page.tags if a.get("role") == "img" for label in [a["aria-label"]])
 
 
+@pytest.mark.slow
 def test_the_verdict_says_each_missed_bound_in_words(folder, document):
     text = document(report.write(folder)).text
     assert "1 of 4 bounds missed" in text
@@ -58,6 +59,7 @@ def page_style(folder: Path) -> str:
     return re.search(r"<style>(.*?)</style>", (folder / "index.html").read_text(), re.DOTALL)[1]
 
 
+@pytest.mark.slow
 def test_scripts_cannot_end_early(folder):
     text = report.write(folder).read_text()
     assert text.count("<script>") == text.count("<script>const") + 1 == 2
@@ -73,6 +75,7 @@ def test_the_same_folder_gives_the_same_bytes(folder):
     assert (folder / "index.html").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(make, document):
     folder = make(HOSTILE)
     path = folder / "results.csv"
@@ -90,6 +93,7 @@ def test_hostile_names_stay_text(make, document):
     assert "49" not in page.text.split("Packages")[1]
 
 
+@pytest.mark.slow
 def test_names_that_pandas_takes_for_nothing_stay_names(make, document):
     page = document(report.write(make(["None", "NA", "nan", ""])))
     assert "recall" in page.text and "None → NA" in page.text
@@ -107,6 +111,7 @@ def test_drawing_needs_no_tensorflow(folder):
     assert done.stdout.strip() == str(folder / "index.html")
 
 
+@pytest.mark.slow
 def test_cells_that_are_missing_are_said(folder, document):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
@@ -126,6 +131,7 @@ def test_a_run_that_has_just_begun_has_a_page(folder, document):
     assert "pictures" not in page.attributes("section", "id") and not page.specs
 
 
+@pytest.mark.slow
 def test_a_page_without_a_suite_file(folder, document):
     (folder / "suite.toml").unlink()
     page = document(report.write(folder))
@@ -133,6 +139,7 @@ def test_a_page_without_a_suite_file(folder, document):
     assert "survives" in page.text and "2 cells have not run yet" in page.text
 
 
+@pytest.mark.slow
 def test_trust_is_shown_where_it_is_filled(folder, document):
     path = folder / "results.csv"
     results = pd.read_csv(path, keep_default_na=False)
@@ -153,6 +160,7 @@ def test_a_thousand_classes_have_pairs_and_no_matrix(make, document):
     assert "further values" in page.text  # those of single classes are left to results.csv
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_or_not_there(folder):
     first = report.write(folder).read_bytes()
     (folder / "results.csv").write_text("nonsense")
@@ -162,12 +170,14 @@ def test_the_page_is_whole_or_not_there(folder):
     assert not list(folder.glob(".index*"))
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written(folder):
     (folder / "index.html").mkdir()
     with pytest.raises(StoreError, match=r"index\.html: cannot be written"):
         report.write(folder)
 
 
+@pytest.mark.slow
 def test_all_values_can_be_sorted_and_carry_their_digits(folder, document):
     report.write(folder)
     text = (folder / "index.html").read_text()

@@ -74,7 +74,7 @@ def test_an_honest_folder_passes(gate, capsys):
     assert "7 of 7 bounds passed" in capsys.readouterr().out
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
@@ -94,6 +94,7 @@ def test_the_verdict_follows_from_the_recorded_checks(gate, capsys, name, code, 
     assert page.count(f"{mark}</span> {beside}") == (2 if code else 4), "of each bound in the verdict and in the table"
 
 
+@pytest.mark.slow
 def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, capsys):
     assert gate(reasons("unbounded_fails")) == 1
     assert "missed: hardened on pgd (L∞, ε = 8/255): reliability is 0" in capsys.readouterr().out
@@ -132,6 +133,7 @@ def test_a_worse_verdict_on_record_stands(gate):
     assert gate(change) == 1
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("bound", ["", ">= 0.01", "<= 1"])
 def test_the_bound_is_that_of_the_suite(gate, capsys, bound):
     def change(table):
@@ -141,12 +143,14 @@ def test_the_bound_is_that_of_the_suite(gate, capsys, bound):
     assert capsys.readouterr().out.count("missed: hardened on pgd") == 2
 
 
+@pytest.mark.slow
 def test_passed_is_computed_anew(gate):
     assert gate(lambda table: table.assign(passed=False)) == 0
     judged = read(gate.folder).results
     assert set(judged.loc[judged["bound"] != "", "passed"]) == {True}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
@@ -166,6 +170,7 @@ def test_a_bound_without_its_row_is_not_passed(gate, capsys, lost, said):
     assert "∅ absent" in page and "Not every bound was judged" in page and "1 absent" in page
 
 
+@pytest.mark.slow
 def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys):
     asked = gate.suite.replace('reliability = ">= 0.5"', 'reliability = ">= 0.5", "recall[Coat]" = ">= 0"')
     gate(suite=asked)
@@ -179,6 +184,7 @@ def test_a_bound_whose_row_was_taken_away_at_one_strength_is_absent(gate, capsys
     assert "absent: hardened on pgd: the suite requires recall[Coat]" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
     asked = gate.suite.replace(
         "[case.fgsm]\n", '[case.fgsm]\nmodels = ["lenet5"]\nexpect = { "recall[Boot]" = "> 0" }\n'
@@ -211,6 +217,7 @@ def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
         gate(change)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("metric", "group"), [("top1_error", ""), ("recall", "Shirt")])
 def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, group):
     """Right is what the outcomes give; a hundredth more is refused."""
@@ -269,6 +276,7 @@ def test_expectations_that_cannot_be_read_are_refused(gate, expect):
         gate(suite=gate.suite.replace('{ top1 = ">= 0.7" }', expect))
 
 
+@pytest.mark.slow
 def test_the_record_of_a_folder_without_bounds_has_no_gate(folder, capsys):
     (folder / "suite.toml").write_text('[model.lenet5]\narchitecture = "lenet5"\n[case.clean]\n')
     assert command(folder) in (0, 1)

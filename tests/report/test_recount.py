@@ -186,7 +186,7 @@ def verified(folder, table):
     return recomputed_bounds.verified(table, {}, folder.recounted, folder.outcomes)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["ci_low", "ci_high"])
 def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
     honest = read(rich)
@@ -206,6 +206,7 @@ def test_an_end_of_an_interval_is_recounted_or_as_recorded(rich, end):
     assert free <= AS_RECORDED | {"recall_std"} | ({"nll"} if end == "ci_high" else set())
 
 
+@pytest.mark.slow
 def test_a_bound_as_recorded_is_said_in_each_place(rich, capsys):
     from robust.api.cli.report import report
 

@@ -104,6 +104,7 @@ def test_numbers_that_no_model_has_are_refused(folder, column, values, said):
     refuses(folder, f"outcomes.parquet: {said}")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("odd", ["\0", "\x1b[31m", "\u202e", "\u2066", "\x9b", "\ud800"])
 def test_no_word_of_a_folder_orders_terminals_about_or_turns_the_writing(folder, odd):
     about = json.loads((folder / "environment.json").read_text())
@@ -119,6 +120,7 @@ def test_no_word_of_a_folder_orders_terminals_about_or_turns_the_writing(folder,
     report.write(folder)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("odd", ["\x1b[31m", "\u202e"])
 def test_nor_does_a_word_of_its_tables_or_its_suite(folder, odd):
     for name, old, new in (
@@ -135,6 +137,7 @@ def test_nor_does_a_word_of_its_tables_or_its_suite(folder, odd):
     refuses(folder, "outcomes.parquet: the column example holds the control character ")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["results.csv", "samples/index.csv"])
 def test_a_cell_without_an_end_is_none(folder, name):
     text = (folder / name).read_text()

@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 import vl_convert
 from scipy import stats
 
@@ -64,6 +65,7 @@ def test_what_is_sent_from_class_to_class_is_no_confusion(page_of):
     assert confusion.confusions(page_of([*rows()], asked)) == []
 
 
+@pytest.mark.slow
 def test_a_page_without_such_cases_says_nothing_of_them(folder, document):
     page = document(report.write(folder))
     assert not {"success_by", "distances", "targetability"} & set(page.attributes("section", "id"))

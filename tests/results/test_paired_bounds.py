@@ -62,6 +62,7 @@ def differences(results):
     return results[results["metric"] == "difference"]
 
 
+@pytest.mark.slow
 def test_the_rows_are_the_paired_differences_of_the_outcomes(run, tmp_path):
     run("reports/base")
     results = run()
@@ -83,6 +84,7 @@ def test_the_rows_are_the_paired_differences_of_the_outcomes(run, tmp_path):
     assert results.loc[(results["metric"] == "top1"), "bound"].eq("").all()  # it stands where it was judged
 
 
+@pytest.mark.slow
 def test_the_same_model_in_an_earlier_report_is_no_worse_by_nothing(run):
     base = differences(run("reports/base"))
     itself = base[base["subset"] == "top1 vs reports/base"]
@@ -99,6 +101,7 @@ def test_k_runs_the_rival_too(run, tmp_path):
     assert set(tables.read_results(tmp_path / "out/results.csv")["model"]) >= {"one", "two"}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -124,6 +127,7 @@ def test_an_earlier_report_that_cannot_be_used_is_told_before_anything_runs(run,
     assert all(part in str(error.value) for part in message.split(" ... "))
 
 
+@pytest.mark.slow
 def test_a_bound_on_the_end_of_no_interval_is_missed_and_the_report_is_written(run, tmp_path):
     inspect = ("max_images = 40", 'max_images = 40\nprofile = ["cost"]\nmetrics = ["accuracy"]')
     change = ('nll = "low >= 0"', 'parameters = "low >= 0"')

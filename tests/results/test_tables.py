@@ -33,6 +33,7 @@ def rows_of(columns, **kwargs):
     return st.lists(st.fixed_dictionaries({name: OF[kind] for name, kind in columns.items()}), **kwargs)
 
 
+@pytest.mark.slow
 @SLOW_IS_FINE
 @given(rows=rows_of(RESULTS, max_size=4))
 def test_results_come_back_from_csv_to_the_last_digit(tmp_path_factory, rows):
@@ -42,6 +43,7 @@ def test_results_come_back_from_csv_to_the_last_digit(tmp_path_factory, rows):
     assert_frame_equal(again, results, check_exact=True)
 
 
+@pytest.mark.slow
 @SLOW_IS_FINE
 @given(rows=rows_of(OUTCOMES, max_size=4))
 def test_outcomes_come_back_from_parquet(tmp_path_factory, rows):

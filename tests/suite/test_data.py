@@ -137,6 +137,7 @@ def test_a_table_is_named_by_its_path_and_a_transform_goes_with_any_data(tmp_pat
     assert read_data("cifar10", transform="imagenet").arguments["builder"] == "cifar10"
 
 
+@pytest.mark.slow
 def test_of_a_name_that_is_a_folder_s_too_it_is_said_which_was_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert from_python.read(read_data("digits")).remarks == ()

@@ -532,6 +532,7 @@ def test_any_file_is_a_suite_or_a_suite_error(tmp_path, text):
     loads_or_refuses(tmp_path / "any.toml", text)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_a_suite_with_a_line_changed_is_a_suite_or_a_suite_error(tmp_path, data):
@@ -543,6 +544,7 @@ def test_a_suite_with_a_line_changed_is_a_suite_or_a_suite_error(tmp_path, data)
     loads_or_refuses(tmp_path / "line.toml", "".join([*lines[:here], other, *lines[here + 1 :]]).encode())
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_a_suite_with_a_character_changed_is_a_suite_or_a_suite_error(tmp_path, data):
@@ -557,6 +559,7 @@ VALUES = ['"x"', '"pgd"', '"8/255"', '"a:b"', "0", "-1", "1.5", "nan", "true", "
           '{ a = { b = [{ c = 1 }] } }', '["pgd", { name = [] }]', '"\\u0000:f"']  # fmt: skip
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_a_suite_with_a_value_changed_is_a_suite_or_a_suite_error(tmp_path, data):

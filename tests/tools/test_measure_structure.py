@@ -52,6 +52,7 @@ def test_the_drawing_leaves_out_what_follows(tool, package):
     assert "    top --> middle" in tool.drawing(package) and "top --> low" not in tool.drawing(package)
 
 
+@pytest.mark.slow
 def test_the_packages_are_as_the_docs_draw_them(tool):
     assert tool.drawing(ROOT / "robust") in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 

@@ -45,7 +45,7 @@ def sklearns(sizes):
     return {name: 60 / (3 * size) for name, size in zip("abc", sizes, strict=True)}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["balanced", {"a": 0.5, "c": 4.0}, {"b": 0.0}])
 def test_weights_are_those_of_keras_and_of_scikit_learn(uneven, given):
     known = sklearns(SIZES) if given == "balanced" else {"a": 1.0, "b": 1.0, "c": 1.0} | given
@@ -60,6 +60,7 @@ def test_weights_are_those_of_keras_and_of_scikit_learn(uneven, given):
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_and_shares_of_classes_are_weighed_alike(uneven):
     whole, _ = trained(uneven, linear(), class_weights="balanced")
     parts, _ = trained(uneven, linear(), class_weights="balanced", accumulation=7)
@@ -115,6 +116,7 @@ def epochs(data, start=0, **options):
     return [np.concatenate(part) for part in zip(*found.as_numpy_iterator(), strict=True)]
 
 
+@pytest.mark.slow
 def test_in_memory_and_of_paths_batches_are_the_same_and_mixed_and_taken_up_at_an_epoch(on_disk, monkeypatch):
     images, labels, seeds = epochs(on_disk)
     assert len(labels) == 120 and all(np.bincount(labels[i : i + 60]).tolist() == [20] * 3 for i in (0, 60))
@@ -132,12 +134,14 @@ def test_what_can_be_neither_held_nor_named_by_paths_is_refused(uneven, monkeypa
         epochs(dataclasses.replace(uneven, encoded=None))
 
 
+@pytest.mark.slow
 def test_a_training_by_balanced_sampling_learns_the_small_class(uneven):
     shown = dataclasses.replace(uneven)
     network, history = trained(shown, linear(), sampling="balanced", epochs=3)
     assert len(history["loss"]) == 3 and network.output_shape == (None, 3)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("limit", [pipeline.IN_MEMORY, 0], ids=["memory", "streamed"])
 @pytest.mark.parametrize("sampling", ["all", "balanced"])
 @pytest.mark.parametrize("epochs", [2, 3])

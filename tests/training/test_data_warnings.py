@@ -37,6 +37,7 @@ def test_classes_of_which_train_has_no_image_are_named(classes, told):
     assert line.startswith("train of arrays has no image ") and told in line
 
 
+@pytest.mark.slow
 def test_fit_says_it(stripes, model):
     said = []
 

@@ -44,12 +44,14 @@ def state(network):
     return {v.path: v.numpy().copy() for v in network.weights}
 
 
+@pytest.mark.slow
 def test_the_head_has_the_new_classes_and_it_learns(base, stripes):
     network, history = tuned(base, stripes, epochs=6, warmup=0.25)
     assert network.output_shape == (None, 3)
     assert history["val_accuracy"][-1] > 0.9
 
 
+@pytest.mark.slow
 def test_what_is_frozen_stays_bit_equal_statistics_included(base, stripes):
     before = state(base)
     network, _ = tuned(base, stripes, epochs=2, freeze="norm", ema=0.9, weight_decay=0.1)
@@ -73,6 +75,7 @@ def recipe(**options):
     return Recipe(epochs=4, batch_size=64, learning_rate=0.1, **options)
 
 
+@pytest.mark.slow
 def test_after_unfreezing_it_moves_and_not_before(base, stripes):
     before = state(base)["conv/kernel"]
     seen = []
@@ -86,7 +89,7 @@ def test_after_unfreezing_it_moves_and_not_before(base, stripes):
     assert seen == [True] * 12 + [False] * 6  # an epoch has six steps
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "rmsprop", "adamw"])
 def test_a_lower_rate_is_that_share_of_the_update(stripes, optimizer):
     """From the same weights, one step: the update of what is held back is a tenth, that of the head the same."""
@@ -129,6 +132,7 @@ def test_what_was_stopped_ends_with_the_same_weights_on_both_sides_of_unfreezing
         assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_dropout_in_a_frozen_part_goes_on_drawing(base, stripes):
     network, _ = tuned(base, stripes, freeze="norm")  # its dropout comes after; hold that, too
     last = next(layer.name for layer in network.layers if isinstance(layer, keras.layers.Dropout))
@@ -138,6 +142,7 @@ def test_dropout_in_a_frozen_part_goes_on_drawing(base, stripes):
     assert before and not any(np.array_equal(a, b) for a, b in zip(before, seeds(found), strict=True))
 
 
+@pytest.mark.slow
 def test_another_resolution_tunes_batch_norm_and_head_alone(stripes):
     keras.utils.set_random_seed(0)
     image = x = keras.Input((8, 8, 1))
@@ -233,6 +238,7 @@ def test_a_head_that_is_no_dense_layer_and_a_subclass_are_refused(stripes):
         tuned(Own(), stripes)
 
 
+@pytest.mark.slow
 def test_a_suite_fine_tunes_a_saved_model_and_keeps_it(base, stripes, tmp_path):
     base.save(tmp_path / "base.keras")
     table = {

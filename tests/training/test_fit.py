@@ -38,6 +38,7 @@ def test_it_learns_and_tells_each_epoch(stripes, model):
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.slow
 def test_the_validation_figures_are_those_of_the_network(stripes, model):
     network, history = fit(model(epochs=1), stripes, 0, Silent())
     examples = stripes.examples("validation")
@@ -47,7 +48,7 @@ def test_the_validation_figures_are_those_of_the_network(stripes, model):
     assert history["val_loss"] == [pytest.approx(-log[np.arange(60), examples.labels].mean(), rel=1e-5)]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"augment": ["pad_and_crop", "flip", "mixup"], "ema": 0.9}])
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(stripes, model, options):
     first, again, other = (fit(model(epochs=1, **options), stripes, s, Silent())[0] for s in (3, 3, 4))
@@ -55,6 +56,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(stripes, mo
     assert not same(first, other)
 
 
+@pytest.mark.slow
 def test_the_test_split_is_never_read(stripes, model):
     def read(split):
         assert split != "test", "training has looked at the test split"
@@ -64,7 +66,7 @@ def test_the_test_split_is_never_read(stripes, model):
     assert fit(model(epochs=1), watched, 0, Silent())[1]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("memory", "passes"), [(60 * 8 * 8 * 4, 1), (60 * 8 * 8 * 4 - 1, 3)])
 def test_a_validation_split_that_does_not_fit_into_memory_is_read_again_each_epoch(
     stripes, model, monkeypatch, memory, passes
@@ -115,6 +117,7 @@ def with_heads(*, input_shape, classes):
     return keras.Model(inputs, [keras.layers.Dense(classes, name="aux1")(x), main])
 
 
+@pytest.mark.slow
 def test_auxiliary_heads_are_trained_with_their_weight_and_then_dropped(stripes, model, monkeypatch):
     monkeypatch.setattr(Call, "resolve", lambda call: with_heads)
     seen = []
@@ -144,6 +147,7 @@ def larger(rows):
     return rows.map(lambda image, label, id: (keras.ops.repeat(keras.ops.repeat(image, 2, 0), 2, 1), label, id))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_lowers_the_loss_and_leaves_a_usable_file(stripes, model, tmp_path, precision):
     network, history = fit(model(precision=precision), stripes, 0, Silent())
@@ -157,6 +161,7 @@ def test_mixed_precision_lowers_the_loss_and_leaves_a_usable_file(stripes, model
     assert accuracy(loaded, stripes) > 0.9
 
 
+@pytest.mark.slow
 def test_averages_are_what_is_validated_and_kept(stripes, model):
     own, _ = fit(model(epochs=2), stripes, 0, Silent())
     network, history = fit(model(epochs=2, ema=0.95), stripes, 0, Silent())
@@ -166,6 +171,7 @@ def test_averages_are_what_is_validated_and_kept(stripes, model):
     assert history["val_accuracy"][-1] == pytest.approx(right.mean())
 
 
+@pytest.mark.slow
 def test_a_loss_that_diverges_is_an_error_that_says_where_it_began_and_what_to_change(stripes, model):
     wild = model(optimizer="sgd", learning_rate=1e30, warmup=0.0)
     told = r"net: its loss became (nan|inf) .*epoch 1, step \d; .* the output of "

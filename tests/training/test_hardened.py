@@ -38,7 +38,7 @@ def plain():
     return {}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARDENED)
 def test_it_is_harder_to_fool_than_a_plain_net_of_no_smaller_budget(stripes, model, plain, name):
     """An epoch of 3 steps of PGD costs 4 plain ones, of TRADES and MART with their two losses 6: so 8 are 48."""
@@ -51,7 +51,7 @@ def test_it_is_harder_to_fool_than_a_plain_net_of_no_smaller_budget(stripes, mod
     assert len(history["val_robust"]) == 8
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names("objectives"))
 def test_labels_may_be_mixed_and_batches_divided(stripes, model, name):
     options = {"augment": ["mixup"], "label_smoothing": 0.1, "accumulation": 2, "epochs": 2}

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
@@ -21,6 +22,7 @@ def scalars(folder) -> dict[str, list[float]]:
     return found
 
 
+@pytest.mark.slow
 def test_tensorboard_is_told_each_epoch_what_the_history_tells(stripes, model, tmp_path):
     _, history = fit(model(epochs=2), stripes, 0, Silent(), logs=tmp_path)
     logged = scalars(tmp_path)
@@ -30,6 +32,7 @@ def test_tensorboard_is_told_each_epoch_what_the_history_tells(stripes, model, t
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_training_that_the_store_has_writes_its_logs_or_says_why_not(stripes, model, tmp_path):
     said = []
 

@@ -129,7 +129,7 @@ def test_every_batch_mixes_the_classes(kept, monkeypatch, read, source):
     assert 2 < distances.mean() < 7 and distances.max() < 25  # chi-squared with 5 degrees: 1 in 7,000 is beyond
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["folder", "npz", "tfrecord"])
 def test_a_run_taken_up_sees_what_the_uninterrupted_one_saw(kept, monkeypatch, source):
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)
@@ -152,6 +152,7 @@ def test_balanced_sampling_takes_images_from_where_they_lie(kept, monkeypatch, s
     assert np.ptp(np.bincount(labels)) <= 1
 
 
+@pytest.mark.slow
 def test_a_set_prepared_in_order_has_a_tenth_of_each_class_held_out_and_not_its_last_images(kept):
     data = _stored(kept)
     assert dict(data.sizes) == {"train": 360, "test": 3}
@@ -168,6 +169,7 @@ def _rows(places: np.ndarray) -> Dataset:
     return Dataset("rows", tuple(NAMES), (4, 4, 1), {"train": len(LABELS)}, read, "rows")
 
 
+@pytest.mark.slow
 def test_what_is_read_one_after_the_other_is_mixed_while_it_fits_and_else_refused_with_the_reason(monkeypatch):
     data = _rows(np.arange(len(LABELS)))
     monkeypatch.setattr(pipeline, "IN_MEMORY", 0)

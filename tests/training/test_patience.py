@@ -44,6 +44,7 @@ def wild(model):
     return lambda **options: model(epochs=6, learning_rate=0.003, schedule="constant", warmup=0.0, **options)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_training_stops_after_it(stripes, wild):
     told = Says()
     network, history = fit(wild(patience=2), stripes, 0, told)
@@ -63,6 +64,7 @@ def hardest(values):
     return max(range(len(values)), key=lambda epoch: (values[epoch], epoch))
 
 
+@pytest.mark.slow
 def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild):
     kept, history = fit(wild(keep="best"), stripes, 0, Silent())
     last, same = fit(wild(), stripes, 0, Silent())
@@ -72,6 +74,7 @@ def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild
     assert max(history["val_accuracy"]) > history["val_accuracy"][-1]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [("best", "; the weights of epoch 2, which is as good, are kept"), ("last", "; the weights of the last")],
@@ -100,6 +103,7 @@ def test_of_epochs_as_good_the_one_that_is_said_is_kept(stripes, model, monkeypa
     )
 
 
+@pytest.mark.slow
 def test_averages_are_what_is_compared_and_kept(stripes, wild):
     network, history = fit(wild(keep="best", ema=0.9), stripes, 0, Silent())
     assert accuracy(network, stripes) == pytest.approx(max(history["val_accuracy"]))

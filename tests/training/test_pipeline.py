@@ -83,7 +83,7 @@ def test_the_last_batch_is_ragged_and_the_number_of_batches_is_known(numbers, ei
     assert batches.element_spec[0].shape == (None, 8, 6, 1)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_a_run_taken_up_at_an_epoch_sees_what_the_uninterrupted_one_saw(numbers, either):
     mixed = [*CROP, bind("augmentations", "mixup")]
     for augment in ((), mixed):
@@ -92,6 +92,7 @@ def test_a_run_taken_up_at_an_epoch_sees_what_the_uninterrupted_one_saw(numbers,
             assert list(map(_bytes, whole[start:])) == list(map(_bytes, _epochs(numbers, 4, start, augment=augment)))
 
 
+@pytest.mark.slow_after_first
 def test_order_and_augmentation_hang_on_the_seed_and_not_on_the_global_one(numbers, either):
     first = _epochs(numbers, 2, augment=CROP)
     tf.random.set_seed(7)
@@ -119,6 +120,7 @@ def test_both_ways_of_reading_augment_an_example_alike(numbers, monkeypatch):
     assert by_seed() == kept
 
 
+@pytest.mark.slow
 def test_augmentations_change_each_epoch_and_do_not_share_their_numbers(numbers):
     erase = bind("augmentations", {"name": "random_erasing", "probability": 1, "largest": 0.9, "smallest": 0.9})
     (one,), (two,) = _epochs(numbers, 1, augment=[erase]), _epochs(numbers, 1, augment=[erase, erase])
@@ -134,7 +136,7 @@ def test_stored_images_are_fed_as_decoded_ones_are(numbers, stored, either):
         assert by_seed[0] == by_seed[1]  # the orders may differ: a buffer holds more PNG files than pixels
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_mixing_makes_labels_shares_of_the_classes(numbers, either):
     for name in ("mixup", "cutmix"):
         ((_, labels, _),) = _epochs(numbers, 1, augment=[*CROP, bind("augmentations", {"name": name, "alpha": 1.0})])
@@ -168,6 +170,7 @@ def test_no_epochs_left_is_no_batches(numbers, either):
     assert list(training_batches(numbers, batch_size=4, seed=0, epochs=3, start_epoch=3)) == []
 
 
+@pytest.mark.slow
 def test_an_order_is_random(numbers):
     """Over 300 epochs, each example comes as often in the first half of the batches as in the second."""
     places = np.array([np.argsort(_greys(images)) for images, _, _ in _epochs(numbers, 300)])

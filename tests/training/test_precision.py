@@ -51,7 +51,7 @@ FIRST = {
 }
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("how", FIRST)
 def test_what_touches_pixels_is_float32_and_no_small_change_is_lost_in_what_is_exported(stripes, tmp_path, how, nested):
@@ -120,6 +120,7 @@ def test_no_small_change_is_lost_in_what_is_exported_of_our_own_architectures(tm
         assert before.dtype == np.float32 and (before != after).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_a_network_in_half_precision_is_tuned_in_float32_where_nothing_else_is_said(stripes):
     keras.config.set_dtype_policy("mixed_bfloat16")
     made = network()

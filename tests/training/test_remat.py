@@ -23,7 +23,7 @@ def gradients(network, called):
     return [loss, *found, *states]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "width"), [(resnet20, 0.25), (densenet40, 0.25)])
 def test_gradients_and_statistics_are_those_of_the_network_as_it_is(make, width):
     keras.utils.set_random_seed(0)

@@ -50,7 +50,7 @@ def test_what_was_killed_ends_with_the_weights_of_what_was_not(tmp_path, strateg
             assert np.array_equal(one[name], other[name]), name
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "precision"), [("rmsprop", "mixed_float16"), ("adamw", "float32")])
 def test_every_optimizer_goes_on_where_it_was(stripes, model, stops_in, tmp_path, optimizer, precision):
     job = model(epochs=3, optimizer=optimizer, precision=precision, learning_rate=0.01)
@@ -62,6 +62,7 @@ def test_every_optimizer_goes_on_where_it_was(stripes, model, stops_in, tmp_path
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), again.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_done_is_not_done_again(stripes, model, stops_in, tmp_path):
     first, history = fit(model(epochs=1), stripes, 0, Silent(), unfinished=tmp_path)
     again, same_history = fit(model(epochs=1), stripes, 0, stops_in(1), unfinished=tmp_path)

@@ -54,7 +54,7 @@ def test_it_is_the_share_that_is_right_after_pgd(stripes, model):
     assert found < clean - 0.2
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_the_epoch_that_was_hardest_to_fool_is_kept(stripes, model, monkeypatch, ema):
     told = [0.3, 0.5, 0.5, 0.1]
@@ -113,6 +113,7 @@ def test_the_alarm_is_silent_otherwise(history):
     assert robust_validation.overfitting(history) is None
 
 
+@pytest.mark.slow
 def test_it_is_shown_while_training(stripes, model):
     notes = []
 
@@ -124,6 +125,7 @@ def test_it_is_shown_while_training(stripes, model):
     assert notes[-1] == f"epoch 1/2  loss {history['loss'][0]:.3f}  robust {history['val_robust'][0]:.3f}"
 
 
+@pytest.mark.slow
 def test_the_alarm_is_heard_while_training(stripes, model, monkeypatch):
     left, heard = [0.4, 0.1], Heard()
     monkeypatch.setattr(robust_validation, "robust_accuracy", lambda *_: lambda: left.pop(0))

@@ -54,7 +54,7 @@ THEIRS = {
 }
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", THEIRS)
 def test_twenty_steps_are_those_of_keras_fit(name):
     ours, theirs = small(), small()
@@ -72,6 +72,7 @@ def test_twenty_steps_are_those_of_keras_fit(name):
     assert alike(weights(ours), weights(theirs), 1e-4)
 
 
+@pytest.mark.slow
 def test_plain_momentum_is_v_times_momentum_plus_rate_times_gradient():
     network = small(norm=False)
     kernel, before = network.get_layer("logits").kernel, network.get_layer("logits").kernel.numpy()
@@ -84,6 +85,7 @@ def test_plain_momentum_is_v_times_momentum_plus_rate_times_gradient():
     assert np.allclose(kernel.numpy(), before - 0.05 * gradients[0], atol=1e-6)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("parts", [3, 16, 50])
 def test_a_batch_in_parts_gives_the_gradient_of_the_whole(parts):
     whole, divided = small(norm=False), small(norm=False)
@@ -93,6 +95,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(parts):
     assert alike(weights(whole), weights(divided))
 
 
+@pytest.mark.slow
 def test_parts_see_the_statistics_of_the_parts_before_them():
     network = small()
     steps(network, recipe(accumulation=4))
@@ -102,6 +105,7 @@ def test_parts_see_the_statistics_of_the_parts_before_them():
     assert np.allclose(mean / (1 - 0.99**4), whole / (1 - 0.99), rtol=0.2)  # four updates, not one
 
 
+@pytest.mark.slow
 def test_l2_decay_goes_through_the_momentum_and_decoupled_decay_does_not():
     for kind in ("l2", "decoupled"):
         network = small(norm=False)
@@ -139,6 +143,7 @@ def test_decay_is_of_what_the_recipe_says():
     assert len(names["all"]) == len(network.trainable_weights) == 8
 
 
+@pytest.mark.slow
 def test_clipping_bounds_the_whole_gradient_or_each_entry():
     for options, bound in (({"clip_norm": 0.01}, 0.05 * 0.01), ({"clip_value": 1e-4}, 0.05 * 1e-4)):
         network = small(norm=False)
@@ -149,6 +154,7 @@ def test_clipping_bounds_the_whole_gradient_or_each_entry():
         assert size == pytest.approx(bound, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_average_follows_the_weights_and_begins_at_once():
     network = small()
     first = weights(network)

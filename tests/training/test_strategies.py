@@ -51,6 +51,7 @@ def assert_alike(found, alone):
         assert np.allclose(found[name], alone[name], rtol=1e-4, atol=1e-5), name
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_losses_and_weights_of_one(found):
     assert_alike(found["two"], found["one"])
 

@@ -62,7 +62,7 @@ HEAD = {"hidden/kernel", "hidden/bias"}
 SECOND = {"conv2/kernel", "conv2/bias", "norm2/gamma", "norm2/beta", "norm2/moving_mean", "norm2/moving_variance"}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "learns"),
     [
@@ -80,6 +80,7 @@ def test_a_nested_backbone_is_frozen_by_its_name_or_that_of_a_layer_in_it(stripe
     assert moved(base, stripes, freeze=name) == learns
 
 
+@pytest.mark.slow
 def test_what_is_unfrozen_learns_with_the_statistics_that_it_had(stripes):
     found = moved(guide(backbone()), stripes, freeze="backbone", unfreeze_after=1)
     assert {"conv1/kernel", "norm1/gamma", "norm1/beta", "conv2/kernel", "norm2/gamma"} <= found
@@ -87,6 +88,7 @@ def test_what_is_unfrozen_learns_with_the_statistics_that_it_had(stripes):
     assert moved(guide(backbone()), stripes) >= {"norm1/moving_mean", "norm2/moving_variance"}  # nothing was frozen
 
 
+@pytest.mark.slow
 def test_the_layers_are_as_they_were_after_training(stripes):
     network = tuned(guide(backbone()), stripes, freeze="backbone", unfreeze_after=1)
     norm, images = network.get_layer("backbone").get_layer("norm1"), stripes.examples("test").images
@@ -119,12 +121,14 @@ def test_a_name_that_is_nearly_that_of_a_layer_in_a_backbone_is_told(stripes):
         tuned(guide(backbone()), stripes, freeze="covn1")
 
 
+@pytest.mark.slow
 def test_a_backbone_that_was_saved_frozen_cannot_be_unfrozen_without_a_word(stripes):
     with pytest.raises(ModelError, match=r"was saved with trainable = False.*; set trainable = True and save it again"):
         tuned(guide(backbone(trainable=False)), stripes, freeze="backbone", unfreeze_after=1)
     assert moved(guide(backbone(trainable=False)), stripes, freeze="backbone") == HEAD
 
 
+@pytest.mark.slow
 def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes(stripes, tmp_path):
     guide(backbone(size=12), size=12).save(tmp_path / "guide.keras")
     with pytest.raises(
@@ -140,7 +144,7 @@ def test_a_size_that_a_nested_model_does_not_take_is_told_with_one_that_it_takes
     assert tuned(anything, stripes).output_shape == (None, 3)  # the remedy
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["caffe", "torch", "tf"])
 def test_preprocessing_goes_into_what_is_written(tmp_path, mode):
     keras.utils.set_random_seed(0)

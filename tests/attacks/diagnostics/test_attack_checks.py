@@ -60,6 +60,7 @@ def names(reasons):
     return [reason.name for reason in reasons]
 
 
+@pytest.mark.slow
 def test_an_attack_that_reaches_the_bound_is_believed(task):
     for eps in (0.05, 0.15):
         run = attack.run(task, fake(up, eps))
@@ -103,6 +104,7 @@ class Decoy(keras.layers.Layer):
         return self.linear(x) + 50 * keras.ops.cast(at_rim, "float32")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("targets", [None, "other"])
 def test_what_falls_in_half_of_the_ball_and_stands_in_all_of_it_is_told(task, targets):
     """It falls from 0.1 on, and stands again from 0.216."""
@@ -272,6 +274,7 @@ def test_targets_are_what_counts_as_fallen(task):
 NOISE = ("noise", "foolbox:LinfAdditiveUniformNoiseAttack")
 
 
+@pytest.mark.slow
 def test_a_control_is_not_asked_to_be_strong(task):
     for name in NOISE:
         weak = bind("attacks", {"name": name, "eps": 0.05, "norm": "linf"})
@@ -284,6 +287,7 @@ def test_noise_alone_is_no_attack_where_one_fells_more(task, name):
     assert found.reasons == (("control_only", 1.0, 100),) and found.level == "suspect"
 
 
+@pytest.mark.slow
 def test_where_there_are_no_gradients_square_is_asked(affine):
     weights = np.stack([-np.ones(PIXELS), np.ones(PIXELS)], axis=1).astype("float32")
 
@@ -411,6 +415,7 @@ def given(n=20):
     return images, (images[:, 0, 1, 0] > images[:, 0, 0, 0]).astype(np.int64)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine, call):
     classifier = noisy(affine, lambda x: x)
@@ -440,6 +445,7 @@ def test_more_steps_are_compared_with_the_same_again_where_answers_hang_on_chanc
         assert (longer["steps"], longer["eot_iter"], longer["eps"]) == (max(2 * steps, 20), 7, 0.1) and asked[1] is call
 
 
+@pytest.mark.slow
 def test_a_single_averaged_step_is_in_doubt(affine):
     """A bent model, of which one step tells too little."""
     import tensorflow as tf
@@ -449,6 +455,7 @@ def test_a_single_averaged_step_is_in_doubt(affine):
     assert "too_few_averaged_steps" in names(diagnostics.examine(classifier, call, *given(100)).reasons)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_averaging_hides_no_other_ill(affine, call):
     import tensorflow as tf

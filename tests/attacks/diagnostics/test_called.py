@@ -175,6 +175,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     assert "unbounded_fails" in {r.name for r in found.reasons}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     "build",
     [after(lambda z: 1e-6 * z), before(lambda x: x + 0.008 * tf.sin(200 * x))],
@@ -215,6 +216,7 @@ def slow(*model):
     return pytest.param(*model, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("architecture", "width", "seed", "epochs", "hardened"),
     [

@@ -35,6 +35,7 @@ def measured(tmp_path):
     return measured
 
 
+@pytest.mark.slow
 def test_a_bound_on_a_distance_whose_gradient_leads_astray_is_unsupported(measured, tmp_path, capsys):
     found = measured(keras.layers.Lambda(lambda x: keras.ops.round(x * 2) / 2 - 1e-4 * x))
     median, diagnosis = (

@@ -46,6 +46,7 @@ def ran(trained, examples):
     return ran
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("of", CRUDE.values(), ids=CRUDE)
 def test_answers_of_few_values_are_told(ran, of):
     run = ran(of)
@@ -53,16 +54,19 @@ def test_answers_of_few_values_are_told(ran, of):
     assert found.name == "flat_scores" and found.n == 100 and 0.15 < found.value <= (~run.is_adv).mean()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("more", [{}, {"eps": "0.5/255"}, {"eps": 0.3, "norm": "l2"}, {"target": 1}], ids=str)
 @pytest.mark.parametrize("of", FINE.values(), ids=FINE)
 def test_answers_in_floats_are_not(ran, of, more):
     assert list(flat_scores(ran(of, **more))) == []
 
 
+@pytest.mark.slow
 def test_in_half_precision_and_to_six_decimals_a_ball_of_four_levels_has_enough_of_them(ran):
     assert list(flat_scores(ran(lambda p: p.astype(np.float16)))) == list(flat_scores(ran(lambda p: p.round(6)))) == []
 
 
+@pytest.mark.slow
 def test_it_is_the_margin_that_the_attack_climbs_which_counts(ran):
     def blind(p):
         """It answers in floats, and says of its last class only whether that is its answer."""
@@ -79,6 +83,7 @@ def test_only_an_attack_that_compares_how_sure_the_answers_are_is_asked(ran, nam
     assert list(flat_scores(replace(run, call=replace(run.call, name=name)))) == []
 
 
+@pytest.mark.slow
 def test_a_float_tflite_file_is_not_told(ran, trained, tmp_path):
     converter = tf.lite.TFLiteConverter.from_keras_model(trained("lenet5", 0.5, 0, 2, False))
     (tmp_path / "net.tflite").write_bytes(converter.convert())

@@ -103,6 +103,7 @@ def asked(function, examples, black_box=False):
     return list(jumping_scores(task, outputs_of(task.classifier, task.images)))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("black_box", [False, True], ids=["a model", "a function"])
 @pytest.mark.parametrize("name", BAD)
 def test_scores_that_do_not_tell_decisions_are_told(name, black_box, trained, examples):
@@ -145,6 +146,7 @@ SOUND = {
 }
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", SOUND)
 def test_scores_that_do_are_not(name, trained, examples):
     """What is measured of the margins at the images, of nets of lenet5 and mlp: at most 5 %; of k-WTA, 20 %."""
@@ -158,6 +160,7 @@ def test_of_too_few_answers_nothing_is_said(trained, examples):
     assert asked(bad, one) == []
 
 
+@pytest.mark.slow
 def test_an_attack_that_asks_for_labels_only_or_for_nothing_is_not_touched(trained, examples):
     classifier = Classifier(as_model(BAD["two exchanged"](*two(trained))), 10, batch_size=100)
     found = diagnostics.examine(classifier, {"name": "noise", "eps": "1/255"}, examples.images, examples.labels)

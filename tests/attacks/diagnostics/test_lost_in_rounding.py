@@ -38,6 +38,7 @@ def ills(model, eps, name="fgsm", **more):
     }
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("policy", "eps", "told"),
     [
@@ -54,6 +55,7 @@ def test_what_half_precision_does_not_see_is_told(policy, eps, told):
     assert ("lost_in_rounding" in ills(network(policy), eps)) == told
 
 
+@pytest.mark.slow
 def test_its_remedy_is_typed_and_arrives():
     model = network("mixed_bfloat16")
     assert ills(model, 0.3 / 255)["lost_in_rounding"].value > 0.9
@@ -62,6 +64,7 @@ def test_its_remedy_is_typed_and_arrives():
     assert "lost_in_rounding" not in ills(model, 0.3 / 255)
 
 
+@pytest.mark.slow
 def test_in_l2_it_is_what_each_pixel_gets():
     model = network("mixed_bfloat16")
     assert "lost_in_rounding" in ills(model, 6 * 0.3 / 255, norm="l2")
@@ -79,6 +82,7 @@ def test_a_black_box_of_whole_grey_levels_is_told():
     assert not ills(whole, 2 / 255, "square", n_queries=1)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["noise", "pgd"])
 def test_it_is_part_of_every_verdict(name):
     classifier = Classifier(network("mixed_bfloat16"), 3, batch_size=40)

@@ -93,6 +93,7 @@ def test_an_answer_that_jumps_in_a_small_box_is_told():
     assert names(of_model.unstable(asked, of_model.outputs_of(asked.classifier, asked.images))) == ["unstable"]
 
 
+@pytest.mark.slow
 def test_a_function_that_turns_after_some_calls_is_told_at_the_end():
     calls = []
 

@@ -42,7 +42,7 @@ def two(trained):
     return trained("lenet5", 0.5, 0, 2, False), trained("mlp", 1.0, 0, 2, False)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.7, 1.0, 1.4])
 def test_half_of_an_ensemble_is_missed(two, examples, weight):
     [found] = ills(of(Sum(*two, weight)), examples)
@@ -50,7 +50,7 @@ def test_half_of_an_ensemble_is_missed(two, examples, weight):
     assert ills(of(Sum(*two, weight, stop=tf.identity)), examples) == []
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [1.0, 3.0])
 def test_what_averages_over_places_is_missed(two, examples, weight):
     """White signs cancel in the means of 7 x 7 pixels."""
@@ -59,7 +59,7 @@ def test_what_averages_over_places_is_missed(two, examples, weight):
     assert ills(of(Sum(*two, weight, front=blurred, stop=tf.identity)), examples) == []
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("eps", "norm"), [(0.1 / 255, "linf"), (64 / 255, "linf"), (1.0, "l2"), (3, "l0"), (None, None)]
 )
@@ -71,7 +71,7 @@ def test_in_any_ball_the_one_is_told_and_the_other_is_not(two, examples, eps, no
 SOUND = [("lenet5", 0.5, 0, 2, False), ("lenet5", 0.5, 5, 2, True), ("mlp", 1.0, 0, 2, False)]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("which", SOUND)
 def test_a_trained_network_shows_nothing(which, trained, examples):
     assert ills(trained(*which), examples) == []
@@ -94,7 +94,7 @@ FRONTS = {
 }
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
 def test_rounding_and_bends_say_nothing(front, two, examples):
     class Front(keras.layers.Layer):
@@ -116,6 +116,7 @@ def test_a_network_of_half_precision_is_not_accused(policy, examples):
     assert ills(net, examples) == []
 
 
+@pytest.mark.slow
 def test_it_is_part_of_the_verdict_on_an_attack_and_on_a_distance(two, examples):
     model = Classifier(of(Sum(*two, 0.7)), 10)
     found = diagnostics.examine(model, {"name": "pgd", "eps": "8/255", "steps": 20}, examples.images, examples.labels)

@@ -116,7 +116,7 @@ class Bent(keras.layers.Layer):
         return x + 0.02 * keras.ops.sin(x * 60)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_who_follows_it_arrives(looked, build, name):
     ill, make = FOLLOWED[name]
@@ -167,6 +167,7 @@ def test_unrounded_probabilities_are_not_flat(problem, build):
     assert told == [["flat_scores"], []]
 
 
+@pytest.mark.slow
 def test_the_scores_by_which_it_decides_do_not_jump(problem, build):
     model, toy = build(), problem(100, seed=3)
 
@@ -182,6 +183,7 @@ def test_the_scores_by_which_it_decides_do_not_jump(problem, build):
     assert told == [["jumping_scores"], []]
 
 
+@pytest.mark.slow
 def test_what_is_asked_with_training_false_is_not_stateful(looked, build):
     careless, careful = Wrapped(build(), training=True), Wrapped(build(), training=False)
     for model in (careless, careful):

@@ -39,6 +39,7 @@ def searched(task, sizes, name="pgd", norm="linf"):
     return attack.AttackRun(task, call, before, is_adv, np.empty((N, 0)), np.full(N, "pgd"), sizes)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("norm", LEAST)
 @pytest.mark.parametrize("name", ["pgd", "apgd", "fab", "square"])
 def test_a_search_near_the_least_is_believed_and_one_far_from_it_is_not(task, name, norm):

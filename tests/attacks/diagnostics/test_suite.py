@@ -57,6 +57,7 @@ def test_every_row_of_an_attack_has_its_verdict_and_no_other_row(ran):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_verdict_is_a_value_that_a_bound_is_held_against(ran):
     table = ran[3]
     level = robust.value(table, "reliability", case="slow")

@@ -75,6 +75,7 @@ def test_fab_finds_the_exact_margin_of_a_linear_model(four, known, norm):
     assert (four.logits(found.images).argmax(axis=1) != labels).all() and set(found.by) == {"fab"}
 
 
+@pytest.mark.slow_after_first
 @norms
 @pytest.mark.parametrize("name", ["pgd", "apgd", "mifgsm", "fgsm"])
 def test_a_shrinking_ball_finds_the_exact_margin_of_a_linear_model(four, known, norm, name):
@@ -135,7 +136,7 @@ EVERY_KIND = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("table", EVERY_KIND, ids=lambda table: "-".join(map(str, table.values())))
 def test_eps_censors_and_does_nothing_else(classifier, problem, table):
     data = problem(12, 5)
@@ -153,6 +154,7 @@ def test_eps_censors_and_does_nothing_else(classifier, problem, table):
         np.testing.assert_allclose(far(float(eps)), np.where(whole <= eps, whole, np.inf), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_who_stands_the_first_attack_at_the_largest_radius_is_not_censored_for_good(affine):
     """Class 1 only within 0.08 of 0.5 in the mean: the steps of a large ball jump over it."""
     import keras
@@ -174,7 +176,7 @@ def test_who_stands_the_first_attack_at_the_largest_radius_is_not_censored_for_g
     np.testing.assert_allclose(np.abs(found.images - images).max(axis=(1, 2, 3)), 0.42 - greys, rtol=0.02)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @norms
 def test_the_minimising_attacks_of_foolbox_are_upper_bounds(two, known2, norm):
     labels, exact = known2
@@ -199,6 +201,7 @@ def test_which_attacks_minimise_by_themselves():
     assert {name: of_attack(name).minimizes for name in expected} == expected
 
 
+@pytest.mark.slow_after_first
 @norms
 @pytest.mark.parametrize("name", ["fab", "pgd"])
 def test_nothing_is_looked_for_beyond_eps(four, known, norm, name):
@@ -211,6 +214,7 @@ def test_nothing_is_looked_for_beyond_eps(four, known, norm, name):
     assert is_adv[exact[norm] < limit * 0.99].all()
 
 
+@pytest.mark.slow
 def test_with_targets_the_distance_is_to_the_region_of_the_target(affine):
     """Three stripes by brightness: from the first to the third is farther than to the second."""
     stripes = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=8)  # at 0.3 and 0.7
@@ -243,6 +247,7 @@ def test_each_image_has_a_ball_of_its_own_that_ends_just_below_what_is_found(fou
     assert sum(n for _, n in asked) < 7 * N  # calls of the attack an image
 
 
+@pytest.mark.slow
 def test_an_attack_of_one_radius_for_all_shares_its_calls_among_near_radii(two, known2, monkeypatch):
     labels, exact = known2
     asked = asked_of(monkeypatch)
@@ -254,7 +259,7 @@ def test_an_attack_of_one_radius_for_all_shares_its_calls_among_near_radii(two, 
     assert ratio.min() > 0.9999 and ratio.max() < 1.1
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "step"), [("pgd", "step_size"), ("foolbox:LinfPGD", "abs_stepsize")])
 def test_a_fixed_step_is_a_length_and_at_most_a_quarter_of_the_radius(two, known2, monkeypatch, name, step):
     labels, _ = known2

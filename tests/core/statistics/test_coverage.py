@@ -36,6 +36,7 @@ def _too_low(tool, row, samples):
             yield n
 
 
+@pytest.mark.slow
 def test_every_share_is_covered_and_medians_are(tool):
     for row in [*tool.shares(), *tool.medians()]:
         assert not list(_too_low(tool, row, 0)), row
@@ -75,6 +76,7 @@ def test_samples_are_added_until_the_limit_lies_two_standard_errors_away(tool):
     assert tool.settled(0.966, 0.93, 201) and not tool.settled(0.965, 0.93, 200) and tool.settled(0.8, 0.93, 200)
 
 
+@pytest.mark.slow
 def test_every_interval_that_is_printed_has_a_situation_or_is_an_exact_share():
     """All that measures and inspections declare is printed; what then has an interval stands in the table."""
     registry = _tool("coverage_registry")

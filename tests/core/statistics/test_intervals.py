@@ -193,6 +193,7 @@ def test_one_proportion_has_the_exact_interval():
         assert (low[0], high[0]) == pytest.approx((exact.low, exact.high), abs=1e-12)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("recall", "classes", "images"), [(0.8, 10, 100), (0.997, 10, 100), (0.02, 1000, 50)])
 def test_simultaneous_intervals_hold_the_worst_of_many_where_single_ones_do_not(recall, classes, images):
     """Classes of the same recall: the least of all samples lies low, and so does its own interval."""
@@ -286,6 +287,7 @@ def test_of_many_pairs_whose_differences_are_bounded_it_is_the_paired_t_interval
     assert paired_difference(ours, theirs, most=1)[1:] == pytest.approx((found.low, found.high), abs=0.01)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("n", [20, 100])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_no_worse_nll_is_not_passed_where_rare_heavy_differences_are_missing_from_the_sample(n, sign):

@@ -61,6 +61,7 @@ def test_a_weight_of_two_bytes_takes_two():
     assert _values(keras.Sequential(parts))["weights_size"] == 2 * (36 * 3 + 3)
 
 
+@pytest.mark.slow
 def test_auxiliary_heads_cost_in_training_alone():
     shape = {"input_shape": (16, 16, 1), "classes": 3, "width": 0.1}
     data = from_arrays(np.zeros((1, 16, 16, 1)), [0], classes=3)

@@ -35,6 +35,7 @@ def test_deep_sigmoids(read, built, depth, stated, seed):
     near(of_all["weight_gradient_ratio"], stated, 1.5)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_batchnorm_cures_them(read, built, seed):
     of_all, _ = read(built("mlp", seed=seed, depth=20, norm="batch", **SIGMOID), seed=seed)
@@ -46,6 +47,7 @@ def test_deep_tanh(read, built, seed):
     near(read(built("mlp", seed=seed, depth=20, **TANH), seed=seed)[0]["weight_gradient_ratio"], 2.6, 2)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("depth", "stated"), [(20, 3.6e2), (50, 4e6)])
 def test_wide_weights_explode(read, built, depth, stated, seed):
@@ -54,6 +56,7 @@ def test_wide_weights_explode(read, built, depth, stated, seed):
     near(inner_ratio(of_layers), stated, 1.5)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_deep_relu(read, built, seed):
     he, _ = read(built("mlp", seed=seed, depth=20), seed=seed)
@@ -64,12 +67,14 @@ def test_deep_relu(read, built, seed):
     near(norm_of(half, "logits"), 2e-8, 2)
 
 
+@pytest.mark.slow
 def test_half_of_he_is_seen_by_the_output_gradient_alone(read, built):
     of_all, _ = read(built("mlp", depth=50, scale=math.sqrt(0.5)))
     near(of_all["output_gradient_ratio"], 3e-8, 1.5)
     near(of_all["weight_gradient_ratio"], 1.5, 3)
 
 
+@pytest.mark.slow
 def test_narrow_and_wide_gaussians(read, built):
     _, narrow = read(built("mlp", depth=20, initializer="normal"))
     assert max(narrow["weight_gradient"].values()) < 1e-20  # a float32 squared: 0.0
@@ -84,6 +89,7 @@ def test_dead_units(read, built, depth, stated):
     near(read(built("mlp", depth=depth), images=512)[0]["dead"], stated, 1.35)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("name", "low", "high"), [("resnet20", 2.4, 3.1), ("plain20", 10, 11)])
 def test_small_networks(read, built, name, low, high, seed):
@@ -99,6 +105,7 @@ def test_deeper_small_networks(read, built, name, low, high, seed):
     assert low / 1.25 < inner_ratio(of_layers) < high * 1.25
 
 
+@pytest.mark.slow
 def test_without_batchnorm(read, built):
     of_all, of_layers = read(built("plain56", CIFAR, norm="none", initializer="glorot"))
     near(inner_ratio(of_layers), 0.6, 1.5)

@@ -110,6 +110,7 @@ def test_dead_and_saturated_are_counted(read):
     assert of_all["saturated"] == pytest.approx((0.5 * 4 + 0.4 * 5) / 9)
 
 
+@pytest.mark.slow
 def test_a_layer_speaks_of_the_activation_behind_its_shortcut(read, built):
     network = built("resnet20", (16, 16, 3), shortcut="B", width=0.25)
     given, of_layers = read(network, images=8)
@@ -121,6 +122,7 @@ def test_a_layer_speaks_of_the_activation_behind_its_shortcut(read, built):
     assert given["healthy"] == 1
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "options"), [("googlenet", {"heads": "all"}), ("resnet20", {})])
 def test_the_network_is_left_as_it_was(name, options, read, built):
     network = built(name, (32, 32, 3), width=0.1, **options)
@@ -231,6 +233,7 @@ def test_a_healthy_network_is_called_so(name, options, read, built):
     assert said(read(built(name, **options))[0]) == ["healthy"]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("word", "name", "options"), ILL)
 def test_each_ill_is_called_by_its_name(word, name, options, read, built):
     assert said(read(built(name, **options), images=32)[0]) == [word]
@@ -241,6 +244,7 @@ def test_what_is_not_finite_explodes(read, built):
     assert "exploding" in said(read(network)[0])
 
 
+@pytest.mark.slow
 def test_the_ratio_of_weight_gradients_is_blind_in_relu_networks(read, built):
     of_all, of_layers = read(built("mlp", depth=50, scale=HALF))
     assert 0.2 < of_all["weight_gradient_ratio"] < 5

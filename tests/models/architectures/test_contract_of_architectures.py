@@ -65,6 +65,7 @@ def test_its_signature_and_its_words(name):
     assert re.search(r"\(.+ (19|20)\d\d\)", registry.summary("architectures", name)), "paper and year"
 
 
+@pytest.mark.slow_after_first
 @built
 def test_it_ends_in_linear_float32_logits(model):
     head = model.layers[-1]
@@ -77,6 +78,7 @@ def test_it_ends_in_linear_float32_logits(model):
     assert logits.shape == (8, 7) and logits.dtype == np.float32 and np.isfinite(logits).all()
 
 
+@pytest.mark.slow_after_first
 @built
 def test_its_names_are_its_own(model, name, options):
     """Names that Keras makes up count upwards from one model to the next."""
@@ -86,11 +88,13 @@ def test_its_names_are_its_own(model, name, options):
     assert names[0] == "image"
 
 
+@pytest.mark.slow_after_first
 @built
 def test_every_weight_gets_a_gradient(model, gradients):
     assert [path for path, gradient in gradients(model) if not gradient.any()] == []
 
 
+@pytest.mark.slow_after_first
 @built
 def test_it_survives_save_and_load_with_its_statistics(model, tmp_path):
     set_normalization(model, pictures(20))
@@ -104,6 +108,7 @@ def test_it_holds_its_normalization(model):
     assert model.get_layer("normalization").compute_dtype == "float32"
 
 
+@pytest.mark.slow_after_first
 @built
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(name, options):

@@ -38,6 +38,7 @@ def trainable(model):
     return sum(prod(weight.shape) for weight in model.trainable_weights)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("name", "options", "count", "source"), TABLE, ids=["-".join([row[0], *row[1].values()]) for row in TABLE]
 )
@@ -48,6 +49,7 @@ def test_trainable_parameters(name, options, count, source):
 COUNTS = published.counts().to_dict("records")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("said", COUNTS, ids=[f"{row['architecture']}-{row['options']}" for row in COUNTS])
 def test_parameters_work_memory_and_depth(outline, said):
     """Against robust/report/data/counts.csv, without weights; what differs is explained in the row, and only that."""

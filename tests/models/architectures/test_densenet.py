@@ -24,6 +24,7 @@ TABLE = [  # name, trainable parameters, multiply-accumulates at the canonical i
 ]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "parameters", "macs", "source"), TABLE, ids=[row[0] for row in TABLE])
 def test_parameters_and_macs(outline, costs, name, parameters, macs, source):
     assert costs(outline(name)) == (parameters, macs), source
@@ -45,6 +46,7 @@ def test_macs_of_the_small_ones_by_arithmetic(outline, costs, name, depth, growt
     assert costs(outline(name))[1] == macs + 10 * channels
 
 
+@pytest.mark.slow
 def test_the_small_form_is_the_usual_one_for_cifar(outline, costs):
     """kuangliu/pytorch-cifar's DenseNet121: 6,956,298 parameters, 0.888 G multiply-accumulates."""
     small = outline("densenet121", input_shape=(32, 32, 3), classes=10)
@@ -64,6 +66,7 @@ def of(model, kind):
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
+@pytest.mark.slow
 def test_batch_normalization(model):
     assert {(n.momentum, n.epsilon) for n in of(model, layers.BatchNormalization)} == {(0.9, 1e-5)}
     assert len(of(model, layers.BatchNormalization)) == 99  # one before each convolution but the first, one last
@@ -78,6 +81,7 @@ def test_kernels_start_as_he_s(model):
     assert kernel.std() == pytest.approx(np.sqrt(2 / kernel.shape[2]), rel=0.05)
 
 
+@pytest.mark.slow
 def test_depth_by_the_paper_s_counting(model):
     assert len(of(model, layers.Conv2D)) + 1 == 100
     assert len(of(densenet40(width=0.25), layers.Conv2D)) + 1 == 40

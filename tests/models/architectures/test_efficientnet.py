@@ -70,6 +70,7 @@ def skipped(model):
     return {layer.name: layer.rate for layer in of(model, layers.Dropout) if layer.noise_shape}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("number", range(8))
 def test_stochastic_depth_is_keras_s(outline, number):
     """What inference does not show."""
@@ -93,6 +94,7 @@ def test_stochastic_depth_grows_with_the_block(outline, name):
     assert len(of(model, layers.Add)) == len(places)
 
 
+@pytest.mark.slow_after_first
 def test_stochastic_depth_skips_whole_images(model):
     keras.utils.set_random_seed(0)
     out = model.get_layer("block6d_drop")(np.ones((2000, 2, 2, 3), np.float32), training=True).numpy()
@@ -113,6 +115,7 @@ def test_dropout_before_the_logits(outline, name):
     assert list(chances.values()) == sorted(chances.values()) and 0.15 < max(chances.values()) < 0.2
 
 
+@pytest.mark.slow_after_first
 def test_batch_normalization(model):
     norms = of(model, layers.BatchNormalization)
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.99, 1e-3)}
@@ -147,6 +150,7 @@ def test_activations(outline, name, word):
     assert [layer.activation.__name__ for layer in of(outline(name), layers.Activation)] == [word] * 33
 
 
+@pytest.mark.slow
 def test_the_small_form(outline, costs):
     """As the canonical one but for ten classes (4.0 M, the paper's table 5) and for the first two strides."""
     small = outline("efficientnet_b0", input_shape=(32, 32, 3), classes=10)
@@ -155,6 +159,7 @@ def test_the_small_form(outline, costs):
     assert outline("efficientnet_b0", input_shape=(64, 64, 3)).get_layer("avg_pool").input.shape[1:3] == (2, 2)
 
 
+@pytest.mark.slow_after_first
 def test_the_stem_for_imagenet_survives(model, assert_sound):
     assert_sound(model)
 

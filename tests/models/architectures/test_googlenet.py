@@ -185,6 +185,7 @@ def test_the_small_form_is_the_sum_of_its_layers(outline, costs, paper):
     assert costs(outline("googlenet", **SMALL)) == (parameters, 32 * 32 * 27 * 192 + inner + 1024 * 10)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("options", BUILT)
 def test_every_weight_gets_a_gradient(options, gradients):
     keras.utils.set_random_seed(0)
@@ -192,6 +193,7 @@ def test_every_weight_gets_a_gradient(options, gradients):
     assert [path for path, gradient in found if not gradient.any()] == []
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("options", BUILT[:2])
 def test_it_survives_save_and_load(options, tmp_path):
     model, x = googlenet(width=0.1, **options), pictures(3, *options["input_shape"])
@@ -201,6 +203,7 @@ def test_it_survives_save_and_load(options, tmp_path):
         np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("options", BUILT)
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(options):

@@ -96,6 +96,7 @@ def test_option_c_projects_everywhere(outline, costs):
     assert costs(model)[0] - 21_797_672 == sum(n * (width**2 + 2 * width) for n, width in beside_the_others)
 
 
+@pytest.mark.slow
 def test_option_a_fills_the_channels_of_a_bottleneck_with_zeros():
     model = resnet50(**SMALL, shortcut="A", width=0.125)
     start, end = (model.get_layer(name) for name in ("conv3_block1_1_conv", "conv3_block1_0_zeros"))
@@ -134,6 +135,7 @@ def test_the_stem_pads_alike_on_every_side(outline):
     assert (pool.pool_size, pool.strides, pool.padding) == ((3, 3), (2, 2), "valid")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("plain", "twin"), [(plain18, resnet18), (plain34, resnet34)])
 def test_a_plain_network_is_its_twin_without_shortcuts(plain, twin):
     ours, other = plain(**SMALL, width=0.1), twin(**SMALL, width=0.1, shortcut="A")
@@ -144,13 +146,14 @@ def test_a_plain_network_is_its_twin_without_shortcuts(plain, twin):
     assert block._keras_history.operation.name == "block_out"
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), BUILT)
 def test_gradients_reach_every_weight_and_it_survives_save_and_load(assert_sound, name, options):
     keras.utils.set_random_seed(0)
     assert_sound(build(name, classes=7, width=0.25, **options))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "options"), BUILT)
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(name, options):

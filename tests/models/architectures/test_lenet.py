@@ -118,6 +118,7 @@ def test_a_form_that_does_not_exist():
         lenet5(form="moderne")
 
 
+@pytest.mark.slow_after_first
 @SAVES
 @pytest.mark.parametrize("form", ["modern", "1998"])
 def test_it_survives_save_and_load(form, tmp_path):

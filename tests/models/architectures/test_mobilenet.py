@@ -113,6 +113,7 @@ def test_dropout_before_the_logits_alone(outline, name, rate):
     assert model.layers[-2].name == "dropout"
 
 
+@pytest.mark.slow_after_first
 def test_kernels_start_as_the_release_s(model):
     for layer in of(model, layers.Conv2D, layers.DepthwiseConv2D, layers.Dense):
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
@@ -167,12 +168,14 @@ def test_channels_are_multiples_of_eight_that_lose_at_most_a_tenth(channels, exp
     assert expected >= 0.9 * channels
 
 
+@pytest.mark.slow
 def test_the_last_layer_of_v2_and_v3_grows_and_does_not_shrink(outline):
     for name, layer in (("mobilenet_v2", "last_conv"), ("mobilenet_v3_large", "dense")):
         sizes = [outline(name, width=width).get_layer(layer).output.shape[-1] for width in (0.5, 1, 1.5)]
         assert sizes == [1280, 1280, 1920]
 
 
+@pytest.mark.slow_after_first
 def test_the_stem_for_imagenet_survives(model, assert_sound):
     assert_sound(model)
 

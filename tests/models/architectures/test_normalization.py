@@ -59,6 +59,7 @@ def test_a_constant_channel_is_not_blown_up():
     assert np.abs(normalized(model, images)[..., 1]).max() < 1e-4
 
 
+@pytest.mark.slow
 @SAVES
 def test_it_survives_save_and_load(tmp_path):
     model, images = resnet20(input_shape=(8, 8, 3), width=0.1), pictures(20, 8, 8, 3)

@@ -68,6 +68,7 @@ def test_it_is_the_same_function_at_full_size(source, apart, name):
     assert apart(ported(theirs, target(name, 224, 1000)), theirs, scale(name)) <= 1e-3
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("name", "width"),
     [("mobilenet", 0.25), ("mobilenet_v2", 0.35), ("mobilenet_v3_large", 0.75), ("mobilenet_v3_small", 0.75)],
@@ -77,6 +78,7 @@ def test_our_width_is_their_alpha(source, apart, name, width):
     assert apart(ported(theirs, target(name, 32, width=width)), theirs, scale(name)) <= 1e-3
 
 
+@pytest.mark.slow
 def test_it_is_the_same_function_on_odd_and_oblong_images(randomized, apart):
     head = {"weights": None, "classifier_activation": None, "classes": 10, "alpha": 0.35}
     theirs = randomized(applications.MobileNetV2(input_shape=(65, 50, 3), **head))
@@ -84,6 +86,7 @@ def test_it_is_the_same_function_on_odd_and_oblong_images(randomized, apart):
     assert apart(ported(theirs, ours), theirs) <= 1e-3
 
 
+@pytest.mark.slow
 def test_the_comparison_tells_borders_and_epsilon(source, apart):
     """Controls: port would refuse these, and the logits would show them."""
     theirs = source("mobilenet_v2", alpha=0.35)
@@ -94,6 +97,7 @@ def test_the_comparison_tells_borders_and_epsilon(source, apart):
         assert apart(other, theirs) > 2e-3, options
 
 
+@pytest.mark.slow
 def test_the_comparison_tells_the_strides_of_v1_5(source, apart):
     theirs = source("resnet50")
     ours, other = ported(theirs, target("resnet50")), target("resnet50", form="v1.5")
@@ -101,6 +105,7 @@ def test_the_comparison_tells_the_strides_of_v1_5(source, apart):
     assert apart(other, theirs) > 0.01
 
 
+@pytest.mark.slow
 def test_a_softmax_is_left_aside(randomized, apart):
     theirs = randomized(applications.MobileNet(weights=None, input_shape=(32, 32, 3), classes=7, alpha=0.25))
     ours = ported(theirs, mobilenet(input_shape=(32, 32, 3), classes=7, stem="imagenet", width=0.25))
@@ -115,6 +120,7 @@ def thin():
     return applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=7, alpha=0.35, name="theirs")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("options", "words"), [
     ({"padding": "symmetric"}, "the source's Conv1 has padding ((0, 1), (0, 1)) ... "
      "the target's conv1_conv has ((1, 0), (1, 0)) ... mobilenet_v2(padding=...)"),
@@ -129,6 +135,7 @@ def test_what_it_says_of_another_form(thin, refused, options, words):
     assert all(part in message for part in words.split(" ... "))
 
 
+@pytest.mark.slow
 def test_what_it_says_of_another_activation(thin, refused):
     def alter(layer):
         config = layer.get_config() | ({"activation": "relu"} if layer.name == "conv1_relu6" else {})

@@ -80,6 +80,7 @@ def test_a_plain_network_has_no_shortcut():
     assert "shortcut" not in plain20.__kwdefaults__
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("build", "depth"), [(resnet20, 20), (plain20, 20), (resnet56, 56), (plain56, 56)])
 def test_depth_by_the_paper_s_counting(build, depth):
     model = build(width=0.1)

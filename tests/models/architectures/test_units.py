@@ -22,6 +22,7 @@ def built(end, side=4):
     return keras.Model(image, end(layers.Normalization()(image)))
 
 
+@pytest.mark.slow
 @given(
     data=st.data(),
     side=st.integers(4, 9),

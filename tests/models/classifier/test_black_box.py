@@ -75,6 +75,7 @@ def test_images_come_in_the_range_that_is_declared(dozen):
     np.testing.assert_allclose(seen[-1], dozen[0] * 255, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_attacks_by_answers_work_and_agree_with_those_on_the_model_itself(predict, linear, dozen):
     images, _, labels = dozen
     black, white = Classifier(predict, 3, batch_size=4), Classifier(linear(), 3, batch_size=4)
@@ -90,6 +91,7 @@ def test_attacks_by_answers_work_and_agree_with_those_on_the_model_itself(predic
     assert not black.graphs or max(black.graphs.values()) == 1
 
 
+@pytest.mark.slow
 def test_attacks_by_gradients_are_refused_with_the_way_out(predict, dozen):
     images, _, labels = dozen
     with pytest.raises(ModelError) as caught:
@@ -130,6 +132,7 @@ def test_a_function_that_answers_otherwise_is_refused(answer, told, dozen):
         robust.evaluate(answer, (images, labels))
 
 
+@pytest.mark.slow
 def test_an_error_in_the_middle_of_an_attack_is_told_in_its_own_words(dozen):
     images, _, labels = dozen
     asked = []
@@ -144,6 +147,7 @@ def test_an_error_in_the_middle_of_an_attack_is_told_in_its_own_words(dozen):
         robust.evaluate(answer, (images, 0 * labels), ["square"], eps=0.1, classes=3)
 
 
+@pytest.mark.slow
 def test_answers_by_chance_are_told(dozen):
     random = np.random.default_rng(0)
     lines = []
@@ -154,6 +158,7 @@ def test_answers_by_chance_are_told(dozen):
     assert any("its outputs differ from call to call" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tmp_path, data):
     images, logits, labels = dozen
     model = load(lite(tmp_path / "net.tflite"))
@@ -177,6 +182,7 @@ def test_a_quantised_tflite_file_takes_and_gives_numbers_again(lite, dozen, tmp_
     np.testing.assert_allclose(softmax(found, axis=1), softmax(logits, axis=1), atol=0.06)
 
 
+@pytest.mark.slow
 def test_a_suite_names_a_tflite_file(lite, data, tmp_path, monkeypatch):
     lite(tmp_path / "net.tflite")
     suite = tmp_path / "s.toml"
@@ -218,6 +224,7 @@ def test_what_is_no_tflite_file_is_refused(tmp_path):
         load(tmp_path / "y.tflite")
 
 
+@pytest.mark.slow
 def test_a_model_whose_softmax_cannot_be_taken_off_can_be_asked_as_a_black_box(dozen):
     images, *_ = dozen
     inputs = keras.Input((4, 4, 1))
@@ -366,6 +373,7 @@ def test_a_file_that_wants_bytes_gets_them(linear, dozen, tmp_path):
     np.testing.assert_allclose(softmax(classifier.logits(dozen[0]), axis=1), softmax(dozen[1], axis=1), atol=0.06)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("how", ["python", "command"])
 def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_line(how, dozen, tmp_path, monkeypatch):
     images = dozen[0]
@@ -420,6 +428,7 @@ def greys(count=40):
     return images, np.arange(count) % 3
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("answer", ["probabilities", "logits"])
 @pytest.mark.parametrize("told", [np.nan, np.inf, "refused", "zeros"])
 def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, predict):
@@ -442,6 +451,7 @@ def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, pre
         assert found.model.gives_probabilities == (answer == "probabilities")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("places", [[0], [5], [0, 1, 30], range(30), range(40)])
 def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, places, predict):

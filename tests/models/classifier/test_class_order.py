@@ -204,6 +204,7 @@ def test_the_remedy_is_typed_and_arrives_and_the_doubt_comes_from_the_store_agai
     assert "invalid" not in out + err and "top1 1.000" in err
 
 
+@pytest.mark.slow
 def test_every_number_from_python_is_marked_and_classes_put_it_right(wrong):
     import robust
 
@@ -257,6 +258,7 @@ def test_outputs_of_other_classes_are_refused_before_anything_is_looked_for(entr
     assert all(part in said for part in parts)
 
 
+@pytest.mark.slow
 def test_the_command_says_the_same_of_other_classes(wrong):
     from robust.api import cli
     from robust.core.errors import ModelError

@@ -230,6 +230,7 @@ def test_a_subclassed_model_is_taken_if_it_gives_logits():
     np.testing.assert_allclose(Classifier(model, 3, batch_size=4).logits(IMAGES), model(IMAGES), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_probabilities_from_a_head_that_cannot_be_taken_off_are_refused():
     subclassed = _Net(layers.Dense(3, activation="softmax"), name="net")
     subclassed(IMAGES)
@@ -290,6 +291,7 @@ def test_logits_that_sum_to_one_by_chance_are_taken():
         Classifier(varying, 2).logits(IMAGES)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("wrap", [tf.py_function, tf.numpy_function], ids=["py_function", "numpy_function"])
 def test_code_of_python_within_a_model_gives_no_gradient(wrap):
     """Of tf.py_function TensorFlow gives a gradient of no shape instead of none."""

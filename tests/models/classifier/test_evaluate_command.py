@@ -32,6 +32,7 @@ def evaluate(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_and_the_table_printed(photos, linear, tmp_path):
     linear(layers.Rescaling(1 / 255, name="first"), activation="softmax").save(tmp_path / "mine.keras")
     attacks = ["--attack", "pgd", "--attack", "noise", "--eps", "4/255", "40/255", "--max-images", "6"]

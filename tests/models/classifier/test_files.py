@@ -129,6 +129,7 @@ def test_code_in_a_file_runs_only_when_trusted(kind, told, request, marker, data
     assert robust.value(robust.run(suite(path), tmp_path / "out", allow_code=True), "top1").n == 12
 
 
+@pytest.mark.slow
 def test_a_saved_model_has_gradients_and_its_files_identify_it(saved, dozen, data):
     images, logits, labels = dozen
     np.testing.assert_allclose(Classifier(load(saved, allow_code=True), 3).logits(images), logits, atol=1e-5)
@@ -170,7 +171,7 @@ def typed(capfd, monkeypatch, *words):
     return left.value.code, "".join(capfd.readouterr())
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_path, monkeypatch, capfd):
     kind = exported()
     monkeypatch.chdir(tmp_path)
@@ -184,7 +185,7 @@ def test_a_saved_model_is_named_and_one_image_is_attacked_on_it(exported, tmp_pa
         assert f"{kind}: its graph is called by 'serving_default', with gradients" in said
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp_path, monkeypatch, capfd):
     exported("softmax")
     monkeypatch.chdir(tmp_path)
@@ -208,7 +209,7 @@ def test_a_saved_model_that_ends_in_a_softmax_is_asked_for_answers(exported, tmp
     assert code == 0 and "\nfooled: read back, the PNG is " in said
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_a_case_of_a_suite_attacks_a_saved_model(exported, tmp_path, data, monkeypatch):
     kind = exported()
     levels, labels = np.linspace(0, 1, 12, dtype="float32"), np.repeat([0, 1, 2], [5, 3, 4])
@@ -286,6 +287,7 @@ def test_a_folder_that_is_no_saved_model_and_files_that_are_no_models_are_refuse
         load(tmp_path / "x.kers")
 
 
+@pytest.mark.slow
 def test_the_command_line_asks_for_trust(shady, data, marker, robust_command):
     command = ["evaluate", shady, "--data", data]
     done = robust_command(*command)
@@ -297,6 +299,7 @@ def test_the_command_line_asks_for_trust(shady, data, marker, robust_command):
     assert marker.exists()
 
 
+@pytest.mark.slow
 def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker):
     model, data = (
         read_model("custom", {"keras": str(custom), "train": "short"}, allow_code=True),
@@ -316,6 +319,7 @@ def test_the_code_of_its_layers_is_part_of_what_identifies_a_file(custom, marker
     assert not marker.exists() and "theirs" not in sys.modules
 
 
+@pytest.mark.slow
 def test_the_code_of_a_python_model_is_part_of_what_identifies_it(tmp_path, monkeypatch, data):
     monkeypatch.syspath_prepend(tmp_path)
     code = """
@@ -425,6 +429,7 @@ def test_code_of_an_attack_or_a_measure_is_not_run_without_trust(tmp_path, monke
     assert not marker.exists() and "stranger" not in sys.modules
 
 
+@pytest.mark.slow
 def test_a_trusted_file_is_fine_tuned(shady, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)

@@ -36,7 +36,7 @@ def _gap(twin, model):
     return np.abs(twin(images, training=False).numpy() - expected).max() / np.abs(expected).max()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "side", "left"),
     [("resnet20", 28, 0), ("mobilenet_v2", 32, 0), ("densenet121", 32, 62)],

@@ -52,13 +52,14 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_the_names_are_those_that_keras_gives(crowded):
     taken = {layer.name for layer in crowded(layers.Dense(3, name="own")).layers}
     assert len(DEFAULTS) > 100
     assert {layers.Rescaling(1.0).name, layers.Dense(1).name, layers.Identity().name} <= taken
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     [
@@ -94,7 +95,7 @@ def recipe(head):
     return Recipe(**bind("recipes", {"name": "short", "head": head}).arguments)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels", [Preprocessing(0.0, 255.0), Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)])
 def test_it_is_fine_tuned(pixels, crowded):
     model = crowded(layers.Dense(3, name="own"))

@@ -110,7 +110,7 @@ class Smoothed(keras.Model):
         return tf.add_n([tf.one_hot(tf.argmax(z, axis=1), 3) for z in votes])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 40])
 @pytest.mark.parametrize("deviation", [0.03, 0.1, 0.4])
 def test_random_votes_are_chance_and_no_batch_normalisation(deviation, size):

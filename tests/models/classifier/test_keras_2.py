@@ -67,7 +67,7 @@ def alike(network, wanted):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["own.h5", "own.hdf5", "own.keras"])
 def test_an_hdf5_file_is_read_whatever_it_is_called(name, tmp_path):
     model = own()
@@ -93,6 +93,7 @@ def test_code_in_an_hdf5_file_is_not_run_without_trust(tmp_path):
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_weights_without_layers_say_what_to_do_and_that_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network = own()
@@ -119,6 +120,7 @@ def test_a_damaged_hdf5_file_and_one_of_other_things_are_told(tmp_path):
             load(tmp_path / f"{name}.h5")
 
 
+@pytest.mark.slow
 def test_the_file_of_a_compiled_model_is_read_without_its_optimizer(tmp_path, capfd):
     model = own()
     model.fit(IMAGES, np.arange(12) % 3, verbose=0)
@@ -131,6 +133,7 @@ def test_the_file_of_a_compiled_model_is_read_without_its_optimizer(tmp_path, ca
     assert "optimizer" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_hdf5_file_of_keras_2_is_read(old, tmp_path):
     model = old(*USUAL)
     quietly(model.save, str(tmp_path / "old.h5"))
@@ -138,6 +141,7 @@ def test_an_hdf5_file_of_keras_2_is_read(old, tmp_path):
     alike(load(tmp_path / "old.h5"), model(IMAGES))
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_2_says_what_to_do_and_that_works(old, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = old(*USUAL)

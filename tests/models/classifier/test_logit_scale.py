@@ -41,7 +41,7 @@ def found(model):
     return robust.evaluate(model, (IMAGES, LABELS), metrics=["accuracy", "calibration"], classes=5)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARES)
 def test_every_number_of_such_a_model_is_marked(name):
     with pytest.warns(UserWarning, match="they are not probabilities, and were taken as logits"):
@@ -50,12 +50,13 @@ def test_every_number_of_such_a_model_is_marked(name):
     assert (table["reliability"] == "suspect").all() and np.isfinite(told["value"])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOUND)
 def test_of_logits_and_probabilities_nothing_is_said(name):
     assert (found(SOUND[name])["reliability"] == "").all()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["sigmoids", "per cent"])
 def test_the_remedies_work_as_they_are_typed(name):
     remedy = FLAGS["logits_guessed"].remedy

@@ -52,6 +52,7 @@ class Told:
         self.lines.append(line)
 
 
+@pytest.mark.slow
 def test_an_evaluation_goes_on_in_smaller_batches_and_says_so(linear, dozen):
     images, _, labels = dozen
     told = Told()
@@ -115,6 +116,7 @@ def test_other_errors_of_tensorflow_are_left_as_they_are(linear, dozen):
         halving_batches(classifier, work, lambda line: None)
 
 
+@pytest.mark.slow
 def test_under_a_transfer_the_batches_of_the_model_that_is_attacked_are_halved(linear, dozen):
     images, _, labels = dozen
     shown, made_on = Classifier(linear(), 3, batch_size=8), Classifier(linear(Narrow(3)), 3, batch_size=8)
@@ -125,6 +127,7 @@ def test_under_a_transfer_the_batches_of_the_model_that_is_attacked_are_halved(l
     np.testing.assert_allclose(found.images, wide.images, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_images_from_outside_are_asked_about_again_in_smaller_batches(linear, dozen, tmp_path, monkeypatch):
     linear().save(tmp_path / "net.keras")
     np.savez(tmp_path / "other.npz", x=1 - dozen[0], y=dozen[2])

@@ -142,6 +142,7 @@ class Trained(keras.Model):
         return self.head(self.flat(self.scale(images) if training or self.always else images))
 
 
+@pytest.mark.slow
 def test_a_layer_of_a_subclass_that_predict_does_not_ask_says_nothing():
     images = np.random.default_rng(0).random((60, 8, 8, 3), "float32")
     for always in (False, True):
@@ -208,6 +209,7 @@ def test_whole_numbers_without_a_word_are_bytes():
     assert asked.preprocessing.high == 255 and asked.notes[-1] == "pixels [0, 255], from its inputs of type uint8"
 
 
+@pytest.mark.slow
 def test_evaluate_asks_a_black_box_in_the_range_of_its_layers():
     model = net(layers.RandomContrast(0.2), layers.Rescaling(1 / 255))
     images = np.random.default_rng(0).random((40, 8, 8, 3), "float32")

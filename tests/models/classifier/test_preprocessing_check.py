@@ -89,6 +89,7 @@ def test_of_few_images_there_is_a_suspicion():
     assert doubt.reason.name == "preprocessing_guessed" and "which may be chance" in str(doubt)
 
 
+@pytest.mark.slow
 def test_a_function_that_refuses_other_ranges_is_believed():
     model = graded(0, 1)
 
@@ -104,7 +105,7 @@ def marks(table):
     return set(table["reliability"])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [lambda model: model, black_box])
 def test_every_number_is_marked_and_python_is_told(wrapped):
     with pytest.warns(UserWarning, match=r"100% with \[0, 255\]: if that is intended, set preprocessing=\[0, 255\]"):
@@ -116,7 +117,7 @@ def test_every_number_is_marked_and_python_is_told(wrapped):
     assert marks(table[table["case"] == "clean"]) == {""}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("missing", "name"), [(0.1, "preprocessing_contradicted"), (0.5, "wrong_preprocessing")])
 def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits_it_a_little_better(missing, name):
     """As where its averages have not settled: no other declaration would be the truth, so a bound may still pass."""
@@ -133,12 +134,14 @@ def test_a_model_that_sees_what_was_declared_is_in_doubt_where_another_way_suits
     assert FLAGS[name].level == ("suspect" if missing < 0.2 else "invalid")
 
 
+@pytest.mark.slow
 def test_few_images_are_marked_too():
     with pytest.warns(UserWarning, match="which may be chance"):
         table = robust.evaluate(graded(0, 255), (IMAGES[:8], LABELS[:8]))
     assert marks(table) == {"suspect"}
 
 
+@pytest.mark.slow
 def test_a_second_run_from_the_store_says_it_again(tmp_path):
     graded(0, 255).save(tmp_path / "net.keras")
     np.savez(tmp_path / "data.npz", x=IMAGES, y=LABELS)
@@ -154,7 +157,7 @@ def test_a_second_run_from_the_store_says_it_again(tmp_path):
     assert "if that is intended, set preprocessing = [0, 255]" in page and "invalid" in page
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_tflite_file_is_held_against_the_images_too(whole, tmp_path):
     """Floats say nothing of their range; whole numbers were calibrated on half of theirs."""
@@ -199,6 +202,7 @@ def test_a_callback_tells_once_and_the_remedy_is_right():
     assert fitted(**remedy)[-1] > 0.9 > 0.6 > wrong[-1]
 
 
+@pytest.mark.slow
 def test_a_callback_tells_of_few_images_at_the_end():
     model = graded(0, 255)
     model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))

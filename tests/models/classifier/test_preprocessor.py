@@ -59,12 +59,14 @@ def agrees(model):
     assert asked.notes[-1].endswith("from its preprocessor")
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", CONVERTERS)
 def test_images_are_shown_as_the_preprocessor_shows_them(name):
     keras.utils.set_random_seed(0)
     agrees(ImageClassifier(CONVERTERS[name]))
 
 
+@pytest.mark.slow
 def test_an_evaluation_finds_what_predict_finds():
     keras.utils.set_random_seed(0)
     model = ImageClassifier(CONVERTERS["torch"])

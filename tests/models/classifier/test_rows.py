@@ -25,7 +25,7 @@ def values(table):
     return table[table["metric"].isin(["top1", "nll"])]["value"].tolist()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"last": None}, {"scale": 1 / 255}])
 def test_it_is_as_if_the_user_flattened_them(options):
     model = flat(**options)
@@ -38,6 +38,7 @@ def test_it_is_as_if_the_user_flattened_them(options):
     assert robust.value(told, "top1").value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_so(tmp_path, capsys):
     flat().save(tmp_path / "rows.keras")
     np.savez(tmp_path / "x.npz", x=X, y=Y)

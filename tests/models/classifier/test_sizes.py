@@ -41,6 +41,7 @@ def write(name):
         Path(name).write_bytes(tf.lite.TFLiteConverter.from_keras_model(network(8)).convert())
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["net.keras", "net.tflite"])
 def test_the_size_that_fits_is_named_and_can_be_typed(name, photos, capsys):
     write(name)
@@ -53,6 +54,7 @@ def test_the_size_that_fits_is_named_and_can_be_typed(name, photos, capsys):
     assert "top-1 accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_tflite_file_of_any_size_takes_what_its_weights_fit(tmp_path):
     """Its signature says that any size will do; in the one pixel that it begins with there is nothing to convolve."""
     x = image = keras.Input((None, None, 3))
@@ -71,6 +73,7 @@ def _two_convolutions(x):
     return layers.Conv2D(4, 5)(layers.MaxPooling2D(2)(x))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("body", "least"),
     [

@@ -142,6 +142,7 @@ def test_a_lambda_that_is_no_softmax_stays():
     np.testing.assert_allclose(asked(model).logits(IMAGES), 2 * LOGITS, atol=1e-5)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("head", "told"),
     [
@@ -324,6 +325,7 @@ def test_a_first_layer_that_says_it_is_believed(first, asked_with):
     assert classifier.notes == ("pixels [0, 255], from its layer 'first'",)
 
 
+@pytest.mark.slow
 def test_channels_first_is_seen_by_the_shape():
     back = layers.Permute((2, 3, 1))
     model = functional(back, layers.Flatten(), dense(), shape=(3, 4, 4))
@@ -402,6 +404,7 @@ def test_a_mean_of_other_pixels_is_refused_with_what_was_meant(pixels, told, mea
     assert asked(model, preprocessing={**pixels, **meant}).logits(IMAGES).shape == (9, 3)
 
 
+@pytest.mark.slow
 def test_any_size_of_images_will_do_where_the_model_takes_it():
     model = functional(layers.Conv2D(3, 3), layers.GlobalAveragePooling2D(), shape=(None, None, 3))
     classifier = asked(model)

@@ -59,6 +59,7 @@ ARRAYS = st.sampled_from([np.float32, np.float64, np.int64]).flatmap(
 )
 
 
+@pytest.mark.slow_after_first
 @RELAXED
 @given(tensors=st.dictionaries(st.text(st.characters(codec="utf-8")), ARRAYS, min_size=1, max_size=4))
 @pytest.mark.parametrize("kind", FORMS)
@@ -70,6 +71,7 @@ def test_every_shape_name_and_number_comes_back(kind, tensors, form, read):
         np.testing.assert_array_equal(found[name], array)
 
 
+@pytest.mark.slow_after_first
 @RELAXED
 @given(data=st.data())
 @pytest.mark.parametrize("name", [*TINY, *FORMS])

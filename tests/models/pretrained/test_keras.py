@@ -79,6 +79,7 @@ def offline(*_, **__):
     raise Exception("URL fetch failure on https://example.org/keras/resnet50.h5: None -- [Errno -2] Name not known")
 
 
+@pytest.mark.slow
 def test_without_a_network_the_error_says_where_to_put_the_file(monkeypatch):
     monkeypatch.setattr(importlib.import_module(f"{ROOM}.mobilenet_v2").file_utils, "get_file", offline)
     monkeypatch.setenv("KERAS_HOME", "/home/her/.keras")

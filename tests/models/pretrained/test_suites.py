@@ -81,6 +81,7 @@ def test_grey_images_are_shown_to_a_network_of_colours(grey, suite, tmp_path):
         robust.run("s.toml", store=Store(tmp_path / "store"))
 
 
+@pytest.mark.slow
 def test_a_file_for_other_classes_is_told_with_the_models_name(suite, tmp_path):
     with pytest.raises(
         ModelError, match=r"model theirs: .*classifier\.weight, the last layer, has 10 classes, and the data"

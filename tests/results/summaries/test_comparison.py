@@ -70,6 +70,7 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
     return folder
 
 
+@pytest.mark.slow
 def test_a_hand_made_pair_of_reports(tmp_path):
     a = report(tmp_path / "a", answers(["cat", "dog", "ship", "dog", "dog", "cat"]), weights="old")  # 4 right of 6
     b = report(tmp_path / "b", answers(["cat", "dog", "cat", "cat", "dog", "ship"]), weights="new")  # 5 right of 6
@@ -139,6 +140,7 @@ def test_several_seeds_are_each_compared_with_their_own(tmp_path):
     assert table["seed"].tolist() == [0, 1] and (table["difference"] == 0).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.sampled_from(CLASSES), min_size=1, max_size=30), st.floats(0, 1))
 def test_the_same_model_is_no_worse_than_itself_by_any_margin(said, margin):
@@ -410,6 +412,7 @@ def test_damaged_outcomes_are_named(tmp_path):
         robust.compare(a, a)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_a_csv_without_tensorflow(tmp_path):
     a = report(tmp_path / "a", pd.concat([skilled(60, 0.9), *(skilled(60, 0.6, 1, w) for w in PGD)]), weights="old")
     b = report(tmp_path / "b", pd.concat([skilled(60, 0.8, 2), *(skilled(60, 0.9, 3, w) for w in PGD)]), weights="new")

@@ -201,6 +201,7 @@ def test_several_trainings_of_the_baseline_count_as_their_mean():
     assert found["net", "corruption_error_ratio", "fog"] == pytest.approx(0.15 / 0.6)
 
 
+@pytest.mark.slow
 def test_the_errors_of_alexnet_are_those_of_the_paper():
     """In per cent, in the order of its columns: noise, blur, weather, digital; and 43.48 % on clean images."""
     published = [88.6, 89.4, 92.3, 82.0, 82.6, 78.6, 79.8, 86.7, 82.7, 81.9, 56.5, 85.3, 64.6, 71.8, 60.7]

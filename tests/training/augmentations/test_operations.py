@@ -122,6 +122,7 @@ def test_each_image_gets_the_operation_chosen_for_it():
     np.testing.assert_allclose(found, images * np.array([1, 0.1, 1])[:, None, None, None], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rand_augment_chooses_each_of_its_operations_as_often():
     """On one image, one step at one level has 14 operations, of which the signed ones have two outcomes."""
     image = np.broadcast_to(_photo()[None] / np.float32(255), (300, 30, 24, 3))
