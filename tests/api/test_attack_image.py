@@ -162,6 +162,7 @@ def headed(folder, *outputs, names=None):
     return folder / "headed.keras"
 
 
+@pytest.mark.slow
 def test_one_sigmoid_is_two_classes(folder):
     model = read_model("m", {"keras": str(headed(folder, keras.layers.Dense(1, "sigmoid")))})
     call = bind("attacks", {"name": "pgd", "eps": "8/255", "steps": 10})

@@ -60,7 +60,7 @@ def _same(ours, theirs, where, norm, dtype):
     np.testing.assert_allclose(ours[where], theirs[where], rtol=0, atol=near)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @types
 @norms
 def test_each_step_of_pgd(both, norm):

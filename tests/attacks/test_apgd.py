@@ -35,7 +35,7 @@ def _highest_rise(image, norm):
     return (slope[order] * np.clip(EPS[norm] - before, 0, room[order])).sum()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("attack", [apgd, apgd_t])
 def test_reaches_the_highest_point_of_a_linear_model(certain, attack, norm):
@@ -76,6 +76,7 @@ def test_a_loss_that_always_rises_halves_nothing():
     assert halvings == [] and sizes[-1] == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_a_loss_that_never_rises_halves_at_the_end_of_each_window():
     history = _drive(lambda turn: -turn, 100)
     halvings, sizes = _halvings(history)
@@ -86,7 +87,7 @@ def test_a_loss_that_never_rises_halves_at_the_end_of_each_window():
         assert history[turn]["previous"].tobytes() == CENTRE.tobytes()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("falls", "halves"), [(5, False), (6, True)])
 def test_three_quarters_of_the_steps_must_improve(falls, halves):
     """Of the 22 steps of the first window 17 are enough, 16 are not."""
@@ -182,7 +183,7 @@ def test_the_targeted_form_heads_for_the_likeliest_classes_and_any_error_counts(
     assert stood.any() and (all_.n_forward[stood] == 1 + 4 * 7).all()  # a look at the clean image, then four climbs
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 4])
 @pytest.mark.parametrize("options", [{"loss": "ce"}, {"loss": "dlr"}])
 def test_few_classes_change_the_loss_instead_of_crashing(affine, classes, options):
@@ -196,6 +197,7 @@ def test_few_classes_change_the_loss_instead_of_crashing(affine, classes, option
         assert (found.by != "").all()
 
 
+@pytest.mark.slow
 def test_the_mean_of_several_passes_counts_them_all(certain):
     before = certain.n_forward, certain.n_backward
     one = apgd(certain, IMAGES[:8], LABELS[:8], seeds=SEEDS[:8], eps=0.05, steps=4)

@@ -125,7 +125,7 @@ def test_who_felled_an_image_is_recorded():
     assert (found.by == "square").sum() > 5 and "fab-t" not in found.by
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["plus", "rand"])
 def test_the_other_versions(trained, version):
     few = [part[:16] for part in trained[1:]]

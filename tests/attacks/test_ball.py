@@ -26,6 +26,7 @@ def _project(points, centres, eps, norm):
     return ball.project(tf.constant(points), tf.constant(centres), tf.constant(eps, points.dtype), norm).numpy()
 
 
+@pytest.mark.slow_after_first
 @norms
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(points=anything, centres=unit, eps=radius)

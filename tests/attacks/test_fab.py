@@ -44,7 +44,7 @@ def _margins(classifier, norm):
     return labels, np.array(distances)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @norms
 def test_finds_the_least_distance_on_a_linear_model(four, norm):
     labels, distances = _margins(four, norm)
@@ -85,6 +85,7 @@ def test_finds_the_least_distance_on_a_quadratic_model(bowl):
             assert found.by[0] == by, (i, factor)
 
 
+@pytest.mark.slow_after_first
 @norms
 def test_what_stands_is_left_inside_the_ball(four, norm):
     labels, distances = _margins(four, norm)
@@ -157,6 +158,7 @@ def _to_target(image, logits, target):
     return optimize.linprog(cost, bound, np.concatenate([gaps, np.zeros(2 * PIXELS)]), bounds=room).fun
 
 
+@pytest.mark.slow
 def test_with_a_target_only_the_target_counts_though_another_class_lies_between(four):
     logits = four.logits(IMAGES).astype(np.float64)
     order = np.argsort(-logits, axis=1)
@@ -184,6 +186,7 @@ def test_no_images_are_no_error(four):
     assert nothing.images.shape == (0, 1, PIXELS, 1) and not len(nothing.by)
 
 
+@pytest.mark.slow
 def test_two_classes(affine):
     classifier = Classifier(affine(WEIGHTS[:, :2]), 2, batch_size=8)
     labels = classifier.logits(IMAGES).argmax(axis=1)

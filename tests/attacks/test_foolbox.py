@@ -45,6 +45,7 @@ def test_deepfool_finds_small_changes(attack, data):
     assert (found.n_backward > 0).all() and (found.n_forward > found.n_backward).all()
 
 
+@pytest.mark.slow
 def test_carlini_and_wagner(attack, data):
     table = {"steps": 20, "stepsize": 0.05, "binary_search_steps": 1, "initial_const": 10.0}
     plain, aimed = (attack("L2CarliniWagnerAttack", t, eps=1.0, **table) for t in (None, (data.labels + 1) % 3))
@@ -64,6 +65,7 @@ def test_fast_gradient_is_ours(attack, classifier, data, name, norm, eps):
     assert (theirs.n_forward[0], theirs.n_backward[0]) == (2, 1)
 
 
+@pytest.mark.slow
 def test_decision_based_ones_need_no_gradient(attack):
     noise = attack("LinfRepeatedAdditiveUniformNoiseAttack", eps=0.4, norm="linf", repeats=5)
     assert _fell(noise) > 0 and set(noise.n_backward) == {0}
@@ -112,6 +114,7 @@ def test_the_graph_of_the_classifier_is_used_as_it_is(classifier, attack):
     assert classifier.graphs["logits"] == 1
 
 
+@pytest.mark.slow
 def test_a_double_precision_model(build, data):
     classifier = Classifier(build("float64"), 3, batch_size=8)
     call = signature.bind("attacks", {"name": "foolbox:LinfDeepFoolAttack", "eps": 0.15, "steps": 5})

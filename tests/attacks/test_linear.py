@@ -31,7 +31,7 @@ def vulnerable(logits, labels, eps):
     return ahead.max(axis=1) > 0
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINF)
 def test_no_attack_reports_less_than_the_exact_robust_accuracy_of_a_linear_model(affine, name):
     classifier = Classifier(affine(WEIGHTS), 5, batch_size=16)
@@ -62,7 +62,7 @@ def reachable(aims, eps):
     return found
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [{"name": "apgd_t"}, {"name": "apgd", "loss": "dlr"}])
 def test_a_target_is_reached_by_what_was_wrong_before_too(affine, call):
     """There the aim must pass other classes than the label."""

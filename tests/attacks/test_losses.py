@@ -68,7 +68,7 @@ def test_a_sure_answer_keeps_its_gradient(margin, loss):
     assert np.isfinite(value.numpy()).all()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [pgd, fgsm])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_what_falls_does_not_hang_on_how_sure_the_model_is(affine, attack, norm):

@@ -40,7 +40,7 @@ def _their_climb(classifier, images, labels, norm, decay, steps):
     return attack(model, tf.constant(images), tf.constant(labels), epsilons=EPS[norm])[1].numpy()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @norms
 @pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
 def test_each_step_agrees_with_foolbox(standing, norm, decay):

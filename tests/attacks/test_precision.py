@@ -43,6 +43,7 @@ def test_the_copy_is_wrong_between_the_numbers_it_knows(edge):
     assert _answers(edge, 0.51) == _answers(edge.lean(), 0.51) == 1
 
 
+@pytest.mark.slow
 def test_what_fools_the_copy_alone_stands(edge):
     found = _climb(edge, 0.1025, n=5)
     assert set(found.by) == {""} and (edge.logits(found.images).argmax(axis=1) == 0).all()
@@ -69,6 +70,7 @@ def test_the_point_and_the_class_that_fooled_the_copy_are_kept_through_later_res
     assert slots.rolled(np.array([[4, 5, 6], [7, 8, 9]]), np.array([1, 5])).tolist() == [[5, 6, 4], [9, 7, 8]]
 
 
+@pytest.mark.slow
 def test_a_distance_goes_on_from_what_fools_the_copy_alone_until_the_model_is_fooled(edge, monkeypatch):
     """The copy is fooled from 0.502 on, the model from 0.503 on: for an image near the edge that is far."""
     greys = np.array([0.49, 0.495, 0.499], np.float32)
@@ -88,7 +90,7 @@ def test_every_pass_is_counted_those_of_the_copy_and_the_looks_too(edge):
     assert (edge.n_forward - before[0], edge.n_backward - before[1]) == (4 * (2 + 1 + 2), 4 * (2 + 2))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.4), ("l1", 1.0)])
 @pytest.mark.parametrize("attack", [pgd, apgd, fab, square])
 def test_successes_in_bfloat16_are_successes(trained, attack, norm, eps):

@@ -158,6 +158,7 @@ def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more
     assert set(counts.values()) == {1}, counts
 
 
+@pytest.mark.slow
 def test_an_image_that_only_the_final_look_sees_fooled_is_written_back(trained):
     """Of an image that stands, the best point is left; of one that fell at the very end, the one that fools."""
     late = 0

@@ -148,7 +148,7 @@ def test_both_pyramids_are_as_long(norm):
     np.testing.assert_allclose(up.sum(axis=1) + down.sum(axis=1), 0.3**power, rtol=1e-6)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_more_queries_never_make_it_worse_and_cost_one_pass_each(trained, norm):
     eps = {"linf": 0.05, "l2": 0.5, "l1": 6.0}[norm]

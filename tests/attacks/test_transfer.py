@@ -25,6 +25,7 @@ def labels(models):
     return models["target"].logits(IMAGES).argmax(axis=1)
 
 
+@pytest.mark.slow
 def test_the_images_are_those_of_the_attack_on_the_source(models):
     y = labels(models)
     for inner, table in ((fgsm, "fgsm"), (pgd, {"name": "pgd", "steps": 5})):
@@ -70,6 +71,7 @@ def test_a_start_that_fools_the_source_already_is_not_used(models):
     assert np.array_equal(again.images, transfer(models["target"], IMAGES, y, **given).images)
 
 
+@pytest.mark.slow
 def test_a_keras_model_may_be_the_source(models, affine):
     y = labels(models)
     model = affine(np.array([[1.0, -1]] * 6), [-3, 3], name="other")

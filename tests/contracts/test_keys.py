@@ -179,7 +179,7 @@ def edited(tmp_path_factory, pytestconfig):
         yield edit
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "whose"), EDITS.items())
 def test_an_edit_makes_anew_what_hangs_on_it_and_nothing_else(edited, path, whose):
     assert edited(path, "\nEDITED = 1\n") == whose

@@ -250,6 +250,7 @@ def test_what_is_counted_in_a_suite_ends_somewhere(tmp_path, model, case, words)
     assert signature.convert(types.MOST, types.Count, "n") == types.MOST
 
 
+@pytest.mark.slow
 def test_an_archive_of_more_members_than_any_has_is_not_looked_through(tmp_path):
     with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
         for each in range(20_001):

@@ -94,7 +94,7 @@ def test_nor_in_an_archive(saved, tmp_path, place, name):
         load(path)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["all", "name"])
 @pytest.mark.parametrize(
     ("length", "name"),

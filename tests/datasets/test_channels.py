@@ -82,7 +82,7 @@ def test_a_folder_is_seen_as_the_model_takes_it_and_that_is_said(kind, takes, ph
     assert top1(found) == by_keras(model, tmp_path / kind, takes)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "takes"), [("grey", 3), ("colour", 1), ("grey", 1), ("colour", 3)])
 def test_channels_that_were_asked_for_are_no_guess(kind, takes, photos):
     """A model that takes others is refused and told the key, also where the store has the numbers of the guess."""
@@ -193,7 +193,7 @@ def test_a_file_is_fine_tuned_on_images_of_other_channels(kind, photos, tmp_path
         train(model, presented(data, channels=WORD[4 - takes]), tmp_path / "no.keras", store=store)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_one_image_is_attacked_as_the_model_takes_it(kind, photos, capsys):
     photos(kind, n=2)
@@ -244,6 +244,7 @@ def test_a_transfer_from_grey_to_colours_is_refused(photos):
         robust.evaluate(network(3), "grey/", [table], eps="2/255")
 
 
+@pytest.mark.slow
 def test_a_suite_says_the_channels_of_its_data(photos, tmp_path):
     photos("grey")
     network(1).save("one.keras")

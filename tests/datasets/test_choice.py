@@ -60,6 +60,7 @@ def test_seeds_choose_differently_and_each_image_as_often():
         assert abs(seen[labels == label].mean() / 200 - 0.2) < 0.02
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("images", [20, 100, 500])
 def test_the_interval_of_a_choice_covers_the_accuracy_of_all_images(images):
     """Of the classes two are hard, and the first images of each are easier than the last."""
@@ -74,7 +75,7 @@ def test_the_interval_of_a_choice_covers_the_accuracy_of_all_images(images):
     assert np.mean(covered) >= 0.93
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("balanced", "right"), [(False, 0.9), (True, 0.5)])
 def test_the_accuracy_of_a_choice_is_that_of_an_imbalanced_set(balanced, right):
     labels = (np.arange(1000) >= 900).astype(int)
@@ -111,7 +112,7 @@ def test_a_choice_does_not_hang_on_where_the_folder_lies(tmp_path, monkeypatch):
     assert all(ids == found[0] for ids in found)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [15, 16, 36, 60])
 def test_what_cannot_be_balanced_is_refused_and_the_remedy_works(images, tmp_path):
     labels = np.repeat([0, 1, 2, 3], [40, 12, 5, 3])

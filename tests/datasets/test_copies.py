@@ -53,6 +53,7 @@ def test_what_is_learned_is_looked_at_only_where_something_learns():
     assert copies.found(data, learned=True)[0].startswith("data x: 5 of its 20 test images are also in train: ")
 
 
+@pytest.mark.slow
 def test_training_warns_of_copies_before_anything_is_trained(tmp_path, monkeypatch):
     train, test = IMAGES[:25], IMAGES[20:40]
     np.savez(tmp_path / "d.npz", x_train=train, y_train=LABELS[:25], x_test=test, y_test=LABELS[20:40])

@@ -35,7 +35,7 @@ def test_all_examples_in_order():
     assert examples.images.shape == (6, 1, 1, 1)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("images", "balanced"), [(1, False), (77, False), (77, True), (1000, False)])
 def test_a_choice_keeps_the_order_of_the_split(images, balanced):
     data = fashion_mini()

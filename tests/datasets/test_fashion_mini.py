@@ -64,6 +64,7 @@ def test_ids_name_the_original_file(splits):
     assert all(id.startswith("t10k-") for id in splits["test"].ids)
 
 
+@pytest.mark.slow
 def test_the_order_is_the_same_each_time(data, splits):
     again = fashion_mini()
     assert again.fingerprint == data.fingerprint

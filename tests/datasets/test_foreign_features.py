@@ -40,6 +40,7 @@ def edit(place, change):
     file.write_text(json.dumps(change(json.loads(file.read_text()))))
 
 
+@pytest.mark.slow
 def test_a_set_that_only_its_files_tell_of_is_read(theirs):
     assert load(builder="strange", data_dir=str(theirs.parents[1])).size("test") == 4
 
@@ -94,6 +95,7 @@ def counted(kind, count):
     return change
 
 
+@pytest.mark.slow
 def test_classes_that_are_only_counted_are_not_made_up_by_the_milliard(theirs):
     asked = {"builder": "strange", "data_dir": str(theirs.parents[1])}
     edit(theirs, counted("label", 2000))

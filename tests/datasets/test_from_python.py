@@ -55,6 +55,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("batch", [None, 4])
 @pytest.mark.parametrize("label_mode", ["int", "categorical"])
 @pytest.mark.parametrize("colour", ["rgb", "grayscale"])

@@ -56,6 +56,7 @@ def test_of_all_formats_that_pillow_can_name_those_on_the_list_are_read_and_no_p
                 read(path)
 
 
+@pytest.mark.slow
 def test_most_formats_were_tried():
     assert len([format for format in NAMED if written(format)]) > 20
     assert len(NAMED) > 40 and "EPS" in NAMED

@@ -81,6 +81,7 @@ def test_read_and_split_agree_and_keep_their_order(prepared):
     assert [len(batch[1]) for batch in data.split("test").batch(4)] == [4, 4, 3]
 
 
+@pytest.mark.slow
 def test_splits_are_those_that_were_asked_for(prepared):
     data = striped(prepared, train="train[:10]", validation="train[10:14]", test="test[:50%]+train[30:]")
     assert dict(data.sizes) == {"train": 10, "validation": 4, "test": 13}

@@ -326,6 +326,7 @@ def test_all_targets_send_every_image_to_each_other_class(affine):
     assert len(result.clean.logits) == len(result.outcomes(model="m", seed=0, case="sent")) == 6
 
 
+@pytest.mark.slow
 def test_a_search_towards_all_targets(affine):
     classifier = Classifier(affine(np.array([[0.0, 1, 2]] * 4), [0.0, -1.2, -4.0]), 3, batch_size=4)
     images = np.full((1, 1, 4, 1), 0.2, np.float32)

@@ -312,6 +312,7 @@ def test_evaluate_writes_nothing_unasked(tiny, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_what_is_wrong(tiny):
     model, images, labels = tiny
     with pytest.raises(DataError, match=r"\[0, 1\]"):

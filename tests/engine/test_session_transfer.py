@@ -70,6 +70,7 @@ def cells(suite, case):
     return {cell.seed: cell for cell in suite.evaluations() if cell.case.name == case}
 
 
+@pytest.mark.slow
 def test_every_cell_gave_its_values(ran):
     out, results = ran
     assert len(results[(results.case == "shown") & (results.metric == "top1")]) == 4  # two seeds, two eps
@@ -82,6 +83,7 @@ def test_every_cell_gave_its_values(ran):
     assert (out / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_the_outcomes_have_one_row_for_each_image_and_target(ran):
     out, results = ran
     outcomes = pd.read_parquet(out / "outcomes.parquet")
@@ -92,6 +94,7 @@ def test_the_outcomes_have_one_row_for_each_image_and_target(ran):
     assert row.value == (of.predicted == "Shirt").mean() and row.n == len(of) == 2
 
 
+@pytest.mark.slow
 def test_the_samples_of_all_targets_are_one_an_image_with_its_target(ran):
     out, _ = ran
     index = pd.read_csv(out / "samples/index.csv")
@@ -145,6 +148,7 @@ def test_without_a_transfer_one_model_is_held(path, store, tmp_path):
         assert list(session._ready) == [(model.name, 1)]
 
 
+@pytest.mark.slow
 def test_a_source_that_is_only_lent_is_not_a_row_of_the_page(ran):
     out, _ = ran
     environment = json.loads((out / "environment.json").read_text())

@@ -78,7 +78,7 @@ def report(tmp_path_factory):
 CASES = pytest.mark.parametrize("case", ["clean", "fgsm"])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @CASES
 def test_what_the_outcomes_tell(report, case):
     rows = report.outcomes[report.outcomes["case"] == case]
@@ -107,6 +107,7 @@ def test_what_the_outcomes_tell(report, case):
         assert round(row.value * row.n) == matrix.loc[label, other]
 
 
+@pytest.mark.slow
 @CASES
 def test_what_the_features_tell(report, case):
     features, labels = report.features(case), report.labels(case)
@@ -127,7 +128,7 @@ def test_what_the_features_tell(report, case):
     assert report.value("ncc_agreement", case) == pytest.approx(agrees)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @CASES
 def test_what_the_clusters_tell(report, case):
     features, labels, train = report.features("clean"), report.labels(case), report.answers["train"]
@@ -147,6 +148,7 @@ def test_what_the_clusters_tell(report, case):
     )
 
 
+@pytest.mark.slow
 @CASES
 def test_what_the_logits_tell(report, case):
     logits, labels = report.logits(case).astype(float), report.labels(case)
@@ -182,6 +184,7 @@ def _gaps(confidence, right, place):
     return np.array([abs((right - confidence)[o].mean()) for o in own]), np.array([o.sum() for o in own])
 
 
+@pytest.mark.slow
 def test_the_temperature_is_the_best_on_the_validation_split(report):
     held, t = report.answers["validation"], report.value("temperature", "clean")
     rows = np.arange(len(held["labels"]))
@@ -198,6 +201,7 @@ def test_the_temperature_is_the_best_on_the_validation_split(report):
     assert report.value("brier_scaled", "clean") == pytest.approx(squares.mean())
 
 
+@pytest.mark.slow
 def test_what_the_images_from_outside_tell(report):
     outside = np.load(report.blocks["clean"] / "ood" / "logits.npy").astype(float)
     inside = report.logits("clean").astype(float)
@@ -211,6 +215,7 @@ def test_what_the_images_from_outside_tell(report):
         assert report.value("ood_fpr95", "clean", name) == pytest.approx(let_in, abs=2 / 1797)
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_all(report):
     page = (report.out / "index.html").read_text()
     for section in ("structure", "calibration", "confusion"):
@@ -230,6 +235,7 @@ def test_the_page_shows_it_all(report):
     assert page.count('class="face wrong"') > 10
 
 
+@pytest.mark.slow
 def test_the_report_says_which_images_and_whose_groups(report):
     told = json.loads((report.out / "environment.json").read_text())
     assert told["contents"] == {"clean": report.data.content, "fgsm": report.data.content}  # outside is no part of it
@@ -239,6 +245,7 @@ def test_the_report_says_which_images_and_whose_groups(report):
     assert {name: len(members) for name, members in found.items()} == {"a": 4, "b": 6}
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_a_model_and_only_where_a_measure_asks(report):
     assert set(report.answers) == {"train", "validation"}
     assert not (report.blocks["fgsm"] / "ood").exists()

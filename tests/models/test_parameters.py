@@ -34,6 +34,7 @@ def _own(*first, frozen=False):
 OWN = 3 * 9 * 4 + 4 + 4 + 4 + 144 * 3 + 3
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "count"), PUBLISHED.items(), ids=PUBLISHED)
 def test_as_published(name, count):
     assert totals(layer_table(network(name)))["parameters"] == count

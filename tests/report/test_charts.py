@@ -60,6 +60,7 @@ def test_no_clean_point_without_the_same_images(folder):
     assert points(drawn[0])["level"].min() == pytest.approx(2)
 
 
+@pytest.mark.slow
 def test_a_model_has_one_colour_on_the_whole_page(folder):
     domains = [chart.spec["layer"][1]["encoding"]["color"]["scale"]["domain"] for chart in charts.curves(read(folder))]
     assert domains == [["lenet5", "resnet20", "hardened"]] * 4
@@ -115,6 +116,7 @@ def test_seeds_are_pooled(folder):
     assert len(found) == 16 and found[0].images == 80
 
 
+@pytest.mark.slow
 def test_a_matrix_keeps_the_order_of_the_classes(folder):
     known = read(folder)
     chart = charts.matrix(confusion.confusions(known)[0], known.classes)
@@ -152,6 +154,7 @@ def test_many_classes_have_no_numbers_in_the_cells(make):
     assert [layer["mark"]["type"] for layer in chart.spec["layer"]] == ["rect"]
 
 
+@pytest.mark.slow
 def test_a_class_the_data_set_does_not_know_still_has_its_place(folder):
     known = read(folder)
     cell, rows = next(iter(known.outcomes.items()))

@@ -80,6 +80,7 @@ def test_every_figure_follows_from_the_outcomes(folder):
                 assert mean.value == pytest.approx(own[name])
 
 
+@pytest.mark.slow
 def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
     results = tables.read_results(folder / "results.csv")
     for net in ("net0", "net1"):
@@ -94,6 +95,7 @@ def test_the_sums_of_a_sweep_have_intervals_and_are_held_against_bounds(folder):
         read_case("c", {"expect": {"mean_corruption_error": "<= 1"}})
 
 
+@pytest.mark.slow
 def test_a_case_of_several_has_its_own_section_and_no_columns(folder):
     read_folder = read(folder)
     (sweep,) = corruptions.corruptions(read_folder)

@@ -30,6 +30,7 @@ def doubted(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_doubts_come_first_with_their_reasons_and_remedies(folder):
     first, *others = diagnostics.diagnostics(read(doubted(folder)))
     assert (first.model, first.condition, first.reliability, first.n) == (

@@ -126,6 +126,7 @@ def test_the_environment_is_incomplete(folder, change, words):
     refuses(folder, f"environment.json: {words}")
 
 
+@pytest.mark.slow
 def test_a_sample_is_missing_or_elsewhere(folder):
     (folder / "samples" / "lenet5-fgsm.npz").unlink()
     refuses(folder, "names 'lenet5-fgsm.npz', which is missing")
@@ -134,7 +135,7 @@ def test_a_sample_is_missing_or_elsewhere(folder):
     refuses(folder, "file '../environment.json' must be the name of a file")
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

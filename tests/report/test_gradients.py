@@ -46,6 +46,7 @@ def test_one_profile_for_each_case_that_looked(inspected):
     assert profile.chart.alt.endswith("lenet5: healthy; resnet20: vanishing; hardened: exploding.")
 
 
+@pytest.mark.slow
 def test_the_state_and_the_numbers_it_is_based_on(inspected):
     rows = {row["model"]: row for row in gradients.gradients(inspected)[0].rows}
     assert [row["state"] for row in rows.values()] == list(NORMS)
@@ -54,6 +55,7 @@ def test_the_state_and_the_numbers_it_is_based_on(inspected):
     assert rows["lenet5"]["dead"] == "40.0 %" and rows["lenet5"]["saturated"] == "–"
 
 
+@pytest.mark.slow
 def test_a_logarithmic_chart_gets_finite_positive_numbers_in_the_order_of_the_layers(inspected):
     spec = gradients.gradients(inspected)[0].chart.spec
     points = pd.DataFrame(next(iter(spec["datasets"].values())) if "datasets" in spec else spec["data"]["values"])

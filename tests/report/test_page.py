@@ -67,6 +67,7 @@ def test_scripts_cannot_end_early(folder):
     assert "<!--" not in text
 
 
+@pytest.mark.slow
 def test_the_same_folder_gives_the_same_bytes(folder):
     first = report.write(folder).read_bytes()
     assert report.write(folder).read_bytes() == first

@@ -69,6 +69,7 @@ def top1(table):
     return (table["metric"] == "top1") & (table["case"] == "pgd") & (table["model"] == "hardened")
 
 
+@pytest.mark.slow
 def test_an_honest_folder_passes(gate, capsys):
     assert gate() == 0
     assert "7 of 7 bounds passed" in capsys.readouterr().out
@@ -100,11 +101,13 @@ def test_a_bound_on_the_verdict_is_held_against_the_verdict_computed_anew(gate, 
     assert "missed: hardened on pgd (L∞, ε = 8/255): reliability is 0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_who_allows_it_may_pass_on_it(gate):
     allowing = gate.suite.replace('reliability = ">= 0.5" }', "allow_invalid = true }")
     assert gate(reasons("unbounded_fails"), allowing) == 0
 
 
+@pytest.mark.slow
 def test_checks_that_are_not_on_record_support_nothing(gate, capsys):
     assert gate(lambda table: table[table["metric"] != "reliability"]) == 1
     said = capsys.readouterr().out
@@ -126,6 +129,7 @@ def test_an_attack_is_known_by_its_own_row(gate, capsys, whole):
     assert capsys.readouterr().out.count("unsupported: hardened on pgd") == 2
 
 
+@pytest.mark.slow
 def test_a_worse_verdict_on_record_stands(gate):
     def change(table):
         return table.assign(reliability=table["reliability"].where(~top1(table), "invalid"))
@@ -150,7 +154,7 @@ def test_passed_is_computed_anew(gate):
     assert set(judged.loc[judged["bound"] != "", "passed"]) == {True}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
@@ -195,6 +199,7 @@ def test_a_bound_that_was_added_to_the_suite_is_absent(gate, capsys):
     assert "absent" not in capsys.readouterr().out
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
@@ -217,7 +222,7 @@ def test_a_value_that_cannot_be_is_refused(gate, column, value, says):
         gate(change)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "group"), [("top1_error", ""), ("recall", "Shirt")])
 def test_every_share_that_the_outcomes_count_is_counted_again(gate, metric, group):
     """Right is what the outcomes give; a hundredth more is refused."""
@@ -254,6 +259,7 @@ def differences(folder):
         yield {**same, **row}
 
 
+@pytest.mark.slow
 def test_what_compares_two_models_is_as_doubtful_as_the_worse(gate, capsys):
     asked = gate.suite.replace('">= 0.3", reliability = ">= 0.5"', '"no worse than lenet5 by 1"')
     asked = asked.replace('["hardened"]', '["hardened", "lenet5"]')

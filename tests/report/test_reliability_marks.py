@@ -49,7 +49,7 @@ def sections(page_of):
 MARK = '<span class="mark missed">invalid</span>'
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SECTIONS)
 def test_each_section_marks_the_model_whose_numbers_are_in_doubt_and_no_other(name, sections):
     shown = sections[name]

@@ -41,6 +41,7 @@ def shared(word):
     return lambda n: pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, "int32")), pa.array([word]))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("column", ["example", "success_by", "model", "label"])
 def test_a_word_of_megabytes_that_all_rows_share_is_not_spelt_out(folder, column):
     written(folder, column, shared("x" * 20_000_000))
@@ -104,7 +105,7 @@ def test_numbers_that_no_model_has_are_refused(folder, column, values, said):
     refuses(folder, f"outcomes.parquet: {said}")
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["\0", "\x1b[31m", "\u202e", "\u2066", "\x9b", "\ud800"])
 def test_no_word_of_a_folder_orders_terminals_about_or_turns_the_writing(folder, odd):
     about = json.loads((folder / "environment.json").read_text())
@@ -120,7 +121,7 @@ def test_no_word_of_a_folder_orders_terminals_about_or_turns_the_writing(folder,
     report.write(folder)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["\x1b[31m", "\u202e"])
 def test_nor_does_a_word_of_its_tables_or_its_suite(folder, odd):
     for name, old, new in (

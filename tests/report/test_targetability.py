@@ -41,6 +41,7 @@ def test_of_pairs_that_are_as_easy_the_nearest_comes_first(page_of):
     assert card.distances
 
 
+@pytest.mark.slow
 def test_the_matrix_has_a_cell_for_each_pair_with_its_share(page_of):
     (card,) = targetability.targetability(page_of([*rows()]))["plain"]
     cells = pd.DataFrame(next(iter(card.chart.spec["datasets"].values())))

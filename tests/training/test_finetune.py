@@ -211,6 +211,7 @@ def test_pixels_of_a_mean_and_a_deviation_are_brought_there_by_a_first_layer(str
     assert np.allclose(found(images), made((255 * images - 100) / 50), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_mistakes_are_told_with_what_was_meant(base, stripes):
     for options, told in [
         ({"freeze": "nrom"}, "freeze = 'nrom': .* has no such layer; did you mean 'norm'?"),

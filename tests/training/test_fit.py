@@ -147,7 +147,7 @@ def larger(rows):
     return rows.map(lambda image, label, id: (keras.ops.repeat(keras.ops.repeat(image, 2, 0), 2, 1), label, id))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_lowers_the_loss_and_leaves_a_usable_file(stripes, model, tmp_path, precision):
     network, history = fit(model(precision=precision), stripes, 0, Silent())

@@ -116,6 +116,7 @@ def test_trades_without_a_ball_is_plain_training(net):
     assert np.allclose(losses, plain, rtol=1e-5) and np.allclose(logits, same, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_trades_looks_for_the_images_whose_answers_differ_most(net):
     """Its adversary gets the gradient of the divergence; one of cross-entropy finds less of it."""
     eps, still = 0.05, net(IMAGES, training=False)

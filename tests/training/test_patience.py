@@ -74,7 +74,7 @@ def test_the_best_is_kept_without_patience_and_the_last_on_request(stripes, wild
     assert max(history["val_accuracy"]) > history["val_accuracy"][-1]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [("best", "; the weights of epoch 2, which is as good, are kept"), ("last", "; the weights of the last")],

@@ -92,7 +92,7 @@ def test_a_run_taken_up_at_an_epoch_sees_what_the_uninterrupted_one_saw(numbers,
             assert list(map(_bytes, whole[start:])) == list(map(_bytes, _epochs(numbers, 4, start, augment=augment)))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_order_and_augmentation_hang_on_the_seed_and_not_on_the_global_one(numbers, either):
     first = _epochs(numbers, 2, augment=CROP)
     tf.random.set_seed(7)

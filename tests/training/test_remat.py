@@ -33,6 +33,7 @@ def test_gradients_and_statistics_are_those_of_the_network_as_it_is(make, width)
     assert all(np.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(own, again, strict=True))
 
 
+@pytest.mark.slow
 def test_a_cut_is_where_one_tensor_is_all_that_is_passed_on():
     network = resnet20(input_shape=(12, 12, 1), classes=3, width=0.25)
     names = [tensor._keras_history.operation.name for tensor in cuts(network)]

@@ -76,6 +76,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(found, tmp_path):
     assert_alike(first, found["one"])
 
 
+@pytest.mark.slow
 def test_a_worker_that_saw_only_its_own_images_would_be_found_out(found):
     kernel = "w3"  # of the convolution, after mean, variance and count of the normalisation
     assert found["one"][kernel].shape == (3, 3, 1, 4)

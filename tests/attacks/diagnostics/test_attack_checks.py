@@ -68,6 +68,7 @@ def test_an_attack_that_reaches_the_bound_is_believed(task):
         assert diagnostics.diagnose([run])[0].reasons == ()
 
 
+@pytest.mark.slow
 def test_an_attack_that_does_nothing_fails_without_a_limit(task):
     found = diagnostics.diagnose([attack.run(task, fake(nothing, 0.15))])[0]
     assert ("unbounded_fails", 1.0, 100) in found.reasons and found.level == "invalid"
@@ -104,7 +105,7 @@ class Decoy(keras.layers.Layer):
         return self.linear(x) + 50 * keras.ops.cast(at_rim, "float32")
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", [None, "other"])
 def test_what_falls_in_half_of_the_ball_and_stands_in_all_of_it_is_told(task, targets):
     """It falls from 0.1 on, and stands again from 0.216."""
@@ -415,7 +416,7 @@ def given(n=20):
     return images, (images[:, 0, 1, 0] > images[:, 0, 0, 0]).astype(np.int64)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_a_randomised_model_whose_gradient_is_averaged_is_not_accused_of_that(affine, call):
     classifier = noisy(affine, lambda x: x)
@@ -455,7 +456,7 @@ def test_a_single_averaged_step_is_in_doubt(affine):
     assert "too_few_averaged_steps" in names(diagnostics.examine(classifier, call, *given(100)).reasons)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("call", AVERAGED, ids=["apgd", "rand"])
 def test_averaging_hides_no_other_ill(affine, call):
     import tensorflow as tf

@@ -35,14 +35,14 @@ def ills(model):
     return {reason.name: reason for reason in found.reasons}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [keras.ops.sigmoid, keras.ops.tanh, keras.ops.hard_sigmoid])
 def test_bounded_outputs_are_told(activation):
     found = ills(net(activation))["bounded_outputs"]
     assert found.n == 40 and 0 < found.value <= 1 and "sigmoid or tanh" in str(found)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [lambda z: 5 * keras.ops.tanh(z), lambda z: 6 * keras.ops.sigmoid(z) - 2])
 def test_outputs_with_other_bounds_are_told_where_some_lie_at_them(activation):
     assert ills(net(activation))["bounded_outputs"].value > 0.05
@@ -53,7 +53,7 @@ def test_a_model_to_which_all_loud_images_look_alike_is_not_bounded():
     assert "bounded_outputs" not in ills(net(lambda z: z, clipped=True))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [lambda z: z, lambda z: z / 100, lambda z: 5 * keras.ops.tanh(z)])
 def test_logits_are_not_though_they_be_small(activation):
     assert "bounded_outputs" not in ills(net(activation, scale=0.3))

@@ -144,6 +144,11 @@ ILL = {
 }  # fmt: skip
 
 
+SOON = {"quantised without a gradient", "right at the images, reversed beside them", "hidden in part", "probabilities"}
+"""Those of the default run; `stateful` and `randomised` have tests of their own."""
+ILLS = [pytest.param(name, marks=[pytest.mark.slow] * (name not in SOON)) for name in ILL]
+
+
 def a_sure_softmax_is_one():
     """Where a processor's softmax gives 1 - 6e-8 for 1, roundings stand in the place of zero gradients."""
     sure = np.eye(10, dtype=np.float32) * 300
@@ -151,7 +156,7 @@ def a_sure_softmax_is_one():
 
 
 @networks
-@pytest.mark.parametrize("ill", ILL)
+@pytest.mark.parametrize("ill", ILLS)
 def test_an_ill_model_is_called(ill, architecture, width, seed, trained, examples):
     build, reason = ILL[ill]
     if ill == "saturated by a softmax" and not a_sure_softmax_is_one():
@@ -175,7 +180,7 @@ def test_a_temperature_misleads_the_cross_entropy_of_others_and_is_called_there(
     assert "unbounded_fails" in {r.name for r in found.reasons}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [after(lambda z: 1e-6 * z), before(lambda x: x + 0.008 * tf.sin(200 * x))],
@@ -216,7 +221,7 @@ def slow(*model):
     return pytest.param(*model, marks=pytest.mark.slow)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "width", "seed", "epochs", "hardened"),
     [

@@ -46,7 +46,7 @@ def ran(trained, examples):
     return ran
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("of", CRUDE.values(), ids=CRUDE)
 def test_answers_of_few_values_are_told(ran, of):
     run = ran(of)
@@ -54,7 +54,7 @@ def test_answers_of_few_values_are_told(ran, of):
     assert found.name == "flat_scores" and found.n == 100 and 0.15 < found.value <= (~run.is_adv).mean()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"eps": "0.5/255"}, {"eps": 0.3, "norm": "l2"}, {"target": 1}], ids=str)
 @pytest.mark.parametrize("of", FINE.values(), ids=FINE)
 def test_answers_in_floats_are_not(ran, of, more):

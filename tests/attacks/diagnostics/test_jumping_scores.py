@@ -103,7 +103,7 @@ def asked(function, examples, black_box=False):
     return list(jumping_scores(task, outputs_of(task.classifier, task.images)))
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("black_box", [False, True], ids=["a model", "a function"])
 @pytest.mark.parametrize("name", BAD)
 def test_scores_that_do_not_tell_decisions_are_told(name, black_box, trained, examples):

@@ -82,7 +82,7 @@ def test_a_black_box_of_whole_grey_levels_is_told():
     assert not ills(whole, 2 / 255, "square", n_queries=1)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["noise", "pgd"])
 def test_it_is_part_of_every_verdict(name):
     classifier = Classifier(network("mixed_bfloat16"), 3, batch_size=40)

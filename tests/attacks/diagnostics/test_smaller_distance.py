@@ -39,7 +39,7 @@ def searched(task, sizes, name="pgd", norm="linf"):
     return attack.AttackRun(task, call, before, is_adv, np.empty((N, 0)), np.full(N, "pgd"), sizes)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", LEAST)
 @pytest.mark.parametrize("name", ["pgd", "apgd", "fab", "square"])
 def test_a_search_near_the_least_is_believed_and_one_far_from_it_is_not(task, name, norm):
@@ -61,6 +61,7 @@ def test_where_none_was_found_and_where_nothing_was_searched_there_is_nothing_to
     assert list(smaller_distance_found(replace(searched(task, np.full(N, 0.2)), sizes=None))) == []
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("standing", [0, 1, N])
 def test_that_answers_alone_led_the_search_is_said_once(task, standing):
     """Whether it found something for all images, for all but one, which is no reason of its own, or for none."""

@@ -65,6 +65,7 @@ def test_the_verdict_is_a_value_that_a_bound_is_held_against(ran):
     assert [robust.value(table, "reliability", case="sound", eps=e).passed for e in ("2/255", "8/255")] == [True, True]
 
 
+@pytest.mark.slow
 def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
     rows = ran[3].query("metric == 'reliability' and case == 'slow' and subset != ''").set_index("subset")
     assert "incomplete" in rows.index and "black_box_stronger" in rows.index
@@ -73,10 +74,12 @@ def test_its_reasons_are_rows_and_one_comes_from_another_case(ran):
     assert rows.value["black_box_stronger"] == pytest.approx((is_adv["square"] & ~is_adv["slow"]).mean())
 
 
+@pytest.mark.slow
 def test_the_checks_are_no_part_of_what_the_attack_cost(ran):
     assert (ran[3].query("case == 'sound'").n_forward <= 41).all()  # two runs of 20 steps and a last look
 
 
+@pytest.mark.slow
 def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
     path, store, _, _, lines = ran
     (line,) = [line for line in lines if line.startswith("slow")]
@@ -89,11 +92,13 @@ def test_the_line_of_a_cell_and_a_failing_test_say_so(ran):
     assert missed[1].startswith("reliability 0.5 is not >= 1 (100 images, pgd at eps 16/255")
 
 
+@pytest.mark.slow
 def test_the_run_ends_with_how_many_are_in_doubt(ran):
     assert recording.doubted(ran[3]) == "2 numbers are suspect; the page gives the reasons"
     assert recording.doubted(ran[3].query("case == 'sound'")) == ""
 
 
+@pytest.mark.slow
 def test_the_page_says_why(ran):
     page = (ran[2] / "index.html").read_text()
     assert "Reliability of these numbers" in page and "give it more steps, as in" in page

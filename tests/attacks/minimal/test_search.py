@@ -75,7 +75,7 @@ def test_fab_finds_the_exact_margin_of_a_linear_model(four, known, norm):
     assert (four.logits(found.images).argmax(axis=1) != labels).all() and set(found.by) == {"fab"}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @norms
 @pytest.mark.parametrize("name", ["pgd", "apgd", "mifgsm", "fgsm"])
 def test_a_shrinking_ball_finds_the_exact_margin_of_a_linear_model(four, known, norm, name):
@@ -286,6 +286,7 @@ def test_the_search_of_fab_ends_with_the_nearest_point_it_saw(four, known):
     assert (long.n_backward == 20).all()
 
 
+@pytest.mark.slow
 def test_passes_are_counted(four, known):
     labels, _ = known
     before = four.n_forward, four.n_backward

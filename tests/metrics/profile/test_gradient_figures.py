@@ -35,13 +35,14 @@ def test_deep_sigmoids(read, built, depth, stated, seed):
     near(of_all["weight_gradient_ratio"], stated, 1.5)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_batchnorm_cures_them(read, built, seed):
     of_all, _ = read(built("mlp", seed=seed, depth=20, norm="batch", **SIGMOID), seed=seed)
     near(of_all["weight_gradient_ratio"], 0.87, 1.5)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_deep_tanh(read, built, seed):
     near(read(built("mlp", seed=seed, depth=20, **TANH), seed=seed)[0]["weight_gradient_ratio"], 2.6, 2)
@@ -56,7 +57,7 @@ def test_wide_weights_explode(read, built, depth, stated, seed):
     near(inner_ratio(of_layers), stated, 1.5)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_deep_relu(read, built, seed):
     he, _ = read(built("mlp", seed=seed, depth=20), seed=seed)
@@ -83,13 +84,14 @@ def test_narrow_and_wide_gaussians(read, built):
     near(max(wide["weight_gradient"].values()), 1e9, 3)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("depth", "stated"), [(10, 0.055), (20, 0.11), (50, 0.26)])
 def test_dead_units(read, built, depth, stated):
     """On 512 images; of fewer, more units are 0 by chance: 9.8 % of 64 at depth 10."""
     near(read(built("mlp", depth=depth), images=512)[0]["dead"], stated, 1.35)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("name", "low", "high"), [("resnet20", 2.4, 3.1), ("plain20", 10, 11)])
 def test_small_networks(read, built, name, low, high, seed):

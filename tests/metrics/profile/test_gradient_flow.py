@@ -122,7 +122,7 @@ def test_a_layer_speaks_of_the_activation_behind_its_shortcut(read, built):
     assert given["healthy"] == 1
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), [("googlenet", {"heads": "all"}), ("resnet20", {})])
 def test_the_network_is_left_as_it_was(name, options, read, built):
     network = built(name, (32, 32, 3), width=0.1, **options)

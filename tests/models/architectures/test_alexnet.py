@@ -144,7 +144,7 @@ def test_it_sees_the_grey_levels_that_its_weights_are_meant_for(model):
     assert model.get_layer("normalization").axis == (1, 2, 3), "minus the mean image"
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", BUILT)
 def test_gradients_reach_every_weight_and_it_survives_save_and_load(assert_sound, options):
     keras.utils.set_random_seed(0)

@@ -120,6 +120,7 @@ def test_every_architecture_is_in_a_table_of_counts():
     assert set(registry.names("architectures")) <= counted
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("channels", "classes", "width"), [(1, 10, 1), (3, 100, 1), (3, 10, 0.5), (1, 5, 0.25)])
 def test_a_small_resnet_is_the_sum_of_its_convolutions(channels, classes, width):
     first, second, third = stages = [int(stage * width) for stage in (16, 32, 64)]

@@ -24,12 +24,13 @@ TABLE = [  # name, trainable parameters, multiply-accumulates at the canonical i
 ]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "parameters", "macs", "source"), TABLE, ids=[row[0] for row in TABLE])
 def test_parameters_and_macs(outline, costs, name, parameters, macs, source):
     assert costs(outline(name)) == (parameters, macs), source
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "depth", "growth", "first", "wide", "kept"), [
     ("densenet40", 12, 12, 16, 0, 1), ("densenet_bc100", 16, 12, 24, 4, 0.5), ("densenet_bc190", 31, 40, 80, 4, 0.5),
 ])  # fmt: skip
@@ -72,6 +73,7 @@ def test_batch_normalization(model):
     assert len(of(model, layers.BatchNormalization)) == 99  # one before each convolution but the first, one last
 
 
+@pytest.mark.slow
 def test_kernels_start_as_he_s(model):
     for layer in [*of(model, layers.Conv2D), model.get_layer("logits")]:
         start = layer.kernel_initializer
@@ -87,6 +89,7 @@ def test_depth_by_the_paper_s_counting(model):
     assert len(of(densenet40(width=0.25), layers.Conv2D)) + 1 == 40
 
 
+@pytest.mark.slow
 def test_dropout_after_each_convolution_but_the_first(model):
     assert [layer.rate for layer in of(model, layers.Dropout)] == [0.2] * 98
     assert all(type(layer.input._keras_history.operation) is layers.Conv2D for layer in of(model, layers.Dropout))

@@ -30,6 +30,7 @@ TABLE = [  # name, trainable parameters, multiply-accumulates at the canonical i
 TINY = {"input_shape": (32, 32, 3), "classes": 7, "width": 0.25}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "parameters", "macs", "source"), TABLE, ids=[row[0] for row in TABLE])
 def test_parameters_and_macs(outline, costs, name, parameters, macs, source):
     network = outline(name)
@@ -94,7 +95,7 @@ def test_stochastic_depth_grows_with_the_block(outline, name):
     assert len(of(model, layers.Add)) == len(places)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_stochastic_depth_skips_whole_images(model):
     keras.utils.set_random_seed(0)
     out = model.get_layer("block6d_drop")(np.ones((2000, 2, 2, 3), np.float32), training=True).numpy()
@@ -115,13 +116,14 @@ def test_dropout_before_the_logits(outline, name):
     assert list(chances.values()) == sorted(chances.values()) and 0.15 < max(chances.values()) < 0.2
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_batch_normalization(model):
     norms = of(model, layers.BatchNormalization)
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.99, 1e-3)}
     assert {norm.momentum for norm in of(efficientnet_b0(**TINY), layers.BatchNormalization)} == {0.9}, "small"
 
 
+@pytest.mark.slow_after_first
 def test_kernels_start_as_the_release_s(model):
     for layer in of(model, layers.Conv2D, layers.DepthwiseConv2D):
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
@@ -159,7 +161,7 @@ def test_the_small_form(outline, costs):
     assert outline("efficientnet_b0", input_shape=(64, 64, 3)).get_layer("avg_pool").input.shape[1:3] == (2, 2)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_the_stem_for_imagenet_survives(model, assert_sound):
     assert_sound(model)
 

@@ -169,6 +169,7 @@ def test_every_convolution_has_a_relu(paper):
         assert isinstance(relu, keras.layers.ReLU) and relu.input is layer.output
 
 
+@pytest.mark.slow
 def test_the_main_head_is_the_same_with_and_without_the_others(model):
     alone = googlenet(input_shape=(80, 80, 3), classes=10, width=0.25)
     for layer in alone.layers:
@@ -185,7 +186,7 @@ def test_the_small_form_is_the_sum_of_its_layers(outline, costs, paper):
     assert costs(outline("googlenet", **SMALL)) == (parameters, 32 * 32 * 27 * 192 + inner + 1024 * 10)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", BUILT)
 def test_every_weight_gets_a_gradient(options, gradients):
     keras.utils.set_random_seed(0)
@@ -193,7 +194,7 @@ def test_every_weight_gets_a_gradient(options, gradients):
     assert [path for path, gradient in found if not gradient.any()] == []
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", BUILT[:2])
 def test_it_survives_save_and_load(options, tmp_path):
     model, x = googlenet(width=0.1, **options), pictures(3, *options["input_shape"])
@@ -203,7 +204,7 @@ def test_it_survives_save_and_load(options, tmp_path):
         np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("options", BUILT)
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_it_is_finite_under_mixed_precision(options):
@@ -212,12 +213,14 @@ def test_it_is_finite_under_mixed_precision(options):
         assert logits.shape == (4, 7) and logits.dtype == "float32" and np.isfinite(logits).all()
 
 
+@pytest.mark.slow
 def test_the_stem_follows_the_image(outline):
     assert outline("googlenet", input_shape=(63, 64, 3)).get_layer("conv1_conv").kernel_size == (3, 3)
     assert outline("googlenet", input_shape=(64, 64, 3)).get_layer("conv1_conv").kernel_size == (7, 7)
     assert outline("googlenet", input_shape=(64, 64, 3), stem="small").get_layer("conv1_conv").kernel_size == (3, 3)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("options", "words"), [
     ({"heads": "al"}, "googlenet: heads is 'al'; did you mean 'all'?"),
     ({"stem": "large"}, "googlenet: stem is 'large'; allowed: imagenet, small"),

@@ -62,6 +62,7 @@ def layers_of(model, kind):
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "options", "parameters", "multiplications", "source"), COUNTED)
 def test_parameters_and_multiplications(outline, costs, name, options, parameters, multiplications, source):
     assert costs(outline(name, **options)) == (parameters, multiplications), source

@@ -38,7 +38,7 @@ def test_the_spread_of_the_first_weights(name, variance, scale):
     assert drawn.mean() == pytest.approx(0, abs=scale * variance**0.5 / 100)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "own"), [(plain20, "he"), (resnet20, "he"), (vgg11, "glorot"), (mlp, "he")])
 def test_the_initialiser_reaches_every_layer_and_defaults_to_the_paper_s(build, own):
     def drawn(**options):

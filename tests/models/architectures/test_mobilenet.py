@@ -22,6 +22,7 @@ NAMES = [row[0] for row in TABLE]
 TINY = {"input_shape": (32, 32, 3), "classes": 7, "width": 0.25}
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize(("name", "parameters", "macs", "source"), TABLE, ids=NAMES)
 def test_parameters_and_macs(outline, costs, name, parameters, macs, source):
     assert costs(outline(name)) == (parameters, macs), source
@@ -65,6 +66,7 @@ def of(model, *kinds):
     return [layer for layer in model.layers if isinstance(layer, kinds)]
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_b0"])
 def test_torch_s_form_has_the_same_weights_and_work(outline, costs, name):
     """Symmetric borders at every stride and nowhere else; by torchvision 0.29 and timm 1.0.31."""
@@ -113,7 +115,7 @@ def test_dropout_before_the_logits_alone(outline, name, rate):
     assert model.layers[-2].name == "dropout"
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_kernels_start_as_the_release_s(model):
     for layer in of(model, layers.Conv2D, layers.DepthwiseConv2D, layers.Dense):
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
@@ -123,6 +125,7 @@ def test_kernels_start_as_the_release_s(model):
     assert len(set(kernels)) == len(kernels), "no two layers start alike"
 
 
+@pytest.mark.slow_after_first
 def test_a_bias_only_where_no_batch_normalization_follows(model):
     biased = {layer.name for layer in of(model, layers.Conv2D, layers.DepthwiseConv2D) if layer.use_bias}
     assert biased == {layer.name for layer in of(model, layers.Conv2D) if "_squeeze_" in layer.name}
@@ -175,7 +178,7 @@ def test_the_last_layer_of_v2_and_v3_grows_and_does_not_shrink(outline):
         assert sizes == [1280, 1280, 1920]
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 def test_the_stem_for_imagenet_survives(model, assert_sound):
     assert_sound(model)
 

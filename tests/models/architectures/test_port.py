@@ -68,7 +68,7 @@ def test_it_is_the_same_function_at_full_size(source, apart, name):
     assert apart(ported(theirs, target(name, 224, 1000)), theirs, scale(name)) <= 1e-3
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width"),
     [("mobilenet", 0.25), ("mobilenet_v2", 0.35), ("mobilenet_v3_large", 0.75), ("mobilenet_v3_small", 0.75)],
@@ -120,7 +120,7 @@ def thin():
     return applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=7, alpha=0.35, name="theirs")
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "words"), [
     ({"padding": "symmetric"}, "the source's Conv1 has padding ((0, 1), (0, 1)) ... "
      "the target's conv1_conv has ((1, 0), (1, 0)) ... mobilenet_v2(padding=...)"),

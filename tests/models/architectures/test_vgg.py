@@ -91,7 +91,7 @@ def test_batch_normalization_stands_before_each_relu(outline):
         assert norm.input is layer.output and relu.input is norm.output and layer.use_bias
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), BUILT)
 def test_every_weight_gets_a_gradient(name, options, gradients):
     keras.utils.set_random_seed(0)
@@ -100,7 +100,7 @@ def test_every_weight_gets_a_gradient(name, options, gradients):
         assert gradient.any() or (options.get("norm") and path.endswith("bias")), path
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), BUILT)
 def test_it_survives_save_and_load(name, options, tmp_path):
     model, x = build(name, width=0.1, **options), pictures(3, *options["input_shape"])

@@ -176,6 +176,7 @@ def test_a_tflite_file_is_a_black_box_that_agrees_with_its_model(lite, dozen, tm
     assert (labels == found.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_a_quantised_tflite_file_takes_and_gives_numbers_again(lite, dozen, tmp_path):
     images, logits, _ = dozen
     found = Classifier(load(lite(tmp_path / "q.tflite", quantised=True)), 3).logits(images)
@@ -197,6 +198,7 @@ def test_a_suite_names_a_tflite_file(lite, data, tmp_path, monkeypatch):
         robust.load(suite)
 
 
+@pytest.mark.slow
 def test_an_inspection_of_a_black_box_is_refused(lite, data, tmp_path):
     lite(tmp_path / "net.tflite")
     suite = tmp_path / "s.toml"
@@ -373,7 +375,7 @@ def test_a_file_that_wants_bytes_gets_them(linear, dozen, tmp_path):
     np.testing.assert_allclose(softmax(classifier.logits(dozen[0]), axis=1), softmax(dozen[1], axis=1), atol=0.06)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["python", "command"])
 def test_of_several_outputs_the_remedy_is_the_same_from_python_and_the_command_line(how, dozen, tmp_path, monkeypatch):
     images = dozen[0]
@@ -428,7 +430,7 @@ def greys(count=40):
     return images, np.arange(count) % 3
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["probabilities", "logits"])
 @pytest.mark.parametrize("told", [np.nan, np.inf, "refused", "zeros"])
 def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, predict):
@@ -451,7 +453,7 @@ def test_no_answer_to_images_of_ours_decides_or_fails_anything(answer, told, pre
         assert found.model.gives_probabilities == (answer == "probabilities")
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("places", [[0], [5], [0, 1, 30], range(30), range(40)])
 def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, places, predict):
@@ -472,6 +474,7 @@ def test_a_function_without_numbers_for_some_images_is_named_with_how_many(bad, 
         assert str(caught.value) == f"model 'ask' gives NaN or infinite outputs for {len(places)} of 40 images"
 
 
+@pytest.mark.slow
 def test_evaluate_names_a_function_that_gives_nan(predict):
     images, labels = greys()
     images[30:33, 0, 0, 0] = 0.99

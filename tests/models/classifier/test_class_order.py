@@ -241,6 +241,7 @@ def by_callback(model, data, _):
     watch.on_train_begin()
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("entry", [by_evaluate, by_run, by_callback])
 @pytest.mark.parametrize("is_function", [False, True])
 def test_outputs_of_other_classes_are_refused_before_anything_is_looked_for(entry, is_function, wrong):

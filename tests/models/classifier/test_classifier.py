@@ -111,6 +111,7 @@ def test_other_pixel_ranges_answer_like_their_twin_in_zero_to_one(first, pixels)
     np.testing.assert_allclose(classifier.logits(IMAGES), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_are_by_the_images_in_zero_to_one():
     model = _net(layers.Rescaling(1 / 255))
     twin = Classifier(keras.Sequential([keras.Input(SHAPE), layers.Flatten(), model.layers[-1]]), 3, batch_size=4)
@@ -291,7 +292,7 @@ def test_logits_that_sum_to_one_by_chance_are_taken():
         Classifier(varying, 2).logits(IMAGES)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [tf.py_function, tf.numpy_function], ids=["py_function", "numpy_function"])
 def test_code_of_python_within_a_model_gives_no_gradient(wrap):
     """Of tf.py_function TensorFlow gives a gradient of no shape instead of none."""

@@ -131,6 +131,7 @@ def test_layers_with_functions_of_others_are_not_copied(options):
     assert folded(model) is model and folded(model, "bfloat16") is model
 
 
+@pytest.mark.slow
 def test_a_copy_leaves_no_trace_in_the_model():
     model = registry.resolve("architectures", "resnet20")(width=0.25)
     before = [len(operation._inbound_nodes) for operation in model.operations]

@@ -56,7 +56,7 @@ def test_of_logits_and_probabilities_nothing_is_said(name):
     assert (found(SOUND[name])["reliability"] == "").all()
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sigmoids", "per cent"])
 def test_the_remedies_work_as_they_are_typed(name):
     remedy = FLAGS["logits_guessed"].remedy

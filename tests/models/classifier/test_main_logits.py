@@ -209,7 +209,7 @@ def with_scale(kind):
     return _functional(layer)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "why"),
     [

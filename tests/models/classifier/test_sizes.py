@@ -41,7 +41,7 @@ def write(name):
         Path(name).write_bytes(tf.lite.TFLiteConverter.from_keras_model(network(8)).convert())
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["net.keras", "net.tflite"])
 def test_the_size_that_fits_is_named_and_can_be_typed(name, photos, capsys):
     write(name)

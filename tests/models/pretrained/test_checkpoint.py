@@ -59,7 +59,7 @@ ARRAYS = st.sampled_from([np.float32, np.float64, np.int64]).flatmap(
 )
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @RELAXED
 @given(tensors=st.dictionaries(st.text(st.characters(codec="utf-8")), ARRAYS, min_size=1, max_size=4))
 @pytest.mark.parametrize("kind", FORMS)
@@ -71,7 +71,7 @@ def test_every_shape_name_and_number_comes_back(kind, tensors, form, read):
         np.testing.assert_array_equal(found[name], array)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @RELAXED
 @given(data=st.data())
 @pytest.mark.parametrize("name", [*TINY, *FORMS])
@@ -250,6 +250,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(offset, shape, stri
     assert message in refusal(read, form["legacy"]({**SAMPLE, "view": viewed(offset, shape, strides)}))
 
 
+@pytest.mark.slow
 def test_a_file_of_more_tensors_than_any_network_has_is_refused(read):
     many = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}
     assert "its header declares 20,001 tensors; at most 20,000" in refusal(read, safe(json.dumps(many).encode()))

@@ -55,7 +55,7 @@ def apart(model, reference):
     return float(np.abs(model(reference.images) - reference.logits).max() / reference.logits.std())
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(("layout", "name"), EVERY)
 def test_the_logits_are_torchs(layout, name, reference, loaded):
     theirs = reference(layout, name)
@@ -82,7 +82,7 @@ def test_a_last_layer_without_classes_is_told(reference, tmp_path, form):
         load.original(weights, theirs.images.shape[1:])
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["legacy", "zip", "safetensors"])
 def test_every_form_of_a_file_gives_the_same_network(kind, reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")
@@ -110,7 +110,7 @@ def test_what_does_not_match_is_another_function_and_an_error(layout, name, opti
     assert apart(loaded(theirs, **options), theirs) > 1e-3
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["mean", "std"])
 def test_pixels_are_normalised_as_the_layout_says_or_as_the_suite_does(key, reference, tmp_path, form):
     theirs = reference("timm_tf", "tf_mobilenetv3_small_100")
@@ -123,6 +123,7 @@ def test_pixels_are_normalised_as_the_layout_says_or_as_the_suite_does(key, refe
     assert distance(**{key: (0.5, 0.5, 0.5)}) <= 1e-3 < distance(**{key: (0.485, 0.456, 0.406)})
 
 
+@pytest.mark.slow
 def test_the_momentum_is_torchs(reference, loaded):
     norms = [x for x in loaded(reference(*V2)).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {norm.momentum for norm in norms} == {0.9}
@@ -159,7 +160,7 @@ def without(tensors, *names):
     return {name: value for name, value in tensors.items() if name not in names}
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -182,7 +183,7 @@ def test_every_tensor_is_used_and_every_weight_is_filled(change, message, refere
     assert message in str(error.value)
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.backbone.", "anything."])
 def test_a_prefix_of_all_names_is_taken_off(prefix, reference, loaded):
     theirs = reference("torchvision", "mobilenet_v3_small")

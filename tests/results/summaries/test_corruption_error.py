@@ -211,6 +211,7 @@ def test_the_errors_of_alexnet_are_those_of_the_paper():
     assert (found["half", "mce", ""], found["half", "relative_mce", ""]) == pytest.approx((0.5, 0.5))
 
 
+@pytest.mark.slow
 def test_mce_of_alexnet_itself_is_one():
     errors = {"alexnet": {name: [ALEXNET[name]] * 5 for name in COMMON}}
     found, rows = _found(_table(errors, {"alexnet": 0.4348}).assign(n=5000), {}, "d")
