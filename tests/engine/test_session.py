@@ -340,6 +340,7 @@ def test_evaluate_refuses_what_is_wrong(tiny):
 
 
 def test_a_keras_file_is_evaluated_as_data_and_code_in_it_is_refused(tmp_path):
+    keras.utils.set_random_seed(0)
     inputs = keras.Input((28, 28, 1))
     plain = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
     plain.save(tmp_path / "plain.keras")
