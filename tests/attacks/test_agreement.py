@@ -116,6 +116,7 @@ def test_fgsm(both, norm):
     assert np.array_equal(ours.by != "", is_adv.numpy()) and 0 < is_adv.numpy().sum() < len(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "norm", "options"),
     [

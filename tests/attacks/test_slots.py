@@ -134,6 +134,7 @@ def test_a_model_without_a_gradient_is_named():
     assert all(part in said for part in ("model 'walled' has no gradient", "use a black-box attack: square, "))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_nothing_is_traced_more_than_once_in_a_run_of_ragged_sizes(trained, more, search):
     """Cases of several attacks, radii and numbers of images, as a suite runs them, on one classifier."""

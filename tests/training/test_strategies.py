@@ -83,6 +83,7 @@ def test_a_worker_that_saw_only_its_own_images_would_be_found_out(found):
     assert not np.allclose(found["half"][kernel], found["one"][kernel], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_alarm_works_on_two_devices(found):
     assert "ModelError: job: its loss became" in found["told"]
     assert "the first that is not finite is the output of layer 'logits'" in found["told"]

@@ -77,6 +77,7 @@ def test_it_is_the_margin_that_the_attack_climbs_which_counts(ran):
     assert next(flat_scores(run)).value > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["foolbox:BoundaryAttack", "pgd", "noise"])
 def test_only_an_attack_that_compares_how_sure_the_answers_are_is_asked(ran, name):
     run = ran(CRUDE["hard labels"])

@@ -146,7 +146,7 @@ SOUND = {
 }
 
 
-@pytest.mark.slow_after_first
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOUND)
 def test_scores_that_do_are_not(name, trained, examples):
     """What is measured of the margins at the images, of nets of lenet5 and mlp: at most 5 %; of k-WTA, 20 %."""

@@ -106,6 +106,7 @@ def test_stochastic_depth_skips_whole_images(model):
     assert (images[:, 0] == 0).mean() == pytest.approx(0.175, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", compound.SCALES)
 def test_dropout_before_the_logits(outline, name):
     rates = {"b0": 0.2, "b1": 0.2, "b2": 0.3, "b3": 0.3, "b4": 0.4, "b5": 0.4, "b6": 0.5, "b7": 0.5, "l2": 0.5,

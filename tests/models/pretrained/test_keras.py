@@ -52,6 +52,7 @@ def download(tmp_path, monkeypatch):
     return prepare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
