@@ -122,8 +122,8 @@ def test_describe_prints_the_layers_and_the_sums_and_nothing_of_tensorflow(tmp_p
 
 
 @pytest.mark.slow
-def test_describe_all_prints_the_family_and_draws_its_page(tmp_path, robust_command):
-    done = robust_command("describe", "--all", cwd=tmp_path)
+def test_describe_all_prints_the_family_and_draws_its_page(tmp_path):
+    done = robust("describe", "--all", cwd=tmp_path)
     assert done.returncode == 0
     assert "265 ≠ 264" in done.stdout and "138,357,544 =" in done.stdout
     for name in ("index.html", "architectures.csv", "vgg16.csv"):

@@ -203,7 +203,7 @@ def test_pytest_and_the_command_line_say_it(run, tmp_path, monkeypatch, store):
         [sys.executable, "-m", "robust", "run", "s.toml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "missed: clean[one] difference[top1 vs two] " in done.stdout
+    assert "clean[one-0] difference[top1 vs two] " in done.stdout
     assert " misses no worse than two by 0\n" in done.stdout
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "s.toml", "-k", "clean and one-0"]
     tested = subprocess.run(command, capture_output=True, text=True, check=False)
