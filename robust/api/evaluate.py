@@ -109,7 +109,8 @@ def evaluate(
     in_memory = any(isinstance(each.source, InMemory) for each in suite.models)  # else a run that is stopped can go on
     with TemporaryDirectory(prefix="robust-") as scratch:
         folder = Path(out) if out is not None else Path(scratch) / "report"
-        return run(suite, folder, store=Store(Path(scratch)) if in_memory else default(), progress=progress)
+        store = Store(Path(scratch)) if in_memory else default()
+        return run(suite, folder, store=store, progress=progress, fail_fast=True)
 
 
 def _choice(max_images: int | None, balanced: bool) -> NewTable:

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from robust.core.errors import DataError, SuiteError
-from robust.core.progress import Silent
 from robust.core.remedies import formatted
 from robust.core.signature import convert
 from robust.core.types import Count, Seed, Table
@@ -127,7 +126,7 @@ class RobustAccuracy(keras.callbacks.Callback):
         """The value and the ends of its interval."""
         classifier, data = self._ready()
         self._check_preprocessing()
-        (outcome,) = outcomes(classifier, self._case, data, self._seed, Silent())
+        (outcome,) = outcomes(classifier, self._case, data, self._seed)
         found = proportion(LOGGED, outcome.result.predicted == outcome.result.labels)
         return found.value, found.ci_low, found.ci_high
 

@@ -36,8 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with no suite in progress; the pages are written by one process only."""
     config.stash[_SESSIONS] = {}
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Pages(config), "robust_pages")
+    role = _Helper(config) if hasattr(config, "workerinput") else _Pages(config)
+    config.pluginmanager.register(role, "robust_pages")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
@@ -181,6 +181,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if isinstance(item, CellItem) and item.identity:
         report.robust = [str(item.path), item.cell.model.name, item.cell.seed, item.identity]  # type: ignore[attr-defined]
     return report
+
+
+class _Helper:
+    """Lets a worker of xdist that has no test left share the units of those that still run."""
+
+    def __init__(self, config: pytest.Config):
+        self.config = config
+
+    @remedies.using_interface("pytest")
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            return
+        cells: dict[Path, list[Evaluation]] = {}
+        for item in session.items:
+            if isinstance(item, CellItem):
+                cells.setdefault(item.path, []).append(item.cell)
+        for path, own in cells.items():
+            shared = _session(path, self.config)
+            from robust.core import quiet, suite_folder
+
+            with quiet.dependencies(), suite_folder.importable(shared.suite.folders):
+                shared.help(own)
 
 
 class _Pages:

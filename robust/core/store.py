@@ -59,11 +59,12 @@ class Store:
         if not (path / _KEY).is_file():  # it is written last
             return None
         if fault := _fault(path, key):
-            self._put_aside(path, fault)
+            self.put_aside(path, fault)
             return None
         return path
 
-    def _put_aside(self, path: Path, fault: str) -> None:
+    def put_aside(self, path: Path, fault: str) -> None:
+        """Rename a damaged entry, so that it is computed again, and say so."""
         aside = path.with_name(f"{path.name}.damaged")
         try:
             shutil.rmtree(aside, ignore_errors=True)
@@ -92,6 +93,17 @@ class Store:
         except OSError as error:
             if error.errno not in _FULL:
                 raise  # not the store's fault: a file that `make` reads, say
+            raise self._error(error) from error
+
+    def claim(self, kind: str, key: Table) -> AbstractContextManager | None:
+        """For a `with` block: this process alone does a piece of work; None where another process is at it."""
+        path = self.path(kind, key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return FileLock(f"{path}.claim").acquire(timeout=0)
+        except Timeout:
+            return None
+        except OSError as error:
             raise self._error(error) from error
 
     def _locked(self, path: Path) -> AbstractContextManager:

@@ -106,14 +106,22 @@ class Dataset:
 
     def at(self, split: str, taken: np.ndarray) -> Examples:
         """The arrays of the images of a split selected by `taken`, bool [N], in its order."""
+        pixels, labels, ids = self._arrays(split, self._decoded(split, taken), int(taken.sum()))
+        return Examples(pixels, labels, _text(ids))
+
+    def parts(self, split: str, taken: np.ndarray, size: int) -> Iterator[np.ndarray]:
+        """The images selected by `taken`, bool [N], in its order, float32 [size, H, W, C] at a time; the last may be
+        shorter. One part is in memory at a time."""
+        for images, _, _ in self._batches(split, self._decoded(split, taken), size):
+            yield images
+
+    def _decoded(self, split: str, taken: np.ndarray) -> tf.data.Dataset:
         source = self.encoded or Encoded(self.read)
         rows = source.rows(split)
         if not taken.all():
             until = taken[: 1 + int(np.flatnonzero(taken)[-1])]  # reading stops at the last one
             rows = tf.data.Dataset.zip(rows, tf.data.Dataset.from_tensor_slices(until)).filter(_is_chosen).map(_row)
-        decoded = rows.map(source.decoded, num_parallel_calls=tf.data.AUTOTUNE)
-        pixels, labels, ids = self._arrays(split, decoded.map(_to_unit_range), int(taken.sum()))
-        return Examples(pixels, labels, _text(ids))
+        return rows.map(source.decoded, num_parallel_calls=tf.data.AUTOTUNE).map(_to_unit_range)
 
     def of_few_classes(self, split: str, images: int) -> Examples:
         """`images` images of a split, or all, from few classes, see `robust.datasets.choice.of_few_classes`."""
@@ -170,9 +178,9 @@ class Dataset:
             raise DataError(f"data set {self.name!r}: its split {split!r} holds {filled} images, but declares {size}")
         return arrays
 
-    def _batches(self, split: str, rows: tf.data.Dataset) -> Iterator[tuple[np.ndarray, ...]]:
+    def _batches(self, split: str, rows: tf.data.Dataset, size: int = 256) -> Iterator[tuple[np.ndarray, ...]]:
         try:
-            yield from rows.batch(256).as_numpy_iterator()  # taking batches is four times as fast
+            yield from rows.batch(size).as_numpy_iterator()  # taking batches is four times as fast
         except tf.errors.OpError as error:
             found = re.search(r"DataError: (.*)", error.message) or re.match(r"(?:{{.*?}} )?(.*)", error.message)
             raise DataError(f"data set {self.name!r}: split {split!r}: {found[1] if found else error}") from None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from robust.attacks import ball, targets
 from robust.attacks.minimal.search import smallest_changes
 from robust.core.errors import ContractError, DataError, suggest
-from robust.core.progress import Progress
 from robust.core.randomness import image_seeds
 from robust.core.signature import Call
 from robust.datasets.dataset import Dataset, Examples
@@ -21,45 +20,101 @@ from robust.results.outcome import Outcome
 from robust.suite import Case
 
 
-def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int, progress: Progress) -> Iterator[Outcome]:
-    """Run a case's perturbations on the test split, weakest first, or its search; without any, the clean images.
+@dataclass(frozen=True)
+class Start:
+    """Where the attack at a strength begins: the result at the strength before, for all rows of a shard.
+
+    found: images, passes and who succeeded; images of those that are fooled already are not used again.
+    logits: [N, C]. linf, l2: sizes of the changes, [N]. rounded: bool [N].
+    """
+
+    found: AttackResult
+    logits: np.ndarray
+    linf: np.ndarray
+    l2: np.ndarray
+    rounded: np.ndarray
+
+
+def outcomes(classifier: Classifier, case: Case, data: Dataset, seed: int) -> Iterator[Outcome]:
+    """Run a case on all its images at once, in memory: the outcome at each strength, or the clean one.
+
+    Raises ContractError as `of_examples`, DataError where no image is left to attack.
+    """
+    examples, began = data.examples("test", case.max_images, seed=seed, balanced=case.balanced), time.perf_counter()
+    logits = classifier.logits(examples.images)
+    clean = EvaluationResult(data.classes, examples.ids, examples.labels, logits, dict(data.superclasses))
+    if not case.calls:
+        nothing = AttackResult.of(examples.images)
+        yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
+        return
+    examples, clean = aim(case, examples, clean, seed)
+    if not len(examples.ids):
+        raise no_image_left(case)
+    yield from of_examples(classifier, case, examples, clean, seed)
+
+
+def no_image_left(case: Case) -> DataError:
+    """The error for a target that excludes every image."""
+    return DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
+
+
+def of_examples(
+    classifier: Classifier,
+    case: Case,
+    examples: Examples,
+    clean: EvaluationResult,
+    seed: int,
+    start: Start | None = None,
+) -> Iterator[Outcome]:
+    """Run the perturbations of a case on some examples, weakest first, or its search.
 
     An image misclassified at one eps is not attacked again at the next: the adversarial image is also in the larger
     ball. The others continue from their last perturbed image. An image that was misclassified before or by the attack
     is not evaluated again: another prediction of a randomised model would not undo that.
 
-    Raises ContractError where a perturbation leaves its ball or [0, 1], DataError where no image is left.
+    Args:
+        classifier: the model. case: its `calls` are run.
+        examples: images, and clean: the result on them without a perturbation, after `aim`.
+        seed: of the suite. start: the result at a smaller strength than the first call.
+
+    Raises ContractError where a perturbation leaves its ball or [0, 1].
     """
-    examples, began = data.examples("test", case.max_images, seed=seed, balanced=case.balanced), time.perf_counter()
-    clean = EvaluationResult(
-        data.classes, examples.ids, examples.labels, classifier.logits(examples.images), dict(data.superclasses)
-    )
-    if not case.calls:
-        progress.advance()
-        nothing = AttackResult.of(examples.images)
-        yield Outcome(None, examples.images, examples.images, clean, time.perf_counter() - began, nothing.trace)
-        return
-    examples, clean = aim(case, examples, clean, seed)
     seeds = image_seeds(seed, case.name, examples.ids.tolist())
-    carried, logits = None, clean.logits
     for call in case.calls:
         began = time.perf_counter()
         if call.kind == "attacks":
-            search = call if case.minimal is None else partial(smallest_changes, call)
-            carried, rows = attack(classifier, call, search, examples, clean, seeds, carried)
-            logits = logits.copy()
-            logits[rows] = classifier.logits(carried.images[rows])
-            carried = replace(carried, by=success_by(call, carried.by, clean, logits))
-            carried, logits = without_corrections(carried, logits, examples, clean)
+            result, start = _attacked(classifier, case, call, examples, clean, seeds, start)
+            found = start.found
         else:
-            carried = _corrupt(call, examples, seeds)
-            logits = classifier.logits(carried.images)
-        result = _evaluated(clean, logits, examples.images, carried)
-        result = result if case.minimal is None else with_distance(result, call, carried.images - examples.images)
-        if call.kind == "attacks":
-            result = replace(result, rounded=rounded(classifier, result, carried.images))
-        progress.advance()
-        yield Outcome(call, examples.images, carried.images, result, time.perf_counter() - began, carried.trace)
+            found = _corrupt(call, examples, seeds)
+            result = _evaluated(clean, classifier.logits(found.images), examples.images, found)
+        yield Outcome(call, examples.images, found.images, result, time.perf_counter() - began, found.trace)
+
+
+def _attacked(
+    classifier: Classifier,
+    case: Case,
+    call: Call,
+    examples: Examples,
+    clean: EvaluationResult,
+    seeds: np.ndarray,
+    last: Start | None,
+) -> tuple[EvaluationResult, Start]:
+    search = call if case.minimal is None else partial(smallest_changes, call)
+    found, rows = attack(classifier, call, search, examples, clean, seeds, None if last is None else last.found)
+    logits = (clean.logits if last is None else last.logits).copy()
+    logits[rows] = classifier.logits(found.images[rows])
+    found = replace(found, by=success_by(call, found.by, clean, logits))
+    found, logits = without_corrections(found, logits, examples, clean)
+    result = _evaluated(clean, logits, examples.images, found)
+    if case.minimal is not None:
+        result = with_distance(result, call, found.images - examples.images)
+    result = replace(result, rounded=rounded(classifier, result, found.images, rows))
+    if last is not None:  # what was fooled before is as it was
+        kept = np.setdiff1d(np.arange(len(logits)), rows)
+        for name in ("linf", "l2", "rounded"):
+            getattr(result, name)[kept] = getattr(last, name)[kept]
+    return result, Start(found, logits, *(np.asarray(getattr(result, n)) for n in ("linf", "l2", "rounded")))
 
 
 def aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> tuple[Examples, EvaluationResult]:
@@ -67,8 +122,6 @@ def aim(case: Case, examples: Examples, clean: EvaluationResult, seed: int) -> t
     if case.target is None:
         return examples, clean
     rows, aims = pairs(case.target, clean, seed)
-    if not rows.size:
-        raise DataError(f"case {case.name}: the target {case.target!r} leaves no image to attack")
     examples = Examples(examples.images[rows], examples.labels[rows], examples.ids[rows])
     return examples, replace(clean, ids=examples.ids, labels=examples.labels, logits=clean.logits[rows], targets=aims)
 
@@ -150,9 +203,9 @@ def without_corrections(
     return replace(carried, images=images), np.where(corrected[:, None], clean.logits, logits)
 
 
-def rounded(classifier: Classifier, result: EvaluationResult, images: np.ndarray) -> np.ndarray:
-    """Which of the successful adversarial images still fool the model when they are rounded to 8 bits."""
-    is_adv, survives = np.flatnonzero(result.attack_success), np.zeros(len(images), bool)
+def rounded(classifier: Classifier, result: EvaluationResult, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which of the successful adversarial images, among these rows, still fool the model rounded to 8 bits."""
+    is_adv, survives = rows[result.attack_success[rows]], np.zeros(len(images), bool)
     if is_adv.size:
         predicted = classifier.logits(np.round(images[is_adv] * 255) / 255).argmax(axis=1)
         aims = None if result.targets is None else result.targets[is_adv]

@@ -39,12 +39,19 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "foolbox", "numpy", "
 
 
 def fill(
-    out: Path, suite: Suite, data: Dataset, found: Found, notes: Iterable[str] = (), given: str = ""
+    out: Path,
+    suite: Suite,
+    data: Dataset,
+    found: Found,
+    notes: Iterable[str] = (),
+    given: str = "",
+    failed: Iterable[NewRow] = (),
 ) -> pd.DataFrame:
     """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html.
 
     notes: what was skipped or guessed when the data was read. given: its fingerprint before a validation split was
-    held out, by which reports are compared: a held-out split changes no test image.
+    held out, by which reports are compared: a held-out split changes no test image. failed: the rows of the evaluations
+    that could not be run.
     """
     tables = [
         _outcomes(evaluation, block).assign(searched=evaluation.case.minimal is not None) for evaluation, block in found
@@ -59,7 +66,7 @@ def fill(
         judged += compared(suite, data, evaluation, lambda other: finished.get(other.id), out, doubts)
     results = record.table(judged, record.RESULTS)
     summed = [{**row, "reliability": _level(row, found)} for row in summaries(suite, data, results, outcomes)]
-    results = record.table([*judged, *summed], record.RESULTS)
+    results = record.table([*judged, *summed, *failed], record.RESULTS)
     record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
     write_samples(out / "samples", found)
     samples.write(out / "samples", found)

@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from robust.core import files, suite_folder
@@ -22,15 +23,20 @@ from robust.datasets.from_python import read
 from robust.datasets.held_out import with_validation
 from robust.engine import (
     blocks,
+    case_data,
     early_checks,
+    executor,
+    keys,
     model_notes,
     prepare_models,
     recording,
     reference_predictions,
     requirements,
+    shards,
 )
+from robust.engine.failures import Attempts, Failed, UnitsFailedError
 from robust.engine.fitted import Fitted
-from robust.models.classifier.memory import halving_batches
+from robust.engine.units import Clean, Work
 from robust.results import paired_bounds
 from robust.suite import Evaluation, Model, Suite, load, selection, transfer
 from robust.suite.lines import Lines
@@ -44,6 +50,7 @@ def run(
     allow_code: bool = False,
     store: Store | None = None,
     progress: Progress | None = None,
+    fail_fast: bool = False,
 ) -> pd.DataFrame:
     """Run a suite: train what is not trained yet, run the cases, fill the report folder, write its page.
 
@@ -56,18 +63,26 @@ def run(
         allow_code: may the suite run third-party code?
         store: where fitted models and finished blocks are kept; by default the user's store.
         progress: receives the progress of the run; by default there is no output.
+        fail_fast: stop at the first evaluation that cannot be run, instead of running the others.
 
     Returns the requested rows of results.csv; the columns are those of `robust.results.tables.RESULTS`.
 
-    Raises RobustError, before anything is trained, for errors in the suite, the data or the folder.
+    An evaluation that cannot be run (a model that raises on a batch, an attack that leaves its ball, an unreadable
+    image) is a row with the metric "failed", and a note on the page; the others are run.
+
+    Raises RobustError, before anything is trained, for errors in the suite, the data or the folder; and the first error
+    where nothing could be run.
     """
     suite = suite if isinstance(suite, Suite) else load(suite, allow_code=allow_code)
     # With a suite file, remedies are given in terms of the file.
     with suite_folder.importable(suite.folders), of_a_suite() if suite.text else nullcontext():
-        return _run(suite, Path(out) if out is not None else Path("reports") / suite.name, k, store, progress)
+        folder = Path(out) if out is not None else Path("reports") / suite.name
+        return _run(suite, folder, k, store, progress, fail_fast=fail_fast)
 
 
-def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progress | None) -> pd.DataFrame:
+def _run(
+    suite: Suite, out: Path, k: str, store: Store | None, progress: Progress | None, *, fail_fast: bool
+) -> pd.DataFrame:
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
     writable(out)
@@ -75,19 +90,24 @@ def _run(suite: Suite, out: Path, k: str, store: Store | None, progress: Progres
         remarks.report([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
     session.report(session.of_data())
     session.check(chosen, out)
+    attempts = Attempts(session.images, session.progress.say, fail_fast=fail_fast)
     try:
+        for evaluation in chosen:  # models not trained here are checked before anything is trained
+            attempts.run(evaluation, partial(session.check_model, evaluation))
+        attempts.check(chosen)
         for evaluation in chosen:
-            session.check_model(evaluation)  # models not trained here are checked before anything is trained
+            attempts.run(evaluation, partial(session.block, evaluation))
+        attempts.check(chosen)
         for evaluation in chosen:
-            session.block(evaluation)
-        for evaluation in chosen:
-            session.compared(evaluation, out)
+            attempts.run(evaluation, partial(session.compared, evaluation, out))
     except (Exception, KeyboardInterrupt):
         if any(session.find(evaluation) for evaluation in suite.evaluations()):
-            session.record(out)  # the results so far are not lost
+            session.record(out, attempts.failed.values())  # the results so far are not lost
         raise
-    results = session.record(out)
+    results = session.record(out, attempts.failed.values())
     warn(session, chosen, progress)
+    for one in attempts.failed.values() if progress is None else ():
+        warnings.warn(f"could not be run: {one}", stacklevel=3)
     wanted = pd.MultiIndex.from_tuples([(c.model.name, c.seed, c.case.name) for c in chosen])
     return results[pd.MultiIndex.from_frame(results[["model", "seed", "case"]]).isin(wanted)].reset_index(drop=True)
 
@@ -140,7 +160,7 @@ class Session:
         self._data_of: dict[str, Dataset] = {}
         for case in suite.cases:
             with located(suite.path, case.line):
-                self._data_of[case.name] = blocks.data_of(case, self.data)
+                self._data_of[case.name] = case_data.data_of(case, self.data)
             requirements.check(suite, case, self._data_of[case.name], self.data)
         requirements.distinct(suite, self._data_of)
         self._reported: set[str] = set()
@@ -233,27 +253,40 @@ class Session:
         """The finished block of an evaluation: from the store, or computed now."""
         if (known := self.find(evaluation)) is not None:
             return known
-        data = self._data_of[evaluation.case.name]
-        source = self.source(evaluation)
-        transferred = None if source is None else blocks.restricted(self.fitted(*source), self.data, data)
-        fitted = blocks.restricted(self.fitted(evaluation.model, evaluation.seed), self.data, data)
-        self.progress.stage(evaluation.id, max(len(evaluation.case.calls), 1))
-        key = self._key(evaluation, fitted.identity, transferred.identity if transferred else None)
-        case = (
-            evaluation.case if transferred is None else blocks.with_source(evaluation.case, transferred, fitted, data)
-        )
+        work = self.work(evaluation)
+        self.progress.stage(evaluation.id, len(work.shards) * (1 + bool(work.case.calls)))
+        made_by = None if work.source is None else work.source["identity"]
+        key = self._key(evaluation, work.fitted.identity, made_by)
         with located(self.suite.path, evaluation.case.line, evaluation.id):
-            path = self.store.get_or_make(
-                "blocks",
-                key,
-                lambda out: halving_batches(
-                    fitted.classifier,
-                    lambda: blocks.make(fitted, self.suite.seed, case, data, self.progress, out),
-                    self.progress.say,
-                ),
-            )
+            path = self.store.get_or_make("blocks", key, lambda out: blocks.make(work, self.progress, out))
         self.progress.say(f"{evaluation.id}: {recording.brief(self.suite, evaluation, path)}")
         return path
+
+    def work(self, evaluation: Evaluation) -> Work:
+        """What the units of an evaluation share; its models are trained or loaded."""
+        declared, source, data = evaluation.case, self.source(evaluation), self._data_of[evaluation.case.name]
+        transferred = None if source is None else blocks.restricted(self.fitted(*source), self.data, data)
+        fitted = blocks.restricted(self.fitted(evaluation.model, evaluation.seed), self.data, data)
+        filled = declared if transferred is None else blocks.with_source(declared, transferred, fitted, data)
+        of_source = keys.source_key(transferred.identity, source[0]) if source and transferred else None
+        own, how = fitted.with_model_channels(data), keys.model_key(evaluation.model)
+        return Work(self.suite.seed, filled, declared, fitted, own, data, how, of_source, self._base(data), self.store)
+
+    def _base(self, data: Dataset) -> np.ndarray:
+        """The test images of this data that any case uses, bool [N]: the model predicts each of them once."""
+        same = [case for case in self.suite.cases if _alike(self._data_of[case.name], data)]
+        return np.logical_or.reduce([shards.taken(case, data, self.suite.seed) for case in same])
+
+    def help(self, evaluations: Iterable[Evaluation]) -> None:
+        """Run units of unfinished evaluations that no other process is at; their errors are not raised here.
+
+        No model is trained for it: another process does.
+        """
+        for evaluation in evaluations:
+            if self.find(evaluation) is None and self.identity(evaluation.model, evaluation.seed) is not None:
+                with suppress(RobustError, UnitsFailedError):
+                    work = self.work(evaluation)
+                    executor.run(work, Clean(work), self.progress, wait=False)
 
     def check(self, evaluations: Iterable[Evaluation], out: Path) -> None:
         """Raise ReportError for an earlier report that the bounds of these evaluations cannot be judged against."""
@@ -287,12 +320,23 @@ class Session:
     def _key(self, evaluation: Evaluation, identity: str, made_by: str | None) -> NewTable:
         """The key of an evaluation's block, given what identifies its model and the source of a transfer."""
         source = self.source(evaluation)
-        of_source = blocks.source_key(made_by, source[0]) if source and made_by is not None else None
-        return blocks.key(self.suite.seed, evaluation, self._data_of[evaluation.case.name], identity, of_source)
+        of_source = keys.source_key(made_by, source[0]) if source and made_by is not None else None
+        return keys.key(self.suite.seed, evaluation, self._data_of[evaluation.case.name], identity, of_source)
 
-    def record(self, out: Path) -> pd.DataFrame:
+    def is_made_here(self, model: Model) -> bool:
+        """Is it built or trained here, see `prepare_models.is_made_here`?"""
+        return prepare_models.is_made_here(model)
+
+    def images(self, evaluation: Evaluation) -> int:
+        """How many test images a case uses."""
+        return evaluation.case.max_images or self._data_of[evaluation.case.name].size("test")
+
+    def record(self, out: Path, failed: Iterable[Failed] = ()) -> pd.DataFrame:
         """Fill the report folder with every finished block, write the page, and return the results."""
-        return recording.fill(out, self.suite, self.data, self._found(), self.notes(), self._given.fingerprint)
+        failures = [*failed]
+        notes = [*self.notes(), *(f"could not be run: {one}" for one in failures)]
+        rows = [one.row(self.suite, self._data_of[one.evaluation.case.name].name) for one in failures]
+        return recording.fill(out, self.suite, self.data, self._found(), notes, self._given.fingerprint, rows)
 
     def _found(self) -> list[tuple[Evaluation, Path]]:
         """The finished evaluations, with their blocks."""
@@ -301,6 +345,11 @@ class Session:
             for evaluation in self.suite.evaluations()
             if (block := self.find(evaluation)) is not None
         ]
+
+
+def _alike(one: Dataset, other: Dataset) -> bool:
+    """Do they hold the same test images, and can the same classes be predicted?"""
+    return (one.content, one.channels, one.classes) == (other.content, other.channels, other.classes)
 
 
 def _data(suite: Suite) -> Dataset:

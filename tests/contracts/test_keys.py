@@ -12,7 +12,7 @@ import pytest
 from robust.core import closure
 from robust.core.signature import Call, bind
 from robust.core.store import code_of, digest
-from robust.engine import blocks, prepare_models, reference_predictions
+from robust.engine import keys, prepare_models, reference_predictions
 from robust.suite import Case, Evaluation, Model, read_case, read_model
 from robust.suite.preprocessing import read as preprocessing
 
@@ -34,7 +34,26 @@ def other(value):
 
 
 KEYS = [
-    blocks.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
+    keys.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
+    keys.CleanKey("clean", "m", {"output": None}, ("c", "", ""), ("a", "b"), 3, ("1",), "code"),
+    keys.UnitKey(
+        0,
+        "c",
+        ({"name": "pgd"},),
+        "next",
+        False,
+        ("1",),
+        False,
+        None,
+        "m",
+        {"output": None},
+        ("c", "", ""),
+        ("a", "b"),
+        3,
+        ("1", "2"),
+        "code",
+    ),
+    keys.ChecksKey(("u",), ("1",), (), "m", {"output": None}, ("c", "", ""), ("a", "b"), 3, "code"),
     prepare_models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
     reference_predictions.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
 ]
@@ -71,27 +90,27 @@ def fields(kind, apart):
     return [one.name for one in dataclasses.fields(kind) if one.name not in apart]
 
 
-@pytest.mark.parametrize("field", fields(Case, blocks.NOT_IN_KEY))
+@pytest.mark.parametrize("field", fields(Case, keys.NOT_IN_KEY))
 def test_each_field_of_a_case_makes_another_block(cell, data, field):
     changed = dataclasses.replace(cell, case=dataclasses.replace(cell.case, **{field: CASE[field]}))
-    assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
+    assert digest(keys.key(0, changed, data, "id")) != digest(keys.key(0, cell, data, "id"))
 
 
-@pytest.mark.parametrize("field", fields(Model, blocks.ORIGIN_FIELDS))
+@pytest.mark.parametrize("field", fields(Model, keys.ORIGIN_FIELDS))
 def test_each_field_of_a_model_that_says_how_it_is_evaluated_makes_another_block(cell, data, field):
     changed = dataclasses.replace(cell, model=dataclasses.replace(cell.model, **{field: MODEL[field]}))
-    assert digest(blocks.key(0, changed, data, "id")) != digest(blocks.key(0, cell, data, "id"))
+    assert digest(keys.key(0, changed, data, "id")) != digest(keys.key(0, cell, data, "id"))
 
 
 @pytest.mark.parametrize("field", ["fingerprint", "channels", "code", "superclasses"])
 def test_other_data_make_another_block(cell, data, field):
     changed = dataclasses.replace(data, **{field: {"all": ("0", "1")} if field == "superclasses" else "gray"})
-    assert digest(blocks.key(0, cell, changed, "id")) != digest(blocks.key(0, cell, data, "id"))
+    assert digest(keys.key(0, cell, changed, "id")) != digest(keys.key(0, cell, data, "id"))
 
 
 def test_a_bound_makes_no_other_block(cell, data):
     bounded = dataclasses.replace(cell, case=read_case("c", {"expect": {"top1": ">= 0.5"}}))
-    assert blocks.key(0, bounded, data, "id") == blocks.key(0, cell, data, "id")
+    assert keys.key(0, bounded, data, "id") == keys.key(0, cell, data, "id")
 
 
 TRAINED = {"architecture": "resnet20", "train": {"recipe": "short", "adversary": {"name": "fgsm", "eps": 0.1}}}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from robust.core.errors import ContractError, DataError
-from robust.core.progress import Silent
 from robust.core.randomness import image_seeds
 from robust.core.signature import Call, bind
 from robust.datasets.dataset import from_arrays
@@ -60,7 +59,7 @@ def split(affine):
 def run(split):
     def outcomes(*calls, target=None, images=IMAGES, name="case"):
         data = from_arrays(images, LABELS, CLASSES)
-        return list(perturb.outcomes(split, Case(name, tuple(calls), target), data, 0, Silent()))
+        return list(perturb.outcomes(split, Case(name, tuple(calls), target), data, 0))
 
     return outcomes
 
@@ -115,7 +114,7 @@ def test_a_lucky_answer_of_a_random_model_brings_nothing_back():
     images, labels = np.tile(IMAGES, (30, 1, 1, 1)), np.tile(LABELS, 30)
     case = Case("case", tuple(_across(eps, by="") for eps in (0.01, 0.02, 0.03)))
     data = from_arrays(images, labels, CLASSES)
-    found = [o.result for o in perturb.outcomes(Classifier(model, 2, batch_size=64), case, data, 0, Silent())]
+    found = [o.result for o in perturb.outcomes(Classifier(model, 2, batch_size=64), case, data, 0)]
     lost = [found[0].clean.predicted != labels, *(result.predicted != labels for result in found)]
     assert all((before <= after).all() and before.sum() < after.sum() for before, after in itertools.pairwise(lost))
     assert (found[-1].by[lost[0]] == "clean").all() and lost[-1].mean() > 0.85  # 15 in 16 coins
@@ -235,7 +234,7 @@ def test_with_a_target_only_reaching_it_counts(affine):
     data = from_arrays(images, [0, 0], ("ci_low", "middle", "ci_high"))
     calls = (_across(0.3), _across(0.5))
     case = Case("aimed", calls, "ci_high")
-    one, two = perturb.outcomes(classifier, case, data, 0, Silent())
+    one, two = perturb.outcomes(classifier, case, data, 0)
     assert one.result.predicted.tolist() == [1, 1] and one.result.by.tolist() == ["", ""]
     assert two.result.predicted.tolist() == [1, 2] and two.result.by.tolist() == ["", "pgd"]
 
@@ -245,23 +244,10 @@ def test_a_target_that_leaves_nobody_is_an_error(run):
         run(_across(0.1), target={"dark": "dark"})
 
 
-def test_progress_is_told_of_every_strength(split):
-    class Counting(Silent):
-        steps = 0
-
-        def advance(self, note=""):
-            self.steps += 1
-
-    progress = Counting()
-    case = Case("x", (_across(0.1), _across(0.2), _across(0.3)))
-    outcomes = perturb.outcomes(split, case, from_arrays(IMAGES, LABELS, CLASSES), 0, progress)
-    assert [progress.steps for _ in outcomes] == [1, 2, 3]
-
-
 def test_a_real_attack_through_the_real_call(split):
     calls = tuple(bind("attacks", {"name": "pgd", "eps": eps}) for eps in (0.04, 0.06, 0.19, 0.21, 0.39, 0.41))
     data = from_arrays(IMAGES, LABELS, CLASSES)
-    found = list(perturb.outcomes(split, Case("pgd", calls), data, 0, Silent()))
+    found = list(perturb.outcomes(split, Case("pgd", calls), data, 0))
     assert isinstance(calls[0], Call)
     # each falls between the strengths on both sides of its distance to 0.5
     fallen = [(o.result.predicted != LABELS)[:6].tolist() for o in found]
@@ -289,7 +275,7 @@ def test_a_search_gives_every_image_its_distance(split):
     data = from_arrays(IMAGES, LABELS, CLASSES)
     for norm, factor in (("linf", 1), ("l2", 2), ("l1", 4)):
         call = bind("attacks", {"name": "fab", "norm": norm, "eps": 0.25 * factor, "steps": 12})
-        (outcome,) = perturb.outcomes(split, Case("far", minimal=call), data, 0, Silent())
+        (outcome,) = perturb.outcomes(split, Case("far", minimal=call), data, 0)
         result = outcome.result
         expected = np.where(np.abs(GREYS - 0.5) < 0.25, np.abs(GREYS - 0.5) * factor, np.inf)
         expected[6] = 0  # a clean error
@@ -308,7 +294,7 @@ def test_a_search_that_leaves_its_ball_is_an_error(split, monkeypatch):
     call = bind("attacks", {"name": "fab", "eps": 0.1})
     monkeypatch.setattr(perturb, "smallest_changes", lambda call, *a, **k: _across(0.2)(*a, **k))
     with pytest.raises(ContractError, match=r"^fab left the ball: a change of 0\.2 where eps is 0\.1$"):
-        list(perturb.outcomes(split, Case("far", minimal=call), from_arrays(IMAGES, LABELS, CLASSES), 0, Silent()))
+        list(perturb.outcomes(split, Case("far", minimal=call), from_arrays(IMAGES, LABELS, CLASSES), 0))
 
 
 def test_all_targets_send_every_image_to_each_other_class(affine):
@@ -317,7 +303,7 @@ def test_all_targets_send_every_image_to_each_other_class(affine):
     images = np.ones((3, 1, 4, 1), np.float32) * np.array([0.2, 0.6, 0.9], np.float32)[:, None, None, None]
     data = from_arrays(images, [0, 1, 1], ("ci_low", "middle", "ci_high"))  # the last is an error: it is taken for high
     call = bind("attacks", {"name": "pgd", "eps": 0.25})
-    (outcome,) = perturb.outcomes(classifier, Case("sent", (call,), "all"), data, 0, Silent())
+    (outcome,) = perturb.outcomes(classifier, Case("sent", (call,), "all"), data, 0)
     result = outcome.result
     assert result.ids.tolist() == ["00000"] * 2 + ["00001"] * 2 + ["00002"] * 2
     assert result.targets.tolist() == [1, 2, 0, 2, 0, 2] and result.labels.tolist() == [0, 0, 1, 1, 1, 1]
@@ -332,7 +318,7 @@ def test_a_search_towards_all_targets(affine):
     images = np.full((1, 1, 4, 1), 0.2, np.float32)
     data = from_arrays(images, [0], ("ci_low", "middle", "ci_high"))
     call = bind("attacks", {"name": "fab", "eps": 0.6, "norm": "linf", "steps": 12})
-    (outcome,) = perturb.outcomes(classifier, Case("far", target="all", minimal=call), data, 0, Silent())
+    (outcome,) = perturb.outcomes(classifier, Case("far", target="all", minimal=call), data, 0)
     np.testing.assert_allclose(outcome.result.distance, [0.1, 0.5], rtol=0.02)
 
 
@@ -343,7 +329,7 @@ def test_an_attack_towards_a_class_mends_nothing_that_was_wrong_before(affine):
     darker = [
         Fake(lambda images, *_, by=by: -np.minimum(by, images), {"eps": by, "norm": "linf"}) for by in (0.15, 0.2)
     ]
-    found = list(perturb.outcomes(model, Case("c", tuple(darker), "never"), data, 0, Silent()))
+    found = list(perturb.outcomes(model, Case("c", tuple(darker), "never"), data, 0))
     for outcome in found:
         assert outcome.result.clean.predicted[-1] == outcome.result.predicted[-1] == 1 != LABELS[-1]
         assert outcome.result.linf[-1] == 0 and np.array_equal(outcome.perturbed[-1], IMAGES[-1])

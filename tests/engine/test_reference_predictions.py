@@ -7,7 +7,7 @@ from robust.core.errors import DataError, SuiteError
 from robust.core.signature import bind
 from robust.core.store import Store, digest
 from robust.datasets.dataset import from_splits
-from robust.engine import blocks, reference_predictions
+from robust.engine import blocks, case_data, keys, reference_predictions
 from robust.engine.fitted import Fitted
 from robust.models.classifier import Classifier
 from robust.models.features import features
@@ -66,22 +66,22 @@ def test_without_features_there_are_logits(data):
 def test_images_from_outside_must_have_the_same_shape(data):
     case = read_case("clean", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
     with pytest.raises(DataError, match=r"case clean: outside: digits has images of shape \(28, 28, 1\), those of"):
-        blocks.data_of(case, data)
+        case_data.data_of(case, data)
     with pytest.raises(SuiteError, match="case plain: no images from outside; name them: in a suite, ood ="):
-        blocks.outside_of(read_case("plain", {}), data)
+        case_data.outside_of(read_case("plain", {}), data)
 
 
 def test_what_lies_outside_is_part_of_what_was_measured(data):
     tables = ({"name": "digits", "size": 6}, {"name": "digits", "size": 6}, None)
     cases = [read_case("c", {"ood": t, "metrics": ["outliers"]} if t else {}) for t in tables]
-    one, same, without = (blocks.data_of(case, data).fingerprint for case in cases)
+    one, same, without = (case_data.data_of(case, data).fingerprint for case in cases)
     assert one == same != without
 
 
 def test_what_there_is_to_say_of_images_from_outside_is_said_with_their_name(data, monkeypatch):
     case = read_case("c", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
     monkeypatch.setattr(blocks, "outside_of", lambda case, data: replace(data, name="far", remarks=("one is empty",)))
-    assert blocks.data_of(case, replace(data, remarks=("own",))).remarks == ("own", "outside, far: one is empty")
+    assert case_data.data_of(case, replace(data, remarks=("own",))).remarks == ("own", "outside, far: one is empty")
 
 
 def test_images_from_outside_may_be_asked_again_after_a_batch_that_did_not_fit(classifier, data, tmp_path):
@@ -111,18 +111,18 @@ KEYED = [
 
 def test_whatever_is_asked_of_whomever_makes_another_block(data):
     cell = Evaluation(read_case("c", {}), read_model("net", {"architecture": "lenet5"}), 0)
-    keys = [blocks.key(0, replace(cell, case=read_case("c", table)), data, "id") for table in KEYED]
-    keys += [
-        blocks.key(0, cell, data, "other"),
-        blocks.key(1, cell, data, "id"),
-        blocks.key(0, cell, data, "id", "far"),
+    found = [keys.key(0, replace(cell, case=read_case("c", table)), data, "id") for table in KEYED]
+    found += [
+        keys.key(0, cell, data, "other"),
+        keys.key(1, cell, data, "id"),
+        keys.key(0, cell, data, "id", "far"),
     ]
-    keys.append(blocks.key(0, replace(cell, case=read_case("d", {})), data, "id"))
-    keys.append(blocks.key(0, cell, replace(data, fingerprint="other"), "id"))
-    assert len({digest(key) for key in keys}) == len(keys)
-    assert blocks.key(0, cell, data, "id") == keys[0]
+    found.append(keys.key(0, replace(cell, case=read_case("d", {})), data, "id"))
+    found.append(keys.key(0, cell, replace(data, fingerprint="other"), "id"))
+    assert len({digest(key) for key in found}) == len(found)
+    assert keys.key(0, cell, data, "id") == found[0]
     bounded = replace(cell, case=read_case("c", {"expect": {"top1": ">= 0.5"}}))
-    assert blocks.key(0, bounded, data, "id") == keys[0]  # a bound is judged anew
+    assert keys.key(0, bounded, data, "id") == found[0]  # a bound is judged anew
 
 
 def test_where_a_number_stands_is_told_by_its_perturbation():

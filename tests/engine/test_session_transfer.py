@@ -11,7 +11,7 @@ import robust
 from robust.core.errors import ModelError, SuiteError
 from robust.core.progress import Silent
 from robust.core.store import Store, digest
-from robust.engine import blocks, prepare_models
+from robust.engine import keys, prepare_models
 from robust.engine.session import Session
 from robust.suite import load
 from robust.suite.preprocessing import Preprocessing
@@ -135,8 +135,8 @@ def test_a_block_hangs_on_how_the_source_is_asked(path):
         {"black_box": True},
         {"attack_precision": "bfloat16"},
     ]
-    keys = [digest(blocks.source_key("one", replace(source, **change))) for change in changes]
-    assert len({*keys, digest(blocks.source_key("other", source))}) == 6
+    found = [digest(keys.source_key("one", replace(source, **change))) for change in changes]
+    assert len({*found, digest(keys.source_key("other", source))}) == 6
 
 
 def test_without_a_transfer_one_model_is_held(path, store, tmp_path):

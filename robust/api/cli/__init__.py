@@ -1,7 +1,8 @@
 """The command line: thin functions over the API, one command a file.
 
 Exit codes: 0 all bounds passed, 1 a bound was missed, unsupported, undecided, or absent in `robust report`, 2
-bad usage or input, 4 a bug in robust, 130 stopped by Ctrl-C, 143 by SIGTERM.
+bad usage or input, 3 something could not be run and the rest was, 4 a bug in robust, 130 stopped by Ctrl-C, 143 by
+SIGTERM.
 """
 
 import os
@@ -14,6 +15,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from robust.api.cli.attack import attack
+from robust.api.cli.cache import cache
 from robust.api.cli.compare import compare
 from robust.api.cli.describe import describe
 from robust.api.cli.evaluate import evaluate
@@ -36,6 +38,7 @@ app = App(
 app.command(list_, name="list")
 for command in (run, evaluate, attack, describe, train, show, report, compare):
     app.command(command)
+app.command(cache)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from robust.core.types import Channels
+
+if TYPE_CHECKING:
+    from robust.suite import Suite
 
 
 def run(
@@ -18,6 +21,8 @@ def run(
     classes: str | None = None,
     channels: Channels | None = None,
     allow_code: Annotated[bool, Parameter(negative="")] = False,
+    fail_fast: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a suite: train its models, run its cases, write the tables and the page.
 
@@ -36,6 +41,11 @@ def run(
         Show images in colour, rgb, or in grey, gray; by default what the suite sets.
     allow_code
         Let the suite run third-party code ("module:function", python =).
+    fail_fast
+        Stop at the first case that cannot be run, instead of running the others.
+    dry_run
+        Run nothing: print for each case its units of work, how many of them the store has, and an estimate of the time
+        from those.
     """
     from robust import suite as suites
     from robust.core import quiet
@@ -47,14 +57,27 @@ def run(
     from robust.core import progress
     from robust.engine.session import run as run_suite
 
+    if dry_run:
+        return _plan(loaded, k)
     folder = out or Path("reports") / loaded.name
     with progress.on(sys.stderr) as shown:
-        results = run_suite(loaded, folder, k=k, progress=shown)
+        results = run_suite(loaded, folder, k=k, progress=shown, fail_fast=fail_fast)
     from robust.engine import recording
 
     if doubted := recording.doubted(results):
         print(doubted)
     return _verdict(results, folder)
+
+
+def _plan(suite: "Suite", k: str) -> int:
+    from robust.core import progress, store, suite_folder
+    from robust.engine import plan, session
+
+    with suite_folder.importable(suite.folders):
+        there = session.Session(suite, store.default(), progress.Silent())
+        for planned in plan.plan(there, session.select(suite, k)):
+            print(planned)
+    return 0
 
 
 def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
@@ -69,6 +92,10 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
         print(f"{bounds.state(row)}: {where} {messages.missed(row)}{messages.in_doubt(row)}")
     for line in messages.unsettled(results):
         print(line)
+    failed = results[results["metric"] == "failed"]
+    for row in failed.to_dict("records"):
+        where = messages.evaluation_id(row, several)
+        print(f"failed: {where} could not be run ({row['subset']}); the page has the message")
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
     print(f"{verdict}; the page: {folder / 'index.html'}")
-    return 1 if len(missed) else 0
+    return 3 if len(failed) else 1 if len(missed) else 0

@@ -1,6 +1,6 @@
 """The same checks on the stored outcome of a case of a suite: the attack of the case is not run again."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,34 +9,41 @@ from robust.attacks.diagnostics.attack_checks import AttackRun
 from robust.attacks.diagnostics.diagnosis import Diagnosis
 from robust.attacks.iterative import Task
 from robust.core.randomness import image_seeds
+from robust.core.signature import Call
 from robust.models.classifier import Classifier
 from robust.results.attack_result import fooled
-from robust.results.evaluation import Value
+from robust.results.evaluation import EvaluationResult, Value
 from robust.results.flags import LEVELS
-from robust.results.outcome import Outcome
 
 IMAGES = 100
 
 
-def attack_run(classifier: Classifier, outcome: Outcome, ids: Set[str], seed: int, name: str) -> AttackRun:
-    """The outcome of the attack, at one strength, on the examples of these ids, at most 100, each once.
+def attack_run(
+    classifier: Classifier,
+    call: Call,
+    result: EvaluationResult,
+    trace: np.ndarray,
+    images: Mapping[str, np.ndarray],
+    seed: int,
+    name: str,
+) -> AttackRun:
+    """The outcome of the attack, at one strength, on some examples, at most 100, each once.
 
     Args:
-        classifier, outcome: the model, and the outcome of a case on it.
-        ids: of the examples. seed: of the suite. name: of the case, on which the seeds of its images depend.
+        classifier, call, result: the model, the attack, and the result of it on the case. trace: [N, T] of the attack.
+        images: the examples, by id. seed: of the suite. name: of the case, on which the seeds of its images depend.
 
-    Raises ValueError for an outcome without an attack.
+    Raises ValueError for a result without an attack.
     """
-    result = outcome.result
-    if outcome.call is None or result.clean is None or result.by is None:
-        raise ValueError("the outcome is not that of an attack")
-    rows = once(result.ids, np.flatnonzero([i in ids for i in result.ids.tolist()]))[:IMAGES]
-    seeds = image_seeds(seed, name, result.ids.tolist())[rows]
+    if result.clean is None or result.by is None:
+        raise ValueError("the result is not that of an attack")
+    rows = once(result.ids, np.flatnonzero([i in images for i in result.ids.tolist()]))[:IMAGES]
+    seeds = image_seeds(seed, name, result.ids[rows].tolist())
     labels, targets = result.labels[rows], None if result.targets is None else result.targets[rows]
-    task = Task(classifier, outcome.original[rows], labels, seeds, None, targets)
+    task = Task(classifier, np.stack([images[i] for i in result.ids[rows].tolist()]), labels, seeds, None, targets)
     is_adv = fooled(result.predicted[rows], labels, targets)
     before, sizes = result.clean.logits[rows], None if result.distance is None else result.distance[rows]
-    return AttackRun(task, outcome.call, before, is_adv, outcome.trace[rows], result.by, sizes)
+    return AttackRun(task, call, before, is_adv, trace[rows], result.by, sizes)
 
 
 def once(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from robust.attacks.diagnostics.case import IMAGES, attack_run
 from robust.core.signature import bind
 from robust.models.classifier import Classifier
 from robust.results.evaluation import EvaluationResult
-from robust.results.outcome import Outcome
 
 
 @pytest.mark.parametrize("n", [100, 8])
@@ -21,8 +20,8 @@ def test_with_every_pair_of_classes_it_is_different_images_with_a_target_each(af
     clean = EvaluationResult(classes, ids[rows], labels[rows], np.eye(5)[labels[rows]], targets=sent_to)
     result = replace(clean, clean=clean, by=np.full(len(rows), "", object))
     call = bind("attacks", {"name": "pgd", "eps": 0.1})
-    outcome = Outcome(call, images[rows], images[rows], result, 0.0, np.empty((len(rows), 0)))
-    run = attack_run(Classifier(affine(np.zeros((4, 5))), 5), outcome, set(ids), 0, "case")
+    known, trace = dict(zip(ids.tolist(), images, strict=True)), np.empty((len(rows), 0))
+    run = attack_run(Classifier(affine(np.zeros((4, 5))), 5), call, result, trace, known, 0, "case")
     assert len(run.task.seeds) == len(set(run.task.seeds.tolist())) == min(n, IMAGES)
     assert (run.task.targets != run.task.labels).all()
     pairs = set(zip(run.task.labels.tolist(), run.task.targets.tolist(), strict=True))

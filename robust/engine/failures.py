@@ -1,0 +1,111 @@
+"""What could not be run: it is kept with its message and its place, and everything else is run."""
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError
+from robust.core.types import NewRow
+from robust.suite import Evaluation, Suite
+
+METRIC = "failed"
+"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A piece of work that could not be done: the error, where in the code it was raised, how many images it held."""
+
+    error: Exception
+    place: str
+    images: int
+
+    @classmethod
+    def of(cls, error: Exception, images: int = 0) -> "Failure":
+        """The failure of an error that was just caught."""
+        frames = traceback.extract_tb(error.__traceback__)
+        return cls(error, f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "", images)
+
+    @property
+    def message(self) -> str:
+        """The type of the error, what it says and, unless it was raised on purpose, where it comes from."""
+        known = isinstance(self.error, RobustError)
+        return f"{type(self.error).__name__}: {self.error}" + ("" if known else f" ({self.place})")
+
+
+class UnitsFailedError(Exception):
+    """Units of an evaluation that could not be run; all its others were."""
+
+    def __init__(self, failures: list[Failure]):
+        super().__init__(failures[0].message)
+        self.failures = failures
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An evaluation that could not be run, and why: the first failure, and how many of its images have no result."""
+
+    evaluation: Evaluation
+    first: Failure
+    missing: int
+    images: int
+
+    def __str__(self) -> str:
+        share = "" if self.missing == self.images else f"{self.missing} of {self.images} images, "
+        return f"{self.evaluation.id}: {share}{self.first.message}"
+
+    def row(self, suite: Suite, data: str) -> NewRow:
+        """Its row of results.csv."""
+        run = {"model": self.evaluation.model.name, "seed": self.evaluation.seed, "case": self.evaluation.case.name}
+        return {
+            "suite": suite.name, "data": data, "split": "test", **run, "metric": METRIC,
+            "subset": type(self.first.error).__name__, "value": self.missing / self.images, "unit": "proportion",
+            "n": self.images, "choice": self.evaluation.case.choice, "ci_method": "none: not a measurement",
+        }  # fmt: skip
+
+
+class Attempts:
+    """Runs pieces of work of evaluations; what fails is kept, and nothing more of its evaluation is run.
+
+    Errors in the suite, in an earlier report or in the store concern everything: they are raised.
+    """
+
+    def __init__(self, images: Callable[[Evaluation], int], say: Callable[[str], None], *, fail_fast: bool):
+        self._images, self._say, self._fail_fast = images, say, fail_fast
+        self.failed: dict[str, Failed] = {}
+
+    def run(self, evaluation: Evaluation, work: Callable[[], object]) -> None:
+        """Do a piece of work, unless one of the same evaluation has failed."""
+        if evaluation.id in self.failed:
+            return
+        try:
+            work()
+        except (SuiteError, StoreError, ReportError):
+            raise
+        except UnitsFailedError as error:
+            self._keep(evaluation, error.failures)
+        except Exception as error:
+            self._keep(evaluation, [Failure.of(error, self._images(evaluation))])
+
+    def _keep(self, evaluation: Evaluation, failures: list[Failure]) -> None:
+        if self._fail_fast:
+            raise as_error(evaluation, failures[0])
+        missing = sum(one.images for one in failures)
+        self.failed[evaluation.id] = Failed(evaluation, failures[0], missing, self._images(evaluation))
+        self._say(f"failed: {self.failed[evaluation.id]}")
+
+    def check(self, chosen: Iterable[Evaluation]) -> None:
+        """Raise the first error where nothing could be run."""
+        if self.failed and len(self.failed) == len([*chosen]):
+            first = next(iter(self.failed.values()))
+            raise as_error(first.evaluation, first.first)
+
+
+def as_error(evaluation: Evaluation, failure: Failure) -> RobustError:
+    """The error to raise: that of a model's own code is a ModelError."""
+    if isinstance(failure.error, RobustError):
+        return failure.error
+    error = ModelError(f"{evaluation.id}: {failure.message}")
+    error.__cause__ = failure.error
+    return error

@@ -1,0 +1,47 @@
+"""Shards: parts of at most 256 consecutive images of a case, in the fixed order of the split."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from robust.datasets.dataset import Dataset
+from robust.suite import Case
+
+SIZE = 256
+"""Images of a shard, at most: memory grows with it, and what a stopped run loses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Consecutive images of a case.
+
+    number: from 0. rows: int [N], the places of the images in the test split. ids: str [N]. labels: int64 [N].
+    """
+
+    number: int
+    rows: np.ndarray
+    ids: np.ndarray
+    labels: np.ndarray
+
+
+def taken(case: Case, data: Dataset, seed: int) -> np.ndarray:
+    """Which images of the test split a case uses, bool [N]."""
+    if case.max_images is None:
+        return np.ones(data.size("test"), bool)
+    return data.choose("test", case.max_images, seed=seed, balanced=case.balanced)
+
+
+def of(data: Dataset, chosen: np.ndarray) -> list[Shard]:
+    """The images of the test split that are chosen, bool [N], as shards; no image is decoded."""
+    labels, ids, places = data.labels("test"), data.ids("test"), np.flatnonzero(chosen)
+    parts = [places[i : i + SIZE] for i in range(0, len(places), SIZE)]
+    return [Shard(number, rows, ids[rows], labels[rows]) for number, rows in enumerate(parts)]
+
+
+def read(data: Dataset, chosen: np.ndarray, numbers: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """The images [N, H, W, C] of these shards of the chosen images, in order; only they are decoded."""
+    places = np.flatnonzero(chosen)
+    wanted = np.zeros(len(chosen), bool)
+    wanted[places[np.isin(np.arange(len(places)) // SIZE, numbers)]] = True
+    yield from zip(sorted(numbers), data.parts("test", wanted, SIZE), strict=True)
