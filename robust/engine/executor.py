@@ -5,8 +5,8 @@ A unit that fails stops no other: what failed is raised at the end, and tried ag
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +21,80 @@ from robust.models.classifier.memory import halving_batches
 WAIT = 0.1  # seconds between two looks at what other processes are doing
 
 
+class Part(Protocol):
+    """A part of the evidence of an evaluation, in shards that are made one by one.
+
+    kind: of its entries in the store. chosen: the test images that the shards consist of, bool [N].
+    """
+
+    kind: str
+    chosen: np.ndarray
+
+    def numbers(self) -> list[int]:
+        """The shards that are needed."""
+        ...
+
+    def is_done(self, number: int) -> bool:
+        """Does the store have this shard?"""
+        ...
+
+    def key(self, number: int) -> Table:
+        """What identifies this shard."""
+        ...
+
+    def make(self, number: int, images: np.ndarray) -> None:
+        """Fill this shard."""
+        ...
+
+
+class OfClean:
+    """The clean predictions, or features, of the images of a case."""
+
+    def __init__(self, work: Work, clean: Clean, kind: str):
+        self.work, self.clean, self.kind, self.chosen = work, clean, kind, work.base
+
+    def numbers(self) -> list[int]:
+        """Of the base, those with an image of the case."""
+        return self.clean.numbers(np.flatnonzero(self.work.taken))
+
+    def is_done(self, number: int) -> bool:
+        """Does the store have this shard?"""
+        return self.clean.has(self.kind, number)
+
+    def key(self, number: int) -> Table:
+        """What identifies this shard."""
+        return self.work.clean_key(self.kind, self.work.base_shards[number])
+
+    def make(self, number: int, images: np.ndarray) -> None:
+        """Evaluate the model."""
+        self.clean.make(self.kind, number, images)
+
+
+class OfPerturbed:
+    """The perturbed images of a case, at all strengths."""
+
+    kind = PERTURBED
+
+    def __init__(self, work: Work, clean: Clean):
+        self.work, self.clean, self.chosen = work, clean, work.taken
+
+    def numbers(self) -> list[int]:
+        """All of the case."""
+        return list(range(len(self.work.shards)))
+
+    def is_done(self, number: int) -> bool:
+        """Does the store have this shard at every strength?"""
+        return self.work.is_done(self.work.shards[number])
+
+    def key(self, number: int) -> Table:
+        """What identifies this shard at the last strength."""
+        return self.work.unit_key(self.work.shards[number], len(self.work.case.calls) - 1)
+
+    def make(self, number: int, images: np.ndarray) -> None:
+        """Perturb the images, and evaluate the model on them."""
+        units.run(self.work, self.clean, self.work.shards[number], images)
+
+
 def run(work: Work, clean: Clean, progress: Progress, *, wait: bool = True) -> None:
     """Make the evidence of an evaluation: the clean predictions, then each shard at each strength.
 
@@ -28,63 +102,38 @@ def run(work: Work, clean: Clean, progress: Progress, *, wait: bool = True) -> N
 
     Raises UnitsFailedError where units failed, after all others.
     """
-    rows, failures = np.flatnonzero(work.taken), []
-    for what in (CLEAN, FEATURES) if work.needs_features else (CLEAN,):
-
-        def make(number: int, images: np.ndarray, what: str = what) -> None:
-            clean.make(what, number, images)
-
-        def key(number: int, what: str = what) -> Table:
-            return work.clean_key(what, work.base_shards[number])
-
-        def missing(what: str = what) -> list[int]:
-            return clean.missing(what, rows)
-
-        failures += _share(work, progress, what, work.base, missing, key, make, wait=wait)
-    if failures:
-        raise UnitsFailedError([replace(one, images=len(rows)) for one in failures[:1]])
+    parts: list[Part] = [
+        OfClean(work, clean, kind) for kind in ((CLEAN, FEATURES) if work.needs_features else (CLEAN,))
+    ]
     if work.case.calls:
-        failures = _share(
-            work,
-            progress,
-            PERTURBED,
-            work.taken,
-            lambda: [shard.number for shard in work.shards if not work.is_done(shard)],
-            lambda number: work.unit_key(work.shards[number], len(work.case.calls) - 1),
-            lambda number, images: units.run(work, clean, work.shards[number], images),
-            wait=wait,
-        )
-    if failures:
-        raise UnitsFailedError(failures)
+        parts.append(OfPerturbed(work, clean))
+    for part in parts:
+        if failures := _share(part, work, progress, wait=wait):
+            all_images = int(work.taken.sum())  # without its clean predictions no shard is perturbed
+            raise UnitsFailedError(failures if part is parts[-1] else [replace(failures[0], images=all_images)])
+        if any(not part.is_done(number) for number in part.numbers()):
+            return  # another process is at it: the next part needs all of this one
 
 
-def _share(
-    work: Work,
-    progress: Progress,
-    kind: str,
-    chosen: np.ndarray,
-    missing: Callable[[], list[int]],
-    key: Callable[[int], Table],
-    make: Callable[[int, np.ndarray], None],
-    *,
-    wait: bool,
-) -> list[Failure]:
+def _share(part: Part, work: Work, progress: Progress, *, wait: bool) -> list[Failure]:
     """Make all that is missing, but what other processes are at; wait for these at the end."""
     failures: dict[int, Failure] = {}
-    while todo := [number for number in missing() if number not in failures]:
-        done = 0
-        for part in _from_my_place(todo):
-            for number, images in shards.read(work.data, chosen, part):
-                if (lock := work.store.claim(kind, key(number))) is None:
+    while todo := [n for n in part.numbers() if n not in failures and not part.is_done(n)]:
+        claimed = 0
+        for some in _from_my_place(todo):
+            for number, images in shards.read(work.data, part.chosen, some):
+                if (lock := work.store.claim(part.kind, part.key(number))) is None:
                     continue
                 with lock:
-                    done += 1
-                    if failure := _made(work, progress, len(images), lambda n=number, i=images: make(n, i)):
+                    claimed += 1
+                    if part.is_done(number):  # by another process, meanwhile
+                        continue
+                    if failure := _made(part, number, images, work, progress):
                         failures[number] = failure
-                    progress.advance()
-        if not done and not wait:
+                progress.advance()
+        if not claimed and not wait:
             break
-        if not done:
+        if not claimed:
             time.sleep(WAIT)
     return list(failures.values())
 
@@ -96,11 +145,11 @@ def _from_my_place(todo: list[int]) -> list[list[int]]:
     return [part for part in (todo[begin:], todo[:begin]) if part]
 
 
-def _made(work: Work, progress: Progress, images: int, make: Callable[[], None]) -> Failure | None:
+def _made(part: Part, number: int, images: np.ndarray, work: Work, progress: Progress) -> Failure | None:
     try:
-        halving_batches(work.fitted.classifier, make, progress.say)
+        halving_batches(work.fitted.classifier, lambda: part.make(number, images), progress.say)
     except StoreError:
         raise
     except Exception as error:
-        return Failure.of(error, images)
+        return Failure.of(error, len(images))
     return None

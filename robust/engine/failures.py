@@ -91,7 +91,7 @@ class Attempts:
     def _keep(self, evaluation: Evaluation, failures: list[Failure]) -> None:
         if self._fail_fast:
             raise as_error(evaluation, failures[0])
-        missing = sum(one.images for one in failures)
+        missing = min(sum(one.images for one in failures), self._images(evaluation))
         self.failed[evaluation.id] = Failed(evaluation, failures[0], missing, self._images(evaluation))
         self._say(f"failed: {self.failed[evaluation.id]}")
 

@@ -44,4 +44,5 @@ def read(data: Dataset, chosen: np.ndarray, numbers: list[int]) -> Iterator[tupl
     places = np.flatnonzero(chosen)
     wanted = np.zeros(len(chosen), bool)
     wanted[places[np.isin(np.arange(len(places)) // SIZE, numbers)]] = True
-    yield from zip(sorted(numbers), data.parts("test", wanted, SIZE), strict=True)
+    if numbers:
+        yield from zip(sorted(numbers), data.parts("test", wanted, SIZE), strict=True)

@@ -146,6 +146,10 @@ class Clean:
         """The numbers of the base's shards that hold these rows."""
         return np.unique(self._place[rows] // shards.SIZE).tolist()
 
+    def has(self, what: str, number: int) -> bool:
+        """Does the store have this shard of the base?"""
+        return self._find(what, number) is not None
+
     def _find(self, what: str, number: int) -> Path | None:
         if (what, number) not in self._folders:
             key = self.work.clean_key(what, self.work.base_shards[number])

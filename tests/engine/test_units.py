@@ -1,0 +1,207 @@
+"""Units: what a run is made of, whatever stops it, shares it or is added to it."""
+
+import json
+import shutil
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import robust
+from robust.core.errors import ModelError
+from robust.core.progress import Silent
+from robust.core.store import Store
+from robust.datasets.dataset import from_arrays
+from robust.engine import executor, shards, units
+from robust.engine.session import Session
+from robust.engine.units import Clean
+from robust.suite import Case, InMemory, Model, Suite, read_case
+
+SMALL = 16
+"""Images of a shard here, so that a few dozen are several shards."""
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(shards, "SIZE", SMALL)
+
+
+@pytest.fixture
+def suite(problem, build):
+    """`suite(**cases)`: of the toy network, on 40 images."""
+    toy, network = problem(40, seed=3), build()
+
+    def made(**cases):
+        data = from_arrays(toy.images, toy.labels, 3, name="toy")
+        return Suite("s", (Model("net", InMemory(network)),), tuple(read_case(n, t) for n, t in cases.items()), data)
+
+    return made
+
+
+ATTACK = {"attack": {"name": "pgd", "eps": [0.05, 0.1], "steps": 4}, "metrics": ["accuracy", "confusion"]}
+
+
+def tables(folder):
+    results = pd.read_csv(folder / "results.csv").drop(columns="seconds")
+    return results, pd.read_parquet(folder / "outcomes.parquet")
+
+
+def work(suite, store, name):
+    session = Session(suite, store, Silent())
+    return session.work(next(one for one in suite.evaluations() if one.case.name == name))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_any_order_and_any_stop_gives_the_same_tables(suite, tmp_path, without_diagnostics, seed):
+    cases = {"clean": {}, "pgd": ATTACK, "fog": {"corruption": {"name": "gaussian_noise", "severity": [1, 3]}}}
+    robust.run(suite(**cases), tmp_path / "whole", store=Store(tmp_path / "one"))
+    store, random = Store(tmp_path / "two"), np.random.default_rng(seed)
+    for name in ("fog", "pgd"):  # some units first, in another order, each by a session of its own
+        part = work(suite(**cases), store, name)
+        clean = Clean(part)
+        for number, images in shards.read(part.data, part.base, clean.missing(units.CLEAN, np.arange(40))):
+            clean.make(units.CLEAN, number, images)
+        for number in random.permutation(len(part.shards))[:2].tolist():
+            images = part.data.at("test", np.isin(np.arange(40), part.shards[number].rows)).images
+            units.run(part, clean, part.shards[number], images)
+    robust.run(suite(**cases), tmp_path / "parts", store=store)
+    for one, other in zip(tables(tmp_path / "whole"), tables(tmp_path / "parts"), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_a_larger_eps_another_metric_and_a_bound_cost_only_what_is_new(
+    suite, tmp_path, without_diagnostics, monkeypatch
+):
+    store = Store(tmp_path / "store")
+    robust.run(suite(pgd={"attack": {**ATTACK["attack"], "eps": [0.05]}}), tmp_path / "a", store=store)
+    asked = []
+    plain = units.of_examples
+    monkeypatch.setattr(units, "of_examples", lambda c, case, *rest: asked.append(case.calls) or plain(c, case, *rest))
+    robust.run(suite(pgd=ATTACK), tmp_path / "b", store=store)
+    assert [[call.arguments["eps"] for call in calls] for calls in asked] == [[0.1]] * 3
+    asked.clear()
+    metrics = {**ATTACK, "metrics": ["accuracy", "calibration"], "expect": {"top1": ">= 0"}}
+    robust.run(suite(pgd=metrics), tmp_path / "c", store=store)
+    assert asked == []
+    robust.run(suite(pgd=metrics), tmp_path / "fresh", store=Store(tmp_path / "other"))
+    for one, other in zip(tables(tmp_path / "c"), tables(tmp_path / "fresh"), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_clean_predictions_are_made_once_for_all_cases(suite, tmp_path, without_diagnostics, monkeypatch):
+    made = []
+    plain = Clean.make
+    monkeypatch.setattr(Clean, "make", lambda self, *how: made.append(how[:2]) or plain(self, *how))
+    cases = {"clean": {}, "few": {"max_images": 20}, "pgd": ATTACK, "noise": {"attack": {"name": "noise", "eps": 0.1}}}
+    robust.run(suite(**cases), tmp_path, store=Store(tmp_path / "store"))
+    assert made == [("clean", 0), ("clean", 1), ("clean", 2)]
+
+
+def test_two_share_a_case_and_neither_does_what_the_other_did(suite, tmp_path, without_diagnostics, monkeypatch):
+    of = suite(pgd=ATTACK)
+    store, done = Store(tmp_path / "store"), []
+    plain = units.run
+    monkeypatch.setattr(units, "run", lambda *how: done.append(how[2].number) or plain(*how))
+    parts = [work(of, store, "pgd") for _ in range(2)]
+    threads = [threading.Thread(target=executor.run, args=(part, Clean(part), Silent())) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_a_shard_that_fails_is_a_row_and_the_others_are_kept(suite, tmp_path, without_diagnostics, monkeypatch):
+    of, plain = suite(clean={}, pgd=ATTACK), units.run
+    store = Store(tmp_path / "store")
+
+    def broken(work, clean, shard, images):
+        if shard.number == 1:
+            raise ZeroDivisionError("an unlucky image")
+        plain(work, clean, shard, images)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(units, "run", broken)
+        with pytest.warns(UserWarning, match=r"could not be run: pgd\[net\]: 16 of 40 images, ZeroDivisionError"):
+            results = robust.run(of, tmp_path / "out", store=store)
+    failed = results[results["metric"] == "failed"].iloc[0]
+    assert (failed["case"], failed["subset"], failed["value"], failed["n"]) == ("pgd", "ZeroDivisionError", 0.4, 40)
+    assert (results["case"] == "clean").sum() > 0
+    assert "an unlucky image (test_units.py:" in (tmp_path / "out/index.html").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(units, "run", broken)
+        with pytest.raises(ModelError, match="an unlucky image"):
+            robust.run(of, tmp_path / "out", store=store, fail_fast=True)
+    done = []
+    monkeypatch.setattr(units, "run", lambda *how: done.append(how[2].number) or plain(*how))
+    again = robust.run(of, tmp_path / "out", store=store)
+    assert done == [1] and "failed" not in set(again["metric"])
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "zero", "delete"])
+def test_damaged_evidence_is_named_put_aside_and_made_again(suite, tmp_path, without_diagnostics, harm):
+    said = []
+    store = Store(tmp_path / "store", said.append)
+    robust.run(suite(pgd=ATTACK), tmp_path / "a", store=store)
+    shutil.rmtree(tmp_path / "store/blocks")
+    path = next((tmp_path / "store/perturbed").glob("*/logits.npy"))
+    content = path.read_bytes()
+    match harm:
+        case "flip":
+            path.write_bytes(content[:-3] + bytes([content[-3] ^ 4]) + content[-2:])
+        case "cut":
+            path.write_bytes(content[: len(content) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "zero":
+            path.write_bytes(bytes(len(content)))
+        case "delete":
+            path.unlink()
+    robust.run(suite(pgd=ATTACK), tmp_path / "b", store=store)
+    assert any("logits.npy is" in line and "computed again" in line for line in said)
+    for one, other in zip(tables(tmp_path / "a"), tables(tmp_path / "b"), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_targets_of_each_kind_in_shards(suite, tmp_path, without_diagnostics):
+    cases = {
+        target.replace("-", "_"): {"attack": {"name": "pgd", "eps": 0.1, "steps": 3, "target": target}}
+        for target in ("all", "next", "least-likely", "random", "1")
+    }
+    robust.run(suite(**cases), tmp_path, store=Store(tmp_path / "store"))
+    rows = tables(tmp_path)[1].groupby("case").size()
+    assert rows["all"] == 80 and rows["next"] == rows["random"] == rows["least_likely"] == 40 and 0 < rows["1"] < 40
+
+
+def test_a_case_keeps_few_pixels(suite, tmp_path, without_diagnostics):
+    robust.run(suite(pgd=ATTACK), tmp_path / "out", store=Store(tmp_path / "store"))
+    for folder in (tmp_path / "store/perturbed").glob("*/"):
+        key = json.loads((folder / "key.json").read_text())
+        shown = set(key["kept"])
+        ids = np.load(folder / "kept_ids.npy").tolist()
+        assert shown <= set(ids) and len(ids) <= len(shown) + units.KEPT + len(shown)
+
+
+def test_a_dry_run_says_what_there_is(suite, tmp_path, without_diagnostics):
+    from robust.engine.plan import plan
+
+    of, store = suite(pgd=ATTACK), Store(tmp_path / "store")
+    session = Session(of, store, Silent())
+    (before,) = plan(session, of.evaluations())
+    assert (before.images, before.units, before.done, before.seconds) == (40, 3 + 6, 0, None)
+    robust.run(of, tmp_path / "out", store=store)
+    (after,) = plan(Session(of, store, Silent()), of.evaluations())
+    assert after.done == after.units and str(after).endswith("9 in the store")
+
+
+def test_the_shards_of_a_choice_are_those_of_its_order(problem):
+    toy = problem(40)
+    data = from_arrays(toy.images, toy.labels, 3)
+    chosen = shards.taken(Case("c", max_images=37), data, 0)
+    parts = shards.of(data, chosen)
+    assert [len(part.rows) for part in parts] == [16, 16, 5]
+    read = dict(shards.read(data, chosen, [2, 0]))
+    for number, images in read.items():
+        np.testing.assert_array_equal(images, toy.images[parts[number].rows])
+    assert sorted(read) == [0, 2]
