@@ -236,7 +236,6 @@ def test_nothing_is_traced_twice(call, counted, data):
 
 @under_one_norm_of_ours
 def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
-    from robust.core.progress import Silent
     from robust.datasets.dataset import from_arrays
     from robust.engine.perturb import outcomes
     from robust.suite import Case
@@ -244,8 +243,7 @@ def test_a_larger_eps_never_loses_what_has_fallen(call, classifier, problem):
     data, eps = problem(40, seed=3), call.arguments["eps"]
     calls = [signature.Call("attacks", call.name, {**call.arguments, "eps": eps * f}) for f in (0.3, 0.6, 1.0, 1.5)]
     results = [
-        o.result
-        for o in outcomes(classifier, Case("x", tuple(calls)), from_arrays(data.images, data.labels, 3), 0, Silent())
+        o.result for o in outcomes(classifier, Case("x", tuple(calls)), from_arrays(data.images, data.labels, 3), 0)
     ]
     fallen = [result.predicted != result.labels for result in results]
     for smaller, larger in pairwise(fallen):

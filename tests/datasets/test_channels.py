@@ -252,4 +252,4 @@ def test_a_suite_says_the_channels_of_its_data(photos, tmp_path):
     text = SUITE.format(kind="grey").replace('"grey"', '"grey", channels = "rgb"')
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(ModelError, match=r'^model one takes images of 1 channel, .*channels = "rgb"'):
-        run(load("s.toml"), "out", store=Store(tmp_path / "store"))
+        run(load("s.toml"), "out", store=Store(tmp_path / "store"), fail_fast=True)

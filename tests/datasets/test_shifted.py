@@ -13,7 +13,7 @@ from robust.core.progress import Silent
 from robust.core.signature import Call
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
-from robust.engine.blocks import data_of
+from robust.engine.case_data import data_of
 from robust.models.classifier import Classifier
 from robust.suite import Case, InMemory, Model, Suite, read_case
 

@@ -80,7 +80,9 @@ def test_what_lies_outside_is_part_of_what_was_measured(data):
 
 def test_what_there_is_to_say_of_images_from_outside_is_said_with_their_name(data, monkeypatch):
     case = read_case("c", {"ood": {"name": "digits"}, "metrics": ["outliers"]})
-    monkeypatch.setattr(blocks, "outside_of", lambda case, data: replace(data, name="far", remarks=("one is empty",)))
+    monkeypatch.setattr(
+        case_data, "outside_of", lambda case, data: replace(data, name="far", remarks=("one is empty",))
+    )
     assert case_data.data_of(case, replace(data, remarks=("own",))).remarks == ("own", "outside, far: one is empty")
 
 

@@ -262,7 +262,7 @@ def test_a_model_that_fails_late_is_told_first_and_by_its_name(tmp_path):
     path.write_text(SUITE + '[model.three]\nkeras = "three.keras"\n')
     store = Store(tmp_path / "store")
     with pytest.raises(ModelError, match=r"^model three: .*gives outputs of shape \(3,\), but the data has 10 classes"):
-        robust.run(path, tmp_path / "out", store=store)
+        robust.run(path, tmp_path / "out", store=store, fail_fast=True)
     assert not list(store.root.glob("models/*/"))  # nothing was trained
 
 
@@ -277,7 +277,7 @@ def test_a_model_that_fails_is_told_before_another_is_fine_tuned(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(f'data = {{ name = "fashion_mini" }}\n{models}[case.clean]\nmax_images = 10\n')
     with pytest.raises(ModelError, match="model bad"):
-        robust.run(path, tmp_path / "out", store=Store(tmp_path / "store"))
+        robust.run(path, tmp_path / "out", store=Store(tmp_path / "store"), fail_fast=True)
     assert not (tmp_path / "store/models").exists()
 
 
