@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robust.engine import shards
 from robust.engine.session import Session
-from robust.engine.shards import SIZE
 from robust.engine.units import CLEAN, FEATURES, Clean, Work
 from robust.results import evidence
 from robust.suite import Evaluation
@@ -46,8 +46,8 @@ def plan(session: Session, evaluations: Iterable[Evaluation]) -> Iterator[Planne
     for evaluation in evaluations:
         if session.identity(evaluation.model, evaluation.seed) is None and session.is_made_here(evaluation.model):
             images = session.images(evaluation)
-            shards = -(-images // SIZE)
-            yield Planned(evaluation.id, False, images, shards * (1 + len(evaluation.case.calls)), 0, None, None)
+            parts = -(-images // shards.size(session.data))
+            yield Planned(evaluation.id, False, images, parts * (1 + len(evaluation.case.calls)), 0, None, None)
         else:
             yield _planned(evaluation.id, session.work(evaluation))
 

@@ -1,4 +1,4 @@
-"""Shards: parts of at most 256 consecutive images of a case, in the fixed order of the split."""
+"""Shards: parts of at most 256 consecutive images of a case, 1,024 small ones, in the fixed order of the split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from robust.datasets.dataset import Dataset
 from robust.suite import Case
 
 SIZE = 256
-"""Images of a shard, at most: memory grows with it, and what a stopped run loses."""
+"""Images of a shard, at most: memory grows with it, and what a stopped run loses. Of small ones four times as many: at
+the end of a shard the slots of an attack stand empty."""
+SMALL = 64 * 64 * 3
+"""Values of a small image, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,16 @@ class Shard:
     labels: np.ndarray
 
 
+def size(data: Dataset) -> int:
+    """The images of a shard of this data, at most.
+
+    >>> from robust.datasets.dataset import from_arrays
+    >>> size(from_arrays(np.zeros((1, 32, 32, 3), "uint8"), [0]))
+    1024
+    """
+    return SIZE * (4 if np.prod(data.image_shape) <= SMALL else 1)
+
+
 def taken(case: Case, data: Dataset, seed: int) -> np.ndarray:
     """Which images of the test split a case uses, bool [N]."""
     if case.max_images is None:
@@ -35,7 +48,7 @@ def taken(case: Case, data: Dataset, seed: int) -> np.ndarray:
 def of(data: Dataset, chosen: np.ndarray) -> list[Shard]:
     """The images of the test split that are chosen, bool [N], as shards; no image is decoded."""
     labels, ids, places = data.labels("test"), data.ids("test"), np.flatnonzero(chosen)
-    parts = [places[i : i + SIZE] for i in range(0, len(places), SIZE)]
+    parts = [places[i : i + size(data)] for i in range(0, len(places), size(data))]
     return [Shard(number, rows, ids[rows], labels[rows]) for number, rows in enumerate(parts)]
 
 
@@ -43,6 +56,6 @@ def read(data: Dataset, chosen: np.ndarray, numbers: list[int]) -> Iterator[tupl
     """The images [N, H, W, C] of these shards of the chosen images, in order; only they are decoded."""
     places = np.flatnonzero(chosen)
     wanted = np.zeros(len(chosen), bool)
-    wanted[places[np.isin(np.arange(len(places)) // SIZE, numbers)]] = True
+    wanted[places[np.isin(np.arange(len(places)) // size(data), numbers)]] = True
     if numbers:
-        yield from zip(sorted(numbers), data.parts("test", wanted, SIZE), strict=True)
+        yield from zip(sorted(numbers), data.parts("test", wanted, size(data)), strict=True)

@@ -135,7 +135,7 @@ class Clean:
 
     def __init__(self, work: Work):
         self.work = work
-        self._place = np.cumsum(work.base) - 1
+        self._place, self._size = np.cumsum(work.base) - 1, shards.size(work.data)
         self._folders: dict[tuple[str, int], Path] = {}
 
     def missing(self, what: str, rows: np.ndarray) -> list[int]:
@@ -144,7 +144,7 @@ class Clean:
 
     def numbers(self, rows: np.ndarray) -> list[int]:
         """The numbers of the base's shards that hold these rows."""
-        return np.unique(self._place[rows] // shards.SIZE).tolist()
+        return np.unique(self._place[rows] // self._size).tolist()
 
     def has(self, what: str, number: int) -> bool:
         """Does the store have this shard of the base?"""
@@ -178,13 +178,13 @@ class Clean:
     def of(self, what: str, rows: np.ndarray) -> np.ndarray:
         """The logits [N, C], or features [N, D], at these rows of the split; all must have been made."""
         places = self._place[rows]
-        numbers, found = places // shards.SIZE, None
+        numbers, found = places // self._size, None
         for number in np.unique(numbers).tolist():
             path = self._find(what, number)
             assert path is not None, f"{what} predictions of shard {number} were not made"
             part = evidence.array(path, what)
             found = np.empty((len(rows), *part.shape[1:]), part.dtype) if found is None else found
-            found[numbers == number] = part[places[numbers == number] % shards.SIZE]
+            found[numbers == number] = part[places[numbers == number] % self._size]
         assert found is not None
         return found
 

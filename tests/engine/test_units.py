@@ -24,7 +24,7 @@ SMALL = 16
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "SIZE", SMALL)
+    monkeypatch.setattr(shards, "SIZE", SMALL // 4)
 
 
 @pytest.fixture
