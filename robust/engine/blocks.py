@@ -66,14 +66,14 @@ def with_source(case: Case, source: Fitted, fitted: Fitted, data: Dataset) -> Ca
     )
 
 
-def make(work: Work, progress: Progress, out: Path) -> None:
+def make(work: Work, progress: Progress, out: Path, name: str = "") -> None:
     """Run what is missing of a case and fill the block's folder.
 
     values.json, outcomes.parquet and about.json, and for each strength samples-<i>.npz; where a metric names examples
-    also shown-<i>.npz, and ood/.
+    also shown-<i>.npz, and ood/. name: of the evaluation, for its progress.
     """
     clean = Clean(work)
-    executor.run(work, clean, progress)
+    executor.run(work, clean, progress, name=name)
     case, data = work.case, work.data
     predictions = functools.cache(functools.partial(_predictions, work.fitted, case, data, out))
     values, tables, places, results = [], [], [], []

@@ -95,10 +95,10 @@ class OfPerturbed:
         units.run(self.work, self.clean, self.work.shards[number], images)
 
 
-def run(work: Work, clean: Clean, progress: Progress, *, wait: bool = True) -> None:
+def run(work: Work, clean: Clean, progress: Progress, *, name: str = "", wait: bool = True) -> None:
     """Make the evidence of an evaluation: the clean predictions, then each shard at each strength.
 
-    wait: for what other processes have claimed; else it is left to them.
+    name: of the evaluation, for its progress. wait: for what other processes have claimed; else it is left to them.
 
     Raises UnitsFailedError where units failed, after all others.
     """
@@ -107,6 +107,8 @@ def run(work: Work, clean: Clean, progress: Progress, *, wait: bool = True) -> N
     ]
     if work.case.calls:
         parts.append(OfPerturbed(work, clean))
+    if name:
+        progress.stage(name, sum(not part.is_done(number) for part in parts for number in part.numbers()))
     for part in parts:
         if failures := _share(part, work, progress, wait=wait):
             all_images = int(work.taken.sum())  # without its clean predictions no shard is perturbed

@@ -254,11 +254,12 @@ class Session:
         if (known := self.find(evaluation)) is not None:
             return known
         work = self.work(evaluation)
-        self.progress.stage(evaluation.id, len(work.shards) * (1 + bool(work.case.calls)))
         made_by = None if work.source is None else work.source["identity"]
         key = self._key(evaluation, work.fitted.identity, made_by)
         with located(self.suite.path, evaluation.case.line, evaluation.id):
-            path = self.store.get_or_make("blocks", key, lambda out: blocks.make(work, self.progress, out))
+            path = self.store.get_or_make(
+                "blocks", key, lambda out: blocks.make(work, self.progress, out, evaluation.id)
+            )
         self.progress.say(f"{evaluation.id}: {recording.brief(self.suite, evaluation, path)}")
         return path
 
