@@ -23,7 +23,7 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: setup
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 check: setup
 	$(BIN)/ruff check

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 from robust.attacks import diagnostics
 from robust.core import files
 from robust.core import store as stores
-from robust.core.errors import ModelError
+from robust.core.errors import ModelError, StoreError
 from robust.core.progress import Progress
 from robust.core.signature import Call
 from robust.core.types import NewTable
@@ -31,6 +31,8 @@ from robust.results import evidence
 from robust.results.evaluation import EvaluationResult, Predictions, with_valid_intervals
 from robust.results.summaries.corruption_error import own_errors
 from robust.suite import Case
+
+_ROWS = "rows.json"
 
 
 def restricted(fitted: Fitted, data: Dataset, case_data: Dataset) -> Fitted:
@@ -76,21 +78,22 @@ def make(work: Work, progress: Progress, out: Path, name: str = "") -> None:
     executor.run(work, clean, progress, name=name)
     case, data = work.case, work.data
     predictions = functools.cache(functools.partial(_predictions, work.fitted, case, data, out))
-    values, tables, places, results = [], [], [], []
+    values, tables, places = [], [], []
+    images, checks = Originals(work), Checks(work)
     for i, (call, result, seconds) in enumerate(merged(work, clean)):
         result = with_features(work, clean, result, i, predictions)
         places.append({**_strength(call), **_cost(result, seconds)})
         found = [v for metric in case.metrics for v in with_valid_intervals(metric.name, metric(result), result)]
-        pixels = _pixels(work, i, {*work.shown, *(name for v in found for name in v.examples)})
+        pixels = _pixels(work, images, i, {*work.shown, *(name for v in found for name in v.examples)})
         found = [v._replace(examples=tuple(name for name in v.examples if name in pixels)) for v in found]
         values += [{**places[-1], **v._asdict()} for v in found]
         tables.append(result.outcomes(model="", seed=0, case=case.name, **_strength(call)))  # the run adds the model
-        save_samples(out / f"samples-{i}.npz", work, pixels, work.shown)
+        save_samples(out / f"samples-{i}.npz", work, images, pixels, work.shown)
         if named := {name for v in found for name in v.examples}:
-            save_samples(out / f"shown-{i}.npz", work, pixels, named)
-        results.append(replace(result, get_features=None, get_predictions=None, clean=None))
+            save_samples(out / f"shown-{i}.npz", work, images, pixels, named)
+        checks.add(i, result, images)
     values += [{**_strength(case.calls[0] if case.calls else None), **row} for row in _profile(work)]
-    for place, rows in zip(places, _checked(work, clean, results), strict=True):
+    for place, rows in zip(places, checks.rows(), strict=True):
         values += [{**place, **row} for row in rows]
     outcomes_of_all = pd.concat(tables)
     if any(call.kind == "corruptions" for call in case.calls):
@@ -109,15 +112,15 @@ def make(work: Work, progress: Progress, out: Path, name: str = "") -> None:
 def merged(work: Work, clean: Clean) -> Iterable[tuple[Call | None, EvaluationResult, float]]:
     """The perturbation, the result and the seconds at each strength, from the evidence of all shards."""
     rows = np.flatnonzero(work.taken)
-    ids, labels = work.data.ids("test")[rows], work.data.labels("test")[rows]
-    logits = clean.of(units.CLEAN, rows)
-    plain = EvaluationResult(work.data.classes, ids, labels, logits, dict(work.data.superclasses))
+    plain = before = units.unperturbed(work, clean, rows)
     if not work.case.calls:
         yield None, plain, clean.seconds(rows)
     for i, call in enumerate(work.case.calls):
         found = evidence_of(work, i)
         read: NewTable = {name: evidence.joined(found, name) for name in ("ids", *units.ARRAYS)}
-        before = _repeated(plain, read.pop("ids"), read["targets"])
+        if i == 0:  # the images and targets are those of every strength
+            before = _repeated(plain, read["ids"], read["targets"])
+        del read["ids"]
         if work.case.minimal is not None:
             read |= {"limit": call.arguments["eps"], "norm": call.arguments["norm"]}
         seconds = sum(evidence.about(folder)["seconds"] for folder in found)
@@ -127,6 +130,10 @@ def merged(work: Work, clean: Clean) -> Iterable[tuple[Call | None, EvaluationRe
 def evidence_of(work: Work, place: int) -> list[Path]:
     """The evidence of all shards at a strength, those without an image to attack left out."""
     found = [path for shard in work.shards if (path := work.found(shard, place)) is not None]
+    if len(found) < len(work.shards):
+        raise StoreError(
+            f"{work.store.root}: results of {work.case.name} were removed while they were read; run it again"
+        )
     there = [path for path in found if len(evidence.array(path, "ids"))]
     if not there:
         raise no_image_left(work.case)
@@ -144,13 +151,11 @@ def with_features(
     work: Work, clean: Clean, result: EvaluationResult, place: int, predictions: Callable[[str], Predictions]
 ) -> EvaluationResult:
     """The result from which metrics can get features, perturbed and clean, and predictions on other images."""
-    places = {
-        name: row
-        for row, name in zip(np.flatnonzero(work.taken), work.data.ids("test")[work.taken].tolist(), strict=True)
-    }
 
     def of_clean() -> np.ndarray:
         _declared(work)
+        rows = np.flatnonzero(work.taken)
+        places = dict(zip(work.data.ids("test")[rows].tolist(), rows.tolist(), strict=True))
         return clean.of(units.FEATURES, np.array([places[name] for name in result.ids.tolist()]))
 
     def of_perturbed() -> np.ndarray:
@@ -169,67 +174,75 @@ def _declared(work: Work) -> None:
         raise ModelError('a metric uses features that it does not declare: add needs=("features",) to its decorator')
 
 
-def _pixels(work: Work, place: int, names: set[str]) -> dict[str, tuple[str, np.ndarray]]:
+def _pixels(work: Work, images: "Originals", place: int, names: set[str]) -> dict[str, tuple[str, np.ndarray]]:
     """The target and the perturbed image of these examples, by id, as far as they were kept."""
     if not work.case.calls:
-        return {name: ("", image) for name, image in originals(work, names).items()}
+        return {name: ("", image) for name, image in images.of(names).items()}
     return evidence.kept(evidence_of(work, place), names)
 
 
-def originals(work: Work, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """The unperturbed test images of these ids."""
-    wanted = np.isin(work.data.ids("test"), sorted(names))
-    if not wanted.any():
-        return {}
-    found = work.data.at("test", wanted)
-    return dict(zip(found.ids.tolist(), found.images, strict=True))
+class Originals:
+    """Unperturbed test images by id, each decoded once."""
+
+    def __init__(self, work: Work):
+        self._work = work
+        self._known: dict[str, np.ndarray] = {}
+
+    def of(self, names: Set[str]) -> dict[str, np.ndarray]:
+        """The images of these ids."""
+        data = self._work.data
+        wanted = np.isin(data.ids("test"), sorted(names - self._known.keys()))
+        if wanted.any():
+            found = data.at("test", wanted)
+            self._known |= dict(zip(found.ids.tolist(), found.images, strict=True))
+        return {name: self._known[name] for name in names if name in self._known}
 
 
-def _checked(work: Work, clean: Clean, results: list[EvaluationResult]) -> list[list[NewTable]]:
-    """The reliability at each strength, as rows; computed once for the same units."""
-    if not work.declared.attacked:
-        found = diagnostics.Diagnosis(work.fitted.classifier.doubts)
-        if not found.reasons:
-            return [[] for _ in results]
-        return [[v._asdict() for v in diagnostics.values(found, len(result.ids))] for result in results]
-    probed = sample_ids(results[0], diagnostics.IMAGES, work.seed, work.case.balanced)
-    digests = [stores.digest(work.unit_key(shard, i)) for i in range(len(results)) for shard in work.shards]
-    key = _checks_key(work, digests, probed, (), stores.code_of(work.declared.calls, "robust.attacks.diagnostics"))
+class Checks:
+    """The reliability at each strength; the checks run once for the same units."""
 
-    def make(out: Path) -> None:
-        images = originals(work, probed)
-        runs = [
-            diagnostics.attack_run(
-                work.fitted.classifier, call, _with_clean(clean, work, result), _traces(work, i), images, work.seed,
-                work.case.name,
+    def __init__(self, work: Work):
+        self._work = work
+        self._levels: list[int] = []  # images of each strength
+        self._runs: list[diagnostics.AttackRun] = []
+        self._probed: set[str] = set()
+
+    def add(self, place: int, result: EvaluationResult, images: Originals) -> None:
+        """Note the result at a strength, and of an attack what its checks need, unless they ran before."""
+        work = self._work
+        self._levels.append(len(result.ids))
+        if not work.declared.attacked:
+            return
+        if place == 0:
+            self._probed = sample_ids(result, diagnostics.IMAGES, work.seed, work.case.balanced)
+        if work.store.find("checks", self._key) is None:
+            trace = evidence.joined(evidence_of(work, place), "trace")
+            assert trace is not None
+            call, own = work.case.calls[place], images.of(self._probed)
+            self._runs.append(
+                diagnostics.attack_run(work.fitted.classifier, call, result, trace, own, work.seed, work.case.name)
             )
-            for i, (call, result) in enumerate(zip(work.case.calls, results, strict=True))
-        ]  # fmt: skip
-        checked = zip(diagnostics.diagnose(runs), runs, strict=True)
+
+    def rows(self) -> list[list[NewTable]]:
+        """The rows of the table at each strength."""
+        if self._work.declared.attacked:
+            path = self._work.store.get_or_make("checks", self._key, self._make)
+            return json.loads((path / _ROWS).read_text("utf-8"))
+        found = diagnostics.Diagnosis(self._work.fitted.classifier.doubts)
+        return [[v._asdict() for v in diagnostics.values(found, n)] if found.reasons else [] for n in self._levels]
+
+    def _make(self, out: Path) -> None:
+        checked = zip(diagnostics.diagnose(self._runs), self._runs, strict=True)
         rows = [[v._asdict() for v in diagnostics.values(found, len(run.is_adv))] for found, run in checked]
-        files.write(out / "rows.json", json.dumps(rows))
+        files.write(out / _ROWS, json.dumps(rows))
 
-    return json.loads((work.store.get_or_make("checks", key, make) / "rows.json").read_text("utf-8"))
-
-
-def _with_clean(clean: Clean, work: Work, result: EvaluationResult) -> EvaluationResult:
-    rows = np.flatnonzero(work.taken)
-    plain = EvaluationResult(
-        result.classes, work.data.ids("test")[rows], work.data.labels("test")[rows], clean.of(units.CLEAN, rows)
-    )
-    return replace(result, clean=_repeated(plain, result.ids, result.targets))
-
-
-def _traces(work: Work, place: int) -> np.ndarray:
-    found = evidence.joined(evidence_of(work, place), "trace")
-    assert found is not None
-    return found
-
-
-def _checks_key(work: Work, digests: list[str], probed: Iterable[str], profile: tuple, code: str) -> NewTable:
-    return asdict(
-        keys.ChecksKey(units=tuple(digests), probed=tuple(sorted(probed)), profile=profile, code=code, **work.identity)
-    )
+    @functools.cached_property
+    def _key(self) -> NewTable:
+        work = self._work
+        digests = [stores.digest(work.unit_key(shard, i)) for i in range(len(work.case.calls)) for shard in work.shards]
+        code = stores.code_of(work.declared.calls, "robust.attacks.diagnostics")
+        probed = tuple(sorted(self._probed))
+        return asdict(keys.ChecksKey(units=tuple(digests), probed=probed, code=code, **work.identity))
 
 
 def _profile(work: Work) -> list[NewTable]:
@@ -237,13 +250,13 @@ def _profile(work: Work) -> list[NewTable]:
     if not work.case.profile:
         return []
     calls = tuple(call.key() for call in work.case.profile)
-    key = _checks_key(work, [], [], calls, stores.code_of(work.case.profile))
+    key = asdict(keys.ProfileKey(calls=calls, code=stores.code_of(work.case.profile), **work.identity))
 
     def make(out: Path) -> None:
         found = [v._asdict() for call in work.case.profile for v in call(work.fitted.classifier, work.data)]
-        files.write(out / "rows.json", json.dumps(found))
+        files.write(out / _ROWS, json.dumps(found))
 
-    return json.loads((work.store.get_or_make("profiles", key, make) / "rows.json").read_text("utf-8"))
+    return json.loads((work.store.get_or_make("profiles", key, make) / _ROWS).read_text("utf-8"))
 
 
 def source_form(source: Classifier) -> str:
@@ -303,9 +316,11 @@ def _cost(result: EvaluationResult, seconds: float) -> dict[str, float]:
     return {**passes, "seconds": round(seconds, 3)}
 
 
-def save_samples(path: Path, work: Work, pixels: Mapping[str, tuple[str, np.ndarray]], names: set[str]) -> None:
+def save_samples(
+    path: Path, work: Work, images: Originals, pixels: Mapping[str, tuple[str, np.ndarray]], names: set[str]
+) -> None:
     """The images of these examples, before and after the perturbation, and the target of the attack on each."""
-    before = originals(work, names & pixels.keys())
+    before = images.of(names & pixels.keys())
     ids = [name for name in work.data.ids("test")[work.taken].tolist() if name in before]
     shape = (0, *work.data.image_shape)
     np.savez_compressed(

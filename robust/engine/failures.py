@@ -7,10 +7,8 @@ from pathlib import Path
 
 from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError
 from robust.core.types import NewRow
+from robust.results.messages import FAILED
 from robust.suite import Evaluation, Suite
-
-METRIC = "failed"
-"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Failed:
         """Its row of results.csv."""
         run = {"model": self.evaluation.model.name, "seed": self.evaluation.seed, "case": self.evaluation.case.name}
         return {
-            "suite": suite.name, "data": data, "split": "test", **run, "metric": METRIC,
+            "suite": suite.name, "data": data, "split": "test", **run, "metric": FAILED,
             "subset": type(self.first.error).__name__, "value": self.missing / self.images, "unit": "proportion",
             "n": self.images, "choice": self.evaluation.case.choice, "ci_method": "none: not a measurement",
         }  # fmt: skip

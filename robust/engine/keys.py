@@ -65,33 +65,38 @@ def source_key(identity: str, model: Model) -> NewTable:
     return {"identity": identity, **model_key(model)}
 
 
-@dataclass(frozen=True)
-class CleanKey:
-    """The predictions of a model on unperturbed images.
+@dataclass(frozen=True, kw_only=True)
+class OnDataKey:
+    """What the keys of a model on some data share.
 
-    what: "logits" or "features". model: the identity of the network. how: how it is evaluated. data: content, channels
-    and code. classes: those that can be predicted. takes: the channels that the model takes. ids: of the images.
-    code: of the evaluation, and of all that it imports.
+    model: the identity of the network. how: how it is evaluated. data: content, channels and code. classes: those that
+    can be predicted. takes: the channels that the model takes. code: of what is done, and of all that it imports.
     """
 
-    what: str
     model: str
     how: Table
     data: tuple[str, str, str]
     classes: tuple[str, ...]
     takes: int | None
-    ids: tuple[str, ...]
     code: str
 
 
-@dataclass(frozen=True)
-class UnitKey:
+@dataclass(frozen=True, kw_only=True)
+class CleanKey(OnDataKey):
+    """The predictions on unperturbed images; what: "clean", their logits, or "features". ids: of the images."""
+
+    what: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitKey(OnDataKey):
     """The perturbed images of a shard at one strength, and the predictions on them.
 
     seed: of the suite. name: of the case, from which the random numbers of its images follow. calls: the perturbation,
     behind those of smaller eps from which an attack goes on. target: of the attack. minimal: does it search for the
-    smallest change? kept: ids of images whose pixels are kept. features: are they computed, too? source: the model on
-    which the images of a transfer are made. The others as in `CleanKey`.
+    smallest change? ids: of the images; kept: of those whose pixels are kept. features: are they computed, too?
+    source: the model on which the images of a transfer are made.
     """
 
     seed: int
@@ -99,35 +104,25 @@ class UnitKey:
     calls: tuple[Table, ...]
     target: object
     minimal: bool
+    ids: tuple[str, ...]
     kept: tuple[str, ...]
     features: bool
     source: Table | None
-    model: str
-    how: Table
-    data: tuple[str, str, str]
-    classes: tuple[str, ...]
-    takes: int | None
-    ids: tuple[str, ...]
-    code: str
 
 
-@dataclass(frozen=True)
-class ChecksKey:
-    """The reliability checks of an attacked case, or a profile of its model.
-
-    units: the keys of all its units. probed: ids of the images of the checks. profile: the calls. code: of the checks.
-    The others as in `UnitKey`.
-    """
+@dataclass(frozen=True, kw_only=True)
+class ChecksKey(OnDataKey):
+    """The reliability checks of an attacked case; units: the keys of all its units. probed: ids of the images."""
 
     units: tuple[str, ...]
     probed: tuple[str, ...]
-    profile: tuple[Table, ...]
-    model: str
-    how: Table
-    data: tuple[str, str, str]
-    classes: tuple[str, ...]
-    takes: int | None
-    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileKey(OnDataKey):
+    """The profiles of a model; calls: which of them."""
+
+    calls: tuple[Table, ...]
 
 
 def chain(case: Case, place: int) -> Sequence[Call]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robust.engine import shards
+from robust.engine import prepare_models, shards
 from robust.engine.session import Session
 from robust.engine.units import CLEAN, FEATURES, Clean, Work
 from robust.results import evidence
@@ -44,7 +44,9 @@ class Planned:
 def plan(session: Session, evaluations: Iterable[Evaluation]) -> Iterator[Planned]:
     """What a run of these evaluations would do; nothing is trained or evaluated."""
     for evaluation in evaluations:
-        if session.identity(evaluation.model, evaluation.seed) is None and session.is_made_here(evaluation.model):
+        if session.identity(evaluation.model, evaluation.seed) is None and prepare_models.is_made_here(
+            evaluation.model
+        ):
             images = session.images(evaluation)
             parts = -(-images // shards.size(session.data))
             yield Planned(evaluation.id, False, images, parts * (1 + len(evaluation.case.calls)), 0, None, None)
@@ -55,11 +57,11 @@ def plan(session: Session, evaluations: Iterable[Evaluation]) -> Iterator[Planne
 def _planned(name: str, work: Work) -> Planned:
     clean, rows = Clean(work), np.flatnonzero(work.taken)
     kinds = (CLEAN, FEATURES) if work.needs_features else (CLEAN,)
-    bases = len(np.unique(clean.numbers(rows)))
-    left = sum(len(clean.missing(kind, rows)) for kind in kinds)
+    bases = clean.numbers(rows)
+    left = sum(not clean.has(kind, number) for kind in kinds for number in bases)
     found = [work.found(shard, place) for shard in work.shards for place in range(len(work.case.calls))]
     there = [path for path in found if path is not None]
-    units = bases * len(kinds) + len(found)
+    units = len(bases) * len(kinds) + len(found)
     done = units - left - (len(found) - len(there))
     passes = [np.mean(evidence.array(path, n)) for path in there for n in ("n_forward", "n_backward")]
     seconds = [evidence.about(path)["seconds"] for path in there]

@@ -164,6 +164,7 @@ class Session:
             requirements.check(suite, case, self._data_of[case.name], self.data)
         requirements.distinct(suite, self._data_of)
         self._reported: set[str] = set()
+        self._bases: dict[tuple[str, ...], np.ndarray] = {}
 
     def of_data(self) -> list[str]:
         """How the data was interpreted, in lines: what was skipped, the order of the classes, what was held out."""
@@ -257,9 +258,8 @@ class Session:
         made_by = None if work.source is None else work.source["identity"]
         key = self._key(evaluation, work.fitted.identity, made_by)
         with located(self.suite.path, evaluation.case.line, evaluation.id):
-            path = self.store.get_or_make(
-                "blocks", key, lambda out: blocks.make(work, self.progress, out, evaluation.id)
-            )
+            make = partial(blocks.make, work, self.progress, name=evaluation.id)
+            path = self.store.get_or_make("blocks", key, make)
         self.progress.say(f"{evaluation.id}: {recording.brief(self.suite, evaluation, path)}")
         return path
 
@@ -275,8 +275,11 @@ class Session:
 
     def _base(self, data: Dataset) -> np.ndarray:
         """The test images of this data that any case uses, bool [N]: the model predicts each of them once."""
-        same = [case for case in self.suite.cases if _alike(self._data_of[case.name], data)]
-        return np.logical_or.reduce([shards.taken(case, data, self.suite.seed) for case in same])
+        names = tuple(case.name for case in self.suite.cases if _alike(self._data_of[case.name], data))
+        if names not in self._bases:
+            same = [case for case in self.suite.cases if case.name in names]
+            self._bases[names] = np.logical_or.reduce([shards.taken(case, data, self.suite.seed) for case in same])
+        return self._bases[names]
 
     def help(self, evaluations: Iterable[Evaluation]) -> None:
         """Run units of unfinished evaluations that no other process is at; their errors are not raised here.
@@ -323,10 +326,6 @@ class Session:
         source = self.source(evaluation)
         of_source = keys.source_key(made_by, source[0]) if source and made_by is not None else None
         return keys.key(self.suite.seed, evaluation, self._data_of[evaluation.case.name], identity, of_source)
-
-    def is_made_here(self, model: Model) -> bool:
-        """Is it built or trained here, see `prepare_models.is_made_here`?"""
-        return prepare_models.is_made_here(model)
 
     def images(self, evaluation: Evaluation) -> int:
         """How many test images a case uses."""

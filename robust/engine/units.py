@@ -103,8 +103,21 @@ class Work:
         code = stores.code("robust.engine.reference_predictions")
         return asdict(keys.CleanKey(what=what, ids=tuple(shard.ids.tolist()), code=code, **self.identity))
 
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Path]:
+        return {}
+
+    @cached_property
+    def _keys(self) -> dict[tuple[int, int], NewTable]:
+        return {}
+
     def unit_key(self, shard: Shard, place: int) -> NewTable:
         """The key of a shard at a strength."""
+        if (shard.number, place) not in self._keys:
+            self._keys[shard.number, place] = self._unit_key(shard, place)
+        return self._keys[shard.number, place]
+
+    def _unit_key(self, shard: Shard, place: int) -> NewTable:
         calls = tuple(call.key() for call in keys.chain(self.declared, place))
         ids = shard.ids.tolist()
         kept = tuple(name for name in ids if name in self.shown)
@@ -118,7 +131,10 @@ class Work:
 
     def found(self, shard: Shard, place: int) -> Path | None:
         """The evidence of a shard at a strength, if it is there."""
-        return self.store.find(PERTURBED, self.unit_key(shard, place))
+        where = shard.number, place
+        if where not in self._known and (path := self.store.find(PERTURBED, self.unit_key(shard, place))) is not None:
+            self._known[where] = path
+        return self._known.get(where)
 
     def is_done(self, shard: Shard) -> bool:
         """Is the evidence of a shard there at every strength?"""
@@ -137,10 +153,6 @@ class Clean:
         self.work = work
         self._place, self._size = np.cumsum(work.base) - 1, shards.size(work.data)
         self._folders: dict[tuple[str, int], Path] = {}
-
-    def missing(self, what: str, rows: np.ndarray) -> list[int]:
-        """The numbers of the base's shards that hold these rows of the split, and are not made yet."""
-        return [number for number in self.numbers(rows) if self._find(what, number) is None]
 
     def numbers(self, rows: np.ndarray) -> list[int]:
         """The numbers of the base's shards that hold these rows."""
@@ -189,16 +201,17 @@ class Clean:
         return found
 
 
-def of_clean(work: Work, clean: Clean, shard: Shard) -> EvaluationResult:
-    """The result on a shard without a perturbation."""
-    data, logits = work.data, clean.of(CLEAN, shard.rows)
-    return EvaluationResult(data.classes, shard.ids, shard.labels, logits, dict(data.superclasses))
+def unperturbed(work: Work, clean: Clean, rows: np.ndarray) -> EvaluationResult:
+    """The result without a perturbation, at these rows of the test split."""
+    data = work.data
+    ids, labels = data.ids("test")[rows], data.labels("test")[rows]
+    return EvaluationResult(data.classes, ids, labels, clean.of(CLEAN, rows), dict(data.superclasses))
 
 
 def run(work: Work, clean: Clean, shard: Shard, images: np.ndarray) -> None:
     """Perturb the images of a shard at every strength that the store does not have."""
     examples = Examples(images, shard.labels, shard.ids)
-    examples, result = aim(work.case, examples, of_clean(work, clean, shard), work.seed)
+    examples, result = aim(work.case, examples, unperturbed(work, clean, shard.rows), work.seed)
     places, start, before = _left(work, shard, examples)
     case = _only(work.case, [work.case.calls[place] for place in places])
     for place, outcome in zip(

@@ -33,27 +33,26 @@ def other(value):
     return {"x": 1}
 
 
+SHARED = {
+    "model": "m", "how": {"output": None}, "data": ("c", "", ""), "classes": ("a", "b"), "takes": 3, "code": "code",
+}  # fmt: skip
 KEYS = [
     keys.BlockKey(0, {"name": "c"}, ("f", "", "", {}), "m", {"output": None}, None, "code"),
-    keys.CleanKey("clean", "m", {"output": None}, ("c", "", ""), ("a", "b"), 3, ("1",), "code"),
+    keys.CleanKey(what="clean", ids=("1",), **SHARED),
     keys.UnitKey(
-        0,
-        "c",
-        ({"name": "pgd"},),
-        "next",
-        False,
-        ("1",),
-        False,
-        None,
-        "m",
-        {"output": None},
-        ("c", "", ""),
-        ("a", "b"),
-        3,
-        ("1", "2"),
-        "code",
+        seed=0,
+        name="c",
+        calls=({"name": "pgd"},),
+        target="next",
+        minimal=False,
+        ids=("1", "2"),
+        kept=("1",),
+        features=False,
+        source=None,
+        **SHARED,
     ),
-    keys.ChecksKey(("u",), ("1",), (), "m", {"output": None}, ("c", "", ""), ("a", "b"), 3, "code"),
+    keys.ChecksKey(units=("u",), probed=("1",), **SHARED),
+    keys.ProfileKey(calls=({"name": "cost"},), **SHARED),
     prepare_models.ModelKey({"name": "lenet5"}, None, ("f", "", ""), 0, "code"),
     reference_predictions.PredictionsKey("m", (None, None, False), ("f", "", ""), None, "train", "code"),
 ]

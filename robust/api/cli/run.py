@@ -92,7 +92,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
         print(f"{bounds.state(row)}: {where} {messages.missed(row)}{messages.in_doubt(row)}")
     for line in messages.unsettled(results):
         print(line)
-    failed = results[results["metric"] == "failed"]
+    failed = results[results["metric"] == messages.FAILED]
     for row in failed.to_dict("records"):
         where = messages.evaluation_id(row, several)
         print(f"failed: {where} could not be run ({row['subset']}); the page has the message")
