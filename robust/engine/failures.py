@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError
 from robust.core.types import NewRow
-from robust.results.messages import FAILED
+from robust.results.tables import FAILED
 from robust.suite import Evaluation, Suite
 
 

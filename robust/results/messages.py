@@ -10,9 +10,6 @@ from robust.results.summaries.corruption_error import ABSENT
 from robust.suite import bounds
 from robust.suite.bounds import Bound, NoWorse
 
-FAILED = "failed"
-"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images."""
-
 
 def value_with_interval(row: Row) -> str:
     """A value with its interval: `0.251 [0.225, 0.279]`, or with the only end that it has.

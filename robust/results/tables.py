@@ -12,6 +12,9 @@ from robust.core import csv_files, files
 from robust.core.errors import ReportError
 from robust.core.types import NewRow
 
+FAILED = "failed"
+"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images."""
+
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",
     "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",

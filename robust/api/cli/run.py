@@ -81,7 +81,7 @@ def _plan(suite: "Suite", k: str) -> int:
 
 
 def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
-    from robust.results import messages
+    from robust.results import messages, tables
     from robust.suite import bounds
 
     judged = results[results["passed"].notna()]
@@ -92,7 +92,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
         print(f"{bounds.state(row)}: {where} {messages.missed(row)}{messages.in_doubt(row)}")
     for line in messages.unsettled(results):
         print(line)
-    failed = results[results["metric"] == messages.FAILED]
+    failed = results[results["metric"] == tables.FAILED]
     for row in failed.to_dict("records"):
         where = messages.evaluation_id(row, several)
         print(f"failed: {where} could not be run ({row['subset']}); the page has the message")
