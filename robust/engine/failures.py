@@ -2,10 +2,10 @@
 
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError
+from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError, located
 from robust.core.types import NewRow
 from robust.results.tables import FAILED
 from robust.suite import Evaluation, Suite
@@ -38,6 +38,15 @@ class UnitsFailedError(Exception):
     def __init__(self, failures: list[Failure]):
         super().__init__(failures[0].message)
         self.failures = failures
+
+    def at(self, path: object, line: int, what: str) -> "UnitsFailedError":
+        """The same, where the first error begins with the file, the line and what it is about, see `located`."""
+        first = self.failures[0]
+        try:
+            with located(path, line, what):
+                raise first.error
+        except Exception as error:
+            return UnitsFailedError([replace(first, error=error), *self.failures[1:]])
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,10 @@ class Session:
         key = self._key(evaluation, work.fitted.identity, made_by)
         with located(self.suite.path, evaluation.case.line, evaluation.id):
             make = partial(blocks.make, work, self.progress, name=evaluation.id)
-            path = self.store.get_or_make("blocks", key, make)
+            try:
+                path = self.store.get_or_make("blocks", key, make)
+            except UnitsFailedError as failed:
+                raise failed.at(self.suite.path, evaluation.case.line, evaluation.id) from failed
         self.progress.say(f"{evaluation.id}: {recording.brief(self.suite, evaluation, path)}")
         return path
 

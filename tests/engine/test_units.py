@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import robust
-from robust.core.errors import ModelError
+from robust.core.errors import ContractError, ModelError
 from robust.core.progress import Silent
 from robust.core.store import Store
 from robust.datasets.dataset import from_arrays
@@ -137,6 +137,18 @@ def test_a_shard_that_fails_is_a_row_and_the_others_are_kept(suite, tmp_path, wi
     monkeypatch.setattr(units, "run", lambda *how: done.append(how[2].number) or plain(*how))
     again = robust.run(of, tmp_path / "out", store=store)
     assert done == [1] and "failed" not in set(again["metric"])
+
+
+def test_an_error_of_a_unit_begins_with_the_line_of_its_case(tmp_path, without_diagnostics, monkeypatch):
+    text = 'data = "fashion_mini"\n[model.net]\narchitecture = "mlp"\n[case.fog]\nmax_images = 9\ncorruption = "fog"\n'
+    (tmp_path / "s.toml").write_text(text)
+
+    def broken(*how):
+        raise ContractError("fog left [0, 1]")
+
+    monkeypatch.setattr(units, "run", broken)
+    with pytest.raises(ContractError, match=r"s\.toml:4: fog\[net\]: fog left \[0, 1\]$"):
+        robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"), fail_fast=True)
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "zero", "delete"])
