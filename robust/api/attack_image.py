@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -150,7 +149,7 @@ def _for_images(network: Network, model: Model) -> Network:
     return network
 
 
-def _classifier(network: Any, model: Model, call: Call) -> Classifier:
+def _classifier(network: keras.Model, model: Model, call: Call) -> Classifier:
     count = main_logits.outputs(network, model.output, black_box=model.black_box)
     if count is None:  # only a forward pass shows it
         batch, *sides = inputs.batch_shape(network)

@@ -1,7 +1,6 @@
 """Transfer: adversarial examples of one model, evaluated on another."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from robust.suite.transfer import inner
 @declared.attack(access="transfer")
 @as_attack
 def transfer(
-    task: Task, *, source: Source, attack: str | dict[str, Any], eps: Eps, norm: AnyNorm = "linf"
+    task: Task, *, source: Source, attack: str | dict[str, object], eps: Eps, norm: AnyNorm = "linf"
 ) -> AttackResult:
     """Attack another model, and evaluate the adversarial examples on this one, to which no access is needed.
 

@@ -14,7 +14,7 @@ without an import of TensorFlow, and the same contract applies to `"their.module
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from robust.core import foolbox_classes, registry
 from robust.core.errors import SuiteError, suggest
@@ -125,7 +125,7 @@ class Attack:
     several_searches: bool = False
     returns_last: bool = False
     published_steps: int | None = None
-    test_arguments: Mapping[str, Any] = field(default_factory=dict)
+    test_arguments: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_control(self) -> bool:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from robust.core import archives, hdf5_heaps
+
+if TYPE_CHECKING:
+    import h5py  # imported where a file is read: most commands read none
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _BLOCK = 512
@@ -90,7 +93,7 @@ def _numbers(file: IO[bytes], path: Path, member: str, packed: int) -> int:
         return _counted(content, path, member, packed)
 
 
-def _counted(content: Any, path: Path, member: str, packed: int) -> int:
+def _counted(content: "h5py.File", path: Path, member: str, packed: int) -> int:
     import h5py
 
     found = parts(content)
@@ -105,11 +108,11 @@ def _counted(content: Any, path: Path, member: str, packed: int) -> int:
     return sum(each.size or 0 for each in weights)
 
 
-def parts(content: Any) -> list[Any]:
+def parts(content: "h5py.Group") -> list["h5py.Group | h5py.Dataset"]:
     """Groups and arrays of a file; raises ValueError for more than any model has."""
-    found = [content]
+    found: list[h5py.Group | h5py.Dataset] = [content]
 
-    def keep(_: str | bytes, each: object) -> bool | None:
+    def keep(_: str | bytes, each: "h5py.Group | h5py.Dataset") -> bool | None:
         found.append(each)
         return len(found) > _PARTS or None  # any value but None ends the walk
 
@@ -124,21 +127,21 @@ def _leads_out(_: str | bytes, link: object) -> str | None:
     return link.filename if isinstance(link, h5py.ExternalLink) else None
 
 
-def _here(weights: list[Any]) -> None:
+def _here(weights: list["h5py.Dataset"]) -> None:
     if others := [each.name for each in weights if each.external or each.is_virtual]:
         raise ValueError(f"its weights {others[0]} are in another file, which is not opened")
     if others := [each.name for each in weights if each.dtype.hasobject]:
         raise ValueError(f"its weights {others[0]} are not numbers")
 
 
-def written(weights: list[Any], packed: int) -> None:
+def written(weights: list["h5py.Dataset"], packed: int) -> None:
     """Check the claimed sizes: whole chunks are read, and several may be at one place, so the file size limits them."""
     claimed = sum(max(each.nbytes, math.prod(each.chunks or (0,)) * each.dtype.itemsize) for each in weights)
     stored = sum(each.id.get_storage_size() for each in weights)
     archives.sizes(claimed, min(stored, packed), archives.WEIGHTS)
 
 
-def once(groups: list[Any], there: int) -> None:
+def once(groups: list["h5py.Group"], there: int) -> None:
     """Check the named weights: Keras reads all that a layer's weight names list before it checks their number."""
     import h5py
 
@@ -153,7 +156,7 @@ def of_names(key: str | bytes) -> bool:
     return isinstance(key, str) and key.startswith(("layer_names", "weight_names"))
 
 
-def names(group: Any, key: str) -> list[str]:
+def names(group: "h5py.Group", key: str) -> list[str]:
     """The names in an attribute; raises ValueError where they are invalid."""
     if len(group.attrs.get_id(key).shape or ()) != 1:
         raise ValueError(f"{key} of {group.name} is not a list")

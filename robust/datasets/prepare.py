@@ -9,7 +9,6 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import tensorflow_datasets as tfds
@@ -87,7 +86,7 @@ def _configs(name: str) -> list[str]:
 @contextlib.contextmanager
 def only_their_features(name: str) -> Iterator[None]:
     """The features.json of a prepared set names classes whose modules would be imported: only those of tfds are."""
-    feature: Any = tfds.features.FeatureConnector
+    feature: type = tfds.features.FeatureConnector
     theirs, known = feature.__dict__["cls_from_name"], feature._registered_features
 
     def checked(cls: type, python_class_name: str) -> type:

@@ -63,7 +63,7 @@ def accuracy(
     yield from shares(result, result.predicted == result.labels, result.in_top(5))
     yield nll(result, result.log_probabilities)
     if result.rounded is not None and result.attack_success.any():
-        kept: Value[Any] = proportion("success_after_8bit", result.rounded[result.attack_success])
+        kept: Value = proportion("success_after_8bit", result.rounded[result.attack_success])
         yield without_interval(kept) if result.has_repeated_images else kept
 
 

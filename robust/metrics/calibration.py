@@ -1,7 +1,6 @@
 """Does the confidence of the model match its accuracy?"""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def calibration(result: EvaluationResult, *, bins: Count = 15) -> Iterator[Value
     yield mean("brier", binning.brier(probabilities, labels), 0, 2)
 
 
-def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value[Any]]:
+def by_confidence(confidence: np.ndarray, right: np.ndarray, bins: int) -> Iterator[Value]:
     """Those values of `calibration` that depend on the confidences, [n], and on what is correct, bool [n], alone."""
     yield _error("ece", binning.ece(confidence, right, bins), len(right))
     yield _error("ece_adaptive", binning.ece_adaptive(confidence, right, bins), len(right))

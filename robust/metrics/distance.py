@@ -1,7 +1,6 @@
 """The distance to the nearest misclassification."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -80,7 +79,7 @@ def of(images: int, value: Value[Metric]) -> Value[Metric]:
     return value._replace(n=images, ci_low=float("nan"), ci_high=float("nan"), ci_method=OF_SEVERAL)
 
 
-def _median(sizes: np.ndarray, subset: str = "") -> Value[Any]:
+def _median(sizes: np.ndarray, subset: str = "") -> Value:
     below, above = np.sort(sizes)[[(len(sizes) - 1) // 2, len(sizes) // 2]]
     value = float("nan") if below < above == np.inf else float((below + above) / 2)
     return _quantile("median_distance", value, sizes, subset, 0.5)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Hashable, Iterable
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pandas as pd
 from robust.core import csv_files, files, parquet_files, toml
 from robust.core import text as words
 from robust.core.errors import ReportError
-from robust.core.types import NewTable
+from robust.core.types import NewTable, Table
 from robust.report import conditions
 from robust.report.conditions import COLUMNS, Cells, Condition, TrainedModel
 from robust.report.recomputed_bounds import expected
@@ -81,7 +80,7 @@ def environment(path: Path) -> NewTable:
     return environment
 
 
-def _groups(path: Path, where: str, groups: Any) -> None:
+def _groups(path: Path, where: str, groups: Table) -> None:
     _check(path, where, groups, {})
     if not all(isinstance(names, list) and all(isinstance(each, str) for each in names) for names in groups.values()):
         raise ReportError(f"{path}: {where} must hold lists of names")

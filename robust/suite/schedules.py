@@ -2,14 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from robust.core.errors import SuiteError
 from robust.core.remedies import setting
 from robust.core.types import Table
 
 
-def check_milestones(given: Any) -> None:
+def check_milestones(given: object) -> None:
     """Raise SuiteError for milestones that are epochs: they are fractions of all steps.
 
     >>> check_milestones(["1/2", 0.75])
@@ -18,8 +17,9 @@ def check_milestones(given: Any) -> None:
     ...
     robust.core.errors.SuiteError: milestones = [30, 60]: are fractions of all steps; for 90 epochs write ...
     """
-    late = [each for each in given if type(each) in (int, float) and each > 1] if isinstance(given, list) else []
-    if late:
+    if not isinstance(given, list):
+        return
+    if late := [each for each in given if type(each) in (int, float) and each > 1]:
         total = max(90, *(int(each) + 1 for each in late))
         shares = ", ".join(f'"{each}/{total}"' for each in given)
         where = f"are fractions of all steps; for {total} epochs write [{shares}]"

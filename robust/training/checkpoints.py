@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from robust.core import archives, files
+from robust.core.types import NewTable
 from robust.training.step import Learner, State
 
 _FILE = "training.npz"
@@ -22,7 +22,7 @@ def save(folder: Path, learner: Learner, history: History) -> None:
     Weights, the state of random layers, the optimiser's variables, averages; the order of the images and
     their augmentation follow from seed and epoch. Raises StoreError if it cannot be written.
     """
-    state: dict[str, Any] = {f"v{i}": np.asarray(variable.numpy()) for i, variable in enumerate(learner.variables())}
+    state: NewTable = {f"v{i}": np.asarray(variable.numpy()) for i, variable in enumerate(learner.variables())}
     files.write(folder / _FILE, lambda path: np.savez(path, history=json.dumps(history), **state))
 
 

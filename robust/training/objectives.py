@@ -1,7 +1,6 @@
 """Objectives: pure functions from (network, batch, step) to (losses, logits), called by the one training step."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -61,7 +60,7 @@ def weighed(adversary: Call, against: Call, label_smoothing: float = 0.0, auxili
     return losses
 
 
-def outputs(network: Any, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+def outputs(network: keras.Model, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """The main logits [B, C] and those of the auxiliary heads; of several outputs, "logits" is the main one."""
     found = network(images, training=training)
     if not isinstance(found, list | tuple):

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -73,7 +72,7 @@ def cost(classifier: Classifier, data: Dataset) -> Iterator[Value]:
         yield Value("uncounted_layers", float(uses), 1, str(kind), unit="layers")
 
 
-def _weights(classifier: Classifier) -> Iterator[Value[Any]]:
+def _weights(classifier: Classifier) -> Iterator[Value]:
     if classifier.parameters is not None:
         yield Value("parameters", float(classifier.parameters), 1, unit="parameters")
     if isinstance(model := classifier.model, BlackBox):

@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex, TypeGuard
 
 import keras
 
@@ -11,7 +11,7 @@ from robust.core.errors import ModelError, suggest
 
 
 def check(
-    name: str, input_shape: Any, classes: Any, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)
+    name: str, input_shape: object, classes: object, width: float = 1.0, sides: tuple[int, float] = (8, math.inf)
 ) -> None:
     """Refuse a network that cannot be built, before Keras does so in its own words.
 
@@ -30,10 +30,10 @@ def check(
         raise ModelError(f"{name}: width is {width!r}; it must be a number > 0 (1 is the paper's network)")
 
 
-def check_choice(name: str, option: str, value: Any, allowed: Iterable[str]) -> None:
+def check_choice(name: str, option: str, value: object, allowed: Iterable[str]) -> None:
     """Refuse a word that is not one of an option's. Raises ModelError with a suggestion."""
     if value not in (allowed := list(allowed)):
-        raise ModelError(f"{name}: {option} is {value!r}{suggest(value, allowed)}")
+        raise ModelError(f"{name}: {option} is {value!r}{suggest(str(value), allowed)}")
 
 
 def chosen_stem(
@@ -55,9 +55,10 @@ def chosen_stem(
     return "small" if stem == "small" else "imagenet"
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     try:
-        return not isinstance(value, bool) and operator.index(value) >= 1  # NumPy's integers count as well
+        whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)  # NumPy's integers count as well
+        return whole and operator.index(value) >= 1
     except TypeError:
         return False
 

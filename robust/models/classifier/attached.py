@@ -3,8 +3,7 @@
 `predict` and `fit` of such a model call it, the model itself does not.
 """
 
-from typing import Any
-
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +15,7 @@ _SIDE = 32  # of the images that it is called on, if the model takes any size
 _NEAR = 1e-3  # of the range of its outputs: the largest deviation from a straight line
 
 
-def pixels(model: Any) -> Preprocessing | None:
+def pixels(model: keras.Model) -> Preprocessing | None:
     """The pixel format that the attached preprocessor makes of grey levels in [0, 255]; None without one.
 
     It is called on images of one colour each: every channel of its output must be a straight line in one of theirs.
