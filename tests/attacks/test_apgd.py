@@ -207,3 +207,18 @@ def test_the_mean_of_several_passes_counts_them_all(certain):
     assert (middle[0] - before[0], middle[1] - before[1]) == (8 * 5, 8 * 4)
     assert (certain.n_forward - middle[0], certain.n_backward - middle[1]) == (8 * 21, 8 * 20)
     np.testing.assert_allclose(five.images, one.images, atol=1e-6)  # of a model that always says the same
+
+
+def test_on_the_logit_ratio_just_the_images_fall_whose_boundary_lies_within_eps(affine):
+    """Of a linear model the distance is known: the least gap over the L1 norm of its slope."""
+    weights = np.random.default_rng(3).normal(size=(PIXELS, 3)).astype(np.float32)
+    classifier = Classifier(affine(weights), 3, batch_size=len(IMAGES))
+    logits = classifier.logits(IMAGES).astype(np.float64)
+    labels = logits.argmax(axis=1)
+    slopes = np.abs(weights.T[None] - weights.T[labels][:, None]).sum(axis=2)
+    gaps = logits[np.arange(19), labels][:, None] - logits
+    distance = np.where(slopes > 0, gaps / np.maximum(slopes, 1e-9), np.inf).min(axis=1)
+    near = np.arange(19) % 2 == 0
+    eps = np.where(near, 1.5, 0.95) * distance
+    found = apgd(classifier, IMAGES, labels, seeds=SEEDS, eps=eps, steps=20, loss="dlr")
+    assert np.array_equal(found.by != "", near)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from robust.attacks import square, squares
 from robust.core.randomness import image_seeds
+from robust.models.classifier import Classifier
 
 SEEDS = image_seeds(0, "square", [str(i) for i in range(200)])
 CENTRES = np.full((200, 10, 12, 3), 0.5)
@@ -180,8 +181,6 @@ def test_where_a_smaller_eps_has_ended_is_no_place_to_begin(trained):
 def test_images_of_any_shape(norm, shape):
     import keras
 
-    from robust.models.classifier import Classifier
-
     inputs = keras.Input((*shape, 1))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     images = np.full((3, *shape, 1), 0.5, np.float32)
@@ -189,3 +188,13 @@ def test_images_of_any_shape(norm, shape):
     labels = classifier.logits(images).argmax(axis=1)
     found = square(classifier, images, labels, seeds=SEEDS[:3], eps=1e-4, norm=norm, n_queries=12)
     assert np.isfinite(found.images).all() and found.n_forward.max() == 13
+
+
+def test_with_targets_it_heads_for_them_though_another_class_is_nearer(affine):
+    """By the mean of the image: class 1 from .51 on, the target below .4. Each query costs one pass."""
+    ones = np.ones((12, 1), np.float32) / 12
+    classifier = Classifier(affine(ones * [0, 30, -10], [0, -15.3, 4]), 3, batch_size=16)
+    images, labels = np.full((16, 1, 12, 1), 0.5, np.float32), np.zeros(16, np.int64)
+    found = square(classifier, images, labels, seeds=SEEDS[:16], eps=0.3, n_queries=100, targets=labels + 2)
+    assert (found.by == "square").all() and (found.images.mean(axis=(1, 2, 3)) < 0.4).all()
+    assert classifier.n_forward >= found.n_forward.sum() > 16 and classifier.n_backward == 0

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -357,3 +358,14 @@ def test_a_file_or_a_link_in_an_entrys_place_gives_way(tmp_path, stranger):
     (path := kept.path("blocks", KEY)).parent.mkdir(parents=True)
     stranger(path)
     assert (kept.get_or_make("blocks", KEY, made()) / "value").is_file() and not path.is_symlink()
+
+
+def test_a_piece_of_work_that_another_is_at_is_not_waited_for(tmp_path):
+    found = []
+    with Store(tmp_path).claim("models", KEY):
+        other = threading.Thread(target=lambda: found.append(Store(tmp_path).claim("models", KEY)), daemon=True)
+        other.start()
+        other.join(timeout=2)
+        assert found == [None]
+    with Store(tmp_path).claim("models", KEY):
+        pass

@@ -60,3 +60,26 @@ def test_the_commands(store, robust_command):
     assert robust_command("cache", "prune", "--unfinished").stdout.startswith("removed 1 entries")
     assert robust_command("cache", "prune", "--older-than", "-1").returncode == 2
     assert "removed 2 entries" in robust_command("cache", "prune", "--size", "0").stdout
+
+
+def test_the_size_of_an_entry_is_that_of_its_own_files(store, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    path = store.get_or_make("links", {}, lambda out: (out / "inner").mkdir() or (out / "inner/a").write_text("12345"))
+    own = sum((path / name).stat().st_size for name in ("inner/a", "key.json", "sums.json"))
+    (path / "link").symlink_to(tmp_path / "large")
+    (found,) = (one for one in store_entries.entries(store) if one.kind == "links")
+    assert found.size == own
+
+
+@pytest.mark.parametrize(("hours", "removed"), [(23.9, 0), (24.1, 1)])
+def test_a_day_has_24_hours(tmp_path, hours, removed):
+    store = Store(tmp_path)
+    for file in store.get_or_make("models", {}, lambda out: None).iterdir():
+        os.utime(file, (time.time() - 3600 * hours,) * 2)
+    assert len(store_entries.prune(store, older=1)) == removed
+
+
+def test_what_is_removed_by_its_age_does_not_count_in_the_size(store):
+    gone = store_entries.prune(store, older=1.5, size=2000)
+    assert sorted(one.kind for one in gone) == ["blocks", "models"]
+    assert store.find("blocks", {"n": 1}) is not None

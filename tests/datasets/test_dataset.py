@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from robust.core.errors import DataError
 from robust.datasets import fashion_mini
-from robust.datasets.dataset import Dataset, fingerprint, from_arrays
+from robust.datasets.dataset import Dataset, fingerprint, from_arrays, from_splits
 
 CLASSES = ("cat", "dog")
 
@@ -102,3 +102,11 @@ def test_classes_and_superclasses_that_contradict_themselves():
     assert complaint(dataset, superclasses={"feline": ("cats",)}) == expected
     expected = "data set 'pets': class 'cat' is in 2 superclasses; allowed: at most one"
     assert complaint(dataset, superclasses={"a": ("cat",), "b": ("cat", "dog")}) == expected
+
+
+def test_an_image_is_fetched_by_its_place():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    parts = {"train": (images[:6], [0, 1] * 3), "test": (images[6:], [1, 0] * 2)}
+    encoded = from_splits(parts, name="pets").encoded
+    fetched = [encoded.fetch(place).numpy().item() for split in parts for place, _, _ in encoded.places(split)]
+    assert fetched == [*range(10)]

@@ -105,3 +105,13 @@ def test_one_name_of_another_pair_is_passed_by_and_that_is_said(tmp_path):
     named = {f"{a}_{split}": of for split in ("train", "test", "dev") for a, of in (("x", X), ("y", Y))}
     assert "x_dev, y_dev" in arrays(path=saved(tmp_path, **named)).remarks[0]
     assert arrays(path=saved(tmp_path, x=X, images=X, labels=Y)).size("test") == 4
+
+
+def test_only_objects_are_to_be_saved_as_plain_arrays(tmp_path):
+    remedy = "; save plain arrays: np.stack(list(x)), y.astype(int)"
+    with pytest.raises(DataError) as objects:
+        arrays(path=saved(tmp_path, x=np.array([{}, 1], object), y=Y))
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no zip")
+    with pytest.raises(DataError) as damaged:
+        arrays(path=str(tmp_path / "x.npz"))
+    assert str(objects.value).endswith(remedy) and "save plain" not in str(damaged.value)

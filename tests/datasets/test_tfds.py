@@ -250,3 +250,10 @@ def test_files_that_cannot_be_read_in_order_are_refused_with_what_to_type(tmp_pa
     remedy = re.search(r"tfds\.builder\((.*)\)\.download_and_prepare", said)[1].replace("ANOTHER", "tmp_path / 'again'")
     eval(f"tfds.builder({remedy})", {"tfds": tfds, "tmp_path": tmp_path}).download_and_prepare()
     assert load(builder="striped", data_dir=str(tmp_path / "again")).sizes["test"] == SIZES["test"]
+
+
+def test_an_image_of_tfrecord_files_is_fetched_by_its_place(prepared):
+    data = striped(prepared)
+    fetched = [(data.encoded.fetch(place), int(label)) for place, label, _ in data.encoded.places("test")]
+    shown = [(image, int(label)) for image, label, _ in data.encoded.rows("test")]
+    assert fetched == shown and len(shown) == 11

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from robust.datasets.dataset import from_arrays
 from robust.engine import executor, shards, units
 from robust.engine.session import Session
 from robust.engine.units import Clean
+from robust.models.features import features
+from robust.results import evidence
 from robust.suite import Case, InMemory, Model, Suite, read_case
 
 SMALL = 16
@@ -217,3 +220,45 @@ def test_the_shards_of_a_choice_are_those_of_its_order(problem):
     for number, images in read.items():
         np.testing.assert_array_equal(images, toy.images[parts[number].rows])
     assert sorted(read) == [0, 2]
+
+
+def test_progress_counts_each_unit_once_and_who_works_alone_never_waits(
+    suite, tmp_path, without_diagnostics, monkeypatch
+):
+    steps, slept = [], []
+    monkeypatch.setattr(executor, "time", SimpleNamespace(sleep=slept.append))
+
+    class Counted(Silent):
+        def stage(self, name, total):
+            steps.append(total)
+
+        def advance(self, note=""):
+            steps.append(1)
+
+    part = work(suite(pgd=ATTACK), Store(tmp_path / "store"), "pgd")
+    executor.run(part, Clean(part), Counted(), name="pgd")
+    assert steps == [3 + 3, *[1] * 6] and slept == []
+
+
+def test_the_passes_of_the_results_are_the_mean_of_those_of_the_images(suite, tmp_path, without_diagnostics):
+    results = robust.run(suite(pgd=ATTACK), tmp_path / "out", store=Store(tmp_path / "store"))
+    columns = ["n_forward", "n_backward"]
+    of_images = tables(tmp_path / "out")[1].groupby("eps")[columns].mean()
+    attacked = results.groupby("eps")[[*columns, "seconds"]]
+    assert (attacked.nunique() == 1).all(axis=None) and (attacked.first()["seconds"] > 0).all()
+    pd.testing.assert_frame_equal(attacked.first()[columns], of_images)
+    assert (of_images > 0).all(axis=None)
+
+
+def test_features_are_those_of_the_images_at_the_largest_eps(suite, tmp_path, without_diagnostics, monkeypatch):
+    monkeypatch.setattr(units.Work, "needs_features", True)
+    case = {"attack": {"name": "pgd", "eps": [0.01, 0.05], "steps": 3}}
+    part = work(suite(pgd=case), Store(tmp_path), "pgd")
+    executor.run(part, Clean(part), Silent())
+    ends = [path.parent for path in tmp_path.glob("perturbed/*/standing.npy")]
+    assert len(ends) == 3
+    for end in ends:
+        standing = evidence.array(end, "standing")
+        assert standing.size
+        shown = features(part.fitted.classifier, np.array(evidence.array(end, "standing_images")))
+        np.testing.assert_allclose(evidence.array(end, "features")[standing], shown, atol=1e-5)

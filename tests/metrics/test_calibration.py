@@ -463,3 +463,19 @@ def test_directions_without_variance_do_not_count():
     padded = found._replace(features=np.hstack([found.features, np.ones((200, 2))]))
     one, two = mahalanobis(found)(found.features), mahalanobis(padded)(padded.features)
     assert one == pytest.approx(two)
+
+
+def test_of_equal_confidences_the_bins_take_the_first_first():
+    confidence = np.tile([[0.5], [0.6]], (500, 2))
+    rank = np.stack([np.arange(500), np.arange(500, 1000)], axis=1).ravel()
+    _, place = binning.equal_mass(confidence, np.ones((1000, 2)), 7)
+    assert np.array_equal(place, np.stack([rank * 7 // 1000] * 2, axis=1))
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 1), (2, 3 / 2), (4, 25 / 12)])
+def test_no_image_adds_more_to_the_area_than_the_surest_of_all_errors(n, most, monkeypatch):
+    seen = []
+    monkeypatch.setattr(binning.statistics, "bounded_mean", lambda values, low, high: seen.append(high) or (0.0, 1.0))
+    sure, wrong = np.linspace(1, 0.5, n), np.zeros(n, bool)
+    binning.aurc_interval(sure, wrong)
+    assert seen == pytest.approx([most]) and binning.refused(sure, wrong).max() == pytest.approx(most)

@@ -1,5 +1,6 @@
 """Each check on an attack, with attacks and models whose answer is known."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from robust.attacks.diagnostics import attack_checks as attack
 from robust.attacks.diagnostics.fooled_but_not_returned import fooled_but_not_returned
 from robust.attacks.diagnostics.stronger_attack import stronger_attack
 from robust.attacks.iterative import Task
+from robust.core.errors import ModelError
 from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier, black_box
 from robust.results.attack_result import AttackResult
@@ -474,3 +476,23 @@ def test_of_few_queries_three_more_images_of_a_hundred_tell(task, monkeypatch, n
     call = bind("attacks", {"name": "square", "eps": 0.1, "n_queries": n_queries})
     run = ran(task, call, np.empty((100, 0)), [""] * 100)
     assert names(attack.more_steps(run)) == ["too_few_queries"] * told
+
+
+def test_in_l0_no_noise_is_drawn(task):
+    call = Call("attacks", "pgd", {"eps": 3, "norm": "l0"})
+    assert list(attack.noise_beats_attack(replace(ran(task, call, np.empty((100, 0)), [""] * 100)))) == []
+
+
+def test_square_stands_in_for_gradients_with_500_queries(task, monkeypatch):
+    asked = []
+
+    def attacked(task, call, rows):
+        asked.append(call)
+        if call.name != "square":
+            raise ModelError("it has no gradients")
+        return None, np.zeros(len(rows), bool)
+
+    monkeypatch.setattr(sys.modules[stronger_attack.__module__], "attacked_again", attacked)
+    run = ran(task, bind("attacks", {"name": "noise", "eps": 0.1}), np.empty((100, 0)), [""] * 100)
+    assert names(stronger_attack(run)) == ["no_model_gradients"]
+    assert (asked[-1].name, asked[-1].arguments["n_queries"], asked[-1].arguments["eps"]) == ("square", 500, 0.1)

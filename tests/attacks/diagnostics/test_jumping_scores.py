@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from robust.attacks import diagnostics
-from robust.attacks.diagnostics.jumping_scores import jumping_scores
+from robust.attacks.diagnostics.jumping_scores import _sides, jumping_scores
 from robust.attacks.diagnostics.probes import outputs_of
 from robust.attacks.iterative import Task
 from robust.models.classifier import Classifier
@@ -165,3 +165,18 @@ def test_an_attack_that_asks_for_labels_only_or_for_nothing_is_not_touched(train
     classifier = Classifier(as_model(BAD["two exchanged"](*two(trained))), 10, batch_size=100)
     found = diagnostics.examine(classifier, {"name": "noise", "eps": "1/255"}, examples.images, examples.labels)
     assert "jumping_scores" not in {reason.name for reason in found.reasons}
+
+
+@pytest.mark.parametrize("place", [0.05, 0.1, 0.9])
+def test_the_place_of_the_change_is_found_to_a_two_millionth_of_the_line(place):
+    """Two logits that are equal where the first pixel has gone this far."""
+
+    def scores(images):
+        gone = np.asarray(images)[:, 0, 0, 0]
+        return np.stack([place - gone, gone - place], axis=1)
+
+    images = np.stack([np.zeros((1, 1, 1)), np.ones((1, 1, 1))])
+    task = Task(Classifier(scores, 2, batch_size=2), images, np.arange(2), np.arange(2), None, None)
+    before, after = _sides(task, np.array([0]), np.array([1]), np.array([0]))[:, 0]
+    assert before.argmax() == 0 and after.argmax() == 1
+    assert after[1] - before[1] < 1.5 * 6.0**-8

@@ -6,9 +6,9 @@ import pytest
 
 from robust.attacks import diagnostics
 from robust.attacks.diagnostics import attack_checks as attack
-from robust.attacks.diagnostics.lost_in_rounding import lost_in_rounding
+from robust.attacks.diagnostics.lost_in_rounding import lost_in_rounding, per_pixel
 from robust.attacks.iterative import Task
-from robust.core.signature import bind
+from robust.core.signature import Call, bind
 from robust.models.classifier import Classifier
 
 RANDOM = np.random.default_rng(0)
@@ -88,3 +88,8 @@ def test_it_is_part_of_every_verdict(name):
     classifier = Classifier(network("mixed_bfloat16"), 3, batch_size=40)
     found = diagnostics.examine(classifier, {"name": name, "eps": 0.3 / 255}, IMAGES, LABELS)
     assert "lost_in_rounding" in [reason.name for reason in found.reasons] and found.level != "reliable"
+
+
+@pytest.mark.parametrize(("norm", "share"), [("linf", 1), ("l2", 6), ("l1", np.inf)])
+def test_each_pixel_gets_its_share_of_eps(norm, share):
+    assert per_pixel(Call("attacks", "pgd", {"eps": 0.6, "norm": norm}), IMAGES) == pytest.approx(0.6 / share)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import expit
 
 from robust.attacks import diagnostics
 from robust.attacks.diagnostics import model_checks as of_model
@@ -116,3 +117,31 @@ def test_the_passes_of_the_checks_are_those_that_the_classifier_counts():
     list(of_model.gradients(asked))
     random = 2 * 8 * 48  # eight steps, there and back
     assert (asked.classifier.n_forward, asked.classifier.n_backward) == (48 + 48 + 48 + random, 48)
+
+
+@pytest.mark.parametrize(("function", "told"), [(expit, True), (np.tanh, True), (lambda z: z, False)])
+def test_functions_that_a_bound_holds_are_told_from_others(function, told):
+    asked = task(lambda images: function(np.asarray(images).reshape(len(images), -1)[:, :3] - 0.5))
+    outputs = of_model.outputs_of(asked.classifier, asked.images)
+    assert names(of_model.bounded_outputs(asked, outputs)) == (["bounded_outputs"] if told else [])
+
+
+def test_one_class_at_both_bounds_is_enough_and_two_classes_at_one_each_are_not():
+    low, high = np.array([[True, False], [False, False]]), np.array([[False, False], [True, False]])
+    assert of_model.reaches_both_ends(low, high)
+    assert not of_model.reaches_both_ends(low, high[:, ::-1])
+
+
+def test_of_a_model_that_changes_the_images_count_that_changed_at_any_time():
+    class Counts(keras.layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            return x
+
+    asked = task(dense(Counts()))
+    before = of_model.outputs_of(asked.classifier, asked.images)
+    before[:10, 0] += 1
+    assert list(of_model.stateful_or_randomised(asked, before)) == [("stateful", 0.25, 40)]

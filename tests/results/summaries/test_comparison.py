@@ -463,3 +463,10 @@ def test_an_image_that_is_sent_to_several_targets_is_paired_once():
         one, other = (difference(*pair, key, ABOVE, name="b", tail=0.05) for pair in ((ours, theirs), several))
         assert other[:5] == pytest.approx(one[:5]) and (other.n, other.alike) == (one.n, one.alike)
         assert np.isnan(other.mcnemar)
+
+
+def test_a_strength_that_the_other_has_not_is_named_by_what_is_known_of_it():
+    here, there = ({"perturbation": "pgd", "norm": "linf", "eps": eps, "severity": None} for eps in (0.1, 0.2))
+    ours, theirs = (skilled(6, 0.5, 0, where) for where in (here, there))
+    with pytest.raises(ReportError, match=r"^other has no outcomes at perturbation pgd, norm linf, eps 0\.1$"):
+        list(judged("top1", parse("no worse than other by 0.05"), ours, theirs, ABOVE, same=False))

@@ -211,7 +211,6 @@ def test_the_errors_of_alexnet_are_those_of_the_paper():
     assert (found["half", "mce", ""], found["half", "relative_mce", ""]) == pytest.approx((0.5, 0.5))
 
 
-@pytest.mark.slow
 def test_mce_of_alexnet_itself_is_one():
     errors = {"alexnet": {name: [ALEXNET[name]] * 5 for name in COMMON}}
     found, rows = _found(_table(errors, {"alexnet": 0.4348}).assign(n=5000), {}, "d")
@@ -255,3 +254,10 @@ def test_a_mean_over_fewer_than_the_common_corruptions_says_so(n, words):
     shown = pd.concat([one.assign(perturbation=name) for name in [*common_corruptions()][:n]])
     (row,) = (row for row in own_errors(shown) if row["metric"] == "mean_corruption_error")
     assert row["value"] == 0.5 and row["ci_method"] == statistics.BOUNDED + words
+
+
+def test_figures_other_than_the_error_of_all_images_do_not_count():
+    table = _table()
+    others = pd.concat([table.assign(metric="top5_error", value=0.9), table.assign(subset="dog", value=0.9)])
+    found, _ = _found(pd.concat([table, others]), {"weather": "base"}, outcomes=_shown(table))
+    assert found == _found(table, {"weather": "base"})[0] and found["net", "corruption_error_ratio", "fog"] == 0.5
