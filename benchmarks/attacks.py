@@ -22,7 +22,7 @@ of the pairs in brackets; passes are counted where the network is called:
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 
 from robust.core import quiet
@@ -64,6 +64,7 @@ class Watched(Classifier):
     """Counts the images that its network is called on, as the graph runs."""
 
     seen: Counter
+    xla = None  # it supports no calls of Python
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
@@ -71,12 +72,6 @@ class Watched(Classifier):
             return self._add("n_forward", images), lambda upstream: self._add("n_backward", upstream)
 
         return super().__call__(watch(images))
-
-    def compiled(self, key: Hashable, build: Callable[[], Callable]) -> Callable:
-        """Never by XLA, which supports no calls of Python."""
-        if key not in self._compiled:
-            self._compiled[key] = tf.function(self._counted(key, build()), autograph=False)
-        return self._compiled[key]
 
     def _add(self, way: str, images: tf.Tensor) -> tf.Tensor:
         def count(n: np.ndarray) -> np.ndarray:
@@ -146,12 +141,13 @@ def speed(name: str, classifier: Classifier, data: Dataset, pairs: int) -> None:
         theirs, bar = make(classifier.model, first, own, 1e-9, STEPS, BATCH), FULL[name] if rival == "Foolbox" else None
         for each in (classifier, half):
             ratios = paired(theirs, lambda each=each: full(each), max(pairs // 2, 3))
-            show(name, f"{rival} / ours, pgd-{STEPS}, none fooled, {each.search}", ratios, least=bar)
+            show(name, f"{rival} / ours, pgd-{STEPS}, none fooled, {each.attack_precision}", ratios, least=bar)
     for rival, make in rivals.INSTALLED.items():
         theirs, bar = make(classifier.model, images, labels, EPS, STEPS, BATCH), STOPPED.get((rival, name))
         for each in (classifier, half):
             ours = lambda each=each: pgd(each, images, labels, seeds=labels, eps=EPS, steps=STEPS)  # noqa: E731
-            show(name, f"{rival} / ours, pgd-{STEPS} at 8/255, {each.search}", paired(theirs, ours, 3), least=bar)
+            what = f"{rival} / ours, pgd-{STEPS} at 8/255, {each.attack_precision}"
+            show(name, what, paired(theirs, ours, 3), least=bar)
 
 
 def curve(name: str, classifier: Classifier, data: Dataset) -> None:
@@ -181,7 +177,7 @@ def curve(name: str, classifier: Classifier, data: Dataset) -> None:
 
 def upward(classifier: Classifier, calls: tuple[Call, ...], few: Dataset) -> tuple[EvaluationResult, np.ndarray]:
     """The last result of the curve, and which images are fooled, [eps, images]."""
-    results = [o.result for o in perturb.outcomes(classifier, Case("curve", calls), few, 0, Silent())]
+    results = [o.result for o in perturb.outcomes(classifier, Case("curve", calls), few, 0)]
     return results[-1], np.array([result.predicted != result.labels for result in results])
 
 

@@ -248,7 +248,8 @@ def _row(**given):
         "suite": "quick", "data": "fashion_mini", "split": "test", "model": "lenet5", "seed": 0, "case": "clean",
         "perturbation": "", "norm": "", "eps": None, "severity": None, "metric": "top1", "subset": "", "value": 0.5,
         "unit": "", "n": 1000, "choice": "all", "ci_low": 0.4, "ci_high": 0.6, "ci_method": "Wilson 95 %", "bound": "",
-        "passed": None, "reliability": "", "n_forward": 1.0, "n_backward": 0.0, "seconds": 1.0, "weights_sha": "abc",
+        "passed": None, "reliability": "", "n_forward": 1.0, "n_backward": 0.0, "seconds": 1.0,
+            "occupancy": 0.9, "weights_sha": "abc",
     }  # fmt: skip
     assert plain.keys() == RESULTS.keys()
     return {**plain, **given}

@@ -16,7 +16,7 @@ from robust.core.errors import DataError, ModelError, SuiteError, suggest
 from robust.core.progress import Progress
 from robust.core.signature import convert
 from robust.core.store import Store, default
-from robust.core.types import Channels, NewTable, Precision, Table
+from robust.core.types import AttackPrecision, Channels, NewTable, Table
 from robust.datasets import channels as as_channels
 from robust.datasets import from_python, order
 from robust.datasets.data_call import presented
@@ -43,7 +43,7 @@ def evaluate(
     preprocessing: object = None,
     output: str | None = None,
     black_box: bool = False,
-    attack_precision: Precision = "float32",
+    attack_precision: AttackPrecision = "float32",
     seed: int = 0,
     max_images: int | None = None,
     balanced: bool = False,
@@ -73,7 +73,8 @@ def evaluate(
             `robust.suite.preprocessing`.
         output: which of several outputs classifies, where its name does not show it.
         black_box: use its outputs only, no gradients, as where a softmax cannot be removed.
-        attack_precision: the precision in which attacks search; "bfloat16" is faster where the processor has it.
+        attack_precision: the precision in which attacks search; "bfloat16" is faster where the processor has it, and
+            "auto" measures which is. What they find is confirmed in float32.
         seed: of all that is random. max_images: how many of the test split, chosen at random; all if not given.
         balanced: choose as many of each class, instead of in proportion to the classes.
         out: a folder for the report, if one is to be written.

@@ -44,8 +44,9 @@ def foolbox_attack(task: Task, *, attack: str, eps: Eps, norm: str, **options: A
     model = foolbox.TensorFlowModel(
         ours, bounds=(0, 1), device="/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
     )
-    for begin in range(0, len(images), classifier.batch_size):
-        rows = np.resize(np.arange(begin, min(begin + classifier.batch_size, len(images))), classifier.batch_size)
+    size = classifier.batch(len(images))
+    for begin in range(0, len(images), size):
+        rows = np.resize(np.arange(begin, min(begin + size, len(images))), size)
         known = len(np.unique(rows))
         ours.n_forward = ours.n_backward = 0
         found, is_adv = _batch(

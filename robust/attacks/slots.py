@@ -3,10 +3,11 @@
 The search queries a cheaper copy of the model (`Classifier.lean`). The model itself confirms each success; an image
 that fooled only the copy is attacked once more from there, on the model itself.
 
-A batch has a fixed number of slots. Each iteration evaluates the points of all slots in one pass and gives the
-outputs to the attack's step, which returns the next points. A compiled graph runs several iterations and stops each
-slot at its first point that fools the model; once enough slots are done, they are given to the next waiting images.
-The path of an image depends on its own seed, never on the other images of the batch.
+A batch has as many slots as its images need. Each iteration evaluates the points of all slots in one pass and gives
+the outputs to the attack's step, which returns the next points. A compiled graph runs several iterations and stops each
+slot at its first point that fools the model; once enough slots are done, they are given to the next waiting images, and
+when none waits, the batch gets smaller. The path of an image depends on its own seed, never on the other images, except
+that a convolution may round differently in batches of another size.
 """
 
 from collections import deque
@@ -90,7 +91,7 @@ def _search_once(
 ) -> np.ndarray:
     """One run on each of these images; returns their last points."""
     classifier, targeted = task.classifier, task.targets is not None
-    waiting, slots, last = deque(rows), _empty(task, method), result.images.copy()
+    waiting, slots, last = deque(rows), _empty(task, method, classifier.batch(len(rows))), result.images.copy()
     last[rows] = _starts(task, method, rows, restart)
     graph = classifier.compiled(
         (
@@ -110,7 +111,9 @@ def _search_once(
         _refill(slots, waiting, task, method, restart, last)
         if (slots.rows < 0).all():
             return last
-        idle = max(len(slots.rows) // REFILL_FRACTION, 1) if waiting else len(slots.rows)
+        slots = slots if waiting else _shrunk(slots, classifier)
+        size = len(slots.rows)
+        idle = max(size // REFILL_FRACTION, 1) if waiting else size - classifier.smaller_batch(size)
         limits = {"turns": CHECK_EVERY, "idle": idle, "stride": stride(method)}
         parts = (slots.fixed, slots.state, slots.lengths, limits)
         fixed, state, lengths, limits = ({k: tf.constant(v) for k, v in part.items()} for part in parts)
@@ -120,8 +123,17 @@ def _search_once(
         collect(slots, {k: np.array(v) for k, v in state.items()}, hits.numpy(), method, result, last)
 
 
-def _empty(task: Task, method: IterativeAttack) -> _Slots:
-    size = task.classifier.batch_size
+def _shrunk(slots: _Slots, classifier: Classifier) -> _Slots:
+    """The slots in use, and as many idle ones as fill a batch."""
+    size = min(classifier.batch(int((slots.rows >= 0).sum())), len(slots.rows))
+    if size == len(slots.rows):
+        return slots
+    kept = np.argsort(slots.rows < 0, kind="stable")[:size]
+    parts = slots.fixed, slots.lengths, slots.state
+    return _Slots(slots.rows[kept], *({name: values[kept] for name, values in part.items()} for part in parts))
+
+
+def _empty(task: Task, method: IterativeAttack, size: int) -> _Slots:
     integers = {k: np.zeros(size, np.int64) for k in ("label", "target", "seed")}
     dtype = task.classifier.dtype.as_numpy_dtype
     lengths = {k: np.zeros((size, 1, 1, 1), dtype) for k in LENGTHS if k in method.hyperparameters}

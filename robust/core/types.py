@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from math import inf, isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ Severity = Annotated[int, Range(1, 5)]  # Hendrycks & Dietterich, ICLR 2019
 Norm = Literal["linf", "l2"]
 AnyNorm = Literal["linf", "l2", "l1"]
 Precision = Literal["float32", "bfloat16"]  # of an attack's search; results are confirmed in the original one
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+AttackPrecision = Literal["float32", "bfloat16", "auto"]  # auto: the faster one on this machine
 Target = str | Mapping[str, str]  # "least-likely", "random", "next", "all", a class, or {from = "to"}
 Channels = Literal["rgb", "gray"]  # as of Keras' color_mode
 ALL = "all"  # every class to every other, or every corruption

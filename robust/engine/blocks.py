@@ -80,9 +80,9 @@ def make(work: Work, progress: Progress, out: Path, name: str = "") -> None:
     predictions = functools.cache(functools.partial(_predictions, work.fitted, case, data, out))
     values, tables, places = [], [], []
     images, checks = Originals(work), Checks(work)
-    for i, (call, result, seconds) in enumerate(merged(work, clean)):
+    for i, (call, result, cost) in enumerate(merged(work, clean)):
         result = with_features(work, clean, result, i, predictions)
-        places.append({**_strength(call), **_cost(result, seconds)})
+        places.append({**_strength(call), **_passes(result), **cost})
         found = [v for metric in case.metrics for v in with_valid_intervals(metric.name, metric(result), result)]
         pixels = _pixels(work, images, i, {*work.shown, *(name for v in found for name in v.examples)})
         found = [v._replace(examples=tuple(name for name in v.examples if name in pixels)) for v in found]
@@ -109,12 +109,12 @@ def make(work: Work, progress: Progress, out: Path, name: str = "") -> None:
     files.write(out / "about.json", json.dumps({**about, "model": dict(work.fitted.about)}))
 
 
-def merged(work: Work, clean: Clean) -> Iterable[tuple[Call | None, EvaluationResult, float]]:
-    """The perturbation, the result and the seconds at each strength, from the evidence of all shards."""
+def merged(work: Work, clean: Clean) -> Iterable[tuple[Call | None, EvaluationResult, dict[str, float]]]:
+    """The perturbation, the result, and the seconds and occupancy of each strength, from the evidence of all shards."""
     rows = np.flatnonzero(work.taken)
     plain = before = units.unperturbed(work, clean, rows)
     if not work.case.calls:
-        yield None, plain, clean.seconds(rows)
+        yield None, plain, {"seconds": round(clean.seconds(rows), 3)}
     for i, call in enumerate(work.case.calls):
         found = evidence_of(work, i)
         read: NewTable = {name: evidence.joined(found, name) for name in ("ids", *units.ARRAYS)}
@@ -123,8 +123,7 @@ def merged(work: Work, clean: Clean) -> Iterable[tuple[Call | None, EvaluationRe
         del read["ids"]
         if work.case.minimal is not None:
             read |= {"limit": call.arguments["eps"], "norm": call.arguments["norm"]}
-        seconds = sum(evidence.about(folder)["seconds"] for folder in found)
-        yield call, replace(before, clean=before, **{**read, "by": read["by"].astype(object)}), seconds
+        yield call, replace(before, clean=before, **{**read, "by": read["by"].astype(object)}), _cost(found)
 
 
 def evidence_of(work: Work, place: int) -> list[Path]:
@@ -311,9 +310,16 @@ def _strength(call: Call | None) -> NewTable:
     return {"perturbation": call.name, "norm": norm, "eps": given.get("eps"), "severity": given.get("severity")}
 
 
-def _cost(result: EvaluationResult, seconds: float) -> dict[str, float]:
-    passes = {k: 0.0 if (v := getattr(result, k)) is None else float(v.mean()) for k in ("n_forward", "n_backward")}
-    return {**passes, "seconds": round(seconds, 3)}
+def _passes(result: EvaluationResult) -> dict[str, float]:
+    return {k: 0.0 if (v := getattr(result, k)) is None else float(v.mean()) for k in ("n_forward", "n_backward")}
+
+
+def _cost(found: Iterable[Path]) -> dict[str, float]:
+    """The seconds of a strength, and of the passes that its search made the share that an image needed."""
+    about = [evidence.about(folder) for folder in found]
+    needed, made = np.sum([each["passes"] for each in about], axis=0).tolist()
+    occupancy = {"occupancy": needed / made} if made else {}
+    return {"seconds": round(sum(each["seconds"] for each in about), 3), **occupancy}
 
 
 def save_samples(

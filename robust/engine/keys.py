@@ -48,9 +48,13 @@ def case_key(case: Case) -> NewTable:
     return {one.name: key_value(getattr(case, one.name)) for one in fields(case) if one.name not in NOT_IN_KEY}
 
 
-def model_key(model: Model) -> NewTable:
-    """How a network is evaluated: all fields of a model but `ORIGIN_FIELDS`."""
-    return {one.name: key_value(getattr(model, one.name)) for one in fields(model) if one.name not in ORIGIN_FIELDS}
+def model_key(model: Model, precision: str | None = None) -> NewTable:
+    """How a network is evaluated: all fields of a model but `ORIGIN_FIELDS`.
+
+    precision: what `attack_precision = "auto"` has chosen; None where none of it is known yet.
+    """
+    given = {one.name: key_value(getattr(model, one.name)) for one in fields(model) if one.name not in ORIGIN_FIELDS}
+    return {**given, "attack_precision": precision or model.attack_precision}
 
 
 def key_value(value: object) -> object:
@@ -60,9 +64,9 @@ def key_value(value: object) -> object:
     return [key_value(each) for each in value] if isinstance(value, tuple) and not hasattr(value, "_fields") else value
 
 
-def source_key(identity: str, model: Model) -> NewTable:
-    """What identifies the model that makes the images of a transfer, and how it is evaluated."""
-    return {"identity": identity, **model_key(model)}
+def source_key(identity: str, model: Model, precision: str | None = None) -> NewTable:
+    """What identifies the model that makes the images of a transfer, and how it is evaluated; see `model_key`."""
+    return {"identity": identity, **model_key(model, precision)}
 
 
 @dataclass(frozen=True, kw_only=True)

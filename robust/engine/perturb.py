@@ -88,7 +88,8 @@ def of_examples(
         else:
             found = _corrupt(call, examples, seeds)
             result = _evaluated(clean, classifier.logits(found.images), examples.images, found)
-        yield Outcome(call, examples.images, found.images, result, time.perf_counter() - began, found.trace)
+        seconds = time.perf_counter() - began
+        yield Outcome(call, examples.images, found.images, result, seconds, found.trace, found.passes)
 
 
 def _attacked(
@@ -153,14 +154,16 @@ def attack(
     if not rows.size:
         return result, rows
     start, targets = None if last is None else last.images[rows], None if aims is None else aims[rows]
+    before = classifier.n_forward
     found = search(classifier, images[rows], labels[rows], seeds=seeds[rows], start=start, targets=targets)
+    passes = int(found.n_forward.sum()), classifier.n_forward - before
     check(call, images[rows], found.images)
     result.images[rows], result.by[rows] = found.images, found.by
     result.n_forward[rows] += found.n_forward
     result.n_backward[rows] += found.n_backward
     trace = np.full((len(images), found.trace.shape[1]), np.nan, np.float32)
     trace[rows] = found.trace
-    return replace(result, trace=trace), rows
+    return replace(result, trace=trace, passes=passes), rows
 
 
 def _corrupt(call: Call, examples: Examples, seeds: np.ndarray) -> AttackResult:

@@ -23,6 +23,7 @@ from robust.core.store import Store
 from robust.core.types import NewTable, Table
 from robust.datasets import channels
 from robust.datasets.dataset import Dataset, data_key
+from robust.engine import precision
 from robust.engine.fitted import Fitted
 from robust.models import input_checks
 from robust.models.classifier import Classifier, black_box, inputs, rows
@@ -129,7 +130,10 @@ def prepare(model: Model, seed: int, data: Dataset, store: Store, progress: Prog
     Raises ModelError, which names the model, for a file that cannot be loaded and for one that cannot be evaluated.
     """
     with named(model):
-        return _prepare(model, seed, data, store, progress)
+        fitted = _prepare(model, seed, data, store, progress)
+        if model.attack_precision != "auto":
+            return fitted
+        return precision.chosen(fitted, fitted.with_model_channels(data).image_shape, store)
 
 
 @contextmanager
@@ -273,7 +277,7 @@ def _fitted(model: Model, network: Network, data: Dataset, identity: str, about:
         evaluated,
         classes,
         preprocessing=pixels,
-        attack_precision=model.attack_precision,
+        attack_precision="float32" if model.attack_precision == "auto" else model.attack_precision,
         output=model.output,
         batch_size=size,
     )

@@ -272,8 +272,13 @@ class Session:
         transferred = None if source is None else blocks.restricted(self.fitted(*source), self.data, data)
         fitted = blocks.restricted(self.fitted(evaluation.model, evaluation.seed), self.data, data)
         filled = declared if transferred is None else blocks.with_source(declared, transferred, fitted, data)
-        of_source = keys.source_key(transferred.identity, source[0]) if source and transferred else None
-        own, how = fitted.with_model_channels(data), keys.model_key(evaluation.model)
+        of_source = (
+            keys.source_key(transferred.identity, source[0], transferred.classifier.attack_precision)
+            if source and transferred
+            else None
+        )
+        own = fitted.with_model_channels(data)
+        how = keys.model_key(evaluation.model, fitted.classifier.attack_precision)
         return Work(self.suite.seed, filled, declared, fitted, own, data, how, of_source, self._base(data), self.store)
 
     def _base(self, data: Dataset) -> np.ndarray:

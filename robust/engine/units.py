@@ -268,7 +268,7 @@ def _save(work: Work, outcome: Outcome, before: Path | None, out: Path, *, last:
     arrays |= _kept(work, outcome, np.flatnonzero(known), before)
     if last and work.case.minimal is None and work.declared.attacked:
         arrays |= {"standing": np.flatnonzero(standing), "standing_images": outcome.perturbed[standing]}
-    evidence.write(out, arrays, {"seconds": round(outcome.seconds, 3)})
+    evidence.write(out, arrays, {"seconds": round(outcome.seconds, 3), "passes": outcome.passes})
 
 
 def _fooled(result: EvaluationResult) -> np.ndarray:

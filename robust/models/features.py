@@ -13,7 +13,7 @@ from robust.models.classifier import Classifier
 
 
 def features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """The penultimate features of images [N, H, W, C] in [0, 1], float32 [N, D], in fixed batches.
+    """The penultimate features of images [N, H, W, C] in [0, 1], float32 [N, D], in batches.
 
     They are the input of the last layer that has weights; a map [N, h, w, D] is averaged over its positions.
 

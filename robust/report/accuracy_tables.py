@@ -91,7 +91,7 @@ def _track(row: NewRow) -> dict[str, float] | None:
 
 
 def costs(folder: Folder) -> list[dict[str, str]]:
-    """The cost of each condition on each model: passes an image, and seconds."""
+    """The cost of each condition on each model: passes an image, seconds, and how full its batches were."""
     return [
         {
             "model": folder.name(run),
@@ -99,6 +99,7 @@ def costs(folder: Folder) -> list[dict[str, str]]:
             "n_forward": wording.number(rows["n_forward"].iloc[0]),
             "n_backward": wording.number(rows["n_backward"].iloc[0]),
             "seconds": wording.number(round(rows["seconds"].iloc[0], 1)),
+            "occupancy": "" if pd.isna(share := rows["occupancy"].iloc[0]) else wording.percent(share),
         }
         for (run, condition), rows in folder.values.items()
         if rows["seconds"].notna().any()

@@ -12,7 +12,7 @@ ROWS = 3000  # more than these are left to results.csv, or the page would open s
 _COLUMNS = [
     "model", "seed", "case", "perturbation", "norm", "eps", "severity", "metric", "subset", "value", "ci_low",
     "ci_high", "unit", "ci_method", "n", "choice", "bound", "passed", "reliability", "n_forward", "n_backward",
-    "seconds", "weights_sha",
+    "seconds", "occupancy", "weights_sha",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ class AttackResult:
     by: str [N]: the attack that succeeded; "" where none did, or where none was run (a corruption).
     n_forward, n_backward: int32 [N]: passes spent on the image.
     trace: float32 [N, T]: the loss over the search, thinned; NaN after it stopped.
+    passes: forward passes of the search over all images: those that an image needed, and all, with idle slots.
     """
 
     images: np.ndarray
@@ -21,6 +22,7 @@ class AttackResult:
     n_forward: np.ndarray
     n_backward: np.ndarray
     trace: np.ndarray
+    passes: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, images: np.ndarray, trace_length: int = 0) -> "AttackResult":

@@ -18,3 +18,4 @@ class Outcome:
     result: EvaluationResult
     seconds: float
     trace: np.ndarray  # [N, T], see `AttackResult`
+    passes: tuple[int, int] = (0, 0)  # of the search, see `AttackResult`

@@ -20,9 +20,12 @@ RESULTS = {
     "perturbation": "str", "norm": "str", "eps": "float64", "severity": "Int64",
     "metric": "str", "subset": "str", "value": "float64", "unit": "str", "n": "int64", "choice": "str",
     "ci_low": "float64", "ci_high": "float64", "ci_method": "str", "bound": "str", "passed": "boolean",
-    "reliability": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64", "weights_sha": "str",
+    "reliability": "str", "n_forward": "float64", "n_backward": "float64", "seconds": "float64",
+    "occupancy": "float64", "weights_sha": "str",
 }  # fmt: skip
 """Columns of results.csv and their types. `n_forward` and `n_backward` are passes per image, on average.
+
+`occupancy` is the share of the forward passes of an attack that an image needed: the others filled up batches.
 
 `choice` is the sample of test images: "all", "in proportion" to the classes, or "balanced", equally many per class.
 """

@@ -13,7 +13,7 @@ from robust.core import files, registry, suite_folder, toml
 from robust.core.errors import SuiteError, located, suggest
 from robust.core.remedies import of_a_suite, setting
 from robust.core.signature import Call, bind, convert
-from robust.core.types import Count, Eps, NewTable, Precision, Seed, Severity, Table, Target
+from robust.core.types import AttackPrecision, Count, Eps, NewTable, Seed, Severity, Table, Target
 from robust.suite import bound_checks, comparison_checks, corruption_cases, metric_checks, source, transfer
 from robust.suite import data as suite_data
 from robust.suite.lines import Lines
@@ -171,7 +171,7 @@ class _Reader:
                 raise SuiteError(f"{why}; if you trust this suite, set {setting('allow_code', True)}", given[0])
             train = training(table["train"], self.call) if "train" in table else None
             seeds = distinct(convert(table.get("seeds", [seed]), list[Seed], "seeds"), "seeds")
-            attack_precision = convert(table.get("attack_precision", "float32"), Precision, "attack_precision")
+            attack_precision = convert(table.get("attack_precision", "float32"), AttackPrecision, "attack_precision")
             return Model(
                 name,
                 found,

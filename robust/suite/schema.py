@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robust.core.signature import Call
-from robust.core.types import NewTable, Precision
+from robust.core.types import AttackPrecision, NewTable
 from robust.suite import transfer
 from robust.suite.bounds import Bound, NoWorse
 from robust.suite.preprocessing import Preprocessing
@@ -109,7 +109,7 @@ class Model:
     train: Training | None = None
     seeds: tuple[int, ...] = (0,)
     preprocessing: Preprocessing | None = None  # as the model requires, where its own layers do not do it
-    attack_precision: Precision = "float32"  # in which attacks search
+    attack_precision: AttackPrecision = "float32"  # in which attacks search
     output: str | None = None  # which of several outputs classifies
     black_box: bool = False  # may only its outputs be used?
     allow_code: bool = False  # may its file run third-party code?

@@ -76,7 +76,7 @@ def results(run: dict, condition: dict, asked: list[dict], bound: tuple[str, flo
         "weights_sha": "abc",
         "seconds": 1.5,
     }
-    common |= {"n_forward": 20.0, "n_backward": 19.0}
+    common |= {"n_forward": 20.0, "n_backward": 19.0, "occupancy": 0.925}
     found = [{**common, **_share("top1", "", [o["label"] == o["predicted"] for o in asked], bound)}]
     for name in dict.fromkeys(o["label"] for o in asked):
         right = [o["predicted"] == name for o in asked if o["label"] == name]

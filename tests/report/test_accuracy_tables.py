@@ -130,6 +130,7 @@ def test_costs(folder):
         "n_forward": "20",
         "n_backward": "19",
         "seconds": "1.5",
+        "occupancy": "92.5 %",
     }
 
 

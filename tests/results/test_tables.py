@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, results):
 def test_the_columns_are_those_of_the_design():
     assert " ".join(RESULTS) == (
         "suite data split model seed case perturbation norm eps severity metric subset value unit n choice"
-        " ci_low ci_high ci_method bound passed reliability n_forward n_backward seconds weights_sha"
+        " ci_low ci_high ci_method bound passed reliability n_forward n_backward seconds occupancy weights_sha"
     )
     assert {"model", "seed", "case", "eps", "example", "label", "target", "predicted", "in_top5"} <= set(OUTCOMES)
     assert tables.__doc__

@@ -96,10 +96,7 @@ def state(task: Task) -> list[np.ndarray]:
     classifier = task.classifier
     if classifier.is_black_box:
         return [v.numpy() for v in classifier.network.weights]
-    shape = [classifier.batch_size, *task.images.shape[1:]]
-    forward: tf.types.experimental.PolymorphicFunction = classifier.compiled("logits", lambda: classifier.__call__)
-    used = forward.get_concrete_function(tf.TensorSpec(shape, classifier.dtype)).graph.variables
-    return [v.numpy() for v in used if "seed_generator" not in v.name]
+    return [v.numpy() for v in classifier.variables(task.images) if "seed_generator" not in v.name]
 
 
 def gradients(task: Task) -> Iterator[Reason]:
@@ -176,7 +173,7 @@ def losses_and_gradients(task: Task, loss: Loss) -> tuple[np.ndarray, np.ndarray
     graph = classifier.compiled(("reliability", loss), lambda: evaluate)
     pairs = zip(classifier.batches(task.images), classifier.batches(task.labels), strict=True)
     found = [graph(tf.constant(images, classifier.dtype), tf.constant(labels)) for images, labels in pairs]
-    classifier.count(*[classifier.batch_size * len(found)] * 2)
+    classifier.count(*[sum(len(values) for values, _ in found)] * 2)
     n = len(task.labels)
     values, gradient = (np.concatenate([f.numpy() for f in parts])[:n] for parts in zip(*found, strict=True))
     return values, gradient

@@ -16,7 +16,7 @@ def outputs_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The outputs [N, C] as they are: `Classifier.logits` would refuse some that are checked here."""
     forward = classifier.compiled("logits", lambda: classifier.__call__)
     batches = classifier.batches(images)
-    classifier.count(n_forward=len(batches) * classifier.batch_size)
+    classifier.count(n_forward=sum(map(len, batches)))
     return np.concatenate([forward(tf.constant(b, classifier.dtype)).numpy() for b in batches])[: len(images)]
 
 

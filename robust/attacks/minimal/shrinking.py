@@ -150,7 +150,7 @@ def linearised(state: SearchState) -> np.ndarray:
     images = classifier.batches(task.images.astype(classifier.dtype.as_numpy_dtype))
     parts = zip(images, classifier.batches(task.labels), classifier.batches(classes_to_try), strict=True)
     sizes = [compute(*(tf.constant(each) for each in part)).numpy() for part in parts]
-    passes = len(images) * classifier.batch_size
+    passes = sum(map(len, images))
     classifier.count(n_forward=passes, n_backward=passes)
     state.result.n_forward[:] += 1
     state.result.n_backward[:] += 1

@@ -13,8 +13,9 @@ from robust.core.errors import ModelError
 from robust.core.remedies import setting
 from robust.core.types import Precision
 from robust.models import parameters
-from robust.models.classifier import black_box, folding, inputs, main_logits
+from robust.models.classifier import black_box, folding, graph, inputs, main_logits
 from robust.models.classifier.black_box import BlackBox
+from robust.models.classifier.graph import Graph
 from robust.results.flags import Reason
 from robust.suite.preprocessing import Preprocessing
 
@@ -22,7 +23,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (logits [B, C], labels [B]
 
 
 class Classifier:
-    """A model in inference mode, called in batches of one fixed shape, that counts its passes.
+    """A model in inference mode, called in batches that are as small as its images allow, that counts its passes.
 
     Args:
         model: any `keras.Model` that takes images alone; a softmax head is taken off. Or a `BlackBox`, or a
@@ -30,8 +31,8 @@ class Classifier:
         classes: how many classes the data has; the model must return as many logits.
         preprocessing: the pixels that the model expects, see `robust.suite.preprocessing`: (lowest, highest),
             "caffe" ...; inferred from its first layers if possible, else [0, 1].
-        batch_size: every pass is over a batch of exactly this many images; the last is padded. A model that was
-            built for a batch of one size is called with that.
+        batch_size: how many images a pass is over, at most; see `robust.models.classifier.graph.batch_size`. A
+            model that was built for a batch of one size is called with that.
         output: which of several outputs classifies, if its name does not show it.
         attack_precision: of the search of attacks; what they find is confirmed by the model as it is.
 
@@ -80,7 +81,7 @@ class Classifier:
         if logits.shape.rank == 2:  # a SavedModel does not state how many images it returns
             logits = tf.ensure_shape(logits, [images.shape[0], None])
         logits = logits if self.kept is None else tf.gather(logits, self.kept, axis=1)
-        if logits.shape.is_fully_defined():
+        if logits.shape.rank is not None and None not in logits.shape[1:]:
             self._check_shape(tuple(logits.shape))
         return tf.cast(logits, tf.float32) if logits.dtype in (tf.float16, tf.bfloat16) else logits
 
@@ -89,6 +90,12 @@ class Classifier:
         part = self._twin()
         part.kept, part.classes = list(kept), len(kept)
         return part
+
+    def with_precision(self, precision: Precision) -> "Classifier":
+        """The same model, on which attacks search in this precision."""
+        other = self._twin()
+        other.attack_precision = precision
+        return other
 
     def with_preprocessing(self, pixels: Preprocessing) -> "Classifier":
         """The same model with another preprocessing."""
@@ -177,9 +184,19 @@ class Classifier:
         if self.is_black_box:
             return build()
         if key not in self._compiled:
-            xla = _has_gpu() or None
-            self._compiled[key] = tf.function(self._counted(key, build()), autograph=False, jit_compile=xla)
+            free = not self.has_fixed_batch
+            self._compiled[key] = Graph(self._counted(key, build()), xla=self.xla, any_size=free)
         return self._compiled[key]
+
+    def variables(self, images: np.ndarray) -> list[tf.Variable]:
+        """Every variable that a pass over such images uses, those in a Lambda included; none of a black box."""
+        call = self.compiled("logits", lambda: self.__call__)
+        return call.variables(tf.constant(self.batches(images)[0], self.dtype)) if isinstance(call, Graph) else []
+
+    @property
+    def xla(self) -> bool | None:
+        """Are graphs compiled by XLA? Only on a GPU: on a CPU convolutions would be slower."""
+        return _has_gpu() or None
 
     def _counted(self, key: Hashable, function: Callable) -> Callable:
         def traced(*args: object) -> object:
@@ -187,6 +204,14 @@ class Classifier:
             return function(*args)
 
         return traced
+
+    def batch(self, images: int) -> int:
+        """The size of the batches in which so many images are evaluated."""
+        return self.batch_size if self.has_fixed_batch else graph.batch_size(images, self.batch_size, gpu=_has_gpu())
+
+    def smaller_batch(self, size: int) -> int:
+        """The next smaller size of a batch that is worth copying one to, 0 if there is none."""
+        return 0 if self.has_fixed_batch else graph.next_smaller(size, gpu=_has_gpu())
 
     def halve(self) -> None:
         """Use batches of half the size from now on: every graph is traced again."""
@@ -198,7 +223,7 @@ class Classifier:
         self.n_backward += n_backward
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits [N, C] of images [N, H, W, C] in [0, 1], in fixed batches.
+        """Logits [N, C] of images [N, H, W, C] in [0, 1], in batches.
 
         Raises ModelError if they are not finite, are probabilities, or do not match the classes.
         """
@@ -212,8 +237,8 @@ class Classifier:
         return self._checked(np.concatenate(parts)[: len(images)], images)
 
     def batches(self, images: np.ndarray) -> list[np.ndarray]:
-        """The images in batches of the one shape; the last repeats its first image to fill up."""
-        size = self.batch_size
+        """The images in batches of one size; the last repeats its first image to fill up."""
+        size = self.batch(len(images))
         parts = [images[i : i + size] for i in range(0, len(images), size)]
         return [np.concatenate([p, np.repeat(p[:1], size - len(p), axis=0)]) if len(p) < size else p for p in parts]
 

@@ -88,8 +88,8 @@ def test_a_graph_is_built_once_for_its_key():
     for _ in range(3):
         assert classifier.compiled("more", build)(tf.constant([1.0])).numpy() == [2]
     assert (len(built), classifier.graphs["more"]) == (1, 1)
-    classifier.compiled("more", build)(tf.constant([1.0, 2.0]))  # another shape: the defect it is there to show
-    assert classifier.graphs["more"] == 2
+    assert classifier.compiled("more", build)(tf.constant([1.0, 2.0])).numpy().tolist() == [2, 3]
+    assert (len(built), classifier.graphs["more"]) == (1, 1)  # a batch of another size
 
 
 @pytest.mark.parametrize(
