@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robust.core.errors import DataError
 from robust.core.remedies import setting
-from robust.datasets import checks, files
+from robust.datasets import checks, files, known_headers
 from robust.datasets import transform as transforms
 from robust.datasets.dataset import SPLITS, Dataset, fingerprint
 from robust.datasets.folder_walk import check_name, class_name
@@ -62,7 +62,7 @@ def folder(
     names = tuple(sorted(there, key=int if numbers else str))
     places = {name: place for place, name in enumerate(names)}
     shown = imagenet.readable(names)
-    headers = [files.read_header(row.file) for row in rows]
+    headers = known_headers.headers(root, [row.file for row in rows])
     shape = _image_shape(rows, headers, resize)
     ids = [Path(os.path.relpath(row.file, root)).as_posix() for row in rows]  # independent of the folder's location
     checks.check_ids(ids, len(rows))
