@@ -8,6 +8,7 @@ from scipy.special import expit, log_softmax, logit, logsumexp, softmax
 from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from robust.core import statistics
 from robust.core.errors import DataError
 from robust.core.zero_probability import NEVER
 from robust.metrics import binning, calibration, outliers, roc, temperature
@@ -463,3 +464,33 @@ def test_directions_without_variance_do_not_count():
     padded = found._replace(features=np.hstack([found.features, np.ones((200, 2))]))
     one, two = mahalanobis(found)(found.features), mahalanobis(padded)(padded.features)
     assert one == pytest.approx(two)
+
+
+def _gaps_in_one_array(confidence, truth, place, bins, equal_weight):
+    """Value and high end of the definition, with all cells at once."""
+    n, columns = confidence.shape
+    cell = (place + bins * np.arange(columns)).ravel()
+    counts = np.bincount(cell, minlength=bins * columns)
+    weight = n / np.maximum(counts, 1) / (counts > 0).sum() if equal_weight else np.full(len(counts), 1 / columns)
+    residual = (truth - confidence).ravel()
+    found = np.bincount(cell, residual, minlength=len(counts)) / n * weight
+    each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
+    top = min(2, columns) * float(weight[counts > 0].max())
+    return np.abs(found).sum(), min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
+
+
+@pytest.mark.parametrize("digits", [1, 15], ids=["many equal", "all different"])
+def test_errors_by_class_taken_column_by_column_are_those_of_the_whole_array(digits):
+    random = np.random.default_rng(digits)
+    probabilities = random.dirichlet(np.full(70, 0.3), 301).round(digits)  # more classes than are copied at a time
+    labels, n = random.integers(0, 70, 301), 301
+    truth = labels[:, None] == np.arange(70)
+    order = np.argsort(probabilities, axis=0, kind="stable")
+    rank = np.argsort(order, axis=0, kind="stable")
+    level = [[truth[probabilities[:, c] == p, c].mean() for c, p in enumerate(row)] for row in probabilities]
+    mass = _gaps_in_one_array(probabilities, np.array(level), rank * 15 // n, 15, equal_weight=True)
+    width = _gaps_in_one_array(
+        probabilities, truth, np.clip(np.ceil(probabilities * 15) - 1, 0, 14).astype(int), 15, equal_weight=False
+    )
+    assert binning.ace(probabilities, labels)[::2] == pytest.approx(mass, rel=1e-10)
+    assert binning.ece_classwise(probabilities, labels)[::2] == pytest.approx(width, rel=1e-10)
