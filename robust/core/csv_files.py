@@ -81,4 +81,11 @@ def walk(path: Path) -> None:
 
 def _each(table: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
     words = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    return table.assign(**{str(name): table[name].map(change) for name in words})
+    return table.assign(**{str(name): _changed(table[name], change) for name in words})
+
+
+def _changed(words: pd.Series, change: Callable[[object], object]) -> pd.Series:
+    """The column with `change` applied to its strings, each different one once: most occur many times."""
+    different = [word for word in words.unique() if isinstance(word, str)]
+    odd = {word: new for word in different if (new := change(word)) != word}
+    return words.map(lambda word: odd.get(str(word), word)) if odd else words

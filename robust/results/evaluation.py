@@ -17,6 +17,8 @@ from robust.results import tables
 
 Metric = TypeVar("Metric", bound=str)
 
+BLOCK = 256  # rows at a time: 2 MB of a thousand classes in double precision
+
 IMPOSSIBLE = "none: the model gives an image's own class the probability 0, or less than 1.2e-38"
 
 
@@ -81,6 +83,15 @@ def at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     array([2., 3.])
     """
     return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
+
+
+def row_blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of consecutive rows of values [n, ...], at least one: work on 50,000 x 1,000 logits copies few at a time.
+
+    >>> [len(part) for part in row_blocks(np.zeros((600, 1)))]
+    [256, 256, 88]
+    """
+    yield from (values[first : first + BLOCK] for first in range(0, max(len(values), 1), BLOCK))
 
 
 def by_image(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -176,8 +187,10 @@ class EvaluationResult:
         """log softmax of the logits, float64 [N, C]; minus infinity where the model gave the probability 0."""
         from scipy.special import log_softmax
 
-        found = log_softmax(self.logits.astype(np.float64), axis=1)
-        return np.where(self.logits == NEVER, -np.inf, found)
+        found = np.empty(self.logits.shape, np.float64)
+        for logits, rows in zip(row_blocks(self.logits), row_blocks(found), strict=True):
+            rows[...] = np.where(logits == NEVER, -np.inf, log_softmax(logits.astype(np.float64), axis=1))
+        return found
 
     @property
     def nll(self) -> np.ndarray:
@@ -186,16 +199,14 @@ class EvaluationResult:
 
     def in_top(self, k: int) -> np.ndarray:
         """Is the label among the k largest logits? Ties are resolved to the first classes, as for `predicted`."""
-        own = self._at_label(self.logits)[:, None]
-        before = np.arange(self.logits.shape[1])[None, :] < self.labels[:, None]
-        return ((self.logits > own) | ((self.logits == own) & before)).sum(axis=1) < k
+        blocks = zip(row_blocks(self.logits), row_blocks(self.labels), strict=True)
+        return np.concatenate([_ranks(logits, labels) for logits, labels in blocks]) < k
 
     @property
     def margin(self) -> np.ndarray:
         """The label's logit minus the largest other, [N]; negative where the model errs."""
-        others = self.logits.copy()
-        np.put_along_axis(others, self.labels[:, None], -np.inf, axis=1)
-        return self._at_label(self.logits) - others.max(axis=1)
+        blocks = zip(row_blocks(self.logits), row_blocks(self.labels), strict=True)
+        return self._at_label(self.logits) - np.concatenate([_largest_other(*block) for block in blocks])
 
     def _at_label(self, values: np.ndarray) -> np.ndarray:
         return at_labels(values, self.labels)
@@ -222,6 +233,17 @@ class EvaluationResult:
             },
         }
         return tables.table(pd.DataFrame(columns).assign(**same), tables.OUTCOMES)
+
+
+def _ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    own, before = at_labels(logits, labels)[:, None], np.arange(logits.shape[1]) < labels[:, None]
+    return np.count_nonzero((logits > own) | ((logits == own) & before), axis=1)
+
+
+def _largest_other(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    others = logits.copy()
+    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
+    return others.max(axis=1)
 
 
 SEVERAL = "none: an image counts, also in n, once for each of its targets, and these are not independent"

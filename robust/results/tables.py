@@ -47,7 +47,12 @@ def table(rows: list[NewRow] | pd.DataFrame, columns: dict[str, str]) -> pd.Data
     """Rows as a table with exactly these columns and types."""
     frame = pd.DataFrame(rows).reindex(columns=list(columns))
     text = [name for name, kind in columns.items() if kind == "str"]
-    return frame.assign(**{name: frame[name].astype(object).fillna("") for name in text}).astype(columns)
+    return frame.assign(**{name: _words(frame[name]) for name in text}).astype(columns)
+
+
+def _words(column: pd.Series) -> pd.Series:
+    """With "" for missing ones; a column of strings is not converted to Python's, of which there may be millions."""
+    return (column if column.dtype == "str" else column.astype(object)).fillna("")
 
 
 def write_results(results: pd.DataFrame, path: Path) -> Path:
@@ -72,7 +77,7 @@ def parsed(text: pd.Series, kind: str) -> pd.Series:
         return text.astype("str")
     read = {"float64": float, "int64": int, "Int64": int, "boolean": {"True": True, "False": False}.__getitem__}[kind]
     empty = float("nan") if kind == "float64" else pd.NA
-    return pd.Series([read(each) if each else empty for each in text], dtype=kind)
+    return pd.Series([read(each) if each else empty for each in text.tolist()], dtype=kind)
 
 
 def write_outcomes(outcomes: pd.DataFrame, path: Path) -> Path:

@@ -8,6 +8,7 @@ from scipy.special import expit, log_softmax, logit, logsumexp, softmax
 from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from robust.core import statistics
 from robust.core.errors import DataError
 from robust.core.zero_probability import NEVER
 from robust.metrics import binning, calibration, outliers, roc, temperature
@@ -466,10 +467,9 @@ def test_directions_without_variance_do_not_count():
 
 
 def test_of_equal_confidences_the_bins_take_the_first_first():
-    confidence = np.tile([[0.5], [0.6]], (500, 2))
     rank = np.stack([np.arange(500), np.arange(500, 1000)], axis=1).ravel()
-    _, place = binning.equal_mass(confidence, np.ones((1000, 2)), 7)
-    assert np.array_equal(place, np.stack([rank * 7 // 1000] * 2, axis=1))
+    _, place = binning.equal_mass(np.tile([0.5, 0.6], 500), np.ones(1000), 7)
+    assert np.array_equal(place, rank * 7 // 1000)
 
 
 @pytest.mark.parametrize(("n", "most"), [(1, 1), (2, 3 / 2), (4, 25 / 12)])
@@ -479,3 +479,33 @@ def test_no_image_adds_more_to_the_area_than_the_surest_of_all_errors(n, most, m
     sure, wrong = np.linspace(1, 0.5, n), np.zeros(n, bool)
     binning.aurc_interval(sure, wrong)
     assert seen == pytest.approx([most]) and binning.refused(sure, wrong).max() == pytest.approx(most)
+
+
+def _gaps_in_one_array(confidence, truth, place, bins, equal_weight):
+    """Value and high end of the definition, with all cells at once."""
+    n, columns = confidence.shape
+    cell = (place + bins * np.arange(columns)).ravel()
+    counts = np.bincount(cell, minlength=bins * columns)
+    weight = n / np.maximum(counts, 1) / (counts > 0).sum() if equal_weight else np.full(len(counts), 1 / columns)
+    residual = (truth - confidence).ravel()
+    found = np.bincount(cell, residual, minlength=len(counts)) / n * weight
+    each = ((np.where(found < 0, -1, 1) * weight)[cell] * residual).reshape(n, columns).sum(axis=1)
+    top = min(2, columns) * float(weight[counts > 0].max())
+    return np.abs(found).sum(), min(statistics.highest_mean(each, top, statistics.TAIL), 1.0)
+
+
+@pytest.mark.parametrize("digits", [1, 15], ids=["many equal", "all different"])
+def test_errors_by_class_taken_column_by_column_are_those_of_the_whole_array(digits):
+    random = np.random.default_rng(digits)
+    probabilities = random.dirichlet(np.full(70, 0.3), 301).round(digits)  # more classes than are copied at a time
+    labels, n = random.integers(0, 70, 301), 301
+    truth = labels[:, None] == np.arange(70)
+    order = np.argsort(probabilities, axis=0, kind="stable")
+    rank = np.argsort(order, axis=0, kind="stable")
+    level = [[truth[probabilities[:, c] == p, c].mean() for c, p in enumerate(row)] for row in probabilities]
+    mass = _gaps_in_one_array(probabilities, np.array(level), rank * 15 // n, 15, equal_weight=True)
+    width = _gaps_in_one_array(
+        probabilities, truth, np.clip(np.ceil(probabilities * 15) - 1, 0, 14).astype(int), 15, equal_weight=False
+    )
+    assert binning.ace(probabilities, labels)[::2] == pytest.approx(mass, rel=1e-10)
+    assert binning.ece_classwise(probabilities, labels)[::2] == pytest.approx(width, rel=1e-10)

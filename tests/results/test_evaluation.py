@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import log_softmax
 
 from robust.core import statistics
 from robust.results import tables
-from robust.results.evaluation import EvaluationResult, proportion
+from robust.results.evaluation import BLOCK, EvaluationResult, proportion
 
 quick = settings(deadline=None, derandomize=True, max_examples=60)
 whole = st.integers(-3, 3).map(float)  # so that there are ties
@@ -115,3 +116,15 @@ def test_a_proportion_carries_an_exact_interval():
 def test_a_proportion_of_nothing_is_not_a_number():
     value = proportion("recall", np.zeros(0, bool))
     assert math.isnan(value.value) and value.n == 0 and math.isnan(value.ci_low) and value.ci_method == ""
+
+
+def test_more_rows_than_a_block_are_those_of_the_whole_array():
+    random, n = np.random.default_rng(0), BLOCK + 3
+    logits = random.integers(-3, 4, (n, 7)).astype(np.float32)  # many equal ones
+    labels = random.integers(0, 7, n)
+    result = EvaluationResult(tuple("abcdefg"), np.arange(n).astype(str), labels, logits)
+    rank = np.array([np.argsort(-row, kind="stable").tolist().index(i) for row, i in zip(logits, labels, strict=True)])
+    others = [np.delete(row, i).max() for row, i in zip(logits, labels, strict=True)]
+    np.testing.assert_array_equal(result.in_top(3), rank < 3)
+    np.testing.assert_array_equal(result.margin, logits[np.arange(n), labels] - others)
+    np.testing.assert_array_equal(result.log_probabilities, log_softmax(logits.astype(np.float64), axis=1))
