@@ -1,4 +1,4 @@
-"""Shards: parts of at most 256 consecutive images of a case, 1,024 small ones, in the fixed order of the split."""
+"""Shards: parts of at most 256 consecutive images of a case, 1,024 small or 128 large ones, in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from robust.datasets.dataset import Dataset
 from robust.suite import Case
 
 SIZE = 256
-"""Images of a shard, at most: memory grows with it, and what a stopped run loses. Of small ones four times as many: at
-the end of a shard the slots of an attack stand empty."""
-SMALL = 64 * 64 * 3
-"""Values of a small image, at most."""
+"""Images of a shard, at most: memory grows with it, and what a stopped run loses; of small ones four times as many, of
+large ones half."""
+SMALL, LARGE = 64 * 64 * 3, 128 * 128 * 3
+"""Values of a small image, at most, and of one that is not large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ def size(data: Dataset) -> int:
     >>> size(from_arrays(np.zeros((1, 32, 32, 3), "uint8"), [0]))
     1024
     """
-    return SIZE * (4 if np.prod(data.image_shape) <= SMALL else 1)
+    values = np.prod(data.image_shape)
+    return 4 * SIZE if values <= SMALL else SIZE if values <= LARGE else SIZE // 2
 
 
 def taken(case: Case, data: Dataset, seed: int) -> np.ndarray:
