@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,18 @@ import tensorflow as tf
 
 from robust.core.errors import ModelError
 from robust.core.progress import Progress
-from robust.training import checkpoints, finetune, nonfinite, patience, robust_validation, strategies, tensorboard
+from robust.training import (
+    checkpoints,
+    finetune,
+    nonfinite,
+    patience,
+    robust_validation,
+    strategies,
+    tensorboard,
+    window,
+)
 from robust.training.checkpoints import History
 from robust.training.objectives import cross_entropy, outputs
-from robust.training.schedule import learning_rate
 from robust.training.step import Learner, State, averaged, compiled
 
 
@@ -93,20 +102,20 @@ def _epochs(run: TrainingRun, done: int, history: History, progress: Progress) -
     learner, epochs, note = run.learner, run.learner.recipe.epochs, ""
     if done == epochs:
         return
-    batches = strategies.share(run.batches(done), learner.strategy)
+    own = run.batches(done)
+    batches, most = strategies.share(own, learner.strategy), window.length(learner, own.element_spec)
     step, feed = _step(learner, done, batches), iter(batches)
     for epoch in range(done, epochs):
         if epoch > done and finetune.is_frozen(learner.recipe, epoch) != finetune.is_frozen(learner.recipe, epoch - 1):
             step = _step(learner, epoch, batches)
-        seen = []
-        for place in range(epoch * run.steps, (epoch + 1) * run.steps):
-            learner.optimizer.learning_rate = learning_rate(learner.recipe, place, run.steps)
-            batch = next(feed)
-            loss, right, images, finite = (part.numpy() for part in step(*batch))
-            check(run, place, batch[0], loss, finite)
-            seen.append((loss * images, right, images))
-            progress.advance(note)
-        total, right, images = np.sum(seen, axis=0)
+        seen: list[window.Results] = []
+        advance = partial(progress.advance, note)
+        for places in window.windows(epoch * run.steps, (epoch + 1) * run.steps, most):
+            try:
+                seen += window.walk(learner, step, feed, places, run.steps, advance)
+            except window.NonFiniteError as error:
+                raise _not_finite(run, error) from None
+        total, right, images = np.sum([(each.loss * each.images, each.right, each.images) for each in seen], axis=0)
         yield {"loss": float(total / images), "accuracy": float(right / images)}
         note = f"epoch {epoch + 1}/{epochs}{_last(history)}"
 
@@ -124,16 +133,14 @@ def _step(learner: Learner, epoch: int, batches: tf.data.Dataset) -> Callable[..
     return compiled(learner, batches.element_spec)
 
 
-def check(run: TrainingRun, place: int, images: object, loss: float, finite: np.ndarray) -> None:
-    """The alarm: raise ModelError unless the loss of a step and, but for a scaled loss, its gradients are finite."""
-    learner = run.learner
-    scaled = learner.recipe.precision == "mixed_float16"  # its optimiser passes over infinite gradients
-    if np.isfinite(loss) and (scaled or finite.all()):
-        return
-    began = nonfinite.where(learner.network, learner.strategy.experimental_local_results(images)[0], finite)
-    epoch, step = divmod(place, run.steps)
+def _not_finite(run: TrainingRun, error: window.NonFiniteError) -> ModelError:
+    """The error of a step whose loss or gradient is not finite, with the layer in which that began."""
+    learner, loss = run.learner, error.results.loss
+    images = learner.strategy.experimental_local_results(error.images)[0]
+    began = nonfinite.where(learner.network, images, error.results.finite)
+    epoch, step = divmod(error.place, run.steps)
     what = "its gradient is not finite" if np.isfinite(loss) else f"its loss became {loss}"
-    raise ModelError(
+    return ModelError(
         f"{run.name}: {what} in epoch {epoch + 1}, step {step + 1}; the first that is not finite is {began}; "
         f"lower learning_rate from {learner.recipe.learning_rate:g}, or set clip_norm"
     )
