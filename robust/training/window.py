@@ -1,6 +1,5 @@
 """Several steps of training run on the device before the host waits for their results."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -52,7 +51,7 @@ def length(learner: Learner, spec: object) -> int:
     if any(elements is None for elements, _ in sizes):
         return 1
     batch = learner.recipe.batch_size * sum(elements * size for elements, size in sizes)
-    kept = sum(math.prod(variable.shape) * 4 for variable in learner.variables())
+    kept = sum(4 * (tf.TensorShape(variable.shape).num_elements() or 0) for variable in learner.variables())
     return int(np.clip((MOST_BYTES - kept) // max(batch, 1), 1, MOST_STEPS))
 
 
