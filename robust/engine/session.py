@@ -90,6 +90,7 @@ def _run(
         remarks.report([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
     session.report(session.of_data())
     session.check(chosen, out)
+    session.report(paired_bounds.changed(suite, out))
     attempts = Attempts(session.images, session.progress.say, fail_fast=fail_fast)
     try:
         for evaluation in chosen:  # models not trained here are checked before anything is trained
@@ -337,7 +338,8 @@ class Session:
     def record(self, out: Path, failed: Iterable[Failed] = ()) -> pd.DataFrame:
         """Fill the report folder with every finished block, write the page, and return the results."""
         failures = [*failed]
-        notes = [*self.notes(), *(f"could not be run: {one}" for one in failures)]
+        changed = paired_bounds.changed(self.suite, out)
+        notes = [*self.notes(), *changed, *(f"could not be run: {one}" for one in failures)]
         rows = [one.row(self.suite, self._data_of[one.evaluation.case.name].name) for one in failures]
         return recording.fill(out, self.suite, self.data, self._found(), notes, self._given.fingerprint, rows)
 

@@ -18,6 +18,8 @@ from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recomputed_bounds import Expected, absent, allows, verified
 from robust.report.recomputed_summaries import summed
 from robust.report.recount import Recounts, measured
+from robust.results import manifest
+from robust.results.manifest import Changes
 from robust.results.summaries.corruption_error import ON_THE_FLY
 
 Read = TypeVar("Read")
@@ -31,7 +33,7 @@ class Folder:
 
     `results` is results.csv; `outcomes` has the rows of outcomes.parquet that the page needs, by model and
     condition; `samples` the .npz file of each; `suite` the text of suite.toml or ""; `recounted` the numbers
-    computed from the outcomes.
+    computed from the outcomes; `changes` what was changed in the folder since it was written.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Folder:
     samples: dict[tuple[TrainedModel, Condition], Path]
     suite: str
     recounted: Recounts = field(default_factory=dict)
+    changes: Changes = Changes()
 
     @cached_property
     def values(self) -> Cells:
@@ -159,6 +162,7 @@ def read(path: Path) -> Folder:
             samples=_load(path, "samples/index.csv", folder_files.samples),
             suite=suite,
             recounted=recounted,
+            changes=manifest.changes(path),
         )
     )
 

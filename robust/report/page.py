@@ -34,6 +34,7 @@ def _context(folder: Folder, sections: list[Call]) -> NewTable:
         "headline": bound_states.headline(judged),
         "judgements": judged,
         "taken": bound_states.taken(judged),
+        "changes": folder.changes,
         "suspect": suspect(folder),
         "checked": any(one.id == diagnostics.diagnostics.__name__ for one in shown),
         "accuracy": accuracy_tables.accuracy(folder, judged),
