@@ -18,7 +18,7 @@ from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recomputed_bounds import Expected, absent, allows, verified
 from robust.report.recomputed_summaries import summed
 from robust.report.recount import Recounts, measured
-from robust.results import manifest
+from robust.results import manifest, tables
 from robust.results.manifest import Changes
 from robust.results.summaries.corruption_error import ON_THE_FLY
 
@@ -48,7 +48,16 @@ class Folder:
     @cached_property
     def values(self) -> Cells:
         """The rows of results.csv by model and condition."""
-        return cells(self.results)
+        return cells(self.results[self.results["metric"] != tables.FAILED])
+
+    @cached_property
+    def failed(self) -> dict[tuple[TrainedModel, str], str]:
+        """Why a model could not be evaluated in a case, by model and case."""
+        rows = self.results[self.results["metric"] == tables.FAILED].to_dict("records")
+        return {
+            (TrainedModel(row["model"], int(row["seed"])), row["case"]): row["ci_method"].removeprefix(tables.NO_VALUE)
+            for row in rows
+        }
 
     @cached_property
     def cases(self) -> dict[str, list[str] | None]:
@@ -79,7 +88,7 @@ class Folder:
         planned = [
             TrainedModel(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []
         ]
-        return list(dict.fromkeys([*planned, *(run for run, _ in self.values)]))
+        return list(dict.fromkeys([*planned, *(run for run, _ in [*self.values, *self.failed])]))
 
     @cached_property
     def _trained(self) -> Counter[str]:
