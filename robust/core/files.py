@@ -202,8 +202,15 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """For a `with` block: no other process is in such a block for this folder. Nothing is left behind."""
-    handle = os.open(folder, os.O_RDONLY)
+    """For a `with` block: no other process is in such a block for this folder, which is created where it is missing.
+
+    No file is left behind. Raises StoreError where the folder cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(f"{_short(folder)}: cannot be written ({error.strerror or error})") from error
     try:
         with suppress(OSError):  # a network's folder that cannot be locked
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -43,7 +43,7 @@ class Folder:
     samples: dict[tuple[TrainedModel, Condition], Path]
     suite: str
     recounted: Recounts = field(default_factory=dict)
-    changes: Changes = Changes()
+    changes: Changes = field(default_factory=Changes)
 
     @cached_property
     def values(self) -> Cells:

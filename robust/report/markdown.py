@@ -1,4 +1,4 @@
-"""The verdict, what failed and top-1 of every model under every condition as Markdown: for a pull request or a CI log."""
+"""Verdict, failures and top-1 of every model under every condition as Markdown: for a pull request or a CI log."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,9 @@ def summary(folder: Folder) -> str:
     if grid.heads:
         heads = [" ".join(part for part in head if part) for head in grid.heads]
         rows = [[model, *map(_cell, cells)] for model, cells in grid.rows]
-        parts.append("\n".join([_row(["top-1", *heads]), "|".join(["", *["---"] * (len(heads) + 1), ""]), *map(_row, rows)]))
+        parts.append(
+            "\n".join([_row(["top-1", *heads]), "|".join(["", *["---"] * (len(heads) + 1), ""]), *map(_row, rows)])
+        )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -64,7 +64,6 @@ def rewritten(folder: Path) -> Iterator[None]:
 
     A run that is killed in between leaves a folder without a manifest.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with files.locked(folder):
         files.remove(folder / NAME)
         yield

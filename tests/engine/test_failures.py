@@ -94,7 +94,9 @@ def test_the_gate_of_a_report_shows_the_marks_again(here, capsys):
 
 
 def test_junit_and_the_page_of_pytest_mark_what_failed(pytester, here):
-    result = pytester.runpytest_inprocess(here / "s.toml", f"--rootdir={here}", "--junitxml=j.xml", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        here / "s.toml", f"--rootdir={here}", "--junitxml=j.xml", "-p", "no:cacheprovider"
+    )
     result.assert_outcomes(passed=2, failed=2)
     assert "Traceback" not in result.stdout.str()
     result.stdout.fnmatch_lines(["failed, could not be run: ModelError: model broken: *", "*s.toml:10"])

@@ -6,6 +6,7 @@ The processes are forks of one that has imported TensorFlow and the package, and
 
 import contextlib
 import errno
+import functools
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 _PRELOADED = ["preloaded", "commands"]
@@ -43,12 +46,27 @@ class Ended:
     changes: int = 0
 
 
+@functools.cache
+def _server() -> ForkServerContext:
+    """The process that forks; it looks for the modules of this folder where PYTHONPATH says when it starts."""
+    context, before = multiprocessing.get_context("forkserver"), os.environ.get("PYTHONPATH")
+    context.set_forkserver_preload(_PRELOADED)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return context
+
+
 class Running:
     """A command that runs."""
 
     def __init__(self, arguments: Sequence[str], place: Path, store: Path, fault: Fault | None, env: Mapping[str, str]):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
+        context = _server()
         self.log = place / f".log-{time.monotonic_ns()}"
         given = {"ROBUST_STORE": str(store), **env}
         self.process = context.Process(target=_command, args=(list(arguments), place, given, fault, self.log))
@@ -83,16 +101,16 @@ def _command(arguments: list[str], place: Path, env: dict[str, str], fault: Faul
     for number, what in ((1, "out"), (2, "err")):
         handle = os.open(f"{log}.{what}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(handle, number)
-    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     sys.argv = ["robust", *arguments]
     if fault is not None:
-        _Faults(fault, Path(f"{log}.count")).install()
+        Faults(fault, Path(f"{log}.count")).install()
     from robust.api.cli import main
 
     main()
 
 
-class _Faults:
+class Faults:
     """An audit hook that counts the changes of files."""
 
     def __init__(self, fault: Fault, count: Path):

@@ -124,25 +124,26 @@ def count(reference):
 
 
 def test_kills_at_any_change_of_a_file_lose_nothing(count, tmp_path):
-    """Over training, units, merge and report: each place is killed several times on its way."""
-    total, chains = count.whole.changes, 6
-    for chain in range(chains):
-        place = fill(tmp_path / str(chain))
-        for k in range(KILLS // chains):
-            at = 1 + (total * (chain + chains * k)) // KILLS
-            ended = run(place, Fault("kill", at if k == 0 else max(1, at // (k + 1)), place))
-            count.ended(ended, -9, 1)
+    """Over training, units, merge and report: a place is killed on its way until a run reaches its end."""
+    total, kills, chain = count.whole.changes, 0, 0
+    while kills < KILLS:
+        place, at = fill(tmp_path / str(chain)), 1 + chain % 8 * total // 8
+        while kills < KILLS and (ended := run(place, Fault("kill", at, place))).code == -9:
+            count.ended(ended, -9)
+            kills, at = kills + 1, 7 + total // 6
         count.ended(run(place), 1)
         count.tables(place)
-    count.check(f"{KILLS} SIGKILLs spread over {total} changes of files")
+        chain += 1
+    count.check(f"{kills} SIGKILLs spread over {total} changes of files, in {chain} folders")
 
 
 def test_sigterm_is_exit_code_143_and_the_next_run_goes_on(count, tmp_path):
-    place, total = fill(tmp_path / "place"), count.whole.changes
+    total = count.whole.changes
     for k in range(5):
-        count.ended(run(place, Fault("term", max(1, total * k // 8), place)), 143, 1)
-    count.ended(run(place), 1)
-    count.tables(place)
+        place = fill(tmp_path / str(k))
+        count.ended(run(place, Fault("term", 1 + total * k // 5, place)), 143)
+        count.ended(run(place), 1)
+        count.tables(place)
     count.check("5 SIGTERMs")
 
 
@@ -275,14 +276,20 @@ def test_a_clock_set_back_changes_nothing(count, tmp_path):
     count.check("1 clock set back by ten years")
 
 
+def instead(path: Path, make) -> None:
+    """Remove a file or folder, and make something else of its name."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    make(path)
+
+
 HOSTILE = {
-    "a pipe": lambda out: (os.unlink(out / "results.csv"), os.mkfifo(out / "results.csv")),
-    "a link to a device": lambda out: (os.unlink(out / "results.csv"), os.symlink("/dev/zero", out / "results.csv")),
-    "samples elsewhere": lambda out: (shutil.rmtree(out / "samples"), os.symlink("/etc", out / "samples")),
+    "a pipe": lambda out: instead(out / "results.csv", os.mkfifo),
+    "a link to a device": lambda out: instead(out / "results.csv", lambda path: path.symlink_to("/dev/zero")),
+    "samples elsewhere": lambda out: instead(out / "samples", lambda path: path.symlink_to("/etc")),
     "deep JSON": lambda out: (out / "environment.json").write_text("[" * 500_000),
     "a deep manifest": lambda out: (out / "manifest.json").write_text('{"files":' * 200_000),
     "names that lead out": lambda out: (out / "manifest.json").write_text('{"files": {"../../x": {}}}'),
-    "a page that is a folder": lambda out: (os.unlink(out / "index.html"), os.mkdir(out / "index.html")),
+    "a page that is a folder": lambda out: instead(out / "index.html", Path.mkdir),
     "no number": lambda out: (out / "results.csv").write_bytes(b"\0\xff" * 999),
 }
 
