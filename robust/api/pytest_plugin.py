@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a pytest run without suites imports none of this
     import pandas as pd
     from _pytest._code.code import TerminalRepr
 
+    from robust.engine.failures import Failed
     from robust.engine.session import Session
     from robust.suite import Evaluation, Suite
 
@@ -93,19 +94,36 @@ class CellItem(pytest.Item):
         super().__init__(**options)
         self.cell = cell
         self.identity: str | None = None
+        self.failed: Failed | None = None
 
     @remedies.using_interface("pytest")
     def runtest(self) -> None:
         """Run the cell, or read it from the store, and check its bounds."""
         session = _session(self.path, self.config)
+        from robust.engine import failures
+
+        attempts = failures.Attempts(session.images, session.progress.say, fail_fast=False)
+        attempts.run(self.cell, lambda: self._run(session))
+        if attempts.failed:
+            self.failed = attempts.failed[self.cell.id]
+            self.user_properties.append(("robust_failed", self.failed.why))
+            raise _FailedError(self.failed.why) from attempts.first
+        self._judge(session)
+
+    def _run(self, session: Session) -> None:
         from robust.core import quiet, suite_folder
-        from robust.engine import recording
 
         with quiet.dependencies(), suite_folder.importable(session.suite.folders):
             session.check_model(self.cell)  # as `robust run`: what is wrong with a model is one line
-            block = session.block(self.cell)
-            against = session.compared(self.cell, _out(self.path, self.config))
+            session.block(self.cell)
+            session.compared(self.cell, _out(self.path, self.config))
             self.identity = session.identity(self.cell.model, self.cell.seed)
+
+    def _judge(self, session: Session) -> None:
+        from robust.engine import recording
+
+        block = session.block(self.cell)
+        against = session.compared(self.cell, _out(self.path, self.config))
         self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
         for line in recording.passed_in_doubt(session.suite, self.cell, block, against):
             self.user_properties.append(("robust_in_doubt", line))
@@ -117,6 +135,9 @@ class CellItem(pytest.Item):
         if isinstance(excinfo.value, _MissedError):
             lines = [*excinfo.value.args[0], f"{self._shown(self.path)}:{self.cell.case.line}"]
             return "\n".join([*lines, f"page: {self._shown(_out(self.path, self.config)) / 'index.html'}"])
+        if isinstance(excinfo.value, _FailedError):
+            where = f"{self._shown(self.path)}:{self.cell.case.line}"
+            return f"failed, could not be run: {excinfo.value}\n{where}"
         return _words(excinfo) or super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -130,6 +151,10 @@ class CellItem(pytest.Item):
 
 class _MissedError(AssertionError):
     """The messages of missed bounds."""
+
+
+class _FailedError(Exception):
+    """Why a cell could not be run."""
 
 
 def _words(excinfo: pytest.ExceptionInfo[BaseException]) -> str | None:
@@ -176,8 +201,11 @@ def _out(path: Path, config: pytest.Config) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach which model was evaluated: the report is sent to the process that writes the page."""
+    """Attach which model was evaluated, or what failed: the report is sent to the process that writes the page."""
     report = yield
+    if isinstance(item, CellItem) and (failed := item.failed) and report.when == "call":
+        why = [failed.kind, failed.message, failed.missing, failed.images]
+        report.robust_failed = [str(item.path), item.cell.id, *why]  # type: ignore[attr-defined]
     if isinstance(item, CellItem) and item.identity:
         report.robust = [str(item.path), item.cell.model.name, item.cell.seed, item.identity]  # type: ignore[attr-defined]
     return report
@@ -209,12 +237,23 @@ class _Pages:
     """Writes the page of every suite of which a test ran, here or in a worker of xdist."""
 
     def __init__(self, config: pytest.Config):
-        self.config, self.ran, self.lines = config, {}, []
+        self.config, self.ran, self.failed, self.lines = config, {}, {}, []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, "robust"):
             path, model, seed, identity = report.robust
             self.ran.setdefault(Path(path), {})[model, seed] = identity
+        if hasattr(report, "robust_failed"):
+            path, cell, *why = report.robust_failed
+            self.ran.setdefault(Path(path), {})
+            self.failed.setdefault(Path(path), {})[cell] = why
+
+    def _failed(self, path: Path, session: Session) -> Iterator[Failed]:
+        from robust.engine.failures import Failed
+
+        for cell in session.suite.evaluations():
+            if cell.id in self.failed.get(path, {}):
+                yield Failed(cell, *self.failed[path][cell.id])
 
     @remedies.using_interface("pytest")
     def pytest_sessionfinish(self) -> None:
@@ -228,8 +267,11 @@ class _Pages:
                 from robust.results import messages
 
                 session.add_identities(identities)
+                if not any(session.find(cell) for cell in session.suite.evaluations()):
+                    self.lines.append("robust: no page: nothing could be run")
+                    continue
                 with suite_folder.importable(session.suite.folders):
-                    results = session.record(out := _out(path, self.config))
+                    results = session.record(out := _out(path, self.config), self._failed(path, session))
                 self.lines += [f"robust: {words}" for words in session.notes()]
                 self.lines.append(f"robust: the page is {out / 'index.html'}")
                 self.lines += [f"robust: {words}"] if (words := recording.doubted(results)) else []

@@ -1,6 +1,7 @@
 """Files that are either complete or absent."""
 
 import codecs
+import errno
 import fcntl
 import functools
 import hashlib
@@ -162,10 +163,60 @@ def _fill(temporary: Path, fill: Callable[[Path], object] | str | bytes, path: P
         else:
             temporary.write_bytes(fill.encode() if isinstance(fill, str) else fill)
         temporary.chmod(0o644)
-        return temporary.replace(path)
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+        return path
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk: a power cut later does not lose them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a network's folder may not be synchronised
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_all(folder: Path) -> None:
+    """The same for a folder with all that it contains."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; StoreError where its folder cannot be written."""
+    try:
+        path.unlink(missing_ok=True)
+        sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"{_short(path)}: cannot be removed ({error.strerror or error})") from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """For a `with` block: no other process is in such a block for this folder, which is created where it is missing.
+
+    No file is left behind. Raises StoreError where the folder cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(f"{_short(folder)}: cannot be written ({error.strerror or error})") from error
+    try:
+        with suppress(OSError):  # a network's folder that cannot be locked
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def placeholder(path: Path) -> str:

@@ -131,8 +131,11 @@ def _make(path: Path, key: Table, make: Callable[[Path], None]) -> Path:
         make(unfinished)
         (unfinished / _SUMS).write_text(json.dumps(sums(unfinished)))
         (unfinished / _KEY).write_text(_canonical(key))
+        files.sync_all(unfinished)
         clear(path)
-        return unfinished.replace(path)
+        unfinished.replace(path)
+        files.sync(path.parent)
+        return path
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

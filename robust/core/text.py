@@ -22,6 +22,16 @@ def odd(text: str) -> str:
     return found[0] if (found := _ODD.search(text)) else ""
 
 
+def printable(text: str, most: int = 1000) -> str:
+    """A text in one line, without control characters and of limited length, as a table can hold it.
+
+    >>> printable("no\\nsuch\\x1b[2J file")
+    'no such\\\\x1b[2J file'
+    """
+    line = NOT_IN_A_LINE.sub(lambda found: " " if found[0].isspace() else repr(found[0])[1:-1], text)
+    return line if len(line) <= most else f"{line[: most // 2]}...{line[-most // 2 :]}"
+
+
 def fault(words: Iterable[str]) -> str:
     """What is wrong with the first of these strings that cannot be displayed as it is; "" where all can.
 

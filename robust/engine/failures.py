@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from robust.core import text
 from robust.core.errors import ModelError, ReportError, RobustError, StoreError, SuiteError, located
 from robust.core.types import NewRow
-from robust.results.tables import FAILED
+from robust.results.tables import FAILED, NO_VALUE
 from robust.suite import Evaluation, Suite
 
 
@@ -51,24 +52,39 @@ class UnitsFailedError(Exception):
 
 @dataclass(frozen=True)
 class Failed:
-    """An evaluation that could not be run, and why: the first failure, and how many of its images have no result."""
+    """An evaluation that could not be run, and why.
+
+    kind, message: of the first error, its type and what it says. missing: how many of its images have no result.
+    """
 
     evaluation: Evaluation
-    first: Failure
+    kind: str
+    message: str
     missing: int
     images: int
 
+    @classmethod
+    def of(cls, evaluation: Evaluation, error: Exception, images: int) -> "Failed":
+        """For an error that was caught; images: of the whole evaluation."""
+        failures = error.failures if isinstance(error, UnitsFailedError) else [Failure.of(error, images)]
+        missing = min(sum(one.images for one in failures), images)
+        return cls(evaluation, type(failures[0].error).__name__, failures[0].message, missing, images)
+
+    @property
+    def why(self) -> str:
+        """How many images are missing, where it is not all, and the message of the first error."""
+        return ("" if self.missing == self.images else f"{self.missing} of {self.images} images, ") + self.message
+
     def __str__(self) -> str:
-        share = "" if self.missing == self.images else f"{self.missing} of {self.images} images, "
-        return f"{self.evaluation.id}: {share}{self.first.message}"
+        return f"{self.evaluation.id}: {self.why}"
 
     def row(self, suite: Suite, data: str) -> NewRow:
         """Its row of results.csv."""
         run = {"model": self.evaluation.model.name, "seed": self.evaluation.seed, "case": self.evaluation.case.name}
         return {
-            "suite": suite.name, "data": data, "split": "test", **run, "metric": FAILED,
-            "subset": type(self.first.error).__name__, "value": self.missing / self.images, "unit": "proportion",
-            "n": self.images, "choice": self.evaluation.case.choice, "ci_method": "none: not a measurement",
+            "suite": suite.name, "data": data, "split": "test", **run, "metric": FAILED, "subset": self.kind,
+            "value": self.missing / self.images, "unit": "proportion", "n": self.images,
+            "choice": self.evaluation.case.choice, "ci_method": f"{NO_VALUE}{text.printable(self.message)}",
         }  # fmt: skip
 
 
@@ -80,6 +96,7 @@ class Attempts:
 
     def __init__(self, images: Callable[[Evaluation], int], say: Callable[[str], None], *, fail_fast: bool):
         self._images, self._say, self._fail_fast = images, say, fail_fast
+        self.first: Exception | None = None
         self.failed: dict[str, Failed] = {}
 
     def run(self, evaluation: Evaluation, work: Callable[[], object]) -> None:
@@ -90,29 +107,27 @@ class Attempts:
             work()
         except (SuiteError, StoreError, ReportError):
             raise
-        except UnitsFailedError as error:
-            self._keep(evaluation, error.failures)
         except Exception as error:
-            self._keep(evaluation, [Failure.of(error, self._images(evaluation))])
+            self._keep(evaluation, error)
 
-    def _keep(self, evaluation: Evaluation, failures: list[Failure]) -> None:
+    def _keep(self, evaluation: Evaluation, error: Exception) -> None:
         if self._fail_fast:
-            raise as_error(evaluation, failures[0])
-        missing = min(sum(one.images for one in failures), self._images(evaluation))
-        self.failed[evaluation.id] = Failed(evaluation, failures[0], missing, self._images(evaluation))
+            raise as_error(evaluation, error)
+        self.first = self.first or as_error(evaluation, error)
+        self.failed[evaluation.id] = Failed.of(evaluation, error, self._images(evaluation))
         self._say(f"failed: {self.failed[evaluation.id]}")
 
     def check(self, chosen: Iterable[Evaluation]) -> None:
         """Raise the first error where nothing could be run."""
-        if self.failed and len(self.failed) == len([*chosen]):
-            first = next(iter(self.failed.values()))
-            raise as_error(first.evaluation, first.first)
+        if self.first is not None and len(self.failed) == len([*chosen]):
+            raise self.first
 
 
-def as_error(evaluation: Evaluation, failure: Failure) -> RobustError:
+def as_error(evaluation: Evaluation, error: Exception) -> RobustError:
     """The error to raise: that of a model's own code is a ModelError."""
-    if isinstance(failure.error, RobustError):
-        return failure.error
-    error = ModelError(f"{evaluation.id}: {failure.message}")
-    error.__cause__ = failure.error
-    return error
+    first = error.failures[0] if isinstance(error, UnitsFailedError) else Failure.of(error)
+    if isinstance(first.error, RobustError):
+        return first.error
+    raised = ModelError(f"{evaluation.id}: {first.message}")
+    raised.__cause__ = first.error
+    return raised

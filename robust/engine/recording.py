@@ -21,7 +21,7 @@ from robust.core.errors import SuiteError, located
 from robust.core.types import NewRow, NewTable, Row
 from robust.datasets.dataset import Dataset
 from robust.report import page
-from robust.results import messages, paired_bounds, reliability, samples
+from robust.results import manifest, messages, paired_bounds, reliability, samples
 from robust.results import tables as record
 from robust.results.evaluation import proportion, without_interval
 from robust.results.flags import level, worse
@@ -47,7 +47,7 @@ def fill(
     given: str = "",
     failed: Iterable[NewRow] = (),
 ) -> pd.DataFrame:
-    """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json and index.html.
+    """Write results.csv, outcomes.parquet, samples/, suite.toml, environment.json, their manifest and index.html.
 
     notes: what was skipped or guessed when the data was read. given: its fingerprint before a validation split was
     held out, by which reports are compared: a held-out split changes no test image. failed: the rows of the evaluations
@@ -67,14 +67,17 @@ def fill(
     results = record.table(judged, record.RESULTS)
     summed = [{**row, "reliability": _level(row, found)} for row in summaries(suite, data, results, outcomes)]
     results = record.table([*judged, *summed, *failed], record.RESULTS)
-    record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
-    write_samples(out / "samples", found)
-    samples.write(out / "samples", found)
-    if suite.text:
-        files.write(out / "suite.toml", suite.text)
     environment = _environment(suite, data, found, notes, given or data.fingerprint)
-    files.write(out / "environment.json", json.dumps(environment, indent=2))
-    record.write_results(results, out / "results.csv")
+    with manifest.rewritten(out):
+        record.write_outcomes(record.table(outcomes, record.OUTCOMES), out / "outcomes.parquet")
+        write_samples(out / "samples", found)
+        samples.write(out / "samples", found)
+        if suite.text:
+            files.write(out / "suite.toml", suite.text)
+        else:  # of an earlier run
+            files.remove(out / "suite.toml")
+        files.write(out / "environment.json", json.dumps(environment, indent=2))
+        record.write_results(results, out / "results.csv")
     page.write(out, suite.sections)
     return results
 

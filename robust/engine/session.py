@@ -68,7 +68,7 @@ def run(
     Returns the requested rows of results.csv; the columns are those of `robust.results.tables.RESULTS`.
 
     An evaluation that cannot be run (a model that raises on a batch, an attack that leaves its ball, an unreadable
-    image) is a row with the metric "failed", and a note on the page; the others are run.
+    image) is a row with the metric "failed", and a mark on the page; the others are run.
 
     Raises RobustError, before anything is trained, for errors in the suite, the data or the folder; and the first error
     where nothing could be run.
@@ -90,6 +90,7 @@ def _run(
         remarks.report([*remarks.lines(session.sets), *session.copies], None, stacklevel=4)
     session.report(session.of_data())
     session.check(chosen, out)
+    session.report(paired_bounds.changed(suite, out))
     attempts = Attempts(session.images, session.progress.say, fail_fast=fail_fast)
     try:
         for evaluation in chosen:  # models not trained here are checked before anything is trained
@@ -341,9 +342,9 @@ class Session:
 
     def record(self, out: Path, failed: Iterable[Failed] = ()) -> pd.DataFrame:
         """Fill the report folder with every finished block, write the page, and return the results."""
-        failures = [*failed]
-        notes = [*self.notes(), *(f"could not be run: {one}" for one in failures)]
-        rows = [one.row(self.suite, self._data_of[one.evaluation.case.name].name) for one in failures]
+        changed = paired_bounds.changed(self.suite, out)
+        notes = [*self.notes(), *changed]
+        rows = [one.row(self.suite, self._data_of[one.evaluation.case.name].name) for one in failed]
         return recording.fill(out, self.suite, self.data, self._found(), notes, self._given.fingerprint, rows)
 
     def _found(self) -> list[tuple[Evaluation, Path]]:

@@ -16,7 +16,7 @@ from robust.report.reliability_marks import Named, named
 
 @dataclass(frozen=True)
 class GridCell:
-    """One model under one condition. `state` is "measured", or why there is no number."""
+    """One model under one condition. `state` is "measured", or why there is no number; `why`: it failed."""
 
     state: str
     value: str = ""
@@ -26,6 +26,7 @@ class GridCell:
     targeted_success_rate: str = ""
     reliability: str = ""
     judgements: tuple[Judgement, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
     measured = {condition for (_, condition), rows in folder.values.items() if _row(rows, "top1")}
     columns: list[Condition | str] = [c for c in folder.conditions if c in measured]
     seen = {condition.case for _, condition in folder.values}
-    columns += [case for case in folder.cases if case not in seen]  # not run yet
+    columns += [case for case in folder.cases if case not in seen]  # not run yet, or failed on every model
     heads = [(c, "") if isinstance(c, str) else (c.case, wording.details(c)) for c in columns]
     rows = [(folder.name(run), [_cell(folder, run, c, judgements) for c in columns]) for run in folder.runs]
     return Grid(heads, rows)
@@ -55,7 +56,10 @@ def accuracy(folder: Folder, judgements: list[Judgement]) -> Grid:
 def _cell(folder: Folder, run: TrainedModel, condition: Condition | str, judgements: list[Judgement]) -> GridCell:
     rows = None if isinstance(condition, str) else folder.values.get((run, condition))
     if rows is None:
-        return GridCell(_absence(folder, run, condition if isinstance(condition, str) else condition.case))
+        case = condition if isinstance(condition, str) else condition.case
+        if (run, case) in folder.failed:
+            return GridCell("failed", why=folder.failed[run, case])
+        return GridCell(_absence(folder, run, case))
     bounds = tuple(one for one in judgements if (one.run, one.condition) == (run, condition))
     top1 = _row(rows, "top1")
     if top1 is None:

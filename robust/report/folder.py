@@ -18,6 +18,8 @@ from robust.report.conditions import Cells, Condition, TrainedModel, cells
 from robust.report.recomputed_bounds import Expected, absent, allows, verified
 from robust.report.recomputed_summaries import summed
 from robust.report.recount import Recounts, measured
+from robust.results import manifest, tables
+from robust.results.manifest import Changes
 from robust.results.summaries.corruption_error import ON_THE_FLY
 
 Read = TypeVar("Read")
@@ -31,7 +33,7 @@ class Folder:
 
     `results` is results.csv; `outcomes` has the rows of outcomes.parquet that the page needs, by model and
     condition; `samples` the .npz file of each; `suite` the text of suite.toml or ""; `recounted` the numbers
-    computed from the outcomes.
+    computed from the outcomes; `changes` what was changed in the folder since it was written.
     """
 
     path: Path
@@ -41,11 +43,21 @@ class Folder:
     samples: dict[tuple[TrainedModel, Condition], Path]
     suite: str
     recounted: Recounts = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
     @cached_property
     def values(self) -> Cells:
         """The rows of results.csv by model and condition."""
-        return cells(self.results)
+        return cells(self.results[self.results["metric"] != tables.FAILED])
+
+    @cached_property
+    def failed(self) -> dict[tuple[TrainedModel, str], str]:
+        """Why a model could not be evaluated in a case, by model and case."""
+        rows = self.results[self.results["metric"] == tables.FAILED].to_dict("records")
+        return {
+            (TrainedModel(row["model"], int(row["seed"])), row["case"]): row["ci_method"].removeprefix(tables.NO_VALUE)
+            for row in rows
+        }
 
     @cached_property
     def cases(self) -> dict[str, list[str] | None]:
@@ -76,7 +88,7 @@ class Folder:
         planned = [
             TrainedModel(m, s) for m, about in self.environment["models"].items() for s in about.get("seeds") or []
         ]
-        return list(dict.fromkeys([*planned, *(run for run, _ in self.values)]))
+        return list(dict.fromkeys([*planned, *(run for run, _ in [*self.values, *self.failed])]))
 
     @cached_property
     def _trained(self) -> Counter[str]:
@@ -159,6 +171,7 @@ def read(path: Path) -> Folder:
             samples=_load(path, "samples/index.csv", folder_files.samples),
             suite=suite,
             recounted=recounted,
+            changes=manifest.changes(path),
         )
     )
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from robust.core import files
 from robust.core.signature import Call
 from robust.core.types import NewTable
-from robust.report import accuracy_tables, blocks, bound_states, diagnostics, gallery, html, values, wording
+from robust.report import accuracy_tables, blocks, bound_states, diagnostics, gallery, html, markdown, values, wording
 from robust.report.folder import Folder, read
 from robust.results.flags import doubted
 
 
 def write(path: Path, sections: Iterable[Call] = ()) -> Path:
-    """Render `index.html` from the folder; see `robust.report.write`."""
-    return files.write(path / "index.html", render(read(path), sections).encode("utf-8", "replace"))
+    """Render `index.html`, and `summary.md`, from the folder; see `robust.report.write`."""
+    folder = read(path)
+    markdown.write(folder, path / "summary.md")
+    return files.write(path / "index.html", render(folder, sections).encode("utf-8", "replace"))
 
 
 def render(folder: Folder, sections: Iterable[Call] = ()) -> str:
@@ -34,6 +36,8 @@ def _context(folder: Folder, sections: list[Call]) -> NewTable:
         "headline": bound_states.headline(judged),
         "judgements": judged,
         "taken": bound_states.taken(judged),
+        "changes": folder.changes,
+        "failed": [(f"{case} on {folder.name(run)}", why) for (run, case), why in folder.failed.items()],
         "suspect": suspect(folder),
         "checked": any(one.id == diagnostics.diagnostics.__name__ for one in shown),
         "accuracy": accuracy_tables.accuracy(folder, judged),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from robust.core.errors import ReportError, located
 from robust.core.types import NewRow
+from robust.results import manifest
 from robust.results.summaries import comparison, earlier
 from robust.results.summaries.pairing import Superclasses, rows_at
 from robust.suite import Evaluation, Suite
@@ -60,6 +61,14 @@ def check(
                     _there(report, evaluation)
                     here = earlier.settings(evaluation.case.definition)
                     earlier.same_case(report, evaluation.case.name, here, contents[evaluation.case.name])
+
+
+def changed(suite: Suite, out: Path) -> Iterator[str]:
+    """The earlier reports of bounds that were changed since they were written, a line each."""
+    names = {limit.than for one in suite.evaluations() for _, limit in limits(one) if limit.of_report}
+    for path in sorted(Path(name) for name in names if Path(name).resolve() != out.resolve()):
+        if path.is_dir() and (words := str(manifest.changes(path))):
+            yield f"{path}, which bounds compare with: {words}"
 
 
 def _there(report: earlier.Report, evaluation: Evaluation) -> None:

@@ -13,7 +13,11 @@ from robust.core.errors import ReportError
 from robust.core.types import NewRow
 
 FAILED = "failed"
-"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images."""
+"""The metric of the row of results.csv for an evaluation that could not be run: the share of its images.
+
+Its `subset` is the type of the error, its `ci_method` begins with `NO_VALUE` and has the message with its place.
+"""
+NO_VALUE = "not measured: "
 
 RESULTS = {
     "suite": "str", "data": "str", "split": "str", "model": "str", "seed": "int64", "case": "str",

@@ -68,7 +68,8 @@ def ran(suite, store, tmp_path_factory, remembering, without_diagnostics):
 def test_the_folder_holds_the_tables_the_samples_the_provenance_and_the_page(ran):
     out, results, _ = ran
     assert {p.name for p in out.iterdir()} == {
-        *("results.csv", "outcomes.parquet", "samples", "suite.toml", "environment.json", "index.html")
+        *("results.csv", "outcomes.parquet", "samples", "suite.toml", "environment.json", "index.html"),
+        *("summary.md", "manifest.json"),
     }
     pd.testing.assert_frame_equal(tables.read_results(out / "results.csv"), results)
     assert (out / "suite.toml").read_text() == SUITE

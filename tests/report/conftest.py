@@ -12,7 +12,7 @@ import pytest
 from robust.core.statistics import bounded_mean, clopper_pearson
 from robust.report.conditions import Condition, TrainedModel
 from robust.report.folder import Folder
-from robust.results import tables
+from robust.results import manifest, tables
 
 CLASSES = ["T-shirt/top", "Trouser", "Coat", "Shirt"]
 SHAPE = (12, 10, 1)
@@ -111,11 +111,12 @@ def fill(folder: Path, classes: list[str], n: int, images: np.ndarray) -> Path:
                 file = f"{model}-{name}.npz"
                 save_sample(folder / "samples" / file, images, condition["eps"])
                 index.append({"file": file, **run, **condition})
-    tables.write_results(table(rows, tables.RESULTS), folder / "results.csv")
-    tables.write_outcomes(table(asked, tables.OUTCOMES), folder / "outcomes.parquet")
-    pd.DataFrame(index).to_csv(folder / "samples" / "index.csv", index=False)
-    (folder / "suite.toml").write_text(SUITE)
-    (folder / "environment.json").write_text(json.dumps(environment(classes, n, images.shape[1:])))
+    with manifest.rewritten(folder):
+        tables.write_results(table(rows, tables.RESULTS), folder / "results.csv")
+        tables.write_outcomes(table(asked, tables.OUTCOMES), folder / "outcomes.parquet")
+        pd.DataFrame(index).to_csv(folder / "samples" / "index.csv", index=False)
+        (folder / "suite.toml").write_text(SUITE)
+        (folder / "environment.json").write_text(json.dumps(environment(classes, n, images.shape[1:])))
     return folder
 
 

@@ -1,5 +1,7 @@
 """`robust compare`."""
 
+import sys
+import warnings
 from pathlib import Path
 
 
@@ -27,8 +29,12 @@ def compare(a: Path, b: Path, *, case: str = "", metric: str = "top1", out: Path
     from robust.report import terminal
     from robust.results.summaries.comparison import compare as compared
 
-    table = compared(a, b, case=case, metric=metric)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = compared(a, b, case=case, metric=metric)
     terminal.differences(table)
+    for warning in caught:
+        print(f"robust: {warning.message}", file=sys.stderr)
     if out is not None:
         print(files.write(out, csv_files.csv(table)))
     return 0

@@ -14,7 +14,9 @@ def report(
 ) -> int:
     """Write the page of a report folder again, from the folder alone, and check its bounds again.
 
-    TensorFlow is not needed. Exit code 1 where a bound is missed, unsupported, undecided, or has no value.
+    TensorFlow is not needed. Exit code 1 where a bound is missed, unsupported, undecided, or has no value, and where
+    files of the folder were changed since it was written: they are named. Exit code 3 where something could not be
+    run.
 
     Parameters
     ----------
@@ -40,12 +42,16 @@ def _gate(folder: Path) -> int:
     from robust.report import bound_states
     from robust.report.folder import read
 
-    judged = [one for one in bound_states.judgements(read(folder)) if one.state != "not judged"]
+    there = read(folder)
+    judged = [one for one in bound_states.judgements(there) if one.state != "not judged"]
     for one in judged:
         if one.state != "passed" or one.doubted or one.as_recorded:
             print(f"{one.state}: {one.place}: {one.words}{one.doubted}{one.taken}")
+    for (run, case), why in there.failed.items():
+        print(f"✗ failed: {case} on {there.name(run)}: {why}")
     if taken := bound_states.taken(judged):
         print(taken)
     passed = sum(one.state == "passed" for one in judged)
-    print(f"{passed} of {len(judged)} bounds passed" if judged else "no bounds to judge")
-    return 1 if passed < len(judged) else 0
+    verdict = f"{passed} of {len(judged)} bounds passed" if judged else "no bounds to judge"
+    print(f"{verdict}; {there.changes}" if str(there.changes) else verdict)
+    return 3 if there.failed else 1 if passed < len(judged) or there.changes else 0

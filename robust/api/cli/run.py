@@ -95,7 +95,7 @@ def _verdict(results, folder: Path) -> int:  # type: ignore[no-untyped-def]
     failed = results[results["metric"] == tables.FAILED]
     for row in failed.to_dict("records"):
         where = messages.evaluation_id(row, several)
-        print(f"failed: {where} could not be run ({row['subset']}); the page has the message")
+        print(f"✗ failed: {where} could not be run: {row['ci_method'].removeprefix(tables.NO_VALUE)}")
     verdict = f"{len(judged) - len(missed)} of {len(judged)} bounds passed" if len(judged) else "no bounds to judge"
     print(f"{verdict}; the page: {folder / 'index.html'}")
     return 3 if len(failed) else 1 if len(missed) else 0

@@ -1,6 +1,7 @@
 """One model compared with another, or with itself in an earlier report: paired differences, image by image."""
 
 import functools
+import warnings
 from collections.abc import Iterator
 from math import isclose, isnan, nan
 from pathlib import Path
@@ -93,7 +94,7 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
     the reliability level of either value, "" where there is none.
 
     Raises ReportError where a folder is not a report, where the two are of different suites, data, images or attacks,
-    and where they have no case or metric in common.
+    and where they have no case or metric in common. Warns where files of a folder were changed since it was written.
     """
     one, other = earlier.read(Path(a)), earlier.read(Path(b))
     earlier.comparable(one, other.name, other.data, other.fingerprint)
@@ -102,6 +103,9 @@ def compare(a: str | Path, b: str | Path, *, case: str = "", metric: str = "top1
     found = [row for run in shared(one, other, case) for row in _compared(one, other, run, metric)]
     if not found:
         raise ReportError(f"{one.path} and {other.path}: no case has {metric} in both")
+    for report in (one, other):
+        if words := str(report.changes):
+            warnings.warn(f"{report.path}: {words}", stacklevel=2)
     return pd.DataFrame(found)[_COLUMNS].astype({"eps": "float64", "severity": "Int64"})
 
 

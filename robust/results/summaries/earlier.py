@@ -11,7 +11,8 @@ import pandas as pd
 from robust.core import files
 from robust.core.errors import ReportError
 from robust.core.types import NewTable, Table
-from robust.results import tables
+from robust.results import manifest, tables
+from robust.results.manifest import Changes
 from robust.results.summaries.pairing import Superclasses
 
 
@@ -45,6 +46,11 @@ class Report:
     def outcomes(self) -> pd.DataFrame:
         """outcomes.parquet."""
         return tables.read_outcomes(self.path / "outcomes.parquet")
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What was changed in the folder since it was written."""
+        return manifest.changes(self.path)
 
     def model(self, name: str, seed: int) -> str:
         """What identifies a model, see `one_model`; "" where it is missing."""

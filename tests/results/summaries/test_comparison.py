@@ -13,7 +13,7 @@ from robust.core import toml
 from robust.core.errors import ReportError
 from robust.core.statistics import mcnemar, paired_difference, paired_proportions
 from robust.report import terminal
-from robust.results import tables
+from robust.results import manifest, tables
 from robust.results.summaries.comparison import judged, not_judged
 from robust.results.summaries.pairing import difference
 from robust.suite import bounds, read_case
@@ -50,7 +50,6 @@ def skilled(n, skill, seed=0, where=CLEAN, **same):
 
 def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerprint="f00", weights="w", **more):
     """As much of a report folder as a comparison reads."""
-    folder.mkdir(parents=True)
     about = {"suite": name, "data": {"name": data, "fingerprint": fingerprint, "superclasses": ABOVE}}
     cases = {name: read_case(name, table).definition for name, table in toml.loads(suite)["case"].items()}
     about |= {
@@ -60,13 +59,14 @@ def report(folder, outcomes, *, suite=SUITE, name="quick", data="fake", fingerpr
         "models": {"net": {"form": "f"}},
         "groups": {},
     }
-    (folder / "environment.json").write_text(json.dumps(about | more))
-    tables.write_outcomes(outcomes, folder / "outcomes.parquet")
-    cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
-    rows = outcomes[cells].drop_duplicates().to_dict("records")
-    said = [("top1", ""), ("nll", ""), ("recall", "dog"), ("superclass_accuracy", "")]
-    rows = [{**row, "metric": m, "subset": g, "weights_sha": weights, "n": 1} for row in rows for m, g in said]
-    tables.write_results(tables.table(rows, tables.RESULTS), folder / "results.csv")
+    with manifest.rewritten(folder):
+        (folder / "environment.json").write_text(json.dumps(about | more))
+        tables.write_outcomes(outcomes, folder / "outcomes.parquet")
+        cells = ["model", "seed", "case", "perturbation", "norm", "eps", "severity"]
+        rows = outcomes[cells].drop_duplicates().to_dict("records")
+        said = [("top1", ""), ("nll", ""), ("recall", "dog"), ("superclass_accuracy", "")]
+        rows = [{**row, "metric": m, "subset": g, "weights_sha": weights, "n": 1} for row in rows for m, g in said]
+        tables.write_results(tables.table(rows, tables.RESULTS), folder / "results.csv")
     return folder
 
 
@@ -221,11 +221,12 @@ def test_infinite_likelihoods_pass_no_bound(ours, theirs, state):
     assert bounds.state({**nothing, "reliability": ""}) == "not judged"
 
 
-def test_doubts_about_either_number_are_told(tmp_path, capsys):
+def test_doubts_about_either_number_are_told_and_files_that_were_changed(tmp_path, capsys):
     a, b = (report(tmp_path / w, skilled(40, 0.8), weights=w) for w in "ab")
     results = tables.read_results(b / "results.csv")
     tables.write_results(results.assign(reliability="invalid"), b / "results.csv")
-    table = robust.compare(a, b)
+    with pytest.warns(UserWarning, match=r"b: changed since it was written: results\.csv$"):
+        table = robust.compare(a, b)
     assert (table["reliability_a"].tolist(), table["reliability_b"].tolist()) == ([""], ["invalid"])
     terminal.differences(table)
     assert "(invalid)" in capsys.readouterr().out
