@@ -98,7 +98,8 @@ class OfPerturbed:
 def run(work: Work, clean: Clean, progress: Progress, *, name: str = "", wait: bool = True) -> None:
     """Make the evidence of an evaluation: the clean predictions, then each shard at each strength.
 
-    name: of the evaluation, for its progress. wait: for what other processes have claimed; else it is left to them.
+    name: of the evaluation, for its progress. wait: at the end, for what other processes have claimed; else it is left
+    to them.
 
     Raises UnitsFailedError where units failed, after all others.
     """
@@ -106,11 +107,9 @@ def run(work: Work, clean: Clean, progress: Progress, *, name: str = "", wait: b
     if name:
         progress.stage(name, sum(not part.is_done(number) for part in parts for number in part.numbers()))
     for part in parts:
-        if failures := _share(part, work, progress, wait=wait):
+        if failures := _share(part, work, progress, wait=wait or part is not parts[-1]):
             all_images = int(work.taken.sum())  # without its clean predictions no shard is perturbed
             raise UnitsFailedError(failures if part is parts[-1] else [replace(failures[0], images=all_images)])
-        if any(not part.is_done(number) for number in part.numbers()):
-            return  # another process is at it: the next part needs all of this one
 
 
 def parts_of(work: Work, clean: Clean) -> list[Part]:

@@ -32,7 +32,8 @@ class Cluster:
     """Where the workers are, and what each takes; None: the default.
 
     address: of the cluster; None: $RAY_ADDRESS, else one is started here. num_workers: None: as many as there is room
-    for. num_cpus: 1 by default. num_gpus: 0 by default.
+    for. num_cpus: by default those of this machine, or 1 beside GPUs: the last bits of a logit follow the number of
+    threads, and so they are those of the local engine. num_gpus: 0 by default.
     """
 
     address: str | None = None
@@ -84,7 +85,7 @@ class RayEngine:
             return
         session.store.root.mkdir(parents=True, exist_ok=True)
         with connected(self.cluster.address) as ray:
-            size = self.cluster.num_workers or self._room(ray)
+            size = self._size(ray, session)
             workers = RayWorkers(ray, self._opening(session), self._cpus, self.cluster.num_gpus or 0.0)
             try:
                 self._phase(_trainings(session, left), session, left, attempts, workers, size)
@@ -113,7 +114,16 @@ class RayEngine:
 
     @property
     def _cpus(self) -> float:
-        return 1.0 if self.cluster.num_cpus is None else self.cluster.num_cpus
+        here = 1 if self.cluster.num_gpus else len(os.sched_getaffinity(0))
+        return here if self.cluster.num_cpus is None else self.cluster.num_cpus
+
+    def _size(self, ray: ModuleType, session: "Session") -> int:
+        """How many workers there will be; says where that is more than the cluster has room for."""
+        room, wanted = self._room(ray), self.cluster.num_workers
+        if wanted is not None and wanted > room:
+            takes = f"{self._cpus:g} CPUs and {self.cluster.num_gpus or 0:g} GPUs"
+            session.progress.say(f"the cluster has room for {room} workers of {takes}; --num-cpus 1 makes them small")
+        return wanted or room
 
     def _room(self, ray: ModuleType) -> int:
         """How many workers the cluster has room for."""
@@ -123,7 +133,7 @@ class RayEngine:
         return max(1, min(found, default=1))
 
     def _opening(self, session: "Session") -> Opening:
-        threads = max(1, int(self._cpus))
+        threads = None if self.cluster.num_gpus else max(1, int(self._cpus))
         return Opening(
             folder=Path.cwd(), suite=self.suite, text=session.suite.text, allow_code=self.allow_code,
             classes=self.classes, channels=self.channels, store=session.store.root.resolve(), threads=threads,

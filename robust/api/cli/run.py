@@ -59,7 +59,7 @@ def run(
     num_workers
         How many workers; by default as many as the cluster has CPUs and GPUs for.
     num_cpus
-        CPUs of a worker, which has as many threads; by default 1.
+        CPUs of a worker, which has as many threads; by default those of this machine, or 1 beside --num-gpus.
     num_gpus
         GPUs of a worker, which may be a part of one; by default 0.
     """
