@@ -3,8 +3,8 @@
     python benchmarks/scale.py                # measures passes, decoding, corruptions and the store, then simulates
     python benchmarks/scale.py --faster 100   # the same, with passes of an accelerator
 
-Time is virtual: no worker is started. A unit takes the seconds of its passes and of decoding its images, times a lognormal
-factor (STRAGGLING), and waits for one store, which writes one unit after another. The merge is not simulated.
+Time is virtual: no worker is started. A unit takes the seconds of its passes and of decoding its images, times a
+lognormal factor (STRAGGLING), and waits for one store, which writes one unit after another. The merge is left out.
 """
 
 import argparse

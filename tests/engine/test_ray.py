@@ -22,6 +22,7 @@ from robust.core.store import Store
 from robust.engine import ray_executor
 from robust.engine.ray_executor import Cluster, RayEngine
 
+ROOT = str(Path(robust.__file__).parents[1])
 SUITE = """
 seed = 3
 data = { arrays = "toy.npz" }
@@ -101,8 +102,7 @@ def local(here):
     """The tables of the local engine, in one thread as each worker."""
     one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "ROBUST_STORE": str(here / "alone")}
     command = [sys.executable, "-m", "robust", "run", "toy.toml", "--allow-code", "--out", "local"]
-    path = os.pathsep.join([str(Path(robust.__file__).parents[1]), *sys.path])
-    subprocess.run(command, cwd=here, check=True, env={**os.environ, **one, "PYTHONPATH": path})
+    subprocess.run(command, cwd=here, check=True, env={**os.environ, **one, "PYTHONPATH": ROOT})
     return tables(here / "local")
 
 
@@ -116,11 +116,12 @@ def tables(folder):
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
     """A cluster of two nodes with a CPU each, beside a head without."""
     utils = pytest.importorskip("ray.cluster_utils")
     import ray
 
+    monkeypatch.setenv("PYTHONPATH", ROOT)  # as installed on each node
     made = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [made.add_node(num_cpus=1) for _ in range(2)]
     try:
