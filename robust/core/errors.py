@@ -6,7 +6,8 @@
     ├── ModelError      a model cannot be evaluated reliably
     ├── ContractError   a perturbation violated its contract (the ball, [0, 1], the shape)
     ├── StoreError      a folder cannot be read or written
-    └── ReportError     a report folder is incomplete or damaged
+    ├── ReportError     a report folder is incomplete or damaged
+    └── EngineError     the machines that should run a suite cannot be used
 
 Each message states where, what was given, what is allowed and, where possible, a suggestion.
 """
@@ -62,6 +63,10 @@ class StoreError(RobustError):
 
 class ReportError(RobustError):
     """A report folder is incomplete or damaged."""
+
+
+class EngineError(RobustError):
+    """The machines that should run a suite cannot be used."""
 
 
 def place(path: object, line: int) -> str:

@@ -98,23 +98,39 @@ class OfPerturbed:
 def run(work: Work, clean: Clean, progress: Progress, *, name: str = "", wait: bool = True) -> None:
     """Make the evidence of an evaluation: the clean predictions, then each shard at each strength.
 
-    name: of the evaluation, for its progress. wait: for what other processes have claimed; else it is left to them.
+    name: of the evaluation, for its progress. wait: at the end, for what other processes have claimed; else it is left
+    to them.
 
     Raises UnitsFailedError where units failed, after all others.
     """
-    parts: list[Part] = [
-        OfClean(work, clean, kind) for kind in ((CLEAN, FEATURES) if work.needs_features else (CLEAN,))
-    ]
-    if work.case.calls:
-        parts.append(OfPerturbed(work, clean))
+    parts = parts_of(work, clean)
     if name:
         progress.stage(name, sum(not part.is_done(number) for part in parts for number in part.numbers()))
     for part in parts:
-        if failures := _share(part, work, progress, wait=wait):
+        if failures := _share(part, work, progress, wait=wait or part is not parts[-1]):
             all_images = int(work.taken.sum())  # without its clean predictions no shard is perturbed
             raise UnitsFailedError(failures if part is parts[-1] else [replace(failures[0], images=all_images)])
-        if any(not part.is_done(number) for number in part.numbers()):
-            return  # another process is at it: the next part needs all of this one
+
+
+def parts_of(work: Work, clean: Clean) -> list[Part]:
+    """The evidence of an evaluation, in parts that each need those before."""
+    kinds = (CLEAN, FEATURES) if work.needs_features else (CLEAN,)
+    perturbed = [OfPerturbed(work, clean)] if work.case.calls else []
+    return [*(OfClean(work, clean, kind) for kind in kinds), *perturbed]
+
+
+def run_shard(work: Work, part: Part, number: int, progress: Progress) -> Failure | None:
+    """Make one shard unless the store has it; where another process is at it, wait for that. Returns what failed."""
+    while not part.is_done(number):
+        if (lock := work.store.claim(part.kind, part.key(number))) is None:
+            time.sleep(WAIT)
+            continue
+        with lock:
+            if part.is_done(number):
+                return None
+            ((_, images),) = shards.read(work.data, part.chosen, [number])
+            return _made(part, number, images, work, progress)
+    return None
 
 
 def _share(part: Part, work: Work, progress: Progress, *, wait: bool) -> list[Failure]:

@@ -6,6 +6,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,14 @@ from robust.suite import Evaluation, Model, Suite, load, selection, transfer
 from robust.suite.lines import Lines
 
 
+class Engine(Protocol):
+    """Runs what the store does not have of evaluations, on other machines say, and leaves the results in the store."""
+
+    def run(self, session: "Session", evaluations: Iterable[Evaluation], attempts: Attempts) -> None:
+        """Run them; what failed is noted in `attempts`."""
+        ...
+
+
 def run(
     suite: str | Path | Suite,
     out: str | Path | None = None,
@@ -51,6 +60,7 @@ def run(
     store: Store | None = None,
     progress: Progress | None = None,
     fail_fast: bool = False,
+    engine: Engine | None = None,
 ) -> pd.DataFrame:
     """Run a suite: train what is not trained yet, run the cases, fill the report folder, write its page.
 
@@ -64,6 +74,7 @@ def run(
         store: where fitted models and finished blocks are kept; by default the user's store.
         progress: receives the progress of the run; by default there is no output.
         fail_fast: stop at the first evaluation that cannot be run, instead of running the others.
+        engine: runs the units elsewhere, see `robust.engine.ray_executor`; by default they run in this process.
 
     Returns the requested rows of results.csv; the columns are those of `robust.results.tables.RESULTS`.
 
@@ -77,11 +88,18 @@ def run(
     # With a suite file, remedies are given in terms of the file.
     with suite_folder.importable(suite.folders), of_a_suite() if suite.text else nullcontext():
         folder = Path(out) if out is not None else Path("reports") / suite.name
-        return _run(suite, folder, k, store, progress, fail_fast=fail_fast)
+        return _run(suite, folder, k, store, progress, engine, fail_fast=fail_fast)
 
 
 def _run(
-    suite: Suite, out: Path, k: str, store: Store | None, progress: Progress | None, *, fail_fast: bool
+    suite: Suite,
+    out: Path,
+    k: str,
+    store: Store | None,
+    progress: Progress | None,
+    engine: Engine | None,
+    *,
+    fail_fast: bool,
 ) -> pd.DataFrame:
     session = Session(suite, store or stores.default(), progress or Silent())
     chosen = select(suite, k)
@@ -96,6 +114,8 @@ def _run(
         for evaluation in chosen:  # models not trained here are checked before anything is trained
             attempts.run(evaluation, partial(session.check_model, evaluation))
         attempts.check(chosen)
+        if engine is not None:
+            engine.run(session, chosen, attempts)
         for evaluation in chosen:
             attempts.run(evaluation, partial(session.block, evaluation))
         attempts.check(chosen)

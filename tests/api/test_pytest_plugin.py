@@ -102,6 +102,39 @@ def test_two_workers_train_a_model_once_and_the_controller_writes_all(pytester, 
     assert len(results[["model", "seed", "case"]].drop_duplicates()) == len(IDS)
 
 
+SLOW = '''
+import os, time
+from pathlib import Path
+import numpy as np
+import robust
+
+@robust.corruption()
+def dim(images, *, seeds, severity: int = 1):
+    """Darker; it notes which worker came here, and takes a while."""
+    Path("came", f"{os.environ['PYTEST_XDIST_WORKER']}-{seeds[0]}").touch()
+    time.sleep(2)
+    return images * (1 - 0.05 * severity)
+'''
+
+
+@pytest.mark.slow
+def test_two_workers_make_the_units_of_one_case(pytester, problem, build, monkeypatch):
+    monkeypatch.setenv("ROBUST_STORE", str(pytester.path / "store"))
+    toy = problem(8 * 1024, seed=3)
+    np.savez(pytester.path / "toy.npz", x=toy.images, y=toy.labels)
+    build().save(pytester.path / "net.keras")
+    pytester.makepyfile(shade=SLOW)
+    pytester.makeini("[pytest]\nrobust_allow_code = true\n")
+    pytester.mkdir("came")
+    pytester.path.joinpath("one.toml").write_text(
+        'data = { arrays = "toy.npz" }\n[model.net]\nkeras = "net.keras"\n'
+        '[case.dark]\ncorruption = { name = "shade:dim", severity = [1] }\n'
+    )
+    pytester.runpytest_subprocess("one.toml", "-n", "2").assert_outcomes(passed=1)
+    came = [path.name.split("-")[0] for path in (pytester.path / "came").iterdir()]
+    assert len(came) == 8 and set(came) == {"gw0", "gw1"}
+
+
 def test_nothing_is_collected_that_was_not_asked_for(pytester, suite):
     pytester.makepyfile(test_own="def test_own(): pass")
     pytester.makepyprojecttoml("[tool.pytest.ini_options]\n")

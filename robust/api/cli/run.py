@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -23,6 +23,11 @@ def run(
     allow_code: Annotated[bool, Parameter(negative="")] = False,
     fail_fast: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    num_workers: int | None = None,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
 ) -> int:
     """Run a suite: train its models, run its cases, write the tables and the page.
 
@@ -46,11 +51,26 @@ def run(
     dry_run
         Run nothing: print for each case its units of work, how many of them the store has, and an estimate of the time
         from those.
+    engine
+        Where the units run: local, in this process, or ray, on the workers of a Ray cluster, which share the folders of
+        the suite, of its data and of the store.
+    address
+        Of the Ray cluster, as in "auto" or "ray-head:6379"; by default $RAY_ADDRESS, else one is started here.
+    num_workers
+        How many workers; by default as many as the cluster has CPUs and GPUs for.
+    num_cpus
+        CPUs of a worker, which has as many threads; by default those of this machine, or 1 beside --num-gpus.
+    num_gpus
+        GPUs of a worker, which may be a part of one; by default 0.
     """
     from robust import suite as suites
     from robust.core import quiet
     from robust.datasets.data_call import presented
+    from robust.engine import ray_executor
 
+    cluster = ray_executor.Cluster(address, num_workers, num_cpus, num_gpus)
+    cluster.check(local=engine == "local")
+    machines = None if engine == "local" else ray_executor.RayEngine(cluster, suite, allow_code, classes, channels)
     loaded = suites.load(suite, allow_code=allow_code)  # a mistake in it is an error before TensorFlow is imported
     loaded = replace(loaded, data=presented(loaded.data, **suites.presentation(classes, channels)))
     quiet.tensorflow()
@@ -61,7 +81,7 @@ def run(
         return _plan(loaded, k)
     folder = out or Path("reports") / loaded.name
     with progress.on(sys.stderr) as shown:
-        results = run_suite(loaded, folder, k=k, progress=shown, fail_fast=fail_fast)
+        results = run_suite(loaded, folder, k=k, progress=shown, fail_fast=fail_fast, engine=machines)
     from robust.engine import recording
 
     if doubted := recording.doubted(results):
