@@ -31,7 +31,7 @@ def headers(root: Path, paths: Sequence[Path]) -> list[Header]:
     known, now = _read(table), time.time_ns()
     found, fresh = [], 0
     for path in paths:
-        state = _state(path)
+        state = file_state(path)
         kept = known.get(str(path))
         if kept is None or kept[0] != state or max(state[2:]) > now - _MARGIN:
             kept = state, read_header(path)
@@ -43,7 +43,8 @@ def headers(root: Path, paths: Sequence[Path]) -> list[Header]:
     return found
 
 
-def _state(path: Path) -> list[int]:
+def file_state(path: Path) -> list[int]:
+    """What changes with a file: its size, its inode, and the times of the last change of content and of inode."""
     state = path.stat()
     return [state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns]
 

@@ -40,7 +40,7 @@ def chosen(fitted: Fitted, image_shape: tuple[int, int, int], store: Store) -> F
     It is measured once for a model and a machine and kept in the store, so that a run that is continued goes on in the
     same precision. A note on the model says which one was chosen, and why.
     """
-    candidates = _candidates(fitted.classifier)
+    candidates = candidates_of(fitted.classifier)
     batch = (fitted.classifier.batch_size, *image_shape)
     key = asdict(PrecisionKey(fitted.identity, batch, _machine(), stores.code("robust.engine.precision")))
 
@@ -70,7 +70,7 @@ def note(seconds: dict[Precision, float]) -> str:
     return f'attacks search in {best}, chosen by attack_precision = "auto": a pass took {share}'
 
 
-def _candidates(classifier: Classifier) -> dict[Precision, Classifier]:
+def candidates_of(classifier: Classifier) -> dict[Precision, Classifier]:
     """The classifier in each precision in which it has a copy to search on; a black box has only one."""
     all_of = {name: classifier.with_precision(name) for name in PRECISIONS}
     return {name: each for name, each in all_of.items() if name == "float32" or each.lean() is not each}

@@ -46,7 +46,7 @@ class Cluster:
         for name, value in asdict(self).items():
             option = f"--{name.replace('_', '-')}"
             if local and value is not None:
-                raise SuiteError(f"{option}: is an option of the ray engine; add --engine ray")
+                raise SuiteError(f"{option}: is an option of the ray engine, and the engine is local")
             least = int(name == "num_workers")
             if isinstance(value, int | float) and value < least:
                 raise SuiteError(f"{option} {value:g}: must be at least {least}")
@@ -88,8 +88,8 @@ class RayEngine:
             size = self._size(ray, session)
             workers = RayWorkers(ray, self._opening(session), self._cpus, self.cluster.num_gpus or 0.0)
             try:
-                self._phase(_trainings(session, left), session, left, attempts, workers, size)
-                self._phase(_jobs(session, left, attempts), session, left, attempts, workers, size)
+                self._phase(trainings(session, left), session, left, attempts, workers, size)
+                self._phase(jobs_of(session, left, attempts), session, left, attempts, workers, size)
             finally:
                 workers.stop()
 
@@ -122,7 +122,9 @@ class RayEngine:
         room, wanted = self._room(ray), self.cluster.num_workers
         if wanted is not None and wanted > room:
             takes = f"{self._cpus:g} CPUs and {self.cluster.num_gpus or 0:g} GPUs"
-            session.progress.say(f"the cluster has room for {room} workers of {takes}; --num-cpus 1 makes them small")
+            session.progress.say(
+                f"the cluster has room for {room} workers of {takes}; fewer of them a worker make room for more"
+            )
         return wanted or room
 
     def _room(self, ray: ModuleType) -> int:
@@ -145,7 +147,7 @@ def _raise(session: "Session", evaluation: "Evaluation", failures: list[Failure]
     raise UnitsFailedError(failures).at(session.suite.path, evaluation.case.line, evaluation.id)
 
 
-def _trainings(session: "Session", evaluations: Iterable["Evaluation"]) -> list[Job]:
+def trainings(session: "Session", evaluations: Iterable["Evaluation"]) -> list[Job]:
     """A job for each evaluation whose model, or the source of a transfer, is not made yet."""
     from robust.engine import prepare_models
 
@@ -160,15 +162,15 @@ def _trainings(session: "Session", evaluations: Iterable["Evaluation"]) -> list[
     return jobs
 
 
-def _jobs(session: "Session", evaluations: Iterable["Evaluation"], attempts: Attempts) -> list[Job]:
+def jobs_of(session: "Session", evaluations: Iterable["Evaluation"], attempts: Attempts) -> list[Job]:
     """The jobs of the evaluations; each model is loaded here, one after the other, as the keys need it."""
     jobs: list[Job] = []
     for evaluation in evaluations:
-        attempts.run(evaluation, lambda one=evaluation: jobs.append(_job(session, one)))
+        attempts.run(evaluation, lambda one=evaluation: jobs.append(job_of(session, one)))
     return jobs
 
 
-def _job(session: "Session", evaluation: "Evaluation") -> Job:
+def job_of(session: "Session", evaluation: "Evaluation") -> Job:
     """The units of an evaluation that are missing, and its merge."""
     from robust.engine import executor
     from robust.engine.units import Clean
@@ -267,7 +269,7 @@ class RayWorkers:
             raise _cause(error) from error
         except exceptions.RayError as error:
             self._there.pop(worker, None)
-            return Lost(worker, task, _in_a_line(error))
+            return Lost(worker, task, last_line(error))
         return Ready(worker) if task is None else Done(worker, task, *found)
 
     def stop(self) -> None:
@@ -280,9 +282,10 @@ class RayWorkers:
 def _cause(error: Exception) -> Exception:
     """The error that a worker raised, where it is one of ours."""
     cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, RobustError) else EngineError(f"a worker failed: {_in_a_line(error)}")
+    return cause if isinstance(cause, RobustError) else EngineError(f"a worker failed: {last_line(error)}")
 
 
-def _in_a_line(error: object) -> str:
+def last_line(error: object) -> str:
+    """The last line of an error's message that is not empty: Ray puts the reason there."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

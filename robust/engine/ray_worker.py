@@ -5,6 +5,7 @@ Nothing of TensorFlow is imported with this module: how many threads it has is s
 
 import os
 import pickle
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,10 +93,10 @@ class Worker:
     @cached_property
     def _session(self) -> "Session":
         opening = self._opening
-        _enter(opening)
+        enter(opening)
         from robust.engine.session import Session
 
-        suite = _suite(opening)
+        suite = opened_suite(opening)
         self._stack = ExitStack()  # for the life of the process
         self._stack.enter_context(suite_folder.importable(suite.folders))
         self._stack.enter_context(remedies.using_interface("suite"))
@@ -113,10 +114,10 @@ class Worker:
 
     def _train(self, task: Task) -> Failure | None:
         evaluation = self._evaluation(task)
-        return _attempt(lambda: self._session.fitted(evaluation.model, evaluation.seed), task)
+        return attempted(lambda: self._session.fitted(evaluation.model, evaluation.seed), task)
 
     def _block(self, task: Task) -> Failure | None:
-        return _attempt(lambda: self._session.block(self._evaluation(task)), task)
+        return attempted(lambda: self._session.block(self._evaluation(task)), task)
 
     def _shard(self, task: Task) -> Failure | None:
         from robust.engine import executor
@@ -144,7 +145,7 @@ class Worker:
         return next(one for one in self._session.suite.evaluations() if one.id == task.evaluation)
 
 
-def _enter(opening: Opening) -> None:
+def enter(opening: Opening) -> None:
     """Go to the driver's folder, with its variables and the threads of a worker."""
     try:
         os.chdir(opening.folder)
@@ -160,7 +161,8 @@ def _enter(opening: Opening) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(opening.threads)
 
 
-def _suite(opening: Opening) -> "Suite":
+def opened_suite(opening: Opening) -> "Suite":
+    """The suite of the driver; raises EngineError where this machine has another one, or does not see it."""
     from robust import suite as suites
     from robust.datasets.data_call import presented
 
@@ -179,7 +181,8 @@ def _not_shared(path: Path) -> EngineError:
     )
 
 
-def _attempt(make, task: Task) -> Failure | None:  # type: ignore[no-untyped-def]
+def attempted(make: Callable[[], object], task: Task) -> Failure | None:
+    """What failed when this was made; None where nothing did. Raises StoreError."""
     from robust.core.errors import StoreError
     from robust.engine.failures import UnitsFailedError
 

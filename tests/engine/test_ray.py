@@ -63,7 +63,7 @@ def push(images, *, seeds, severity: int = 1):
 
 
 def test_options_of_ray_need_it():
-    with pytest.raises(SuiteError, match="add --engine ray"):
+    with pytest.raises(SuiteError, match="is an option of the ray engine"):
         Cluster(num_workers=2).check(local=True)
     with pytest.raises(SuiteError, match="--num-workers 0: must be at least 1"):
         Cluster(num_workers=0).check(local=False)

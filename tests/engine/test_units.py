@@ -55,6 +55,7 @@ def work(suite, store, name):
     return session.work(next(one for one in suite.evaluations() if one.case.name == name))
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_any_order_and_any_stop_gives_the_same_tables(suite, tmp_path, without_diagnostics, seed):
     cases = {"clean": {}, "pgd": ATTACK, "fog": {"corruption": {"name": "gaussian_noise", "severity": [1, 3]}}}
@@ -73,20 +74,34 @@ def test_any_order_and_any_stop_gives_the_same_tables(suite, tmp_path, without_d
         pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-def test_a_larger_eps_another_metric_and_a_bound_cost_only_what_is_new(
-    suite, tmp_path, without_diagnostics, monkeypatch
-):
+@pytest.fixture
+def attacked(monkeypatch):
+    """The radii of each call of an attack on a shard."""
+    found, plain = [], units.of_examples
+
+    def counted(classifier, case, *rest):
+        found.append([call.arguments["eps"] for call in case.calls])
+        return plain(classifier, case, *rest)
+
+    monkeypatch.setattr(units, "of_examples", counted)
+    return found
+
+
+def test_of_a_larger_eps_only_what_is_new_is_attacked(suite, tmp_path, attacked):
     store = Store(tmp_path / "store")
-    robust.run(suite(pgd={"attack": {**ATTACK["attack"], "eps": [0.05]}}), tmp_path / "a", store=store)
-    asked = []
-    plain = units.of_examples
-    monkeypatch.setattr(units, "of_examples", lambda c, case, *rest: asked.append(case.calls) or plain(c, case, *rest))
+    for eps in ([0.05], [0.05, 0.1]):
+        part = work(suite(pgd={"attack": {**ATTACK["attack"], "eps": eps}}), store, "pgd")
+        executor.run(part, Clean(part), Silent())
+    assert attacked == [[0.05]] * 3 + [[0.1]] * 3
+
+
+def test_another_metric_and_a_bound_cost_nothing(suite, tmp_path, without_diagnostics, attacked):
+    store = Store(tmp_path / "store")
     robust.run(suite(pgd=ATTACK), tmp_path / "b", store=store)
-    assert [[call.arguments["eps"] for call in calls] for calls in asked] == [[0.1]] * 3
-    asked.clear()
+    attacked.clear()
     metrics = {**ATTACK, "metrics": ["accuracy", "calibration"], "expect": {"top1": ">= 0"}}
     robust.run(suite(pgd=metrics), tmp_path / "c", store=store)
-    assert asked == []
+    assert attacked == []
     robust.run(suite(pgd=metrics), tmp_path / "fresh", store=Store(tmp_path / "other"))
     for one, other in zip(tables(tmp_path / "c"), tables(tmp_path / "fresh"), strict=True):
         pd.testing.assert_frame_equal(one, other, check_exact=True)
@@ -154,6 +169,7 @@ def test_an_error_of_a_unit_begins_with_the_line_of_its_case(tmp_path, without_d
         robust.run(tmp_path / "s.toml", tmp_path / "out", store=Store(tmp_path / "store"), fail_fast=True)
 
 
+@pytest.mark.slow_after_first
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "zero", "delete"])
 def test_damaged_evidence_is_named_put_aside_and_made_again(suite, tmp_path, without_diagnostics, harm):
     said = []

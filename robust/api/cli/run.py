@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from robust.api.cli.numbers import MaybeWhole
 from robust.core.types import Channels
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     engine: Literal["local", "ray"] = "local",
     address: str | None = None,
-    num_workers: int | None = None,
+    num_workers: MaybeWhole = None,
     num_cpus: float | None = None,
     num_gpus: float | None = None,
 ) -> int:

@@ -154,6 +154,7 @@ def test_scores_that_do_are_not(name, trained, examples):
         assert asked(SOUND[name](net), examples, black_box=True) == []
 
 
+@pytest.mark.slow
 def test_of_too_few_answers_nothing_is_said(trained, examples):
     bad = BAD["two exchanged"](*two(trained))
     one = replace(examples, images=examples.images[:1].repeat(100, axis=0))
