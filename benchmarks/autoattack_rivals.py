@@ -37,7 +37,7 @@ def original(model: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor,
     from pyautoattack import AutoAttack
 
     attack = AutoAttack(model, norm="Linf", eps=eps, version="standard", seed=0, device="cpu")
-    return attack.run_standard_evaluation(images, labels, batch_size=BATCH)
+    return attack.run_standard_evaluation(images, labels, batch_size=BATCH)[0]
 
 
 def art(model: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor, eps: float) -> torch.Tensor:
