@@ -30,6 +30,7 @@ def test_the_wheel_holds_the_data_the_page_and_the_licences_and_nothing_else(whe
     assert wheel.stat().st_size < 5.5e6  # fashion_mini 3.0 MB, photos 1.1, frost .4
 
 
+@pytest.mark.slow
 def test_it_works_installed_by_itself_from_another_folder(wheel, environment, command, tmp_path):
     command(environment / "bin/pip", "install", "--no-deps", "--no-index", wheel)
     (tmp_path / "s.toml").write_text(SUITE)

@@ -41,7 +41,8 @@ def _standing(found):
     return int((found.by == "").sum())
 
 
-@linf_by_default
+@pytest.mark.slow
+@norms
 def test_the_ladder(trained, run, whole, norm):
     clean = int((trained.classifier.logits(trained.images).argmax(axis=1) == trained.labels).sum())
     ladder = [

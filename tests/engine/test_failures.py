@@ -84,6 +84,7 @@ def test_a_case_that_raises_is_marked_on_the_page_in_markdown_and_in_its_row_wit
     assert cells[-1] == "✗ failed |" and "%" in cells[1]
 
 
+@pytest.mark.slow
 def test_the_gate_of_a_report_shows_the_marks_again(here, capsys):
     run(here / "s.toml")
     before = (here / "reports/s/index.html").read_text()
@@ -93,6 +94,7 @@ def test_the_gate_of_a_report_shows_the_marks_again(here, capsys):
     assert (here / "reports/s/index.html").read_text() == before
 
 
+@pytest.mark.slow
 def test_junit_and_the_page_of_pytest_mark_what_failed(pytester, here):
     result = pytester.runpytest_inprocess(
         here / "s.toml", f"--rootdir={here}", "--junitxml=j.xml", "-p", "no:cacheprovider"

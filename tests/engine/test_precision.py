@@ -54,7 +54,7 @@ def test_a_black_box_has_one_precision(tmp_path):
     assert found.classifier.attack_precision == "float32" and "no copy" in found.about["notes"][-1]
 
 
-def test_results_in_the_chosen_precision_are_those_of_naming_it(monkeypatch, tmp_path):
+def test_results_in_the_chosen_precision_are_those_of_naming_it(monkeypatch, tmp_path, without_diagnostics):
     """Same keys: what a run with the name has found is not attacked again."""
     monkeypatch.setattr(precision, "measured", lambda candidates, _: {"float32": 2.0, "bfloat16": 1.0})
     monkeypatch.setenv("ROBUST_STORE", str(tmp_path / "store"))

@@ -34,7 +34,8 @@ def kill(job, unfinished):
     assert job.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("strategy", ["one_device", pytest.param("mirrored", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
 def test_what_was_killed_ends_with_the_weights_of_what_was_not(tmp_path, strategy):
     options = json.dumps({**OPTIONS, "strategy": strategy})
     whole, again, unfinished = tmp_path / "whole.npz", tmp_path / "again.npz", tmp_path / "unfinished"

@@ -144,7 +144,7 @@ ILL = {
 }  # fmt: skip
 
 
-SOON = {"quantised without a gradient", "right at the images, reversed beside them", "hidden in part", "probabilities"}
+SOON = {"right at the images, reversed beside them", "hidden in part", "probabilities"}
 """Those of the default run; `stateful` and `randomised` have tests of their own."""
 ILLS = [pytest.param(name, marks=[pytest.mark.slow] * (name not in SOON)) for name in ILL]
 
