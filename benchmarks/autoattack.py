@@ -35,7 +35,7 @@ from robust import datasets, suite  # noqa: E402
 from robust.attacks import autoattack  # noqa: E402
 from robust.core import store  # noqa: E402
 from robust.core.progress import Silent  # noqa: E402
-from robust.core.types import Precision  # noqa: E402
+from robust.core.types import PRECISIONS, Precision  # noqa: E402
 from robust.datasets.dataset import Dataset  # noqa: E402
 from robust.engine import prepare_models  # noqa: E402
 from robust.models.classifier import Classifier  # noqa: E402
@@ -134,11 +134,11 @@ def compared(task: Task, python: str, with_art: bool) -> list[bool]:
     """The lines of a task: each attack once, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         files = task.save(Path(folder))
-        theirs = rival("original", python, files)
-        halves = {name: ours(task, name) for name in ("float32", "bfloat16")}
+        theirs, found_in = rival("original", python, files), {}
         met = [show(task.name, "the original, seconds", theirs.seconds)]
         met += [show(task.name, "robust accuracy, the original", theirs.robust)]
-        for (name, found), least in zip(halves.items(), task.limits, strict=True):
+        for name, least in zip(PRECISIONS, task.limits, strict=True):
+            found = found_in[name] = ours(task, name)
             met += [show(task.name, f"ours in {name}, seconds", found.seconds)]
             met += [show(task.name, f"original / ours in {name}", theirs.seconds / found.seconds, least)]
             met += [show(task.name, f"robust accuracy apart, {name}", abs(found.robust - theirs.robust), most=APART)]
@@ -148,7 +148,7 @@ def compared(task: Task, python: str, with_art: bool) -> list[bool]:
             if with_art:
                 art = rival("art", python, files)
                 met += [show(task.name, "robust accuracy, ART", art.robust)]
-                met += [show(task.name, "ART / ours in float32", art.seconds / halves["float32"].seconds, 12.0)]
+                met += [show(task.name, "ART / ours in float32", art.seconds / found_in["float32"].seconds, 12.0)]
     return met
 
 

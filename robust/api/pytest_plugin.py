@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a pytest run without suites imports none of this
     import pandas as pd
     from _pytest._code.code import TerminalRepr
 
+    from robust.core.types import NewRow
     from robust.engine.failures import Failed
     from robust.engine.session import Session
     from robust.suite import Evaluation, Suite
@@ -102,28 +103,27 @@ class CellItem(pytest.Item):
         session = _session(self.path, self.config)
         from robust.engine import failures
 
-        attempts = failures.Attempts(session.images, session.progress.say, fail_fast=False)
-        attempts.run(self.cell, lambda: self._run(session))
+        attempts, found = failures.Attempts(session.images, session.progress.say, fail_fast=False), []
+        attempts.run(self.cell, lambda: found.append(self._run(session)))
         if attempts.failed:
             self.failed = attempts.failed[self.cell.id]
             self.user_properties.append(("robust_failed", self.failed.why))
             raise _FailedError(self.failed.why) from attempts.first
-        self._judge(session)
+        self._judge(session, *found[0])
 
-    def _run(self, session: Session) -> None:
+    def _run(self, session: Session) -> tuple[Path, list[NewRow]]:
         from robust.core import quiet, suite_folder
 
         with quiet.dependencies(), suite_folder.importable(session.suite.folders):
             session.check_model(self.cell)  # as `robust run`: what is wrong with a model is one line
-            session.block(self.cell)
-            session.compared(self.cell, _out(self.path, self.config))
+            block = session.block(self.cell)
+            against = session.compared(self.cell, _out(self.path, self.config))
             self.identity = session.identity(self.cell.model, self.cell.seed)
+        return block, against
 
-    def _judge(self, session: Session) -> None:
+    def _judge(self, session: Session, block: Path, against: list[NewRow]) -> None:
         from robust.engine import recording
 
-        block = session.block(self.cell)
-        against = session.compared(self.cell, _out(self.path, self.config))
         self.user_properties.append(("robust", recording.brief(session.suite, self.cell, block)))
         for line in recording.passed_in_doubt(session.suite, self.cell, block, against):
             self.user_properties.append(("robust_in_doubt", line))
